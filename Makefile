@@ -1,0 +1,45 @@
+# Everything runs in .venv; the stamp file says which pyproject.toml it was set up from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+RUN_STAMP := $(VENV)/.set-up-to-run
+
+.PHONY: chat test check format bench clean
+
+chat: $(RUN_STAMP)  ## set up, fetch the embedded model, make a demo companion if none, talk
+	@$(BIN)/perdure models list --json | grep -q '"installed": true' || $(BIN)/perdure models pull
+	@$(BIN)/perdure list --json | grep -q '"path"' || $(BIN)/perdure new Mira --template friend
+	@$(BIN)/perdure chat $(NAME)
+
+test: check  ## exactly what CI runs
+	$(BIN)/pytest -n 2 -q
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## prints figures beside a named peer measured in the same run
+	$(BIN)/python -m tests.bench
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(RUN_STAMP): pyproject.toml | $(VENV)/bin/python
+	@echo "Setting up $(VENV) …"
+	$(BIN)/python -m pip install --quiet --editable '.[embedded]'
+	@touch $@
+
+$(STAMP): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[embedded,dev]'
+	@touch $@ $(RUN_STAMP)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
