@@ -1,0 +1,1 @@
+"""What a companion is: files in, values out. No git, no network."""

@@ -1,0 +1,116 @@
+"""Chunks: the files that conversations are kept in. ``docs/format.md`` is their specification.
+
+Writing and reading are inverse for every text: ``parse_chunks(render_chunk(head, turns))`` gives
+``head`` and ``turns`` back, and the bytes of a chunk are those of its parts one after another, so
+a turn is added by appending.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from perdure.companion.escapes import escape_text
+from perdure.companion.front import UNKNOWN, render_front
+from perdure.companion.headers import message_header, reply_header
+from perdure.companion.ids import ConversationId
+from perdure.companion.reading import read_chunks
+from perdure.companion.turns import Chunk, ChunkHead, Reply, Trouble, Turn
+
+__all__ = [
+    "ALTERNATIVES",
+    "CHUNK_LIMIT",
+    "CONVERSATIONS",
+    "UNKNOWN",
+    "chunk_path",
+    "parse_chunk_path",
+    "parse_chunks",
+    "render_chunk",
+    "render_head",
+    "render_reply",
+    "render_turn",
+]
+
+CHUNK_LIMIT = 16 * 1024
+"""Bytes from which on the next turn begins a new chunk."""
+CONVERSATIONS = "conversations"
+ALTERNATIVES = "alternatives"
+
+_PATH = re.compile(
+    r"(?:conversations|alternatives)/[0-9]{4}-[0-9]{2}/[0-9]{2}/"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{4})-([0-9]{4,9})-([0-9a-f]{8})\.md"
+)
+
+
+def render_head(head: ChunkHead) -> bytes:
+    """The front matter. Raises ValueError where ``started`` has no offset."""
+    return render_front(head).encode()
+
+
+def render_turn(turn: Turn) -> bytes:
+    """One turn. Raises ValueError for a time without an offset or a number out of range."""
+    parts = []
+    if turn.message is not None:
+        parts.append(_block(message_header(turn.number, turn.message), turn.message.text))
+    parts.extend(_block(reply_header(turn.number, reply), reply.text) for reply in turn.replies)
+    return "".join(parts).encode()
+
+
+def render_reply(number: int, reply: Reply) -> bytes:
+    """One reply, to be appended to turn ``number`` at the end of a chunk."""
+    return _block(reply_header(number, reply), reply.text).encode()
+
+
+def render_chunk(head: ChunkHead, turns: Iterable[Turn]) -> bytes:
+    """A whole chunk: the head and each turn, one after another."""
+    return b"".join([render_head(head), *map(render_turn, turns)])
+
+
+def _block(header: str, text: str) -> str:
+    # An empty line is quoted by the mark alone: editors strip spaces at line ends.
+    lines = [f"> {line}" if line else ">" for line in escape_text(text).split("\n")]
+    return "\n".join(["", header, "", *lines, ""])
+
+
+def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
+    """Read a chunk file; more than one chunk where files were concatenated, never none.
+
+    Never raises for what ``data`` holds: see ``troubles`` of each chunk. A chunk that has any is
+    not to be appended to. ``path`` in the tree fills what a lost head would have told; without
+    both the conversation is `UNKNOWN`. Bytes that are not UTF-8 are kept as lone surrogates
+    (PEP 383) and reported.
+    """
+    troubles: list[Trouble] = []
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        troubles.append(Trouble(line, "bytes that are not UTF-8"))
+        text = data.decode(errors="surrogateescape")
+    if text.startswith("\ufeff"):
+        troubles.append(Trouble(1, "begins with a byte order mark"))
+        text = text[1:]
+    if text.startswith("---\r\n"):
+        troubles.append(Trouble(1, "line ends were converted to CRLF"))
+        text = text.replace("\r\n", "\n")
+    named = parse_chunk_path(path) if path is not None else None
+    return read_chunks(text, troubles, *(named or (None, None)))
+
+
+def chunk_path(
+    conversation: ConversationId, number: int, day: date, root: str = CONVERSATIONS
+) -> str:
+    """Where chunk ``number`` (from 1) stands; ``day`` is the local day of its first turn.
+
+    The conversation's hex digits stand last because git pairs versions by the end of a name.
+    """
+    return f"{root}/{day:%Y-%m}/{day:%d}/{conversation.minute}-{number:04d}-{conversation.hex}.md"
+
+
+def parse_chunk_path(path: str) -> tuple[ConversationId, int] | None:
+    """The conversation and number in a chunk's path, or an alternatives file's; else None."""
+    found = _PATH.fullmatch(path)
+    if not found:
+        return None
+    return ConversationId(f"{found[1]}-{found[3]}"), int(found[2])

@@ -1,0 +1,213 @@
+"""The front matter of a chunk: written by our own few lines, read by them where they wrote it.
+
+Every value is JSON, which is YAML too, so that a chunk is read without loading a YAML library.
+Whatever a hand has changed beyond that goes through the strict YAML reader, and what even that
+refuses is read line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from perdure.companion.errors import BadFile
+from perdure.companion.escapes import escape_text, unescape
+from perdure.companion.headers import format_time, parse_time
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.quoting import quoted
+from perdure.companion.turns import ChunkHead, Trouble
+from perdure.companion.upgrades import FORMAT
+
+KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues")
+UNKNOWN = ConversationId("0001-01-01-0000-00000000")
+"""Stands for the conversation of a chunk whose head and path both do not tell."""
+
+_BARE_KEY = re.compile(r"[a-z][a-z0-9-]{2,40}")
+# Words that some YAML version reads as no text.
+_TAKEN = frozenset({*KEYS, "null", "true", "false", "yes", "off"})
+_LINE = re.compile(r'([a-z][a-z0-9-]*|"(?:[^"\\]|\\.)*"): (.*)', re.DOTALL)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+
+Value = str | int | list[str]
+
+
+def render_front(head: ChunkHead) -> str:
+    """The front matter with both its ``---`` lines. Raises ValueError for a negative number."""
+    if head.chunk < 0:
+        raise ValueError(f"not a chunk's number: {head.chunk}")
+    lines = [
+        "---",
+        f"format: {FORMAT}",
+        f"conversation: {head.conversation}",
+        f"chunk: {head.chunk}",
+        f"title: {_quoted(head.title)}",
+        f"participants: [{', '.join(_quoted(name) for name in head.participants)}]",
+    ]
+    if head.started is not None:
+        lines.append(f"started: {format_time(head.started, 'T')}")
+    if head.continues is not None:
+        lines.append(f"continues: {head.continues}")
+    lines.extend(f"{_key(key)}: {_quoted(value)}" for key, value in head.notes.items())
+    return "\n".join([*lines, "---", ""])
+
+
+def _quoted(text: str) -> str:
+    return quoted(escape_text(text))
+
+
+def _key(key: str) -> str:
+    is_bare = _BARE_KEY.fullmatch(key) and key not in _TAKEN
+    if is_bare:
+        return key
+    # A note of ours that is called like a key of ours: its first letter is a reference.
+    name = escape_text(key)
+    if key in KEYS:
+        name = f"&#x{ord(key[0]):X};{key[1:]}"
+    return quoted(name)
+
+
+@dataclass(slots=True)
+class FrontMatter:
+    """A front matter as read, before the path and defaults fill what it does not tell."""
+
+    conversation: ConversationId | None = None
+    chunk: int | None = None
+    title: str = ""
+    participants: tuple[str, ...] = ()
+    started: datetime | None = None
+    continues: TurnId | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def head(self, conversation: ConversationId | None, chunk: int | None) -> ChunkHead:
+        """The head; ``conversation`` and ``chunk`` are what the path says."""
+        return ChunkHead(
+            conversation=self.conversation or conversation or UNKNOWN,
+            chunk=self.chunk if self.chunk is not None else chunk or 0,
+            title=self.title,
+            participants=self.participants,
+            continues=self.continues,
+            started=self.started,
+            notes=self.notes,
+        )
+
+
+def read_front(lines: list[str], first_line: int) -> FrontMatter:
+    """Read the lines between the two ``---``. Never raises; what is wrong is in ``troubles``."""
+    front = FrontMatter()
+    values = _ours(lines)
+    if values is None:
+        values = _by_hand(lines, first_line, front)
+    for key, (line, value) in values.items():
+        if key in KEYS:
+            problem = _take(front, key, value)
+            if problem:
+                front.troubles.append(Trouble(line + first_line, problem))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            front.notes[unescape(key)] = unescape(text)
+    for key in ("format", "conversation", "chunk"):
+        if key not in values:
+            front.troubles.append(Trouble(first_line, f"front matter without '{key}'"))
+    return front
+
+
+def _ours(lines: list[str]) -> dict[str, tuple[int, Value]] | None:
+    """The values where every line is as `render_front` writes it, else None."""
+    values: dict[str, tuple[int, Value]] = {}
+    for number, line in enumerate(lines):
+        pair = _our_line(line)
+        if pair is None or pair[0] in values:
+            return None
+        values[pair[0]] = (number, pair[1])
+    return values
+
+
+def _our_line(line: str) -> tuple[str, Value] | None:
+    found = _LINE.fullmatch(line)
+    if not found:
+        return None
+    key, text = found[1], found[2]
+    try:
+        if key[0] == '"':
+            key = json.loads(key)
+        if key in {"conversation", "started", "continues"}:
+            return key, text
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if isinstance(value, str) or (type(value) is int and key in {"format", "chunk"}):
+        return key, value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return key, value
+    return None
+
+
+def _by_hand(lines: list[str], first_line: int, front: FrontMatter) -> dict[str, tuple[int, Value]]:
+    """The values of a front matter that a hand has changed, or that is damaged."""
+    from perdure.companion import plainyaml  # only for what a hand has changed
+
+    try:
+        node = plainyaml.read_mapping("\n".join(lines), "", first_line)
+    except BadFile as error:
+        front.troubles.append(Trouble(error.line or first_line, error.problem))
+        return _line_by_line(lines, first_line, front)
+    return {
+        key: (node.lines[key] - first_line, plainyaml.flat(value))
+        for key, value in node.items.items()
+    }
+
+
+def _line_by_line(
+    lines: list[str], first_line: int, front: FrontMatter
+) -> dict[str, tuple[int, Value]]:
+    values: dict[str, tuple[int, Value]] = {}
+    for number, line in enumerate(lines):
+        pair = _our_line(line)
+        if pair is not None and pair[0] not in values:
+            values[pair[0]] = (number, pair[1])
+        elif line.strip():
+            front.troubles.append(Trouble(first_line + number, f"left aside: {line}"))
+    return values
+
+
+def _take(front: FrontMatter, key: str, value: Value) -> str:
+    """Put one known key into ``front``; what is wrong with it, or ""."""
+    match key, value:
+        case "title", _:
+            front.title = unescape(value if isinstance(value, str) else json.dumps(value))
+        case "participants", str():
+            front.participants = (unescape(value),)
+        case "participants", list():
+            front.participants = tuple(unescape(name) for name in value)
+        case _:
+            try:
+                return _take_exact(front, key, str(value))
+            except ValueError:
+                return f"no such {key}: {value}"
+    return ""
+
+
+def _take_exact(front: FrontMatter, key: str, text: str) -> str:
+    """The same for the keys that are not free text. Raises ValueError for what they cannot be."""
+    match key:
+        case "format":
+            if int(text) != FORMAT:
+                return f"format {text}, where this version of perdure knows format {FORMAT}"
+        case "chunk":
+            if not _NUMBER.fullmatch(text):
+                raise ValueError(text)
+            front.chunk = int(text)
+        case "conversation":
+            front.conversation = ConversationId(text)
+        case "continues":
+            front.continues = TurnId.parse(text)
+        case "started":
+            front.started = parse_time(text)
+            if front.started is None:
+                raise ValueError(text)
+        case _:
+            raise ValueError(text)
+    return ""

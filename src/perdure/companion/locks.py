@@ -1,0 +1,65 @@
+"""``backends.lock/<device>.yaml``: what each backend ran when it was last seen on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from perdure.companion import plainyaml
+from perdure.companion.quoting import scalar
+
+FOLDER = "backends.lock"
+_TOP = "# What each backend ran when it was last seen on this device. Kept by perdure.\n"
+_NAMES = ("digest", "quantisation", "template", "adapters", "context_length")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One backend as last seen: its fingerprint (16 hex digits), details, and when (ISO 8601)."""
+
+    fingerprint: str
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    seen: str = ""
+
+
+def lock_path(device: str) -> str:
+    """The lock file of a device; ``device`` is a slug."""
+    return f"{FOLDER}/{device}.yaml"
+
+
+def parse_lock(data: bytes, where: str) -> dict[str, Seen]:
+    """Read a lock file: backend name to what was seen. Entries without a fingerprint are left out.
+
+    Raises BadFile with file and line where it is no YAML mapping.
+    """
+    found = {}
+    for name, node in plainyaml.read_mapping(data, where).items.items():
+        if not isinstance(node, plainyaml.Mapping):
+            continue
+        values = {
+            key: value.text
+            for key, value in node.items.items()
+            if isinstance(value, plainyaml.Scalar) and not value.absent
+        }
+        if "fingerprint" in values:
+            fingerprint, seen = values.pop("fingerprint"), values.pop("seen", "")
+            found[name] = Seen(fingerprint, values, seen)
+    return found
+
+
+def render_lock(entries: Mapping[str, Seen]) -> bytes:
+    """The file, backends by name, details in a fixed order."""
+    lines = [_TOP]
+    for name in sorted(entries):
+        entry = entries[name]
+        lines.append(f"{scalar(name)}:\n  fingerprint: {scalar(entry.fingerprint)}\n")
+        order = [*_NAMES, *sorted(set(entry.details) - set(_NAMES))]
+        lines += [
+            f"  {scalar(key)}: {scalar(entry.details[key])}\n"
+            for key in order
+            if entry.details.get(key)
+        ]
+        if entry.seen:
+            lines.append(f"  seen: {scalar(entry.seen)}\n")
+    return "".join(lines).encode()

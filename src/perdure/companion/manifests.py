@@ -1,0 +1,204 @@
+"""``backends/<name>.yaml``: how one model is reached. Holds references to keys, never a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Annotated
+
+import msgspec
+
+from perdure.companion import plainyaml, schema
+from perdure.companion.errors import BadFile
+from perdure.companion.quoting import quoted, scalar
+from perdure.companion.secrets import looks_secret
+from perdure.companion.turns import Trouble
+
+FOLDER = "backends"
+
+Parameter = float | int | str | bool | list[str]
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/\S+")
+_SECRET_KEY = re.compile(
+    r"(api|access|secret|auth)[-_]?(key|token)|token|password|secret", re.IGNORECASE
+)
+_BEARER = re.compile(r"\bBearer [A-Za-z0-9._-]{16,}")
+_ADDRESS_SECRET = re.compile(
+    r"//[^/@\s]*:[^/@\s]+@|[?&](?:key|api_key|token|access_token)=", re.IGNORECASE
+)
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One backend. ``name`` is the file's, without ``.yaml``."""
+
+    name: str
+    driver: str
+    model: str
+    address: str = ""
+    key: str = ""
+    """``env:NAME`` or ``keyring:service/user``."""
+    context_window: int = 0
+    """Tokens of prompt and reply together; 0 means: what the model itself states."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """Sampling parameters under their common names; the driver refuses those it does not know."""
+    allow_http: bool = False
+    """Text and key may go in clear to a server that is not this machine."""
+    connect_timeout: float = 0.0
+    """Seconds to wait for a connection; 0 means: the driver's own."""
+    timeout: float = 0.0
+    """Seconds that a server may be silent; 0 means: the driver's own."""
+    troubles: tuple[Trouble, ...] = ()
+    """Keys that mean nothing in this version."""
+
+
+class _Manifest(msgspec.Struct):
+    driver: Annotated[str, msgspec.Meta(min_length=1)]
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    address: str = ""
+    key: str = ""
+    context_window: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+    allow_http: schema.YesNo = schema.YesNo(False)
+    connect_timeout: _Seconds = 0.0
+    timeout: _Seconds = 0.0
+
+
+class _Known(_Manifest):
+    parameters: str = ""
+
+
+def manifest_path(name: str) -> str:
+    """Where the manifest of backend ``name`` stands in the tree."""
+    return f"{FOLDER}/{name}.yaml"
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """Read a manifest; ``where`` is its path and gives its name.
+
+    Raises:
+        BadFile: it cannot be read, lacks driver or model, or holds a secret. The secret itself is
+            not repeated in the error.
+    """
+    node = plainyaml.read_mapping(data, where)
+    _refuse_secrets(node, where)
+    parameters = node.items.pop("parameters", None)
+    read = schema.convert(node, _Manifest, where)
+    if read.key and not _REFERENCE.fullmatch(read.key):
+        raise _secret(where, node.lines["key"], "key")
+    return Manifest(
+        name=PurePosixPath(where).stem,
+        driver=read.driver,
+        model=read.model,
+        address=read.address,
+        key=read.key,
+        context_window=read.context_window,
+        parameters=_parameters(parameters, where),
+        allow_http=read.allow_http.value,
+        connect_timeout=read.connect_timeout,
+        timeout=read.timeout,
+        troubles=tuple(schema.unknown_keys(node, _Known)),
+    )
+
+
+def _refuse_secrets(node: plainyaml.Node, where: str, key: str = "") -> None:
+    match node:
+        case plainyaml.Mapping():
+            for name, item in node.items.items():
+                _refuse_secrets(item, where, name)
+        case plainyaml.Sequence():
+            for item in node.items:
+                _refuse_secrets(item, where, key)
+        case plainyaml.Scalar():
+            named = _SECRET_KEY.fullmatch(key) and node.text and not node.absent
+            if named and _REFERENCE.fullmatch(node.text):
+                return
+            shaped = looks_secret(node.text) or _BEARER.search(node.text)
+            if named or shaped or _ADDRESS_SECRET.search(node.text):
+                raise _secret(where, node.line, key)
+
+
+def _secret(where: str, line: int, key: str) -> BadFile:
+    return BadFile(
+        where,
+        line,
+        f"'{key}' holds a secret itself; everything here is committed and pushed",
+        kept="it was not used",
+        next_step="put the key into the environment and write 'key: env:NAME', or into the"
+        " keyring and write 'key: keyring:service/user'",
+    )
+
+
+def _parameters(node: plainyaml.Node | None, where: str) -> dict[str, Parameter]:
+    if node is None or (isinstance(node, plainyaml.Scalar) and node.absent):
+        return {}
+    if not isinstance(node, plainyaml.Mapping):
+        raise BadFile(where, node.line, "parameters: expected lines of the form 'name: value'")
+    values: dict[str, Parameter] = {}
+    for name, item in node.items.items():
+        match item:
+            case plainyaml.Scalar():
+                if not item.absent:
+                    values[name] = _value(item)
+            case plainyaml.Sequence():
+                texts = [entry.text for entry in item.items if isinstance(entry, plainyaml.Scalar)]
+                if len(texts) != len(item.items):
+                    raise BadFile(where, item.line, f"parameters.{name}: expected a list of texts")
+                values[name] = texts
+            case plainyaml.Mapping():
+                raise BadFile(where, item.line, f"parameters.{name}: expected one value")
+    return values
+
+
+def _value(node: plainyaml.Scalar) -> Parameter:
+    """A parameter's value: a number, yes or no where it is written so without quotes; else text."""
+    if not node.plain:
+        return node.text
+    if _INTEGER.fullmatch(node.text):
+        return int(node.text)
+    if _FLOAT.fullmatch(node.text):
+        return float(node.text)
+    try:
+        return schema.yes_no(node.text)
+    except ValueError:
+        return node.text
+
+
+def render_manifest(manifest: Manifest) -> bytes:
+    """A manifest as a file, without what has its default."""
+    lines = [
+        f"driver: {scalar(manifest.driver)}",
+        f"model: {scalar(manifest.model)}",
+    ]
+    if manifest.address:
+        lines.append(f"address: {scalar(manifest.address)}")
+    if manifest.key:
+        lines.append(f"key: {scalar(manifest.key)}")
+    if manifest.context_window:
+        lines.append(f"context_window: {manifest.context_window}")
+    if manifest.allow_http:
+        lines.append("allow_http: yes")
+    lines += [
+        f"{name}: {seconds:.0f}" if seconds.is_integer() else f"{name}: {seconds!r}"
+        for name in ("connect_timeout", "timeout")
+        if (seconds := float(getattr(manifest, name)))
+    ]
+    if manifest.parameters:
+        lines.append("parameters:")
+        lines.extend(f"  {scalar(k)}: {_rendered(v)}" for k, v in manifest.parameters.items())
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _rendered(value: Parameter) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return scalar(value)
+    if isinstance(value, list):
+        return f"[{', '.join(quoted(item) for item in value)}]"
+    return repr(value)

@@ -1,0 +1,200 @@
+"""The persona: Markdown files that make up the system prompt, greetings, sample talk, reminder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from perdure.companion import plainyaml
+from perdure.companion.errors import BadFile
+
+FOLDER = "persona"
+GREETINGS = "persona/greetings"
+EXAMPLES = "persona/examples"
+REMINDER = "persona/reminder.md"
+BOUNDARIES = "boundaries.md"
+REMINDER_DEPTH = 4
+
+_HEADING = re.compile(r"^# +(.+?)(?: +#+)?$", re.MULTILINE)
+_NAME = re.compile(r"\{\{ *(char|user) *\}\}", re.IGNORECASE)
+# The card formats' upper-case forms; lower-case ones are tags that people write in prompts.
+_CARD_NAME = {"<BOT>": "{{char}}", "<USER>": "{{user}}"}
+_SAID = re.compile(r"(?:\{\{ *(char|user) *\}\}|<(BOT|USER)>) *[:\uff1a] ?", re.IGNORECASE)
+_BLOCK_END = re.compile(r"-{3,}|<START>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaFile:
+    """One part of the system prompt, names not yet filled in."""
+
+    path: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A first message; the first greeting opens a conversation, the others are alternatives."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleLine:
+    """What one side says in a sample talk."""
+
+    by_user: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sample talk; a file may hold several."""
+
+    path: str
+    lines: tuple[ExampleLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """Said again near the end of the prompt, ``depth`` messages before its end."""
+
+    path: str
+    text: str
+    depth: int = REMINDER_DEPTH
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Who a companion is, as of one tree. Files without text are left out."""
+
+    files: tuple[PersonaFile, ...] = ()
+    greetings: tuple[Greeting, ...] = ()
+    examples: tuple[Example, ...] = ()
+    reminder: Reminder | None = None
+    boundaries: bool = False
+    """Whether a file called ``…boundaries.md`` is there and says something."""
+
+
+def read_persona(files: Mapping[str, bytes]) -> Persona:
+    """Read the files below ``persona/``, keyed by their path in the tree; others are ignored.
+
+    Order is that of the file names, code point by code point. Files that do not end in ``.md``,
+    hidden ones and ones in other folders are no part of the persona.
+
+    Raises:
+        BadFile: a file is not UTF-8 or its front matter cannot be read; names file and line.
+    """
+    parts: list[PersonaFile] = []
+    greetings: list[Greeting] = []
+    examples: list[Example] = []
+    reminder = None
+    for path in sorted(files):
+        where = PurePosixPath(path)
+        if where.suffix != ".md" or where.name.startswith("."):
+            continue
+        folder = str(where.parent)
+        if folder not in {FOLDER, GREETINGS, EXAMPLES}:
+            continue
+        front, text = _read(files[path], path)
+        if not text.strip():
+            continue
+        if path == REMINDER:
+            reminder = Reminder(path, text, _depth(front, path))
+        elif folder == GREETINGS:
+            greetings.append(Greeting(path, text))
+        elif folder == EXAMPLES:
+            examples.extend(Example(path, lines) for lines in read_examples(text))
+        else:
+            parts.append(PersonaFile(path, _title(where.stem, text), text))
+    return Persona(
+        files=tuple(parts),
+        greetings=tuple(greetings),
+        examples=tuple(examples),
+        reminder=reminder,
+        boundaries=any(part.path.endswith(BOUNDARIES) for part in parts),
+    )
+
+
+def fill(text: str, *, char: str, user: str) -> str:
+    """Put the names in for ``{{char}}`` and ``{{user}}``, in any case, and ``<BOT>``, ``<USER>``.
+
+    In one pass: a name that holds such a mark stays as it is. Other ``{{…}}`` stay too.
+    """
+    if "{{" not in text and "<" not in text:
+        return text
+
+    def name(found: re.Match[str]) -> str:
+        key = found[1] or _CARD_NAME[found[0]].strip("{}")
+        return char if key.lower() == "char" else user
+
+    return re.sub(rf"(?i:{_NAME.pattern})|<BOT>|<USER>", name, text)
+
+
+def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
+    """Sample talks: blocks parted by a line ``---`` (or ``<START>``), lines ``{{user}}: …``.
+
+    A line without a name goes on what was said before it; before the first name it is said by
+    the companion.
+    """
+    talks: list[tuple[ExampleLine, ...]] = []
+    said: list[tuple[bool, list[str]]] = []
+    for line in [*text.split("\n"), "---"]:
+        if _BLOCK_END.fullmatch(line.strip()):
+            lines = [ExampleLine(who, "\n".join(body).strip()) for who, body in said]
+            kept = tuple(line for line in lines if line.text)
+            if kept:
+                talks.append(kept)
+            said = []
+            continue
+        found = _SAID.match(line)
+        if found:
+            by_user = (found[1] or found[2]).lower() == "user"
+            said.append((by_user, [line[found.end() :]]))
+        elif said:
+            said[-1][1].append(line)
+        elif line.strip():
+            said.append((False, [line]))
+    return talks
+
+
+def split_front(text: str, where: str) -> tuple[plainyaml.Mapping, str]:
+    """Part a front matter from the text below it; notes programs put one into any file.
+
+    It is there only if the first line is ``---`` and a later one closes it. Raises BadFile.
+    """
+    nothing = plainyaml.Mapping({}, {}, 1)
+    if not text.startswith("---\n"):
+        return nothing, text
+    lines = text.split("\n")
+    try:
+        end = lines.index("---", 1)
+    except ValueError:
+        return nothing, text
+    front = plainyaml.read_mapping("\n".join(lines[1:end]), where, first_line=2)
+    return front, "\n".join(lines[end + 1 :]).lstrip("\n")
+
+
+def _read(data: bytes, path: str) -> tuple[plainyaml.Mapping, str]:
+    front, text = split_front(plainyaml.decode(data, path), path)
+    return front, text.rstrip()
+
+
+def _title(stem: str, text: str) -> str:
+    found = _HEADING.search(text)
+    return found[1] if found else stem.lstrip("0123456789-_. ").replace("-", " ") or stem
+
+
+def _depth(front: plainyaml.Mapping, path: str) -> int:
+    node = front.items.get("depth")
+    if node is None:
+        return REMINDER_DEPTH
+    if isinstance(node, plainyaml.Scalar):
+        if node.absent:
+            return REMINDER_DEPTH
+        if re.fullmatch(r"[0-9]{1,4}", node.text):
+            return int(node.text)
+    raise BadFile(path, node.line, "depth must be a number of messages, 0 or more")

@@ -1,0 +1,106 @@
+"""What is wrong with a persona, or dear about it, as far as its files alone can tell.
+
+No model is asked and nothing is guessed at: the same files give the same findings. A finding never
+repeats a key or a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from perdure.companion.facts import read_facts
+from perdure.companion.lore import read_lore
+from perdure.companion.persona_check.files import (
+    file_findings,
+    kind_of,
+    read_texts,
+    secret_findings,
+)
+from perdure.companion.persona_check.findings import Finding, Kind, Persona, Severity, hidden, hide
+from perdure.companion.persona_check.marks import mark_findings
+from perdure.companion.persona_check.names import name_findings
+from perdure.companion.persona_check.sizes import (
+    Count,
+    FileSize,
+    Sizes,
+    Window,
+    size_findings,
+    sizes_of,
+)
+
+__all__ = [
+    "Count",
+    "FileSize",
+    "Finding",
+    "Kind",
+    "Report",
+    "Severity",
+    "Sizes",
+    "Window",
+    "check_persona",
+    "hidden",
+    "hide",
+    "kind_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found, problems first, then by file and line; and what the files cost."""
+
+    findings: tuple[Finding, ...]
+    sizes: Sizes
+
+
+def check_persona(
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    user: str,
+    count: Count,
+    windows: Sequence[Window] = (),
+    examples_budget: int = 0,
+    beside: Mapping[str, bytes] | None = None,
+    more: Sequence[Finding] = (),
+) -> Report:
+    """Check a persona.
+
+    Args:
+        files: every file below ``persona/`` by its path, also those that are not read.
+        name: the companion's name in companion.yaml.
+        user: the user's name there.
+        count: tokens of a text.
+        windows: what each backend that is listed takes in.
+        examples_budget: tokens that sample talk may take.
+        beside: companion.yaml and files of other folders: searched for keys, and lore and facts
+            for what cannot be read.
+        more: what others have found, to be listed with the rest.
+    """
+    texts, unreadable = read_texts(files)
+    persona = Persona(name, user, tuple(texts), files)
+    sizes = sizes_of(persona, count, windows, examples_budget)
+    found = [
+        *more,
+        *unreadable,
+        *_broken(beside or {}),
+        *file_findings(persona),
+        *secret_findings({**files, **(beside or {})}),
+        *name_findings(persona),
+        *mark_findings(persona),
+        *size_findings(persona, sizes, count, windows),
+    ]
+    once = dict.fromkeys(map(hidden, found))
+    ordered = sorted(once, key=lambda each: (each.severity != "problem", each.path, each.line))
+    shown = tuple(FileSize(hide(each.path)[0], each.kind, each.tokens) for each in sizes.files)
+    return Report(tuple(ordered), Sizes(shown, sizes.window, sizes.examples_budget))
+
+
+def _broken(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    """Lore and facts that cannot be read; their own commands say more of them."""
+    for troubles, fix in (
+        (read_lore(files)[1], "put it right; perdure lore list shows what is read"),
+        (read_facts(files)[1], "put it right; perdure memory list shows what is read"),
+    ):
+        for each in troubles:
+            yield Finding("problem", "unreadable", each.path, each.line, each.what, fix)

@@ -1,0 +1,232 @@
+"""Files of the persona: what is not read, cannot be read, or holds what it should not."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from perdure.companion import plainyaml
+from perdure.companion.errors import BadFile
+from perdure.companion.persona import (
+    BOUNDARIES,
+    EXAMPLES,
+    FOLDER,
+    GREETINGS,
+    REMINDER,
+    read_persona,
+    split_front,
+)
+from perdure.companion.persona_check.findings import (
+    Finding,
+    Kind,
+    Persona,
+    PersonaText,
+    hide,
+    quote,
+)
+
+LONG_LINE = 2000
+"""Characters; a paragraph of a persona is rarely half as long."""
+_DUPLICATE = 60
+"""Characters of a paragraph, CJK ones counted twice, from which a second one is worth a word."""
+
+_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
+_BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_ZERO_WIDTH = "\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
+# England's, Scotland's and Wales's flags are made of tags behind a black flag.
+_TAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+|(?P<tag>[\U000e0000-\U000e007f]+)")
+_FOLDERS = {FOLDER: FOLDER, GREETINGS: "greetings", EXAMPLES: "examples"}
+
+
+def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Finding]]:
+    """The texts that a model reads, and the files that cannot be read."""
+    texts: list[PersonaText] = []
+    troubles: list[Finding] = []
+    for path in sorted(files):
+        kind = kind_of(path)
+        if kind is None:
+            continue
+        try:
+            whole = hide(plainyaml.decode(files[path], path))[0]
+            read_persona({path: whole.encode()})  # a reminder's depth, too
+            text = split_front(whole, path)[1]
+        except BadFile as trouble:
+            fix = trouble.next_step or "put it right; no prompt can be made from it"
+            troubles.append(
+                Finding("problem", "unreadable", path, trouble.line, trouble.problem, fix)
+            )
+            continue
+        first = whole.count("\n") - text.count("\n") + 1
+        texts.append(PersonaText(path, kind, text.rstrip(), first))
+    return texts, troubles
+
+
+def kind_of(path: str) -> Kind | None:
+    """What a file is to a persona; None where it is no part of it."""
+    where = PurePosixPath(path)
+    if where.suffix != ".md" or where.name.startswith("."):
+        return None
+    if path == REMINDER:
+        return "reminder"
+    kinds: dict[str, Kind] = {FOLDER: "prompt", GREETINGS: "greeting", EXAMPLES: "example"}
+    return kinds.get(str(where.parent))
+
+
+def file_findings(persona: Persona) -> Iterator[Finding]:
+    """Files that are empty, passed over, in conflict, or hold what cannot be seen."""
+    for path in sorted(persona.files):
+        if kind_of(path) is None and (finding := _passed_over(path)):
+            yield finding
+    for text in persona.texts:
+        yield from _text_findings(text)
+    yield from _boundaries(persona)
+    yield from _duplicates(persona)
+
+
+def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    """Lines that hold a key or a password. What it is, is never repeated."""
+    for path in sorted(files):
+        text = files[path].decode("utf-8", "replace")
+        if not hide(text)[1]:
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if hide(line)[1]:
+                yield Finding(
+                    "problem",
+                    "secret",
+                    path,
+                    number,
+                    "this line holds something that looks like a key or a password; the model"
+                    " reads it, and it goes wherever this repository goes",
+                    "take it out, and have it replaced where it came from: git keeps old versions",
+                )
+
+
+def _passed_over(path: str) -> Finding | None:
+    """Why a file below persona/ is not read; None where nobody would expect it to be."""
+    where = PurePosixPath(path)
+    name, folder = where.name, str(where.parent)
+    if name.startswith("."):
+        if not name.endswith(".md"):
+            return None  # .gitkeep, .DS_Store and the like
+        why, fix = "a hidden file", "name it without the dot"
+    elif where.suffix != ".md":
+        if where.suffix.lower() == ".md":
+            why, fix = f"it ends in {where.suffix}", f"name it {where.stem}.md"
+        else:
+            why, fix = "only files that end in .md are read", "name it so, or move it elsewhere"
+    else:
+        near = difflib.get_close_matches(folder.casefold(), list(_FOLDERS), n=1, cutoff=0.7)
+        why = f"files in {folder}/ are no part of it"
+        fix = f"move it to {near[0]}/" if near else f"move it to {FOLDER}/"
+    return Finding("advice", "not-read", path, 0, f"not read: {why}", fix)
+
+
+def _text_findings(text: PersonaText) -> Iterator[Finding]:
+    path, first = text.path, text.first_line
+    if not text.text.strip():
+        what = "the file says nothing and is left out"
+        yield Finding("advice", "empty", path, 0, what, "write something, or delete it")
+        return
+    if found := _CONFLICT.search(text.text):
+        number = first + text.text.count("\n", 0, found.start())
+        yield Finding(
+            "problem",
+            "conflict",
+            path,
+            number,
+            "conflict marks of a merge",
+            "choose one side and take the marks away; perdure merge helps",
+        )
+    if text.text.startswith("---\n") and first == 1:
+        what = "a front matter is begun and not closed; all of it is read as text"
+        yield Finding("advice", "front-matter", path, 1, what, "close it with a line ---")
+    yield from _unseen(text)
+    for number, line in enumerate(text.text.split("\n"), first):
+        if len(line) > LONG_LINE:
+            what = f"a line of {len(line):,} characters; changes in it are hard to see and to merge"
+            yield Finding("advice", "long-line", path, number, what, "break it into paragraphs")
+            break
+    if text.kind == "prompt" and path.casefold() == REMINDER:
+        what = "read as a part of the persona, not as the reminder"
+        yield Finding("advice", "case", path, 0, what, f"name it {REMINDER}")
+
+
+def _unseen(text: PersonaText) -> Iterator[Finding]:
+    """Characters that an eye does not see and a model does."""
+    tags = next((found for found in _TAGS.finditer(text.text) if found["tag"]), None)
+    bidi = re.search(f"[{_BIDI}]", text.text)
+    other = next(
+        (index for index, char in enumerate(text.text) if char in _ZERO_WIDTH or _is_control(char)),
+        None,
+    )
+    for place, code, what in (
+        (tags.start("tag") if tags else None, "unseen", "invisible tag characters"),
+        (bidi.start() if bidi else None, "bidi", "characters that turn the direction of text"),
+        (other, "unseen", "invisible characters"),
+    ):
+        if place is None:
+            continue
+        line = text.first_line + text.text.count("\n", 0, place)
+        point = f"U+{ord(text.text[place]):04X}"
+        yield Finding(
+            "advice" if place == other else "problem",
+            code,
+            text.path,
+            line,
+            f"{what} ({point}): the model reads what you do not see",
+            "type the line again",
+        )
+
+
+def _is_control(char: str) -> bool:
+    return char not in "\n\t" and unicodedata.category(char) in ("Cc", "Co", "Cn")
+
+
+def _boundaries(persona: Persona) -> Iterator[Finding]:
+    said = [text for text in persona.texts if text.kind == "prompt" and text.text.strip()]
+    if any(text.path.endswith(BOUNDARIES) for text in said):
+        return
+    meant = next((path for path in persona.files if path.casefold().endswith(BOUNDARIES)), "")
+    if meant:
+        yield Finding(
+            "advice",
+            "boundaries",
+            meant,
+            0,
+            "it does not count as boundaries: it says nothing, is not read, or its name is not"
+            " all lower-case",
+            f"give it text and a name in {FOLDER}/ that ends in {BOUNDARIES}",
+        )
+        return
+    yield Finding(
+        "advice",
+        "boundaries",
+        FOLDER,
+        0,
+        "no boundaries: nothing says what the companion does when it gets serious",
+        "perdure persona add-boundaries",
+    )
+
+
+def _duplicates(persona: Persona) -> Iterator[Finding]:
+    """Paragraphs that stand there twice; a reminder repeats on purpose."""
+    seen: dict[str, tuple[str, int]] = {}
+    for text in persona.texts:
+        if text.kind == "reminder":
+            continue
+        line = text.first_line
+        for paragraph in re.split(r"(\n\s*\n)", text.text):
+            key = " ".join(paragraph.split()).casefold()
+            if sum(1 + (char > "\u2e7f") for char in key) >= _DUPLICATE:
+                if key in seen:
+                    path, other = seen[key]
+                    what = f"“{quote(paragraph)}” stands in {path}, line {other}, too"
+                    fix = "keep one of the two"
+                    yield Finding("advice", "twice", text.path, line, what, fix)
+                else:
+                    seen[key] = (text.path, line)
+            line += paragraph.count("\n")

@@ -1,0 +1,96 @@
+"""What a check of the persona finds, and the texts that it looks at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from perdure.companion.secrets import MASK, mask_secrets
+
+Severity = Literal["problem", "advice"]
+Kind = Literal["prompt", "reminder", "greeting", "example"]
+
+# What `perdure.companion.secrets` has no shape for: a password inside an address, a private key.
+_PASSWORD = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
+_QUOTED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found.
+
+    Attributes:
+        severity: ``problem``: something does not work as it is written. ``advice``: it works, and
+            may not be what was meant.
+        code: a short name for scripts, the same in every version.
+        path: the file.
+        line: from 1; 0 where the whole file is meant.
+        what: a sentence without a full stop.
+        next_step: what to do about it.
+    """
+
+    severity: Severity
+    code: str
+    path: str
+    line: int
+    what: str
+    next_step: str
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "path": self.path,
+            "line": self.line or None,
+            "what": self.what,
+            "next_step": self.next_step,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaText:
+    """One file that the model reads: front matter taken off, keys masked, names not filled in."""
+
+    path: str
+    kind: Kind
+    text: str
+    first_line: int
+    """The line of the file that ``text`` begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """All that the checks of texts are given."""
+
+    name: str
+    user: str
+    texts: tuple[PersonaText, ...]
+    files: Mapping[str, bytes]
+
+
+def hide(text: str) -> tuple[str, int]:
+    """The text without keys and passwords, and how many there were. Lines stay where they are."""
+    masked, count = mask_secrets(text)
+    masked, passwords = _PASSWORD.subn(MASK, masked)
+    masked, blocks = _PRIVATE_KEY.subn(MASK, masked)
+    return masked, count + passwords + blocks
+
+
+def hidden(finding: Finding) -> Finding:
+    """The finding with no secret in any of its texts."""
+    return replace(
+        finding,
+        path=hide(finding.path)[0],
+        what=hide(finding.what)[0],
+        next_step=hide(finding.next_step)[0],
+    )
+
+
+def quote(text: str) -> str:
+    """A few words of a text, on one line. Give it text that has been through `hide`."""
+    words = " ".join(text.split())
+    return words if len(words) <= _QUOTED else f"{words[: _QUOTED - 1]}…"

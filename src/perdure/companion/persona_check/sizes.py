@@ -1,0 +1,180 @@
+"""What the persona costs in tokens, against the smallest window among the backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from perdure.companion.persona import EXAMPLES, FOLDER, fill, read_examples
+from perdure.companion.persona_check.findings import Finding, Kind, Persona
+
+Count = Callable[[str], int]
+
+_MOST_SHARE = 0.5
+_FILE_SHARE = 0.25
+_GREETING_SHARE = 0.125
+_REMINDER = 200
+"""Tokens of a reminder: said again in every prompt, behind what a server's cache keeps."""
+_EXACT_UP_TO = 200_000
+"""Characters; a longer text is no persona, and tiktoken is slow on some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much one backend takes in.
+
+    Attributes:
+        backend: its name.
+        tokens: prompt and reply together.
+        reply: tokens kept for the reply.
+        room: tokens of prompt that are sent at the most.
+        assumed: nothing says how large the window is; this is what the driver takes then.
+    """
+
+    backend: str
+    tokens: int
+    reply: int
+    room: int
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileSize:
+    """One file's cost in tokens, names filled in."""
+
+    path: str
+    kind: Kind
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What each file costs. ``window`` is the smallest one; None where no backend is listed."""
+
+    files: tuple[FileSize, ...] = ()
+    window: Window | None = None
+    examples_budget: int = 0
+
+    @property
+    def always(self) -> int:
+        """Tokens that stand in every prompt: the persona's files and the reminder."""
+        return sum(each.tokens for each in self.files if each.kind in ("prompt", "reminder"))
+
+    @property
+    def examples(self) -> int:
+        """Tokens of sample talk that are sent at the most."""
+        all_of_them = sum(each.tokens for each in self.files if each.kind == "example")
+        return min(all_of_them, self.examples_budget)
+
+    @property
+    def left(self) -> int | None:
+        """Tokens left for talk, memory and lore; below 0 where the persona does not fit."""
+        if self.window is None:
+            return None
+        rest = self.window.room - self.always
+        return rest - self.examples if rest > self.examples else rest
+
+    def share(self, each: FileSize) -> float:
+        """Part of the smallest window that a file takes."""
+        return each.tokens / self.window.tokens if self.window else 0.0
+
+
+def sizes_of(
+    persona: Persona, count: Count, windows: Sequence[Window], examples_budget: int
+) -> Sizes:
+    """Count the files. ``count`` gives the tokens of a text."""
+    files = []
+    for text in persona.texts:
+        filled = fill(text.text, char=persona.name, user=persona.user).strip()
+        if filled:
+            tokens = len(filled) // 4 if len(filled) > _EXACT_UP_TO else count(filled)
+            files.append(FileSize(text.path, text.kind, tokens))
+    smallest = min(windows, key=lambda each: (each.room, each.backend), default=None)
+    return Sizes(tuple(files), smallest, examples_budget)
+
+
+def size_findings(
+    persona: Persona, sizes: Sizes, count: Count, windows: Sequence[Window]
+) -> Iterator[Finding]:
+    """What is too large, or dear."""
+    too_small = [each for each in windows if sizes.always > each.room]
+    for each in too_small:
+        yield Finding(
+            "problem",
+            "too-large",
+            FOLDER,
+            0,
+            f"the persona has {sizes.always:,} tokens, a prompt for {each.backend} has room for"
+            f" {each.room:,} ({_said(each)}, {each.reply:,} kept for the reply)",
+            "shorten it, or give the backend a larger context_window",
+        )
+    if sizes.window is None:
+        return
+    window = sizes.window
+    if not too_small and sizes.always > _MOST_SHARE * window.room:
+        yield Finding(
+            "advice",
+            "large",
+            FOLDER,
+            0,
+            f"the persona takes {sizes.always:,} of the {window.room:,} tokens that"
+            f" {window.backend} has room for ({_said(window)}); {window.room - sizes.always:,} are"
+            " left for talk",
+            "shorten it, or use a backend with a larger window first",
+        )
+    for file in sizes.files:
+        limit, what = _limit(file.kind, window)
+        if file.tokens > limit:
+            yield Finding(
+                "advice",
+                f"large-{file.kind}",
+                file.path,
+                0,
+                f"{file.tokens:,} tokens, {sizes.share(file):.0%} of the smallest window; {what}",
+                "shorten it",
+            )
+    yield from _examples(persona, sizes, count)
+
+
+def _limit(kind: Kind, window: Window) -> tuple[float, str]:
+    if kind == "reminder":
+        return max(_REMINDER, 0.02 * window.room), "a reminder is read anew with every message"
+    if kind == "greeting":
+        return _GREETING_SHARE * window.room, "a greeting stands at the front of the talk"
+    if kind == "example":
+        return float("inf"), ""
+    return _FILE_SHARE * window.room, "it is sent with every message"
+
+
+def _examples(persona: Persona, sizes: Sizes, count: Count) -> Iterator[Finding]:
+    """Sample talk beyond its budget, talk by talk as the prompt leaves it out."""
+    spent = talks = left_out = 0
+    first = ""
+    for text in persona.texts:
+        if text.kind != "example":
+            continue
+        filled = fill(text.text, char="C", user="U")
+        if len(filled) > _EXACT_UP_TO:
+            continue
+        for talk in read_examples(text.text):
+            talks += 1
+            said = "\n".join(f"{'U' if line.by_user else 'C'}: {line.text}" for line in talk)
+            spent += count(fill(said, char=persona.name, user=persona.user))
+            if spent > sizes.examples_budget:
+                left_out += 1
+                first = first or text.path
+    if left_out:
+        yield Finding(
+            "advice",
+            "examples",
+            first or EXAMPLES,
+            0,
+            f"sample talk has {spent:,} tokens, its budget is {sizes.examples_budget:,}: the last"
+            f" {left_out} of {talks} are never sent",
+            "shorten them, or raise context.examples_tokens in companion.yaml",
+        )
+
+
+def _said(window: Window) -> str:
+    about = "probably " if window.assumed else ""
+    return f"{about}a window of {window.tokens:,}"

@@ -1,0 +1,119 @@
+"""From a YAML node to a checked struct, with the line of what is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from perdure.companion import plainyaml
+from perdure.companion.errors import BadFile
+from perdure.companion.turns import Trouble
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+_PATH = re.compile(r"^(.*?) - at `\$(.*)`$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+|\.\.\.)\]")
+_MISSING = re.compile(r"missing required field '(.+)'")
+# Msgspec speaks of Python's types.
+_WORDS = [
+    (re.compile(r", got '\w+'$|^Invalid enum value '.*'$"), ""),
+    (re.compile(r"'int( \| null)?'"), "a whole number"),
+    (re.compile(r"'float( \| null)?'"), "a number"),
+    (re.compile(r"'str'"), "text"),
+    (re.compile(r"'(str \| array|array \| str)'"), "a list of names"),
+    (re.compile(r"'array'"), "a list"),
+    (re.compile(r"'object'"), "lines of the form 'key: value'"),
+]
+_YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+class YesNo:
+    """A field that is ``yes`` or ``no``, also ``true``, ``on``, ``false``, ``off``, in any case."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: bool) -> None:  # noqa: FBT001  wraps one
+        self.value = value
+
+
+def yes_no(text: str) -> bool:
+    """Read a truth value as people write it. Raises ValueError."""
+    try:
+        return _YES[text.lower()]
+    except KeyError:
+        raise ValueError("Expected yes or no") from None
+
+
+def convert(node: plainyaml.Mapping, shape: type[Struct], where: str) -> Struct:
+    """Check ``node`` against ``shape``; numbers are read from their text.
+
+    A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
+    """
+    try:
+        return msgspec.convert(_values(node), shape, strict=False, dec_hook=_hook)
+    except msgspec.ValidationError as error:
+        problem, line = _explain(str(error), node)
+        raise BadFile(where, line, problem) from error
+
+
+def unknown_keys(node: plainyaml.Mapping, shape: type[msgspec.Struct]) -> list[Trouble]:
+    """The keys of ``node`` that ``shape`` has no field for, with a guess at what was meant."""
+    known = [field.encode_name for field in msgspec.structs.fields(shape)]
+    troubles = []
+    for key, line in node.lines.items():
+        if key in known:
+            continue
+        import difflib  # only where there is something to guess
+
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f", did you mean '{near[0]}'?" if near else ""
+        troubles.append(Trouble(line, f"unknown key '{key}'{hint}"))
+    return troubles
+
+
+def _values(node: plainyaml.Node) -> Any:  # noqa: ANN401  plain data for msgspec
+    match node:
+        case plainyaml.Scalar():
+            return node.text
+        case plainyaml.Sequence():
+            return [_values(item) for item in node.items]
+        case plainyaml.Mapping():
+            return {
+                key: _values(item)
+                for key, item in node.items.items()
+                if not (isinstance(item, plainyaml.Scalar) and item.absent)
+            }
+
+
+def _hook(kind: type, value: object) -> object:
+    if kind is YesNo and isinstance(value, str):
+        return YesNo(yes_no(value))
+    raise ValueError("Expected yes or no")
+
+
+def _explain(message: str, node: plainyaml.Mapping) -> tuple[str, int]:
+    """Msgspec's message in our words, and the line of the key that it is about."""
+    found = _PATH.match(message)
+    problem = (found[1] if found else message).replace("`", "'")
+    here: plainyaml.Node = node
+    line = 0
+    names = []
+    for step in _STEP.finditer(found[2] if found else ""):
+        if isinstance(here, plainyaml.Mapping) and step[1] in here.items:
+            names.append(step[1])
+            line = here.lines[step[1]]
+            here = here.items[step[1]]
+        elif isinstance(here, plainyaml.Sequence) and (step[2] or "").isdigit():
+            here = here.items[int(step[2])]
+            line = here.line
+    name = ".".join(names)
+    missing = _MISSING.search(problem)
+    if missing:
+        return f"'{f'{name}.' if name else ''}{missing[1]}' is missing", line
+    got = f", not '{here.text}'" if isinstance(here, plainyaml.Scalar) else ""
+    for pattern, words in _WORDS:
+        problem = pattern.sub(words, problem)
+    problem = problem[:1].lower() + problem[1:]
+    return (f"{name}: {problem}{got}" if names else problem), line

@@ -1,0 +1,279 @@
+"""``companion.yaml``: the companion's name, backends and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from perdure.companion import plainyaml, schema
+from perdure.companion.errors import BadFile, BadName
+from perdure.companion.names import check_name
+from perdure.companion.quoting import scalar
+from perdure.companion.turns import Trouble
+from perdure.companion.upgrades import FORMAT, check_format
+
+PATH = "companion.yaml"
+
+TimeShown = Literal["off", "date", "full"]
+FactsPolicy = Literal["review", "accept", "off"]
+SummariesPolicy = Literal["write", "review", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPolicy:
+    """When a conversation ends by itself."""
+
+    idle_hours: float = 6
+    """Hours without a turn after which the next one begins a new conversation."""
+    max_chunks: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPolicy:
+    """How the context window is shared out, in tokens; None: as the window of the model allows."""
+
+    reply_tokens: int | None = None
+    """Room kept for the reply, and its longest length."""
+    prompt_tokens: int | None = None
+    """Most that is sent at all."""
+    examples_tokens: int | None = None
+    """Most that sample talk may take; it is trimmed first."""
+    lore_tokens: int | None = None
+    facts_tokens: int | None = None
+    summaries_tokens: int | None = None
+    recall_tokens: int | None = None
+    """Most that earlier turns, found for the newest message, may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPolicy:
+    """What is looked up, learned and written down without being asked."""
+
+    recall: bool = True
+    """Whether earlier turns are looked up for each message."""
+    facts: FactsPolicy = "review"
+    """Whether proposed facts wait to be let in, enter at once, or are not proposed."""
+    summaries: SummariesPolicy = "write"
+    """Whether summaries are written at once, wait to be let in, or are not made."""
+
+
+@dataclass(frozen=True, slots=True)
+class LorePolicy:
+    """When lore is triggered."""
+
+    scan_depth: int = 4
+    """How many messages, the newest last, are searched for keys."""
+    probability: bool = False
+    """Whether an entry's ``probability`` counts; without, a prompt is the same each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionSettings:
+    """``companion.yaml`` as read, defaults filled in."""
+
+    name: str
+    user: str = "User"
+    format: int = FORMAT
+    language: str = "en"
+    backends: tuple[str, ...] = ()
+    """Names of manifests in failover order; the first one is asked first."""
+    failover_to_hosted: bool = False
+    time: TimeShown = "off"
+    archived: bool = False
+    """Whether the companion was put into the archive: read, not talked to."""
+    conversation: ConversationPolicy = field(default_factory=ConversationPolicy)
+    context: ContextPolicy = field(default_factory=ContextPolicy)
+    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    lore: LorePolicy = field(default_factory=LorePolicy)
+    troubles: tuple[Trouble, ...] = ()
+    """Keys that mean nothing in this version, each with its line; nothing else is wrong."""
+
+
+class _Conversation(msgspec.Struct):
+    idle_hours: Annotated[float, msgspec.Meta(gt=0, le=8784)] = 6
+    max_chunks: Annotated[int, msgspec.Meta(ge=1, le=9999)] = 200
+
+
+_Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class _Context(msgspec.Struct):
+    reply_tokens: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] | None = None
+    prompt_tokens: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] | None = None
+    examples_tokens: _Share | None = None
+    lore_tokens: _Share | None = None
+    facts_tokens: _Share | None = None
+    summaries_tokens: _Share | None = None
+    recall_tokens: _Share | None = None
+
+
+class _Memory(msgspec.Struct):
+    recall: schema.YesNo = schema.YesNo(True)
+    facts: FactsPolicy = "review"
+    summaries: SummariesPolicy = "write"
+
+
+class _Lore(msgspec.Struct):
+    scan_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
+    probability: schema.YesNo = schema.YesNo(False)
+
+
+class _Settings(msgspec.Struct):
+    format: int
+    name: str
+    user: str = "User"
+    language: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
+    backends: str | list[str] = []
+    failover_to_hosted: schema.YesNo = schema.YesNo(False)
+    time: TimeShown = "off"
+    archived: schema.YesNo = schema.YesNo(False)
+    conversation: _Conversation = msgspec.field(default_factory=_Conversation)
+    context: _Context = msgspec.field(default_factory=_Context)
+    memory: _Memory = msgspec.field(default_factory=_Memory)
+    lore: _Lore = msgspec.field(default_factory=_Lore)
+
+
+_INNER: Mapping[str, type[msgspec.Struct]] = {
+    "conversation": _Conversation,
+    "context": _Context,
+    "memory": _Memory,
+    "lore": _Lore,
+}
+
+
+def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -> CompanionSettings:
+    """Read ``companion.yaml``.
+
+    Args:
+        data: The file's bytes, at most 1 MiB.
+        where: Its name in errors.
+        read_only: Read a newer format as far as this version knows it, instead of refusing it.
+
+    Raises:
+        NewerFormat: the format is newer than this version's, and ``read_only`` is not set.
+        BadFile: the file cannot be read; names file and line.
+    """
+    node = plainyaml.read_mapping(data, where)
+    number = _format(node, where)
+    if not (read_only and number > FORMAT):
+        check_format(number, where, node.lines.get("format", 0))
+    read = schema.convert(node, _Settings, where)
+    troubles = schema.unknown_keys(node, _Settings)
+    for key, shape in _INNER.items():
+        inner = node.items.get(key)
+        if isinstance(inner, plainyaml.Mapping):
+            troubles += schema.unknown_keys(inner, shape)
+    backends = [read.backends] if isinstance(read.backends, str) else read.backends
+    for name in backends:
+        if not name or "/" in name or name.startswith("."):
+            line = node.lines["backends"]
+            raise BadFile(where, line, f"backends: '{name}' is not the name of a manifest")
+    return CompanionSettings(
+        name=_name(node, "name", read.name, where),
+        user=_name(node, "user", read.user, where),
+        format=number,
+        language=read.language,
+        backends=tuple(dict.fromkeys(backends)),
+        failover_to_hosted=read.failover_to_hosted.value,
+        time=read.time,
+        archived=read.archived.value,
+        conversation=ConversationPolicy(read.conversation.idle_hours, read.conversation.max_chunks),
+        context=ContextPolicy(**msgspec.structs.asdict(read.context)),
+        memory=MemoryPolicy(read.memory.recall.value, read.memory.facts, read.memory.summaries),
+        lore=LorePolicy(read.lore.scan_depth, read.lore.probability.value),
+        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.line)),
+    )
+
+
+def _format(node: plainyaml.Mapping, where: str) -> int:
+    found = node.items.get("format")
+    if found is None:
+        raise BadFile(where, 0, "'format' is missing", next_step="add the line: format: 1")
+    if isinstance(found, plainyaml.Scalar) and found.text.isascii() and found.text.isdigit():
+        return int(found.text[:9])
+    raise BadFile(where, found.line, "format: expected a number")
+
+
+def _name(node: plainyaml.Mapping, key: str, name: str, where: str) -> str:
+    try:
+        return check_name(name)
+    except BadName as error:
+        raise BadFile(where, node.lines.get(key, 0), f"{key}: {error.what}") from error
+
+
+Setting = str | int | float | bool | list[str] | None
+
+
+def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH) -> bytes:
+    """Change values in a YAML file and keep its comments, its order and every other value.
+
+    Args:
+        data: The file's bytes.
+        changes: New values; a key of a nested mapping is written ``context.reply_tokens``. None
+            takes the key away.
+        where: The file's name in errors.
+
+    Raises:
+        BadFile: the file cannot be read, or a path leads through something that is no mapping.
+    """
+    import io
+
+    from ruamel.yaml import YAML  # 30 ms, and few commands write YAML
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    plainyaml.read_mapping(data, where)  # the strict reader's refusals, before the lenient one
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 20
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    tree = yaml.load(plainyaml.decode(data, where))
+    if tree is None:
+        tree = CommentedMap()
+    for path, value in changes.items():
+        *parents, key = path.split(".")
+        place = tree
+        for parent in parents:
+            if place.get(parent) is None:
+                place[parent] = CommentedMap()
+            place = place[parent]
+            if not isinstance(place, CommentedMap):
+                raise BadFile(where, 0, f"'{parent}' is no mapping")
+        if value is None:
+            place.pop(key, None)
+            # An emptied mapping that keeps a comment is dumped as broken YAML (ruamel.yaml 0.19.1).
+            if not place and parents:
+                _parent(tree, parents).pop(parents[-1])
+        elif isinstance(value, list):
+            names = CommentedSeq([_item(each) for each in value])
+            names.fa.set_flow_style()
+            place[key] = names
+        else:
+            place[key] = _typed(value)
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    edited = out.getvalue().encode()
+    plainyaml.read_mapping(edited, where)  # what cannot be read back is never written
+    return edited
+
+
+def _parent(tree: Any, parents: list[str]) -> Any:  # noqa: ANN401  ruamel's own mapping
+    for name in parents[:-1]:
+        tree = tree[name]
+    return tree
+
+
+def _item(text: str) -> str:
+    """An item of a list in one line; ruamel.yaml (0.19.1) writes ``[?x]``, which is a mapping."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    return text if scalar(text) == text else DoubleQuotedScalarString(text)
+
+
+def _typed(value: str | float) -> object:
+    """``yes`` and ``no`` as the file has them; YAML 1.2 writes them without quotes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value

@@ -1,0 +1,306 @@
+"""``memory/summaries/YYYY-MM/<conversation>.md``: what a conversation was about, up to some turn.
+
+The front matter says which turns it was made from and by which model, or that it was put together
+from the talk's own sentences. It also holds a digest of the text as the program wrote it: where
+the text has another one, a hand has changed it, and no program may write over that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from perdure.companion.aside import TurnRange
+from perdure.companion.errors import BadFile
+from perdure.companion.ids import ConversationId
+from perdure.companion.quoting import quoted, scalar
+from perdure.companion.turns import Located
+
+if TYPE_CHECKING:
+    from perdure.companion.merging import Versions
+
+FOLDER = "memory/summaries"
+SIZE_LIMIT = 256 * 1024
+"""Bytes; what is larger is no summary."""
+
+_KEYS = ("conversation", "through", "sources", "backend", "model", "extractive", "digest")
+_LINE = re.compile(r"([a-z]+): (.+)")
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8})\.md")
+_MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_THROUGH = re.compile(r"0|[1-9]\d{0,8}")
+_UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+Value = str | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary of one conversation.
+
+    ``backend`` and ``model`` are empty where no model wrote it: by the program from the talk's own
+    sentences, or by hand.
+    """
+
+    conversation: ConversationId
+    through: int
+    """The last turn that it covers."""
+    text: str
+    backend: str = ""
+    model: str = ""
+    path: str = ""
+    sources: tuple[TurnRange, ...] = ()
+    """The turns that it was made from; what was set aside is not among them."""
+    digest: str = ""
+    """Of the text as the program wrote it; empty where it never did."""
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the text is not what the program last wrote."""
+        return self.digest != digest_of(self.text)
+
+    @property
+    def extractive(self) -> bool:
+        """Whether it is sentences of the talk, chosen without a model."""
+        return not self.backend and not self.by_hand
+
+
+def digest_of(text: str) -> str:
+    """The first 16 hex digits of the SHA-256 of a text as it stands in a file."""
+    return hashlib.sha256(plain(text).encode()).hexdigest()[:16]
+
+
+def plain(text: str) -> str:
+    """A text as a summary's file can hold it: no controls, LF line ends, no blank ends."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    whole = "\n".join(_UNPRINTED.sub("\ufffd", line).rstrip() for line in lines).strip()
+    # What reads as a mark of a merge conflict is text here, and so does not begin its line.
+    return "\n".join(f" {line}" if _MARK.match(line) else line for line in whole.split("\n"))
+
+
+def sealed(summary: Summary) -> Summary:
+    """The same as the program's own words: a change by hand will show."""
+    text = plain(summary.text)
+    return replace(summary, text=text, digest=digest_of(text))
+
+
+def summary_path(conversation: ConversationId) -> str:
+    """The one file of a conversation's summary."""
+    return f"{FOLDER}/{conversation.text[:7]}/{conversation}.md"
+
+
+def conversation_of(path: str) -> ConversationId | None:
+    """The conversation that a path in the summaries' folder names; None: no summary's path."""
+    named = _NAME.fullmatch(path.rsplit("/", 1)[-1])
+    return ConversationId(named[1]) if named and path.startswith(f"{FOLDER}/") else None
+
+
+def render_summary(summary: Summary) -> bytes:
+    """The file. Raises ValueError for a negative turn number."""
+    if summary.through < 0:
+        raise ValueError(f"not a turn's number: {summary.through}")
+    lines = ["---", f"conversation: {summary.conversation}", f"through: {summary.through}"]
+    if summary.sources:
+        lines.append(f"sources: [{', '.join(quoted(str(one)) for one in summary.sources)}]")
+    lines += [
+        f"{key}: {scalar(_UNPRINTED.sub(chr(0xFFFD), value))}"
+        for key, value in (("backend", summary.backend), ("model", summary.model))
+        if value
+    ]
+    if summary.extractive:
+        lines.append("extractive: yes")
+    if summary.digest:
+        lines.append(f"digest: {quoted(summary.digest)}")
+    text = plain(summary.text)
+    return ("\n".join([*lines, "---", ""]) + (f"\n{text}\n" if text else "")).encode()
+
+
+def read_summary(data: bytes, path: str) -> Summary:
+    """Read one file as far as it goes.
+
+    Raises:
+        BadFile: nothing of it can be used; names file and line.
+    """
+    found, troubles = parse_summary(data, path)
+    if found is None:
+        raise BadFile(troubles[0].path, troubles[0].line, troubles[0].what)
+    return found
+
+
+def read_summaries(
+    files: Mapping[str, bytes],
+) -> tuple[tuple[Summary, ...], tuple[Located, ...]]:
+    """Read several by their paths, in the order of these; a broken one is told of, and left out."""
+    found: list[Summary] = []
+    troubles: list[Located] = []
+    for path in sorted(files):
+        summary, wrong = parse_summary(files[path], path)
+        troubles += wrong
+        if summary is not None:
+            found.append(summary)
+    return tuple(found), tuple(troubles)
+
+
+def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[Located, ...]]:
+    """One file as far as it goes, and what is wrong with it.
+
+    None: it names no conversation, is no summary by its size, or holds the marks of a merge
+    conflict, where nobody knows which of the lines are meant.
+    """
+    if len(data) > SIZE_LIMIT:
+        return None, (Located(path, 0, f"larger than {SIZE_LIMIT // 1024} KiB"),)
+    troubles: list[Located] = []
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        troubles.append(Located(path, data.count(b"\n", 0, error.start) + 1, "not UTF-8"))
+        text = data.decode("utf-8-sig", "replace")
+    lines = text.replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        if _MARK.match(line):
+            return None, (*troubles, Located(path, number, "a mark of a merge conflict"))
+    values, end, wrong = _front(lines, path)
+    troubles += wrong
+    summary, wrong = _summary(values, plain("\n".join(lines[end:])), path)
+    return summary, (*troubles, *wrong)
+
+
+def _front(lines: list[str], path: str) -> tuple[dict[str, tuple[int, Value]], int, list[Located]]:
+    """Values by key with their lines; where the text begins; what is wrong."""
+    if lines[0].rstrip() != "---" or "---" not in (line.rstrip() for line in lines[1:]):
+        return {}, 0, [Located(path, 1, "no front matter between two lines '---'")]
+    end = next(at for at, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
+    values = _ours(lines[1:end])
+    if values is not None:
+        return values, end + 1, []
+    from perdure.companion import plainyaml  # for what a hand has changed
+
+    try:
+        node = plainyaml.read_mapping("\n".join(lines[1:end]), path, 2)
+    except BadFile as error:
+        return {}, end + 1, [Located(path, error.line, error.problem)]
+    read: dict[str, tuple[int, Value]] = {
+        key: (node.lines[key], plainyaml.flat(value))
+        for key, value in node.items.items()
+        if key in _KEYS
+    }
+    return read, end + 1, []
+
+
+def _ours(lines: list[str]) -> dict[str, tuple[int, Value]] | None:
+    """The values where every line is as `render_summary` writes it, else None."""
+    values: dict[str, tuple[int, Value]] = {}
+    for number, line in enumerate(lines, 2):
+        pair = _LINE.fullmatch(line)
+        if not pair or pair[1] in values or pair[1] not in _KEYS:
+            return None
+        value: Value = pair[2]
+        if pair[2][0] in '"[':
+            try:
+                value = json.loads(pair[2])
+            except ValueError:
+                return None
+            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+                return None
+        elif scalar(pair[2]) != pair[2] and pair[1] in {"backend", "model"}:
+            return None
+        values[pair[1]] = (number, value)
+    return values
+
+
+def _summary(
+    values: dict[str, tuple[int, Value]], text: str, path: str
+) -> tuple[Summary | None, list[Located]]:
+    troubles: list[Located] = []
+
+    def take(key: str) -> tuple[int, str]:
+        line, value = values.get(key, (0, ""))
+        return line, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    conversation = conversation_of(path)
+    line, named = take("conversation")
+    try:
+        conversation = ConversationId(named) if named else conversation
+    except ValueError:
+        troubles.append(Located(path, line, f"no such conversation: {named}"))
+    if conversation is None:
+        return None, [*troubles, Located(path, line, "it does not say of which conversation it is")]
+    line, number = take("through")
+    if not _THROUGH.fullmatch(number):
+        what = f"no such turn: {number}" if number else "front matter without 'through'"
+        troubles.append(Located(path, line, what))
+        number = "0"
+    sources: list[TurnRange] = []
+    line, listed = values.get("sources", (0, []))
+    for item in [listed] if isinstance(listed, str) else listed:
+        try:
+            sources.append(TurnRange.parse(item))
+        except ValueError as error:
+            troubles.append(Located(path, line, str(error)))
+    summary = Summary(
+        conversation,
+        int(number),
+        text,
+        backend=take("backend")[1],
+        model=take("model")[1],
+        path=path,
+        sources=tuple(sources),
+        digest=take("digest")[1],
+    )
+    return summary, troubles
+
+
+def rests_on(summary: Summary, turns: Iterable[TurnRange]) -> bool:
+    """Whether any of these turns is among those that a summary was made from."""
+    return any(
+        one.conversation == other.conversation
+        and one.first <= other.last
+        and other.first <= one.last
+        for other in turns
+        for one in summary.sources
+    )
+
+
+def is_summary(path: str) -> bool:
+    """Whether `merge_summaries` merges this path."""
+    return conversation_of(path) is not None
+
+
+def merge_summaries(files: Iterable[Versions]) -> dict[str, bytes | None]:
+    """Merge summaries that two lives have differently; never a conflict, the same on both sides.
+
+    What only one side changed or took away is taken from that side. Else a text that a hand has
+    changed goes before one of the program's, then the one that covers more turns, then a model's
+    before one without. Of two that hands have changed, both texts stay, one after the other.
+    """
+    result: dict[str, bytes | None] = {}
+    for file in files:
+        if file.ours == file.base or file.theirs is None or file.ours == file.theirs:
+            result[file.path] = file.theirs if file.ours == file.base else file.ours
+        elif file.theirs == file.base or file.ours is None:
+            result[file.path] = file.ours if file.theirs == file.base else file.theirs
+        else:
+            result[file.path] = _joined(file.ours, file.theirs, file.path)
+    return result
+
+
+def _joined(ours: bytes, theirs: bytes, path: str) -> bytes:
+    read = sorted(
+        ((parse_summary(data, path)[0], data) for data in (ours, theirs)),
+        key=lambda pair: (_rank(pair[0]), pair[1]),
+    )
+    (less, _), (more, data) = read
+    if less is None or more is None or not (less.by_hand and more.by_hand):
+        return data
+    lines = more.text.split("\n")
+    rest = "\n".join(line for line in less.text.split("\n") if line not in lines)
+    return render_summary(replace(more, text=f"{more.text}\n\n{rest}", digest=""))
+
+
+def _rank(summary: Summary | None) -> tuple[bool, bool, int, bool]:
+    if summary is None:
+        return (False, False, -1, False)
+    return (True, summary.by_hand, summary.through, not summary.extractive)

@@ -1,0 +1,197 @@
+"""Templates, and every file of a new companion's first commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from perdure.companion import manifests, plainyaml, schema, settings
+from perdure.companion.errors import BadFile, UnknownTemplate
+from perdure.companion.escapes import escape_field
+from perdure.companion.manifests import Manifest
+from perdure.companion.names import check_name, slug
+from perdure.companion.quoting import scalar
+
+README = "README.md"
+RESTORE = "RESTORE.md"
+BOUNDARIES_PATH = "persona/90-boundaries.md"
+
+_COPIED = ("persona", "lore", "probes", "assets")
+_TEXTS = Path(__file__).parent / "texts"
+_BLANK = "blank"
+_FIELD = re.compile(r"\{\{\{(\w+)\}\}\}|\{\{(\w+)\}\}")
+_FILE_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """One template: a persona to begin with. ``default_name`` is used where none is given."""
+
+    name: str
+    language: str
+    title: str
+    summary: str
+    default_name: str = ""
+
+
+class _Template(msgspec.Struct):
+    title: str
+    summary: str
+    language: str = "en"
+    default_name: str = ""
+
+
+def templates_folder() -> Path:
+    """Where the templates are: inside an installed package, or at the top of a source checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parents[1] / "templates"
+
+
+def templates(root: Path | None = None) -> list[TemplateInfo]:
+    """Every template below ``root`` (default: perdure's own), by name. Raises BadFile."""
+    folder = root or templates_folder()
+    if not folder.is_dir():
+        return []
+    return [_info(path.parent) for path in sorted(folder.glob("*/template.yaml"))]
+
+
+def _info(folder: Path) -> TemplateInfo:
+    where = f"templates/{folder.name}/template.yaml"
+    node = plainyaml.read_mapping((folder / "template.yaml").read_bytes(), where)
+    read = schema.convert(node, _Template, where)
+    return TemplateInfo(folder.name, read.language, read.title, read.summary, read.default_name)
+
+
+def _find(name: str, root: Path) -> tuple[TemplateInfo, Path]:
+    known = templates(root)
+    for info in known:
+        if info.name == name:
+            return info, root / name
+    names = ", ".join(info.name for info in known) or "none"
+    raise UnknownTemplate(f"there is no template '{name}'", next_step=f"templates: {names}")
+
+
+def new_companion(
+    *,
+    template: str,
+    name: str,
+    user: str,
+    manifest: Manifest,
+    at: datetime,
+    root: Path | None = None,
+) -> dict[str, bytes]:
+    """Every file of a companion's first commit, by its path.
+
+    Args:
+        template: Name of a template.
+        name: The companion's name; "" takes the template's default.
+        user: What the companion calls the user.
+        manifest: The backend to begin with; it stands first and alone in companion.yaml.
+        at: When this is, for the README.
+        root: Another folder of templates than perdure's own.
+
+    Raises:
+        UnknownTemplate: no template has that name.
+        BadName: the name cannot become a folder, or holds control characters.
+    """
+    info, folder = _find(template, root or templates_folder())
+    name = check_name(name or info.default_name)
+    user = check_name(user)
+    fields = {
+        "char": name,
+        "user": user,
+        "slug": slug(name),
+        "name_yaml": scalar(name),
+        "user_yaml": scalar(user),
+        "backend_yaml": scalar(manifest.name),
+        "language": info.language,
+    }
+    files = dict(_template_files(folder))
+    files[settings.PATH] = _text("companion.yaml", info.language, fields)
+    files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
+    shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
+    files[RESTORE] = _text("restore.md", info.language, shown)
+    files[README] = render_readme(
+        name=name, user=user, since=f"{at:%Y-%m-%d}", summary=info.summary, language=info.language
+    )
+    files[".gitattributes"] = (_TEXTS / "gitattributes").read_bytes()
+    files[".gitignore"] = (_TEXTS / "gitignore").read_bytes()
+    return files
+
+
+def render_readme(
+    *,
+    name: str,
+    user: str,
+    since: str,
+    summary: str = "",
+    months: Sequence[str] = (),
+    avatar: str = "",
+    language: str = "en",
+) -> bytes:
+    """A companion's face on a forge. ``months`` are folders of conversations, newest first."""
+    links = "".join(f"\n  - [{month}](conversations/{month}/)" for month in months)
+    fields = {
+        "char_md": escape_field(name),
+        "user_md": escape_field(user),
+        "since": since,
+        "summary": escape_field(summary) if summary else "",
+        "months": links,
+        "avatar": f"![{escape_field(name)}]({avatar})\n\n" if avatar else "",
+    }
+    text = _text("readme.md", language, fields).decode()
+    return re.sub(r"\n{3,}", "\n\n", text).encode()
+
+
+def boundaries_file(language: str, root: Path | None = None) -> bytes:
+    """The standard boundaries in ``language`` (English where there are none in it).
+
+    For `BOUNDARIES_PATH` of a persona that has none. Raises UnknownTemplate where no template
+    carries any.
+    """
+    folder = root or templates_folder()
+    wanted = (language.lower(), language.lower().partition("-")[0], "en")
+    found: dict[str, bytes] = {}
+    for info in sorted(templates(folder), key=lambda info: (info.name != _BLANK, info.name)):
+        path = folder / info.name / BOUNDARIES_PATH
+        if path.is_file():
+            found.setdefault(info.language.lower(), path.read_bytes())
+    for choice in wanted:
+        if choice in found:
+            return found[choice]
+    raise UnknownTemplate("no template carries boundaries", next_step="install perdure again")
+
+
+def _template_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for top in _COPIED:
+        for path in sorted((folder / top).rglob("*")):
+            inside = path.relative_to(folder)
+            if path.is_symlink() or not path.is_file():
+                continue
+            if any(part.startswith(".") for part in inside.parts):
+                continue
+            if path.stat().st_size > _FILE_LIMIT:
+                raise BadFile(f"templates/{folder.name}/{inside.as_posix()}", 0, "too large")
+            yield inside.as_posix(), path.read_bytes()
+
+
+def _text(name: str, language: str, fields: Mapping[str, str]) -> bytes:
+    """A text of ours in ``language``, English where we have none in it, its fields filled in.
+
+    ``{{{char}}}`` becomes the mark ``{{char}}`` itself.
+    """
+    stem, _, suffix = name.partition(".")
+    path = _TEXTS / f"{stem}.{language.lower().partition('-')[0]}.{suffix}"
+    if not path.is_file():
+        path = _TEXTS / f"{stem}.en.{suffix}"
+
+    def value(found: re.Match[str]) -> str:
+        return "{{" + found[1] + "}}" if found[1] else fields[found[2]]
+
+    return _FIELD.sub(value, path.read_text(encoding="utf-8")).encode()

@@ -1,0 +1,104 @@
+"""What was said: messages, replies and turns, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from perdure.companion.ids import ConversationId, TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the user said. ``at`` is aware, or None where a source did not keep it."""
+
+    speaker: str
+    text: str
+    at: datetime | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Header fields that this version gives no meaning; kept as they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the companion, or another speaker beside her, said.
+
+    ``answer`` is the permanent number of the answer that this reply belongs to: replies of several
+    speakers to one message share it, a regenerated answer has the next one.
+    """
+
+    speaker: str
+    text: str
+    at: datetime | None = None
+    answer: int = 1
+    backend: str = ""
+    model: str = ""
+    interrupted: bool = False
+    stand_in: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An optional user message and zero or more replies; one of the two is there.
+
+    A message without replies is unanswered. Turn 0 is a greeting: replies only.
+    """
+
+    number: int
+    message: Message | None = None
+    replies: tuple[Reply, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.message is None and not self.replies:
+            raise ValueError(f"turn {self.number} holds neither a message nor a reply")
+
+    @property
+    def unanswered(self) -> bool:
+        """True where the user spoke and nobody has answered yet."""
+        return not self.replies
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkHead:
+    """The front matter of a chunk."""
+
+    conversation: ConversationId
+    chunk: int
+    title: str = ""
+    participants: tuple[str, ...] = ()
+    continues: TurnId | None = None
+    started: datetime | None = None
+    """Start of the conversation, aware: carries the UTC offset that the id leaves out."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Front matter keys that this version gives no meaning; kept as they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something in a file that could not be read as the format has it. ``line`` counts from 1."""
+
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A `Trouble` of one of several files: the file's path, the line (0: the whole file), what."""
+
+    path: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk as read: its head, the turns as far as they go, and what was wrong with it."""
+
+    head: ChunkHead
+    turns: tuple[Turn, ...]
+    troubles: tuple[Trouble, ...] = ()

@@ -1,0 +1,20 @@
+"""The version of the companion format, and what is done about other ones.
+
+An upgrade is one module here, named by the version that it upgrades from, holding a pure function
+from the files of a tree to the files of a tree, so that old commits can be read through it too.
+Format 1 is the first: there is nothing to upgrade from.
+"""
+
+from __future__ import annotations
+
+from perdure.companion.errors import BadFile, NewerFormat
+
+FORMAT = 1
+
+
+def check_format(found: int, where: str = "companion.yaml", line: int = 0) -> None:
+    """Raise NewerFormat for a newer format, BadFile for one that never was."""
+    if found > FORMAT:
+        raise NewerFormat(where, line, found, FORMAT)
+    if found < 1:
+        raise BadFile(where, line, f"there is no format {found}")

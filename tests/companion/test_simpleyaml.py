@@ -1,0 +1,61 @@
+"""What is read without the YAML library means the same as with it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perdure.companion.errors import BadFile
+from perdure.companion.plainyaml import read_mapping
+from perdure.companion.quoting import scalar
+from perdure.companion.simpleyaml import read_simple
+
+_values = st.one_of(
+    st.sampled_from(["river", "yes", "null", "~", "7", "-3", "007", "a: b", "a:b", "a #b", "a#b"]),
+    st.sampled_from(['"a"', '"\\u00e9\\n"', '"\\ud83d\\ude00"', '"a', "'a'", "[a]", "&a", "x y"]),
+    st.text(max_size=6),
+    st.text(max_size=6, alphabet=st.characters(exclude_categories=("Cs",))).map(scalar),
+)
+_lines = st.lists(
+    st.one_of(
+        st.builds("{}: {}".format, st.sampled_from(["a", "b", "key_c"]), _values),
+        st.sampled_from(["a:", "b:", "c:", "# x", "", "  - ", "d: "]),
+        st.builds("  - {}".format, _values),
+    ),
+    max_size=5,
+).filter(lambda lines: not any("\n" in line or "\r" in line for line in lines))
+
+
+@settings(max_examples=300)
+@given(_lines)
+def test_whatever_is_read_is_what_the_library_reads(lines: list[str]) -> None:
+    found = read_simple(lines, 2)
+    if found is not None and lines:
+        assert found == read_mapping("\n".join(lines), "x", 2)
+
+
+def test_what_the_program_writes_is_read() -> None:
+    lines = ["title: The Isar", "keys:", "  - river", '  - "a, b"', "priority: -3", "regex: yes"]
+    found = read_simple(lines, 2)
+    assert found == read_mapping("\n".join(lines), "x", 2)
+    assert found is not None
+    assert found.lines == {"title": 2, "keys": 3, "priority": 6, "regex": 7}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("a: b #c", "a: {}", "a: !x b", "a: 'b'", "  a: b", "a: b: c", "-"),
+        *('a: "\\ud83d"', 'a: "\x7f"', 'a: "\ufeff"', 'a: "b" #c', 'a: "\\x41"'),
+    ],
+)
+def test_all_else_is_left_to_the_library(line: str) -> None:
+    assert read_simple(["x: y", line], 2) is None
+
+
+def test_what_the_library_refuses_is_refused() -> None:
+    lines = ["a: b", "a: c"]
+    assert read_simple(lines, 2) is None
+    with pytest.raises(BadFile):
+        read_mapping("\n".join(lines), "x", 2)

@@ -1,0 +1,191 @@
+"""Summaries as files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.companion.aside import TurnRange
+from perdure.companion.errors import BadFile
+from perdure.companion.ids import ConversationId
+from perdure.companion.merging import ThreeVersions
+from perdure.companion.summaries import (
+    Summary,
+    is_summary,
+    merge_summaries,
+    parse_summary,
+    plain,
+    read_summaries,
+    read_summary,
+    render_summary,
+    sealed,
+    summary_path,
+)
+from perdure.companion.turns import Located
+from tests.companion.values import texts
+
+CONVERSATION = ConversationId("2026-11-22-1803-9f3a77c0")
+PATH = "memory/summaries/2026-11/2026-11-22-1803-9f3a77c0.md"
+
+numbers = st.integers(0, 999_999_999)
+ranges = st.tuples(numbers, numbers).map(lambda pair: TurnRange(CONVERSATION, min(pair), max(pair)))
+named = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)
+
+
+def made(text: str, through: int = 7, **more: str) -> Summary:
+    return sealed(Summary(CONVERSATION, through, text, path=PATH, **more))
+
+
+@given(texts, numbers, named, named, st.lists(ranges, max_size=3), st.sampled_from(["own", ""]))
+def test_what_is_written_is_read_again(
+    text: str, through: int, backend: str, model: str, sources: list[TurnRange], own: str
+) -> None:
+    summary = Summary(CONVERSATION, through, text, backend, model, PATH, tuple(sources))
+    summary = sealed(summary) if own else replace(summary, text=plain(text))
+    read, troubles = parse_summary(render_summary(summary), PATH)
+    assert (read, troubles) == (summary, ())
+    assert read is not None
+    assert read.by_hand is (not own)
+
+
+@given(texts)
+def test_what_a_file_holds_stays_as_it_is(text: str) -> None:
+    assert plain(plain(text)) == plain(text)
+
+
+@given(st.binary(max_size=300) | texts.map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_no_bytes_break_the_reader(data: bytes) -> None:
+    for whole in (data, b"---\nthrough: 3\n" + data, b"---\nthrough: 3\n---\n" + data):
+        summary, troubles = parse_summary(whole, PATH)
+        assert summary is not None or troubles
+        lines = whole.decode("utf-8", "replace").count("\n") + 1
+        assert all(0 <= trouble.line <= lines for trouble in troubles)
+
+
+def test_the_file_says_who_wrote_it_and_from_what() -> None:
+    summary = replace(
+        made("The river was loud.", backend="local", model="qwen3:8b"),
+        sources=(TurnRange(CONVERSATION, 0, 4), TurnRange(CONVERSATION, 6, 7)),
+    )
+    assert render_summary(summary).decode() == (
+        "---\n"
+        "conversation: 2026-11-22-1803-9f3a77c0\n"
+        "through: 7\n"
+        'sources: ["2026-11-22-1803-9f3a77c0/0..4", "2026-11-22-1803-9f3a77c0/6..7"]\n'
+        "backend: local\n"
+        "model: qwen3:8b\n"
+        'digest: "e2ab8535f9cb5582"\n'
+        "---\n\nThe river was loud.\n"
+    )
+    assert summary_path(CONVERSATION) == PATH
+    extract = made("Ana: The river was loud.")
+    assert extract.extractive
+    assert b"\nextractive: yes\n" in render_summary(extract)
+
+
+def test_a_change_by_hand_shows() -> None:
+    data = render_summary(made("The river was loud.", backend="local", model="m"))
+    assert not read_summary(data, PATH).by_hand
+    assert read_summary(data.replace(b"loud", b"low"), PATH).by_hand
+    by_hand = read_summary(b"---\nthrough: 7\n---\nAll by myself.\n", PATH)
+    assert by_hand.by_hand
+    assert not by_hand.extractive
+
+
+def test_another_order_comments_and_line_ends_are_read() -> None:
+    data = (
+        b"\xef\xbb\xbf---\r\n# mine\r\nthrough: 31\r\nmodel: 'x: y'\r\nbackend: cloud\r\n"
+        b"sources:\r\n  - 2026-11-22-1803-9f3a77c0/3\r\nmood: blue\r\n---\r\n\r\nTwo\r\nlines.\r\n"
+    )
+    summary, troubles = parse_summary(data, PATH)
+    assert troubles == ()
+    assert summary == Summary(
+        CONVERSATION, 31, "Two\nlines.", "cloud", "x: y", PATH, (TurnRange(CONVERSATION, 3, 3),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "what"),
+    [
+        (b"---\nthrough: 3\n---\n\nOne.\n<<<<<<< HEAD\nTwo.\n", 6, "a mark of a merge conflict"),
+        (b"<<<<<<< HEAD\n---\nthrough: 3\n---\n\nOne.\n", 1, "a mark of a merge conflict"),
+        (b"x" * 300_000, 0, "larger than 256 KiB"),
+    ],
+)
+def test_what_nobody_knows_the_meaning_of_is_not_used(data: bytes, line: int, what: str) -> None:
+    assert parse_summary(data, PATH) == (None, (Located(PATH, line, what),))
+    with pytest.raises(BadFile, match=r"merge conflict|larger"):
+        read_summary(data, PATH)
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "what"),
+    [
+        (b"No front matter.\n", 1, "no front matter between two lines '---'"),
+        (b"---\nconversation: x\nthrough: 1\n---\nText.\n", 2, "no such conversation: x"),
+        (b"---\nthrough: soon\n---\nText.\n", 2, "no such turn: soon"),
+        (b"---\nbackend: a\n---\nText.\n", 0, "front matter without 'through'"),
+        (b"---\nthrough: [\n---\nText.\n", 2, "expected"),
+        (b"---\nthrough: 1\nsources: [x]\n---\nText.\n", 3, "neither a turn"),
+        (b"---\nthrough: 1\n---\nText \xff.\n", 4, "not UTF-8"),
+    ],
+)
+def test_damage_is_told_with_its_line_and_the_rest_is_read(
+    data: bytes, line: int, what: str
+) -> None:
+    summary, troubles = parse_summary(data, PATH)
+    assert summary is not None
+    assert summary.conversation == CONVERSATION
+    assert summary.text
+    assert (troubles[0].path, troubles[0].line) == (PATH, line)
+    assert what in troubles[0].what
+
+
+def test_one_broken_file_keeps_no_other_from_being_read() -> None:
+    other = "memory/summaries/2026-11/notes.md"
+    found, troubles = read_summaries(
+        {PATH: render_summary(made("Text.")), other: b"---\nthrough: 1\n---\nWhose?\n"}
+    )
+    assert [each.text for each in found] == ["Text."]
+    assert [(each.path, each.what) for each in troubles] == [
+        (other, "it does not say of which conversation it is")
+    ]
+    assert is_summary(PATH)
+    assert not is_summary(other)
+    assert not is_summary(PATH.replace("summaries", "facts"))
+
+
+def merged(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
+    one = merge_summaries([ThreeVersions(PATH, base, ours, theirs)])[PATH]
+    other = merge_summaries([ThreeVersions(PATH, base, theirs, ours)])[PATH]
+    assert one == other, "both sides come to the same"
+    return one
+
+
+def test_of_two_the_one_that_covers_more_stays() -> None:
+    base = render_summary(made("One.", 3, backend="a", model="m"))
+    short = render_summary(made("Two.", 5, backend="a", model="m"))
+    long = render_summary(made("Three.", 9, backend="a", model="m"))
+    extract = render_summary(made("Ana: three.", 9))
+    assert merged(base, short, long) == long
+    assert merged(base, extract, long) == long
+    assert merged(base, base, short) == short
+    assert merged(None, short, None) == short
+    assert merged(base, base, None) is None
+    assert merged(base, None, long) == long
+    assert merged(base, b"---\n<<<<<<< x\n", short) == short
+
+
+def test_words_that_a_hand_wrote_are_not_lost_in_a_merge() -> None:
+    base = render_summary(made("One.\nTwo.", 3))
+    hand = base.replace(b"One", b"Mine")
+    long = render_summary(made("Three.", 9, backend="a", model="m"))
+    assert merged(base, hand, long) == hand
+    both = merged(base, hand, base.replace(b"Two", b"Yours"))
+    assert both is not None
+    found = read_summary(both, PATH)
+    assert {"Mine.", "Two.", "One.", "Yours."} <= set(found.text.split("\n"))
+    assert found.by_hand
