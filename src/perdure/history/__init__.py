@@ -1,0 +1,1 @@
+"""Everything git: commits, refs, locks, leases, journals, the timeline."""

@@ -1,0 +1,95 @@
+"""Tags with a message of their own: made, read, and taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from perdure.history.commits import Author, parse_person, stamp
+from perdure.history.errors import BadPath, UnknownRevision
+from perdure.history.objects import object_id
+from perdure.history.operations import Operation, RefMove, perform
+from perdure.history.refs import is_ref_name
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True, slots=True)
+class TagNote:
+    """What a tag's own object says; a tag without one is a plain name."""
+
+    message: str
+    author: Author
+    at: datetime
+
+
+def tag_with_note(
+    repo: Repository, name: str, rev: str | None, note: str, *, author: Author, at: datetime
+) -> Operation:
+    """Give a commit a name that stays, with a message.
+
+    Args:
+        repo: the repository.
+        name: the tag's name; must not exist.
+        rev: the commit; HEAD without one.
+        note: the message.
+        author: who it is from.
+        at: aware time.
+
+    Raises:
+        BadPath: the tag exists, or git would not take the name.
+        UnknownRevision: there is no such commit.
+    """
+    ref = f"{_TAGS}{name}"
+    if not name or not is_ref_name(ref):
+        raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
+    parts = repo.parts()
+    if parts.refs.read(ref) is not None:
+        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+    commit = repo.resolve(rev or "HEAD")
+    text = note.replace("\0", "\ufffd").strip("\n")
+    data = b"object %s\ntype commit\ntag %s\ntagger %s\n\n%s\n" % (
+        commit.encode(),
+        name.encode(),
+        stamp(author, at),
+        text.encode("utf-8", "replace"),
+    )
+    oid = object_id(b"tag", data)
+    with parts.writer.exclusive("the tag"):
+        parts.writer.packs.write([(oid, b"tag", data)])
+    says = f"{name} at {commit[:7]}"
+    return perform(repo, "tag", says, [RefMove(ref, None, oid)], author=author, at=at)
+
+
+def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Operation:
+    """Take a tag's name away; undo brings it back, with its message.
+
+    Raises:
+        UnknownRevision: there is no such tag.
+    """
+    ref = f"{_TAGS}{name}"
+    oid = repo.parts().refs.read(ref) if is_ref_name(ref) else None
+    if oid is None:
+        raise UnknownRevision(
+            f"there is no tag {name}", "nothing was changed", "perdure tag lists them"
+        )
+    return perform(repo, "untag", name, [RefMove(ref, oid, None)], author=author, at=at)
+
+
+def tag_note(repo: Repository, name: str) -> TagNote | None:
+    """What a tag's own object says; None for a plain one."""
+    parts = repo.parts()
+    oid = parts.refs.read(f"{_TAGS}{name}")
+    kind, data = parts.store.read(oid) if oid else (b"", b"")
+    if kind != b"tag":
+        return None
+    head, _, message = data.partition(b"\n\n")
+    for line in head.split(b"\n"):
+        if line.startswith(b"tagger "):
+            author, at = parse_person(line.removeprefix(b"tagger "))
+            return TagNote(message.decode("utf-8", "replace").strip("\n"), author, at)
+    return None

@@ -1,0 +1,189 @@
+"""Branches and tags: listing, beginning, switching. Each change is one operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from perdure.history.commits import Author
+from perdure.history.errors import BadPath, HistoryError, UnknownRevision
+from perdure.history.operations import Operation, RefMove, checked_out_elsewhere, perform
+from perdure.history.refs import check_branch, is_ref_name
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_HEADS = "refs/heads/"
+_TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One branch. ``elsewhere``: the other work tree that has it checked out, "" for none."""
+
+    name: str
+    commit: str
+    at: datetime
+    subject: str
+    is_current: bool
+    elsewhere: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag and the commit that it names."""
+
+    name: str
+    commit: str
+
+
+def branches(repo: Repository) -> list[Branch]:
+    """Every branch, the one last committed to first."""
+    refs = repo.parts().refs
+    current = refs.head().branch
+    elsewhere = checked_out_elsewhere(repo)
+    found = []
+    for ref, commit in refs.names(_HEADS).items():
+        name = ref.removeprefix(_HEADS)
+        info = repo.commit_info(commit)
+        found.append(
+            Branch(
+                name,
+                commit,
+                info.committed_at,
+                info.subject,
+                name == current,
+                elsewhere.get(name, ""),
+            )
+        )
+    return sorted(found, key=lambda branch: (-branch.at.timestamp(), branch.name))
+
+
+def tags(repo: Repository) -> list[Tag]:
+    """Every tag that names a commit, by name."""
+    found = []
+    for ref in repo.parts().refs.names(_TAGS):
+        try:
+            found.append(Tag(ref.removeprefix(_TAGS), repo.resolve(ref)))
+        except HistoryError:
+            continue
+    return found
+
+
+def switch(
+    repo: Repository, branch: str, *, author: Author, at: datetime | None = None
+) -> Operation:
+    """Check out a branch. Does nothing worth undoing where it is checked out already.
+
+    Raises:
+        UnknownRevision: there is no such branch.
+        UnsavedEdits: files with edits differ between the two.
+        CheckedOutElsewhere: another work tree has it.
+        Unfinished: a merge or the like is open.
+        Busy: git is writing.
+    """
+    if repo.parts().refs.read(check_branch(branch)) is None:
+        raise UnknownRevision(
+            f"there is no branch {branch}", "nothing was changed", "perdure branch lists them"
+        )
+    return perform(repo, "switch", f"to {branch}", author=author, head=branch, at=at)
+
+
+def start_branch(
+    repo: Repository,
+    name: str,
+    start: str | None = None,
+    *,
+    author: Author,
+    switch_to: bool = True,
+    kind: str = "branch",
+    says: str = "",
+    at: datetime | None = None,
+) -> Operation:
+    """Begin a branch, and check it out where asked for.
+
+    Args:
+        repo: the repository.
+        name: its name; must not exist.
+        start: a revision; HEAD without one.
+        author: who does it.
+        switch_to: whether it is checked out.
+        kind: kind of the entry, ``rewind`` for example.
+        says: words of the entry; the name and place without.
+        at: aware time of the entry.
+
+    Raises:
+        BadPath: it exists, or git would not take the name.
+        UnknownRevision: there is no such commit.
+        UnsavedEdits: files with edits differ between here and there.
+        Unfinished: a merge or the like is open.
+        Busy: git is writing.
+    """
+    ref = check_branch(name)
+    refs = repo.parts().refs
+    if refs.read(ref) is not None:
+        raise BadPath(
+            f"there is a branch {name} already", "it stays as it is", "choose another name"
+        )
+    commit = repo.resolve(start or "HEAD")
+    says = says or f"{name} begins at {commit[:7]}"
+    return perform(
+        repo,
+        kind,
+        says,
+        [RefMove(ref, None, commit)],
+        author=author,
+        head=name if switch_to else None,
+        at=at,
+    )
+
+
+def free_name(repo: Repository, wanted: str) -> str:
+    """``wanted``, or it with the first number that makes it a new branch's name."""
+    return repo.free_branch(wanted)
+
+
+def drop_branch(
+    repo: Repository, name: str, *, author: Author, at: datetime | None = None
+) -> Operation:
+    """Take a branch's name away. Its commits stay, held by the log of operations.
+
+    Raises:
+        UnknownRevision: there is no such branch.
+        HistoryError: it is checked out.
+    """
+    ref = check_branch(name)
+    commit = repo.parts().refs.read(ref)
+    if commit is None:
+        raise UnknownRevision(
+            f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
+        )
+    return perform(
+        repo, "drop", f"the branch {name}", [RefMove(ref, commit, None)], author=author, at=at
+    )
+
+
+def tag(
+    repo: Repository,
+    name: str,
+    rev: str | None = None,
+    *,
+    author: Author,
+    at: datetime | None = None,
+) -> Operation:
+    """Give a commit a name that stays.
+
+    Raises:
+        BadPath: the tag exists, or git would not take the name.
+        UnknownRevision: there is no such commit.
+    """
+    ref = f"{_TAGS}{name}"
+    if not is_ref_name(ref) or not name:
+        raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
+    if repo.parts().refs.read(ref) is not None:
+        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+    commit = repo.resolve(rev or "HEAD")
+    return perform(
+        repo, "tag", f"{name} at {commit[:7]}", [RefMove(ref, None, commit)], author=author, at=at
+    )

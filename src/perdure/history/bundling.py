@@ -1,0 +1,177 @@
+"""Git bundles: all branches and tags with everything they reach, in one file that git can clone.
+
+Format: gitformat-bundle(5), version 2: a line of signature, one line a ref, an empty line, a pack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.history import disk
+from perdure.history.errors import DamagedRepository, HistoryError, storage_errors
+from perdure.history.packstream import PackStream
+from perdure.history.trees import FOLDER, parse_tree
+from perdure.history.versions import write_versions
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Parts, Repository
+
+_SIGNATURE = b"# v2 git bundle\n"
+_BATCH_BYTES = 32 * 1024 * 1024
+_MOST_HEAD = 16 * 1024 * 1024
+_SUBMODULE = 0o160000
+
+
+def shared_refs(repo: Repository) -> dict[str, str]:
+    """Branches and tags with the object that each names: what a copy has to have."""
+    refs = repo.parts().refs
+    return {**refs.names("refs/heads/"), **refs.names("refs/tags/")}
+
+
+def write_bundle(repo: Repository, path: Path) -> str:
+    """Write every branch and tag and all that they reach into a new file.
+
+    The pack is read back and every object hashed again before the file gets its name.
+
+    Args:
+        repo: the repository.
+        path: the file; must not exist.
+
+    Returns:
+        The SHA-256 of the file, in hex.
+
+    Raises:
+        HistoryError: the repository is a shallow clone, or the file exists.
+        DamagedRepository: an object is missing or broken.
+        StorageFull, ReadOnly, WriteFailed: there is no file then.
+    """
+    parts = repo.parts()
+    if parts.boundary:
+        raise HistoryError(
+            "this is a shallow clone, without its older history",
+            "nothing was changed",
+            "git fetch --unshallow",
+        )
+    if path.exists():
+        raise HistoryError(f"{path} exists", "it stays as it is", "choose another place")
+    refs = shared_refs(repo)
+    oids = _reached(parts, list(refs.values()))
+    head = repo.head()
+    lines = [f"{oid} {name}" for name, oid in sorted(refs.items())]
+    if head.commit is not None:
+        lines.append(f"{head.commit} HEAD")
+    top = _SIGNATURE + "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n\n"
+    with storage_errors("writing the bundle"):
+        return _write(parts, path, top, oids)
+
+
+def _write(parts: Parts, path: Path, top: bytes, oids: list[bytes]) -> str:
+    folder = path.parent / f"{path.name}.part"
+    folder.mkdir(mode=0o700)
+    try:
+        with PackStream(folder, len(oids)) as stream:
+            for batch in _batches(parts, oids):
+                write_versions(stream, batch)
+            name = stream.finish()
+            stream.put_in_place()
+        unfinished = folder / "bundle"
+        digest = hashlib.sha256()
+        with unfinished.open("xb") as out, (folder / f"{name}.pack").open("rb") as pack:
+            out.write(top)
+            shutil.copyfileobj(pack, out, 1 << 20)
+            out.flush()
+            os.fsync(out.fileno())
+        with unfinished.open("rb") as written:
+            while piece := written.read(1 << 20):
+                digest.update(piece)
+        unfinished.replace(path)
+        disk.sync_folder(path.parent)
+        return digest.hexdigest()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
+    """Ids of all objects that the tips reach, newer commits' first."""
+    seen: set[bytes] = set()
+    order: list[bytes] = []
+    todo = [bytes.fromhex(oid) for oid in reversed(tips)]
+    while todo:
+        oid = todo.pop()
+        if oid in seen:
+            continue
+        seen.add(oid)
+        order.append(oid)
+        kind, data = parts.store.read(oid.hex())
+        if kind == b"tag":
+            todo.append(bytes.fromhex(data[7:47].decode("ascii")))
+        elif kind == b"commit":
+            lines = data.partition(b"\n\n")[0].split(b"\n")
+            parents = [line[7:] for line in lines if line.startswith(b"parent ")]
+            todo += [bytes.fromhex(parent.decode("ascii")) for parent in reversed(parents)]
+            _below(parts, bytes.fromhex(data[5:45].decode("ascii")), seen, order)
+    return order
+
+
+def _below(parts: Parts, root: bytes, seen: set[bytes], order: list[bytes]) -> None:
+    """Note a tree and all below it that was not noted."""
+    todo = [(FOLDER, root)]
+    while todo:
+        mode, oid = todo.pop()
+        if oid in seen or mode == _SUBMODULE:
+            continue
+        seen.add(oid)
+        order.append(oid)
+        if mode == FOLDER:
+            entries = parse_tree(parts.store.read(oid.hex())[1])
+            todo += [(inner, bytes.fromhex(name)) for inner, name in entries.values()]
+
+
+def _batches(parts: Parts, oids: list[bytes]) -> Iterator[dict[bytes, tuple[bytes, bytes]]]:
+    batch: dict[bytes, tuple[bytes, bytes]] = {}
+    size = 0
+    for oid in oids:
+        found = parts.store.read(oid.hex())
+        batch[oid] = found
+        size += len(found[1])
+        if size >= _BATCH_BYTES:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
+
+
+def bundle_refs(path: Path) -> dict[str, str]:
+    """The refs that a bundle has, by name.
+
+    Raises:
+        DamagedRepository: it cannot be read, or is no bundle of version 2 that stands alone.
+    """
+    try:
+        with path.open("rb") as file:
+            top = file.read(_MOST_HEAD).partition(b"\n\n")[0]
+    except OSError as error:
+        raise DamagedRepository(f"{path} cannot be read: {error.strerror}") from error
+    if not top.startswith(_SIGNATURE):
+        raise DamagedRepository(f"{path} is no git bundle")
+    refs: dict[str, str] = {}
+    for line in top.removeprefix(_SIGNATURE).split(b"\n"):
+        oid, _, name = line.partition(b" ")
+        if oid.startswith(b"-"):
+            raise DamagedRepository(f"{path} needs another bundle before it")
+        refs[name.decode("utf-8", "surrogateescape")] = oid.decode("ascii", "replace")
+    return refs
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hex. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,316 @@
+"""Bringing the work tree and the index from one tree to another, path by path.
+
+A path that both trees have alike is not looked at: edits and staged work there go along, as with
+``git switch``. A path that differs must be as the old tree has it, or already as the new one has
+it; anything else is somebody's work and is refused by name before anything is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perdure.history import gitindex, indexrewrite
+from perdure.history.errors import CannotMerge, DamagedRepository
+from perdure.history.gitindex import IndexTrouble, Slot
+from perdure.history.indexrewrite import NewEntry
+from perdure.history.objects import ObjectStore
+from perdure.history.trees import PROGRAM, Node, Trees, is_regular
+from perdure.history.worktree import NotRegular, WorkTree
+
+_EACH = 64
+"""Files up to which each is fsynced by itself; above, the whole system's writes are once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One path whose entries differ between the old and the new tree."""
+
+    path: str
+    old: Node | None
+    new: Node | None
+
+    @property
+    def ends(self) -> tuple[str | None, str | None]:
+        """Blob ids before and after."""
+        return (self.old[1] if self.old else None, self.new[1] if self.new else None)
+
+
+@dataclass(slots=True)
+class Survey:
+    """How the paths of some steps stand right now."""
+
+    seen: dict[str, os.stat_result | None] = field(default_factory=dict)
+    """Paths that may be brought to the new tree; None where no file is."""
+    level: dict[str, os.stat_result] = field(default_factory=dict)
+    """Paths whose file has the new content already."""
+    dirty: list[tuple[str, str]] = field(default_factory=list)
+    """Paths that are somebody's work, with the reason."""
+    staged: set[str] = field(default_factory=set)
+    """Paths whose index entries are neither the old nor the new one."""
+
+
+def write_back() -> None:
+    """Put everything written on the disk, where one call does that for less than many."""
+    os.sync()
+
+
+class Checkout:
+    """The work tree and the index of one work tree. The caller holds ``index.lock``."""
+
+    def __init__(self, work: WorkTree, store: ObjectStore, trees: Trees, index: Path) -> None:
+        self._work = work
+        self._store = store
+        self._trees = trees
+        self._index = index
+
+    def steps(self, old: str | None, new: str | None) -> list[Step]:
+        """What differs between two trees.
+
+        Raises:
+            CannotMerge: links or submodules differ, which are git's business.
+        """
+        found = []
+        for change in self._trees.difference(old, new):
+            nodes = [self._trees.node(root, change.path) if root else None for root in (old, new)]
+            files = [node if node and not stat.S_ISDIR(node[0]) else None for node in nodes]
+            if any(node is not None and not is_regular(node) for node in files):
+                raise CannotMerge(
+                    f"{change.path} is a link or a submodule on one side",
+                    "nothing was changed",
+                    "use git for this step",
+                )
+            found.append(Step(change.path, files[0], files[1]))
+        return found
+
+    # Looking
+
+    def survey(
+        self,
+        steps: Sequence[Step],
+        *,
+        torn: bool = False,
+        accepted: Mapping[str, Collection[str | None]] | None = None,
+    ) -> Survey:
+        """Look at every path that would be changed.
+
+        Args:
+            steps: what would be done.
+            torn: after a crash: a file that is the beginning of either version counts as that.
+            accepted: more blobs, per path, that file and index may have, conflicts too.
+
+        Raises:
+            IndexTrouble: the index cannot be read.
+        """
+        slots, written = self._slots()
+        outcome = Survey()
+        going = {step.path for step in steps if step.old is not None}
+        more = accepted or {}
+        for step in steps:
+            extra = more.get(step.path)
+            entries = slots.get(step.path, [])
+            oids = {*step.ends, *(extra or ())}
+            reason = _staged(entries, oids, conflicts=extra is not None)
+            if slots and reason:
+                outcome.staged.add(step.path)
+            else:
+                reason = ""
+            reason = self._look(step, entries, written, oids, going, outcome, torn=torn) or reason
+            if reason:
+                outcome.dirty.append((step.path, reason))
+        return outcome
+
+    def _slots(self) -> tuple[dict[str, list[Slot]], int]:
+        try:
+            written = self._index.stat().st_mtime_ns
+            return indexrewrite.by_path(self._index.read_bytes()), written
+        except FileNotFoundError:
+            return {}, 0
+
+    def _look(
+        self,
+        step: Step,
+        entries: Sequence[Slot],
+        written: int,
+        oids: Collection[str | None],
+        going: Collection[str],
+        outcome: Survey,
+        *,
+        torn: bool,
+    ) -> str:
+        """Take one work file into the survey; why it cannot be changed, or ""."""
+        try:
+            found = self._work.stat(step.path)
+            oid = _known_oid(found, entries, written)
+            is_whole = True
+            if oid is None:
+                seen = self._work.read(step.path)
+                found = seen.stat if seen else None
+                oid = seen.oid if seen else None
+                if torn and seen is not None and oid not in oids and self._is_torn(seen.data, oids):
+                    oid, is_whole = next(iter(oids)), False
+        except NotRegular:
+            if step.new is not None and self._is_blocked(step.path, going):
+                return "something else is in its place"
+            outcome.seen[step.path] = None
+            return ""
+        if oid not in oids:
+            if oid is None:
+                return "you deleted it"
+            return "it is not in the history yet" if step.old is None else "you edited it"
+        outcome.seen[step.path] = found
+        if found is not None and step.new is not None and oid == step.new[1] and is_whole:
+            is_program = bool(found.st_mode & stat.S_IXUSR)
+            if is_program == (step.new[0] == PROGRAM):
+                outcome.level[step.path] = found
+        return ""
+
+    def _is_torn(self, data: bytes, oids: Collection[str | None]) -> bool:
+        start = data.rstrip(b"\0")
+        for oid in oids:
+            try:
+                content = self._store.read(oid)[1] if oid else b""
+            except DamagedRepository:
+                continue
+            if content.startswith(start) and len(data) <= len(content):
+                return True
+        return False
+
+    def _is_blocked(self, path: str, going: Collection[str]) -> bool:
+        """Whether something that no step removes stands at a path or on the way to it."""
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            here = "/".join(parts[:count])
+            try:
+                found = (self._work.root / here).lstat()
+            except OSError:
+                return False
+            if not stat.S_ISDIR(found.st_mode):
+                return not (stat.S_ISREG(found.st_mode) and here in going)
+        return any(inner not in going for inner in self._files_below(path))
+
+    def _files_below(self, path: str) -> Iterator[str]:
+        for folder, _, files in os.walk(self._work.root / path):
+            inner = Path(folder).relative_to(self._work.root).as_posix()
+            yield from (f"{inner}/{name}" for name in files)
+
+    # Changing
+
+    def carry(self, steps: Sequence[Step], survey: Survey) -> dict[str, os.stat_result | None]:
+        """Bring work files to the new tree, on the disk at return.
+
+        A file that changed since the survey stays.
+
+        Returns:
+            Per path the stat of a file that has the new content.
+        """
+        open_steps = [step for step in steps if step.path in survey.seen]
+        each = len(open_steps) <= _EACH or sys.platform != "linux"
+        stats: dict[str, os.stat_result | None] = dict(survey.level)
+        for step in open_steps:
+            over = survey.seen[step.path]
+            if step.new is None and over is not None:
+                self._work.remove(step.path, over=over)
+                if each:
+                    self._work.sync(step.path)
+        for step in open_steps:
+            if step.new is None or step.path in stats:
+                continue
+            self._clear(step.path)
+            over = survey.seen[step.path]
+            stats[step.path] = self._work.write(
+                step.path,
+                self._store.read(step.new[1])[1],
+                over=over,
+                synced=each,
+                mode=_permissions(over, step.new),
+            )
+        if not each:
+            write_back()
+        return stats
+
+    def _clear(self, path: str) -> None:
+        """Remove empty folders from a file's place."""
+        top = self._work.root / path
+        if top.is_symlink() or not top.is_dir():
+            return
+        for folder, _, _ in os.walk(top, topdown=False):
+            try:
+                Path(folder).rmdir()
+            except OSError:
+                return
+
+    def index(
+        self,
+        steps: Sequence[Step],
+        stats: Mapping[str, os.stat_result | None],
+        root: str | None,
+        staged: Collection[str] = (),
+    ) -> bytes:
+        """The index after the steps; entries named in ``staged`` stay.
+
+        Raises:
+            IndexTrouble: the index is of a kind that is left alone.
+        """
+        try:
+            written = self._index.stat().st_mtime_ns
+            data = self._index.read_bytes()
+        except FileNotFoundError:
+            leaves = self._trees.leaves(root) if root else ()
+            return gitindex.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
+        mine = [step for step in steps if step.path not in staged]
+        entries = [
+            NewEntry(step.path, step.new[0], step.new[1], stats.get(step.path))
+            for step in mine
+            if step.new is not None
+        ]
+        gone = [step.path for step in mine if step.new is None]
+        return indexrewrite.rewrite(data, gone, entries, written=written, is_same=self._work.holds)
+
+    def check_index(self) -> None:
+        """Fail before anything is changed where the index could not be written.
+
+        Raises:
+            IndexTrouble: it is split, sparse, damaged, or of an unknown kind.
+        """
+        try:
+            data = self._index.read_bytes()
+        except FileNotFoundError:
+            return
+        indexrewrite.rewrite(data, (), (), written=None)
+
+
+def _staged(entries: Sequence[Slot], oids: Collection[str | None], *, conflicts: bool) -> str:
+    """Why the index's entries of a path are somebody's work, or ""."""
+    if any(slot.stage for slot in entries):
+        return "" if conflicts else "it is in conflict"
+    present = entries[0].oid if entries else None
+    if present in oids and not (entries and entries[0].only_intended):
+        return ""
+    return "something else is staged for it" if entries else "its removal is staged"
+
+
+def _known_oid(found: os.stat_result | None, entries: Sequence[Slot], written: int) -> str | None:
+    """The content's id as the index has it, where the stat says that it still holds."""
+    if found is None or len(entries) != 1 or entries[0].stage or not stat.S_ISREG(found.st_mode):
+        return None
+    slot = entries[0]
+    mtime = slot.mtime[0] * 10**9 + slot.mtime[1]
+    is_same = mtime == found.st_mtime_ns and slot.size == found.st_size & 0xFFFFFFFF
+    return slot.oid if is_same and slot.size > 0 and mtime < written else None
+
+
+def _permissions(over: os.stat_result | None, node: Node) -> int | None:
+    """Permissions of a written file; None: as before, or as the program makes files."""
+    is_program = over is not None and bool(over.st_mode & stat.S_IXUSR)
+    if is_program == (node[0] == PROGRAM):
+        return None
+    mode = stat.S_IMODE(over.st_mode) if over is not None else 0o600
+    return mode | 0o100 if node[0] == PROGRAM else mode & ~0o111
+
+
+__all__ = ["Checkout", "IndexTrouble", "Step", "Survey"]

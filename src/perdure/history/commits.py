@@ -1,0 +1,166 @@
+"""Commit objects: read into values, written from values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from perdure.history.errors import DamagedRepository
+
+_PERSON = re.compile(rb"(.*?) ?<([^>]*)>(?: (-?\d{1,18}) ([+-]\d{4}))?.*")
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC is the same object)
+_LAST_SECOND = 253_402_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who a commit is from."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """One commit.
+
+    Attributes:
+        id: its id, 40 hex digits.
+        parents: ids of its parents, the first is the line that it stands on.
+        tree: id of its root tree.
+        author: who made the change.
+        at: when the change was made, aware, in the author's offset.
+        committed_at: when it was committed.
+        subject: first line of the message.
+        body: the rest, without trailers.
+        trailers: the ``Key: value`` lines of the last paragraph, in order.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    tree: str
+    author: Author
+    at: datetime
+    committed_at: datetime
+    subject: str
+    body: str
+    trailers: tuple[tuple[str, str], ...]
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _moment(seconds: int, offset: str) -> datetime:
+    seconds = max(-62_000_000_000, min(seconds, _LAST_SECOND))
+    minutes = int(offset[1:3]) * 60 + int(offset[3:5])
+    if minutes >= 24 * 60:
+        minutes = 0
+    zone = timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+    return (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)
+
+
+def parse_person(raw: bytes) -> tuple[Author, datetime]:
+    """Name, address and time of ``Name <email> seconds offset``; what is missing: "" or 1970."""
+    found = _PERSON.fullmatch(raw)
+    if not found:
+        return Author(_text(raw), ""), _EPOCH
+    at = _moment(int(found[3]), found[4].decode()) if found[3] else _EPOCH
+    return Author(_text(found[1]), _text(found[2])), at
+
+
+def split_message(message: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Subject, body and trailers of a message.
+
+    Trailers are the last paragraph when every line of it is ``Key: value`` or continues the one
+    above with leading space, and it is not the subject itself.
+    """
+    subject, _, rest = message.strip("\n").partition("\n")
+    paragraphs = rest.strip("\n").split("\n\n") if rest.strip("\n") else []
+    trailers: list[tuple[str, str]] = []
+    if paragraphs:
+        for line in paragraphs[-1].strip("\n").split("\n"):
+            found = _TRAILER.fullmatch(line)
+            if found:
+                trailers.append((found[1], found[2].strip()))
+            elif line[:1] in {" ", "\t"} and trailers:
+                key, value = trailers[-1]
+                trailers[-1] = (key, f"{value} {line.strip()}")
+            else:
+                trailers = []
+                break
+        if trailers:
+            paragraphs.pop()
+    return subject, "\n\n".join(paragraphs).strip("\n"), tuple(trailers)
+
+
+def parse_commit(oid: str, data: bytes) -> CommitInfo:
+    """Read a commit object.
+
+    Raises:
+        DamagedRepository: it names no tree.
+    """
+    head, _, message = data.partition(b"\n\n")
+    tree = ""
+    parents: list[str] = []
+    author, at = Author("", ""), _EPOCH
+    committed_at = _EPOCH
+    encoding = "utf-8"
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"tree":
+            tree = value.decode("ascii", "replace")
+        elif key == b"parent":
+            parents.append(value.decode("ascii", "replace"))
+        elif key == b"author":
+            author, at = parse_person(value)
+        elif key == b"committer":
+            _, committed_at = parse_person(value)
+        elif key == b"encoding":
+            encoding = value.decode("ascii", "replace")
+    if len(tree) != 40:
+        raise DamagedRepository(f"commit {oid} names no tree")
+    try:
+        text = message.decode(encoding, "replace")
+    except LookupError:
+        text = _text(message)
+    subject, body, trailers = split_message(text)
+    return CommitInfo(oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers)
+
+
+def _clean(name: str) -> bytes:
+    """A name as git allows it in a commit: no brackets, no line ends, no NUL."""
+    kept = "".join(" " if c in "\n\r\0" else c for c in name if c not in "<>")
+    return kept.strip(" .,:;\"'").encode("utf-8", "replace")
+
+
+def stamp(author: Author, at: datetime) -> bytes:
+    """``Name <email> seconds offset`` as commits and reflogs have it. ``at`` must be aware."""
+    offset = at.utcoffset()
+    if offset is None:
+        raise ValueError("a commit's time needs its offset")
+    minutes = int(offset.total_seconds() // 60)
+    sign = "-" if minutes < 0 else "+"
+    zone = f"{sign}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
+    seconds = (at - _EPOCH) // timedelta(seconds=1)
+    name = _clean(author.name) or b"unknown"
+    return b"%s <%s> %d %s" % (name, _clean(author.email), seconds, zone.encode())
+
+
+def render_commit(
+    *,
+    tree: str,
+    parents: tuple[str, ...],
+    author: Author,
+    committer: Author,
+    at: datetime,
+    message: str,
+) -> bytes:
+    """A commit object. NULs in the message, which git refuses, become U+FFFD."""
+    text = message.replace("\0", "\ufffd").strip("\n").encode("utf-8", "replace") + b"\n"
+    lines = [b"tree " + tree.encode()]
+    lines += [b"parent " + parent.encode() for parent in parents]
+    lines += [b"author " + stamp(author, at), b"committer " + stamp(committer, at)]
+    return b"\n".join(lines) + b"\n\n" + text

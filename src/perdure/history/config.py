@@ -1,0 +1,142 @@
+"""The repository's own git configuration: what we write, and what is reported when found."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from perdure.history.errors import UnsupportedRepository
+
+_SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
+_KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
+
+_WRITTEN = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = false
+\tlogallrefupdates = true
+\tsplitIndex = false
+\tfsync = added,reference
+\tautocrlf = false
+"""
+_WRITTEN_REST = """\
+[index]
+\tversion = 2
+\tsparse = false
+[gc]
+\tauto = 0
+\twriteCommitGraph = false
+"""
+_MAC = "\tignorecase = true\n\tprecomposeunicode = true\n"
+
+_ALLOWED = (
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|splitindex|fsync|fsyncmethod"
+    r"|autocrlf|eol|safecrlf|ignorecase|precomposeunicode|symlinks|quotepath|abbrev|compression"
+    r"|loosecompression|untrackedcache|checkstat|trustctime|preloadindex|commentchar|worktree"
+    r"|whitespace|filesreflocktimeout|packedrefstimeout|lockfilepid|multipackindex|commitgraph)"
+    r"|index\.\w+|gc\.\w+|pack\.\w+|maintenance\.\w+|user\.(name|email|useconfigonly)"
+    r"|author\.(name|email)|committer\.(name|email)|extensions\.\w+|init\.\w+|color\.[\w.-]+"
+    r"|(branch|remote)\..*\.(url|pushurl|fetch|push|merge|remote|rebase|tagopt|prune|mirror"
+    r"|description|pushremote)|(merge|diff|log|status|push|pull|fetch|rebase|commit|tag|advice"
+    r"|rerere|transfer|receive|blame|column|format|help|notes|stash|apply|grep|worktree)\.[\w-]+"
+)
+_RUNS = (
+    r"core\.(fsmonitor|hookspath|sshcommand|editor|pager|askpass|gitproxy|attributesfile"
+    r"|alternaterefscommand)|(filter|merge|diff|difftool|mergetool)\..*\.\w+|diff\.external"
+    r"|sequence\.editor|alias\..*|include\.path|includeif\..*|gpg\..*|.*\.helper|commit\.gpgsign"
+    r"|remote\..*\.(uploadpack|receivepack|vcs|proxy)|uploadpack\..*|http\..*|url\..*|protocol\..*"
+)
+
+
+def rendered() -> str:
+    """The config of a repository that we make. The user's identity stays the user's business."""
+    return _WRITTEN + (_MAC if sys.platform == "darwin" else "") + _WRITTEN_REST
+
+
+def parse(text: str) -> dict[str, str]:
+    """Keys in lower case (the middle part of ``a.b.c`` as it stands) and their last values.
+
+    Includes are not followed. Lines that git would refuse are skipped: git itself says so.
+    """
+    values: dict[str, str] = {}
+    section = ""
+    for raw in re.sub(r"\\\r?\n", "", text).split("\n"):
+        line = raw.strip()
+        found = _SECTION.match(line)
+        if found:
+            section = found[1].lower()
+            if found[2] is not None:
+                section += "." + re.sub(r"\\(.)", r"\1", found[2])
+            line = line[found.end() :].strip()
+        pair = _KEY.fullmatch(line) if line[:1] not in {"#", ";"} else None
+        if pair and section:
+            values[f"{section}.{pair[1].lower()}"] = _value(pair[2])
+    return values
+
+
+def _value(raw: str | None) -> str:
+    """A value without quotes, escapes and the comment behind it; a bare key means true."""
+    if raw is None:
+        return "true"
+    out: list[str] = []
+    quoted = False
+    characters = iter(raw)
+    for c in characters:
+        if c == '"':
+            quoted = not quoted
+        elif c == "\\":
+            follow = next(characters, "")
+            out.append({"n": "\n", "t": "\t", "b": ""}.get(follow, follow))
+        elif c in "#;" and not quoted:
+            break
+        else:
+            out.append(c)
+    return "".join(out).strip()
+
+
+def is_true(value: str) -> bool:
+    """Git's reading of a boolean."""
+    return value.lower() in {"true", "yes", "on", "1"}
+
+
+def read(git_dir: Path) -> dict[str, str]:
+    """The repository's configuration, empty when it has no file."""
+    try:
+        return parse((git_dir / "config").read_text("utf-8", "replace"))
+    except FileNotFoundError:
+        return {}
+
+
+def check(values: dict[str, str]) -> None:
+    """Refuse kinds of repositories that the engine would damage.
+
+    Raises:
+        UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.
+    """
+    step = "open it with git, or clone it into an ordinary repository"
+    if is_true(values.get("core.bare", "false")):
+        raise UnsupportedRepository("a bare repository has no files to read and edit", "", step)
+    version = values.get("core.repositoryformatversion", "0")
+    if version not in {"0", "1"}:
+        raise UnsupportedRepository(f"repository format {version} is not known", "", step)
+    known = {"noop", "preciousobjects", "partialclone", "worktreeconfig", "relativeworktrees"}
+    for key, value in values.items():
+        name = key.removeprefix("extensions.")
+        if name == key:
+            continue
+        usual = {"objectformat": "sha1", "refstorage": "files"}.get(name)
+        if usual is not None and value.lower() != usual:
+            raise UnsupportedRepository(f"repositories with {value} are not supported", "", step)
+        if usual is None and version == "1" and name not in known:
+            raise UnsupportedRepository(f"the repository extension {name} is not known", "", step)
+
+
+def odd_keys(values: dict[str, str]) -> list[str]:
+    """Keys that make git run something or read other files, or that we do not know."""
+    # Compiled here: that takes longer than opening a repository does.
+    runs, allowed = re.compile(_RUNS), re.compile(_ALLOWED)
+    return sorted(
+        key for key in values if runs.fullmatch(key) or not allowed.fullmatch(key)
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Making a repository: in a folder beside its place, moved there when it is whole."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.history import config, disk
+from perdure.history.commits import Author
+from perdure.history.errors import NotARepository, storage_errors
+from perdure.history.refs import check_branch
+from perdure.history.trees import Change, check_path
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "perdure/state")
+
+
+def create(
+    target: Path,
+    files: Mapping[str, bytes],
+    *,
+    message: str,
+    author: Author,
+    branch: str,
+    opener: Callable[[Path], Repository],
+) -> None:
+    """See `Repository.create`."""
+    check_branch(branch)
+    for path in files:
+        check_path(path)
+    with storage_errors(f"making {target}"):
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise NotARepository(f"{target} is a file", "it stays as it is", "choose another name")
+        if target.exists() and any(target.iterdir()):
+            raise NotARepository(
+                f"{target} exists and is not empty",
+                "it stays as it is",
+                "choose another name or place",
+            )
+        disk.make_folder(target.absolute().parent)
+        place = target.absolute()
+        fresh = place.with_name(f".{place.name}.new-{secrets.token_hex(4)}")
+        try:
+            _lay_out(fresh, branch)
+            with opener(fresh) as repo:
+                repo.commit(
+                    [Change(path, content) for path, content in files.items()],
+                    message=message,
+                    author=author,
+                    branch=branch,
+                )
+            _sync_folders(fresh)
+            fresh.rename(place)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        disk.sync_folder(place.parent)
+
+
+def _lay_out(root: Path, branch: str) -> None:
+    """What `git init` makes, without hooks and with our configuration."""
+    git_dir = root / ".git"
+    for folder in _FOLDERS:
+        disk.make_folder(git_dir / folder)
+    disk.write_file(git_dir / "config", config.rendered().encode())
+    disk.write_file(git_dir / "HEAD", f"ref: refs/heads/{branch}\n".encode())
+
+
+def _sync_folders(root: Path) -> None:
+    """Every folder that was made: the commit itself has only synced those that it needs."""
+    for folder in sorted(path for path in root.rglob("*") if path.is_dir()):
+        disk.sync_folder(folder)
+    disk.sync_folder(root)

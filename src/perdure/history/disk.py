@@ -1,0 +1,172 @@
+"""Bytes that are on the disk when a function returns, and locks that the kernel frees."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perdure.history.errors import Busy
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+def sync(fd: int) -> None:
+    """Put a file's content, or a folder's entries, on the disk.
+
+    On macOS fsync only reaches the drive's cache, so F_FULLFSYNC is asked for first; file systems
+    that do not know it (network volumes) get the plain call.
+    """
+    if _FULL_SYNC is not None:
+        try:
+            fcntl.fcntl(fd, _FULL_SYNC)
+        except OSError:
+            pass
+        else:
+            return
+    os.fsync(fd)
+
+
+def sync_data(fd: int) -> None:
+    """Like `sync`, without the times of a file whose size did not change."""
+    if _FULL_SYNC is not None:
+        sync(fd)
+    else:
+        os.fdatasync(fd)
+
+
+def sync_folder(path: str | Path) -> None:
+    """Put the entries of a folder on the disk: creations, renames and removals in it."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; a short write is continued, and fails with the error behind it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def write_file(
+    path: str | Path, data: bytes, *, synced: bool = True, mode: int = FILE_MODE
+) -> None:
+    """Create a file that must not exist yet, with its content on the disk when asked for.
+
+    The file is removed again when a write fails, so that a full disk leaves no half files.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(fd, data)
+        if synced:
+            sync(fd)
+    except BaseException:
+        os.close(fd)
+        Path(path).unlink(missing_ok=True)
+        raise
+    os.close(fd)
+
+
+def replace_file(path: Path, data: bytes, *, synced: bool) -> None:
+    """Swap a file's content in one step, through a temporary file beside it."""
+    temporary = path.with_name(f"{path.name}.new-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    write_file(temporary, data, synced=synced)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(path: Path, *, synced: bool = False) -> None:
+    """Create a folder and those above it, readable by the owner only."""
+    if not path.is_dir():
+        make_folder(path.parent, synced=synced)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=FOLDER_MODE)
+        if synced:
+            sync_folder(path.parent)
+
+
+class KernelLock:
+    """An exclusive lock on a file, which the kernel frees when its holder dies.
+
+    `filelock` would do the same at the price of 80 ms of imports (it brings asyncio), half of what
+    a whole `perdure log` may take; on the systems we run on it is this flock call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = -1
+
+    def try_take(self) -> bool:
+        """Take the lock if nobody has it. Creates the file when needed."""
+        while True:
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            except FileNotFoundError:
+                make_folder(self.path.parent)
+                continue
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            if self._is_still_there(fd):
+                self.fd = fd
+                return True
+            os.close(fd)
+
+    def _is_still_there(self, fd: int) -> bool:
+        """Whether the locked file is the one that others would find under this name."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return False
+        here = os.fstat(fd)
+        return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
+
+    def take(self, *, wait: float) -> None:
+        """Take the lock, for at most ``wait`` seconds.
+
+        Raises:
+            Busy: another process still has it.
+        """
+        deadline = time.monotonic() + wait
+        pause = 0.001
+        while not self.try_take():
+            if time.monotonic() >= deadline:
+                raise Busy(
+                    "another process is writing this companion's history",
+                    "nothing was changed",
+                    "repeat in a moment",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.02)
+
+    def release(self) -> None:
+        """Give the lock back; does nothing without one."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()

@@ -1,0 +1,155 @@
+"""What can go wrong with a companion's history. Each error says what is safe and what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from perdure.problem import Problem
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class HistoryError(Problem):
+    """Base of this room's errors."""
+
+
+class NotARepository(HistoryError):
+    """There is no git repository at that place."""
+
+
+class UnsupportedRepository(HistoryError):
+    """A git repository of a kind that the engine does not write: sha256, reftable, bare."""
+
+
+class DamagedRepository(HistoryError):
+    """Something that git wrote cannot be read: HEAD gone, an object missing or broken."""
+
+
+class MissingObject(DamagedRepository):
+    """An object that history names is nowhere in the object store."""
+
+
+class UnknownRevision(HistoryError):
+    """A branch, tag or id that names no commit here, or more than one."""
+
+
+class BadPath(HistoryError):
+    """A path that cannot be stored in a tree safely."""
+
+
+class TipMoved(HistoryError):
+    """The tip no longer holds the version of a file that the change was made from.
+
+    Attributes:
+        path: the file in question.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} was changed by someone else meanwhile",
+            "their version stays",
+            "read the file again and repeat the change",
+        )
+        self.path = path
+
+
+class UnsavedEdits(HistoryError):
+    """Work files with edits that are in no commit stand in the way.
+
+    Attributes:
+        paths: the files, each with the reason.
+    """
+
+    def __init__(self, paths: Sequence[tuple[str, str]]) -> None:
+        shown = ", ".join(f"{path} ({reason})" for path, reason in paths[:5])
+        more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+        super().__init__(
+            f"files with edits of yours would be overwritten: {shown}{more}",
+            "nothing was changed",
+            "commit these edits, or move the files away, and repeat",
+        )
+        self.paths = list(paths)
+
+
+class Unfinished(HistoryError):
+    """A merge, rebase, cherry-pick, revert or bisect is open in the work tree."""
+
+
+class CheckedOutElsewhere(HistoryError):
+    """Another work tree of the same repository has the branch checked out."""
+
+
+class RefElsewhere(HistoryError):
+    """A branch or tag is not where it was when the change was thought out."""
+
+
+class NothingToUndo(HistoryError):
+    """There is no operation to take back, or to do again."""
+
+
+class StillInConflict(HistoryError):
+    """A merge is to be concluded while files of it are not settled.
+
+    Attributes:
+        paths: the files.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(
+            f"not settled yet: {', '.join(paths)}",
+            "nothing was changed",
+            "edit them until no marks (<<<<<<<, =======, >>>>>>>) are left, and repeat",
+        )
+        self.paths = list(paths)
+
+
+class CannotMerge(HistoryError):
+    """Two lines that have no commit in common, or a kind of file that is not merged here."""
+
+
+class Busy(HistoryError):
+    """Another process holds a lock for longer than is worth waiting."""
+
+
+class StorageFull(HistoryError):
+    """No space, or no quota, for what had to be written."""
+
+
+class ReadOnly(HistoryError):
+    """The file system or its permissions let nothing be written."""
+
+
+class WriteFailed(HistoryError):
+    """The operating system refused a write for another reason."""
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Turn an OSError of the block into this room's error.
+
+    Args:
+        doing: what was being done, as in "saving a turn".
+
+    Raises:
+        StorageFull: no space or quota left.
+        ReadOnly: the place may not be written.
+        WriteFailed: anything else that the operating system reported.
+    """
+    try:
+        yield
+    except OSError as error:
+        kept = "everything saved before is untouched"
+        if error.errno in _FULL:
+            raise StorageFull(
+                f"the disk is full: {doing} did not succeed", kept, "free some space and repeat"
+            ) from error
+        if error.errno in _SHUT:
+            raise ReadOnly(
+                f"{doing} did not succeed: {error.strerror}: {error.filename or 'the repository'}",
+                kept,
+                "make the folder writable and repeat",
+            ) from error
+        raise WriteFailed(f"{doing} did not succeed: {error}", kept) from error

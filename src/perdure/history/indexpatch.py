@@ -1,0 +1,195 @@
+"""A few entries of git's index, patched in place of the whole being written anew.
+
+Only the entries of our own paths change; every other byte of the entry list stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perdure.history import cachedtrees, gitindex
+from perdure.history.gitindex import EXTENDED, FIXED, IndexTrouble, Slot
+
+_KEPT_EXTENSIONS = {b"TREE", b"REUC"}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEdit:
+    """One path's new entry.
+
+    Attributes:
+        path: the path.
+        accepted: ids that the present entry may have, None for "no entry". With any other the
+            entry is someone's staged work and stays.
+        oid: the new id; None takes the entry out.
+        mode: file mode of a new entry.
+        stat: the work file's stat when it has exactly that content, else None: git looks for
+            itself then.
+    """
+
+    path: str
+    accepted: frozenset[str | None]
+    oid: str | None
+    mode: int
+    stat: os.stat_result | None
+
+
+@dataclass(slots=True)
+class Patched:
+    """A new index file, where its entries end, and the paths whose entries were left."""
+
+    data: bytes
+    end: int = 0
+    left: list[str] = field(default_factory=list)
+
+
+def patch(
+    data: bytes,
+    edits: Sequence[IndexEdit],
+    *,
+    folders: Mapping[str, tuple[str | None, str | None]],
+    written: int | None,
+    entries_end: int | None = None,
+    is_same: gitindex.IsSame = gitindex.never_same,
+) -> Patched:
+    """Change the entries of some paths.
+
+    Args:
+        data: the index file.
+        edits: what to change.
+        folders: per folder on the way to these paths ("" is the root) its tree before and after;
+            cached trees that had the former get the latter.
+        written: when the index was last written, in ns: entries whose file is as young may have
+            changed unseen, and git must look at them again (`gitindex.walk`). None: it is known
+            that there are none.
+        entries_end: where the entries end, when the file is as an earlier call made it and nothing
+            in it was written since: it need not be walked then.
+        is_same: whether a path's work file has a blob's content; such a young entry stays as it is.
+
+    Raises:
+        IndexTrouble: the index is left alone: split, sparse, damaged, or unknown.
+    """
+    version, count = gitindex.check(data)
+    if version == 4:
+        data = gitindex.flat(data)
+        _, count = gitindex.check(data)
+    buffer = bytearray(data[:-20])
+    outcome = Patched(b"")
+    shift: dict[str, int] = {}
+    if entries_end is not None:
+        end = entries_end
+    else:
+        end, fresh = gitindex.walk(data, count, written)
+        for start in fresh:
+            if not is_same(*gitindex.named(data, start)):
+                struct.pack_into(">I", buffer, start + 36, 0)
+    found = gitindex.extensions(data, end)
+    unknown = [name for name, _ in found if name[:1].islower()]
+    if unknown:
+        kinds = {b"link": "split", b"sdir": "sparse"}
+        raise IndexTrouble(f"the index is {kinds.get(unknown[0], 'of an unknown kind')}")
+    for edit in edits:
+        grown = _apply(buffer, end, edit)
+        if grown is None:
+            outcome.left.append(edit.path)
+            continue
+        size, delta = grown
+        end += size
+        count += delta
+        if delta:
+            shift[edit.path] = delta
+    struct.pack_into(">L", buffer, 8, count)
+    outcome.end = end
+    del buffer[end:]
+    parts: list[bytes | bytearray] = [buffer]
+    for name, content in found:
+        if name not in _KEPT_EXTENSIONS:
+            continue
+        kept = content
+        if name == b"TREE":
+            paths = [edit.path for edit in edits]
+            kept = cachedtrees.patch(content, {} if outcome.left else folders, paths, shift)
+        parts.append(name + struct.pack(">L", len(kept)) + kept)
+    body = b"".join(parts)
+    outcome.data = body + hashlib.sha1(body, usedforsecurity=False).digest()
+    return outcome
+
+
+def _apply(buffer: bytearray, end: int, edit: IndexEdit) -> tuple[int, int] | None:
+    """Apply one edit; growth of the entry list in bytes and entries, None when it was left."""
+    path = edit.path.encode("utf-8", "surrogateescape")
+    try:
+        present = find_quickly(buffer, end, path)
+        found, insert = ([present], present.start) if present else _find(buffer, end, path)
+    except IndexTrouble:
+        return None
+    if any(slot.stage or slot.only_intended for slot in found):
+        return None
+    present = found[0] if found else None
+    if (present.oid if present else None) not in edit.accepted:
+        return None
+    before = present.end - present.start if present else 0
+    if edit.oid is None:
+        row = b""
+    elif present is None:
+        row = gitindex.entry_bytes(path, edit.mode, edit.oid, edit.stat)
+    else:
+        head = gitindex.stat_bytes(edit.stat, present.mode) + bytes.fromhex(edit.oid)
+        row = head + buffer[present.start + 60 : present.end]
+    at = present.start if present else insert
+    buffer[at : at + before] = row
+    return len(row) - before, bool(row) - bool(before)
+
+
+def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> Slot | None:
+    """A path's entry by its bytes; None where that says nothing.
+
+    A hit is an entry when what stands before it is one: a regular file's mode, the path's own
+    length, on a multiple of eight bytes. Inside another entry's path no NUL bytes can stand.
+    """
+    needle = path + b"\0"
+    at = buffer.find(needle, 12 + FIXED, end)
+    start = at - FIXED
+    if at < 0 or (start - 12) % 8 or buffer.count(needle, 12, end) != 1:
+        return None
+    mtime = struct.unpack_from(">II", buffer, start + 8)
+    (mode,) = struct.unpack_from(">I", buffer, start + 24)
+    (size,) = struct.unpack_from(">I", buffer, start + 36)
+    (flags,) = struct.unpack_from(">H", buffer, start + 60)
+    if mode not in {0o100644, 0o100755} or flags != min(len(path), 0xFFF):
+        return None
+    stop = start + ((FIXED + len(path) + 8) & ~7)
+    oid = buffer[start + 40 : start + 60].hex()
+    return Slot(start, stop, path, mode, oid, 0, size, mtime, flags)
+
+
+def _find(buffer: bytearray, end: int, path: bytes) -> tuple[list[Slot], int]:
+    """The entries of a path (several when it is in conflict) and where one would be inserted."""
+    steps = path.split(b"/")
+    above = {b"/".join(steps[:depth]) for depth in range(1, len(steps))}
+    inside = path + b"/"
+    found: list[Slot] = []
+    insert = at = 12
+    flags_of = struct.Struct(">H").unpack_from
+    while at < end:
+        (flags,) = flags_of(buffer, at + 60)
+        start = at + (FIXED + 2 if flags & EXTENDED else FIXED)
+        length = flags & 0xFFF
+        stop = start + length if length < 0xFFF else buffer.index(b"\0", start)
+        name = bytes(buffer[start:stop])
+        if name in above:
+            raise IndexTrouble(f"{os.fsdecode(name)} is a file in the index")
+        if name.startswith(inside):
+            raise IndexTrouble(f"{os.fsdecode(path)} is a folder in the index")
+        if name == path:
+            found.append(gitindex.slot_at(buffer, at))
+        elif name > inside:
+            break
+        at += (stop - at + 8) & ~7
+        if name < path:
+            insert = at
+    return found, insert

@@ -1,0 +1,109 @@
+"""Many entries of git's index at once: switching branches, merges with and without conflicts.
+
+`indexpatch.patch` looks for each entry by itself, which is quickest for the one or two of a turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from perdure.history import cachedtrees, gitindex
+from perdure.history.gitindex import IndexTrouble, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry as it shall be. ``stage`` is 0, or 1 to 3 (base, ours, theirs) in a conflict."""
+
+    path: str
+    mode: int
+    oid: str
+    stat: os.stat_result | None = None
+    stage: int = 0
+
+
+def by_path(data: bytes) -> dict[str, list[Slot]]:
+    """Every entry of an index by its path; more than one where a path is in conflict.
+
+    Raises:
+        IndexTrouble: the index cannot be read.
+    """
+    found: dict[str, list[Slot]] = {}
+    for slot in gitindex.slots(data):
+        found.setdefault(os.fsdecode(slot.path), []).append(slot)
+    return found
+
+
+def rewrite(
+    data: bytes,
+    gone: Collection[str],
+    entries: Sequence[NewEntry],
+    *,
+    written: int | None,
+    is_same: gitindex.IsSame = gitindex.never_same,
+) -> bytes:
+    """An index in which some paths have other entries; the bytes of all others stay.
+
+    Args:
+        data: the index file.
+        gone: paths whose entries go, at whatever stage; those of ``entries`` go too.
+        entries: what comes in their place.
+        written: when the index was last written, in ns: entries whose file is as young are marked
+            for git to look at again (`gitindex.walk`).
+        is_same: whether a path's work file has a blob's content; such a young entry stays as it is.
+
+    Raises:
+        IndexTrouble: the index is left alone: split, sparse, damaged, or unknown.
+    """
+    plain = gitindex.flat(data)
+    slots = list(gitindex.slots(plain))
+    end = slots[-1].end if slots else 12
+    touched = {os.fsencode(path) for path in gone}
+    touched.update(os.fsencode(entry.path) for entry in entries)
+    rows: list[tuple[bytes, int, bytes]] = []
+    extended = False
+    for slot in slots:
+        if slot.path in touched:
+            continue
+        row = plain[slot.start : slot.end]
+        young = written is not None and slot.mtime[0] >= written // 10**9
+        if young and not is_same(os.fsdecode(slot.path), slot.oid):
+            row = row[:36] + bytes(4) + row[40:]
+        extended = extended or bool(slot.flags & gitindex.EXTENDED)
+        rows.append((slot.path, slot.stage, row))
+    rows.extend(
+        (os.fsencode(entry.path), entry.stage, gitindex.entry_bytes(
+            os.fsencode(entry.path), entry.mode, entry.oid, entry.stat, entry.stage
+        ))
+        for entry in entries
+    )  # fmt: skip
+    rows.sort(key=lambda row: row[:2])
+    _check_folders([row[0] for row in rows])
+    parts = [b"DIRC", struct.pack(">LL", 3 if extended else 2, len(rows))]
+    parts.extend(row[2] for row in rows)
+    for name, content in gitindex.extensions(plain, end):
+        if name[:1].islower():
+            raise IndexTrouble("the index is split or sparse")
+        if name == b"TREE":
+            paths = [os.fsdecode(path) for path in touched]
+            kept = cachedtrees.patch(content, {}, paths, {})
+            parts.append(name + struct.pack(">L", len(kept)) + kept)
+    body = b"".join(parts)
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def _check_folders(paths: Sequence[bytes]) -> None:
+    """A path that is a file cannot be a folder too: git would refuse the whole index."""
+    known = set(paths)
+    checked: set[bytes] = set()
+    for path in paths:
+        parent = path.rpartition(b"/")[0]
+        while parent and parent not in checked:
+            if parent in known:
+                raise IndexTrouble(f"{os.fsdecode(parent)} is a file and a folder in the index")
+            checked.add(parent)
+            parent = parent.rpartition(b"/")[0]

@@ -1,0 +1,323 @@
+"""What is being said right now, kept outside git until it is a commit.
+
+One file a session, preallocated and used again for every turn, locked by its owner for as long as
+he lives. Records are lines ``generation crc json``; a new turn begins at the top with another
+generation, so that what is left of the one before ends the reading. See docs/durability.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perdure.history import disk
+from perdure.history.errors import storage_errors
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_GENERATION = re.compile(rb"[0-9a-f]{8}")
+_ROOM = 64 * 1024
+_RECENT = 120.0
+"""Seconds for which a work file may not be on the disk yet: Linux writes back within 30."""
+
+
+def boot() -> str:
+    """Which start of the machine this is; "" where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a commit was about to do when it wrote this down.
+
+    Attributes:
+        branch: name of the branch.
+        commit: id of the commit that the branch was to be moved to.
+        paths: per path the blob before and after.
+        locks: git lock files that it was about to take, and their inodes.
+    """
+
+    branch: str
+    commit: str
+    paths: Mapping[str, tuple[str | None, str | None]]
+    locks: Sequence[tuple[str, int]]
+
+
+@dataclass(slots=True)
+class Record:
+    """A journal as read."""
+
+    header: dict[str, Any]
+    boot: str
+    text: str = ""
+    intents: list[Intent] = field(default_factory=list)
+    recent: list[tuple[str, str, list[str | None]]] = field(default_factory=list)
+    """Branch, path and former blobs of work files that were written shortly before."""
+    is_done: bool = False
+    """The turn landed or was dropped; only what was written with it is still of interest."""
+
+    @property
+    def paths(self) -> set[str]:
+        """Work files that may not be on the disk as they should be."""
+        return {path for _, path, _ in self.recent} | {p for i in self.intents for p in i.paths}
+
+
+class JournalFile:
+    """One file under its owner's lock."""
+
+    def __init__(self, lock: disk.KernelLock) -> None:
+        self._lock = lock
+        self._generation = b""
+        self._at = 0
+        self._is_done = False
+        self._recent: dict[tuple[str, str], tuple[float, list[str | None]]] = {}
+
+    @classmethod
+    def create(cls, folder: Path) -> JournalFile:
+        """A new file, preallocated so that later syncs write no metadata."""
+        lock = disk.KernelLock(folder / f"{os.getpid()}-{secrets.token_hex(4)}.journal")
+        lock.take(wait=1.0)
+        try:
+            disk.write_all(lock.fd, bytes(_ROOM))
+            disk.sync(lock.fd)
+            disk.sync_folder(folder)
+        except BaseException:
+            lock.path.unlink(missing_ok=True)
+            lock.release()
+            raise
+        return cls(lock)
+
+    def begin(self, header: Mapping[str, object]) -> None:
+        """Start over with a header that is on the disk at return."""
+        now = time.monotonic()
+        self._recent = {
+            key: (at, oids) for key, (at, oids) in self._recent.items() if now - at < _RECENT
+        }
+        self._generation = secrets.token_hex(4).encode()
+        self._at, self._is_done = 0, False
+        recent = [
+            [branch, path, oids[-8:]]
+            for (branch, path), (_, oids) in list(self._recent.items())[-32:]
+        ]
+        self._add({"begin": dict(header), "boot": boot(), "recent": recent})
+        self.sync()
+
+    def _add(self, record: Mapping[str, object]) -> None:
+        body = json.dumps(record, separators=(",", ":")).encode("ascii")
+        line = b"%s %08x %s\n" % (self._generation, zlib.crc32(body), body)
+        view = memoryview(line)
+        at = self._at
+        while view:
+            written = os.pwrite(self._lock.fd, view, at)
+            view, at = view[written:], at + written
+        self._at = at
+
+    def text(self, piece: str) -> None:
+        """Add a piece of what is streamed; it survives the process, not yet the power."""
+        self._add({"text": piece})
+
+    def sync(self) -> None:
+        """Put what was added on the disk."""
+        disk.sync_data(self._lock.fd)
+
+    def intend(self, intent: Intent) -> None:
+        """Write down what the commit is about to do, on the disk at return."""
+        self._add(
+            {
+                "commit": intent.commit,
+                "branch": intent.branch,
+                "paths": {path: list(pair) for path, pair in intent.paths.items()},
+                "locks": [list(lock) for lock in intent.locks],
+            }
+        )
+        self.sync()
+        now = time.monotonic()
+        for path, (old, _) in intent.paths.items():
+            _, oids = self._recent.get((intent.branch, path), (now, []))
+            self._recent[intent.branch, path] = (now, [*oids, old])
+
+    def recent_paths(self) -> list[str]:
+        """Work files that were written shortly before, and may not be on the disk yet."""
+        return [path for _, path in self._recent]
+
+    def finish(self) -> None:
+        """Note that the turn is over. Not synced: the intent tells whether the commit landed.
+
+        What was written with it stands there until the next turn begins, or the file is removed.
+        """
+        self._is_done = True
+        with contextlib.suppress(OSError):
+            self._add({"done": True})
+
+    def remove(self) -> None:
+        """Delete the file and give up its lock."""
+        self._lock.path.unlink(missing_ok=True)
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """Give up the lock and leave the file for the next open."""
+        self._lock.release()
+
+    def is_used(self) -> bool:
+        """Whether a turn is in it."""
+        return self._generation != b"" and not self._is_done
+
+    def parse(self) -> Record | None:
+        """Read it back as far as its records hold; None when it says nothing."""
+        data = os.pread(self._lock.fd, os.fstat(self._lock.fd).st_size, 0)
+        found: Record | None = None
+        generation = data[:8]
+        if not _GENERATION.fullmatch(generation):
+            return None
+        pieces: list[str] = []
+        at = 0
+        for line in data.split(b"\n"):
+            value = _parse_line(line, generation)
+            if value is None:
+                break
+            at += len(line) + 1
+            if found is None:
+                if not isinstance(value.get("begin"), dict):
+                    return None
+                recent = [(str(b), str(p), list(oids)) for b, p, oids in value.get("recent", [])]
+                found = Record(value["begin"], str(value.get("boot", "")), recent=recent)
+            elif "text" in value:
+                pieces.append(str(value["text"]))
+            elif "commit" in value:
+                found.intents.append(_intent(value))
+            elif "done" in value:
+                found.is_done = True
+        if found is not None:
+            found.text = "".join(pieces)
+            self._generation, self._at = generation, at
+        return found
+
+
+def _parse_line(line: bytes, generation: bytes) -> dict[str, Any] | None:
+    parts = line.split(b" ", 2)
+    if len(parts) != 3 or parts[0] != generation or parts[1] != b"%08x" % zlib.crc32(parts[2]):
+        return None
+    value = json.loads(parts[2])
+    return value if isinstance(value, dict) else None
+
+
+def _intent(value: Mapping[str, Any]) -> Intent:
+    return Intent(
+        str(value["branch"]),
+        str(value["commit"]),
+        {path: (old, new) for path, (old, new) in value["paths"].items()},
+        [(str(path), int(inode)) for path, inode in value["locks"]],
+    )
+
+
+class Journal:
+    """The journal of one turn: from before the first streamed piece until its commit."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self.file = file
+
+    @classmethod
+    def begin(cls, repo: Repository, header: Mapping[str, object]) -> Journal:
+        """Start a turn's journal; its header is on the disk at return.
+
+        Args:
+            repo: the companion's repository; its session's file is used again.
+            header: whatever the caller needs to go on after a crash, as JSON values.
+
+        Raises:
+            StorageFull: no space for it.
+            ReadOnly: the repository cannot be written.
+        """
+        with storage_errors("keeping the message safe"):
+            file = repo.journal_file()
+            file.begin(header)
+        return cls(file)
+
+    def append(self, text: str) -> None:
+        """Add a streamed piece.
+
+        A killed process loses none of it, a power cut what came after the last `sync`.
+        """
+        with storage_errors("keeping the reply safe"):
+            self.file.text(text)
+
+    def sync(self) -> None:
+        """Put everything appended on the disk; call it about once a second."""
+        with storage_errors("keeping the reply safe"):
+            self.file.sync()
+
+    def finish(self) -> None:
+        """Drop the turn from the journal; `Repository.commit` does it for the one it was given."""
+        self.file.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A turn whose owner died before its commit.
+
+    It can be passed to `Repository.commit` as ``journal``: then a crash in the middle of saving it
+    neither loses nor doubles it.
+
+    Attributes:
+        header: what `Journal.begin` was given.
+        text: what had been appended.
+        discard: removes it; call it when the turn is saved or not wanted.
+    """
+
+    header: dict[str, Any]
+    text: str
+    discard: Callable[[], None]
+    file: JournalFile
+
+    def finish(self) -> None:
+        """Drop it, as `Journal.finish` does."""
+        self.discard()
+
+
+def dead_files(folder: Path) -> Iterator[tuple[JournalFile, Record]]:
+    """Journals whose owner is gone, locked for us; empty ones are removed on the way."""
+    for path in sorted(folder.glob("*.journal")):
+        lock = disk.KernelLock(path)
+        if not lock.try_take():
+            continue
+        file = JournalFile(lock)
+        try:
+            record = file.parse()
+        except (ValueError, KeyError, TypeError):
+            # A record whose checksum holds is ours; this is one of another version. It stays.
+            file.abandon()
+            continue
+        if record is None:
+            file.remove()
+            continue
+        yield file, record
+
+
+def leftover(repo: Repository) -> list[Leftover]:
+    """Turns that a crash interrupted, oldest first. Those that did land are not among them.
+
+    Each stays locked against other processes until it is discarded or the repository is closed.
+    """
+    folder = repo.state_dir / "journals"
+    found: list[Leftover] = []
+    for file, record in dead_files(folder):
+        landed = (repo.has_landed(intent.branch, intent.commit) for intent in record.intents)
+        if record.is_done or any(landed):
+            file.remove()
+            continue
+        repo.hold_leftover(file)
+        found.append(Leftover(record.header, record.text, file.remove, file))
+    return found

@@ -1,0 +1,453 @@
+"""Keeping the index and the work tree level with the tip, so that plain git is safe beside us.
+
+With an index that lags behind, a plain ``git add x && git commit`` takes a turn out of the tip.
+What could not be made level at once, because another program held ``index.lock``, is written down
+and done as soon as that lock is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from perdure.history import disk, gitindex, indexpatch
+from perdure.history.errors import Busy, DamagedRepository, HistoryError, storage_errors
+from perdure.history.gitindex import IndexTrouble
+from perdure.history.indexpatch import IndexEdit
+from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
+from perdure.history.layout import Layout
+from perdure.history.locks import GitLock
+from perdure.history.objects import ObjectStore
+from perdure.history.refs import Refs
+from perdure.history.trees import FILE, Node, Trees
+from perdure.history.worktree import NotRegular, WorkTree
+
+INDEX_WAIT = 2.0
+"""Seconds that a turn waits for another program's ``index.lock``."""
+_KNOWN_WAIT = 0.02
+_HEAD_WAIT = 0.2
+
+Blobs = Mapping[str, tuple[Node | None, Node | None]]
+
+
+def pending_file(layout: Layout) -> Path:
+    """Where a work tree's postponed entries are written down."""
+    name = "main" if layout.own == layout.git_dir else layout.own.name
+    return layout.state / f"level-{name}.json"
+
+
+class Level:
+    """The index and the work files of one work tree. The caller holds the commit lock."""
+
+    def __init__(
+        self, layout: Layout, store: ObjectStore, trees: Trees, refs: Refs, work: WorkTree
+    ) -> None:
+        self._layout = layout
+        self._store = store
+        self._trees = trees
+        self._refs = refs
+        self._work = work
+        self._index = layout.own / "index"
+        self._pending = pending_file(layout)
+        self._waited_for: tuple[int, int] | None = None
+        self._kept: KeptIndex | None = None
+        self._filled: tuple[KeptIndex | None, Mapping[str, os.stat_result | None]] = (None, {})
+        self._seen: Mark | None = None
+        self.trouble = ""
+        """Why the index is not level, "" when it is."""
+        self.unwritten: list[str] = []
+        """Work files that the last update could not write."""
+        self._in_memory: dict[str, dict[str, list[str | None]]] = {}
+        self.landed: tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]] = ("", {})
+        """Branch that was checked out at the last landings; per path former blobs and the last."""
+
+    # Locks
+
+    def lock_index(self, lock: GitLock) -> bool:
+        """Take ``index.lock``; False when its holder keeps it too long. He is waited for once."""
+        mark = self._mark(lock)
+        wait = _KNOWN_WAIT if mark is not None and mark == self._waited_for else INDEX_WAIT
+        try:
+            lock.take(wait=wait)
+        except Busy as error:
+            self._waited_for = self._mark(lock)
+            self.trouble = error.what
+            return False
+        self._waited_for = None
+        return True
+
+    @staticmethod
+    def _mark(lock: GitLock) -> tuple[int, int] | None:
+        try:
+            found = lock.lock.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def prepare_index(self) -> GitLock:
+        """A lock for the index, not taken yet."""
+        return GitLock(self._layout.git_dir, self._layout.held, self._index)
+
+    def prepare_head(self) -> GitLock:
+        """A lock for HEAD, not taken yet."""
+        return GitLock(self._layout.git_dir, self._layout.held, self._layout.own / "HEAD")
+
+    @staticmethod
+    def hold_head(lock: GitLock) -> None:
+        """Take ``HEAD.lock``, so that ``git checkout -b`` cannot switch between ref and index.
+
+        git tries again for 0.1 s, longer than we hold it. Where someone else has it, we go without.
+        """
+        with contextlib.suppress(Busy):
+            lock.take(wait=_HEAD_WAIT)
+
+    def is_merged(self, blobs: Blobs) -> str | None:
+        """A path for which an open merge has staged something else, None where there is none.
+
+        A turn must not land on it: whoever concludes the merge would take the turn out again.
+        """
+        if not (self._layout.own / "MERGE_HEAD").exists():
+            return None
+        try:
+            present = gitindex.below(self._index.read_bytes(), blobs)
+        except (OSError, IndexTrouble):
+            return None
+        for path, pair in blobs.items():
+            slots = present.get(path, [])
+            oids = {node[1] for node in pair if node}
+            if any(slot.stage or slot.oid not in oids for slot in slots):
+                return path
+            if pair[0] and not slots:
+                return path
+        return None
+
+    # Work files
+
+    def note_landed(self, branch: str, blobs: Blobs) -> None:
+        """Remember what index and work tree have from us, and on which branch."""
+        known = self.landed[1] if self.landed[0] == branch else {}
+        fresh = {}
+        for path, (old, new) in blobs.items():
+            before = known[path][0] if path in known else ()
+            former = (*before, old[1] if old else None)[-8:]
+            fresh[path] = (former, new[1] if new else None)
+        kept = {path: oid for path, oid in known.items() if path not in fresh}
+        self.landed = (branch, dict([*kept.items(), *fresh.items()][-16:]))
+
+    def ours(self, paths: Iterable[str]) -> dict[str, list[str | None]]:
+        """What we last put into index and work tree, whatever the tip has by now.
+
+        ``git checkout -b`` reads the tip, and switches HEAD some milliseconds later: a turn that
+        lands in between is on the old branch, and index and work file have it on the new one as
+        if it were staged there.
+        """
+        known = self.landed[1]
+        return {path: [known[path][1]] for path in paths if path in known}
+
+    def stale(
+        self, branch: str, stats: Mapping[str, os.stat_result | None]
+    ) -> dict[str, list[str | None]]:
+        """Blobs that an index entry may have because git put an index over ours that it had read.
+
+        Only where the work file is ours: with an older version there, too, somebody has checked it
+        out.
+        """
+        was, known = self.landed
+        return {
+            path: [*(known[path][0] if was == branch else ()), known[path][1]]
+            for path, found in stats.items()
+            if path in known and (found is not None or was != branch)
+        }
+
+    def update_work(
+        self,
+        blobs: Blobs,
+        *,
+        synced: bool,
+        former: Mapping[str, Iterable[str | None]] | None = None,
+    ) -> dict[str, os.stat_result | None]:
+        """Bring work files from the old blob, or a former one of ours, to the new one.
+
+        Edited ones stay.
+
+        Returns:
+            Per path the stat of the work file where it now has the new content, else None.
+        """
+        self.unwritten.clear()
+        stats: dict[str, os.stat_result | None] = {}
+        for path, (old, new) in blobs.items():
+            try:
+                accepted = {old[1] if old else None, *(former or {}).get(path, ())}
+                stats[path] = self._update_file(path, accepted, new, synced=synced)
+            except NotRegular:
+                stats[path] = None
+            except OSError as error:
+                self.trouble = f"{path} could not be written: {error}"
+                self.unwritten.append(path)
+                stats[path] = None
+        return stats
+
+    def _update_file(
+        self, path: str, accepted: Collection[str | None], new: Node | None, *, synced: bool
+    ) -> os.stat_result | None:
+        seen = self._work.read(path)
+        present = seen.oid if seen else None
+        if present == (new[1] if new else None):
+            return seen.stat if seen else None
+        if present not in accepted:
+            return None
+        if new is None:
+            if seen is not None:
+                self._work.remove(path, over=seen.stat)
+                if synced:
+                    self._work.sync(path)
+            return None
+        content = self._store.read(new[1])[1]
+        over = seen.stat if seen else None
+        return self._work.write(path, content, over=over, synced=synced)
+
+    # The index
+
+    def is_in_place(self, path: str, oid: str | None) -> bool:
+        """Whether the work file has a blob's content."""
+        return self._work.holds(path, oid)
+
+    def fill_index(
+        self,
+        lock: GitLock,
+        blobs: Blobs,
+        folders: Folders,
+        stats: Mapping[str, os.stat_result | None],
+        *,
+        tip: str,
+        former: Mapping[str, Iterable[str | None]] | None = None,
+    ) -> None:
+        """Write the patched index into its lock, on the disk at return.
+
+        Raises:
+            IndexTrouble: it is of a kind that is left alone.
+            OSError: it could not be written; the old one stays.
+        """
+        edits = [
+            IndexEdit(
+                path,
+                frozenset(
+                    (
+                        old[1] if old else None,
+                        new[1] if new else None,
+                        *(former or {}).get(path, ()),
+                    )
+                ),
+                new[1] if new else None,
+                new[0] if new else FILE,
+                stats.get(path),
+            )
+            for path, (old, new) in blobs.items()
+        ]
+        kept, self._kept, self._filled = self._kept, None, (None, {})
+        if kept is not None and kept.is_still(self._index):
+            filled = kept.patched(edits, folders, self.is_in_place)
+        else:
+            try:
+                written = self._index.stat().st_mtime_ns
+                data = self._index.read_bytes()
+            except FileNotFoundError:
+                lock.write(self._rebuilt(tip, stats))
+                return
+            patched = indexpatch.patch(
+                data, edits, folders=folders, written=written, is_same=self.is_in_place
+            )
+            filled = KeptIndex(b"", patched.data, patched.end)
+        lock.write(filled.before, filled.rest)
+        self._filled = (filled, stats)
+
+    def publish_index(self, lock: GitLock) -> None:
+        """Put a filled index in place.
+
+        The rename is not waited for: the next open levels an index that a power cut threw back.
+        """
+        # Asked for before the rename: after it the file may be another program's already.
+        found = os.fstat(lock.fd)
+        self._seen = mark_of(found)
+        lock.publish()
+        self.trouble = ""
+        filled, stats = self._filled
+        self._kept = filled.published(found, stats) if filled else None
+
+    def is_overwritten(self) -> bool:
+        """Whether another program wrote the index, with an entry from before our last landing.
+
+        git reads the index before it locks it, to commit: it can put an older one over ours and
+        then fail because the tip has moved.
+        """
+        branch, known = self.landed
+        head = self._refs.head()
+        if not known or head.branch != branch or head.commit is None:
+            return False
+        try:
+            found = self._index.stat()
+            seen = mark_of(found)
+            if seen == self._seen:
+                return False
+            present = gitindex.below(self._index.read_bytes(), known)
+        except (OSError, IndexTrouble):
+            return False
+        self._seen = seen
+        root = self._root(head.commit)
+        for path, (former, new) in known.items():
+            node = self._trees.node(root, path)
+            staged = present[path][-1].oid if path in present else None
+            if (
+                (node[1] if node else None) == new != staged
+                and staged in former
+                and self.is_in_place(path, new)
+            ):
+                self._seen = None
+                return True
+        return False
+
+    def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
+        """An index for a tree when there is none: nothing is staged that could be lost."""
+        rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]
+        return gitindex.build(rows)
+
+    # What is left for later
+
+    def postpone(self, branch: str, blobs: Blobs) -> None:
+        """Write down entries that are to be levelled once ``index.lock`` is free."""
+        pending = self._read_pending()
+        paths = pending.setdefault(branch, {})
+        for path, (old, new) in blobs.items():
+            former = paths.setdefault(path, [])
+            for node in (old, new):
+                oid = node[1] if node else None
+                if oid not in former:
+                    former.append(oid)
+        # On a full disk this session at least remembers.
+        self._in_memory = pending
+        disk.replace_file(self._pending, json.dumps(pending).encode(), synced=False)
+        self._in_memory = {}
+
+    def promise(self, branch: str, blobs: Blobs) -> bool:
+        """Write down before a commit what is to be level after it, on the disk at return.
+
+        For commits that no journal names: without this a kill between the branch and the index
+        would leave the index behind, and the next ``git commit`` take the change back.
+
+        Returns:
+            Whether `keep_promise` may forget it: nothing else was waiting.
+        """
+        was_behind = self.is_behind
+        self.postpone(branch, blobs)
+        with self._pending.open("rb") as file:
+            disk.sync_data(file.fileno())
+        disk.sync_folder(self._pending.parent)
+        return not was_behind
+
+    def keep_promise(self) -> None:
+        """Everything is level, the index on the disk too: forget what `promise` wrote."""
+        self._in_memory = {}
+        with contextlib.suppress(OSError):
+            disk.sync_folder(self._layout.own)
+            self._pending.unlink(missing_ok=True)
+
+    def _read_pending(self) -> dict[str, dict[str, list[str | None]]]:
+        if self._in_memory:
+            return self._in_memory
+        try:
+            value = json.loads(self._pending.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits to be levelled."""
+        return bool(self._in_memory) or self._pending.exists()
+
+    def catch_up(self, *, wait: float) -> bool:
+        """Level what was postponed for the branch that is checked out. False: still locked."""
+        pending = self._read_pending()
+        head = self._refs.head()
+        waiting = pending.pop(head.branch or "", None)
+        if waiting and head.commit and not self.settle(head.commit, waiting, wait=wait):
+            return False
+        self._in_memory = {}
+        with storage_errors("levelling the index"):
+            if pending:
+                disk.replace_file(self._pending, json.dumps(pending).encode(), synced=False)
+            else:
+                disk.sync_folder(self._layout.own)
+                self._pending.unlink(missing_ok=True)
+        return True
+
+    def settle(
+        self, commit: str, former: Mapping[str, Iterable[str | None]], *, wait: float
+    ) -> bool:
+        """Bring paths whose index entry or work file has one of its former blobs to a commit's.
+
+        False when ``index.lock`` is held by someone else.
+        """
+        lock = self.prepare_index()
+        try:
+            try:
+                lock.take(wait=wait)
+            except Busy as error:
+                self.trouble = error.what
+                return False
+            root = self._root(commit)
+            nodes = {path: self._trees.node(root, path) for path in former}
+            blobs: Blobs = {path: (node, node) for path, node in nodes.items()}
+            stats = self.update_work(blobs, former=former, synced=True)
+            try:
+                self.fill_index(lock, blobs, {}, stats, tip=root, former=former)
+                self.publish_index(lock)
+            except (IndexTrouble, OSError) as error:
+                self.trouble = str(error)
+        finally:
+            lock.release()
+        return True
+
+    def restore(self, commit: str, path: str, wrote: Iterable[str | None]) -> None:
+        """Bring a work file to a commit that a power cut left empty, cut short or full of NULs.
+
+        Args:
+            commit: the tip.
+            path: a file that we wrote shortly before.
+            wrote: the blobs that it may be the beginning of.
+        """
+        node = self._trees.node(self._root(commit), path)
+        try:
+            seen = self._work.read(path)
+        except NotRegular:
+            return
+        if seen is None or (node is not None and seen.oid == node[1]):
+            return
+        start = seen.data.rstrip(b"\0")
+        for oid in {*wrote, node[1] if node else None} - {None}:
+            content = self._stored(oid)
+            if content.startswith(start) and len(seen.data) <= len(content):
+                break
+        else:
+            return
+        if node is None:
+            self._work.remove(path, over=seen.stat)
+            return
+        self._work.write(path, self._stored(node[1]), over=seen.stat, synced=True)
+        self.settle(commit, {path: [node[1]]}, wait=0.0)
+
+    def _stored(self, oid: str | None) -> bytes:
+        """A blob's content; empty where the cut has taken it, too."""
+        try:
+            return self._store.read(oid)[1] if oid else b""
+        except DamagedRepository:
+            return b""
+
+    def _root(self, commit: str) -> str:
+        kind, data = self._store.read(commit)
+        if kind != b"commit":
+            raise HistoryError(f"{commit} is not a commit")
+        return data[5:45].decode("ascii")

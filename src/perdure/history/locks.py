@@ -1,0 +1,173 @@
+"""git's own ``X.lock`` files, taken so that a killed owner can be told from a living one.
+
+git excludes writers by creating ``X.lock`` with O_EXCL and never says who did. We create the file
+in our state folder first and then link it to ``X.lock``: the link fails exactly when O_EXCL would.
+All of this happens under the commit lock, which the kernel frees. So whoever holds the commit lock
+and finds such a twin knows that its maker is dead, and that an ``X.lock`` with the same inode was
+his. Where hard links do not exist, ``X~pid.lock`` (a line ``pid N``) stands in for the twin; it is
+what newer git writes when ``core.lockfilePid`` is set, and is understood for foreign locks too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from perdure.history import disk
+from perdure.history.errors import Busy
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+_FRESH = 2.0
+"""Seconds for which a lock is taken to be alive whatever its side-car says."""
+
+
+def _side_car(lock: Path) -> Path:
+    return lock.with_name(lock.name.removesuffix(".lock") + "~pid.lock")
+
+
+def _owner_is_dead(lock: Path) -> bool:
+    """Whether the lock's side-car names a process of this machine that is gone."""
+    try:
+        word, number = _side_car(lock).read_text("ascii").split()
+        age = time.time() - lock.stat().st_mtime
+        pid = int(number)
+    except (OSError, ValueError):
+        return False
+    if word != "pid" or pid <= 0 or age < _FRESH:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+class GitLock:
+    """One ``X.lock``: prepared (a twin with its content), then taken, then renamed or released."""
+
+    def __init__(self, git_dir: Path, held: Path, target: Path) -> None:
+        self.target = target
+        self.lock = target.with_name(target.name + ".lock")
+        name = quote(str(target.relative_to(git_dir)), safe="")
+        self._twin = held / f"{name[:200]}.{os.getpid()}"
+        self._taken = False
+        self._twin.unlink(missing_ok=True)
+        try:
+            self.fd = self._create()
+        except FileNotFoundError:
+            disk.make_folder(held)
+            self.fd = self._create()
+
+    def _create(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return os.open(self._twin, flags, disk.FILE_MODE)
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """Name of the lock and its inode: how a journal names it."""
+        return str(self.lock), os.fstat(self.fd).st_ino
+
+    def write(self, *pieces: bytes) -> None:
+        """Write the content that the rename will publish, and put it on the disk."""
+        for piece in pieces:
+            disk.write_all(self.fd, piece)
+        disk.sync(self.fd)
+
+    def take(self, *, wait: float) -> None:
+        """Make the lock visible to git.
+
+        Args:
+            wait: seconds to wait for a holder; one that is provably dead is not waited for.
+
+        Raises:
+            Busy: someone else holds the lock.
+        """
+        deadline = time.monotonic() + wait
+        pause = 0.001
+        while not self._try_take():
+            if _owner_is_dead(self.lock):
+                _side_car(self.lock).unlink(missing_ok=True)
+                self.lock.unlink(missing_ok=True)
+                continue
+            if time.monotonic() >= deadline:
+                raise Busy(
+                    f"another program holds {self.lock}",
+                    "",
+                    "finish or close the git command that is open; if none is, remove that file",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.02)
+        self._taken = True
+
+    def _try_take(self) -> bool:
+        try:
+            os.link(self._twin, self.lock)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._try_exclusive()
+        return True
+
+    def _try_exclusive(self) -> bool:
+        """Without hard links: side-car first, so that a lock of ours always has an owner."""
+        if self.lock.exists():
+            return False
+        _side_car(self.lock).write_text(f"pid {os.getpid()}\n", "ascii")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            fd = os.open(self.lock, flags, disk.FILE_MODE)
+        except FileExistsError:
+            return False
+        disk.write_all(fd, self._twin.read_bytes())
+        disk.sync(fd)
+        os.close(self.fd)
+        self.fd = fd
+        return True
+
+    def publish(self) -> None:
+        """Rename the lock over its target, which ends the lock too."""
+        self.lock.replace(self.target)
+        self._taken = False
+        self.release()
+
+    def release(self) -> None:
+        """Give up the lock and what was prepared."""
+        if self.fd < 0:
+            return
+        os.close(self.fd)
+        self.fd = -1
+        if self._taken:
+            self.lock.unlink(missing_ok=True)
+            self._taken = False
+        side_car = _side_car(self.lock)
+        with contextlib.suppress(OSError):
+            if side_car.exists() and side_car.read_text("ascii") == f"pid {os.getpid()}\n":
+                side_car.unlink()
+        self._twin.unlink(missing_ok=True)
+
+
+def sweep(git_dir: Path, held: Path) -> None:
+    """Remove what a killed owner left. The caller holds the commit lock, so no owner is alive."""
+    try:
+        twins = list(held.iterdir())
+    except FileNotFoundError:
+        return
+    for twin in twins:
+        target = git_dir / unquote(twin.name.rpartition(".")[0])
+        lock = target.with_name(target.name + ".lock")
+        try:
+            mine, theirs = twin.stat(), lock.stat()
+        except OSError:
+            pass
+        else:
+            if (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino):
+                lock.unlink(missing_ok=True)
+        twin.unlink(missing_ok=True)

@@ -1,0 +1,320 @@
+"""A merge with conflicts, open in the work tree as git itself leaves one.
+
+``MERGE_HEAD`` names the other side, the index holds what is merged and, for what is in conflict,
+the three versions, and the work files have the marks. So ``git status`` tells the truth, and
+``git merge --abort`` and ``git commit`` do what they always do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.history import disk, indexrewrite
+from perdure.history.checkout import Checkout, Step, Survey
+from perdure.history.errors import HistoryError, UnsavedEdits
+from perdure.history.gitindex import IndexTrouble, Slot
+from perdure.history.indexrewrite import NewEntry
+from perdure.history.journal import boot
+from perdure.history.layout import Layout
+from perdure.history.locks import GitLock
+from perdure.history.moving import intent_file
+from perdure.history.objects import ObjectStore, object_id
+from perdure.history.refs import Refs
+from perdure.history.trees import FILE, Node, Trees
+from perdure.history.worktree import NotRegular, WorkTree
+
+FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
+"""What git keeps of an open merge, besides the index; MERGE_HEAD is what makes it one."""
+
+_MARKS = re.compile(rb"^<{7}(?: .*)?\n(?:.*\n)*?={7}\n(?:.*\n)*?>{7}(?: |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """One path in conflict: its entries in the common past, here and there."""
+
+    base: Node | None
+    ours: Node | None
+    theirs: Node | None
+
+
+def has_marks(data: bytes) -> bool:
+    """Whether a conflict's marks stand in a text."""
+    return _MARKS.search(data) is not None
+
+
+class MergeState:
+    """The open merge of one work tree. The caller holds the commit lock."""
+
+    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees) -> None:
+        self._layout = layout
+        self._store = store
+        self._trees = trees
+        self._refs = Refs(layout)
+        self.work = WorkTree(layout.work, layout.spare)
+        self._index = layout.own / "index"
+        self._checkout = Checkout(self.work, store, trees, self._index)
+
+    # Reading
+
+    def other(self) -> str | None:
+        """The commit that is being merged, None without a merge.
+
+        Raises:
+            HistoryError: several at once, which is git's business.
+        """
+        try:
+            ids = (self._layout.own / "MERGE_HEAD").read_text("ascii").split()
+        except FileNotFoundError:
+            return None
+        if len(ids) != 1:
+            raise HistoryError("several branches are merged at once", "", "finish it with git")
+        return ids[0]
+
+    def message(self) -> str:
+        """The message that git would propose, comments left out."""
+        try:
+            text = (self._layout.own / "MERGE_MSG").read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(line for line in text.split("\n") if not line.startswith("#")).strip()
+
+    def slots(self) -> dict[str, list[Slot]]:
+        """The index by path.
+
+        Raises:
+            HistoryError: it cannot be read.
+        """
+        try:
+            return indexrewrite.by_path(self._index.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except IndexTrouble as error:
+            raise HistoryError(
+                str(error), "nothing was changed", "git status tells more"
+            ) from error
+
+    def staged(self, root: str | None) -> dict[str, list[Slot]]:
+        """Paths that the index has otherwise than a tree; no slots: its removal is staged."""
+        slots = self.slots()
+        there = dict(self._trees.leaves(root)) if root else {}
+        found: dict[str, list[Slot]] = {path: [] for path in there.keys() - slots.keys()}
+        for path, entries in slots.items():
+            node = there.get(path)
+            if len(entries) > 1 or entries[0].stage or node != (entries[0].mode, entries[0].oid):
+                found[path] = entries
+        return dict(sorted(found.items()))
+
+    # Opening
+
+    def open(
+        self,
+        other: str,
+        message: str,
+        contents: Mapping[str, Node | None],
+        conflicts: Mapping[str, Versions],
+    ) -> None:
+        """Leave a merge open.
+
+        Args:
+            other: the commit that is merged.
+            message: message of the commit to come.
+            contents: per path what the work file gets; stored already.
+            conflicts: those among them that are in conflict.
+
+        Raises:
+            UnsavedEdits: somebody's edits are in the way, or something is staged.
+            Busy: git is writing.
+        """
+        root = self._root()
+        steps = [
+            Step(path, self._trees.node(root, path) if root else None, node)
+            for path, node in contents.items()
+        ]
+        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        try:
+            lock.take(wait=2.0)
+            staged = self.staged(root)
+            if staged:
+                raise UnsavedEdits([(path, "something is staged for it") for path in staged])
+            try:
+                self._checkout.check_index()
+            except IndexTrouble as error:
+                raise HistoryError(str(error), "nothing was changed") from error
+            survey = self._checkout.survey(steps)
+            if survey.dirty:
+                raise UnsavedEdits(survey.dirty)
+            self._intend({step.path: list(step.ends) for step in steps}, [], lock)
+            stats = self._checkout.carry(steps, survey)
+            self._write("MERGE_MSG", f"{message}\n\n{_listed(conflicts)}")
+            self._write("MERGE_MODE", "")
+            self._write("MERGE_HEAD", f"{other}\n")
+            plain = [step for step in steps if step.path not in conflicts]
+            data = self._checkout.index(plain, stats, root)
+            lock.write(indexrewrite.rewrite(data, (), _stages(conflicts), written=None))
+            lock.publish()
+            disk.sync_folder(self._layout.own)
+            self._drop_intent()
+        finally:
+            lock.release()
+
+    def _root(self) -> str | None:
+        commit = self._refs.head().commit
+        return self._store.read(commit)[1][5:45].decode("ascii") if commit else None
+
+    def _write(self, name: str, text: str) -> None:
+        disk.replace_file(self._layout.own / name, text.encode("utf-8", "replace"), synced=True)
+
+    def _intend(
+        self,
+        paths: Mapping[str, Sequence[str | None]],
+        forced: Collection[str],
+        lock: GitLock | None = None,
+    ) -> None:
+        value = {
+            "kind": "merge",
+            "version": 1,
+            "paths": {path: list(oids) for path, oids in paths.items()},
+            "forced": list(forced),
+            "own": self._layout.own_name,
+            "boot": boot(),
+            "locks": [list(lock.identity)] if lock is not None else [],
+        }
+        place = intent_file(self._layout)
+        disk.replace_file(place, json.dumps(value).encode(), synced=True)
+        disk.sync_folder(place.parent)
+
+    def _drop_intent(self) -> None:
+        place = intent_file(self._layout)
+        place.unlink(missing_ok=True)
+        disk.sync_folder(place.parent)
+
+    # Settling
+
+    def settle(self, path: str, content: bytes | None) -> None:
+        """Write a file in conflict and give it one plain entry. Its blob is stored already.
+
+        Raises:
+            HistoryError: it is not in conflict.
+        """
+        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        try:
+            lock.take(wait=2.0)
+            entries = self.slots().get(path, [])
+            if not any(entry.stage for entry in entries):
+                raise HistoryError(f"{path} is not in conflict", "nothing was changed")
+            seen = self.work.read(path)
+            found = None
+            if content is None and seen is not None:
+                self.work.remove(path, over=seen.stat)
+                self.work.sync(path)
+            elif content is not None:
+                over = seen.stat if seen else None
+                found = self.work.write(path, content, over=over, synced=True)
+            new = []
+            if content is not None:
+                new = [NewEntry(path, FILE, object_id(b"blob", content), found)]
+            data = self._index.read_bytes()
+            lock.write(indexrewrite.rewrite(data, [path], new, written=None))
+            lock.publish()
+            disk.sync_folder(self._layout.own)
+        except NotRegular as error:
+            raise HistoryError(f"{path} is not a file", "nothing was changed") from error
+        except IndexTrouble as error:
+            raise HistoryError(str(error), "nothing was changed", "see git status") from error
+        finally:
+            lock.release()
+
+    # Giving up
+
+    def abort(self) -> None:
+        """Bring index and work files back to HEAD, and forget the merge.
+
+        Raises:
+            UnsavedEdits: files that the merge had brought were edited since.
+        """
+        staged = self.staged(self._root())
+        forced = [path for path, entries in staged.items() if any(e.stage for e in entries)]
+        paths: dict[str, list[str | None]] = {}
+        dirty: list[tuple[str, str]] = []
+        for path, entries in staged.items():
+            oid = entries[0].oid if entries else None
+            paths[path] = [oid]
+            if path not in forced and not self._is(path, oid):
+                dirty.append((path, "you edited it"))
+        if dirty:
+            raise UnsavedEdits(dirty)
+        self._intend(paths, forced)
+        self.put_back({"paths": paths, "forced": forced})
+
+    def _is(self, path: str, oid: str | None) -> bool:
+        try:
+            seen = self.work.read(path)
+        except NotRegular:
+            return False
+        return (seen.oid if seen else None) == oid
+
+    def put_back(self, value: Mapping[str, Any]) -> None:
+        """Undo what an intent names; may be done again."""
+        root = self._root()
+        steps: list[Step] = []
+        accepted: dict[str, set[str | None]] = {}
+        for path, oids in value["paths"].items():
+            node = self._trees.node(root, path) if root else None
+            accepted[path] = set(oids)
+            steps.append(Step(path, node, node))
+        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        try:
+            lock.take(wait=2.0)
+            survey = self._checkout.survey(steps, torn=True, accepted=accepted)
+            self._force(survey, value["forced"])
+            stats = self._checkout.carry(steps, survey)
+            try:
+                lock.write(self._checkout.index(steps, stats, root, survey.staged))
+            except IndexTrouble as error:
+                raise HistoryError(str(error), "", "git merge --abort") from error
+            lock.publish()
+        finally:
+            lock.release()
+        for name in (*FILES[1:], FILES[0]):
+            (self._layout.own / name).unlink(missing_ok=True)
+        disk.sync_folder(self._layout.own)
+        self._drop_intent()
+
+    def _force(self, survey: Survey, paths: Collection[str]) -> None:
+        """Files with marks may have been edited: they go back all the same."""
+        for path in paths:
+            if path not in survey.seen:
+                survey.seen[path] = self.work.stat(path)
+
+
+def _listed(conflicts: Collection[str]) -> str:
+    lines = ["# Conflicts:", *(f"#\t{path}" for path in sorted(conflicts))]
+    return "\n".join(lines) + "\n"
+
+
+def _stages(conflicts: Mapping[str, Versions]) -> list[NewEntry]:
+    found = []
+    for path, versions in conflicts.items():
+        for stage, node in enumerate((versions.base, versions.ours, versions.theirs), 1):
+            if node is not None:
+                found.append(NewEntry(path, node[0] or FILE, node[1], stage=stage))
+    return found
+
+
+def work_content(work: WorkTree, path: str) -> bytes | None:
+    """A work file's content, None where none is.
+
+    Raises:
+        HistoryError: something else than a file is there.
+    """
+    try:
+        seen = work.read(path)
+    except (NotRegular, OSError) as error:
+        raise HistoryError(f"{os.fsdecode(path)} is not a file", "nothing was changed") from error
+    return seen.data if seen else None

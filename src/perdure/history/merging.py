@@ -1,0 +1,247 @@
+"""Merging a branch into the one that is checked out.
+
+`merge_planning` says what would come of it; ``merge`` does it. Without conflicts that is one commit
+with two parents, landed like every operation. With conflicts the merge is left open as git leaves
+one (`mergestate`), until ``conclude_merge`` or ``abort_merge``, or ``git commit`` and
+``git merge --abort``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from perdure.history.commits import Author
+from perdure.history.errors import (
+    HistoryError,
+    RefElsewhere,
+    StillInConflict,
+    Unfinished,
+)
+from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
+from perdure.history.mergestate import FILES, MergeState, has_marks, work_content
+from perdure.history.objects import object_id
+from perdure.history.operations import Operation, make_commit, perform
+from perdure.history.refs import RefMove
+from perdure.history.trees import FILE, Change, Node
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_HEADS = "refs/heads/"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOutcome:
+    """What became of a merge: ``operation`` is None where nothing was to do, or it is open."""
+
+    plan: MergePlan
+    operation: Operation | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMerge:
+    """A merge that is not concluded."""
+
+    theirs: str
+    message: str
+    conflicts: tuple[FileConflict, ...]
+
+
+def merge(
+    repo: Repository,
+    name: str,
+    *,
+    author: Author,
+    resolver: Resolver | None = None,
+    message: str = "",
+    at: datetime | None = None,
+) -> MergeOutcome:
+    """Merge a branch into the one that is checked out.
+
+    Args:
+        repo: the repository.
+        name: the branch, or another revision.
+        author: who does it.
+        resolver: merges what needs more than lines.
+        message: the commit's; ``merge: NAME into BRANCH`` without.
+        at: aware time; now without one.
+
+    Returns:
+        What was done. With ``plan.conflicts`` the merge is open, and nothing is committed yet.
+
+    Raises:
+        UnsavedEdits: files with edits are in the way; with conflicts also anything staged.
+        Unfinished: a merge, rebase or the like is open already.
+        CannotMerge, UnknownRevision, HistoryError: as `plan_merge`.
+        Busy: git is writing.
+    """
+    state = repo.state_of_work()
+    if state.open_operation:
+        raise Unfinished(
+            f"a {state.open_operation} is not finished",
+            "nothing was changed",
+            "finish it, or give it up, and repeat",
+        )
+    for attempt in range(_ATTEMPTS):
+        plan = plan_merge(repo, name, resolver=resolver)
+        text = message or f"merge: {name} into {plan.branch}"
+        try:
+            return MergeOutcome(plan, _carry_out(repo, plan, text, author, at))
+        except RefElsewhere:
+            # A turn landed meanwhile: the merge is thought out again on top of it.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError
+
+
+def _carry_out(
+    repo: Repository, plan: MergePlan, text: str, author: Author, at: datetime | None
+) -> Operation | None:
+    if plan.kind == "nothing":
+        return None
+    if plan.conflicts:
+        _leave_open(repo, plan, text)
+        return None
+    new = plan.theirs
+    if plan.kind == "merge":
+        parents = [plan.ours, plan.theirs]
+        new = make_commit(repo, plan.changes, parents=parents, message=text, author=author, at=at)
+    move = RefMove(f"{_HEADS}{plan.branch}", plan.ours, new)
+    return perform(repo, "merge", f"{plan.name} into {plan.branch}", [move], author=author, at=at)
+
+
+def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
+    parts = repo.parts()
+    contents: dict[str, Node | None] = {}
+    objects = []
+    for change in plan.changes:
+        if change.content is None:
+            contents[change.path] = None
+            continue
+        oid = object_id(b"blob", change.content)
+        contents[change.path] = (FILE, oid)
+        objects.append((oid, b"blob", change.content))
+    root = repo.commit_info(plan.ours).tree
+    for path in plan.versions:
+        contents.setdefault(path, parts.trees.node(root, path))
+    for path, node in contents.items():
+        known = parts.trees.node(root, path)
+        if node is not None and known is not None:
+            contents[path] = (known[0], node[1])
+    with parts.writer.exclusive("leaving the merge open"):
+        if parts.refs.head().commit != plan.ours:
+            raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
+        if objects:
+            parts.writer.packs.write(objects)
+        parts.writer.forget_landed()
+        state = MergeState(parts.layout, parts.store, parts.trees)
+        state.open(plan.theirs, text, contents, plan.versions)
+
+
+def open_merge(repo: Repository) -> OpenMerge | None:
+    """The merge that is open here, whoever began it; None without one."""
+    parts = repo.parts()
+    state = MergeState(parts.layout, parts.store, parts.trees)
+    theirs = state.other()
+    if theirs is None:
+        return None
+    conflicts = []
+    for path, entries in state.slots().items():
+        if not any(entry.stage for entry in entries):
+            continue
+        stages = {entry.stage for entry in entries}
+        data = work_content(state.work, path)
+        if data is not None and b"\0" in data:
+            conflicts.append(FileConflict(path, "binary"))
+        elif not {2, 3} <= stages:
+            conflicts.append(FileConflict(path, "removed"))
+        else:
+            settled = data is not None and not has_marks(data)
+            conflicts.append(FileConflict(path, "text", settled=settled))
+    return OpenMerge(theirs, state.message(), tuple(conflicts))
+
+
+def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
+    """Settle one file of an open merge; what git calls adding it.
+
+    Args:
+        repo: the repository.
+        path: a file that is in conflict.
+        content: what it shall be, None: it goes.
+
+    Raises:
+        HistoryError: it is not in conflict.
+        Busy: git is writing.
+    """
+    parts = repo.parts()
+    with parts.writer.exclusive("settling a conflict"):
+        if content is not None:
+            parts.writer.packs.write([(object_id(b"blob", content), b"blob", content)])
+        MergeState(parts.layout, parts.store, parts.trees).settle(path, content)
+
+
+def conclude_merge(
+    repo: Repository, *, author: Author, message: str = "", at: datetime | None = None
+) -> Operation:
+    """Commit the open merge with the files as they stand now.
+
+    Raises:
+        HistoryError: no merge is open.
+        StillInConflict: files with marks in them, or taken away on one side, are not settled.
+        UnsavedEdits, Busy: as `operations.perform`.
+    """
+    parts = repo.parts()
+    state = MergeState(parts.layout, parts.store, parts.trees)
+    opened = open_merge(repo)
+    head = parts.refs.head()
+    if opened is None or head.branch is None or head.commit is None:
+        raise HistoryError("no merge is open", "nothing was changed")
+    unsettled = [conflict.path for conflict in opened.conflicts if not conflict.settled]
+    if unsettled:
+        raise StillInConflict(unsettled)
+    root = repo.commit_info(head.commit).tree
+    staged = state.staged(root)
+    changes = [Change(path, work_content(state.work, path)) for path in staged]
+    accepted: dict[str, set[str | None]] = {}
+    for path, entries in staged.items():
+        accepted[path] = {entry.oid for entry in entries}
+        if not entries:
+            accepted[path] = {None}
+    new = make_commit(
+        repo,
+        changes,
+        parents=[head.commit, opened.theirs],
+        message=message or opened.message or f"merge: {opened.theirs[:7]} into {head.branch}",
+        author=author,
+        at=at,
+    )
+    return perform(
+        repo,
+        "merge",
+        f"{opened.theirs[:7]} into {head.branch}",
+        [RefMove(f"{_HEADS}{head.branch}", head.commit, new)],
+        author=author,
+        at=at,
+        accepted=accepted,
+        done=FILES,
+    )
+
+
+def abort_merge(repo: Repository) -> None:
+    """Give up the open merge: files and index are as HEAD has them again.
+
+    Raises:
+        HistoryError: no merge is open.
+        UnsavedEdits: files that the merge had brought were edited since.
+        Busy: git is writing.
+    """
+    parts = repo.parts()
+    with parts.writer.exclusive("giving up the merge"):
+        state = MergeState(parts.layout, parts.store, parts.trees)
+        if state.other() is None:
+            raise HistoryError("no merge is open", "nothing was changed")
+        parts.writer.forget_landed()
+        state.abort()

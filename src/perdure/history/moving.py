@@ -1,0 +1,373 @@
+"""Moving several refs, HEAD, the index and the work tree as one write (docs/durability.md).
+
+The plan is written down first; then the log of operations is moved to a commit that tells what was
+done, which is the commit point; then everything follows. A crash before that point leaves nothing
+to do, one after it is finished by whoever holds the commit lock next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perdure.history import disk
+from perdure.history.checkout import Checkout, Step, Survey
+from perdure.history.errors import (
+    DamagedRepository,
+    HistoryError,
+    RefElsewhere,
+    UnsavedEdits,
+)
+from perdure.history.gitindex import IndexTrouble
+from perdure.history.journal import boot
+from perdure.history.layout import Layout, beside
+from perdure.history.locks import GitLock
+from perdure.history.objects import ObjectStore
+from perdure.history.refs import Head, Moved, RefMove, Refs
+from perdure.history.trees import Trees
+from perdure.history.worktree import WorkTree
+
+OPS = "refs/perdure/ops"
+_INDEX_WAIT = 2.0
+
+Accepted = Mapping[str, Collection[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one operation does.
+
+    Attributes:
+        op: the commit that tells of it.
+        log: where the log of operations was before.
+        moves: refs that change.
+        before: HEAD before.
+        after: HEAD after; its branch may be new.
+        accepted: per path more blobs that file and index may have (a merge that is concluded).
+        done: names of files of git's in the work tree's git folder that go at the end.
+    """
+
+    op: str
+    log: str | None
+    moves: tuple[RefMove, ...]
+    before: Head
+    after: Head
+    accepted: Accepted = field(default_factory=dict)
+    done: tuple[str, ...] = ()
+
+    @property
+    def touches_work(self) -> bool:
+        """Whether HEAD, and so index and work tree, come to stand elsewhere."""
+        return self.before != self.after or bool(self.done)
+
+
+@dataclass(slots=True)
+class _Locks:
+    log: GitLock | None = None
+    index: GitLock | None = None
+    head: GitLock | None = None
+    refs: list[tuple[RefMove, GitLock]] = field(default_factory=list)
+
+    def each(self) -> Iterator[GitLock]:
+        yield from (lock for lock in (self.log, self.index, self.head) if lock is not None)
+        yield from (lock for _, lock in self.refs)
+
+    def release(self) -> None:
+        for lock in self.each():
+            lock.release()
+
+
+def intent_file(layout: Layout) -> Path:
+    """Where the plan is written down while it is carried out."""
+    return layout.state / "operation.json"
+
+
+class Mover:
+    """Carries out plans in one work tree. The caller holds the commit lock."""
+
+    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees) -> None:
+        self._layout = layout
+        self._store = store
+        self._trees = trees
+        self._refs = Refs(layout)
+        work = WorkTree(layout.work, layout.spare)
+        self._checkout = Checkout(work, store, trees, layout.own / "index")
+        self._intent = intent_file(layout)
+
+    def carry_out(self, plan: Plan, who: bytes, says: str) -> None:
+        """Do all of it.
+
+        Args:
+            plan: what; its op commit and all new commits are stored already.
+            who: name and time for the reflogs.
+            says: line for the reflogs.
+
+        Raises:
+            RefElsewhere: a ref is not where the plan has it.
+            UnsavedEdits: somebody's edits are in the way.
+            Busy: another program holds one of git's locks.
+        """
+        locks = _Locks()
+        try:
+            survey = self._take_all(plan, locks)
+            self._write_intent(plan, locks)
+            try:
+                assert locks.log is not None  # noqa: S101 (taken by _take_all)
+                self._refs.publish(locks.log)
+                self._refs.settle(locks.log)
+            except BaseException:
+                if self._refs.read(OPS) != plan.op:
+                    self._drop_intent()
+                raise
+            self._follow(plan, locks, survey)
+            with contextlib.suppress(OSError):
+                self._log(plan, who, says)
+            self._drop_intent()
+        finally:
+            locks.release()
+
+    # Before the commit point
+
+    def _take_all(self, plan: Plan, locks: _Locks) -> Survey:
+        survey = Survey()
+        if plan.touches_work:
+            locks.index = self._lock("index")
+            locks.index.take(wait=_INDEX_WAIT)
+            locks.head = self._head_lock(plan)
+            locks.head.take(wait=_INDEX_WAIT)
+            if self._refs.head() != plan.before:
+                raise _elsewhere("HEAD")
+            survey = self._survey(plan)
+        for move in plan.moves:
+            self._hold(locks, move)
+        locks.log = self._refs.prepare(OPS, plan.op)
+        try:
+            self._refs.hold(locks.log, OPS, plan.log)
+        except Moved as error:
+            raise _elsewhere(OPS) from error
+        return survey
+
+    def _lock(self, name: str) -> GitLock:
+        return GitLock(self._layout.git_dir, self._layout.held, self._layout.own / name)
+
+    def _head_lock(self, plan: Plan) -> GitLock:
+        if plan.before.branch == plan.after.branch or plan.after.branch is None:
+            return self._lock("HEAD")
+        return self._refs.prepare_head(plan.after.branch)
+
+    def _hold(self, locks: _Locks, move: RefMove) -> None:
+        lock = self._refs.prepare(move.ref, move.new)
+        locks.refs.append((move, lock))
+        try:
+            self._refs.hold(lock, move.ref, move.old)
+        except Moved as error:
+            raise _elsewhere(move.ref) from error
+
+    def _survey(self, plan: Plan) -> Survey:
+        try:
+            self._checkout.check_index()
+            steps = self._checkout.steps(
+                self._root(plan.before.commit), self._root(plan.after.commit)
+            )
+            survey = self._checkout.survey(steps, accepted=plan.accepted)
+        except IndexTrouble as error:
+            raise HistoryError(
+                str(error), "nothing was changed", "put it in order with git, and repeat"
+            ) from error
+        if survey.dirty:
+            raise UnsavedEdits(survey.dirty)
+        return survey
+
+    def _steps(self, plan: Plan) -> list[Step]:
+        old, new = self._root(plan.before.commit), self._root(plan.after.commit)
+        steps = self._checkout.steps(old, new)
+        known = {step.path for step in steps}
+        # What a merge left in conflict gets a plain entry, also where it ends as it was.
+        for path in plan.accepted.keys() - known:
+            node = self._trees.node(new, path) if new else None
+            steps.append(Step(path, node, node))
+        return steps
+
+    def _root(self, commit: str | None) -> str | None:
+        if commit is None:
+            return None
+        kind, data = self._store.read(commit)
+        if kind != b"commit":
+            raise DamagedRepository(f"{commit} is a {kind.decode()}, not a commit")
+        return data[5:45].decode("ascii")
+
+    # The plan on the disk
+
+    def _write_intent(self, plan: Plan, locks: _Locks) -> None:
+        value = {
+            "version": 1,
+            "op": plan.op,
+            "log": plan.log,
+            "moves": [[move.ref, move.old, move.new] for move in plan.moves],
+            "before": [plan.before.branch, plan.before.commit],
+            "after": [plan.after.branch, plan.after.commit],
+            "accepted": {path: list(oids) for path, oids in plan.accepted.items()},
+            "done": list(plan.done),
+            "own": self._layout.own_name,
+            "boot": boot(),
+            "locks": [list(lock.identity) for lock in locks.each()],
+        }
+        disk.replace_file(self._intent, json.dumps(value).encode(), synced=True)
+        disk.sync_folder(self._intent.parent)
+
+    def _drop_intent(self) -> None:
+        """The end, on the disk at return: a plan that came back would be carried out again."""
+        self._intent.unlink(missing_ok=True)
+        disk.sync_folder(self._intent.parent)
+
+    # After the commit point: everything here may be done again
+
+    def _follow(self, plan: Plan, locks: _Locks, survey: Survey) -> None:
+        if locks.index is not None:
+            self._move_work(plan, locks.index, survey)
+        folders = {self._layout.own}
+        for move, lock in locks.refs:
+            if move.new is not None:
+                self._refs.publish(lock)
+                folders.add(lock.target.parent)
+        if locks.head is not None and plan.before.branch != plan.after.branch:
+            locks.head.publish()
+        for move, lock in locks.refs:
+            if move.new is None:
+                self._refs.remove(lock, move.ref)
+        for name in plan.done:
+            (self._layout.own / name).unlink(missing_ok=True)
+        # Given back first: synced with their folders, they would outlive a power cut.
+        locks.release()
+        for folder in folders:
+            disk.sync_folder(folder)
+
+    def _move_work(self, plan: Plan, lock: GitLock, survey: Survey) -> None:
+        new = self._root(plan.after.commit)
+        steps = self._steps(plan)
+        if not steps and not plan.accepted:
+            return
+        stats = self._checkout.carry(steps, survey)
+        lock.write(self._checkout.index(steps, stats, new, survey.staged))
+        lock.publish()
+
+    def _log(self, plan: Plan, who: bytes, says: str) -> None:
+        for move in plan.moves:
+            if move.new is not None and move.ref.startswith("refs/heads/"):
+                self._refs.note(move.ref, move.old, move.new, who, f"perdure: {says}")
+        before, after = plan.before, plan.after
+        if before == after or after.commit is None:
+            return
+        if before.branch != after.branch:
+            # The words that `git switch -` looks for.
+            old = before.branch or before.commit or "nothing"
+            says = f"checkout: moving from {old} to {after.branch}"
+        else:
+            says = f"perdure: {says}"
+        self._refs.note("HEAD", before.commit, after.commit, who, says)
+
+    # After a crash
+
+    def finish(self) -> bool:
+        """Carry out a plan whose owner died after its commit point; forget one before it.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            Busy: another program holds one of git's locks; the plan stays for the next time.
+        """
+        try:
+            value = json.loads(self._intent.read_bytes())
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            # Not written to its end, so the commit point was never reached.
+            self._drop_intent()
+            return True
+        self._break_locks(value)
+        layout = beside(self._layout, str(value["own"]))
+        if layout is None:
+            # The work tree was removed since; what it was about went with it.
+            self._drop_intent()
+            return True
+        if value.get("kind") == "merge":
+            from perdure.history.mergestate import MergeState
+
+            MergeState(layout, self._store, self._trees).put_back(value)
+        else:
+            Mover(layout, self._store, self._trees).finish_plan(_parse(value))
+        return True
+
+    def finish_plan(self, plan: Plan) -> None:
+        """Carry out what is left of a plan, if it had reached its commit point."""
+        if self._refs.read(OPS) != plan.op:
+            self._drop_intent()
+            return
+        locks = _Locks()
+        try:
+            survey = self._take_again(plan, locks)
+            self._follow(plan, locks, survey)
+            self._drop_intent()
+        finally:
+            locks.release()
+
+    def _take_again(self, plan: Plan, locks: _Locks) -> Survey:
+        """Locks for what is not done yet. What git has moved since the crash stays."""
+        survey = Survey()
+        if plan.touches_work and self._is_on_the_way(plan):
+            locks.index = self._lock("index")
+            locks.index.take(wait=0.0)
+            if self._refs.head().branch != plan.after.branch:
+                locks.head = self._head_lock(plan)
+                locks.head.take(wait=0.0)
+            survey = self._checkout.survey(self._steps(plan), torn=True, accepted=plan.accepted)
+        for move in plan.moves:
+            if self._refs.read(move.ref) == move.old != move.new:
+                with contextlib.suppress(RefElsewhere):
+                    self._hold(locks, move)
+        return survey
+
+    def _is_on_the_way(self, plan: Plan) -> bool:
+        """Whether HEAD is where the plan found it, where it leaves it, or in between."""
+        head = self._refs.head()
+        values = {end.commit for end in (plan.before, plan.after) if end.branch == head.branch}
+        for move in plan.moves:
+            if move.ref == f"refs/heads/{head.branch}":
+                values.update((move.old, move.new))
+        return head.commit in values
+
+    def _break_locks(self, value: Mapping[str, Any]) -> None:
+        """Locks that the plan names, when the machine has been started anew since (`Recovery`)."""
+        if not value.get("boot") or value["boot"] == boot():
+            return
+        for name, inode in value.get("locks", ()):
+            path = Path(name)
+            with contextlib.suppress(OSError):
+                if path.stat().st_ino == inode and path.is_relative_to(self._layout.git_dir):
+                    path.unlink(missing_ok=True)
+
+
+def _parse(value: Mapping[str, Any]) -> Plan:
+    return Plan(
+        op=value["op"],
+        log=value["log"],
+        moves=tuple(RefMove(ref, old, new) for ref, old, new in value["moves"]),
+        before=Head(*value["before"]),
+        after=Head(*value["after"]),
+        accepted={path: set(oids) for path, oids in value["accepted"].items()},
+        done=tuple(value["done"]),
+    )
+
+
+def _elsewhere(ref: str) -> RefElsewhere:
+    name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    return RefElsewhere(
+        f"{name} was moved by someone else meanwhile",
+        "nothing was changed",
+        "look again and repeat",
+    )

@@ -1,0 +1,246 @@
+"""The object store: loose objects and packs, read by whichever still has the object whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+from perdure.history.errors import DamagedRepository, MissingObject
+from perdure.history.packfile import PackFile
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_CACHE_LIMIT = 8 * 1024 * 1024
+"""Bytes of objects kept in memory."""
+_LOOKS = 5
+"""How often the packs are listed for one object while packs come and go."""
+
+
+def object_id(kind: bytes, data: bytes) -> str:
+    """The id of an object as git has it: SHA-1 over ``kind size NUL data``, in hex."""
+    head = b"%s %d\0" % (kind, len(data))
+    return hashlib.sha1(head + data, usedforsecurity=False).hexdigest()
+
+
+class ObjectStore:
+    """Reads objects by id; every object is hashed again before it is handed out.
+
+    Threads may share one: the screen reads while a turn is being saved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.packs: OrderedDict[str, PackFile] = OrderedDict()
+        self._lock = threading.RLock()
+        self._scanned = False
+        self._is_moving = False
+        self._cache: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
+        self._cached_bytes = 0
+        self._others: list[ObjectStore] | None = None
+
+    def read(self, oid: str) -> tuple[bytes, bytes]:
+        """Kind and content of an object.
+
+        Raises:
+            MissingObject: nothing by that id is stored.
+            DamagedRepository: it is stored, but every copy is broken.
+        """
+        with self._lock:
+            return self._read(oid)
+
+    def _read(self, oid: str) -> tuple[bytes, bytes]:
+        cached = self._cache.get(oid)
+        if cached is not None:
+            self._cache.move_to_end(oid)
+            return cached
+        found = self.find(oid)
+        for _ in range(_LOOKS):
+            if found is not None:
+                break
+            # git or another process of ours may have packed meanwhile. A pack can also go while
+            # the folder is being listed, and what replaces it come too late to be in the list.
+            self._is_moving = False
+            self.rescan()
+            found = self.find(oid)
+            if not self._is_moving:
+                break
+        if found is None:
+            if oid == EMPTY_TREE:
+                return b"tree", b""
+            raise MissingObject(
+                f"object {oid} is missing from {self.folder}",
+                "nothing was changed",
+                "fetch it from another copy of this companion",
+            )
+        self.remember(oid, *found)
+        return found
+
+    def remember(self, oid: str, kind: bytes, data: bytes) -> None:
+        """Keep an object in memory, unless it is large."""
+        if len(data) > _CACHE_LIMIT // 8:
+            return
+        with self._lock:
+            if oid not in self._cache:
+                self._cached_bytes += len(data) + 200
+            self._cache[oid] = (kind, data)
+            while self._cached_bytes > _CACHE_LIMIT:
+                self._cached_bytes -= len(self._cache.popitem(last=False)[1][1]) + 200
+
+    def find(self, oid: str) -> tuple[bytes, bytes] | None:
+        """Kind and content from whichever place has it whole; None where no place has it."""
+        damage: DamagedRepository | None = None
+        for reader in (self._packed, self.loose):
+            try:
+                found = reader(oid)
+            except DamagedRepository as error:
+                damage = error
+                continue
+            if found is None:
+                continue
+            if object_id(*found) == oid:
+                return found
+            damage = DamagedRepository(
+                f"object {oid} does not have the content it is named for",
+                "nothing was changed",
+                "fetch it from another copy of this companion",
+            )
+        for other in self._alternates():
+            found = other.find(oid)
+            if found is not None:
+                return found
+        if damage is not None:
+            raise damage
+        return None
+
+    def loose(self, oid: str) -> tuple[bytes, bytes] | None:
+        """Kind and content from a file of its own; None without one. The id is not compared.
+
+        Raises:
+            DamagedRepository: the file is broken.
+        """
+        try:
+            packed = (self.folder / oid[:2] / oid[2:]).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            raw = zlib.decompress(packed)
+        except zlib.error as error:
+            raise DamagedRepository(
+                f"the stored object {oid} is broken",
+                "nothing was changed",
+                "fetch it from another copy of this companion",
+            ) from error
+        head, _, data = raw.partition(b"\0")
+        kind, _, size = head.partition(b" ")
+        if size != b"%d" % len(data):
+            raise DamagedRepository(f"the stored object {oid} has the wrong size")
+        return kind, data
+
+    def _packed(self, oid: str) -> tuple[bytes, bytes] | None:
+        if not self._scanned:
+            self.rescan()
+        raw = bytes.fromhex(oid)
+        damage: DamagedRepository | None = None
+        for name in reversed(self.packs):
+            pack = self.packs[name]
+            offset = pack.find(raw)
+            if offset is None:
+                continue
+            try:
+                found = pack.read(offset)
+            except FileNotFoundError:
+                self._is_moving = True
+                continue
+            except DamagedRepository as error:
+                damage = error
+                continue
+            self.packs.move_to_end(name)
+            return found
+        if damage is not None:
+            raise damage
+        return None
+
+    def rescan(self) -> None:
+        """Look again which packs there are. Packs that are gone are dropped."""
+        with self._lock:
+            self._rescan()
+
+    def _rescan(self) -> None:
+        self._scanned = True
+        here: list[tuple[int, str]] = []
+        try:
+            with os.scandir(self.folder / "pack") as entries:
+                for entry in entries:
+                    if entry.name.endswith(".idx"):
+                        try:
+                            here.append((entry.stat().st_mtime_ns, entry.name[:-4]))
+                        except FileNotFoundError:
+                            self._is_moving = True
+        except FileNotFoundError:
+            pass
+        known = {name for _, name in here}
+        for name in [name for name in self.packs if name not in known]:
+            del self.packs[name]
+        for _, name in sorted(here):
+            if name not in self.packs:
+                self.add_pack(name)
+
+    def add_pack(self, name: str) -> None:
+        """Read from a pack that is in place now. One that cannot be read is left out."""
+        with self._lock:
+            try:
+                self.packs[name] = PackFile(self.folder / "pack" / f"{name}.idx")
+            except FileNotFoundError:
+                self._is_moving = True
+                self.packs.pop(name, None)
+            except (OSError, DamagedRepository):
+                # The objects that only this pack has are then reported as missing, by their id.
+                self.packs.pop(name, None)
+
+    def drop_pack(self, name: str) -> None:
+        """Read no more from a pack that is going to be removed."""
+        with self._lock:
+            self.packs.pop(name, None)
+
+    def alternates(self) -> list[Path]:
+        """Other object folders that this one borrows from."""
+        return [other.folder for other in self._alternates() if other.folder.is_dir()]
+
+    def _alternates(self) -> list[ObjectStore]:
+        if self._others is None:
+            self._others = []
+            try:
+                lines = (self.folder / "info" / "alternates").read_text("utf-8").split("\n")
+            except (FileNotFoundError, NotADirectoryError):
+                return self._others
+            for line in lines:
+                if line and not line.startswith("#"):
+                    other = ObjectStore(self.folder / line)
+                    # An alternate's own alternates are looked at one level deep, no further:
+                    # they could name one another.
+                    other._others = []
+                    self._others.append(other)
+        return self._others
+
+    def ids(self, prefix: str) -> Iterator[str]:
+        """Ids that begin with at least two hex digits, each once."""
+        seen: set[str] = set()
+        try:
+            names = [path.name for path in (self.folder / prefix[:2]).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
+        seen.update(
+            prefix[:2] + name
+            for name in names
+            if len(name) == 38 and (prefix[:2] + name).startswith(prefix)
+        )
+        with self._lock:
+            if not self._scanned:
+                self.rescan()
+            for pack in self.packs.values():
+                seen.update(oid.hex() for oid in pack.oids(prefix))
+        yield from sorted(seen)

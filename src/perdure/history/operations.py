@@ -1,0 +1,380 @@
+"""Operations: what a user does to branches, tags and HEAD, each one crash-safe write and one entry.
+
+``perform`` does it and writes it down; ``operations`` lists what was done; `undoing` walks back and
+forth. A plain commit (a turn, an edit) is an entry too, and costs none in the log.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from perdure.history import oplog
+from perdure.history.commits import Author, CommitInfo, render_commit, stamp
+from perdure.history.errors import (
+    BadPath,
+    CheckedOutElsewhere,
+    HistoryError,
+    RefElsewhere,
+    Unfinished,
+    UnknownRevision,
+)
+from perdure.history.moving import OPS, Mover, Plan
+from perdure.history.objects import EMPTY_TREE, object_id
+from perdure.history.oplog import Operation, Trail
+from perdure.history.recovery import is_ancestor
+from perdure.history.refs import Head, RefMove, check_branch, is_ref_name
+from perdure.history.trees import Change
+
+if TYPE_CHECKING:
+    from perdure.history.moving import Accepted
+    from perdure.history.repository import Parts, Repository
+
+__all__ = [
+    "Operation",
+    "RefMove",
+    "as_entry",
+    "checked_out_elsewhere",
+    "make_commit",
+    "operations",
+    "perform",
+]
+
+_KEPT = "refs/perdure/kept/"
+
+
+def perform(
+    repo: Repository,
+    kind: str,
+    says: str,
+    moves: Sequence[RefMove] = (),
+    *,
+    author: Author,
+    head: str | None = None,
+    at: datetime | None = None,
+    undoes: str = "",
+    redoes: str = "",
+    trail: Trail | None = None,
+    accepted: Accepted | None = None,
+    done: Sequence[str] = (),
+) -> Operation:
+    """Move refs, HEAD, index and work tree as one write, and put it into the log of operations.
+
+    Args:
+        repo: the repository.
+        kind: one word, lower case.
+        says: what is done, one line for the user, without the kind.
+        moves: refs to make, move or remove, each with the id that it must have now.
+        author: who does it.
+        head: name of the branch that is checked out afterwards; the same as now without one.
+        at: aware time; now without one.
+        undoes: for `undoing`.
+        redoes: for `undoing`.
+        trail: for `undoing`.
+        accepted: for merges: per path more blobs that file and index may have.
+        done: for merges: files in the work tree's git folder that go at the end.
+
+    Returns:
+        The entry. When this returns, all of it is on the disk.
+
+    Raises:
+        UnsavedEdits: work files with edits would be overwritten.
+        Unfinished: a merge, rebase, cherry-pick, revert or bisect is open here.
+        CheckedOutElsewhere: a branch is checked out in another work tree.
+        RefElsewhere: a ref is not at its ``old``.
+        UnknownRevision: there is no such branch or commit.
+        BadPath: a ref cannot have that name, or cannot stand beside another.
+        Busy: git is writing; nothing was changed.
+        StorageFull, ReadOnly, WriteFailed: nothing was changed.
+    """
+    parts = repo.parts()
+    when = at or datetime.now().astimezone()
+    with parts.writer.exclusive(f"the operation ({kind})"):
+        before = parts.refs.head()
+        all_moves = [*_changing(moves), *_kept_tags(parts, moves)]
+        after = _head_after(parts, before, head, all_moves)
+        _check_moves(repo, parts, all_moves, before, after, is_merge=bool(done))
+        log = parts.refs.read(OPS)
+        entry = Operation(
+            "", kind, says, when, author, oplog.device(), tuple(all_moves), before, after,
+            undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log),
+        )  # fmt: skip
+        op, objects = _entry_commit(repo, parts, entry, log)
+        parts.writer.packs.write(objects)
+        plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
+        # Only when the repository is otherwise at rest does a landing stay remembered.
+        parts.writer.forget_landed()
+        mover = Mover(parts.layout, parts.store, parts.trees)
+        mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
+    return oplog.parse(repo.commit_info(op))
+
+
+def _changing(moves: Sequence[RefMove]) -> list[RefMove]:
+    return [move for move in moves if move.old != move.new]
+
+
+def _kept_tags(parts: Parts, moves: Sequence[RefMove]) -> list[RefMove]:
+    """Annotated tags that go: no commit can have a tag as its parent, so a ref of ours keeps it."""
+    kept = []
+    for move in moves:
+        if move.old is not None and parts.store.read(move.old)[0] == b"tag":
+            name = _KEPT + move.old
+            if parts.refs.read(name) is None:
+                kept.append(RefMove(name, None, move.old))
+    return kept
+
+
+def _head_after(parts: Parts, before: Head, head: str | None, moves: Sequence[RefMove]) -> Head:
+    branch = head if head is not None else before.branch
+    if branch is None:
+        return before
+    ref = check_branch(branch)
+    values = {move.ref: move.new for move in moves}
+    commit = values[ref] if ref in values else parts.refs.read(ref)
+    if commit is None and branch != before.branch:
+        raise UnknownRevision(
+            f"there is no branch {branch}", "nothing was changed", "perdure branch"
+        )
+    if commit is None and before.commit is not None:
+        raise HistoryError(
+            f"{branch} is checked out", "nothing was changed", "switch to another branch first"
+        )
+    return Head(branch, commit)
+
+
+def _check_moves(
+    repo: Repository,
+    parts: Parts,
+    moves: Sequence[RefMove],
+    before: Head,
+    after: Head,
+    *,
+    is_merge: bool,
+) -> None:
+    existing = set(parts.refs.names("refs/"))
+    for move in moves:
+        if not is_ref_name(move.ref) or move.ref == OPS:
+            raise BadPath(f"{move.ref!r} cannot be moved", "nothing was changed")
+        if parts.refs.read(move.ref) != move.old:
+            raise RefElsewhere(
+                f"{_short(move.ref)} is not where it was",
+                "nothing was changed",
+                "look again and repeat",
+            )
+        if move.new is not None:
+            kind = parts.store.read(move.new)[0]
+            if move.ref.startswith("refs/heads/") and kind != b"commit":
+                raise UnknownRevision(f"{move.new} is not a commit", "nothing was changed")
+        if move.old is None:
+            _check_beside(move.ref, existing)
+    state = repo.state_of_work()
+    if before != after and state.open_operation and not is_merge:
+        raise Unfinished(
+            f"a {state.open_operation} is not finished",
+            "nothing was changed",
+            f"finish it, or give it up with `git {state.open_operation} --abort`",
+        )
+    names = {move.ref.removeprefix("refs/heads/") for move in moves}
+    if after.branch is not None and after.branch != before.branch:
+        names.add(after.branch)
+    for branch, place in checked_out_elsewhere(repo).items():
+        if branch in names:
+            raise CheckedOutElsewhere(
+                f"{branch} is checked out in {place}", "nothing was changed", "do it there"
+            )
+
+
+def _check_beside(ref: str, existing: set[str]) -> None:
+    """Refs are files for git: none can be in a folder that is called like another."""
+    near = next(
+        (name for name in existing if name.startswith(f"{ref}/") or ref.startswith(f"{name}/")),
+        None,
+    )
+    if near is not None:
+        raise BadPath(
+            f"{_short(ref)} cannot stand beside {_short(near)}",
+            "nothing was changed",
+            "choose another name",
+        )
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def checked_out_elsewhere(repo: Repository) -> Mapping[str, str]:
+    """Branches that other work trees of this repository have checked out, and where those are."""
+    layout = repo.parts().layout
+    found: dict[str, str] = {}
+    places = [layout.git_dir]
+    folder = layout.git_dir / "worktrees"
+    if folder.is_dir():
+        places.extend(sorted(folder.iterdir()))
+    for own in places:
+        if own == layout.own:
+            continue
+        try:
+            text = (own / "HEAD").read_text("utf-8", "replace").strip()
+            link = own / "gitdir"
+            where = link.read_text("utf-8", "replace").strip() if link.is_file() else str(own)
+        except OSError:
+            continue
+        if text.startswith("ref: refs/heads/"):
+            found[text.removeprefix("ref: refs/heads/")] = where.removesuffix("/.git")
+    return found
+
+
+def _trail(repo: Repository, log: str | None) -> Trail:
+    last = next(oplog.walk(log, repo.commit_info), None)
+    return Trail(position_before=last.trail.position if last else None)
+
+
+def _entry_commit(
+    repo: Repository, parts: Parts, entry: Operation, log: str | None
+) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """The operation's commit, and what has to be stored for it."""
+    parents = [log] if log else []
+    for tip in _hidden(repo, parts, entry):
+        if tip not in parents:
+            parents.append(tip)
+    data = render_commit(
+        tree=EMPTY_TREE,
+        parents=tuple(parents),
+        author=entry.author,
+        committer=entry.author,
+        at=entry.at,
+        message=oplog.render(entry),
+    )
+    op = object_id(b"commit", data)
+    return op, [(EMPTY_TREE, b"tree", b""), (op, b"commit", data)]
+
+
+def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
+    """Commits that were a tip before and are not in the past of what replaces them."""
+    found = []
+    for move in entry.moves:
+        if move.old is None or move.ref.startswith(_KEPT):
+            continue
+        if parts.store.read(move.old)[0] != b"commit":
+            continue
+        new = move.new
+        is_past = new is not None and parts.store.read(new)[0] == b"commit" and is_ancestor(
+            move.old, new, repo.commit_info
+        )  # fmt: skip
+        if not is_past:
+            found.append(move.old)
+    if entry.before.branch is None and entry.before.commit and entry.after != entry.before:
+        found.append(entry.before.commit)
+    return found
+
+
+def make_commit(
+    repo: Repository,
+    changes: Sequence[Change],
+    *,
+    parents: Sequence[str],
+    message: str,
+    author: Author,
+    at: datetime | None = None,
+    files_of: str | None = None,
+) -> str:
+    """Store a commit that is on no branch yet, to be handed to `perform` as the end of a move.
+
+    Args:
+        repo: the repository.
+        changes: what it changes.
+        parents: its parents; the changes are made on the files of the first.
+        message: the whole message.
+        author: who it is from.
+        at: aware time; now without one.
+        files_of: a commit whose files it has instead of its first parent's, before the changes.
+
+    Returns:
+        Its id; it is on the disk.
+    """
+    parts = repo.parts()
+    base = files_of or (parents[0] if parents else None)
+    with parts.writer.exclusive("storing a commit"):
+        root = repo.commit_info(base).tree if base else None
+        edit = parts.trees.edit(root, changes)
+        data = render_commit(
+            tree=edit.root,
+            parents=tuple(parents),
+            author=author,
+            committer=author,
+            at=at or datetime.now().astimezone(),
+            message=message,
+        )
+        oid = object_id(b"commit", data)
+        parts.writer.packs.write([*edit.objects, (oid, b"commit", data)])
+    return oid
+
+
+def operations(
+    repo: Repository, limit: int | None = 50, before: str | None = None
+) -> list[Operation]:
+    """What was done, newest first: entries of the log, and plain commits of the branch of HEAD.
+
+    Args:
+        repo: the repository.
+        limit: how many at most; None: all.
+        before: id of an entry: only what came before it.
+    """
+    parts = repo.parts()
+    logged = list(oplog.walk(parts.refs.read(OPS), repo.commit_info))
+    made = {oid for entry in logged for oid in _made_by(repo, entry)}
+    head = parts.refs.head()
+    commits = (
+        as_entry(info, head.branch)
+        for info in _first_parents(repo, head.commit)
+        if info.id not in made
+    )
+    merged = heapq.merge(logged, commits, key=lambda entry: -entry.at.timestamp())
+    rows = iter(merged)
+    if before is not None:
+        for entry in rows:
+            if entry.id == before:
+                break
+    return list(islice(rows, limit))
+
+
+def _made_by(repo: Repository, entry: Operation) -> Iterator[str]:
+    """Commits that an operation made, as a merge does; not those that it only went to."""
+    yield from entry.trail.stands_for
+    if not (entry.undoes or entry.redoes):
+        for move in entry.moves:
+            if move.ref.startswith("refs/heads/") and move.old is not None and move.new is not None:
+                parents = repo.commit_info(move.new).parents
+                if parents and parents[0] == move.old:
+                    yield move.new
+
+
+def _first_parents(repo: Repository, tip: str | None) -> Iterator[CommitInfo]:
+    while tip is not None:
+        info = repo.commit_info(tip)
+        yield info
+        tip = info.parents[0] if info.parents else None
+
+
+def as_entry(info: CommitInfo, branch: str | None) -> Operation:
+    """A plain commit as an entry."""
+    kind, colon, says = info.subject.partition(": ")
+    parent = info.parents[0] if info.parents else None
+    moves = (RefMove(f"refs/heads/{branch}", parent, info.id),) if branch else ()
+    return replace(
+        Operation(
+            info.id,
+            kind if colon else "commit",
+            says or info.subject,
+            info.committed_at,
+            info.author,
+        ),
+        moves=moves,
+        before=Head(branch, parent),
+        after=Head(branch, info.id),
+        is_commit=True,
+    )

@@ -1,0 +1,162 @@
+"""The log of operations: commits under ``refs/perdure/ops``, written and read.
+
+One commit an operation, its first parent the operation before, its other parents the tips that the
+operation hid, so that git never drops them. The subject is ``kind: what was done``; trailers hold
+the rest. The ref is local: it is in no refspec that anybody writes, and a clone begins without one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from perdure.history.commits import Author, CommitInfo
+from perdure.history.refs import NO_OID, Head, RefMove
+
+_NONE = "-"
+_NOWHERE = Head(None, None)
+_KIND = re.compile(r"[a-z][a-z-]{0,30}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Where an entry leaves the walk back and forth.
+
+    Attributes:
+        position: the entry that undo takes back next, once no plain commit stands above it; None:
+            there is none. An ordinary operation is its own.
+        position_before: the same before this entry.
+        redo: the undo that redo takes back next, None without one.
+        redo_before: the same before this entry.
+        stands_for: commits that undo made, each with the commit whose files it has.
+    """
+
+    position: str | None = None
+    position_before: str | None = None
+    redo: str | None = None
+    redo_before: str | None = None
+    stands_for: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that was done.
+
+    Attributes:
+        id: the commit that tells of it; for a plain commit the commit itself.
+        kind: one word: ``rewind``, ``switch``, ``merge``, ``undo``…; of a plain commit the word
+            before the colon in its subject.
+        says: what was done, in words for the user.
+        at: when, aware.
+        author: who did it.
+        device: name of the computer; "" for a plain commit.
+        moves: the refs that it moved.
+        before: HEAD before.
+        after: HEAD after.
+        is_commit: a plain commit on a branch, which costs no entry in the log.
+        undoes: id of the entry that this one took back, "" if none.
+        redoes: id of the undo that this one took back, "" if none.
+        trail: bookkeeping of undo and redo.
+    """
+
+    id: str
+    kind: str
+    says: str
+    at: datetime
+    author: Author
+    device: str = ""
+    moves: tuple[RefMove, ...] = ()
+    before: Head = _NOWHERE
+    after: Head = _NOWHERE
+    is_commit: bool = False
+    undoes: str = ""
+    redoes: str = ""
+    trail: Trail = field(default_factory=Trail)
+
+
+def device() -> str:
+    """A short name of this computer."""
+    return re.sub(r"\s", "-", os.uname().nodename.partition(".")[0]) or "this-device"
+
+
+def render(operation: Operation) -> str:
+    """The message of an operation's commit; its ``id`` is not known yet and not part of it."""
+    if not _KIND.fullmatch(operation.kind):
+        raise ValueError(f"not a kind of operation: {operation.kind!r}")
+    says = " ".join(operation.says.split()) or operation.kind
+    lines = [f"{operation.kind}: {says}", ""]
+    lines.append(f"Device: {operation.device}")
+    lines.append(f"Head-Before: {_head(operation.before)}")
+    lines.append(f"Head-After: {_head(operation.after)}")
+    lines.extend(
+        f"Ref: {move.ref} {move.old or NO_OID} {move.new or NO_OID}" for move in operation.moves
+    )
+    trail = operation.trail
+    for key, value in (("Undoes", operation.undoes), ("Redoes", operation.redoes)):
+        if value:
+            lines.append(f"{key}: {value}")
+    if operation.undoes or operation.redoes:
+        lines.append(f"Position: {trail.position or _NONE}")
+    lines.append(f"Position-Before: {trail.position_before or _NONE}")
+    if operation.redoes:
+        lines.append(f"Redo: {trail.redo or _NONE}")
+    if operation.undoes:
+        lines.append(f"Redo-Before: {trail.redo_before or _NONE}")
+    lines.extend(f"Stands-For: {made} {meant}" for made, meant in trail.stands_for.items())
+    return "\n".join(lines)
+
+
+def _head(head: Head) -> str:
+    return f"{head.branch or _NONE} {head.commit or NO_OID}"
+
+
+def _id(text: str) -> str | None:
+    return None if text in {_NONE, NO_OID, ""} else text
+
+
+def parse(info: CommitInfo) -> Operation:
+    """An operation from its commit. Fields that are not there are empty."""
+    kind, _, says = info.subject.partition(": ")
+    values = dict(info.trailers)
+    rows = [value.split() for key, value in info.trailers if key == "Ref"]
+    pairs = [value.split() for key, value in info.trailers if key == "Stands-For"]
+    undoes, redoes = values.get("Undoes", ""), values.get("Redoes", "")
+    trail = Trail(
+        position=_id(values.get("Position", "")) if undoes or redoes else info.id,
+        position_before=_id(values.get("Position-Before", "")),
+        redo=info.id if undoes else _id(values.get("Redo", "")),
+        redo_before=_id(values.get("Redo-Before", "")),
+        stands_for={pair[0]: pair[1] for pair in pairs if len(pair) == 2},
+    )
+    return Operation(
+        id=info.id,
+        kind=kind,
+        says=says,
+        at=info.committed_at,
+        author=info.author,
+        device=values.get("Device", ""),
+        moves=tuple(RefMove(row[0], _id(row[1]), _id(row[2])) for row in rows if len(row) == 3),
+        before=_parse_head(values.get("Head-Before", "")),
+        after=_parse_head(values.get("Head-After", "")),
+        undoes=undoes,
+        redoes=redoes,
+        trail=trail,
+    )
+
+
+def _parse_head(text: str) -> Head:
+    words = text.split()
+    return Head(_id(words[0]), _id(words[1])) if len(words) == 2 else Head(None, None)
+
+
+def walk(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:
+    """Operations from the newest back."""
+    while tip is not None:
+        info = read(tip)
+        yield parse(info)
+        first = info.parents[0] if info.parents else None
+        # The first operation has hidden tips only, or no parent.
+        tip = first if first is not None and "Head-After" in dict(read(first).trailers) else None

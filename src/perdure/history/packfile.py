@@ -1,0 +1,307 @@
+"""Reading one pack: version 2 of pack and index, as in git's ``gitformat-pack``.
+
+dulwich reads packs too, but importing it costs 60 ms, and nearly every object of a companion is in
+a pack: that would be most of what `perdure log` may take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.history.errors import DamagedRepository
+
+KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+NUMBERS = {kind: number for number, kind in KINDS.items()}
+_OFS_DELTA, _REF_DELTA = 6, 7
+_IDX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
+_CHAIN_LIMIT = 5000
+"""Deltas on deltas; git itself makes at most 4,095."""
+_KEPT_BYTES = 4 * 1024 * 1024
+"""Bytes of bases that a pack keeps in memory: neighbours of an object are deltas of one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawEntry:
+    """One entry of a pack as its bytes stand there."""
+
+    oid: bytes
+    crc: int
+    data: bytes
+    number: int
+    """The entry's type number; 6 and 7 are deltas."""
+
+
+def _map(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class PackFile:
+    """An index, read at once, and its pack, opened when an object is wanted from it."""
+
+    def __init__(self, idx: Path, pack: Path | None = None) -> None:
+        """Map the index.
+
+        Args:
+            idx: the index.
+            pack: its pack, where that is not beside it under the same name.
+
+        Raises:
+            OSError: the file is gone, or empty.
+            DamagedRepository: it is not an index of version 2.
+        """
+        self.name = idx.stem
+        self.path = pack or idx.with_suffix(".pack")
+        try:
+            self._idx = _map(idx)
+        except ValueError as error:
+            raise DamagedRepository(f"the pack index {idx.name} is empty") from error
+        if self._idx[:8] != _IDX_MAGIC or len(self._idx) < 8 + 1024 + 40:
+            raise DamagedRepository(f"the pack index {idx.name} is not of version 2")
+        self._fanout = struct.unpack_from(">256L", self._idx, 8)
+        self.count: int = self._fanout[255]
+        if len(self._idx) < 8 + 1024 + 28 * self.count + 40:
+            raise DamagedRepository(f"the pack index {idx.name} is cut short")
+        self._names = 8 + 1024
+        self._crcs = self._names + 20 * self.count
+        self._offsets = self._crcs + 4 * self.count
+        self._large = self._offsets + 4 * self.count
+        self._pack: mmap.mmap | None = None
+        self._kept: dict[int, tuple[bytes, bytes]] = {}
+        self._kept_bytes = 0
+
+    @property
+    def pack(self) -> mmap.mmap:
+        """The mapped pack. Raises OSError when it was deleted since the index was read."""
+        if self._pack is None:
+            try:
+                mapped = _map(self.path)
+            except ValueError as error:
+                raise DamagedRepository(f"the pack {self.path.name} is empty") from error
+            if mapped[:8] not in {b"PACK\x00\x00\x00\x02", b"PACK\x00\x00\x00\x03"}:
+                raise DamagedRepository(f"{self.path.name} is not a pack")
+            self._pack = mapped
+        return self._pack
+
+    def _oid(self, position: int) -> bytes:
+        start = self._names + 20 * position
+        return self._idx[start : start + 20]
+
+    def find(self, oid: bytes) -> int | None:
+        """Offset of an object's entry in the pack, None where the pack does not have it."""
+        first = oid[0]
+        low = self._fanout[first - 1] if first else 0
+        high = self._fanout[first]
+        if low == high:
+            return None
+        names, at = self._idx, self._names
+        while low < high:
+            middle = (low + high) // 2
+            start = at + 20 * middle
+            here = names[start : start + 20]
+            if here == oid:
+                return self._offset(middle)
+            if here < oid:
+                low = middle + 1
+            else:
+                high = middle
+        return None
+
+    def _offset(self, position: int) -> int:
+        (offset,) = struct.unpack_from(">L", self._idx, self._offsets + 4 * position)
+        if offset & 0x80000000:
+            (offset,) = struct.unpack_from(">Q", self._idx, self._large + 8 * (offset & 0x7FFFFFFF))
+        return int(offset)
+
+    def oids(self, prefix: str = "") -> Iterator[bytes]:
+        """Object ids in order, those that begin with some hex digits when a prefix is given."""
+        low = prefix.ljust(40, "0")
+        start = bisect_left(range(self.count), bytes.fromhex(low), key=self._oid)
+        for position in range(start, self.count):
+            oid = self._oid(position)
+            if not oid.hex().startswith(prefix):
+                return
+            yield oid
+
+    def header(self, offset: int) -> tuple[int, int, int]:
+        """Type number, size and where the rest of an entry begins."""
+        pack = self.pack
+        byte = pack[offset]
+        number, size, shift = (byte >> 4) & 7, byte & 15, 4
+        offset += 1
+        while byte & 0x80:
+            byte = pack[offset]
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            offset += 1
+        return number, size, offset
+
+    def inflate(self, at: int, size: int) -> bytes:
+        """The bytes of an entry that begin at ``at`` and have that size when inflated.
+
+        Raises:
+            DamagedRepository: they do not inflate, or to another size.
+        """
+        engine = zlib.decompressobj()
+        pack = self.pack
+        end = at + size + size // 512 + 512
+        try:
+            # One byte more than promised, so that an entry that holds more is noticed.
+            data = engine.decompress(pack[at:end], size + 1)
+            while len(data) < size and not engine.eof and end < len(pack):
+                data += engine.decompress(pack[end : end + 65536], size + 1 - len(data))
+                end += 65536
+        except zlib.error as error:
+            raise DamagedRepository(f"an entry of {self.path.name} does not inflate") from error
+        if len(data) != size:
+            raise DamagedRepository(f"an entry of {self.path.name} has the wrong size")
+        return data
+
+    def read(self, offset: int) -> tuple[bytes, bytes]:
+        """Kind and content of the entry at an offset, its deltas applied.
+
+        Raises:
+            DamagedRepository: the entry cannot be read.
+        """
+        deltas: list[tuple[int, bytes]] = []
+        for _ in range(_CHAIN_LIMIT):
+            kept = self._kept.get(offset)
+            if kept is not None:
+                return self._grow(*kept, deltas)
+            try:
+                number, size, at = self.header(offset)
+                if number in KINDS:
+                    data = self.inflate(at, size)
+                    if deltas:
+                        self._keep(offset, KINDS[number], data)
+                    return self._grow(KINDS[number], data, deltas)
+                base, at = self.base_of(number, offset, at)
+            except IndexError as error:
+                raise DamagedRepository(f"{self.path.name} is cut short") from error
+            deltas.append((offset, self.inflate(at, size)))
+            offset = base
+        raise DamagedRepository(f"{self.path.name} has deltas that never end")
+
+    def _grow(
+        self, kind: bytes, data: bytes, deltas: list[tuple[int, bytes]]
+    ) -> tuple[bytes, bytes]:
+        """Apply a chain of deltas, the last one first; what each of them makes is kept."""
+        while deltas:
+            offset, delta = deltas.pop()
+            data = apply_delta(data, delta)
+            self._keep(offset, kind, data)
+        return kind, data
+
+    def _keep(self, offset: int, kind: bytes, data: bytes) -> None:
+        if len(data) > _KEPT_BYTES // 64:
+            return
+        if self._kept_bytes > _KEPT_BYTES:
+            self._kept.clear()
+            self._kept_bytes = 0
+        if offset not in self._kept:
+            self._kept[offset] = (kind, data)
+            self._kept_bytes += len(data) + 200
+
+    def base_of(self, number: int, offset: int, at: int) -> tuple[int, int]:
+        """Offset of a delta's base, and where the delta's own bytes begin."""
+        pack = self.pack
+        if number == _OFS_DELTA:
+            byte = pack[at]
+            at += 1
+            back = byte & 0x7F
+            while byte & 0x80:
+                byte = pack[at]
+                at += 1
+                back = ((back + 1) << 7) | (byte & 0x7F)
+            if 0 < back < offset:
+                return offset - back, at
+        elif number == _REF_DELTA:
+            base = self.find(pack[at : at + 20])
+            if base is not None:
+                return base, at + 20
+        raise DamagedRepository(f"{self.path.name} holds an entry of unknown kind {number}")
+
+    def rows(self) -> list[tuple[int, bytes, int]]:
+        """Offset, id and CRC of every entry as the index has them, in the order of the pack."""
+        count, idx = self.count, self._idx
+        crcs = struct.unpack_from(f">{count}L", idx, self._crcs)
+        offsets = struct.unpack_from(f">{count}L", idx, self._offsets)
+        if any(offset & 0x80000000 for offset in offsets):
+            offsets = tuple(self._offset(position) for position in range(count))
+        oids = (self._oid(position) for position in range(count))
+        return sorted(zip(offsets, oids, crcs, strict=True))
+
+    def raw_entries(self) -> list[RawEntry]:
+        """Every entry as it stands, in the order of the pack, CRCs as the index has them."""
+        rows = self.rows()
+        ends = [offset for offset, _, _ in rows[1:]] + [len(self.pack) - 20]
+        entries = []
+        for (offset, oid, crc), end in zip(rows, ends, strict=True):
+            data = self.pack[offset:end]
+            entries.append(RawEntry(oid, crc, data, (data[0] >> 4) & 7 if data else 0))
+        return entries
+
+    def is_whole(self) -> bool:
+        """Whether pack and index still have the checksums that they were written with."""
+        pack, idx = self.pack, self._idx
+        trailer = pack[-20:]
+        return (
+            hashlib.sha1(memoryview(pack)[:-20], usedforsecurity=False).digest() == trailer
+            and idx[-40:-20] == trailer
+            and hashlib.sha1(memoryview(idx)[:-20], usedforsecurity=False).digest() == idx[-20:]
+        )
+
+
+def _varint(delta: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = delta[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, at
+
+
+def apply_delta(base: bytes, delta: bytes) -> bytes:
+    """Build an object from its base and a git delta (``gitformat-pack``, "Deltified").
+
+    Raises:
+        DamagedRepository: the delta does not fit the base.
+    """
+    try:
+        source_size, at = _varint(delta, 0)
+        target_size, at = _varint(delta, at)
+        pieces: list[bytes] = []
+        while at < len(delta):
+            op = delta[at]
+            at += 1
+            if op & 0x80:
+                start = size = 0
+                for bit in range(4):
+                    if op & (1 << bit):
+                        start |= delta[at] << (8 * bit)
+                        at += 1
+                for bit in range(3):
+                    if op & (0x10 << bit):
+                        size |= delta[at] << (8 * bit)
+                        at += 1
+                pieces.append(base[start : start + (size or 0x10000)])
+            elif op:
+                pieces.append(delta[at : at + op])
+                at += op
+            else:
+                raise DamagedRepository("a delta has an unknown instruction")
+    except IndexError as error:
+        raise DamagedRepository("a delta is cut short") from error
+    data = b"".join(pieces)
+    if len(base) != source_size or len(data) != target_size:
+        raise DamagedRepository("a delta does not fit its base")
+    return data

@@ -1,0 +1,88 @@
+"""The process that packs: ``python -P -m perdure.history.packing_child GITDIR``.
+
+Afterwards it brings the timeline's index level. It ends by itself when nothing is due any more, and
+may be killed at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from perdure.history import disk, packstream
+from perdure.history.errors import DamagedRepository
+from perdure.history.packing import failure_file, lock_of, loose_are_many
+from perdure.history.repacking import Repacking
+from perdure.history.timeline_keeping import bring_level
+
+_NICE = 10
+"""A tenth of what a turn gets. At 19, a sixtieth, packing would not come to its end where other
+programs keep the machine busy all day.
+"""
+_REST = 0.02
+"""Seconds without a write after each piece of a pack: two or three turns' fsyncs fit in."""
+
+
+def work(git_dir: Path) -> int:
+    """Take every step that is due; the exit code: 0 done, 1 could not."""
+    lock = lock_of(git_dir)
+    if not lock.try_take():
+        return 0
+    with lock:
+        failed = failure_file(git_dir)
+        trouble = ""
+        try:
+            repacking = Repacking(git_dir)
+            repacking.sweep()
+            for _ in repacking.steps():
+                pass
+            if loose_are_many(git_dir / "objects"):
+                trouble = "loose objects that cannot be read are left"
+        except (OSError, DamagedRepository) as error:
+            trouble = str(error)
+        with contextlib.suppress(OSError):
+            if trouble:
+                _note(failed, trouble)
+            else:
+                failed.unlink(missing_ok=True)
+        return 1 if trouble else 0
+
+
+def _note(failed: Path, trouble: str) -> None:
+    try:
+        disk.replace_file(failed, f"{trouble}\n".encode(), synced=False)
+    except OSError:
+        # Without room for the reason the file alone keeps every turn from trying again.
+        failed.touch()
+
+
+def step_back() -> None:
+    """Let everybody else go first.
+
+    A session of processes is a scheduling group of its own on Linux (autogroup, sched(7)): within
+    it `nice` has nobody to yield to, so the group is put back as well.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), "ascii")
+
+
+def main() -> int:
+    """Free of the terminal, of descriptors that came along, and of the folder one stood in."""
+    git_dir = Path(sys.argv[1])
+    os.closerange(3, 4096)
+    with contextlib.suppress(OSError):
+        os.setsid()
+    step_back()
+    packstream.rest = _REST
+    os.chdir("/")
+    code = work(git_dir)
+    bring_level(git_dir)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

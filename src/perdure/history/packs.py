@@ -1,0 +1,223 @@
+"""Packs that a session writes: one small pack a turn, and the joining of these.
+
+A turn's objects go into one pack because that takes three fsyncs (pack, index, folder) where six
+loose objects take up to twelve. Every so often the small ones are joined: entries are copied as
+they are compressed already, with the CRC that their index has for them. What has been joined is
+made small by `perdure.history.repacking`, in the background. Only packs that our lists name are
+touched, never those of git.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from perdure.history import disk
+from perdure.history.deltas import full_entry
+from perdure.history.errors import DamagedRepository
+from perdure.history.objects import ObjectStore
+from perdure.history.packfile import PackFile
+from perdure.history.packstream import PACK_MODE, index_of
+
+SMALL_LIMIT = 32
+"""Packs of one turn that are joined into one."""
+PROTECTED = (".keep", ".promisor", ".mtimes", ".bitmap")
+
+
+def build(entries: Iterable[tuple[bytes, bytes, int]]) -> tuple[bytes, bytes, str]:
+    """Put entries together.
+
+    Args:
+        entries: raw id, the entry's bytes, their CRC-32; each id once.
+
+    Returns:
+        The pack, its index of version 2, and the name (``pack-<checksum>``) for both.
+    """
+    offset = 12
+    rows: list[tuple[bytes, int, int]] = []
+    body: list[bytes] = []
+    for oid, data, crc in entries:
+        rows.append((oid, crc, offset))
+        body.append(data)
+        offset += len(data)
+    content = b"PACK" + struct.pack(">LL", 2, len(rows)) + b"".join(body)
+    checksum = hashlib.sha1(content, usedforsecurity=False).digest()
+    index = index_of(rows, checksum)
+    return content + checksum, index, f"pack-{checksum.hex()}"
+
+
+def listed(path: Path, folder: Path) -> dict[str, int]:
+    """Packs that a list names (``tier name`` a line), that exist and carry no mark of git's."""
+    try:
+        lines = path.read_text("ascii", errors="replace").split("\n")
+        here = {entry.name for entry in os.scandir(folder)}
+    except FileNotFoundError:
+        return {}
+    found: dict[str, int] = {}
+    for line in lines:
+        tier, _, name = line.partition(" ")
+        if (
+            tier.isdecimal()
+            and {f"{name}.pack", f"{name}.idx"} <= here
+            and not any(name + mark in here for mark in PROTECTED)
+        ):
+            found[name] = int(tier)
+    return found
+
+
+def write_list(path: Path, packs: Mapping[str, int], *, synced: bool) -> None:
+    """Replace such a list."""
+    lines = "".join(f"{tier} {name}\n" for name, tier in packs.items())
+    disk.replace_file(path, lines.encode(), synced=synced)
+
+
+def remove_pack(folder: Path, name: str) -> None:
+    """Remove a pack that another one has replaced."""
+    # The index goes first: a pack without one is ignored, the reverse is complained about.
+    for ending in (".idx", ".rev", ".pack"):
+        (folder / f"{name}{ending}").unlink(missing_ok=True)
+
+
+def has_index_chain(folder: Path) -> bool:
+    """Whether git keeps a chain of multi-pack-indexes here."""
+    return (folder / "multi-pack-index.d").exists()
+
+
+def remove_multi_pack_index(folder: Path) -> bool:
+    """Remove git's index over several packs, which must not name a pack that is gone.
+
+    Returns:
+        False where there is a chain of them (git 2.47): it would have to go as a whole, and is the
+        user's own doing, so no pack may go.
+    """
+    if has_index_chain(folder):
+        return False
+    found = list(folder.glob("multi-pack-index*"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    if found:
+        disk.sync_folder(folder)
+    return True
+
+
+class PackWriter:
+    """Writes packs into one object store. The caller holds the commit lock."""
+
+    def __init__(self, store: ObjectStore, state: Path) -> None:
+        self._store = store
+        self._folder = store.folder / "pack"
+        self._list = state / "packs"
+
+    def write(self, objects: Sequence[tuple[str, bytes, bytes]]) -> str:
+        """Store objects (id, kind, content) as one pack that is on the disk at return.
+
+        They are written whether or not they exist already: what a crash left under their name,
+        an empty file for example, is then never relied on.
+        """
+        entries = []
+        for oid, kind, data in objects:
+            entry = full_entry(kind, data)
+            entries.append((bytes.fromhex(oid), entry, zlib.crc32(entry)))
+        name = self._place(*build(entries))
+        self._note(f"1 {name}")
+        for oid, kind, data in objects:
+            self._store.remember(oid, kind, data)
+        self._store.add_pack(name)
+        return name
+
+    def _place(self, pack: bytes, index: bytes, name: str) -> str:
+        """Write both files beside their place, then rename: git sees a pack by its index."""
+        # `git prune` removes what a crash leaves under such a name.
+        new_pack = self._folder / f"tmp_pack_{name}"
+        new_index = self._folder / f"tmp_idx_{name}"
+        try:
+            for path, content in ((new_pack, pack), (new_index, index)):
+                path.unlink(missing_ok=True)
+                disk.write_file(path, content, mode=PACK_MODE)
+            new_pack.replace(self._folder / f"{name}.pack")
+            new_index.replace(self._folder / f"{name}.idx")
+        except BaseException:
+            new_pack.unlink(missing_ok=True)
+            new_index.unlink(missing_ok=True)
+            raise
+        disk.sync_folder(self._folder)
+        return name
+
+    def adopt(self, pack: bytes, index: bytes, name: str) -> None:
+        """Store a pack made elsewhere, of many commits' whole objects; the background packs it."""
+        self._place(pack, index, name)
+        self._note(f"2 {name}")
+        self._store.add_pack(name)
+
+    def _note(self, line: str) -> None:
+        """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
+        fd = os.open(
+            self._list, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, disk.FILE_MODE
+        )
+        try:
+            disk.write_all(fd, f"{line}\n".encode())
+        finally:
+            os.close(fd)
+
+    def consolidate(self) -> int:
+        """Join the small packs if there are enough.
+
+        Returns:
+            How many joined packs wait to be made small; 0 when nothing was looked at.
+        """
+        try:
+            if self._list.stat().st_size < SMALL_LIMIT * 48:
+                return 0
+        except FileNotFoundError:
+            return 0
+        ours = listed(self._list, self._folder)
+        names = [name for name, tier in ours.items() if tier == 1]
+        if len(names) < SMALL_LIMIT or has_index_chain(self._folder):
+            return 0
+        self._join(names[: 2 * SMALL_LIMIT], ours)
+        # Packs that the background has replaced since are let go of.
+        self._store.rescan()
+        return sum(tier > 1 for tier in listed(self._list, self._folder).values())
+
+    def _join(self, names: Sequence[str], ours: dict[str, int]) -> None:
+        """Copy the entries of several packs into one, read it back, then remove the old ones.
+
+        A crash before the new pack's folder entry is on the disk leaves the old packs; after it,
+        both, which is a waste and no harm. A reader that has an old pack open keeps its mapping;
+        one that comes too late looks for packs again.
+        """
+        entries: dict[bytes, tuple[bytes, int]] = {}
+        sound: list[str] = []
+        for name in names:
+            try:
+                raw = PackFile(self._folder / f"{name}.idx").raw_entries()
+            except (OSError, DamagedRepository):
+                continue
+            if all(zlib.crc32(entry.data) == entry.crc and entry.number < 5 for entry in raw):
+                sound.append(name)
+                entries.update((entry.oid, (entry.data, entry.crc)) for entry in raw)
+        left = {name: tier for name, tier in ours.items() if name not in names}
+        if len(sound) < 2:
+            write_list(self._list, left, synced=False)
+            return
+        new = self._place(*build((oid, data, crc) for oid, (data, crc) in entries.items()))
+        if not PackFile(self._folder / f"{new}.idx").is_whole():
+            raise DamagedRepository(f"{new} did not read back as it was written")
+        if not remove_multi_pack_index(self._folder):
+            return
+        write_list(self._list, {**left, new: 2}, synced=False)
+        self._store.add_pack(new)
+        for name in sound:
+            if name != new:
+                self._store.drop_pack(name)
+                remove_pack(self._folder, name)
+
+    def sweep(self) -> None:
+        """Remove half-written packs of a process that was killed."""
+        for prefix in ("tmp_pack_pack-", "tmp_idx_pack-"):
+            for path in self._folder.glob(f"{prefix}*"):
+                path.unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""Going through a whole pack in one pass: every entry resolved once, its base at hand.
+
+Looking objects up one by one applies the same deltas again and again. Here the entries that are
+whole come first, each followed by all that is built on it, so that every entry is inflated once and
+only the bases on the way down are in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from perdure.history.errors import DamagedRepository
+from perdure.history.packfile import KINDS, PackFile, apply_delta
+
+
+class Slot(NamedTuple):
+    """One entry of a pack: where it is and what it is built on."""
+
+    oid: bytes
+    offset: int
+    end: int
+    number: int
+    size: int
+    """Bytes of the object, or of the delta, when inflated."""
+    payload: int
+    """Offset at which the compressed bytes begin."""
+    base: int
+    """Offset of the entry that a delta is built on; -1 for a whole object."""
+    crc: int
+
+
+class Content(NamedTuple):
+    """One resolved entry; ``kind`` is b"" where it could not be read, ``trouble`` says why."""
+
+    oid: bytes
+    kind: bytes
+    data: bytes
+    base: bytes | None
+    """Id of the object that it is a delta of."""
+    before: bytes
+    """Content of that object."""
+    trouble: str
+
+
+def slots(pack: PackFile) -> tuple[list[Slot], list[tuple[bytes, str]]]:
+    """Every entry, in the order of the pack; and the ids of those that make no sense, with why.
+
+    Raises:
+        OSError: the pack is gone.
+        DamagedRepository: the file is no pack at all.
+    """
+    rows = pack.rows()
+    limit = len(pack.pack) - 20
+    found: list[Slot] = []
+    bad: list[tuple[bytes, str]] = []
+    for place, (offset, oid, crc) in enumerate(rows):
+        end = rows[place + 1][0] if place + 1 < len(rows) else limit
+        base = -1
+        try:
+            number, size, payload = pack.header(offset)
+            if number not in KINDS:
+                base, payload = pack.base_of(number, offset, payload)
+        except (DamagedRepository, IndexError) as error:
+            bad.append((oid, str(error)))
+            continue
+        if end > limit:
+            bad.append((oid, f"{pack.path.name} is cut short"))
+            continue
+        found.append(Slot(oid, offset, end, number, size, payload, base, crc))
+    return found, bad
+
+
+def contents(pack: PackFile) -> Iterator[Content]:
+    """Every object of a pack, each after the one that it is built on. Hashes are not compared.
+
+    Raises:
+        OSError: the pack is gone.
+        DamagedRepository: the file is no pack at all.
+    """
+    entries, bad = slots(pack)
+    for oid, trouble in bad:
+        yield Content(oid, b"", b"", None, b"", trouble)
+    above: dict[int, list[Slot]] = {}
+    for slot in entries:
+        if slot.base >= 0:
+            above.setdefault(slot.base, []).append(slot)
+    for slot in entries:
+        if slot.base < 0:
+            yield from _grown(pack, slot, above)
+    # What is left stands on something that could not be read, or on nothing.
+    for waiting in above.values():
+        for slot in waiting:
+            yield Content(
+                slot.oid, b"", b"", None, b"", "the object that it is a delta of is broken"
+            )
+
+
+def _grown(pack: PackFile, root: Slot, above: dict[int, list[Slot]]) -> Iterator[Content]:
+    """One whole object and everything built on it; what is handed out leaves ``above``."""
+    try:
+        data = pack.inflate(root.payload, root.size)
+    except DamagedRepository as error:
+        yield Content(root.oid, b"", b"", None, b"", str(error))
+        return
+    kind = KINDS[root.number]
+    yield Content(root.oid, kind, data, None, b"", "")
+    path = [(root.oid, data, iter(above.pop(root.offset, ())))]
+    while path:
+        base, before, rest = path[-1]
+        slot = next(rest, None)
+        if slot is None:
+            path.pop()
+            continue
+        try:
+            data = apply_delta(before, pack.inflate(slot.payload, slot.size))
+        except DamagedRepository as error:
+            yield Content(slot.oid, b"", b"", base, b"", str(error))
+            continue
+        yield Content(slot.oid, kind, data, base, before, "")
+        if slot.offset in above:
+            path.append((slot.oid, data, iter(above.pop(slot.offset))))
+
+
+def is_named_for(content: Content) -> bool:
+    """Whether an object hashes to the id that it is stored under."""
+    head = b"%s %d\0" % (content.kind, len(content.data))
+    made = hashlib.sha1(head, usedforsecurity=False)
+    made.update(content.data)
+    return made.digest() == content.oid
+
+
+def verify(pack: PackFile) -> None:
+    """Read a pack from end to end, every object hashed again.
+
+    Raises:
+        DamagedRepository: something is not as it was written.
+        OSError: the pack is gone.
+    """
+    if not pack.is_whole():
+        raise DamagedRepository(f"{pack.path.name} does not have its checksums")
+    count = 0
+    for content in contents(pack):
+        count += 1
+        if not content.kind or not is_named_for(content):
+            raise DamagedRepository(
+                f"{pack.path.name} does not hold {content.oid.hex()} as it is named"
+            )
+    if count != pack.count:
+        raise DamagedRepository(f"{pack.path.name} does not hold all that its index names")

@@ -1,0 +1,149 @@
+"""Writing a large pack in pieces; it is put in place once it has been read back."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import struct
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from perdure.history import disk
+from perdure.history.packfile import PackFile
+from perdure.history.packscan import verify
+
+PACK_MODE = 0o400
+TEMPORARY = "tmp_perdure_"
+"""Start of the names of unfinished packs; `git prune` removes what begins with ``tmp_`` too."""
+_SYNC_EVERY = 512 * 1024
+"""Bytes after which what was written goes to the disk: a turn's own fsync, which may have to wait
+for the file system's journal, then never waits for much of ours."""
+
+rest = 0.0
+"""Seconds to wait after each piece; whoever has time sets it."""
+
+
+def index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
+    """An index of version 2 for a pack below 2 GiB.
+
+    Args:
+        rows: id, CRC-32 and offset of every entry, in any order.
+        checksum: the pack's own.
+    """
+    rows = sorted(rows)
+    fanout = [0] * 256
+    for oid, _, _ in rows:
+        fanout[oid[0]] += 1
+    total = 0
+    for first in range(256):
+        total += fanout[first]
+        fanout[first] = total
+    index = b"".join(
+        [
+            b"\xfftOc\x00\x00\x00\x02",
+            struct.pack(">256L", *fanout),
+            b"".join(oid for oid, _, _ in rows),
+            struct.pack(f">{len(rows)}L", *(crc for _, crc, _ in rows)),
+            struct.pack(f">{len(rows)}L", *(at for _, _, at in rows)),
+            checksum,
+        ]
+    )
+    return index + hashlib.sha1(index, usedforsecurity=False).digest()
+
+
+class PackStream:
+    """One pack on its way. Left before it is in place, nothing of it stays."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        """Begin a pack of ``count`` entries in the folder that it will stay in."""
+        self._folder = folder
+        mark = secrets.token_hex(8)
+        self._pack = folder / f"{TEMPORARY}{mark}_pack"
+        self._index = folder / f"{TEMPORARY}{mark}_idx"
+        self._sum = hashlib.sha1(usedforsecurity=False)
+        self._rows: list[tuple[bytes, int, int]] = []
+        self._fd = os.open(
+            self._pack, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PACK_MODE
+        )
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self.size = 0
+        self._name = ""
+        self._put(b"PACK" + struct.pack(">LL", 2, count))
+
+    def _put(self, data: bytes) -> None:
+        self.size += len(data)
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= _SYNC_EVERY:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        self._sum.update(data)
+        disk.write_all(self._fd, data)
+        disk.sync_data(self._fd)
+        time.sleep(rest)
+
+    def add(self, oid: bytes, entry: bytes) -> int:
+        """Append one entry; the offset at which it begins."""
+        at = self.size
+        self._rows.append((oid, zlib.crc32(entry), at))
+        self._put(entry)
+        return at
+
+    def finish(self) -> str:
+        """Finish pack and index, on the disk, and read them back; the name they will have.
+
+        Raises:
+            DamagedRepository: what was read back is not what was written; nothing is in place.
+            OSError: no space, or somebody removed the unfinished files.
+        """
+        self._flush()
+        checksum = self._sum.digest()
+        disk.write_all(self._fd, checksum)
+        disk.sync(self._fd)
+        if hasattr(os, "posix_fadvise"):
+            # What is read back then comes from the disk, not from memory.
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._close()
+        disk.write_file(self._index, index_of(self._rows, checksum), mode=PACK_MODE)
+        verify(PackFile(self._index, self._pack))
+        self._name = f"pack-{checksum.hex()}"
+        return self._name
+
+    def put_in_place(self) -> None:
+        """Give a finished pack its name, on the disk at return; git sees it from then on."""
+        self._pack.replace(self._folder / f"{self._name}.pack")
+        self._index.replace(self._folder / f"{self._name}.idx")
+        disk.sync_folder(self._folder)
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def abandon(self) -> None:
+        """Remove what is not in place."""
+        self._close()
+        for path in (self._pack, self._index):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+
+def sweep(folder: Path) -> None:
+    """Remove unfinished packs of a process that died. The caller holds the lock for packing."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""Which commits are in the past of which: common ancestors, and what moving a branch would hide."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Iterable
+
+from perdure.history.commits import CommitInfo
+
+Read = Callable[[str], CommitInfo]
+
+_LEFT, _RIGHT, _STALE = 1, 2, 4
+
+
+class Reach:
+    """Walks over one repository's commits.
+
+    Commit times only order the walks: with clocks that were wrong they take longer, and find the
+    same.
+    """
+
+    def __init__(self, read: Read, boundary: Collection[str] = ()) -> None:
+        self._read = read
+        self._boundary = boundary
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Parents that are here; none at the edge of a shallow clone."""
+        return () if commit in self._boundary else self._read(commit).parents
+
+    def _paint(self, left: Iterable[str], right: Iterable[str]) -> dict[str, int]:
+        """Mark what either side reaches, until everything left to visit is known to both."""
+        marks: dict[str, int] = {}
+        queue: list[tuple[float, str]] = []
+        fresh = 0
+
+        def mark(oid: str, flags: int) -> None:
+            nonlocal fresh
+            old = marks.get(oid, 0)
+            if old | flags == old:
+                return
+            marks[oid] = old | flags
+            heapq.heappush(queue, (-self._read(oid).committed_at.timestamp(), oid))
+            fresh += 1
+
+        for oid in left:
+            mark(oid, _LEFT)
+        for oid in right:
+            mark(oid, _RIGHT)
+        done: dict[str, int] = {}
+        while queue and any(not marks[oid] & _STALE for _, oid in queue):
+            _, oid = heapq.heappop(queue)
+            flags = marks[oid]
+            if done.get(oid) == flags:
+                continue
+            done[oid] = flags
+            if flags & (_LEFT | _RIGHT) == _LEFT | _RIGHT:
+                flags |= _STALE
+            for parent in self.parents(oid):
+                mark(parent, flags)
+        return marks
+
+    def merge_bases(self, a: str, b: str) -> list[str]:
+        """The best common ancestors, sorted: none, one, or several after a criss-cross merge."""
+        if a == b:
+            return [a]
+        marks = self._paint([a], [b])
+        both = [oid for oid, flags in marks.items() if flags & 7 == _LEFT | _RIGHT]
+        # With wrong clocks one of them may be in the past of another.
+        return sorted(
+            oid
+            for oid in both
+            if not any(other != oid and self.is_ancestor(oid, other) for other in both)
+        )
+
+    def is_ancestor(self, commit: str, tip: str) -> bool:
+        """Whether a commit is a tip or in its past."""
+        if commit == tip:
+            return True
+        marks = self._paint([tip], [commit])
+        return bool(marks.get(commit, 0) & _LEFT)
+
+    def hidden(self, tip: str, kept: Iterable[str]) -> list[str]:
+        """Commits in a tip's past that none of ``kept`` reaches, newest first."""
+        marks = self._paint([tip], kept)
+        found = [oid for oid, flags in marks.items() if flags & 3 == _LEFT]
+        return sorted(found, key=lambda oid: -self._read(oid).committed_at.timestamp())
+
+    def holds_hidden(self, tips: Iterable[str], tip: str, kept: Iterable[str]) -> bool:
+        """Whether one of ``tips`` has a commit in its past that `hidden` would list."""
+        kept = list(kept)
+        return len(self.hidden(tip, [*kept, *tips])) < len(self.hidden(tip, kept))

@@ -1,0 +1,148 @@
+"""Opening after a crash: what a dead owner left is finished or put away."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+from collections.abc import Callable
+from pathlib import Path
+
+from perdure.history import disk
+from perdure.history.commits import CommitInfo
+from perdure.history.errors import DamagedRepository
+from perdure.history.journal import Record, boot, dead_files
+from perdure.history.layout import Layout
+from perdure.history.level import Level
+from perdure.history.locks import sweep
+from perdure.history.packs import PackWriter
+from perdure.history.refs import Refs
+from perdure.history.worktree import WorkTree
+
+_WALK_LIMIT = 20_000
+_CLOCK_SLACK = 86_400.0
+
+
+def is_ancestor(commit: str, tip: str, read: Callable[[str], CommitInfo]) -> bool:
+    """Whether a commit is a tip or in its past.
+
+    The walk goes by commit time and ends a day before the commit's own, to allow for clocks that
+    were wrong.
+    """
+    try:
+        until = read(commit).committed_at.timestamp() - _CLOCK_SLACK
+    except DamagedRepository:
+        return False
+    start = read(tip)
+    queue = [(-start.committed_at.timestamp(), tip, start.parents)]
+    seen = {tip}
+    for _ in range(_WALK_LIMIT):
+        if not queue:
+            return False
+        when, oid, parents = heapq.heappop(queue)
+        if oid == commit:
+            return True
+        if -when < until:
+            continue
+        for parent in parents:
+            if parent not in seen:
+                seen.add(parent)
+                info = read(parent)
+                heapq.heappush(queue, (-info.committed_at.timestamp(), parent, info.parents))
+    return False
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+class Recovery:
+    """One recovery. The caller holds the commit lock."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        refs: Refs,
+        level: Level,
+        packs: PackWriter,
+        has_landed: Callable[[str, str], bool],
+    ) -> None:
+        self._layout = layout
+        self._refs = refs
+        self._level = level
+        self._packs = packs
+        self._has_landed = has_landed
+
+    def run(self) -> None:
+        """Break our own dead locks, finish landed turns, level what waits.
+
+        Turns that did not land stay in their journals for `leftover`.
+        """
+        sweep(self._layout.git_dir, self._layout.held)
+        self._packs.sweep()
+        for name in _names(self._layout.spare):
+            (self._layout.spare / name).unlink(missing_ok=True)
+        for file, record in dead_files(self._layout.state / "journals"):
+            self._break_locks(record)
+            done = self._finish(record) or record.is_done
+            self._restore(record)
+            if done:
+                self._put_on_disk(record)
+                file.remove()
+            else:
+                file.abandon()
+        if self._level.is_behind:
+            self._level.catch_up(wait=0.0)
+
+    def _break_locks(self, record: Record) -> None:
+        """Locks that the journal names, when the machine has been started anew since.
+
+        Within one start the twin tells; a power cut may have kept the lock and lost the twin.
+        """
+        if not record.boot or record.boot == boot():
+            return
+        for intent in record.intents:
+            for name, inode in intent.locks:
+                path = Path(name)
+                try:
+                    is_ours = path.stat().st_ino == inode
+                except OSError:
+                    continue
+                if is_ours and path.is_relative_to(self._layout.git_dir):
+                    path.unlink(missing_ok=True)
+
+    def _finish(self, record: Record) -> bool:
+        """Bring work files and index entries to the tip. True when the turn had landed.
+
+        They are forward of it when the crash came just before the commit point, behind it when it
+        came just after.
+        """
+        done = False
+        head = self._refs.head()
+        for intent in record.intents:
+            done = done or self._has_landed(intent.branch, intent.commit)
+            if head.branch == intent.branch and head.commit is not None:
+                former = {path: list(pair) for path, pair in intent.paths.items()}
+                self._level.settle(head.commit, former, wait=0.0)
+                for path, blobs in intent.paths.items():
+                    self._level.restore(head.commit, path, blobs)
+        return done
+
+    def _put_on_disk(self, record: Record) -> None:
+        """Before the journal goes: a power cut after it would find nobody who knows."""
+        work = WorkTree(self._layout.work, self._layout.spare)
+        for path in record.paths:
+            with contextlib.suppress(OSError):
+                work.sync(path)
+        disk.sync_folder(self._layout.own)
+
+    def _restore(self, record: Record) -> None:
+        """Work files and index entries of the turns before, which a power cut may have undone."""
+        head = self._refs.head()
+        former = {path: oids for branch, path, oids in record.recent if branch == head.branch}
+        if former and head.commit is not None:
+            self._level.settle(head.commit, former, wait=0.0)
+            for path, oids in former.items():
+                self._level.restore(head.commit, path, oids)

@@ -1,0 +1,301 @@
+"""Refs: loose files, packed-refs, HEAD, reflogs; moved by compare-and-swap under git's locks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.history import disk
+from perdure.history.errors import BadPath, Busy, DamagedRepository
+from perdure.history.layout import Layout
+
+if TYPE_CHECKING:
+    from perdure.history.locks import GitLock
+
+_OID = re.compile(r"[0-9a-f]{40}")
+_BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
+NO_OID = "0" * 40
+LOCK_WAIT = 2.0
+"""Seconds to wait for a ref that git is writing; git itself waits 0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is checked out. ``branch`` None: detached. ``commit`` None: no commit yet."""
+
+    branch: str | None
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """One ref as it is and as it shall be. ``old`` None: it is made; ``new`` None: it goes.
+
+    Attributes:
+        ref: full name, ``refs/heads/main`` or ``refs/tags/before-the-move``.
+        old: id that it must have now.
+        new: id that it gets.
+    """
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+class Moved(Exception):
+    """The ref is not where the writer saw it."""
+
+
+def check_branch(name: str) -> str:
+    """The full ref name of a branch.
+
+    Raises:
+        BadPath: git would not take the name (``git-check-ref-format``).
+    """
+    if not name or _BAD_NAME.search(name) or name == "HEAD":
+        raise BadPath(f"{name!r} cannot be the name of a branch", "nothing was changed")
+    return f"refs/heads/{name}"
+
+
+def free_branch(refs: Refs, wanted: str) -> str:
+    """``wanted``, or it with the first number that makes it a new branch's name."""
+    taken = [name.removeprefix("refs/heads/") for name in refs.names("refs/heads/")]
+    name, number = wanted, 2
+    while any(each == name or each.startswith(f"{name}/") for each in taken):
+        name, number = f"{wanted}-{number}", number + 1
+    return name
+
+
+def is_ref_name(name: str) -> bool:
+    """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
+    is_ours = name.startswith(("refs/heads/", "refs/tags/", "refs/perdure/"))
+    return is_ours and not _BAD_NAME.search(name.partition("/")[2].partition("/")[2])
+
+
+class Refs:
+    """The refs of one repository, as this work tree sees them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._packed: dict[str, str] = {}
+        self._packed_mark: tuple[int, int, int] | None = None
+
+    def _path(self, name: str) -> Path:
+        shared = name.startswith("refs/") and not name.startswith(
+            ("refs/bisect/", "refs/worktree/")
+        )
+        return (self._layout.git_dir if shared else self._layout.own) / name
+
+    def _content(self, name: str) -> str | None:
+        try:
+            return self._path(name).read_text("utf-8", "replace").strip()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def read(self, name: str) -> str | None:
+        """The id that a ref names, symbolic ones followed; None when there is no such ref.
+
+        Raises:
+            DamagedRepository: the ref's file holds something else.
+        """
+        for _ in range(6):
+            content = self._content(name)
+            if content is None:
+                return self._packed_refs().get(name)
+            if content.startswith("ref: "):
+                name = content[5:].strip()
+                continue
+            if _OID.fullmatch(content):
+                return content
+            raise DamagedRepository(
+                f"the ref {name} is broken: its file does not hold an id",
+                "the commits are not touched",
+                f"look for its last id in {self._layout.git_dir / 'logs' / name}",
+            )
+        raise DamagedRepository(f"the ref {name} names itself in a circle")
+
+    def head(self) -> Head:
+        """What HEAD names."""
+        content = self._content("HEAD") or ""
+        if content.startswith("ref: "):
+            name = content[5:].strip()
+            return Head(name.removeprefix("refs/heads/"), self.read(name))
+        return Head(None, self.read("HEAD"))
+
+    def _packed_refs(self) -> dict[str, str]:
+        path = self._layout.git_dir / "packed-refs"
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return {}
+        mark = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if mark != self._packed_mark:
+            rows = (line.partition(" ") for line in path.read_text("utf-8", "replace").split("\n"))
+            self._packed = {name: oid for oid, _, name in rows if name and _OID.fullmatch(oid)}
+            self._packed_mark = mark
+        return self._packed
+
+    def names(self, prefix: str) -> dict[str, str]:
+        """Every ref below a prefix such as ``refs/heads/`` and its id, sorted by name.
+
+        Refs that cannot be read are left out.
+        """
+        found = {name for name in self._packed_refs() if name.startswith(prefix)}
+        top = self._path(prefix.rstrip("/"))
+        for folder, _, files in os.walk(top):
+            inner = Path(folder).relative_to(top).as_posix()
+            base = prefix if inner == "." else f"{prefix}{inner}/"
+            found.update(base + file for file in files if not file.endswith(".lock"))
+        values: dict[str, str] = {}
+        for name in sorted(found):
+            try:
+                oid = self.read(name)
+            except DamagedRepository:
+                continue
+            if oid is not None:
+                values[name] = oid
+        return values
+
+    def prepare_head(self, branch: str) -> GitLock:
+        """A lock for HEAD that will name a branch, not taken yet."""
+        from perdure.history.locks import GitLock
+
+        lock = GitLock(self._layout.git_dir, self._layout.held, self._layout.own / "HEAD")
+        try:
+            lock.write(f"ref: refs/heads/{branch}\n".encode())
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def remove(self, lock: GitLock, name: str) -> None:
+        """Delete a ref whose lock is held: out of packed-refs first, so that no old value shows.
+
+        Raises:
+            Busy: someone else holds ``packed-refs.lock``.
+        """
+        if name in self._packed_refs():
+            self._unpack(name)
+        lock.target.unlink(missing_ok=True)
+        # Given back first: synced with its folder, it would outlive a power cut.
+        lock.release()
+        disk.sync_folder(lock.target.parent)
+        (self._layout.git_dir / "logs" / name).unlink(missing_ok=True)
+
+    def _unpack(self, name: str) -> None:
+        from perdure.history.locks import GitLock
+
+        path = self._layout.git_dir / "packed-refs"
+        lock = GitLock(self._layout.git_dir, self._layout.held, path)
+        try:
+            lock.take(wait=LOCK_WAIT)
+            kept: list[bytes] = []
+            is_gone = False
+            for line in path.read_bytes().split(b"\n"):
+                # A line "^id" is what the annotated tag above it names.
+                if not line.startswith(b"^"):
+                    is_gone = line[41:] == name.encode() and not line.startswith(b"#")
+                if not is_gone:
+                    kept.append(line)
+            lock.write(b"\n".join(kept))
+            lock.publish()
+        finally:
+            lock.release()
+        disk.sync_folder(path.parent)
+
+    def prepare(self, name: str, new: str | None) -> GitLock:
+        """A lock for a ref with its new value on the disk, not taken yet; None: to delete it."""
+        from perdure.history.locks import GitLock
+
+        path = self._path(name)
+        parent = path.parent
+        created: list[Path] = []
+        while not parent.is_dir():
+            created.append(parent)
+            parent = parent.parent
+        for folder in reversed(created):
+            folder.mkdir(mode=disk.FOLDER_MODE, exist_ok=True)
+            disk.sync_folder(folder.parent)
+        lock = GitLock(self._layout.git_dir, self._layout.held, path)
+        try:
+            if new is not None:
+                lock.write(f"{new}\n".encode())
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def hold(self, lock: GitLock, name: str, old: str | None) -> None:
+        """Take a ref's lock if the ref still is where it was seen; git waits 0.1 s for it.
+
+        Args:
+            lock: from `prepare`.
+            name: full name of the ref.
+            old: the id that it must have, None when it must not exist.
+
+        Raises:
+            Moved: it has another value by now.
+            Busy: someone else holds its lock.
+        """
+        try:
+            lock.take(wait=LOCK_WAIT)
+        except Busy as error:
+            raise Busy(error.what, "nothing was changed", error.next_step) from error
+        if self.read(name) != old:
+            raise Moved(name)
+        if lock.target.is_dir():
+            # git leaves empty folders where a branch with a slash in its name was.
+            lock.target.rmdir()
+
+    def publish(self, lock: GitLock) -> None:
+        """The commit point: rename a held branch's lock over the branch."""
+        lock.publish()
+
+    @staticmethod
+    def settle(lock: GitLock) -> None:
+        """Put the moved ref on the disk; a turn is saved when this returns."""
+        disk.sync_folder(lock.target.parent)
+
+    def was_reset_away(self, name: str, commit: str) -> bool:
+        """Whether the reflog says that a reset "to HEAD" took a commit off a branch.
+
+        `git stash` ends with one, and git's reset does not compare: it writes the id that HEAD had
+        when it began. Nobody means to take anything back by that; ``HEAD~1`` reads differently.
+        """
+        try:
+            with (self._layout.git_dir / "logs" / name).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+                lines = file.read().split(b"\n")
+        except OSError:
+            return False
+        return any(
+            line.startswith(commit.encode()) and line.endswith(b"\treset: moving to HEAD")
+            for line in lines
+        )
+
+    def log(self, name: str, old: str | None, new: str, who: bytes, message: str) -> None:
+        """Add a commit's line to a ref's reflog, as git does."""
+        subject = message.strip("\n").partition("\n")[0]
+        self.note(name, old, new, who, f"commit{'' if old else ' (initial)'}: {subject}")
+
+    def note(self, name: str, old: str | None, new: str, who: bytes, text: str) -> None:
+        """Add a line to a ref's reflog. It is not fsynced: no rule rests on it."""
+        folder = self._layout.own if name == "HEAD" else self._layout.git_dir
+        path = folder / "logs" / name
+        if not path.parent.is_dir():
+            disk.make_folder(path.parent)
+        text = re.sub(r"[\t\r\n]", " ", text)
+        line = b"%s %s %s\t%s\n" % (
+            (old or NO_OID).encode(),
+            new.encode(),
+            who,
+            text.encode("utf-8", "replace"),
+        )
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, disk.FILE_MODE)
+        try:
+            disk.write_all(fd, line)
+        finally:
+            os.close(fd)

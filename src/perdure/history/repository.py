@@ -1,0 +1,525 @@
+"""A companion's repository: the one class that the other rooms use."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from perdure.history import config, layout, timeline
+from perdure.history.commits import Author, CommitInfo, parse_commit
+from perdure.history.errors import (
+    DamagedRepository,
+    HistoryError,
+    NotARepository,
+)
+from perdure.history.layout import Layout, WorkState
+from perdure.history.objects import ObjectStore
+from perdure.history.refs import Head, Refs, check_branch, free_branch
+from perdure.history.revisions import Revisions
+from perdure.history.trees import FOLDER, Change, Entry, FileChange, Trees
+
+if TYPE_CHECKING:
+    from perdure.history.journal import JournalFile
+    from perdure.history.landing import HasJournal
+    from perdure.history.leases import Hand
+    from perdure.history.outside import Outside, OutsideEdits
+    from perdure.history.timeline_listing import Timeline
+    from perdure.history.writer import Writer
+
+__all__ = [
+    "Author",
+    "Change",
+    "CommitInfo",
+    "Entry",
+    "FileChange",
+    "Head",
+    "Repository",
+    "WorkState",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a repository is made of, for the other modules of this room."""
+
+    layout: Layout
+    store: ObjectStore
+    trees: Trees
+    refs: Refs
+    writer: Writer
+    boundary: frozenset[str]
+    """Commits whose parents are not here: the edge of a shallow clone."""
+
+
+class Repository:
+    """One open repository. Reading imports nothing that writes.
+
+    Attributes:
+        path: root of the work tree.
+        git_dir: the common git folder.
+        state_dir: what must not be deleted: leases, journals, locks.
+        cache_dir: what can be rebuilt from the commits.
+        recovery_trouble: why a crash's remains could not be put in order when opening, e.g. on a
+            read-only disk; "" when there was nothing to do, or it is done. Reading works all the
+            same, and the next open tries again.
+    """
+
+    def __init__(self, place: Layout) -> None:
+        self._layout = place
+        self.path = place.work
+        self.git_dir = place.git_dir
+        self.state_dir = place.state
+        self.cache_dir = place.git_dir / "perdure" / "cache"
+        self.recovery_trouble = ""
+        self._config = config.read(place.git_dir)
+        config.check(self._config)
+        self._store = ObjectStore(place.git_dir / "objects")
+        self._trees = Trees(self._store)
+        self._refs = Refs(place)
+        self._mutex = threading.RLock()
+        self._writer_made: Writer | None = None
+        self._commits: dict[str, CommitInfo] = {}
+        self._leftovers: list[JournalFile] = []
+
+    # Opening and closing
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        files: Mapping[str, bytes],
+        *,
+        message: str,
+        author: Author,
+        branch: str = "main",
+    ) -> Repository:
+        """Make a repository with a first commit. It appears whole or not at all.
+
+        Args:
+            path: must not exist, or be an empty folder.
+            files: content of the first commit by path.
+            message: its message.
+            author: who it is from.
+            branch: name of the branch.
+
+        Raises:
+            NotARepository: something is at that place already.
+            BadPath: a file or the branch cannot have that name.
+            StorageFull: no space for it.
+            ReadOnly: the place may not be written.
+        """
+        from perdure.history.creating import create
+
+        target = Path(path)
+        create(target, files, message=message, author=author, branch=branch, opener=cls._bare_open)
+        return cls.open(target)
+
+    @classmethod
+    def _bare_open(cls, path: Path) -> Repository:
+        return cls(layout.find(path))
+
+    @classmethod
+    def open(cls, path: Path | str, *, recover: bool = True) -> Repository:
+        """Open a repository.
+
+        Args:
+            path: root of its work tree.
+            recover: finish what a crash left. Turns that never landed stay in `journal.leftover`.
+
+        Raises:
+            NotARepository: there is none.
+            UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.
+            DamagedRepository: HEAD is gone.
+        """
+        try:
+            repo = cls(layout.find(Path(path)))
+        except PermissionError as error:
+            raise NotARepository(f"{path} may not be read: {error.strerror}") from error
+        if recover:
+            repo._recover()
+        return repo
+
+    def _recover(self) -> None:
+        if not _anything_left(self._layout.state):
+            return
+        try:
+            self._writer().recover()
+        except HistoryError as error:
+            self.recovery_trouble = str(error)
+
+    def close(self) -> None:
+        """Give back locks and the session's journal file; a turn still in it stays there."""
+        with self._mutex:
+            for file in self._leftovers:
+                file.abandon()
+            self._leftovers.clear()
+            if self._writer_made is not None:
+                self._writer_made.close()
+                self._writer_made = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _writer(self) -> Writer:
+        with self._mutex:
+            if self._writer_made is None:
+                from perdure.history.writer import Writer
+
+                self._writer_made = Writer(
+                    self._layout, self._store, self._trees, self._refs, self._mutex, self.has_landed
+                )
+            return self._writer_made
+
+    def parts(self) -> Parts:
+        """What it is made of, writer included. For modules of this room."""
+        return Parts(
+            self._layout, self._store, self._trees, self._refs, self._writer(), self._shallow()
+        )
+
+    # Reading
+
+    def head(self) -> Head:
+        """What is checked out."""
+        return self._refs.head()
+
+    def free_branch(self, wanted: str) -> str:
+        """A name for a new branch: ``wanted``, or it with the first number that is free."""
+        return free_branch(self._refs, wanted)
+
+    def resolve(self, rev: str) -> str:
+        """Id of the commit that a branch, tag, HEAD, ``HEAD~3`` or the start of an id names.
+
+        Raises:
+            UnknownRevision: none, or more than one.
+        """
+        return Revisions(self._store, self._refs).resolve(rev)
+
+    def commit_info(self, rev: str) -> CommitInfo:
+        """One commit.
+
+        Raises:
+            UnknownRevision: there is no such commit.
+            DamagedRepository: it cannot be read.
+        """
+        # Walks ask for whole ids; looking for branches of that name would cost more than reading.
+        return self._commits.get(rev) or self._info(self.resolve(rev))
+
+    def _info(self, oid: str) -> CommitInfo:
+        known = self._commits.get(oid)
+        if known is None:
+            kind, data = self._store.read(oid)
+            if kind != b"commit":
+                raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
+            known = parse_commit(oid, data)
+            if len(self._commits) >= 4096:
+                self._commits.clear()
+            self._commits[oid] = known
+        return known
+
+    def _tree(self, rev: str | None) -> str | None:
+        if rev is None:
+            commit = self._refs.head().commit
+            return self._info(commit).tree if commit else None
+        return self.commit_info(rev).tree
+
+    def oid(self, path: str, rev: str | None = None) -> str | None:
+        """Blob id of a regular file; None where there is none (links and folders count as none)."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path) if root and path else None
+        return node[1] if node and node[0] & 0o170000 == 0o100000 else None
+
+    def folder_oid(self, path: str, rev: str | None = None) -> str | None:
+        """Tree id of a folder; None where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path.strip("/")) if root else None
+        return node[1] if node and node[0] == FOLDER else None
+
+    def read(self, path: str, rev: str | None = None) -> bytes | None:
+        """Content of a regular file at a revision, at HEAD's commit without one."""
+        oid = self.oid(path, rev)
+        return self.blob(oid) if oid else None
+
+    def blob(self, oid: str) -> bytes:
+        """Content of a blob.
+
+        Raises:
+            MissingObject: it is not here.
+            DamagedRepository: it is broken, or something else than a blob.
+        """
+        kind, data = self._store.read(oid)
+        if kind != b"blob":
+            raise DamagedRepository(f"{oid} is a {kind.decode()}, not a file")
+        return data
+
+    def files(self, prefix: str = "", rev: str | None = None) -> list[Entry]:
+        """Regular files below a folder, sorted by path; links and submodules are left out."""
+        root = self._tree(rev)
+        if root is None:
+            return []
+        return sorted(self._trees.files(root, prefix.strip("/")), key=lambda entry: entry.path)
+
+    def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
+        """Names directly in a folder and whether each is a folder; empty where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, folder.strip("/")) if root else None
+        if node is None or node[0] != FOLDER:
+            return []
+        return sorted(
+            (name, mode == FOLDER) for name, (mode, _) in self._trees.entries(node[1]).items()
+        )
+
+    def log(
+        self,
+        *,
+        rev: str | None = None,
+        paths: Sequence[str] = (),
+        limit: int | None = None,
+        skip: int = 0,
+    ) -> Iterator[CommitInfo]:
+        """Commits, newest first.
+
+        Args:
+            rev: where to begin; HEAD without one.
+            paths: only commits that changed these files or folders.
+            limit: how many at most.
+            skip: how many to leave out first.
+        """
+        start = self.resolve(rev) if rev is not None else self._refs.head().commit
+        if start is None:
+            return iter(())
+        found = timeline.walk(
+            start,
+            read=self._info,
+            trees=self._trees,
+            paths=[path.strip("/") for path in paths],
+            boundary=self._shallow(),
+        )
+        return islice(found, skip, None if limit is None else skip + limit)
+
+    def timeline(self, progress: Callable[[int, int], None] | None = None) -> Timeline:
+        """The history as an index answers for it; of use where a walk would take long.
+
+        Args:
+            progress: told how many commits were indexed and how many there are, 0 while they are
+                being counted; an index is made when there is none.
+        """
+        from perdure.history.timeline_listing import Timeline
+
+        return Timeline(
+            cache=self.cache_dir,
+            raw=self._store.read,
+            read=self._info,
+            trees=self._trees,
+            blob=self.blob,
+            boundary=self._shallow(),
+            progress=progress,
+        )
+
+    def _shallow(self) -> frozenset[str]:
+        try:
+            return frozenset((self.git_dir / "shallow").read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def parents(self, rev: str) -> tuple[str, ...]:
+        """Parents of a commit as far as they are here: none at a shallow clone's end."""
+        info = self.commit_info(rev)
+        return () if info.id in self._shallow() else info.parents
+
+    def changed(self, commit: str) -> list[FileChange]:
+        """What a commit changed against its first parent, everything for one without."""
+        info = self.commit_info(commit)
+        parents = () if info.id in self._shallow() else info.parents
+        return self._trees.difference(self._info(parents[0]).tree if parents else None, info.tree)
+
+    def diff(self, a: str | None, b: str | None, paths: Sequence[str] = ()) -> list[FileChange]:
+        """What differs between two revisions.
+
+        Args:
+            a: the older one; None is HEAD.
+            b: the newer one; None is the work tree, whose ``new_oid`` is the id that the content
+                would have: it is in no object yet.
+            paths: files or folders to look at, everything without.
+        """
+        wanted = [path.strip("/") for path in paths]
+        old = self._tree(a)
+        if b is None:
+            rows = self._outside().against_work(old, wanted)
+            return [FileChange(*row) for row in rows]
+        found = self._trees.difference(old, self._tree(b))
+        return [
+            change
+            for change in found
+            if not wanted
+            or any(change.path == path or change.path.startswith(f"{path}/") for path in wanted)
+        ]
+
+    def folder_difference(self, old: str | None, new: str | None) -> list[FileChange]:
+        """What differs between two folders, named by their tree ids; paths are from the folder.
+
+        Raises:
+            DamagedRepository: a tree is missing or cannot be read.
+        """
+        return self._trees.difference(old, new)
+
+    def has_landed(self, branch: str, commit: str) -> bool:
+        """Whether a commit is in the history of a branch."""
+        from perdure.history.recovery import is_ancestor
+
+        tip = self._refs.read(check_branch(branch))
+        if tip is None:
+            return False
+        try:
+            return is_ancestor(commit, tip, self._info)
+        except DamagedRepository:
+            return False
+
+    # The work tree
+
+    def _outside(self) -> Outside:
+        from perdure.history.outside import Outside
+        from perdure.history.worktree import WorkTree
+
+        return Outside(self._layout, self._trees, WorkTree(self.path, self._layout.spare))
+
+    def state_of_work(self) -> WorkState:
+        """Whether HEAD is detached, and which operation of git is not finished."""
+        return layout.state_of_work(self._layout, self._refs.head().branch)
+
+    def outside_edits(self, prefixes: Sequence[str]) -> OutsideEdits:
+        """Edits of people below some folders: those that may be committed, and those held."""
+        found = self._outside()
+        return found.find(self._tree(None), [p.strip("/") for p in prefixes], self.state_of_work())
+
+    def human(self) -> Author | None:
+        """The identity that git would commit with; None when none is set up."""
+        from perdure.history.identity import human
+
+        return human(self._config)
+
+    def odd_config(self) -> list[str]:
+        """Configuration keys that are not known, or with which git here runs or reads other things.
+
+        The engine itself heeds none of them.
+        """
+        return config.odd_keys(self._config)
+
+    # Writing
+
+    def commit(
+        self,
+        changes: Sequence[Change],
+        *,
+        message: str | Callable[[str | None], str],
+        author: Author,
+        branch: str,
+        at: datetime | None = None,
+        expect: Mapping[str, str | None] | None = None,
+        journal: HasJournal | None = None,
+        start: str | None = None,
+        committer: Author | None = None,
+    ) -> str:
+        """Commit changes on the tip of a branch; saved against a power cut at return.
+
+        The changes are applied to whatever the tip is when the branch is moved: a commit that
+        someone else makes meanwhile is kept. The work files and git's index follow when the branch
+        is checked out and the files are not edited.
+
+        Args:
+            changes: what to change.
+            message: the whole message, trailers included; or a function that makes it from the id
+                of the parent, which another writer may have moved meanwhile.
+            author: who it is from.
+            branch: name of the branch; it need not be checked out, nor exist.
+            at: aware time of the commit; now without one.
+            expect: blob id that a path must have at the tip, None for "absent".
+            journal: a `Journal` or a `Leftover` that this commit brings home; it is finished.
+            start: commit that a branch which does not exist yet begins at.
+            committer: when someone else than the author.
+
+        Returns:
+            Id of the commit; the tip's own when it has all of the changes already.
+
+        Raises:
+            TipMoved: the tip has another version of an expected path.
+            BadPath: a path or branch name cannot be stored.
+            Busy: another program holds the branch's lock.
+            StorageFull: no space; nothing was changed, and it works again once there is some.
+            ReadOnly: the repository may not be written.
+            DamagedRepository: the tip cannot be read.
+        """
+        from perdure.history.landing import Order
+
+        order = Order(
+            changes,
+            message,
+            author,
+            committer or author,
+            branch,
+            at or datetime.now().astimezone(),
+            dict(expect or {}),
+            self.resolve(start) if start is not None else None,
+            journal,
+        )
+        return self._writer().commit(order)
+
+    @property
+    def index_trouble(self) -> str:
+        """Why git's index is not level with the tip, "" when it is."""
+        with self._mutex:
+            return self._writer_made.level.trouble if self._writer_made else ""
+
+    def level(self) -> bool:
+        """Try again to bring index and work files level. True when nothing is left to do."""
+        return self._writer().catch_up()
+
+    def take(self, conversation: str) -> Hand | None:
+        """Take the right to append to a conversation; None when somebody else has it.
+
+        Raises:
+            ReadOnly: the repository may not be written.
+        """
+        from perdure.history import leases
+
+        return leases.take(self.git_dir, self.state_dir / "leases", conversation)
+
+    def hold_leftover(self, file: JournalFile) -> None:
+        """Keep a dead session's journal locked until `close`. `journal.leftover` uses it."""
+        self._leftovers.append(file)
+
+    def set_aside_journal(self) -> bool:
+        """Give a turn of this session that did not land up to `leftover`, as a crash would.
+
+        Returns:
+            Whether there was one.
+        """
+        return self._writer().set_aside_journal()
+
+    def journal_file(self) -> JournalFile:
+        """This session's journal file, made when first asked for. `Journal.begin` uses it."""
+        return self._writer().journal_file()
+
+
+def _anything_left(state: Path) -> bool:
+    """Whether a recovery has anything to look at: a few short listings."""
+    for name, start, ending in (
+        ("held", "", ""),
+        ("spare", "", ""),
+        ("journals", "", ".journal"),
+        ("", "level-", ".json"),
+        ("", "operation", ".json"),
+    ):
+        with contextlib.suppress(OSError):
+            names = [path.name for path in (state / name).iterdir()]
+            if any(entry.startswith(start) and entry.endswith(ending) for entry in names):
+                return True
+    return False

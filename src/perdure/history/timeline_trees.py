@@ -1,0 +1,74 @@
+"""Differences of trees for who reads a whole history: compared as they stand, entry by entry.
+
+`Trees` takes every entry apart to walk and edit; from one commit to the next nearly all are the
+same, and sets of raw entries say so at a third of the price.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from perdure.history.errors import DamagedRepository
+from perdure.history.trees import FOLDER, FileChange
+
+_ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_KEPT = 1024
+"""Trees kept: the next commit is compared with them."""
+
+Row = tuple[bytes, bytes, bytes]
+"""Mode, name and id, as a tree has them."""
+
+
+class TreeComparer:
+    """Compares trees of one object store."""
+
+    def __init__(self, raw: Callable[[str], tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._kept: dict[str, frozenset[Row]] = {}
+
+    def _rows(self, oid: str | None) -> frozenset[Row]:
+        if oid is None:
+            return frozenset()
+        known = self._kept.get(oid)
+        if known is None:
+            kind, data = self._raw(oid)
+            rows = _ENTRY.findall(data)
+            size = sum([len(mode) + len(name) for mode, name, _ in rows]) + 22 * len(rows)
+            if kind != b"tree" or size != len(data):
+                raise DamagedRepository(f"the tree {oid} cannot be read")
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            known = self._kept[oid] = frozenset(rows)
+        return known
+
+    def difference(self, old: str | None, new: str | None) -> list[FileChange]:
+        """Paths whose entries differ, as `Trees.difference` gives them.
+
+        Raises:
+            DamagedRepository: a tree is missing or cannot be read.
+        """
+        found: list[FileChange] = []
+        stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
+        while stack:
+            folder, before, after = stack.pop()
+            if before == after:
+                continue
+            left, right = self._rows(before), self._rows(after)
+            gone = {row[1]: row for row in left - right}
+            come = {row[1]: row for row in right - left}
+            for raw_name in gone | come:
+                name = raw_name.decode("utf-8", "surrogateescape")
+                path = f"{folder}/{name}" if folder else name
+                sides = [side.get(raw_name) for side in (gone, come)]
+                trees = [row[2].hex() if row and _is_folder(row) else None for row in sides]
+                if trees != [None, None]:
+                    stack.append((path, trees[0], trees[1]))
+                files = [row[2].hex() if row and not _is_folder(row) else None for row in sides]
+                if files != [None, None]:
+                    found.append(FileChange(path, files[0], files[1]))
+        return sorted(found, key=lambda change: change.path)
+
+
+def _is_folder(row: Row) -> bool:
+    return int(row[0], 8) == FOLDER

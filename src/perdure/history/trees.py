@@ -1,0 +1,267 @@
+"""Trees: reading, walking, comparing and editing them without a work tree or an index."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perdure.history.errors import BadPath, DamagedRepository
+from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
+
+FOLDER = 0o40000
+FILE = 0o100644
+PROGRAM = 0o100755
+_REGULAR = {FILE, PROGRAM, 0o100664}
+# Format characters that HFS+ ignores in names: `.g\u200cit` would be `.git` there.
+_IGNORABLE = "Cf"
+
+Node = tuple[int, str]
+"""Mode and id of one tree entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file as it shall be. ``content`` None removes the path."""
+
+    path: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A regular file in a tree."""
+
+    path: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One path that two trees have differently; None where a side does not have it."""
+
+    path: str
+    old_oid: str | None
+    new_oid: str | None
+
+
+@dataclass(slots=True)
+class Edit:
+    """The outcome of editing a tree."""
+
+    root: str
+    objects: list[tuple[str, bytes, bytes]] = field(default_factory=list)
+    """New objects: id, kind, content; blobs first, the root last."""
+    blobs: dict[str, tuple[Node | None, Node | None]] = field(default_factory=dict)
+    """Per changed path: entry before and after."""
+    folders: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Per folder on the way, "" for the root: tree before and after."""
+
+
+def is_regular(node: Node) -> bool:
+    """Whether an entry is a file: no folder, link or submodule."""
+    return node[0] in _REGULAR
+
+
+def check_path(path: str) -> tuple[str, ...]:
+    """The components of a path that may stand in a tree.
+
+    Raises:
+        BadPath: it is absolute or empty, climbs, holds NUL, or names git's own folder in any of
+            the ways in which some file system would take it for ``.git``.
+    """
+    parts = tuple(path.split("/"))
+    for part in parts:
+        plain = "".join(c for c in part if unicodedata.category(c) != _IGNORABLE)
+        plain = plain.partition(":")[0].rstrip(". ").casefold()
+        if (
+            part in {"", ".", ".."}
+            or "\0" in part
+            or plain in {".git", "git~1"}
+            or len(part.encode("utf-8", "surrogateescape")) > 255
+        ):
+            raise BadPath(f"{path!r} cannot be a path in a repository", "nothing was changed")
+    return parts
+
+
+def _name(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def parse_tree(data: bytes) -> dict[str, Node]:
+    """Entries of a tree by name, in the tree's own order.
+
+    Raises:
+        DamagedRepository: the object is cut short or has a mode that is no number.
+    """
+    entries: dict[str, Node] = {}
+    at = 0
+    try:
+        while at < len(data):
+            space = data.index(b" ", at)
+            end = data.index(b"\0", space)
+            oid = data[end + 1 : end + 21]
+            if len(oid) != 20:
+                raise DamagedRepository("a tree is cut short")
+            entries[_name(data[space + 1 : end])] = (int(data[at:space], 8), oid.hex())
+            at = end + 21
+    except ValueError as error:
+        raise DamagedRepository("a tree cannot be read") from error
+    return entries
+
+
+def render_tree(entries: Mapping[str, Node]) -> bytes:
+    """A tree object. git sorts folders as if their names ended with a slash."""
+    rows = []
+    for name, (mode, oid) in entries.items():
+        raw = name.encode("utf-8", "surrogateescape")
+        key = raw + b"/" if mode == FOLDER else raw
+        rows.append((key, b"%o %s\0" % (mode, raw) + bytes.fromhex(oid)))
+    rows.sort()
+    return b"".join(row for _, row in rows)
+
+
+class Trees:
+    """Trees of one object store, parsed ones kept for a while."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._parsed: dict[str, dict[str, Node]] = {}
+
+    def entries(self, oid: str) -> Mapping[str, Node]:
+        """Entries of one tree by name. The mapping must not be changed."""
+        known = self._parsed.get(oid)
+        if known is None:
+            kind, data = self._store.read(oid)
+            if kind != b"tree":
+                raise DamagedRepository(f"object {oid} is a {kind.decode()}, not a tree")
+            known = parse_tree(data)
+            if len(self._parsed) >= 1024:
+                self._parsed.clear()
+            self._parsed[oid] = known
+        return known
+
+    def node(self, root: str, path: str) -> Node | None:
+        """Mode and id at a path, None where there is nothing; "" is the root itself."""
+        here: Node = (FOLDER, root)
+        for part in path.split("/") if path else ():
+            if here[0] != FOLDER:
+                return None
+            found = self.entries(here[1]).get(part)
+            if found is None:
+                return None
+            here = found
+        return here
+
+    def files(self, root: str, prefix: str = "") -> Iterator[Entry]:
+        """Regular files below a folder, or the file itself; links and submodules are left out."""
+        for path, (mode, oid) in self.leaves(root, prefix):
+            if mode in _REGULAR:
+                yield Entry(path, oid)
+
+    def leaves(self, root: str, prefix: str = "") -> Iterator[tuple[str, Node]]:
+        """Everything below a folder that is not a folder, in no particular order."""
+        found = self.node(root, prefix)
+        if found is None:
+            return
+        if found[0] != FOLDER:
+            yield prefix, found
+            return
+        stack = [(prefix, found[1])]
+        while stack:
+            folder, oid = stack.pop()
+            for name, (mode, child) in self.entries(oid).items():
+                path = f"{folder}/{name}" if folder else name
+                if mode == FOLDER:
+                    stack.append((path, child))
+                else:
+                    yield path, (mode, child)
+
+    def difference(self, old: str | None, new: str | None) -> list[FileChange]:
+        """Paths whose entries differ, folders opened only where their trees differ."""
+        found: list[FileChange] = []
+        stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
+        while stack:
+            folder, before, after = stack.pop()
+            if before == after:
+                continue
+            left = self.entries(before) if before else {}
+            right = self.entries(after) if after else {}
+            for name in {**left, **right}:
+                a, b = left.get(name), right.get(name)
+                if a == b:
+                    continue
+                path = f"{folder}/{name}" if folder else name
+                trees = [node[1] if node and node[0] == FOLDER else None for node in (a, b)]
+                if trees != [None, None]:
+                    stack.append((path, trees[0], trees[1]))
+                files = [node[1] if node and node[0] != FOLDER else None for node in (a, b)]
+                if files != [None, None]:
+                    found.append(FileChange(path, files[0], files[1]))
+        return sorted(found, key=lambda change: change.path)
+
+    def edit(self, root: str | None, changes: Sequence[Change]) -> Edit:
+        """Apply changes to a tree.
+
+        A file keeps the executable bit that it had. Folders that become empty go.
+
+        Raises:
+            BadPath: a path may not stand in a tree, or runs through a file, a link or a submodule.
+        """
+        outcome = Edit(root=root or EMPTY_TREE)
+        wanted: dict[tuple[str, ...], Change] = {}
+        for change in changes:
+            wanted[check_path(change.path)] = change
+        self._edit_folder("", root, wanted, outcome)
+        return outcome
+
+    def _edit_folder(
+        self,
+        folder: str,
+        oid: str | None,
+        wanted: Mapping[tuple[str, ...], Change],
+        outcome: Edit,
+    ) -> str | None:
+        """Edit one folder; returns its new tree, None when it became empty."""
+        entries = dict(self.entries(oid)) if oid else {}
+        below: dict[str, dict[tuple[str, ...], Change]] = {}
+        for parts, change in wanted.items():
+            if len(parts) > 1:
+                below.setdefault(parts[0], {})[parts[1:]] = change
+            else:
+                self._edit_file(entries, parts[0], change, outcome)
+        for name, inner in below.items():
+            old = entries.get(name)
+            path = f"{folder}/{name}" if folder else name
+            if old is not None and old[0] != FOLDER:
+                raise BadPath(f"{path} is not a folder", "nothing was changed")
+            new = self._edit_folder(path, old[1] if old else None, inner, outcome)
+            if new is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = (FOLDER, new)
+        data = render_tree(entries)
+        new_oid = object_id(b"tree", data)
+        outcome.folders[folder] = (oid, new_oid if entries else None)
+        if new_oid != oid and (entries or not folder):
+            outcome.objects.append((new_oid, b"tree", data))
+        if not folder:
+            outcome.root = new_oid
+        return new_oid if entries else None
+
+    def _edit_file(
+        self, entries: dict[str, Node], name: str, change: Change, outcome: Edit
+    ) -> None:
+        old = entries.get(name)
+        if old is not None and old[0] not in _REGULAR:
+            raise BadPath(f"{change.path} is not a regular file", "nothing was changed")
+        if change.content is None:
+            entries.pop(name, None)
+            outcome.blobs[change.path] = (old, None)
+            return
+        oid = object_id(b"blob", change.content)
+        new = (old[0] if old else FILE, oid)
+        entries[name] = new
+        outcome.blobs[change.path] = (old, new)
+        if old != new:
+            outcome.objects.append((oid, b"blob", change.content))

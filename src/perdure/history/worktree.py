@@ -1,0 +1,242 @@
+"""Files of the work tree: read and written without ever following a link out of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.history import disk
+from perdure.history.objects import object_id
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFile:
+    """A regular file as it stands in the work tree."""
+
+    data: bytes
+    stat: os.stat_result
+
+    @property
+    def oid(self) -> str:
+        """The id that its content has as a blob."""
+        return object_id(b"blob", self.data)
+
+
+class NotRegular(Exception):
+    """Something else than a regular file, or a folder, stands at the path."""
+
+
+class WorkTree:
+    """The work tree below one folder. Paths are relative, with slashes."""
+
+    def __init__(self, root: Path, spare: Path) -> None:
+        self.root = root
+        self._spare = spare
+
+    @contextlib.contextmanager
+    def _folder(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder that a path is in, and its name there."""
+        *folders, name = path.split("/")
+        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for folder in folders:
+                try:
+                    inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
+                except FileNotFoundError:
+                    if not create:
+                        raise
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, disk.FOLDER_MODE, dir_fd=fd)
+                    disk.sync(fd)
+                    inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
+                os.close(fd)
+                fd = inner
+            yield fd, name
+        finally:
+            os.close(fd)
+
+    def read(self, path: str) -> WorkFile | None:
+        """A file's content and stat, None where nothing is.
+
+        Raises:
+            NotRegular: a link, a folder or a device is there, or on the way there.
+        """
+        try:
+            with self._folder(path) as (folder, name):
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+                fd = os.open(name, flags, dir_fd=folder)
+                found = os.fstat(fd)
+                if not stat.S_ISREG(found.st_mode):
+                    os.close(fd)
+                    raise NotRegular(path)
+                with open(fd, "rb") as file:  # noqa: PTH123 (an open descriptor, no path)
+                    return WorkFile(file.read(), found)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                raise NotRegular(path) from error
+            raise
+
+    def holds(self, path: str, oid: str | None) -> bool:
+        """Whether the work file has a blob's content; for None: whether there is none."""
+        try:
+            seen = self.read(path)
+        except (NotRegular, OSError):
+            return False
+        return (seen.oid if seen else None) == oid
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """A file's stat, links not followed; None where nothing is."""
+        try:
+            with self._folder(path) as (folder, name):
+                return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise
+
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        over: os.stat_result | None,
+        synced: bool,
+        mode: int | None = None,
+    ) -> os.stat_result | None:
+        """Put a file in place in one step.
+
+        Args:
+            path: where.
+            data: its content.
+            over: stat of the file that is replaced; None when there must be none.
+            synced: whether it has to be on the disk at return.
+            mode: its permissions; those of the file that is replaced without.
+
+        Returns:
+            Its stat, or None where another file has come up meanwhile and stays.
+        """
+        temporary = self._spare / f"{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        if mode is None:
+            mode = disk.FILE_MODE if over is None else stat.S_IMODE(over.st_mode)
+        try:
+            disk.write_file(temporary, data, synced=synced, mode=mode)
+        except FileNotFoundError:
+            disk.make_folder(self._spare)
+            disk.write_file(temporary, data, synced=synced, mode=mode)
+        try:
+            with self._folder(path, create=True) as (folder, name):
+                if not self._is_still(folder, name, over):
+                    return None
+                _move(temporary, folder, name, replace=over is not None)
+                if synced:
+                    disk.sync(folder)
+                return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            return None
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_still(folder: int, name: str, over: os.stat_result | None) -> bool:
+        try:
+            here = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return over is None
+        return (
+            over is not None
+            and (here.st_ino, here.st_mtime_ns, here.st_size)
+            == (over.st_ino, over.st_mtime_ns, over.st_size)
+        )  # fmt: skip
+
+    def sync(self, path: str) -> None:
+        """Put a file, or that there is none, on the disk.
+
+        Raises:
+            OSError: a link is on the way, or the disk has trouble.
+        """
+        *folders, name = path.split("/")
+        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                for folder in folders:
+                    inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
+                    os.close(fd)
+                    fd = inner
+                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                try:
+                    disk.sync(file)
+                finally:
+                    os.close(file)
+            disk.sync(fd)
+        finally:
+            os.close(fd)
+
+    def remove(self, path: str, *, over: os.stat_result) -> bool:
+        """Remove a file that is still the one that was seen, and the folders left empty."""
+        try:
+            with self._folder(path) as (folder, name):
+                if not self._is_still(folder, name, over):
+                    return False
+                os.unlink(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return False
+            raise
+        parent = path.rpartition("/")[0]
+        while parent:
+            try:
+                with self._folder(parent) as (folder, name):
+                    os.rmdir(name, dir_fd=folder)
+            except OSError:
+                break
+            parent = parent.rpartition("/")[0]
+        return True
+
+
+def _move(temporary: Path, folder: int, name: str, *, replace: bool) -> None:
+    """Bring a finished file to its name; a new one never replaces what came up meanwhile."""
+    try:
+        if replace:
+            os.rename(temporary, name, dst_dir_fd=folder)
+        else:
+            os.link(temporary, name, dst_dir_fd=folder)
+            temporary.unlink()
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
+            raise
+        _move_across(temporary, folder, name, replace=replace)
+
+
+def _move_across(temporary: Path, folder: int, name: str, *, replace: bool) -> None:
+    """The git folder is on another file system, or one without hard links."""
+    beside = f".{name}.new-{os.getpid()}"
+    mode = stat.S_IMODE(temporary.stat().st_mode)
+    if not replace:
+        beside = name
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(beside, flags, mode, dir_fd=folder)
+    try:
+        disk.write_all(fd, temporary.read_bytes())
+        disk.sync(fd)
+        if replace:
+            os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(beside, dir_fd=folder)
+        raise
+    finally:
+        os.close(fd)

@@ -1,0 +1,307 @@
+"""The writing half of a repository: the commit lock, landing, recovery, and levelling later."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from perdure.history import disk, packing
+from perdure.history.commits import parse_commit
+from perdure.history.errors import (
+    Busy,
+    DamagedRepository,
+    HistoryError,
+    TipMoved,
+    storage_errors,
+)
+from perdure.history.journal import JournalFile
+from perdure.history.landing import Lander, Order
+from perdure.history.layout import Layout
+from perdure.history.level import Level
+from perdure.history.locks import sweep
+from perdure.history.objects import ObjectStore
+from perdure.history.packs import PackWriter
+from perdure.history.recovery import Recovery
+from perdure.history.refs import Refs, check_branch
+from perdure.history.trees import Trees
+from perdure.history.worktree import WorkTree
+
+COMMIT_WAIT = 30.0
+"""Seconds to wait for another process of ours: one turn of it, with an ``index.lock`` to wait for,
+takes up to five."""
+_AT_ONCE = 2.0
+"""Seconds in which nobody has seen a turn, staged its former version by hand and committed that."""
+_WATCH = 0.5
+"""Seconds after a landing in which a ``git checkout`` that began before it may switch HEAD."""
+_CHASE = 600.0
+"""Seconds for which a session keeps trying to level the index in the background."""
+
+
+class Writer:
+    """Writes to one repository. Threads of one process and processes exclude one another."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        store: ObjectStore,
+        trees: Trees,
+        refs: Refs,
+        mutex: threading.RLock,
+        has_landed: Callable[[str, str], bool],
+    ) -> None:
+        self._layout = layout
+        self._refs = refs
+        self._mutex = mutex
+        self._has_landed = has_landed
+        self.packs = PackWriter(store, layout.state)
+        self._work = WorkTree(layout.work, layout.spare)
+        self.level = Level(layout, store, trees, refs, self._work)
+        self._lander = Lander(store, trees, refs, self.packs, self.level)
+        self._lock = disk.KernelLock(layout.state / "commit.lock")
+        self._journal: JournalFile | None = None
+        self._chaser: threading.Thread | None = None
+        self._last: tuple[Order, str] | None = None
+        self._landed_at = 0.0
+        self._seen_tip = ""
+        self._store = store
+        self._trees = trees
+        self._watcher: threading.Thread | None = None
+        self._watch_until = 0.0
+        self._closed = threading.Event()
+
+    @contextmanager
+    def _commit_lock(self, *, wait: float = COMMIT_WAIT) -> Iterator[None]:
+        with self._mutex:
+            self._lock.take(wait=wait)
+            try:
+                yield
+            finally:
+                self._lock.release()
+
+    @contextmanager
+    def exclusive(self, doing: str) -> Iterator[None]:
+        """The commit lock, with everything in order that was left to do.
+
+        Args:
+            doing: what is going to be done, for errors.
+        """
+        with storage_errors(doing), self._commit_lock():
+            sweep(self._layout.git_dir, self._layout.held)
+            # What cannot be finished now stays written down: a turn is saved all the same.
+            with contextlib.suppress(HistoryError):
+                self.finish_operation()
+            if self.level.is_behind:
+                self.level.catch_up(wait=0.0)
+            self._land_again()
+            yield
+
+    def finish_operation(self) -> None:
+        """Finish an operation whose owner died. The caller holds the commit lock."""
+        if (self._layout.state / "operation.json").exists():
+            from perdure.history.moving import Mover
+
+            Mover(self._layout, self._store, self._trees).finish()
+            self.forget_landed()
+
+    def forget_landed(self) -> None:
+        """An operation has moved branches on purpose: no landing before it is watched any more."""
+        self._last = None
+        self.level.landed = ("", {})
+
+    def commit(self, order: Order) -> str:
+        """Land one commit, then join packs when enough have come together."""
+        with self.exclusive("saving the commit"):
+            commit = self._lander.land(order)
+            self._last, self._landed_at = (order, commit), time.time()
+            # The turn is saved: a pack that cannot be joined now is joined another time.
+            joined = 0
+            with contextlib.suppress(OSError, DamagedRepository):
+                joined = self.packs.consolidate()
+            behind = self.level.is_behind
+        packing.start_if_due(self._layout.git_dir, joined)
+        if behind:
+            self._chase()
+        self._watch_head()
+        return commit
+
+    def catch_up(self) -> bool:
+        """Level what was postponed, if anything was."""
+        with storage_errors("levelling the index"), self._commit_lock():
+            return not self.level.is_behind or self.level.catch_up(wait=0.0)
+
+    def _watch_head(self) -> None:
+        """See for a moment whether git undoes what has just landed (`_bring_back`)."""
+        self._watch_until = time.monotonic() + _WATCH
+        if self._watcher is None or not self._watcher.is_alive():
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
+
+    def _watch(self) -> None:
+        while time.monotonic() < self._watch_until and not self._closed.wait(0.01):
+            with contextlib.suppress(HistoryError, OSError):
+                self._bring_back()
+
+    def _taken_away(self) -> dict[str, str | None]:
+        """Blobs at the tip in place of the last landing's, where git took it away unasked.
+
+        Either it left its branch by the race that `Refs.was_reset_away` tells; or a commit made
+        within two seconds of it has older blobs of ours: `git commit` had read the index before.
+        Empty where all is well, and where somebody meant it.
+        """
+        branch, known = self.level.landed
+        if self._last is None or self._last[0].branch != branch:
+            return {}
+        order, commit = self._last
+        ref = check_branch(branch)
+        tip = self._refs.read(ref)
+        if tip is None or tip in {commit, self._seen_tip}:
+            return {}
+        root = parse_commit(tip, self._store.read(tip)[1]).tree
+        there: dict[str, str | None] = {}
+        for path in {change.path for change in order.changes} & known.keys():
+            node = self._trees.node(root, path)
+            oid = node[1] if node else None
+            former, new = known[path]
+            if oid != new and oid in former:
+                there[path] = oid
+        if there and self._has_landed(branch, commit):
+            is_race = self._is_followed_at_once(tip, commit) and all(
+                self.level.is_in_place(path, known[path][1]) for path in there
+            )
+        else:
+            is_race = bool(there) and self._refs.was_reset_away(ref, commit)
+        if is_race:
+            return there
+        self._seen_tip = tip
+        return {}
+
+    def _is_followed_at_once(self, tip: str, commit: str) -> bool:
+        """Whether the commit that stands on ours was made within two seconds of the landing."""
+        for _ in range(32):
+            info = parse_commit(tip, self._store.read(tip)[1])
+            if not info.parents:
+                return False
+            if info.parents[0] == commit:
+                return info.committed_at.timestamp() - self._landed_at < _AT_ONCE
+            tip = info.parents[0]
+        return False
+
+    def _land_again(self) -> None:
+        """Land the last commit once more where git took it away unasked.
+
+        On the same parent that gives the very same commit. The caller holds the commit lock.
+        """
+        there = self._taken_away()
+        if self._last is None or not there:
+            return
+        order, _ = self._last
+        again = dataclasses.replace(order, journal=None, expect=there)
+        try:
+            self._last = (order, self._lander.land(again))
+        except TipMoved as error:
+            self._last = None
+            self.level.trouble = str(error)
+
+    def _bring_back(self) -> None:
+        """Undo what a git command that had begun before the landing did to it.
+
+        It took the turn out of the tip; or HEAD is on another branch now, and our turn in its index
+        and files; or an index from before the landing was put over ours.
+        """
+        if self._taken_away():
+            with storage_errors("saving the commit"), self._commit_lock():
+                self._land_again()
+            return
+        branch, known = self.level.landed
+        head = self._refs.head()
+        if not known or head.branch is None or head.commit is None:
+            return
+        if head.branch == branch and not self.level.is_overwritten():
+            return
+        with storage_errors("levelling the index"), self._commit_lock():
+            head = self._refs.head()
+            if (branch, known) != self.level.landed or not head.commit:
+                return
+            is_other = head.branch != branch
+            former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
+            if self.level.settle(head.commit, former, wait=0.0) and is_other:
+                self.level.landed = ("", {})
+
+    def _chase(self) -> None:
+        """Level the index as soon as its lock is free.
+
+        Until then a plain ``git commit`` beside us would take the turn out of the tip.
+        """
+        if self._chaser is None or not self._chaser.is_alive():
+            self._chaser = threading.Thread(target=self._chase_lock, daemon=True)
+            self._chaser.start()
+
+    def _chase_lock(self) -> None:
+        lock = self._layout.own / "index.lock"
+        until = time.monotonic() + _CHASE
+        while time.monotonic() < until and not self._closed.wait(0.02):
+            if lock.exists():
+                continue
+            with contextlib.suppress(HistoryError):
+                if self.catch_up():
+                    return
+
+    def recover(self) -> None:
+        """Finish what a dead process left, unless a living one is at work right now."""
+        recovery = Recovery(self._layout, self._refs, self.level, self.packs, self._has_landed)
+        try:
+            with storage_errors("recovering"), self._commit_lock(wait=0.2):
+                recovery.run()
+                self.finish_operation()
+        except Busy:
+            # Someone of ours is writing: he has swept, and a later open does the rest.
+            return
+
+    def journal_file(self) -> JournalFile:
+        """The session's journal file; a new one while the old one holds a turn."""
+        with self._mutex:
+            self.set_aside_journal()
+            if self._journal is None:
+                folder = self._layout.state / "journals"
+                disk.make_folder(folder, synced=True)
+                self._journal = JournalFile.create(folder)
+            return self._journal
+
+    def set_aside_journal(self) -> bool:
+        """Leave a turn that did not land to `leftover`. False where there is none."""
+        with self._mutex:
+            if self._journal is None or not self._journal.is_used():
+                return False
+            self._journal.abandon()
+            self._journal = None
+            return True
+
+    def close(self) -> None:
+        """Stop levelling, give up the journal file."""
+        self._closed.set()
+        for thread in (self._chaser, self._watcher):
+            if thread is not None:
+                thread.join(timeout=1.0)
+        with contextlib.suppress(HistoryError, OSError):
+            self._bring_back()
+        if self._journal is not None:
+            if self._journal.is_used() or not self._put_on_disk(self._journal.recent_paths()):
+                self._journal.abandon()
+            else:
+                self._journal.remove()
+            self._journal = None
+
+    def _put_on_disk(self, paths: Sequence[str]) -> bool:
+        """Work files and index as they are: what a power cut takes, no journal knows any more."""
+        try:
+            for path in paths:
+                self._work.sync(path)
+            if paths:
+                disk.sync_folder(self._layout.own)
+        except OSError:
+            return False
+        return True

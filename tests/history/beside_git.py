@@ -1,0 +1,237 @@
+"""Run plain git at random moments beside a writer, and compare texts at the tips.
+
+    python tests/history/beside_git.py --times 500
+
+A child commits turns on whatever branch is checked out. Beside it: `git add x && git commit`,
+`git commit -a` with an editor that takes its time, `git stash` and `pop`, `git checkout -b`. git
+may find its locks taken and be asked again, as a person would. In the end every turn's text stands
+at the tip of the branch that it was acknowledged on, and no commit touches both `persona/` and
+`conversations/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from perdure.history.errors import TipMoved
+from perdure.history.journal import Journal
+from perdure.history.repository import Author, Change, Repository
+
+MIRA = Author("Mira", "mira@companion.invalid")
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Ana",
+    "GIT_AUTHOR_EMAIL": "ana@example.org",
+    "GIT_COMMITTER_NAME": "Ana",
+    "GIT_COMMITTER_EMAIL": "ana@example.org",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+def append(repo: Repository, branch: str, file: str, line: bytes, journal: Journal) -> bool:
+    """Commit a line on top of what the tip has; False when that is not what was read."""
+    tip = repo.resolve(branch)
+    oid = repo.oid(file, tip)
+    text = (repo.blob(oid) if oid else b"") + line
+    try:
+        repo.commit(
+            [Change(file, text)],
+            message=line.decode()[:11],
+            author=MIRA,
+            branch=branch,
+            expect={file: oid},
+            journal=journal,
+        )
+    except TipMoved:
+        return False
+    return True
+
+
+def child(path: Path) -> None:
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    with Repository.open(path) as repo:
+        turn = 0
+        while not stopped:
+            branch = repo.head().branch
+            assert branch is not None
+            file = f"conversations/2026-11/22/2026-11-22-1803-{turn // 15:04d}-9f3a77c0.md"
+            journal = Journal.begin(repo, {"turn": turn})
+            line = f"turn {turn:06d}: {random.randbytes(40).hex()}\n"
+            while not append(repo, branch, file, line.encode(), journal):
+                pass
+            os.write(1, f"{branch} {line}".encode())
+            turn += 1
+            time.sleep(random.uniform(0.0, 0.12))
+        repo.level()
+
+
+class Beside:
+    """A person with git beside the writer."""
+
+    def __init__(self, path: Path, dice: random.Random) -> None:
+        self.path = path
+        self.dice = dice
+        self.done: Counter[str] = Counter()
+        self.again = 0
+        self.clashes = 0
+        self.branches = 0
+        editor = path.parent / "editor.sh"
+        editor.write_text('#!/bin/sh\nsleep "$EDITOR_TAKES"\necho "persona: by hand" > "$1"\n')
+        editor.chmod(0o755)
+        self.env = {**os.environ, **_IDENTITY, "GIT_EDITOR": str(editor), "EDITOR_TAKES": "0.1"}
+
+    def git(self, *words: str, give_up_on: str = "\0") -> bool:
+        for _ in range(200):
+            done = subprocess.run(
+                ["git", "-C", str(self.path), *words],
+                capture_output=True,
+                text=True,
+                env=self.env,
+                check=False,
+            )
+            if done.returncode == 0:
+                return True
+            said = done.stdout + done.stderr
+            if any(word in said for word in ("nothing to commit", "no changes added", "No stash")):
+                return False
+            if give_up_on in said:
+                return False
+            # `git stash` says nothing at all when it finds the index locked.
+            busy = (".lock", "cannot lock ref", "could not write index", "stash entry is kept")
+            if said and not any(word in said for word in busy):
+                raise SystemExit(f"git {words}: {said}")
+            self.again += 1
+            # Who was told that the branch has moved is quicker the second time.
+            self.env["EDITOR_TAKES"] = "0.01"
+            if os.environ.get("BESIDE_VERBOSE"):
+                print(words, said.strip()[:150], flush=True)
+            time.sleep(self.dice.uniform(0.1, 0.3))
+        raise SystemExit(f"git {words} never got its turn: {said}")
+
+    def edit(self) -> str:
+        name = f"persona/{self.dice.choice(('10-who', '20-voice', '30-you'))}.md"
+        with (self.path / name).open("a") as file:
+            file.write(f"- line {self.dice.random()}\n")
+        return name
+
+    def act(self) -> None:
+        kind = self.dice.choices(("add", "all", "stash", "branch"), (6, 3, 2, 1))[0]
+        name = self.edit()
+        if kind == "add":
+            self.git("add", name)
+            self.git("commit", "-m", "persona: added by hand")
+        elif kind == "all":
+            self.env["EDITOR_TAKES"] = str(round(self.dice.choice((0.01, 0.1, 0.3)), 3))
+            if self.dice.random() < 0.02:
+                self.env["EDITOR_TAKES"] = "2.6"
+            self.git("commit", "-a")
+        elif kind == "stash":
+            self.git("stash")
+            # A turn that lands while `git stash` looks at the files can be in the stash too.
+            if not self.git("stash", "pop", give_up_on="needs merge"):
+                self.clashes += 1
+                self.git("checkout", "HEAD", "--", "conversations")
+                self.git("stash", "drop")
+            self.git("commit", "-m", "persona: out of the stash", "--", "persona")
+        else:
+            self.branches += 1
+            self.git("checkout", "-b", f"side-{self.branches}")
+            # `checkout -b` reads the tip and switches HEAD a moment later. A turn in between is
+            # staged on the new branch until the writer takes it back: nobody types that fast.
+            time.sleep(0.4)
+            self.git("commit", "-am", "persona: on a new branch")
+        self.done[kind] += 1
+
+
+def show(path: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(path), *words], capture_output=True, check=True)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def check(path: Path, acknowledged: list[tuple[str, str]]) -> list[str]:
+    troubles: list[str] = []
+    tips: dict[str, set[str]] = {}
+    for branch, line in acknowledged:
+        if branch not in tips:
+            tree = show(path, "grep", "-h", "turn ", branch, "--", "conversations")
+            tips[branch] = set(tree.splitlines())
+        if line not in tips[branch]:
+            troubles.append(f"{line[:11]} is not at the tip of {branch}")
+    mixed = 0
+    log = show(path, "log", "--branches", "--format=%x00%H", "--name-only")
+    for block in log.split("\0")[1:]:
+        names = [name for name in block.splitlines()[1:] if name]
+        tops = {name.partition("/")[0] for name in names}
+        if {"persona", "conversations"} <= tops and len(block.splitlines()) < 40:
+            commit = block[:40]
+            if show(path, "rev-list", "--parents", "-1", commit).count(" ") == 1:
+                mixed += 1
+                troubles.append(f"{commit} mixes {sorted(tops)}")
+    fsck = show(path, "fsck", "--full", "--strict")
+    troubles += [line for line in fsck.splitlines() if line and "dangling" not in line]
+    status = show(path, "status", "--porcelain", "--untracked-files=all")
+    if status:
+        troubles.append(f"status: {status}")
+    return troubles
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--times", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--child", type=Path)
+    wanted = parser.parse_args()
+    if wanted.child:
+        child(wanted.child)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    folder = Path(tempfile.mkdtemp(prefix="beside-git-"))
+    path = folder / "mira"
+    files = {f"persona/{name}.md": b"text\n" for name in ("10-who", "20-voice", "30-you")}
+    Repository.create(path, files, message="companion: begin", author=MIRA)
+    output = (folder / "turns").open("w+b")
+    command = [sys.executable, __file__, "--child", str(path)]
+    writer = subprocess.Popen(command, stdout=output)
+    beside = Beside(path, random.Random(wanted.seed))
+    try:
+        for _ in range(wanted.times):
+            beside.act()
+            time.sleep(beside.dice.uniform(0.0, 0.03))
+            if writer.poll() is not None:
+                print(f"the writer died; the repository is left at {path}")
+                return 1
+    finally:
+        writer.terminate()
+        writer.wait()
+    output.seek(0)
+    acknowledged = []
+    for raw in output.read().decode().splitlines():
+        branch, _, line = raw.partition(" ")
+        acknowledged.append((branch, line))
+    troubles = check(path, acknowledged)
+    if troubles:
+        print("\n".join(troubles[:20]), f"\nthe repository is left at {path}")
+        return 1
+    shutil.rmtree(folder)
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(beside.done.items()))
+    print(
+        f"{wanted.times} times git beside {len(acknowledged)} turns ({kinds}; git had to ask again "
+        f"{beside.again} times, {beside.clashes} stashes clashed): every text at the tip of its "
+        "branch, no commit mixed"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from perdure.history.repository import Author, Change, Repository
+
+Git = Callable[..., str]
+TALK = "2026-11-22-1803-9f3a77c0"
+CHUNK = f"conversations/2026-11/22/{TALK}.md"
+
+
+def write(repo: Repository, text: bytes) -> str:
+    mira = Author("Mira", "mira@companion.invalid")
+    repo.commit([Change(CHUNK, text)], message="turn: x", author=mira, branch="main")
+    oid = repo.oid(CHUNK)
+    assert oid is not None
+    return oid
+
+
+def test_what_was_written_here_last_fits(repo: Repository) -> None:
+    with repo.take(TALK) as hand:
+        assert not hand.fits("main", CHUNK, None)
+        oid = write(repo, b"one")
+        assert not hand.fits("main", CHUNK, oid)
+        hand.record("main", CHUNK, oid)
+        assert hand.fits("main", CHUNK, oid)
+        assert not hand.fits("side", CHUNK, oid)
+        assert not hand.fits("main", CHUNK + "x", oid)
+        assert not hand.fits("main", CHUNK, None)
+    with Repository.open(repo.path) as again, again.take(TALK) as hand:
+        assert hand.fits("main", CHUNK, again.oid(CHUNK))
+
+
+def test_one_hand_only(repo: Repository) -> None:
+    hand = repo.take(TALK)
+    assert hand is not None
+    script = (
+        "import sys; from perdure.history.repository import Repository\n"
+        "print(Repository.open(sys.argv[1]).take(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", script, repo.path, TALK]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == b"None\n"
+    with Repository.open(repo.path) as other:
+        assert other.take(TALK) is None
+        assert other.take("another/../one \0") is not None
+    hand.release()
+    assert b"Hand" in subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def test_copies_resets_and_other_machines_do_not_fit(
+    repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(repo, b"one")
+    with repo.take(TALK) as hand:
+        hand.record("main", CHUNK, write(repo, b"one two"))
+    copy = repo.path.with_name("copy")
+    shutil.copytree(repo.path, copy)
+    with Repository.open(copy) as there, there.take(TALK) as hand:
+        assert not hand.fits("main", CHUNK, there.oid(CHUNK)), "a copied folder"
+    with monkeypatch.context() as patch:
+        patch.setattr("perdure.history.leases.machine", lambda: "another")
+        with repo.take(TALK) as hand:
+            assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "another machine"
+    git("reset", "-q", "--hard", "HEAD~1")
+    with repo.take(TALK) as hand:
+        assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "after a reset"
+
+
+def test_a_torn_lease_does_not_fit(repo: Repository) -> None:
+    oid = write(repo, b"one")
+    with repo.take(TALK) as hand:
+        hand.record("main", CHUNK, oid)
+    lease = repo.state_dir / "leases" / TALK
+    lease.write_bytes(lease.read_bytes()[:-9])
+    with repo.take(TALK) as hand:
+        assert not hand.fits("main", CHUNK, oid)

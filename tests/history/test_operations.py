@@ -1,0 +1,641 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from perdure.history import branches, operations, undoing
+from perdure.history import disk as disk_module
+from perdure.history.errors import (
+    BadPath,
+    CheckedOutElsewhere,
+    HistoryError,
+    NothingToUndo,
+    RefElsewhere,
+    Unfinished,
+    UnknownRevision,
+    UnsavedEdits,
+)
+from perdure.history.journal import Journal
+from perdure.history.locks import GitLock
+from perdure.history.moving import Mover
+from perdure.history.operations import RefMove, perform
+from perdure.history.refs import Head, Refs
+from perdure.history.repository import Author, Change, Repository
+from perdure.history.worktree import WorkTree
+from tests.history.test_recovery import Disk
+
+Git = Callable[..., str]
+Sound = Callable[[], None]
+MIRA = Author("Mira", "mira@companion.invalid")
+OPS = "refs/perdure/ops"
+
+
+def turn(repo: Repository, number: int, branch: str = "main") -> str:
+    """Append to one chunk, and now and then make another file or take one away."""
+    changes = [Change("conversations/2026-11/22/a.md", b"turn\n" * number)]
+    if number % 3 == 0:
+        changes.append(Change(f"memory/facts/{number}.md", b"- a fact\n"))
+    if number == 5:
+        changes.append(Change("memory/facts/3.md", None))
+    return repo.commit(changes, message=f"turn: {number}", author=MIRA, branch=branch)
+
+
+@pytest.fixture
+def life(repo: Repository) -> Repository:
+    """Six turns on main."""
+    for number in range(1, 7):
+        turn(repo, number)
+    return repo
+
+
+def tree_of(git: Git, rev: str) -> str:
+    return git("rev-parse", f"{rev}^{{tree}}").strip()
+
+
+# Beginning and switching
+
+
+def test_a_branch_begins_in_the_past_and_the_work_tree_follows(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    done = branches.start_branch(life, "before", "HEAD~3", author=MIRA)
+    assert life.head() == Head("before", life.resolve("main~3"))
+    assert git("symbolic-ref", "HEAD").strip() == "refs/heads/before"
+    assert (life.path / "memory/facts/3.md").exists()
+    assert not (life.path / "memory/facts/6.md").exists()
+    sound()
+    assert done.after.branch == "before"
+    branches.switch(life, "main", author=MIRA)
+    assert (life.path / "memory/facts/6.md").exists()
+    sound()
+    assert git("rev-parse", "--abbrev-ref", "@{-1}").strip() == "before"
+    git("switch", "-q", "-")
+    assert life.head().branch == "before"
+
+
+def test_git_reads_the_index_as_its_own_after_a_switch(life: Repository, git: Git) -> None:
+    # A file as young as the index would rightly be marked as one that git must read again.
+    for path in git("ls-files").splitlines():
+        os.utime(life.path / path, (1_700_000_000, 1_700_000_000))
+    git("update-index", "--refresh")
+    branches.start_branch(life, "before", "HEAD~5", author=MIRA)
+    assert git("diff-files", "--name-only") == "", "stats are right: git reads no file again"
+    assert git("write-tree").strip() == tree_of(git, "before")
+
+
+def test_a_turn_lands_on_a_branch_begun_and_leaves_the_other_alone(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    tip = life.head().commit
+    branches.start_branch(life, "again", "HEAD~2", author=MIRA)
+    turn(life, 9, "again")
+    assert git("rev-parse", "main").strip() == tip
+    assert git("rev-list", "--count", "main..again").strip() == "1"
+    sound()
+
+
+EDITS: list[tuple[str, Callable[[Path, Git], object]]] = [
+    ("you edited it", lambda path, _: path.write_bytes(b"mine\n")),
+    ("something else is staged", lambda path, git: (path.write_bytes(b"m\n"), git("add", "-A"))),
+    ("you deleted it", lambda path, _: path.unlink()),
+]
+
+
+@pytest.mark.parametrize(("reason", "edit"), EDITS, ids=[row[0] for row in EDITS])
+def test_edits_where_the_two_differ_are_refused_by_name(
+    life: Repository, git: Git, reason: str, edit: Callable[[Path, Git], object]
+) -> None:
+    path = life.path / "conversations/2026-11/22/a.md"
+    edit(path, git)
+    before, status = life.head(), git("status", "--porcelain")
+    with pytest.raises(UnsavedEdits, match=r"a\.md") as caught:
+        branches.start_branch(life, "before", "HEAD~3", author=MIRA)
+    assert reason in str(caught.value) or reason == "something else is staged"
+    assert caught.value.next_step
+    assert (life.head(), git("status", "--porcelain")) == (before, status)
+    assert git("for-each-ref", OPS) == ""
+    assert not (life.state_dir / "operation.json").exists()
+
+
+def test_an_untracked_file_in_the_way_is_refused_and_others_come_along(
+    life: Repository, git: Git
+) -> None:
+    (life.path / "notes.txt").write_bytes(b"mine\n")
+    (life.path / "persona/10-who.md").write_bytes(b"edited, the same on both\n")
+    branches.start_branch(life, "before", "HEAD~5", author=MIRA)
+    assert git("status", "--porcelain").split() == ["M", "persona/10-who.md", "??", "notes.txt"]
+    (life.path / "memory/facts").mkdir(parents=True)
+    (life.path / "memory/facts/6.md").write_bytes(b"mine\n")
+    with pytest.raises(UnsavedEdits, match=r"6\.md"):
+        branches.switch(life, "main", author=MIRA)
+    assert (life.path / "memory/facts/6.md").read_bytes() == b"mine\n"
+
+
+def test_folders_and_files_of_one_name_change_places(
+    repo: Repository, git: Git, sound: Sound
+) -> None:
+    repo.commit([Change("x", b"a file\n")], message="m", author=MIRA, branch="main")
+    branches.start_branch(repo, "folder", author=MIRA)
+    repo.commit([Change("x", None)], message="m", author=MIRA, branch="folder")
+    repo.commit([Change("x/y", b"deep\n")], message="m", author=MIRA, branch="folder")
+    branches.switch(repo, "main", author=MIRA)
+    assert (repo.path / "x").read_bytes() == b"a file\n"
+    sound()
+    branches.switch(repo, "folder", author=MIRA)
+    assert (repo.path / "x/y").read_bytes() == b"deep\n"
+    sound()
+    (repo.path / "x/z").write_bytes(b"mine\n")
+    with pytest.raises(UnsavedEdits):
+        branches.switch(repo, "main", author=MIRA)
+    assert (repo.path / "x/z").read_bytes() == b"mine\n"
+
+
+def test_nothing_is_written_through_a_link(repo: Repository, tmp_path: Path) -> None:
+    branches.start_branch(repo, "more", author=MIRA)
+    repo.commit([Change("out/a.md", b"x\n")], message="m", author=MIRA, branch="more")
+    branches.switch(repo, "main", author=MIRA)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (repo.path / "out").symlink_to(elsewhere)
+    with pytest.raises(UnsavedEdits):
+        branches.switch(repo, "more", author=MIRA)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_programs_stay_programs(repo: Repository, git: Git, sound: Sound) -> None:
+    (repo.path / "run.sh").write_bytes(b"echo\n")
+    (repo.path / "run.sh").chmod(0o755)
+    git("add", "-A")
+    git("commit", "-qm", "companion: a program")
+    branches.start_branch(repo, "before", "HEAD~1", author=MIRA)
+    assert not (repo.path / "run.sh").exists()
+    branches.switch(repo, "main", author=MIRA)
+    assert (repo.path / "run.sh").stat().st_mode & 0o100
+    sound()
+
+
+def test_an_open_merge_or_another_work_tree_is_refused(
+    life: Repository, git: Git, tmp_path: Path
+) -> None:
+    branches.start_branch(life, "other", "HEAD~2", author=MIRA, switch_to=False)
+    git("worktree", "add", "-q", str(tmp_path / "there"), "other")
+    with pytest.raises(CheckedOutElsewhere, match="there"):
+        branches.switch(life, "other", author=MIRA)
+    with pytest.raises(CheckedOutElsewhere):
+        branches.drop_branch(life, "other", author=MIRA)
+    with Repository.open(tmp_path / "there") as linked, pytest.raises(CheckedOutElsewhere):
+        branches.switch(linked, "main", author=MIRA)
+    (life.git_dir / "MERGE_HEAD").write_text(life.resolve("other"))
+    with pytest.raises(Unfinished, match="merge"):
+        branches.start_branch(life, "third", "HEAD~1", author=MIRA)
+
+
+def test_an_operation_in_a_linked_work_tree(
+    life: Repository, git: Git, sound: Sound, tmp_path: Path
+) -> None:
+    git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"), "HEAD~2")
+    with Repository.open(tmp_path / "side") as linked:
+        branches.start_branch(linked, "deeper", "HEAD~2", author=MIRA)
+        done = subprocess.run(
+            ["git", "-C", linked.path, "status", "--porcelain", "-b"],
+            capture_output=True, check=True, timeout=20,
+        )  # fmt: skip
+        assert done.stdout == b"## deeper\n"
+        undoing.undo(linked, author=MIRA)
+        assert linked.head().branch == "side"
+    sound()
+
+
+def test_bad_names_and_places_are_refused(life: Repository, git: Git) -> None:
+    branches.start_branch(life, "a/b", author=MIRA, switch_to=False)
+    for name in ("a/b", "a", "a/b/c", "-x", "x..y", "HEAD"):
+        with pytest.raises(BadPath):
+            branches.start_branch(life, name, author=MIRA)
+    with pytest.raises(UnknownRevision):
+        branches.switch(life, "nowhere", author=MIRA)
+    with pytest.raises(UnknownRevision):
+        branches.start_branch(life, "x", "nothing", author=MIRA)
+    with pytest.raises(HistoryError, match="checked out"):
+        branches.drop_branch(life, "main", author=MIRA)
+    wrong = RefMove("refs/heads/a/b", life.resolve("HEAD~1"), life.resolve("HEAD"))
+    with pytest.raises(RefElsewhere):
+        perform(life, "move", "x", [wrong], author=MIRA)
+    assert branches.free_name(life, "a") == "a-2"
+    assert git("branch", "--format=%(refname:short)").split() == ["a/b", "main"]
+
+
+def test_a_packed_branch_and_an_annotated_tag_go_and_come_back(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    branches.start_branch(life, "old", "HEAD~1", author=MIRA, switch_to=False)
+    git("tag", "-a", "-m", "a state", "state", "HEAD~2")
+    git("tag", "light", "HEAD~3")
+    git("pack-refs", "--all")
+    was = git("rev-parse", "state", "old").split()
+    gone = [RefMove("refs/tags/state", was[0], None), RefMove("refs/heads/old", was[1], None)]
+    perform(life, "clean", "both", gone, author=MIRA)
+    assert git("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split() == [
+        "refs/heads/main",
+        "refs/tags/light",
+    ]
+    git("reflog", "expire", "--expire=now", "--all")
+    git("gc", "-q", "--prune=now")
+    undoing.undo(life, author=MIRA)
+    assert git("rev-parse", "state", "old").split() == was
+    sound()
+
+
+# The log of operations
+
+
+def test_everything_that_was_hidden_outlives_gits_own_gc(life: Repository, git: Git) -> None:
+    tip = life.resolve("main")
+    branches.start_branch(life, "again", "HEAD~4", author=MIRA)
+    mine = turn(life, 9, "again")
+    branches.switch(life, "main", author=MIRA)
+    branches.drop_branch(life, "again", author=MIRA)
+    move = RefMove("refs/heads/main", tip, life.resolve("main~2"))
+    perform(life, "rewind", "two back", [move], author=MIRA)
+    git("reflog", "expire", "--expire=now", "--all")
+    git("gc", "-q", "--prune=now")
+    life.close()
+    with Repository.open(life.path) as again:
+        for commit in (tip, mine):
+            assert again.commit_info(commit).subject.startswith("turn:")
+    assert git("fsck", "--full", "--strict") == ""
+
+
+def test_the_list_has_operations_and_plain_commits_newest_first(life: Repository) -> None:
+    branches.tag(life, "before-the-move", "HEAD~1", author=MIRA)
+    listed = operations.operations(life)
+    assert [(entry.kind, entry.is_commit) for entry in listed][:3] in (
+        [("tag", False), ("turn", True), ("turn", True)],
+        [("turn", True), ("tag", False), ("turn", True)],
+    )
+    assert len(listed) == 8
+    assert operations.operations(life, 2, before=listed[1].id) == listed[2:4]
+    (tag,) = [entry for entry in listed if entry.kind == "tag"]
+    assert tag.moves == (RefMove("refs/tags/before-the-move", None, life.resolve("HEAD~1")),)
+    assert (tag.device, tag.author) != ("", None)
+
+
+def test_a_clone_has_no_log(life: Repository, git: Git, tmp_path: Path) -> None:
+    branches.tag(life, "x", author=MIRA)
+    git("clone", "-q", "--no-local", str(life.path), str(tmp_path / "clone"))
+    with Repository.open(tmp_path / "clone") as clone:
+        assert all(entry.is_commit for entry in operations.operations(clone))
+
+
+# Undo and redo
+
+
+def state(repo: Repository, git: Git) -> tuple[str, str, str]:
+    assert git("status", "--porcelain") == ""
+    return (
+        git("symbolic-ref", "HEAD"),
+        tree_of(git, "HEAD"),
+        git("for-each-ref", "--format=%(refname) %(tree)", "refs/heads", "refs/tags"),
+    )
+
+
+def acts(repo: Repository) -> Iterator[None]:
+    """A day: each step is one thing that undo takes back."""
+    yield
+    turn(repo, 7)
+    yield
+    branches.start_branch(repo, "again", "HEAD~3", author=MIRA)
+    yield
+    turn(repo, 8, "again")
+    yield
+    turn(repo, 9, "again")
+    yield
+    branches.tag(repo, "state", author=MIRA)
+    yield
+    branches.switch(repo, "main", author=MIRA)
+    yield
+    repo.commit([Change("persona/20-voice.md", b"Long ones.\n")], message="persona: x",
+                author=MIRA, branch="main")  # fmt: skip
+    yield
+    branches.drop_branch(repo, "again", author=MIRA)
+    yield
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
+    life: Repository, git: Git, sound: Sound, *, pushed: bool
+) -> None:
+    states = []
+    for _ in acts(life):
+        states.append(state(life, git))
+        if pushed:
+            git("update-ref", "refs/remotes/origin/main", "main")
+    for wanted in reversed(states[:-1]):
+        said = undoing.plan_undo(life).says
+        undoing.undo(life, author=MIRA)
+        assert state(life, git) == wanted, said
+        life.close()
+    sound()
+    for wanted in states[1:]:
+        undoing.redo(life, author=MIRA)
+        assert state(life, git) == wanted
+    with pytest.raises(NothingToUndo):
+        undoing.plan_redo(life)
+    for wanted in reversed(states[:-1]):
+        undoing.undo(life, author=MIRA)
+        assert state(life, git) == wanted
+    if pushed:
+        assert git("rev-list", "main..origin/main") == "", "what was pushed was never taken away"
+    git("gc", "-q", "--prune=now")
+    sound()
+
+
+def test_the_first_commit_is_not_undone(repo: Repository) -> None:
+    with pytest.raises(NothingToUndo, match="begins"):
+        undoing.undo(repo, author=MIRA)
+
+
+def test_something_new_after_an_undo_ends_the_way_forth(life: Repository, git: Git) -> None:
+    undoing.undo(life, author=MIRA)
+    turn(life, 20)
+    with pytest.raises(NothingToUndo, match="something new"):
+        undoing.redo(life, author=MIRA)
+    undoing.undo(life, author=MIRA)
+    assert tree_of(git, "HEAD") == tree_of(git, "HEAD@{0}")
+    assert life.commit_info("HEAD").subject == "turn: 5"
+
+
+def test_undo_refuses_where_git_has_moved_what_it_would_put_back(
+    life: Repository, git: Git
+) -> None:
+    branches.start_branch(life, "again", "HEAD~1", author=MIRA)
+    git("reset", "-q", "--hard", "HEAD~2")
+    with pytest.raises(RefElsewhere) as caught:
+        undoing.plan_undo(life)
+    assert caught.value.next_step
+    git("reset", "-q", "--hard", "main~1")
+    undoing.undo(life, author=MIRA)
+    assert life.head().branch == "main"
+
+
+def test_a_branch_that_a_remote_knows_stays(life: Repository, git: Git) -> None:
+    branches.start_branch(life, "again", "HEAD~1", author=MIRA)
+    turn(life, 11, "again")
+    git("update-ref", "refs/remotes/origin/again", "again")
+    undoing.undo(life, author=MIRA)
+    assert life.commit_info("again").subject == "revert: undo turn: 11"
+    plan = undoing.plan_undo(life)
+    assert any("stays, because it was pushed" in line for line in plan.says)
+    undoing.undo(life, plan, author=MIRA)
+    assert life.head().branch == "main"
+    assert life.resolve("again")
+
+
+def test_a_plan_that_is_old_is_refused(life: Repository) -> None:
+    plan = undoing.plan_undo(life)
+    turn(life, 12)
+    with pytest.raises(RefElsewhere):
+        undoing.undo(life, plan, author=MIRA)
+
+
+def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    with Repository.open(life.path) as session:
+        journal = Journal.begin(session, {"turn": 7})
+        session.commit(
+            [Change("conversations/2026-11/22/a.md", b"turn\n" * 7)],
+            message="turn: 7", author=MIRA, branch="main", journal=journal,
+        )  # fmt: skip
+        undoing.undo(life, author=MIRA)
+        session.commit([Change("b.md", b"x")], message="m", author=MIRA, branch="main")
+        assert session.read("conversations/2026-11/22/a.md") == b"turn\n" * 6
+    sound()
+
+
+# Crashes
+
+STEPS = [
+    ("perdure.history.packs.PackWriter.write", False),
+    ("perdure.history.refs.Refs.prepare_head", False),
+    ("perdure.history.checkout.Checkout.survey", False),
+    ("perdure.history.refs.Refs.hold", False),
+    ("perdure.history.moving.Mover._write_intent", False),
+    ("perdure.history.refs.Refs.publish", False),
+    ("perdure.history.refs.Refs.settle", True),
+    ("perdure.history.moving.Mover._follow", True),
+    ("perdure.history.checkout.Checkout.carry", True),
+    ("perdure.history.worktree.WorkTree.remove", True),
+    ("perdure.history.worktree.WorkTree.write", True),
+    ("perdure.history.checkout.Checkout.index", True),
+    ("perdure.history.refs.Refs.remove", True),
+    ("perdure.history.moving.Mover._log", True),
+    ("perdure.history.moving.Mover._drop_intent", True),
+]
+SCRIPT = """
+import os, sys
+from perdure.history.repository import *
+from perdure.history.operations import *
+import {module} as module
+owner = getattr(module, {owner!r})
+inner, left = owner.{name}, {skip}
+def dying(*given, **more):
+    global left
+    if left == 0:
+        os._exit(9)
+    left -= 1
+    return inner(*given, **more)
+repo = Repository.open(sys.argv[1])
+mira = Author('Mira', 'mira@companion.invalid')
+owner.{name} = dying
+old, gone = repo.resolve('main'), repo.resolve('gone')
+start = repo.resolve('main~4')
+perform(repo, 'rewind', 'four back', [
+    RefMove('refs/heads/again', None, start),
+    RefMove('refs/heads/gone', gone, None),
+    RefMove('refs/tags/here', None, old),
+], author=mira, head='again')
+os._exit(3)
+"""
+
+
+def die(repo: Repository, function: str, skip: int = 0) -> int:
+    module, owner, name = function.rsplit(".", 2)
+    text = SCRIPT.format(module=module, owner=owner, name=name, skip=skip)
+    done = subprocess.run(
+        [sys.executable, "-c", text, repo.path], check=False, capture_output=True, timeout=60
+    )
+    assert done.returncode in {3, 9}, done.stderr.decode()
+    return done.returncode
+
+
+def is_done(repo: Repository, git: Git) -> bool:
+    """Whether the operation was carried out; neither half is an error."""
+    refs = git("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split()
+    branch = git("symbolic-ref", "--short", "HEAD").strip()
+    if branch == "main":
+        assert refs == ["refs/heads/gone", "refs/heads/main"]
+    else:
+        assert (branch, refs) == (
+            "again",
+            ["refs/heads/again", "refs/heads/main", "refs/tags/here"],
+        )
+    return branch == "again"
+
+
+@pytest.mark.parametrize(("function", "done"), STEPS, ids=[row[0][16:] for row in STEPS])
+def test_dying_at_any_step_leaves_all_of_it_or_nothing(
+    life: Repository, git: Git, sound: Sound, function: str, *, done: bool
+) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    git("pack-refs", "--all")
+    life.close()
+    assert die(life, function) == 9
+    with Repository.open(life.path) as again:
+        assert again.recovery_trouble == ""
+        assert is_done(again, git) == done
+        assert not list(again.git_dir.rglob("*.lock")) or list(again.git_dir.rglob("*.lock")) == [
+            again.state_dir / "commit.lock"
+        ]
+        assert not (again.state_dir / "operation.json").exists()
+        sound()
+        if done:
+            undoing.undo(again, author=MIRA)
+            assert again.resolve("gone") == again.resolve("main~1")
+        turn(again, 30)
+    sound()
+
+
+def test_dying_at_every_single_lock_and_file(life: Repository, git: Git, sound: Sound) -> None:
+    """Not only at the first call of a function: at each one."""
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    seen = set()
+    for function in ("locks.GitLock.publish", "locks.GitLock.take", "worktree.WorkTree.write"):
+        for skip in range(12):
+            code = die(life, f"perdure.history.{function}", skip)
+            with Repository.open(life.path) as again:
+                done = is_done(again, git)
+                seen.add(done)
+                sound()
+                if done:
+                    undoing.undo(again, author=MIRA)
+            if code == 3:
+                break
+        else:
+            pytest.fail("never came to its end")
+    assert seen == {True, False}
+
+
+def test_a_crash_in_the_recovery_is_met_by_the_same_rules(
+    life: Repository, git: Git, sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    die(life, "perdure.history.moving.Mover._follow")
+
+    class Stop(BaseException):
+        pass
+
+    def stop(*_: object, **__: object) -> None:
+        raise Stop
+
+    for owner, name in ((WorkTree, "write"), (GitLock, "publish"), (Mover, "_drop_intent")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, stop)
+            with pytest.raises(Stop):
+                Repository.open(life.path)
+    with Repository.open(life.path) as again:
+        assert is_done(again, git)
+    sound()
+
+
+def test_a_session_that_is_open_finishes_what_another_process_left(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    die(life, "perdure.history.checkout.Checkout.carry")
+    turn(life, 31)
+    assert is_done(life, git)
+    assert life.commit_info("main").subject == "turn: 31"
+    sound()
+
+
+def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    die(life, "perdure.history.moving.Mover._follow")
+    for lock in life.git_dir.rglob("*.lock"):
+        if lock.name != "commit.lock":
+            lock.unlink()
+    git("branch", "-qf", "gone", "main~3")
+    with Repository.open(life.path) as again:
+        assert again.recovery_trouble == ""
+        assert again.resolve("gone") == again.resolve("main~3")
+        assert again.head().branch == "again"
+        with pytest.raises(RefElsewhere, match="gone"):
+            undoing.plan_undo(again)
+    assert git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("entries", [False, True])
+def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
+    life: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, entries: bool
+) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    disk = Disk(life.path)
+    cuts: list[Path] = []
+
+    def cut() -> None:
+        place = tmp_path / f"cut-{len(cuts)}"
+        disk.after_the_cut(place, entries=entries)
+        cuts.append(place)
+
+    with disk.watch(monkeypatch), monkeypatch.context() as patch:
+        for owner, name in (
+            (Refs, "prepare"), (Refs, "hold"), (Refs, "publish"), (disk_module, "replace_file"),
+            (Refs, "remove"), (Mover, "_write_intent"), (Mover, "_follow"), (GitLock, "publish"),
+            (WorkTree, "write"), (WorkTree, "remove"), (Mover, "_log"), (Mover, "_drop_intent"),
+        ):  # fmt: skip
+            inner = getattr(owner, name)
+
+            def stepping(*args: object, _inner: object = inner, **more: object) -> object:
+                cut()
+                return _inner(*args, **more)
+
+            patch.setattr(owner, name, stepping)
+        perform(
+            life, "rewind", "four back",
+            [
+                RefMove("refs/heads/again", None, life.resolve("main~4")),
+                RefMove("refs/heads/gone", life.resolve("gone"), None),
+                RefMove("refs/tags/here", None, life.resolve("main")),
+            ],
+            author=MIRA, head="again",
+        )  # fmt: skip
+    cut()
+    assert len(cuts) > 15
+    monkeypatch.setattr("perdure.history.moving.boot", lambda: "another start")
+    seen = set()
+    for place in cuts:
+
+        def run(*words: str, at: Path = place) -> str:
+            done = subprocess.run(
+                ["git", "-C", at, *words], check=False, capture_output=True, timeout=20
+            )
+            return done.stdout.decode() + done.stderr.decode()
+
+        with Repository.open(place) as again:
+            assert again.recovery_trouble == ""
+            seen.add(is_done(again, run))
+            assert run("status", "--porcelain") == ""
+            turn(again, 40)
+        said = run("fsck", "--full", "--strict").splitlines()
+        assert [line for line in said if "dangling" not in line] == []
+    assert seen == {True, False}
+    assert is_done(life, lambda *words: run(*words, at=life.path))
