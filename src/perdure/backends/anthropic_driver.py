@@ -1,0 +1,124 @@
+"""The Anthropic driver: a model behind a server that has ``/v1/messages``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from perdure.backends.errors import BadParameter
+from perdure.backends.hosted import ApiServer, HostedBackend, api_address
+from perdure.backends.llama_tokens import chat_messages
+from perdure.backends.protocol import BackendSpec, PromptMessage, Request
+
+if TYPE_CHECKING:
+    from perdure.backends.anthropic_server import AnthropicServer
+    from perdure.backends.waiting import Timeouts
+
+DEFAULT_ADDRESS = "https://api.anthropic.com"
+DEFAULT_WINDOW = 200_000
+"""Tokens; every model of this provider has them, where the list of models names no other number."""
+
+OPENER = "(The conversation begins.)"
+"""The user's message before a greeting: the protocol wants the user to be first."""
+
+_WITH_SAMPLING = {"anthropic-version": "2023-06-01"}
+_SAMPLING = ("temperature", "top_p", "top_k")
+
+
+class AnthropicBackend(HostedBackend):
+    """A model behind a server of Anthropic's protocol; a `Backend`."""
+
+    def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
+        """Nothing is imported or asked yet.
+
+        Raises:
+            BadParameter: the manifest asks for something that this driver does not have, or names
+                an address that cannot be used.
+        """
+        address = api_address(spec, DEFAULT_ADDRESS, "")
+        # The package adds it.
+        address = replace(address, url=address.url.removesuffix("/v1"))
+        super().__init__(
+            spec,
+            timeouts,
+            address=address,
+            honoured=(*_SAMPLING, "stop", "max_tokens"),
+            default_window=DEFAULT_WINDOW,
+        )
+        if self._parameters.get("temperature", 0) > 1:
+            raise BadParameter(
+                f"backend {spec.name}: temperature is {self._parameters['temperature']}",
+                next_step="give it a number from 0 to 1, this protocol has no more",
+            )
+
+    async def count(self, messages: tuple[PromptMessage, ...]) -> int:
+        """Tokens of a prompt as the provider counts them, who sees it; for an explicit check.
+
+        Raises:
+            BackendError: as for a reply.
+        """
+        system, turns = folded(messages)
+        body = {"model": self._spec.model, "messages": turns}
+        server = cast("AnthropicServer", (await self._open_server()).server)
+        return await server.count({**body, "system": system} if system else body)
+
+    def _body(self, request: Request, limit: int) -> dict[str, Any]:
+        given = dict(self._parameters)
+        given.pop("max_tokens", None)
+        if "stop" in given:
+            given["stop_sequences"] = given.pop("stop")
+        if given.get("top_k") == 0:
+            # "No limit" is said by saying nothing.
+            del given["top_k"]
+        more = {name: given.pop(name) for name in _SAMPLING if name in given}
+        system, messages = folded(request.messages)
+        return {
+            "model": self._spec.model,
+            "max_tokens": limit,
+            "messages": messages,
+            "stream": True,
+            **({"system": system} if system else {}),
+            **given,
+            # Version 2026-10-21, which the package (2.12) sends, refuses these for every model; in
+            # the one before, a model that does not have them says so itself.
+            **({"extra_body": more, "extra_headers": _WITH_SAMPLING} if more else {}),
+        }
+
+    def _package(self) -> Callable[..., ApiServer]:
+        from perdure.backends.anthropic_server import AnthropicServer
+
+        return AnthropicServer
+
+
+def folded(
+    messages: tuple[PromptMessage, ...],
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """A prompt as this protocol has it: the system text apart, then user and assistant in turns.
+
+    The system messages at the front become the system text, marked for the provider's cache. A
+    later one becomes a marked line of the user's message, as the protocol knows no other place.
+    Messages of the same side are joined, and empty ones, which are refused, left out.
+    """
+    front = 0
+    while front < len(messages) and messages[front].role == "system":
+        front += 1
+    system = "\n\n".join(each.content for each in messages[:front] if each.content.strip())
+    turns: list[dict[str, str]] = []
+    for message in chat_messages(messages[front:]):
+        role, content = message["role"], message["content"]
+        if not content.strip():
+            continue
+        if role == "system":
+            role, content = "user", f"[Instructions for this reply: {content.strip()}]"
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += f"\n\n{content}"
+        else:
+            turns.append({"role": role, "content": content})
+    if not turns or turns[0]["role"] != "user":
+        turns.insert(0, {"role": "user", "content": OPENER})
+    if turns[-1]["role"] == "assistant":
+        # White space at the end of a reply that is to be gone on with is refused.
+        turns[-1]["content"] = turns[-1]["content"].rstrip()
+    cached = {"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}
+    return ([cached] if system else []), turns

@@ -1,0 +1,166 @@
+"""Talks with one server of Anthropic's protocol, with the `anthropic` package.
+
+Importing this takes a second, which the package needs for its classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import anthropic
+
+from perdure.backends.addresses import Address
+from perdure.backends.hosted import fields, text, whole
+from perdure.backends.protocol import (
+    Finished,
+    OfferedModel,
+    Piece,
+    StopReason,
+    StreamEvent,
+    Thinking,
+    Usage,
+)
+from perdure.backends.sdk_server import Reading, SdkServer
+from perdure.backends.sdk_wire import PLACEHOLDER, NotOffered, SdkWire
+from perdure.backends.waiting import Timeouts
+
+_STOPS: dict[str, StopReason] = {
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refused",
+}
+_PAGE = 100
+_PAGES = 10
+"""A server whose list has no end is not followed further."""
+
+
+class AnthropicServer(SdkServer):
+    """Connections to one server, for one backend."""
+
+    def __init__(
+        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
+    ) -> None:
+        """Nothing is asked yet. ``name`` is the backend's."""
+        super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
+        self._sdk = anthropic.AsyncAnthropic(
+            api_key=PLACEHOLDER,
+            base_url=address.url,
+            max_retries=0,
+            # Without a number the package refuses long replies and sets its own limit.
+            timeout=anthropic.Timeout(None, connect=timeouts.connect),
+            http_client=self.wire.client(),
+        )
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self._sdk.close()
+
+    async def window(self) -> int:
+        """What the server says about the model. Raises BackendError."""
+        path = f"/v1/models/{quote(self._model, safe='')}"
+        try:
+            answer = await self.wire.answer(self._sdk.get(path, cast_to=object))
+        except NotOffered:
+            return 0
+        if not isinstance(answer, dict):
+            raise self.wire.nonsense()
+        return whole(answer.get("max_input_tokens")) or 0
+
+    async def models(self) -> list[OfferedModel]:
+        """The list of models, page after page. Raises BackendError."""
+        found: list[OfferedModel] = []
+        after = ""
+        for _ in range(_PAGES):
+            page = await self._page(after)
+            for each in map(fields, page.get("data", ())):
+                window = whole(each.get("max_input_tokens")) or 0
+                found.append(OfferedModel(text(each.get("id")), context_window=window))
+            last = text(page.get("last_id"))
+            if page.get("has_more") is not True or not last or last == after:
+                break
+            after = last
+        return found
+
+    async def _page(self, after: str) -> Mapping[str, Any]:
+        """A page of the list; an empty one where the server has no list."""
+        query = {"limit": _PAGE, **({"after_id": after} if after else {})}
+        asking = self._sdk.get("/v1/models", cast_to=object, options={"params": query})
+        try:
+            answer = await self.wire.answer(asking)
+        except NotOffered:
+            return {}
+        if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+            raise self.wire.nonsense()
+        return answer
+
+    async def count(self, body: dict[str, Any]) -> int:
+        """Tokens of a prompt as the server counts them: a question of its own over the network.
+
+        ``body`` has model, messages and system. Raises BackendError, NotOffered.
+        """
+        answer = await self.wire.answer(self._sdk.messages.count_tokens(**body))
+        return whole(self.wire.plain(answer).get("input_tokens")) or 0
+
+    def _key_headers(self, secret: str) -> dict[str, str]:
+        return {"x-api-key": secret}
+
+    def _asking(self, body: dict[str, Any]) -> Awaitable[object]:
+        return self._sdk.messages.create(**body)
+
+    def _reading(self) -> Reading:
+        return _Events(self.wire, self._name)
+
+
+class _Events(Reading):
+    """Reads the events of ``/v1/messages``."""
+
+    def __init__(self, wire: SdkWire, name: str) -> None:
+        super().__init__(wire, name)
+        self._stopping: StopReason = "unknown"
+        self._counts: dict[str, Any] = {}
+        self._model = ""
+
+    def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
+        found: list[StreamEvent] = []
+        match data.get("type"):
+            case "message_start":
+                message = fields(data.get("message"))
+                self._model = text(message.get("model"))
+                self._counts.update(fields(message.get("usage")))
+            case "content_block_start":
+                found = self._words(fields(data.get("content_block")))
+            case "content_block_delta":
+                found = self._words(fields(data.get("delta")))
+            case "message_delta":
+                reason = fields(data.get("delta")).get("stop_reason")
+                self._stopping = _STOPS.get(str(reason), "unknown")
+                later = fields(data.get("usage")).items()
+                self._counts.update({name: count for name, count in later if count is not None})
+            case "message_stop":
+                self.stop = self._stopping
+            case "error":
+                raise self._wire.error(200, data)
+        return found
+
+    def _words(self, block: Mapping[str, Any]) -> list[StreamEvent]:
+        thought, said = text(block.get("thinking")), text(block.get("text"))
+        self._replied = self._replied or bool(said)
+        return [*([Thinking(thought)] if thought else []), *([Piece(said)] if said else [])]
+
+    def finished(self, *, done: bool) -> Finished:  # noqa: ARG002 - this protocol has its own
+        return super().finished(done=False)
+
+    def _end(self, stop: StopReason) -> Finished:
+        return Finished(stop, self._usage(), self._model)
+
+    def _usage(self) -> Usage:
+        new = whole(self._counts.get("input_tokens"))
+        reused = whole(self._counts.get("cache_read_input_tokens"))
+        written = whole(self._counts.get("cache_creation_input_tokens"))
+        # The protocol counts what came from its cache, or went into it, apart from the rest.
+        prompt = new + (reused or 0) + (written or 0) if new is not None else None
+        return Usage(prompt, whole(self._counts.get("output_tokens")), reused)

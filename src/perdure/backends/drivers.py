@@ -1,0 +1,65 @@
+"""From a spec to its driver; a driver's module is imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from perdure.backends.errors import DriverMissing
+from perdure.backends.protocol import Backend, BackendSpec
+
+
+def _embedded(spec: BackendSpec) -> Backend:
+    # Pulls in asyncio and http.client, which commands that talk to no model do without.
+    from perdure.backends.embedded import EmbeddedBackend
+
+    return EmbeddedBackend(spec)
+
+
+def _ollama(spec: BackendSpec) -> Backend:
+    from perdure.backends.ollama_driver import OllamaBackend
+
+    return OllamaBackend(spec)
+
+
+def _anthropic(spec: BackendSpec) -> Backend:
+    from perdure.backends.anthropic_driver import AnthropicBackend
+
+    return AnthropicBackend(spec)
+
+
+def _openai(spec: BackendSpec) -> Backend:
+    from perdure.backends.openai_driver import OpenAIBackend
+
+    return OpenAIBackend(spec)
+
+
+_DRIVERS: dict[str, Callable[[BackendSpec], Backend]] = {
+    "anthropic": _anthropic,
+    "embedded": _embedded,
+    "ollama": _ollama,
+    "openai": _openai,
+}
+
+DRIVERS = tuple(_DRIVERS)
+"""The names that a manifest's ``driver`` may have in this version."""
+
+
+def make_backend(spec: BackendSpec) -> Backend:
+    """The backend that a spec describes, not yet opened; one that refuses, if it is disabled.
+
+    Raises:
+        DriverMissing: this version has no such driver.
+        BadParameter: the driver does not have a field or parameter of the spec.
+    """
+    if spec.disabled:
+        from perdure.backends.disabled import DisabledBackend
+
+        return DisabledBackend(spec)
+    try:
+        make = _DRIVERS[spec.driver]
+    except KeyError:
+        raise DriverMissing(
+            f"backend {spec.name} asks for the driver {spec.driver!r}, which this version lacks",
+            next_step=f"drivers here: {', '.join(DRIVERS)}",
+        ) from None
+    return make(spec)

@@ -1,0 +1,342 @@
+"""The embedded driver: llama.cpp in this very process, through xllamacpp.
+
+llama.cpp runs as xllamacpp's `Server`: generation is called directly, with a callback per piece,
+in a worker thread of each reply. The server also listens on a loopback port and cannot be told
+not to; a random key of this process guards it, and token counts are asked over it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import threading
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from perdure.backends.digests import file_digest
+from perdure.backends.errors import (
+    BackendError,
+    BadParameter,
+    ContextExceeded,
+    ModelMissing,
+    ProtocolError,
+    StreamCut,
+    Unreachable,
+)
+from perdure.backends.llama_settings import import_xllamacpp, server_parameters
+from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
+from perdure.backends.models import CATALOGUE, locate, verify
+from perdure.backends.parameters import checked_parameters
+from perdure.backends.protocol import (
+    BackendSpec,
+    Fingerprint,
+    Finished,
+    Piece,
+    Request,
+    StopReason,
+    StreamEvent,
+    Thinking,
+    Tokenizer,
+    Usage,
+)
+from perdure.backends.thoughts import thoughts_apart
+
+HONOURED = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "repeat_penalty",
+        "seed",
+        "stop",
+        "max_tokens",
+    }
+)
+
+_STOPS: dict[str, StopReason] = {"stop": "end", "length": "length"}
+
+
+class _Server(Protocol):
+    """What this driver uses of ``xllamacpp.Server``, which ships no types."""
+
+    listening_address: str
+
+    def handle_metrics(self) -> str: ...
+
+    def handle_chat_completions(
+        self, body: dict[str, Any], callback: Callable[[dict[str, Any]], bool]
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A running server and what it said about its model."""
+
+    server: _Server
+    calls: LoopbackCalls
+    tokenizer: LlamaTokenizer
+    window: int
+    details: dict[str, str]
+
+
+class _Relay:
+    """Carries the pieces of one reply from the worker thread to the event loop."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.worker: threading.Thread | None = None
+        self.pieces: asyncio.Queue[dict[str, Any] | BackendError | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+
+    def put(self, item: dict[str, Any] | BackendError | None) -> None:
+        """From the worker. A loop that is closed has nobody left to hear."""
+        try:
+            self._loop.call_soon_threadsafe(self.pieces.put_nowait, item)
+        except RuntimeError:
+            self.stop = True
+
+    def piece(self, item: dict[str, Any]) -> bool:
+        """The callback: True makes llama.cpp stop.
+
+        A process that is on its way out stops too: the interpreter waits for the worker.
+        """
+        if not (self.stop or not threading.main_thread().is_alive()):
+            self.put(item)
+        return self.stop or not threading.main_thread().is_alive()
+
+
+class EmbeddedBackend:
+    """A GGUF model in this process; a `Backend`."""
+
+    def __init__(self, spec: BackendSpec) -> None:
+        """Nothing is loaded or imported yet.
+
+        Raises:
+            BadParameter: the manifest asks for something that this driver does not have.
+        """
+        for field in ("address", "key", "allow_http", "connect_timeout", "timeout"):
+            if getattr(spec, field):
+                raise BadParameter(
+                    f"backend {spec.name}: the embedded driver has no {field}",
+                    next_step=f"remove {field} from the manifest",
+                )
+        self._spec = spec
+        self._parameters = checked_parameters(spec, HONOURED)
+        self._loaded: _Loaded | None = None
+        self._opening = asyncio.Lock()
+        self._replies: set[_Relay] = set()
+
+    @property
+    def spec(self) -> BackendSpec:
+        return self._spec
+
+    @property
+    def hosted(self) -> bool:
+        return False
+
+    @property
+    def rehearsal(self) -> bool:
+        return self._spec.model in CATALOGUE
+
+    async def open(self) -> None:
+        """Find, check and load the model, in a thread.
+
+        Raises:
+            ModelMissing: no such file, or llama.cpp cannot load it.
+            WrongChecksum: a model of the catalogue whose file is another one.
+            DriverMissing: xllamacpp is not installed.
+        """
+        async with self._opening:
+            if self._loaded is None:
+                self._loaded = await asyncio.to_thread(_load, self._spec)
+
+    async def close(self) -> None:
+        """Stop running replies, wait for their threads and free the model."""
+        async with self._opening:
+            loaded, self._loaded = self._loaded, None
+            if loaded is None:
+                return
+            workers = [relay.worker for relay in self._replies if relay.worker]
+            for relay in self._replies:
+                relay.stop = True
+            for worker in workers:
+                await asyncio.to_thread(worker.join)
+            loaded.calls.close()
+
+    async def context_window(self) -> int:
+        return (await self._open_model()).window
+
+    async def tokenizer(self) -> Tokenizer:
+        return (await self._open_model()).tokenizer
+
+    async def fingerprint(self) -> Fingerprint:
+        details = (await self._open_model()).details
+        return Fingerprint(short=details["digest"].removeprefix("sha256:")[:16], details=details)
+
+    @thoughts_apart
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one reply; replies asked for at once are answered one after another.
+
+        Raises:
+            ContextExceeded: the prompt does not fit into the window; nothing was generated.
+            StreamCut: the model was closed in the middle of the reply.
+            BackendError: everything that ``open`` raises, and ProtocolError.
+        """
+        loaded = await self._open_model()
+        relay = _Relay()
+        relay.worker = threading.Thread(
+            target=_generate, args=(loaded.server, self._body(request), relay), name="llama-reply"
+        )
+        self._replies.add(relay)
+        del loaded
+        relay.worker.start()
+        reading = _Reading(self._spec.model)
+        try:
+            while (item := await relay.pieces.get()) is not None:
+                for event in reading.events(item):
+                    yield event
+            yield reading.finished()
+        finally:
+            relay.stop = True
+            self._replies.discard(relay)
+
+    async def _open_model(self) -> _Loaded:
+        await self.open()
+        if self._loaded is None:
+            raise Unreachable(f"backend {self._spec.name} was closed while it was opening")
+        return self._loaded
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        parameters = dict(self._parameters)
+        limit = min(request.max_tokens, parameters.pop("max_tokens", request.max_tokens))
+        if limit < 1:
+            raise BadParameter(f"a reply of {limit} tokens cannot be asked for")
+        return {
+            "messages": chat_messages(request.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            # A callback per step of the prompt: without it nothing can be stopped before the
+            # first piece.
+            "return_progress": True,
+            "max_tokens": limit,
+            # Reused prompt state changes the last bits of the logits, so the same seed would not
+            # give the same text. Without a seed nobody can tell and the speed is wanted.
+            "cache_prompt": "seed" not in parameters,
+            **parameters,
+        }
+
+
+def _generate(server: _Server, body: dict[str, Any], relay: _Relay) -> None:
+    """The worker thread of one reply; whatever happens, the relay hears of the end."""
+    try:
+        server.handle_chat_completions(body, relay.piece)
+    except Exception as error:  # noqa: BLE001 - a thread's error must reach who awaits the reply
+        relay.put(ProtocolError(f"llama.cpp refused the request: {error}"))
+    finally:
+        relay.put(None)
+
+
+class _Reading:
+    """Reads llama.cpp's chunks, which have the shape of OpenAI's, into events."""
+
+    def __init__(self, model: str) -> None:
+        self._model = Path(model).name
+        self._stop: StopReason | None = None
+        self._usage = Usage(None, None)
+
+    def events(self, item: dict[str, Any] | BackendError) -> list[StreamEvent]:
+        """Raises the error where the item is or holds one."""
+        if isinstance(item, BackendError):
+            raise item
+        if "error" in item:
+            raise _error_of(item["error"])
+        usage = item.get("usage")
+        if usage:
+            self._usage = Usage(
+                prompt=usage.get("prompt_tokens"),
+                reply=usage.get("completion_tokens"),
+                prompt_reused=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+            )
+        found: list[StreamEvent] = []
+        for choice in item.get("choices") or ():
+            delta = choice.get("delta") or {}
+            if delta.get("reasoning_content"):
+                found.append(Thinking(delta["reasoning_content"]))
+            if delta.get("content"):
+                found.append(Piece(delta["content"]))
+            if choice.get("finish_reason"):
+                self._stop = _STOPS.get(choice["finish_reason"], "unknown")
+        return found
+
+    def finished(self) -> Finished:
+        """The end mark. Raises StreamCut where llama.cpp stopped without one."""
+        if self._stop is None:
+            raise StreamCut("the embedded model was stopped in the middle of its reply")
+        return Finished(self._stop, self._usage, self._model)
+
+
+def _error_of(error: object) -> BackendError:
+    if not isinstance(error, dict):
+        return ProtocolError(f"llama.cpp reports: {error}")
+    if error.get("type") == "exceed_context_size_error":
+        return ContextExceeded(int(error["n_prompt_tokens"]), int(error["n_ctx"]))
+    return ProtocolError(f"llama.cpp reports: {error.get('message', error)}")
+
+
+def _load(spec: BackendSpec) -> _Loaded:
+    path = locate(spec.model)
+    # Hashed before loading: the wrong file is never run, and reading it here, without Python's
+    # lock, spares llama.cpp the disk while it holds that lock.
+    known = CATALOGUE.get(spec.model)
+    digest = verify(path, known) if known else _digest_of(path)
+    xllamacpp = import_xllamacpp()
+    key = secrets.token_urlsafe(32)
+    try:
+        server = xllamacpp.Server(server_parameters(xllamacpp, spec, path, key))
+    except RuntimeError as error:
+        raise ModelMissing(
+            f"llama.cpp cannot load {path}", next_step="is it a whole GGUF file that fits in memory"
+        ) from error
+    _wait_for_loop(server)
+    calls = LoopbackCalls(server.listening_address, key)
+    props = calls.call("GET", "/props")
+    window = int(props["default_generation_settings"]["n_ctx"])
+    details = _details(digest, props, calls.call("GET", "/v1/models"), xllamacpp.__version__)
+    return _Loaded(server, calls, LlamaTokenizer(calls, f"llama.cpp {path.name}"), window, details)
+
+
+def _wait_for_loop(server: _Server) -> None:
+    """Return once the server's loop answers.
+
+    Bug of xllamacpp 2026.10: its constructor returns before the loop runs, and the loop forgets
+    that it was told to end before it began. A server let go in that moment waits for its loop
+    without end, and with it the whole process, since the destructor holds Python's lock.
+    """
+    server.handle_metrics()
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise ModelMissing(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _details(
+    digest: str, props: dict[str, Any], models: dict[str, Any], version: str
+) -> dict[str, str]:
+    meta = models["data"][0].get("meta") or {}
+    template = str(props.get("chat_template", ""))
+    return {
+        "digest": f"sha256:{digest}",
+        "quantisation": str(props.get("model_ftype", "")),
+        "template": f"sha256:{hashlib.sha256(template.encode()).hexdigest()}",
+        "adapters": "",
+        "context_length": str(meta.get("n_ctx_train", "")),
+        "parameters": str(meta.get("n_params", "")),
+        "runtime": f"xllamacpp {version}",
+    }

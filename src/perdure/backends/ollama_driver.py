@@ -1,0 +1,180 @@
+"""The Ollama driver: a model behind an Ollama server, of this machine or another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from perdure.backends.addresses import checked_address
+from perdure.backends.discover import DEFAULT_PORT
+from perdure.backends.errors import (
+    ContextExceeded,
+)
+from perdure.backends.llama_tokens import chat_messages
+from perdure.backends.ollama_model import (
+    OllamaModel,
+    cloud_name,
+    described,
+    digest_of,
+    listed_entry,
+    prompt_was_cut,
+)
+from perdure.backends.protocol import (
+    BackendSpec,
+    Fingerprint,
+    Finished,
+    Piece,
+    Request,
+    StopReason,
+    StreamEvent,
+    Thinking,
+    Tokenizer,
+    Usage,
+)
+from perdure.backends.server_backend import ServerBackend
+from perdure.backends.thoughts import thoughts_apart
+from perdure.backends.tokens import tokenizer_for
+from perdure.backends.waiting import Timeouts
+
+if TYPE_CHECKING:
+    from ollama import ChatResponse
+
+    from perdure.backends.ollama_server import OllamaServer
+
+_OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repeat_penalty": "repeat_penalty",
+    "seed": "seed",
+    "stop": "stop",
+    "max_tokens": "num_predict",
+}
+"""Common names of parameters, and Ollama's."""
+
+_STOPS: dict[str, StopReason] = {"stop": "end", "length": "length"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    server: OllamaServer
+    version: str
+    model: OllamaModel
+    tokenizer: Tokenizer
+
+
+class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
+    """A model behind an Ollama server; a `Backend`."""
+
+    def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
+        """Nothing is imported or asked yet.
+
+        Raises:
+            BadParameter: the manifest asks for something that this driver does not have, or names
+                an address that cannot be used.
+        """
+        address = spec.address or f"127.0.0.1:{DEFAULT_PORT}"
+        super().__init__(
+            spec,
+            timeouts,
+            address=checked_address(address, spec.name, DEFAULT_PORT, allow_http=spec.allow_http),
+            honoured=_OPTIONS,
+        )
+        self._cloud = cloud_name(spec.model)
+
+    @property
+    def hosted(self) -> bool:
+        """Also true for a model whose prompts an Ollama of this machine passes on to its cloud.
+
+        Such a model is known by its name, and by the server's list once the backend is open.
+        """
+        return self._cloud or super().hosted
+
+    async def context_window(self) -> int:
+        return (await self._open_server()).model.window
+
+    async def tokenizer(self) -> Tokenizer:
+        """Counts by another vocabulary or an estimate: Ollama has no call that counts."""
+        return (await self._open_server()).tokenizer
+
+    async def fingerprint(self) -> Fingerprint:
+        """Asked anew each time: `ollama pull` changes the model behind a name at any moment."""
+        connected = await self._open_server()
+        server, model = connected.server, connected.model
+        entry = listed_entry(await server.get("/api/tags"), self._spec.model)
+        if not model.digest or digest_of(entry) != model.digest:
+            model = described(self._spec, entry, await server.show())
+            if self._connected is connected:
+                self._connected = replace(connected, model=model)
+        return model.fingerprint(connected.version)
+
+    @thoughts_apart
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one reply.
+
+        Raises:
+            ContextExceeded: the prompt does not fit into the window. An Ollama older than 0.12.6
+                shows it by its token counts only, after the reply.
+            StreamCut: the connection ended without an end mark.
+            BackendError: everything that ``open`` raises, RateLimited, Overloaded, TimedOut.
+        """
+        connected = await self._open_server()
+        parts = connected.server.talk(
+            chat_messages(request.messages),
+            # Without it a model that thinks may do so inside its reply.
+            think=True if connected.model.thinks else None,
+            options=self._options(request, connected.model),
+        )
+        async with aclosing(parts):
+            async for part in parts:
+                if part.message.thinking:
+                    yield Thinking(part.message.thinking)
+                if part.message.content:
+                    yield Piece(part.message.content)
+                if part.done:
+                    yield self._finished(connected, request, part)
+
+    def _options(self, request: Request, model: OllamaModel) -> dict[str, Any]:
+        """Ollama's options. ``num_ctx`` is always there, as the server's default is another one."""
+        limit = self._limit(request)
+        options = {_OPTIONS[name]: value for name, value in self._parameters.items()}
+        if "stop" in options:
+            # Ollama puts a request's stops in the place of the model's own.
+            options["stop"] = list(dict.fromkeys([*model.stops, *options["stop"]]))
+        return {**options, "num_ctx": model.window, "num_predict": limit}
+
+    def _finished(self, connected: _Connected, request: Request, part: ChatResponse) -> Finished:
+        prompt, reply = part.prompt_eval_count or None, part.eval_count
+        if prompt is not None and prompt_was_cut(
+            prompt,
+            reply or 0,
+            window=connected.model.window,
+            version=connected.version,
+            messages=request.messages,
+            tokenizer=connected.tokenizer,
+        ):
+            raise ContextExceeded(
+                None,
+                connected.model.window,
+                kept="the reply is kept, but the model did not see the whole prompt",
+            )
+        stop = _STOPS.get(part.done_reason or "", "unknown")
+        return Finished(stop, Usage(prompt, reply), part.model or self._spec.model)
+
+    def _package(self) -> Callable[..., OllamaServer]:
+        from perdure.backends.ollama_server import OllamaServer
+
+        return OllamaServer
+
+    async def _learned(self, server: OllamaServer) -> _Connected:
+        version = (await server.get("/api/version")).get("version")
+        entry = listed_entry(await server.get("/api/tags"), self._spec.model)
+        model = described(self._spec, entry, await server.show())
+        tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model, own_name=True)
+        server.wire.window = model.window
+        self._cloud = self._cloud or model.remote
+        return _Connected(server, str(version or ""), model, tokenizer)

@@ -1,0 +1,147 @@
+"""Questions to one Ollama server, with the `ollama` package; every failure is a `BackendError`.
+
+Importing this takes half a second, which pydantic needs for the package's classes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Protocol, cast
+
+import httpx
+import ollama
+
+from perdure.backends.addresses import Address
+from perdure.backends.errors import BackendError, ProtocolError, StreamCut
+from perdure.backends.ollama_model import offered
+from perdure.backends.ollama_wire import Wire
+from perdure.backends.protocol import OfferedModel
+from perdure.backends.waiting import Patience, Timeouts
+
+_BROKEN = (httpx.TransportError, httpx.StreamError, TimeoutError, ConnectionError)
+# JSON that is none, or of another shape, which the package's own classes refuse.
+_NONSENSE = (ValueError, TypeError, AttributeError)
+
+
+class _Sdk(Protocol):
+    """What is used here of ``ollama.AsyncClient``, whose methods are typed in part."""
+
+    async def chat(
+        self,
+        model: str,
+        messages: list[dict[str, str]],
+        *,
+        stream: bool,
+        think: bool | None,
+        options: Mapping[str, Any],
+    ) -> AsyncIterator[ollama.ChatResponse]: ...
+
+    async def show(self, model: str) -> ollama.ShowResponse: ...
+
+    async def close(self) -> None: ...
+
+
+class OllamaServer:
+    """Connections to one server, for one backend."""
+
+    def __init__(
+        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
+    ) -> None:
+        """Nothing is asked yet. ``name`` is the backend's; ``secret`` is its key, or empty."""
+        self.wire = Wire(address, name=name, model=model, key=secret, timeouts=timeouts)
+        self._model = model
+        self._address = address
+        self._timeouts = timeouts
+        settings = self.wire.client_settings()
+        self._sdk = cast("_Sdk", ollama.AsyncClient(address.url, **settings))
+        # For the two questions that the package cannot ask, or whose answers it thins out.
+        self._http = httpx.AsyncClient(**settings)
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self._sdk.close()
+        await self._http.aclose()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path. Raises BackendError."""
+        try:
+            async with asyncio.timeout(self._timeouts.answer):
+                answer = (await self._http.get(self._address.url + path)).json()
+        except (*_BROKEN, *_NONSENSE) as error:
+            raise self._failure(error) from error
+        if not isinstance(answer, dict):
+            raise self._nonsense()
+        return answer
+
+    async def show(self) -> ollama.ShowResponse:
+        """What the server says about the model. Raises BackendError."""
+        try:
+            async with asyncio.timeout(self._timeouts.answer):
+                return await self._sdk.show(self._model)
+        except (*_BROKEN, *_NONSENSE) as error:
+            raise self._failure(error) from error
+
+    async def models(self) -> list[OfferedModel]:
+        """The models that can talk, with what ``/api/ps`` adds. Raises BackendError."""
+        tags = await self.get("/api/tags")
+        if not isinstance(tags.get("models"), list):
+            raise self._nonsense()
+        running: dict[str, Any] = {}
+        # Servers that only imitate an Ollama lack it, and the list is at hand without it.
+        with contextlib.suppress(BackendError):
+            running = await self.get("/api/ps")
+        return offered(tags, running)
+
+    async def talk(
+        self, messages: list[dict[str, str]], *, think: bool | None, options: Mapping[str, Any]
+    ) -> AsyncGenerator[ollama.ChatResponse, None]:
+        """The parts of one reply, the last of them with ``done``. Raises BackendError.
+
+        Closing the generator closes the connection, at which Ollama stops the model.
+        """
+        parts = cast(
+            "AsyncGenerator[ollama.ChatResponse, None]",
+            await self._sdk.chat(self._model, messages, stream=True, think=think, options=options),
+        )
+        heard = False
+        patience = Patience(self._timeouts)
+        try:
+            while (part := await self._following(parts, patience, heard=heard)) is not None:
+                heard = True
+                yield part
+                if part.done:
+                    return
+        finally:
+            await parts.aclose()
+        raise StreamCut(f"{self.wire.name} ended its reply without an end mark")
+
+    async def _following(
+        self,
+        parts: AsyncGenerator[ollama.ChatResponse, None],
+        patience: Patience,
+        *,
+        heard: bool,
+    ) -> ollama.ChatResponse | None:
+        """The next part; None at the end of the connection."""
+        try:
+            async with patience.next(spoke=heard):
+                return await anext(parts, None)
+        except ollama.ResponseError as error:
+            text = " ".join(str(error.error).split())[:300]
+            raise self.wire.error(httpx.codes.OK, text) from error
+        except (*_BROKEN, *_NONSENSE) as error:
+            raise self._failure(error, heard=heard) from error
+
+    def _failure(self, error: Exception, *, heard: bool = False) -> BackendError:
+        if isinstance(error, json.JSONDecodeError) or not isinstance(error, _BROKEN):
+            return self._nonsense()
+        return self.wire.transport_error(error, heard=heard)
+
+    def _nonsense(self) -> ProtocolError:
+        return ProtocolError(
+            f"what {self.wire.name} at {self._address.url} answers is not Ollama's protocol",
+            next_step="is it an Ollama that answers at this address",
+        )

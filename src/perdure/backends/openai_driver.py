@@ -1,0 +1,73 @@
+"""The OpenAI driver: a model behind any server that has ``/v1/chat/completions``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from perdure.backends.errors import BadParameter
+from perdure.backends.hosted import ApiServer, HostedBackend, api_address
+from perdure.backends.llama_tokens import chat_messages
+from perdure.backends.protocol import BackendSpec, Request
+
+if TYPE_CHECKING:
+    from perdure.backends.waiting import Timeouts
+
+DEFAULT_ADDRESS = "https://api.openai.com/v1"
+DEFAULT_WINDOW = 8192
+"""Where neither the manifest nor the server's list of models names one."""
+
+_OPENAI = frozenset({"temperature", "top_p", "seed", "stop", "max_tokens"})
+"""What the protocol's own documentation has."""
+_MORE = frozenset({"top_k", "min_p", "repeat_penalty"})
+"""What servers of open models have beside it."""
+
+
+class OpenAIBackend(HostedBackend):
+    """A model behind a server of OpenAI's protocol; a `Backend`."""
+
+    def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
+        """Nothing is imported or asked yet.
+
+        Raises:
+            BadParameter: the manifest asks for something that this driver does not have, or names
+                an address that cannot be used.
+        """
+        address = api_address(spec, DEFAULT_ADDRESS, "/v1")
+        self._own = urlsplit(address.url).hostname == "api.openai.com"
+        super().__init__(
+            spec,
+            timeouts,
+            address=address,
+            honoured=_OPENAI if self._own else _OPENAI | _MORE,
+            default_window=DEFAULT_WINDOW,
+        )
+        if self._own and self._parameters.get("temperature", 0) > 2:
+            raise BadParameter(
+                f"backend {spec.name}: temperature is {self._parameters['temperature']}",
+                next_step="give it a number from 0 to 2",
+            )
+
+    def _body(self, request: Request, limit: int) -> dict[str, Any]:
+        given = dict(self._parameters)
+        given.pop("max_tokens", None)
+        more = {name: given.pop(name) for name in _MORE & given.keys()}
+        if "repeat_penalty" in more:
+            # llama.cpp's name, and that of vLLM and OpenRouter: each passes over the other's.
+            more["repetition_penalty"] = more["repeat_penalty"]
+        return {
+            "model": self._spec.model,
+            "messages": chat_messages(request.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            # OpenAI's newer models refuse the old name, other servers do not know the new one.
+            ("max_completion_tokens" if self._own else "max_tokens"): limit,
+            **given,
+            **({"extra_body": more} if more else {}),
+        }
+
+    def _package(self) -> Callable[..., ApiServer]:
+        from perdure.backends.openai_server import OpenAIServer
+
+        return OpenAIServer

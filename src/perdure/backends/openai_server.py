@@ -1,0 +1,175 @@
+"""Talks with one server of OpenAI's protocol, with the `openai` package.
+
+Importing this takes more than a second, which the package needs for its classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import openai
+
+from perdure.backends.addresses import Address
+from perdure.backends.errors import ProtocolError
+from perdure.backends.hosted import fields, text, whole
+from perdure.backends.protocol import (
+    Finished,
+    OfferedModel,
+    Piece,
+    StopReason,
+    StreamEvent,
+    Thinking,
+    Usage,
+)
+from perdure.backends.sdk_server import Reading, SdkServer
+from perdure.backends.sdk_wire import PLACEHOLDER, NotOffered, SdkWire
+from perdure.backends.waiting import Timeouts
+
+_STOPS: dict[str, StopReason] = {
+    "stop": "end",
+    "eos": "end",
+    "length": "length",
+    "content_filter": "refused",
+}
+# vLLM, llama.cpp, OpenRouter and LM Studio each have their own.
+_WINDOWS = ("context_length", "max_model_len", "max_context_length", "context_window", "n_ctx")
+
+
+class OpenAIServer(SdkServer):
+    """Connections to one server, for one backend."""
+
+    def __init__(
+        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
+    ) -> None:
+        """Nothing is asked yet. ``name`` is the backend's."""
+        super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
+        self._sdk = openai.AsyncOpenAI(
+            api_key=PLACEHOLDER,
+            base_url=address.url,
+            max_retries=0,
+            timeout=None,
+            http_client=self.wire.client(),
+        )
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self._sdk.close()
+
+    async def window(self) -> int:
+        """What the model's entry in the list of models states. Raises BackendError."""
+        own = (each for each in await self._listed() if each.get("id") == self._model)
+        return next(map(_window, own), 0)
+
+    async def models(self) -> list[OfferedModel]:
+        """The list of models. Raises BackendError."""
+        return [
+            OfferedModel(
+                text(each.get("id")),
+                # llama.cpp's, of the file.
+                whole(fields(each.get("meta")).get("size")) or 0,
+                _window(each),
+                # A llama.cpp that swaps models says so.
+                loaded=fields(each.get("status")).get("value") == "loaded",
+            )
+            for each in await self._listed()
+        ]
+
+    async def _listed(self) -> list[Mapping[str, Any]]:
+        """The entries of the list; none where the server has no list."""
+        try:
+            answer = await self.wire.answer(self._sdk.get("/models", cast_to=object))
+        except NotOffered:
+            return []
+        listed = fields(answer).get("data")
+        if not isinstance(listed, list):
+            raise ProtocolError(
+                f"what {self._name} at {self.wire.address.url} answers is not OpenAI's protocol",
+                next_step="check the manifest's address; most end in /v1",
+            )
+        return list(map(fields, listed))
+
+    def _key_headers(self, secret: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {secret}"}
+
+    def _asking(self, body: dict[str, Any]) -> Awaitable[object]:
+        return self._sdk.chat.completions.create(**body)
+
+    def _reading(self) -> Reading:
+        return _Chunks(self.wire, self._name)
+
+
+class _Chunks(Reading):
+    """Reads chunks of ``/v1/chat/completions``."""
+
+    def __init__(self, wire: SdkWire, name: str) -> None:
+        super().__init__(wire, name)
+        self._usage = Usage(None, None)
+        self._model = ""
+        self._system_fingerprint = ""
+        self._drew = False
+
+    def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
+        if data.get("object") == "error" or (data.get("detail") and not data.get("choices")):
+            raise self._wire.error(200, data)
+        self._model = text(data.get("model")) or self._model
+        self._system_fingerprint = text(data.get("system_fingerprint")) or self._system_fingerprint
+        usage = fields(data.get("usage"))
+        if usage:
+            self._usage = _usage(usage)
+        choices = data.get("choices")
+        found: list[StreamEvent] = []
+        for choice in map(fields, choices if isinstance(choices, list) else ()):
+            found += self._choice(choice)
+        return found
+
+    def _choice(self, choice: Mapping[str, Any]) -> list[StreamEvent]:
+        delta = fields(choice.get("delta"))
+        found: list[StreamEvent] = []
+        # DeepSeek's and llama.cpp's name, and OpenRouter's.
+        thought = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
+        if thought:
+            found.append(Thinking(thought))
+        found += self._content(delta.get("content") or delta.get("refusal"))
+        # OpenRouter's place for what a model draws.
+        self._drew = self._drew or bool(delta.get("images"))
+        if choice.get("finish_reason"):
+            self.stop = _STOPS.get(str(choice["finish_reason"]), "unknown")
+        return found
+
+    def _content(self, content: object) -> list[StreamEvent]:
+        """A text, or parts as Mistral sends them where a model thinks or draws."""
+        parts = content if isinstance(content, list) else [{"text": content}]
+        found: list[StreamEvent] = []
+        for part in map(fields, parts):
+            self._drew = self._drew or "image" in text(part.get("type"))
+            inner = part.get("thinking")
+            thoughts = map(fields, inner if isinstance(inner, list) else ())
+            found += [Thinking(t) for each in thoughts if (t := text(each.get("text")))]
+            if said := text(part.get("text")):
+                self._replied = True
+                found.append(Piece(said))
+        return found
+
+    def _end(self, stop: StopReason) -> Finished:
+        if self._drew:
+            raise ProtocolError(
+                f"{self._name} sent a picture, which this version cannot keep",
+                kept="the words of the reply are kept",
+                next_step="ask for words, or choose a model that does not draw",
+            )
+        return Finished(stop, self._usage, self._model, self._system_fingerprint)
+
+
+def _window(entry: Mapping[str, Any]) -> int:
+    stated = {**fields(entry.get("meta")), **entry}
+    return next((w for key in _WINDOWS if (w := whole(stated.get(key)))), 0)
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = fields(usage.get("prompt_tokens_details"))
+    return Usage(
+        whole(usage.get("prompt_tokens")),
+        whole(usage.get("completion_tokens")),
+        whole(details.get("cached_tokens")),
+    )

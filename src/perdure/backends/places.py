@@ -1,0 +1,49 @@
+"""Where a backend's talk goes, told without a connection and without the packages of a driver."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from perdure.backends.protocol import BackendSpec
+
+
+def load_driver(driver: str) -> None:
+    """Import what a driver needs to reach its server: seconds on a slow machine. Never raises.
+
+    For who measures a server and not this machine; what is missing is said when it is opened.
+    """
+    if driver in {"ollama", "anthropic", "openai"}:
+        with suppress(ImportError):
+            importlib.import_module(f"perdure.backends.{driver}_server")
+
+
+def default_address(driver: str) -> str:
+    """The address that a driver takes where a manifest has none; empty for one without a server."""
+    if driver == "ollama":
+        from perdure.backends.discover import DEFAULT_PORT
+
+        return f"http://127.0.0.1:{DEFAULT_PORT}"
+    if driver == "anthropic":
+        from perdure.backends.anthropic_driver import DEFAULT_ADDRESS as ANTHROPIC
+
+        return ANTHROPIC
+    if driver == "openai":
+        from perdure.backends.openai_driver import DEFAULT_ADDRESS as OPENAI
+
+        return OPENAI
+    return ""
+
+
+def destination(spec: BackendSpec) -> str:
+    """The host that a talk through ``spec`` goes to, with its port where it names one.
+
+    Empty for a model inside perdure. Whether the address may be used at all is the driver's to say.
+    """
+    address = spec.address or default_address(spec.driver)
+    try:
+        netloc = urlsplit(address if "://" in address else f"//{address}").netloc
+    except ValueError:
+        return address
+    return netloc.rpartition("@")[2] or address

@@ -1,0 +1,174 @@
+"""What every driver offers, and the values that pass between a driver and the rest.
+
+A driver is made from a `BackendSpec`, opened, asked for streams, and closed. It knows nothing of
+companions or of git. All failures are raised from the tree in `perdure.backends.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+StopReason = Literal["end", "length", "cancelled", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One message of a prompt. ``name`` is the speaker where several share a role."""
+
+    role: Role
+    content: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """Everything a driver needs to know; comes from a manifest in the companion's tree.
+
+    ``context_window`` counts tokens of prompt and reply together. ``parameters`` are sampling
+    parameters under their common names (temperature, top_p, top_k, min_p, repeat_penalty, seed,
+    stop, max_tokens); a driver refuses by name those that it cannot honour.
+    """
+
+    name: str
+    driver: str
+    model: str
+    address: str = ""
+    key: str = ""
+    """A reference, ``env:NAME`` or ``keyring:service/user``; never the secret itself."""
+    context_window: int = 0
+    """0 means: what the model itself states."""
+    parameters: Mapping[str, float | int | str | bool | list[str]] = field(default_factory=dict)
+    allow_http: bool = False
+    """Text and key may go in clear to a server that is not this machine."""
+    connect_timeout: float = 0.0
+    """Seconds; 0 means: the driver's own."""
+    timeout: float = 0.0
+    """Seconds that the server may be silent; 0 means: the driver's own."""
+    disabled: str = ""
+    """Why nothing may be opened or sent; such a spec gets no driver, but a backend that refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One reply to be streamed."""
+
+    messages: tuple[PromptMessage, ...]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the backend counted them; None where it does not say."""
+
+    prompt: int | None
+    reply: int | None
+    prompt_reused: int | None = None
+    """Part of the prompt served from the backend's own cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next part of the reply's text; never splits a code point."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Reasoning text that the model keeps apart from its reply."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every stream that did not raise."""
+
+    stop: StopReason
+    usage: Usage
+    model: str
+    """The model id that served the reply, as the backend states it."""
+    system_fingerprint: str = ""
+    """What the provider calls the set-up that served it; OpenAI's protocol has it."""
+
+
+StreamEvent = Piece | Thinking | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies the model behind a name. ``short`` (16 hex digits) goes on every turn."""
+
+    short: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    """digest, quantisation, template, adapters, context length … as far as the backend tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedModel:
+    """One model that a server, or perdure's own catalogue, has."""
+
+    name: str
+    """What a manifest's ``model`` is to say; printable, without blanks at its ends."""
+    size: int = 0
+    """Bytes; 0 where the server does not say."""
+    context_window: int = 0
+    """Tokens; 0 where the server does not say."""
+    installed: bool = True
+    """False: to be fetched first, ``perdure models pull``."""
+    loaded: bool = False
+    """In the server's memory now, as far as it says."""
+
+
+class Tokenizer(Protocol):
+    """Counts tokens. ``exact`` is False for an estimate, which is then called one on screen."""
+
+    @property
+    def exact(self) -> bool: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def count(self, text: str) -> int: ...
+
+    def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
+        """Tokens of a whole prompt, chat template included."""
+        ...
+
+
+class Backend(Protocol):
+    """One way to reach one model."""
+
+    @property
+    def spec(self) -> BackendSpec: ...
+
+    @property
+    def hosted(self) -> bool:
+        """True where text leaves this machine."""
+        ...
+
+    @property
+    def rehearsal(self) -> bool:
+        """True for the small embedded model, which is labelled as what it is."""
+        ...
+
+    async def open(self) -> None:
+        """Load or connect. Cheap when already open. Raises BackendError."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def context_window(self) -> int:
+        """Tokens of prompt and reply together."""
+        ...
+
+    async def tokenizer(self) -> Tokenizer: ...
+
+    async def fingerprint(self) -> Fingerprint: ...
+
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one reply. Closing the iterator (``aclose``) stops the model soon after."""
+        ...

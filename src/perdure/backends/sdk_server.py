@@ -1,0 +1,138 @@
+"""One server, through the `openai` or the `anthropic` package: what both do alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol, cast
+
+import httpx2
+
+from perdure.backends.addresses import Address
+from perdure.backends.errors import BackendError, ContentRefused, ProtocolError, StreamCut
+from perdure.backends.protocol import Finished, StopReason, StreamEvent
+from perdure.backends.sdk_wire import SdkWire
+from perdure.backends.waiting import Patience, Timeouts
+
+
+class _Stream(Protocol):
+    response: httpx2.Response
+
+    def __aiter__(self) -> AsyncIterator[object]: ...
+
+    async def close(self) -> None: ...
+
+
+class SdkServer(ABC):
+    """Connections to one server, for one backend."""
+
+    def __init__(
+        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
+    ) -> None:
+        """Nothing is asked yet. ``name`` is the backend's. Raises DriverMissing."""
+        self._name = name
+        self._model = model
+        self.wire = SdkWire(
+            address,
+            name=name,
+            model=model,
+            key_headers=self._key_headers(secret) if secret else {},
+            secret=secret,
+            timeouts=timeouts,
+        )
+
+    async def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
+        """The events of one reply, the last of them `Finished`. Raises BackendError.
+
+        Closing the generator closes the connection, at which servers stop the model.
+        """
+        events = _events(self.wire, self._asking(body), self._reading())
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    @abstractmethod
+    def _key_headers(self, secret: str) -> dict[str, str]:
+        """How the protocol carries a key."""
+
+    @abstractmethod
+    def _asking(self, body: dict[str, Any]) -> Awaitable[object]:
+        """The package's call for a stream."""
+
+    @abstractmethod
+    def _reading(self) -> Reading:
+        """A reader for one reply."""
+
+
+class Reading(ABC):
+    """Reads one reply's events, as one of the packages has them, into ours."""
+
+    def __init__(self, wire: SdkWire, name: str) -> None:
+        self.stop: StopReason | None = None
+        """Known once the reply is whole."""
+        self.heard = False
+        """An event was there."""
+        self.spoke = False
+        """A word or a thought was there."""
+        self._replied = False
+        self._wire = wire
+        self._name = name
+
+    def events(self, chunk: object) -> list[StreamEvent]:
+        """Raises BackendError where the chunk is an error or none."""
+        data = self._wire.plain(chunk)
+        self.heard = True
+        found = self._found(data)
+        self.spoke = self.spoke or bool(found)
+        return found
+
+    def finished(self, *, done: bool) -> Finished:
+        """The end. ``done``: OpenAI's end mark has come, whatever the chunks said.
+
+        Raises:
+            ContentRefused: a filter or the model refused, and not a word came.
+            StreamCut: there was no end mark.
+            ProtocolError: there was nothing at all.
+        """
+        if self.stop is None and not done:
+            if not self.heard:
+                raise ProtocolError(f"{self._name} answers with an empty stream")
+            raise StreamCut(f"{self._name} ended its reply without an end mark")
+        if self.stop == "refused" and not self._replied:
+            raise ContentRefused(f"{self._name} declined to answer")
+        return self._end(self.stop or "unknown")
+
+    @abstractmethod
+    def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
+        """What one chunk holds."""
+
+    @abstractmethod
+    def _end(self, stop: StopReason) -> Finished:
+        """The last event, with the counts so far."""
+
+
+async def _events(
+    wire: SdkWire, asking: Awaitable[object], reading: Reading
+) -> AsyncGenerator[StreamEvent, None]:
+    patience = Patience(wire.timeouts)
+    stream = cast("_Stream", await wire.begun(asking, patience))
+    chunks = aiter(stream)
+    try:
+        while True:
+            try:
+                chunk = await wire.following(
+                    chunks, patience, heard=reading.heard, spoke=reading.spoke
+                )
+            except BackendError:
+                # The reply is whole; only its counts may be missing.
+                if reading.stop is None:
+                    raise
+                break
+            if chunk is None:
+                break
+            for event in reading.events(chunk):
+                yield event
+    finally:
+        await stream.close()
+    yield reading.finished(done=getattr(stream.response.stream, "done", False))

@@ -1,0 +1,208 @@
+"""HTTP beneath the `openai` and `anthropic` packages: whom to tell what, and for how long to wait.
+
+Both (openai 3.54, anthropic 2.12) follow redirects, retry, take keys, addresses and headers from
+the environment, tell each server the machine's system and Python, and read errors of any length.
+Hooks of the httpx2 client that they are given mend this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, TypeVar
+
+import httpx2
+import pydantic
+
+from perdure.backends import http_errors
+from perdure.backends.addresses import Address
+from perdure.backends.api_errors import Asked, api_error, read_complaint
+from perdure.backends.errors import BackendError, ProtocolError
+from perdure.backends.http_errors import error_body, lost_connection, packed
+from perdure.backends.routes import Route
+from perdure.backends.waiting import Patience, Timeouts
+
+PLACEHOLDER = "set-by-perdure"
+"""Given to the packages as their key: the true one is put on each request, and on nothing else."""
+
+_KEPT_HEADERS = {"host", "accept", "content-type", "content-length", "connection"}
+_KEPT_HEADERS |= {"transfer-encoding", "anthropic-version"}
+_NOT_OFFERED = {403, 404, 405, 501}
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
+
+T = TypeVar("T")
+
+
+class NotOffered(Exception):
+    """The server does not answer questions about models, or not to this key."""
+
+
+class SdkWire:
+    """The connections of one backend."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        name: str,
+        model: str,
+        key_headers: Mapping[str, str],
+        secret: str,
+        timeouts: Timeouts,
+    ) -> None:
+        """``key_headers`` carry the secret; empty where there is none."""
+        self.address = address
+        self.window = 0
+        """Tokens, once known; for the errors' texts."""
+        self.timeouts = timeouts
+        self._name = name
+        self._model = model
+        self._headers = {"user-agent": "perdure", "accept-encoding": "identity", **key_headers}
+        self._secret = secret
+        self._route = Route(address, name, timeouts.connect)
+
+    def client(self) -> httpx2.AsyncClient:
+        """A client for one of the packages, which closes it."""
+        return httpx2.AsyncClient(
+            # llama.cpp's server hangs up on a kept connection at any moment, also as a request
+            # is on its way; on loopback a new one costs nothing.
+            limits=httpx2.Limits(max_keepalive_connections=0 if self.address.loopback else 4),
+            event_hooks={"request": [self._send], "response": [self._receive]},
+            **self._route.settings(httpx2),
+        )
+
+    async def _send(self, request: httpx2.Request) -> None:
+        for header in set(request.headers) - _KEPT_HEADERS:
+            del request.headers[header]
+        request.headers.update(self._headers)
+        await self._route.pin(request)
+
+    async def _receive(self, response: httpx2.Response) -> None:
+        """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
+        if response.is_success and packed(response.headers):
+            await response.aclose()
+            raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
+        request = response.request
+        asking = request.method == "GET" or request.url.path.endswith("/count_tokens")
+        kind = response.headers.get("content-type", "").lower()
+        if response.is_success and (asking or not re.search("json|html", kind)):
+            if isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = Bounded(response.stream, self._name, whole=asking)
+            return
+        body = await error_body(response)
+        error = self.error(response.status_code, body, response.headers)
+        if response.is_success and not read_complaint(body).text:
+            error = self.nonsense()
+        if (
+            asking
+            and response.status_code in _NOT_OFFERED
+            and type(error).__name__ != "ModelMissing"
+        ):
+            raise NotOffered from error
+        raise error
+
+    def error(
+        self, status: int, body: object, headers: Mapping[str, str] | None = None
+    ) -> BackendError:
+        """The error that a status and a body mean; 200 for one in mid-stream."""
+        found = api_error(
+            Asked(self._name, self._model, self.window), status, read_complaint(body), headers
+        )
+        if self._secret:
+            # Some servers repeat the key that they refuse.
+            found.what = found.what.replace(self._secret, "…")
+        return found
+
+    async def answer(self, asking: Awaitable[T]) -> T:
+        """What a question about models is answered. Raises BackendError, NotOffered."""
+        try:
+            async with asyncio.timeout(self.timeouts.answer):
+                return await asking
+        except Exception as error:
+            raise self.failure(error, heard=False) from error
+
+    async def begun(self, asking: Awaitable[T], patience: Patience) -> T:
+        """A stream, once the server has begun it. Raises BackendError."""
+        try:
+            # There is as much time as for the first word: some servers begin with it.
+            async with patience.next(spoke=False):
+                return await asking
+        except Exception as error:
+            raise self.failure(error, heard=False) from error
+
+    def plain(self, event: object) -> dict[str, Any]:
+        """An event as JSON has it: the packages' classes take whatever comes, of any type.
+
+        Raises:
+            ProtocolError: it is no object.
+        """
+        if isinstance(event, pydantic.BaseModel):
+            return event.model_dump(mode="python", exclude_unset=True, warnings=False)
+        if isinstance(event, dict):
+            return event
+        raise self.nonsense()
+
+    async def following(
+        self, events: AsyncIterator[T], patience: Patience, *, heard: bool, spoke: bool
+    ) -> T | None:
+        """The next event of a stream; None at its end. Raises BackendError.
+
+        ``heard``: an event was there already. ``spoke``: a word of the reply was.
+        """
+        try:
+            async with patience.next(spoke=spoke):
+                return await anext(events, None)
+        except Exception as error:
+            raise self.failure(error, heard=heard) from error
+
+    def failure(self, error: Exception, *, heard: bool) -> Exception:
+        """Ours for what one of the packages raised, or httpx2 beneath it."""
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, (BackendError, NotOffered)):
+                return cause
+            if getattr(cause, "body", None):
+                return self.error(200, cause.body)  # type: ignore[attr-defined]
+            if isinstance(cause, (httpx2.TransportError, httpx2.StreamError, OSError)):
+                self._route.forget()
+                return lost_connection(
+                    error, self._name, self.address.url, heard=heard, start="start its server"
+                )
+            cause = cause.__cause__
+        return self.nonsense()
+
+    def nonsense(self) -> ProtocolError:
+        """The error for an answer that is none."""
+        return ProtocolError(
+            f"what {self._name} at {self.address.url} answers makes no sense",
+            next_step="check the manifest's driver and address",
+        )
+
+
+class Bounded(httpx2.AsyncByteStream):
+    """The bytes of an answer as they come, up to a limit for the whole or for one event."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, name: str, *, whole: bool) -> None:
+        self.done = False
+        """OpenAI's end mark has passed, which the package keeps to itself."""
+        self._stream = stream
+        self._name = name
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        total, size, tail = 0, 0, b"\n"
+        async for block in self._stream:
+            seen = tail + block
+            ends = list(_EVENT_END.finditer(seen)) if not self._whole else []
+            size = len(seen) - ends[-1].end() if ends else size + len(block)
+            total += len(block)
+            if size > http_errors.ANSWER_LIMIT or total > http_errors.STREAM_LIMIT:
+                raise ProtocolError(f"{self._name} sends an answer without an end")
+            self.done = self.done or _DONE.search(seen) is not None
+            tail = seen[-16:]
+            yield block
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

@@ -1,0 +1,152 @@
+"""What the drivers of every model behind a server share: where it is, opening, closing."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import Any, Generic, Protocol, TypeVar
+
+from perdure.backends.addresses import Address
+from perdure.backends.errors import BadParameter, DriverMissing, Unreachable
+from perdure.backends.keys import check_reference, resolve
+from perdure.backends.parameters import checked_parameters
+from perdure.backends.protocol import BackendSpec, OfferedModel, Request
+from perdure.backends.waiting import Timeouts, timeouts_of
+
+
+class Server(Protocol):
+    """Connections to one server."""
+
+    async def models(self) -> list[OfferedModel]: ...
+
+    async def close(self) -> None: ...
+
+
+S_co = TypeVar("S_co", bound=Server, covariant=True)
+
+
+class Connected(Protocol[S_co]):
+    """A server, and what it said about the model."""
+
+    @property
+    def server(self) -> S_co: ...
+
+
+S = TypeVar("S", bound=Server)
+C = TypeVar("C", bound="Connected[Any]")
+
+
+class ServerBackend(ABC, Generic[S, C]):
+    """A model behind a server; most of a `Backend`."""
+
+    def __init__(
+        self,
+        spec: BackendSpec,
+        timeouts: Timeouts | None,
+        *,
+        address: Address,
+        honoured: Collection[str],
+    ) -> None:
+        """Nothing is imported or asked yet. Raises BadParameter."""
+        check_reference(spec.key, spec.name)
+        self._spec = spec
+        self._timeouts = timeouts or timeouts_of(spec)
+        self._address = address
+        self._parameters = checked_parameters(spec, honoured)
+        self._connected: C | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def spec(self) -> BackendSpec:
+        return self._spec
+
+    @property
+    def hosted(self) -> bool:
+        """True unless the server is on this machine."""
+        return not self._address.loopback
+
+    @property
+    def rehearsal(self) -> bool:
+        return False
+
+    async def open(self) -> None:
+        """Connect, and ask about the model, which shows whether the key is accepted.
+
+        Raises:
+            Unreachable: no server, or none that answers in time.
+            AuthenticationFailed: the key is missing or not accepted.
+            ModelMissing: the server says that it has no such model.
+            DriverMissing: the driver's package is not installed.
+            ProtocolError: another kind of server is at the address.
+        """
+        async with self._opening:
+            if self._connected is None:
+                self._connected = await self._connect()
+
+    async def close(self) -> None:
+        """Drop the connections; a reply that is being written ends with an error."""
+        async with self._opening:
+            connected, self._connected = self._connected, None
+        if connected is not None:
+            await connected.server.close()
+
+    async def offered(self) -> list[OfferedModel]:
+        """The server's models, over a connection of their own. Raises BackendError."""
+        server = await self._reached()
+        try:
+            return await server.models()
+        finally:
+            await server.close()
+
+    @abstractmethod
+    def _package(self) -> Callable[..., S]:
+        """What makes a server; imports the driver's package. Raises ImportError."""
+
+    @abstractmethod
+    async def _learned(self, server: S) -> C:
+        """Ask about the model. Raises BackendError."""
+
+    async def _open_server(self) -> C:
+        await self.open()
+        if self._connected is None:
+            raise Unreachable(f"backend {self._spec.name} was closed while it was opening")
+        return self._connected
+
+    def _limit(self, request: Request) -> int:
+        """Tokens that the reply may have. Raises BadParameter."""
+        limit = min(request.max_tokens, int(self._parameters.get("max_tokens", request.max_tokens)))
+        if limit < 1:
+            raise BadParameter(f"a reply of {limit} tokens cannot be asked for")
+        return limit
+
+    async def _connect(self) -> C:
+        server = await self._reached()
+        try:
+            return await self._learned(server)
+        except BaseException:
+            await server.close()
+            raise
+
+    async def _reached(self) -> S:
+        secret = await asyncio.to_thread(resolve, self._spec.key, self._spec.name)
+        # In a thread: half a second or more in which the screen would stand still.
+        return await asyncio.to_thread(self._server, secret)
+
+    def _server(self, secret: str) -> S:
+        try:
+            make = self._package()
+        except ImportError as error:
+            # Each driver is called after its package.
+            package = self._spec.driver
+            raise DriverMissing(
+                f"the {package} driver needs the package {package}",
+                next_step=f"pip install {package}",
+            ) from error
+        return make(
+            self._address,
+            name=self._spec.name,
+            model=self._spec.model,
+            secret=secret,
+            timeouts=self._timeouts,
+        )

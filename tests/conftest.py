@@ -1,0 +1,106 @@
+"""What every room's tests share: a home of its own, git without the machine's settings."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from perdure.companion.manifests import Manifest
+from perdure.companion.templates import new_companion
+from perdure.history import packing
+from perdure.history.repository import Author, Repository
+from tests.lives import BEGIN
+
+Git = Callable[..., str]
+
+# No timing assertions: speed lives in tests/bench. The same examples each time in CI; many more of
+# them by hand, with `pytest --hypothesis-profile long`.
+settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile("suite")
+
+
+_LONGEST_TEST = 600.0
+"""Seconds, with its fixtures. A thread of the C library watches: a hang that holds Python's lock,
+as machine code can, ends too. The stacks are shown, and pytest-xdist reports the test as failed."""
+
+_stderr: list[int] = []
+
+
+def pytest_configure() -> None:
+    """Keep the real standard error: while a test runs, pytest has its own in that place."""
+    _stderr.append(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """End a test that hangs."""
+    faulthandler.dump_traceback_later(_LONGEST_TEST, exit=True, file=_stderr[0])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the folders, or the git identity, of who runs it."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("PERDURE_HOME", str(home / "companions"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nobody listens: an Ollama here is not asked
+    for name in ("PERDURE_COMPANION", "NO_COLOR", "PERDURE_ASCII"):
+        monkeypatch.delenv(name, raising=False)
+    (home / "gitconfig").write_text("[user]\n\tname = Ana\n\temail = ana@example.invalid\n")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays() -> Iterator[None]:
+    """Background packing that a test started has ended before its folder is taken away."""
+    yield
+    assert packing.wait_for_children(120.0)
+
+
+@pytest.fixture
+def companion(tmp_path: Path) -> Path:
+    """A companion without any talk yet, from the template friend."""
+    path = tmp_path / "mira"
+    manifest = Manifest(
+        name="rehearsal",
+        driver="embedded",
+        model="smollm2-135m-instruct",
+        parameters={"max_tokens": 40},  # where it speaks, a few words show as much as many
+    )
+    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    author = Author("Mira", "mira@companion.invalid")
+    Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
+    return path
+
+
+def git(path: Path, *words: str) -> str:
+    """Run git, which must succeed; what it prints."""
+    done = subprocess.run(
+        ["git", "-C", str(path), *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def assert_sound(path: Path) -> None:
+    """Git finds nothing wrong and nothing uncommitted."""
+    checked = subprocess.run(
+        ["git", "-C", str(path), "fsck", "--full", "--strict"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert git(path, "status", "--porcelain") == ""
