@@ -1,0 +1,115 @@
+"""Earlier turns in the next prompt, and what a whole prompt costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from perdure.backends.protocol import Tokenizer
+from perdure.companion.ids import TurnId
+from perdure.memory.assembly import two
+from perdure.memory.assembly.values import Choice, PromptInputs
+from perdure.memory.assembly.versions import Assemble, assemble
+from perdure.memory.budgets import Budgets
+
+if TYPE_CHECKING:
+    from perdure.companion.aside import TurnRange
+
+FRAME = 60
+"""About what the two lines around a quoted block cost."""
+_MOMENT = 16
+"""About what the date over an earlier moment and the marks of its lines cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A choice without recalled turns, and the tokens that are left for those."""
+
+    choice: Choice
+    recall: int
+
+
+@dataclass(slots=True)
+class WholePrompt:
+    """Counts a whole prompt, as a backend would; ``counted`` is the last count."""
+
+    inputs: PromptInputs
+    tokenizer: Tokenizer
+    budget: int
+    rules: Assemble
+    counted: int = 0
+
+    def tokens(self, choice: Choice) -> int:
+        messages = self.rules(self.inputs, choice).messages
+        self.counted = self.tokenizer.count_prompt(messages)
+        return self.counted
+
+    def fits(self, choice: Choice) -> bool:
+        return self.tokens(choice) <= self.budget
+
+
+def add_recalled(
+    inputs: PromptInputs,
+    chosen: Chosen,
+    found: Sequence[TurnId],
+    *,
+    budgets: Budgets,
+    tokenizer: Tokenizer,
+    rules: Assemble = assemble,
+) -> Choice:
+    """The choice with as many of the earlier turns as there is room for.
+
+    What was found comes first, the best first, as long as it fits; what is left goes to the turns
+    around it. Neighbours become one moment.
+
+    Args:
+        inputs: with the turns of ``found``, and those around them, in ``recalled``.
+        chosen: what `choose` decided.
+        found: earlier turns, the best first; those that are sent anyway are passed over.
+        budgets: the same as for `choose`.
+        tokenizer: the same.
+        rules: the version of assembly.
+    """
+    check = WholePrompt(inputs, tokenizer, budgets.prompt, rules)
+    sent = _sent(inputs, chosen.choice.window)
+    taken: list[TurnId] = []
+    left = chosen.recall - FRAME
+    for turn in [*found, *(near for each in found for near in _around(each, found))]:
+        if turn in sent or turn in taken or turn not in inputs.recalled:
+            continue
+        cost = tokenizer.count("\n".join(two.moment_lines(inputs.recalled[turn]))) + _MOMENT
+        if cost <= left:
+            taken.append(turn)
+            left -= cost
+    while taken:
+        choice = replace(chosen.choice, recalled=as_ranges(taken))
+        if check.fits(choice):
+            return choice
+        taken.pop()
+    return chosen.choice
+
+
+def _around(turn: TurnId, found: Sequence[TurnId]) -> list[TurnId]:
+    """The turns before and after one."""
+    near = [TurnId(turn.conversation, turn.number + step) for step in (-1, 1) if turn.number + step]
+    return [each for each in near if each not in found]
+
+
+def as_ranges(turns: Iterable[TurnId]) -> tuple[TurnRange, ...]:
+    """Turns as ranges, oldest first, neighbours joined."""
+    from perdure.companion.aside import TurnRange
+
+    ranges: list[TurnRange] = []
+    for turn in sorted(set(turns)):
+        last = ranges[-1] if ranges else None
+        if last and last.conversation == turn.conversation and last.last + 1 == turn.number:
+            ranges[-1] = replace(last, last=turn.number)
+        else:
+            ranges.append(TurnRange(turn.conversation, turn.number, turn.number))
+    return tuple(ranges)
+
+
+def _sent(inputs: PromptInputs, window: TurnId) -> set[TurnId]:
+    ids = [past.id for past in inputs.turns]
+    return set(ids[ids.index(window) :])

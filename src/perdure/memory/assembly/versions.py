@@ -1,0 +1,37 @@
+"""The versions of prompt assembly. Old ones stay, so that a prompt of any year can be rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from perdure.memory.assembly import one, two
+from perdure.memory.assembly.values import Choice, Prompt, PromptInputs
+from perdure.memory.errors import UnknownAssembly
+
+Assemble = Callable[[PromptInputs, Choice], Prompt]
+
+ASSEMBLIES: dict[int, Assemble] = {1: one.assemble, 2: two.assemble}
+"""Each version's rules under its number, as the trailer ``Assembly`` of a turn has it."""
+
+
+def newest_assembly() -> int:
+    """The version that new prompts are made by."""
+    return max(ASSEMBLIES)
+
+
+def assembly(version: int) -> Assemble:
+    """The rules of a version. Raises UnknownAssembly."""
+    found = ASSEMBLIES.get(version)
+    if found is None:
+        raise UnknownAssembly(
+            f"this prompt was put together by version {version} of the rules, and this perdure "
+            f"knows them up to {newest_assembly()}",
+            kept="Nothing was changed",
+            next_step="Update perdure",
+        )
+    return found
+
+
+def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
+    """Put a prompt together by the newest rules. Raises ChoiceMissing."""
+    return ASSEMBLIES[newest_assembly()](inputs, choice)

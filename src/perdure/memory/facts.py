@@ -1,0 +1,74 @@
+"""Which facts may stand in a prompt, and which of them comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perdure.companion.facts import IMPORT, TRUSTS, Fact, parse_line
+from perdure.memory.instructions import instruction_shaped
+from perdure.memory.likeness import contradictions, near_duplicates
+
+__all__ = [
+    "AsideFacts",
+    "contradictions",
+    "in_order",
+    "instruction_shaped",
+    "is_held",
+    "near_duplicates",
+]
+
+
+class AsideFacts:
+    """The lines that ``memory/aside/`` names under ``facts``.
+
+    A line may be the fact's words alone, or with its source and marks: the source counts where it
+    is given, the marks never do, since they may change.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        named = [fact for line in lines if (fact := parse_line(line)) is not None]
+        self._texts = {fact.text for fact in named if not fact.source}
+        self._sourced = {(fact.text, fact.source) for fact in named if fact.source}
+
+    def __contains__(self, fact: object) -> bool:
+        return isinstance(fact, Fact) and (
+            fact.text in self._texts or (fact.text, fact.source) in self._sourced
+        )
+
+
+def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ...]:
+    """The facts that may stand in a prompt, best first.
+
+    Pinned ones before all others, then those of more trust, then those of newer turns; among the
+    rest of one file the later line, since new ones are written at its end. What a topic has twice
+    is there once. A pure function of the tree, so that a count names the first so many of them.
+
+    Args:
+        facts: as `perdure.companion.facts.read_facts` reads them.
+        aside: lines under ``facts`` of the files in ``memory/aside/``.
+    """
+    out = AsideFacts(aside)
+    ordered = sorted(facts, key=lambda fact: (fact.path, -fact.line))
+    ordered.sort(key=_when, reverse=True)
+    ordered.sort(key=lambda fact: (not fact.pinned, TRUSTS.index(fact.trust)))
+    found: dict[tuple[str, str], Fact] = {}
+    for fact in ordered:
+        if fact not in out and not is_held(fact):
+            found.setdefault((fact.topic, fact.text), fact)
+    return tuple(found.values())
+
+
+def _when(fact: Fact) -> tuple[str, int]:
+    """The minute of the conversation and the turn's number; what has no turn is before all.
+
+    Conversations of one minute are told apart by chance alone; so that does not order them.
+    """
+    if not fact.source or fact.source.startswith(IMPORT):
+        return "", 0
+    minute, _, number = fact.source.rpartition("/")
+    return minute[:15], int(number.partition("~")[0])
+
+
+def is_held(fact: Fact) -> bool:
+    """Whether a fact waits for the user's review: imported, and in the shape of an instruction."""
+    return fact.trust == "imported" and not fact.reviewed and instruction_shaped(fact.text)

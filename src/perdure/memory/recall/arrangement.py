@@ -1,0 +1,166 @@
+"""The messages of one tree, one after another, as a question walks over them."""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.memory.recall.store import WIDTH, StoredChunk
+
+BEFORE, AFTER, SELF = 2, 1, 2
+"""A message counts with two before it, one after it, and itself twice: the best of several windows,
+measured on public dialogue of many sessions."""
+
+
+_NONE = array("i", [-1, -1])
+"""After the last message, and so before the first one: neighbours of no conversation."""
+
+
+class Arrangement:
+    """Places of messages: 0 for the first ever said, conversation after conversation.
+
+    Attributes:
+        place_of: place by row, -1 for rows that are not in this tree.
+        talk: number of the conversation at each place, and some after the last that are none.
+        turn, speaker, words, moment, wall: of the message at each place.
+        window: words of a message as it is weighed, with those around it; `size` is their sum.
+        in_order: whether nothing was said before what stands before it.
+    """
+
+    def __init__(self) -> None:
+        self.place_of = array("i")
+        self.row = array("I")
+        self.talk = array("i", _NONE)
+        self.turn = array("I")
+        self.speaker = array("I")
+        self.words = array("I")
+        self.moment = array("I")
+        self.wall = array("I")
+        self.window: list[int] = []
+        self.size = 0
+        self.names: list[str] = []
+        self.in_order = True
+        self._numbers: dict[str, int] = {}
+        self._chunks: list[int] = []
+        self._starts: list[int] = []
+        self._paths: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def arrange(self, ids: Sequence[int], load: Mapping[int, StoredChunk]) -> int:
+        """Become the messages of these chunks. What both begin with stays as it is.
+
+        Args:
+            ids: chunks in the order of the talk.
+            load: them, at least those that are not the same as before.
+
+        Returns:
+            The first place that is another one now.
+        """
+        same = self.same_as(ids)
+        self._cut(same)
+        first = len(self.row)
+        for number in ids[same:]:
+            chunk = load.get(number)
+            if chunk is not None:
+                self._add(chunk)
+        self._weigh(first)
+        return first
+
+    def same_as(self, ids: Sequence[int]) -> int:
+        """How many chunks at the start are the very same."""
+        same = 0
+        for mine, wanted in zip(self._chunks, ids, strict=False):
+            if mine != wanted:
+                break
+            same += 1
+        return same
+
+    def _cut(self, chunks: int) -> None:
+        if chunks >= len(self._chunks):
+            return
+        end = self._starts[chunks]
+        for row in self.row[end:]:
+            self.place_of[row] = -1
+        for numbers in (self.row, self.turn, self.speaker, self.words, self.moment, self.wall):
+            del numbers[end:]
+        del self.talk[end : -len(_NONE)]
+        self.size -= sum(self.window[end:])
+        del self.window[end:]
+        del self._chunks[chunks:], self._starts[chunks:], self._paths[chunks:]
+
+    def _add(self, chunk: StoredChunk) -> None:
+        data = chunk.rows
+        start = len(self.row)
+        self._chunks.append(chunk.id)
+        self._starts.append(start)
+        self._paths.append(chunk.path)
+        rows = data[0::WIDTH]
+        talks = [self._talk(name) for name in chunk.conversations]
+        self.row.extend(rows)
+        self.talk[-len(_NONE) :] = array("i", [talks[place] for place in data[1::WIDTH]]) + _NONE
+        self.turn.extend(data[2::WIDTH])
+        self.speaker.extend(data[3::WIDTH])
+        self.words.extend(data[4::WIDTH])
+        self.moment.extend(data[5::WIDTH])
+        self.wall.extend(data[6::WIDTH])
+        self.make_room(max(rows, default=0))
+        for place, row in enumerate(rows, start):
+            self.place_of[row] = place
+
+    def make_room(self, last: int) -> None:
+        """Have an answer for every row up to one."""
+        if last >= len(self.place_of):
+            self.place_of.extend([-1] * (last + 1 - len(self.place_of)))
+
+    def _talk(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return self._numbers[name]
+
+    def _weigh(self, first: int) -> None:
+        """Words of each message's window, from a place on."""
+        begin = max(0, first - AFTER)
+        self.size -= sum(self.window[begin:])
+        del self.window[begin:]
+        words, talk = self.words, self.talk
+        for place in range(begin, len(words)):
+            here = talk[place]
+            size = SELF * words[place]
+            if place > 0 and talk[place - 1] == here:
+                size += words[place - 1]
+                if place > 1 and talk[place - 2] == here:
+                    size += words[place - 2]
+            if talk[place + 1] == here:
+                size += words[place + 1]
+            self.window.append(size)
+        self.size += sum(self.window[begin:])
+        # Where something was out of order before, it may be what was cut off.
+        checked = max(0, first - 1) if self.in_order else 0
+        after = islice(self.wall, checked + 1, None)
+        self.in_order = all(map(operator.le, islice(self.wall, checked, None), after))
+
+    def turn_at(self, place: int) -> TurnId:
+        """The turn that the message at a place is of."""
+        return TurnId(ConversationId(self.names[self.talk[place]]), self.turn[place])
+
+    def path_at(self, place: int) -> str:
+        """The chunk that the message at a place stands in."""
+        from bisect import bisect_right
+
+        return self._paths[bisect_right(self._starts, place) - 1]
+
+    def turn_places(self, place: int) -> range:
+        """Places of all messages of the turn at a place."""
+        talk, turn = self.talk[place], self.turn[place]
+        begin = end = place
+        while begin > 0 and self.talk[begin - 1] == talk and self.turn[begin - 1] == turn:
+            begin -= 1
+        while end + 1 < len(self) and self.talk[end + 1] == talk and self.turn[end + 1] == turn:
+            end += 1
+        return range(begin, end + 1)

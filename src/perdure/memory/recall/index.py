@@ -1,0 +1,350 @@
+"""The recall index of one companion, as the other rooms use it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from perdure.companion.chunks import CONVERSATIONS
+from perdure.history import disk
+from perdure.history.errors import Busy
+from perdure.history.repository import Repository
+from perdure.memory.recall.api import Embedder, Hit, RecallQuery
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from perdure.memory.recall.arrangement import Arrangement
+    from perdure.memory.recall.dense import Vectors
+    from perdure.memory.recall.finding import Found
+    from perdure.memory.recall.store import Store, StoredChunk
+
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+BUSY = 2.0
+"""Seconds to wait for another process that is writing."""
+_MADE_ANEW = "the recall index was damaged and is made anew from the conversations; no word is lost"
+
+
+class RecallIndex:
+    """Finds earlier turns. Not for two threads at once.
+
+    Attributes:
+        notice: what a person should know of the last call, "" for nothing: that a damaged index was
+            made anew, or that the newest turns could not be looked through.
+    """
+
+    def __init__(self, repo: Repository, embedder: Embedder | None) -> None:
+        self._repo = repo
+        self._embedder = embedder
+        self._store: Store | None = None
+        self._messages: Arrangement | None = None
+        self._vectors: Vectors | None = None
+        self._arranged: tuple[str, bool] | None = None
+        self.notice = ""
+
+    @classmethod
+    def open(cls, repo: Repository, *, embedder: Embedder | None = None) -> RecallIndex:
+        """An index over a repository's cache. Nothing is read before something is asked.
+
+        Args:
+            repo: the repository.
+            embedder: gives texts a meaning in numbers, which then counts as much as their words.
+        """
+        return cls(repo, embedder)
+
+    @classmethod
+    def open_usual(cls, repo: Repository) -> RecallIndex:
+        """The index as prompts and searches use it: by meaning too where that is installed."""
+        from perdure.memory.recall.models import installed
+
+        return cls.open(repo, embedder=installed())
+
+    @property
+    def slow(self) -> bool:
+        """Whether meaning takes so long to read that `embed` has to be called for it."""
+        return self._embedder is not None and not self._embedder.quick
+
+    def close(self) -> None:
+        """Close the file; the next question opens it again."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        self._messages = None
+        self._vectors = None
+        self._arranged = None
+
+    def update(self, rev: str, progress: Progress | None = None) -> int:
+        """Bring the index level with a revision.
+
+        It may be interrupted at any time and goes on from what is there.
+
+        Args:
+            rev: the revision.
+            progress: told how many chunks were read and how many there are to read.
+
+        Returns:
+            How many chunks were read: 0 where it was level, or could not be written (`notice`).
+
+        Raises:
+            HistoryError: the conversations cannot be read.
+        """
+        self.notice = ""
+        return self._try(lambda store: self._update(store, rev, progress), 0)
+
+    def embed(self, rev: str, progress: Progress | None = None) -> int:
+        """Read the meaning of what was said until a revision, the newest first.
+
+        A question asked before the end is answered with what was read until then. It may be
+        interrupted at any time, by what ``progress`` raises too, and goes on from what is there.
+
+        Args:
+            rev: the revision.
+            progress: told how many messages were read and how many there are to read.
+
+        Returns:
+            How many messages were read.
+
+        Raises:
+            HistoryError: the conversations cannot be read.
+        """
+        self.notice = ""
+        return self._try(lambda store: self._embed_all(store, rev, progress), 0)
+
+    def unembedded(self, rev: str) -> tuple[int, int]:
+        """Of how many messages of a revision the meaning was not read yet, and of how many it was.
+
+        Raises:
+            HistoryError: the conversations cannot be read.
+        """
+        return self._try(lambda store: self._unembedded(store, rev), (0, 0))
+
+    def find(self, rev: str, query: RecallQuery, *, limit: int = 10) -> list[Hit]:
+        """The turns of a revision that fit a question best, best first.
+
+        The same tree gives the same answer, whatever else the index holds. What it does not hold
+        yet is read first.
+
+        Args:
+            rev: the revision; turns of no other are found.
+            query: the question.
+            limit: how many turns at most.
+
+        Raises:
+            HistoryError: the conversations cannot be read.
+        """
+        self.notice = ""
+        nothing: list[Hit] = []
+        return self._try(lambda store: self._find(store, rev, query, limit), nothing)
+
+    def marks(self, text: str, matched: tuple[str, ...]) -> list[tuple[int, int]]:
+        """Where in a text the words of a hit stand: begin and end of each.
+
+        Args:
+            text: the text of a message.
+            matched: words as `Hit.matched` has them.
+        """
+        from perdure.memory.recall.finding import marks
+
+        nothing: list[tuple[int, int]] = []
+        return self._try(lambda store: marks(store, text, matched), nothing)
+
+    # The file
+
+    def _try(self, work: Callable[[Store], T], otherwise: T) -> T:
+        """Do something with the file; a damaged one is made anew once."""
+        import sqlite3
+
+        for attempt in range(2):
+            try:
+                return work(self._opened())
+            except sqlite3.Error as error:
+                if attempt or not self._drop_if_damaged(error):
+                    self.notice = f"earlier turns could not be looked through: {error}"
+                    return otherwise
+            except Busy:
+                self.notice = "another process is making the recall index just now"
+                return otherwise
+            except OSError as error:
+                self.notice = f"earlier turns could not be looked through: {error.strerror}"
+                return otherwise
+        return otherwise
+
+    def _opened(self) -> Store:
+        from perdure.memory.recall.store import Store, newest
+
+        if self._store is not None and not self._store.path.exists():
+            self.close()  # somebody removed it: what it holds may have been meant to go
+        if self._store is None:
+            if newest(self._repo.cache_dir) is not None:
+                self._store = Store.open(self._repo.cache_dir)
+            else:
+                lock = self._lock()
+                lock.take(wait=BUSY)
+                with lock:
+                    self._store = Store.open(self._repo.cache_dir)
+        return self._store
+
+    def _lock(self) -> disk.KernelLock:
+        return disk.KernelLock(self._repo.cache_dir / "recall-writing.lock")
+
+    def _drop_if_damaged(self, error: sqlite3.Error) -> bool:
+        import sqlite3
+
+        from perdure.memory.recall.store import drop
+
+        self.close()
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in {
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_LOCKED,
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_PERM,
+            sqlite3.SQLITE_NOMEM,
+            sqlite3.SQLITE_INTERRUPT,
+        }:
+            return False
+        with suppress(Busy, OSError):
+            drop(self._repo.cache_dir)
+            self.notice = _MADE_ANEW
+        return True
+
+    # Bringing it level
+
+    def _update(self, store: Store, rev: str, progress: Progress | None) -> int:
+        tree = self._repo.folder_oid(CONVERSATIONS, rev)
+        if tree is None or store.tree(tree) is not None:
+            return 0
+        lock = self._lock()
+        try:
+            lock.take(wait=BUSY)
+        except Busy:
+            self.notice = "another process is reading the conversations for recall just now"
+            return 0
+        with lock:
+            from perdure.memory.recall.leveling import bring_level
+
+            return bring_level(store, self._repo, rev, tree, progress)
+
+    # Answering
+
+    def _find(self, store: Store, rev: str, query: RecallQuery, limit: int) -> list[Hit]:
+        from perdure.memory.recall.finding import Finder
+
+        messages = self._level(store, rev)
+        if not len(messages):
+            return []
+        found: list[Found] = Finder(store, messages, query, self._vectors).best(limit)
+        return [Hit(each.turn, each.score, each.path, each.matched) for each in found]
+
+    def _level(self, store: Store, rev: str) -> Arrangement:
+        """The messages of a revision, as far as the index has them."""
+        from perdure.memory.recall.arrangement import Arrangement
+
+        if self._messages is None:
+            self._messages = Arrangement()
+        tree = self._repo.folder_oid(CONVERSATIONS, rev)
+        if tree is None:
+            return Arrangement()
+        if self._arranged == (tree, True):
+            return self._messages
+        self._update(store, rev, None)
+        ids = store.tree(tree)
+        whole = ids is not None
+        if ids is None:
+            ids = self._as_far_as_known(store, rev)
+        same = self._messages.same_as(ids)
+        chunks = store.chunks(ids[same:])
+        first = self._messages.arrange(ids, chunks)
+        if self._embedder is not None:
+            self._have_vectors(store, rev, list(chunks.values()), self._messages, first)
+        self._arranged = (tree, whole)
+        return self._messages
+
+    def _have_vectors(
+        self,
+        store: Store,
+        rev: str,
+        chunks: list[StoredChunk],
+        messages: Arrangement,
+        first: int,
+    ) -> None:
+        """Have the vectors that there are; of a quick embedder, make those of what is new first."""
+        from perdure.memory.recall.dense import Vectors
+
+        embedder = self._embedder
+        if embedder is None:
+            return
+        if embedder.quick:
+            self._embed(store, rev, chunks, lambda: None)
+        if self._vectors is None:
+            self._vectors = Vectors(embedder)
+            first = 0
+        self._vectors.arrange(store, messages, first)
+
+    def _embed(
+        self, store: Store, rev: str, chunks: list[StoredChunk], goes_on: Callable[[], None]
+    ) -> None:
+        """Make the vectors that chunks lack, unless another process does."""
+        from perdure.memory.recall.embedding import embed_missing
+
+        # Not the writer's lock: words are read meanwhile, and this may take an hour.
+        lock = disk.KernelLock(self._repo.cache_dir / "recall-embedding.lock")
+        if self._embedder is None or not lock.try_take():
+            return
+        with lock:
+            embed_missing(store, self._repo, rev, chunks, self._embedder, self._take_in, goes_on)
+
+    def _take_in(self, vectors: Sequence[tuple[int, bytes]]) -> None:
+        if self._vectors is not None and self._messages is not None:
+            self._vectors.add(self._messages, vectors)
+
+    def _embed_all(self, store: Store, rev: str, progress: Progress | None) -> int:
+        from perdure.memory.recall.embedding import missing
+
+        chunks, embedder = self._chunks_at(store, rev), self._embedder
+        if embedder is None:
+            return 0
+        total = missing(store, embedder.name, chunks)
+        done = 0
+
+        def goes_on() -> None:
+            nonlocal done
+            if progress is not None:
+                progress(done, total)
+            done += 1
+
+        if total:
+            self._embed(store, rev, chunks, goes_on)
+            if progress is not None:
+                progress(total, total)
+        return total - missing(store, embedder.name, chunks)
+
+    def _unembedded(self, store: Store, rev: str) -> tuple[int, int]:
+        from perdure.memory.recall.embedding import missing
+
+        chunks, embedder = self._chunks_at(store, rev), self._embedder
+        if embedder is None:
+            return 0, 0
+        lacking = missing(store, embedder.name, chunks)
+        return lacking, sum(len(chunk.message_rows()) for chunk in chunks) - lacking
+
+    def _chunks_at(self, store: Store, rev: str) -> list[StoredChunk]:
+        """The chunks of a revision in the order of the talk."""
+        tree = self._repo.folder_oid(CONVERSATIONS, rev)
+        if tree is None:
+            return []
+        self._update(store, rev, None)
+        ids = store.tree(tree) or self._as_far_as_known(store, rev)
+        chunks = store.chunks(ids)
+        return [chunks[number] for number in ids if number in chunks]
+
+    def _as_far_as_known(self, store: Store, rev: str) -> array[int]:
+        from perdure.memory.recall.leveling import chunks_of
+
+        known = store.known()
+        return array("I", [known[file] for file in chunks_of(self._repo, rev) if file in known])

@@ -1,0 +1,47 @@
+"""English words whose forms no rule joins: whoever asks what she bought may have said "buy"."""
+
+from __future__ import annotations
+
+_GROUPS = """
+arise arose arisen; awake awoke awoken; bear bore borne born; beat beaten; become became;
+begin began begun; bend bent; bet; bind bound; bite bit bitten; bleed bled; blow blew blown;
+break broke broken; breed bred; bring brought; build built; burn burnt; burst; buy bought;
+catch caught; choose chose chosen; cling clung; come came; creep crept; deal dealt; dig dug;
+draw drew drawn; dream dreamt; drink drank drunk; drive drove driven; eat ate eaten;
+fall fell fallen; feed fed; feel felt; fight fought; find found; flee fled; fly flew flown;
+forbid forbade forbidden; forget forgot forgotten; forgive forgave forgiven; freeze froze frozen;
+give gave given; go went gone; grind ground; grow grew grown; hang hung; hear heard;
+hide hid hidden; hold held; keep kept; kneel knelt; know knew known; lay laid; lead led;
+lean leant; leap leapt; learn learnt; leave left; lend lent; lie lay lain; light lit; lose lost;
+make made; mean meant; meet met; mistake mistook mistaken; pay paid; ride rode ridden;
+ring rang rung; rise rose risen; run ran; say said; see saw seen; seek sought; sell sold;
+send sent; sew sewn; shake shook shaken; shine shone; shoot shot; show shown; shrink shrank shrunk;
+sing sang sung; sink sank sunk; sit sat; sleep slept; slide slid; smell smelt; sow sown;
+speak spoke spoken; spell spelt; spend spent; spill spilt; spin spun; spoil spoilt; stand stood;
+steal stole stolen; stick stuck; sting stung; strike struck; swear swore sworn; sweep swept;
+swell swollen; swim swam swum; swing swung; take took taken; teach taught; tear tore torn;
+tell told; think thought; throw threw thrown; understand understood; wake woke woken;
+wear wore worn; weave wove woven; weep wept; win won; wind wound; withdraw withdrew withdrawn;
+write wrote written; child children; foot feet; goose geese; man men; mouse mice; tooth teeth;
+woman women; wife wives; knife knives
+"""
+_FORMS: dict[str, tuple[str, ...]] = {}
+for _group in _GROUPS.split(";"):
+    for _word in _group.split():
+        _FORMS[_word] = (*_FORMS.get(_word, ()), *_group.split())
+
+
+def forms(word: str) -> tuple[str, ...]:
+    """A word and its other forms, as far as no rule joins them: itself alone for most."""
+    found = [word]
+    for base in _bases(word):
+        found += _FORMS.get(base, ())
+    return tuple(dict.fromkeys(found))
+
+
+def _bases(word: str) -> tuple[str, ...]:
+    """What a word may be a form of: buying and buys of buy, giving of give, swimming of swim."""
+    stem = word.removesuffix("ing")
+    if stem != word and len(stem) > 2:
+        return stem, f"{stem}e", stem[:-1]
+    return (word, word[:-1]) if word.endswith("s") and len(word) > 3 else (word,)

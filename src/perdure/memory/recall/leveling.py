@@ -1,0 +1,111 @@
+"""Bringing the index level with a tree: what it lacks is read, what it has is never read again."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+from perdure.companion.chunks import CONVERSATIONS, parse_chunk_path
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Repository
+from perdure.memory.recall.store import Store
+
+Progress = Callable[[int, int], None]
+File = tuple[str, str]
+"""Path and blob of a chunk."""
+BATCH = 64
+"""Chunks in one transaction: what an interrupt can cost."""
+
+
+def chunks_of(repo: Repository, rev: str) -> list[File]:
+    """Every chunk of a revision in the order of the talk."""
+    files = [(entry.path, entry.oid) for entry in repo.files(CONVERSATIONS, rev)]
+    return sorted((file for file in files if parse_chunk_path(file[0])), key=lambda f: _key(f[0]))
+
+
+def bring_level(
+    store: Store, repo: Repository, rev: str, tree: str, progress: Progress | None
+) -> int:
+    """Make a tree known; the caller holds the writer's lock.
+
+    Returns:
+        How many chunks were read.
+
+    Raises:
+        HistoryError: a chunk cannot be read.
+        sqlite3.Error: the index cannot be written.
+    """
+    grown = _grow(store, repo, rev, tree)
+    if grown is not None:
+        return grown
+    files = chunks_of(repo, rev)
+    known = store.known()
+    missing = [file for file in files if file not in known]
+    if progress is not None and missing:
+        progress(0, len(missing))
+    done = 0
+    while done < len(missing):
+        batch = missing[done : done + BATCH]
+        with store.writing():
+            for path, oid in batch:
+                known[path, oid] = store.add_chunk(oid, path, repo.blob(oid))
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(missing))
+    with store.writing():
+        store.keep_tree(tree, [known[file] for file in files], instead_of=None)
+    return len(missing)
+
+
+def _grow(store: Store, repo: Repository, rev: str, tree: str) -> int | None:
+    """Make a tree known that is the one asked about last and what was said since.
+
+    Returns:
+        How many chunks were read; None where anything else was changed too.
+    """
+    before = store.newest_tree()
+    ids = store.tree(before) if before else None
+    if before is None or not ids:
+        return None
+    try:
+        changes = repo.folder_difference(before, tree)
+    except HistoryError:
+        return None  # the older tree is gone from the repository
+    if len(changes) > BATCH:
+        return None
+    known, longer = store.last_chunk(), []
+    with store.writing():
+        for change in changes:
+            path = f"{CONVERSATIONS}/{change.path}"
+            # Asked of the revision, which knows links from files.
+            oid = repo.oid(path, rev) if parse_chunk_path(path) else None
+            if oid is None:
+                return None
+            number = store.has(oid, path) or store.add_chunk(oid, path, repo.blob(oid))
+            old = store.has(change.old_oid, path) if change.old_oid else None
+            if not _put(store, ids, number, path, old):
+                return None
+            longer += [old] if old is not None else []
+        store.keep_tree(tree, ids, instead_of=before)
+        read = sum(number > known for number in ids)
+        store.drop_chunks(longer)
+    return read
+
+
+def _put(store: Store, ids: array[int], number: int, path: str, old: int | None) -> bool:
+    """Put a chunk where the one is that it grew out of, or at the end; False where it fits not."""
+    if old is not None:
+        if old not in ids or not store.begins_with(number, old):
+            return False
+        ids[ids.index(old)] = number
+        return True
+    last = store.path_of(ids[-1])
+    if last is None or _key(path) <= _key(last):
+        return False
+    ids.append(number)
+    return True
+
+
+def _key(path: str) -> tuple[str, int, str]:
+    named = parse_chunk_path(path)
+    return (named[0].text, named[1], path) if named else ("", 0, path)

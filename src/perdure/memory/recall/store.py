@@ -1,0 +1,402 @@
+"""The index file: what was said, word by word, and which messages a chunk holds.
+
+It lies in ``.git/perdure/cache`` and follows from the chunks alone. A message has one row for ever,
+named by a hash of what it is, so a chunk that grows by a turn costs that turn, and branches share
+what they share. Which rows count for a question is decided by the tree that it is asked of.
+
+The full-text table keeps no text (it can be read in the repository) and no positions beyond what
+`fts5vocab` counts; it is our dictionary and our lists of rows by word. SQLite's own ranking is not
+used: its statistics are those of all rows, so that another branch would change the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.turns import Message, Reply
+from perdure.history import disk
+from perdure.memory.recall.words import prepared, words_of
+
+VERSION = 1
+"""Part of the file's name: an index of another version is not looked at, and removed."""
+BUSY = 2.0
+"""Seconds to wait for another process that is writing."""
+TREES = 32
+"""Trees whose lists of chunks are kept: as many branches as anybody goes to and fro between."""
+_TOKENIZER = "porter unicode61 remove_diacritics 2"
+_SCHEMA = f"""
+CREATE VIRTUAL TABLE said USING fts5(
+  text, content='', columnsize=0, detail=full, tokenize='{_TOKENIZER}');
+CREATE TABLE messages (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE);
+CREATE TABLE speakers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE chunks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never that of a chunk which went
+  blob BLOB NOT NULL,
+  path TEXT NOT NULL,
+  rows BLOB NOT NULL,         -- WIDTH numbers a message
+  conversations TEXT NOT NULL,
+  UNIQUE (blob, path)
+);
+CREATE TABLE trees (
+  id BLOB PRIMARY KEY,        -- of the folder `conversations`
+  chunks BLOB NOT NULL,       -- their ids in the order of the talk
+  used INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE vectors (model TEXT, message INTEGER, vector BLOB, PRIMARY KEY (model, message))
+  WITHOUT ROWID;
+CREATE TABLE whole (yes INTEGER);  -- made last: a file without it was never finished
+"""
+WIDTH = 7
+"""Numbers of one message: row, conversation within the chunk, turn, speaker, words, and the time in
+seconds, in UTC and on the speaker's clock; 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """One chunk: its number here, its path, its messages and the conversations that they are of."""
+
+    id: int
+    path: str
+    rows: array[int]
+    conversations: tuple[str, ...]
+
+    def message_rows(self) -> array[int]:
+        """The rows of its messages, in their order."""
+        return self.rows[0::WIDTH]
+
+
+class Store:
+    """One open index file. What it raises is sqlite3.Error."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self.path = path
+        self._counted: dict[str, int] = {}
+        db.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, said, instance)")
+        db.execute("CREATE VIRTUAL TABLE temp.counts USING fts5vocab(main, said, row)")
+        db.execute(
+            "CREATE VIRTUAL TABLE temp.asked USING fts5("
+            f"text, content='', columnsize=0, tokenize='{_TOKENIZER}')"
+        )
+        db.execute("CREATE VIRTUAL TABLE temp.stems USING fts5vocab(temp, asked, instance)")
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open the newest index file, or make one."""
+        path = newest(folder) or create(folder)
+        db = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            db.execute("PRAGMA cell_size_check = ON")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA temp_store = MEMORY")
+            db.execute("PRAGMA cache_size = -16000")
+            db.execute("SELECT yes FROM whole").fetchone()
+            return cls(db, path)
+        except BaseException:
+            db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All of the block or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
+    # Chunks and trees
+
+    def has(self, blob: str, path: str) -> int | None:
+        """The number of a chunk that is indexed."""
+        row = self._db.execute(
+            "SELECT id FROM chunks WHERE blob = ? AND path = ?", (bytes.fromhex(blob), path)
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def known(self) -> dict[tuple[str, str], int]:
+        """Every chunk that is indexed: its number by path and blob."""
+        rows = self._db.execute("SELECT path, blob, id FROM chunks")
+        return {(path, blob.hex()): number for path, blob, number in rows}
+
+    def last_chunk(self) -> int:
+        """The newest number of any chunk."""
+        (number,) = self._db.execute("SELECT ifnull(max(id), 0) FROM chunks").fetchone()
+        return int(number)
+
+    def path_of(self, number: int) -> str | None:
+        """The path of a chunk."""
+        row = self._db.execute("SELECT path FROM chunks WHERE id = ?", (number,)).fetchone()
+        return str(row[0]) if row else None
+
+    def begins_with(self, longer: int, shorter: int) -> bool:
+        """Whether a chunk has all messages of another one, and then some."""
+        both = self.chunks([longer, shorter])
+        if len(both) < 2:
+            return False
+        data = both[shorter].rows
+        return both[longer].rows[: len(data)] == data
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
+        """Chunks by their numbers; those that are gone are left out."""
+        if len(ids) > 200:
+            wanted = set(ids)
+            rows = self._db.execute("SELECT id, path, rows, conversations FROM chunks").fetchall()
+        else:
+            wanted = set(ids)
+            rows = []
+            for number in ids:
+                rows += self._db.execute(
+                    "SELECT id, path, rows, conversations FROM chunks WHERE id = ?", (number,)
+                ).fetchall()
+        return {
+            number: StoredChunk(number, path, _numbers(data), tuple(names.split()))
+            for number, path, data, names in rows
+            if number in wanted
+        }
+
+    def tree(self, oid: str) -> array[int] | None:
+        """The chunks of a tree in the order of the talk; None where it was not looked at yet."""
+        row = self._db.execute(
+            "SELECT chunks FROM trees WHERE id = ?", (bytes.fromhex(oid),)
+        ).fetchone()
+        return _numbers(row[0]) if row else None
+
+    def newest_tree(self) -> str | None:
+        """The tree that was asked about last."""
+        row = self._db.execute("SELECT id FROM trees ORDER BY used DESC LIMIT 1").fetchone()
+        return row[0].hex() if row else None
+
+    def keep_tree(self, oid: str, chunks: Sequence[int], instead_of: str | None) -> None:
+        """Remember a tree, in place of the one that it grew out of; drop those long not asked for.
+
+        Chunks that no kept tree has go with them. Their messages stay: most are in a newer version
+        of the chunk, and the others are not of the tree that a question is about.
+        """
+        if instead_of is not None:
+            self._db.execute("DELETE FROM trees WHERE id = ?", (bytes.fromhex(instead_of),))
+        self._db.execute(
+            "INSERT OR REPLACE INTO trees VALUES (?, ?, ?)",
+            (bytes.fromhex(oid), array("I", chunks).tobytes(), time.time_ns()),
+        )
+        pruned = self._db.execute(
+            "DELETE FROM trees WHERE id NOT IN (SELECT id FROM trees ORDER BY used DESC LIMIT ?)",
+            (TREES,),
+        )
+        if pruned.rowcount > 0:
+            every = self._db.execute("SELECT id FROM chunks").fetchall()
+            self.drop_chunks([number for (number,) in every])
+
+    def drop_chunks(self, ids: Sequence[int]) -> None:
+        """Forget chunks, except those that a kept tree has."""
+        if not ids:
+            return
+        trees = [_numbers(data) for (data,) in self._db.execute("SELECT chunks FROM trees")]
+        if len(ids) > TREES:
+            kept = {number for tree in trees for number in tree}
+            gone = [number for number in ids if number not in kept]
+        else:
+            gone = [number for number in ids if not any(number in tree for tree in trees)]
+        self._db.executemany("DELETE FROM chunks WHERE id = ?", [(number,) for number in gone])
+
+    def add_chunk(self, blob: str, path: str, data: bytes) -> int:
+        """Index one chunk; its number."""
+        conversations: dict[str, int] = {}
+        numbers = array("I")
+        said: list[tuple[int, str]] = []
+        named = parse_chunk_path(path)
+        for chunk in parse_chunks(data, path):
+            conversation = str(chunk.head.conversation or (named and named[0]))
+            place = conversations.setdefault(conversation, len(conversations))
+            for turn in chunk.turns:
+                for order, message in enumerate((turn.message, *turn.replies)):
+                    if message is None:
+                        continue
+                    name = f"{conversation}/{turn.number}/{order}"
+                    row, is_new = self._message(name, message)
+                    words = words_of(message.text)
+                    if is_new:
+                        said.append((row, prepared(message.text)))
+                    numbers.extend(
+                        (
+                            row,
+                            place,
+                            turn.number,
+                            self._speaker(message.speaker),
+                            _length(words),
+                            *_seconds(message),
+                        )
+                    )
+        self._db.executemany("INSERT INTO said (rowid, text) VALUES (?, ?)", said)
+        cursor = self._db.execute(
+            "INSERT INTO chunks (blob, path, rows, conversations) VALUES (?, ?, ?, ?)",
+            (bytes.fromhex(blob), path, numbers.tobytes(), " ".join(conversations)),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _message(self, name: str, message: Message | Reply) -> tuple[int, bool]:
+        text = f"{name}\0{message.speaker}\0{message.text}"
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+        row = self._db.execute("SELECT id FROM messages WHERE hash = ?", (digest,)).fetchone()
+        if row:
+            return int(row[0]), False
+        cursor = self._db.execute("INSERT INTO messages (hash) VALUES (?)", (digest,))
+        return int(cursor.lastrowid or 0), True
+
+    def _speaker(self, name: str) -> int:
+        plain = name.encode("utf-8", "replace").decode()
+        self._db.execute("INSERT OR IGNORE INTO speakers (name) VALUES (?)", (plain,))
+        row = self._db.execute("SELECT id FROM speakers WHERE name = ?", (plain,)).fetchone()
+        return int(row[0])
+
+    def speakers(self) -> dict[int, str]:
+        """Who speaks, by number."""
+        return dict(self._db.execute("SELECT id, name FROM speakers").fetchall())
+
+    def last_row(self) -> int:
+        """The newest row of any message, which is also how many there are."""
+        (row,) = self._db.execute("SELECT ifnull(max(id), 0) FROM messages").fetchone()
+        return int(row)
+
+    def vectors(self, model: str, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Vectors of messages, as far as there are any."""
+        if len(rows) > 2000:
+            wanted = set(rows)
+            every = self._db.execute(
+                "SELECT message, vector FROM vectors WHERE model = ?", (model,)
+            )
+            yield from ((row, data) for row, data in every if row in wanted)
+            return
+        for row in rows:
+            data = self._db.execute(
+                "SELECT vector FROM vectors WHERE model = ? AND message = ?", (model, row)
+            ).fetchone()
+            if data is not None:
+                yield row, data[0]
+
+    def keep_vectors(self, model: str, vectors: Sequence[tuple[int, bytes]]) -> None:
+        """Keep vectors of messages."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+            [(model, row, data) for row, data in vectors],
+        )
+
+    # Words
+
+    def stems(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """What the tokenizer makes of each word. No word is ever read as a query."""
+        self._db.execute("INSERT INTO temp.asked (asked) VALUES ('delete-all')")
+        self._db.executemany(
+            "INSERT INTO temp.asked (rowid, text) VALUES (?, ?)",
+            [(at, _pair_or_word(word)) for at, word in enumerate(words)],
+        )
+        found: list[list[tuple[int, str]]] = [[] for _ in words]
+        for term, at, offset in self._db.execute('SELECT term, doc, "offset" FROM temp.stems'):
+            found[at].append((offset, term))
+        return [tuple(term for _, term in sorted(pieces)) for pieces in found]
+
+    def count(self, term: str, enough: int) -> int:
+        """How often a term stands in all rows; at least ``enough`` where it is so often.
+
+        Rows never go, so what was enough once is so for good; counting them takes its time.
+        """
+        known = self._counted.get(term, 0)
+        if known >= enough:
+            return known
+        row = self._db.execute("SELECT cnt FROM temp.counts WHERE term = ?", (term,)).fetchone()
+        found = int(row[0]) if row else 0
+        if found >= enough:
+            self._counted[term] = found
+        return found
+
+    def rows(self, term: str) -> list[int]:
+        """Rows that have a term, of every branch; one that has it twice is there twice."""
+        found = self._db.execute("SELECT doc FROM temp.places WHERE term = ?", (term,))
+        return [row for (row,) in found.fetchall()]
+
+    def beginning_with(self, letter: str) -> list[str]:
+        """Terms that begin with a character."""
+        rows = self._db.execute(
+            "SELECT term FROM temp.counts WHERE term >= ? AND term < ?",
+            (letter, letter + "\U0010ffff"),
+        )
+        return [term for (term,) in rows]
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest index file of this version."""
+    return max(folder.glob(f"recall-{VERSION}-*.sqlite"), default=None)
+
+
+def create(folder: Path) -> Path:
+    """Make an empty index file; those that were there go."""
+    disk.make_folder(folder)
+    path = folder / f"recall-{VERSION}-{time.time_ns():020d}.sqlite"
+    new = path.with_suffix(".new")
+    disk.write_file(new, b"", synced=False)
+    db = sqlite3.connect(new, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.executescript(_SCHEMA)
+        db.execute("PRAGMA journal_mode = WAL")
+    finally:
+        db.close()
+    new.replace(path)
+    drop(folder, but=path)
+    return path
+
+
+def drop(folder: Path, *, but: Path | None = None) -> None:
+    """Remove index files, those of other versions too."""
+    for path in folder.glob("recall-*"):
+        if path.suffix != ".lock" and not (but and path.name.startswith(but.name)):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _numbers(data: bytes) -> array[int]:
+    if len(data) % 4:
+        raise sqlite3.DatabaseError("a list of numbers in the index is cut short")
+    numbers = array("I")
+    numbers.frombytes(data)
+    return numbers
+
+
+def _pair_or_word(word: str) -> str:
+    return word.encode("utf-8", "replace").decode()
+
+
+def _length(words: Sequence[str]) -> int:
+    """Words of a message as the tokenizer counts them: a run without spaces as so many pairs."""
+    return sum(len(word) if word > "\u3000" else 1 for word in words)
+
+
+def _seconds(message: Message | Reply) -> tuple[int, int]:
+    if message.at is None:
+        return 0, 0
+    moment = int(message.at.timestamp())
+    offset = message.at.utcoffset()
+    wall = moment + (int(offset.total_seconds()) if offset is not None else 0)
+    return (moment, wall) if 0 < moment < 2**32 and 0 < wall < 2**32 else (0, 0)

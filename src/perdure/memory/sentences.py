@@ -1,0 +1,24 @@
+"""Sentences of talk: of English and its kin, and of Chinese and Japanese."""
+
+from __future__ import annotations
+
+import re
+
+_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？｡．]+[」』”’）】]*|\n+")  # noqa: RUF001 - CJK
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|No|approx|e\.g|i\.e|z\.B|bzw|ca|Nr)"
+    r"\.$"
+)
+
+
+def sentences(text: str) -> list[str]:
+    """A text's sentences, each on one line; a line's end ends one too."""
+    found, begin = [], 0
+    for end in _END.finditer(text):
+        piece = text[begin : end.end()]
+        if "\n" not in end[0] and _ABBREVIATION.search(piece):
+            continue
+        found.append(piece)
+        begin = end.end()
+    found.append(text[begin:])
+    return [line for piece in found if (line := " ".join(piece.split()))]

@@ -1,0 +1,98 @@
+"""Talk as a record that a model is shown: numbered, quoted line by line, cut to what fits.
+
+Every line of it begins with ``> ``, so no text in it can end the record and speak for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from perdure.companion.turns import Turn
+
+_SHORTEST = 200
+"""Characters of a message that is cut again and again because nothing else fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a conversation."""
+
+    turn: int
+    speaker: str
+    text: str
+    by_user: bool = False
+
+
+def said_in(turns: Iterable[Turn]) -> tuple[Said, ...]:
+    """The messages of turns. A stand-in's replies are left out: they are to leave no trace."""
+    found = []
+    for turn in turns:
+        if turn.message is not None:
+            found.append(Said(turn.number, turn.message.speaker, turn.message.text, by_user=True))
+        found += [
+            Said(turn.number, reply.speaker, reply.text)
+            for reply in turn.replies
+            if not reply.stand_in
+        ]
+    return tuple(one for one in found if one.text.strip())
+
+
+def quoted_block(text: str) -> str:
+    """A text with ``> `` before each of its lines, whichever way these end."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or ">"
+
+
+def record(talk: Sequence[Said]) -> str:
+    """The record of a talk; each message begins with its turn's number in square brackets.
+
+    Its further lines are set in, so that none of them can pass for the next message.
+    """
+    return "\n".join(
+        quoted_block(f"[{one.turn}] {' '.join(one.speaker.split())}: {_set_in(one.text)}")
+        for one in talk
+    )
+
+
+def _set_in(text: str) -> str:
+    return "\n    ".join(text.strip().splitlines())
+
+
+def portion(
+    talk: Sequence[Said], fits: Callable[[Sequence[Said]], bool]
+) -> tuple[tuple[Said, ...], tuple[Said, ...]]:
+    """As many messages from the front as fit, whole turns, and those that are left.
+
+    One turn at least: where not even that fits, its messages are cut in the middle. So whoever
+    takes one portion after another comes to an end. Both are empty where even 200 characters of
+    each message are too many.
+    """
+    ends = [
+        at
+        for at in range(1, len(talk) + 1)
+        if at == len(talk) or talk[at].turn != talk[at - 1].turn
+    ]
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(talk[: ends[middle - 1]]):
+            low = middle
+        else:
+            high = middle - 1
+    if low:
+        return tuple(talk[: ends[low - 1]]), tuple(talk[ends[low - 1] :])
+    first = tuple(talk[: ends[0]]) if ends else ()
+    longest = max((len(one.text) for one in first), default=0)
+    while longest > _SHORTEST:
+        longest = max(_SHORTEST, longest // 2)
+        cut = tuple(replace(one, text=_cut(one.text, longest)) for one in first)
+        if fits(cut):
+            return cut, tuple(talk[ends[0] :])
+    return (), ()
+
+
+def _cut(text: str, most: int) -> str:
+    """A text without its middle: what was meant stands at the ends of a long message."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"

@@ -1,0 +1,197 @@
+"""Facts that contradict, facts that say the same, and the many pairs that do neither."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from perdure.companion.facts import Fact
+from perdure.memory.likeness import contradictions, is_alike, is_contrary, near_duplicates, pairs
+
+CONTRARY = [
+    ("Ana lives in Ghent.", "Ana lives in Bruges."),
+    ("Ana lives in Ghent", "Ana moved to Bruges"),
+    ("Ana lives in Ghent", "Ana now lives in Bruges, near the canal."),
+    ("Ana works at the bakery.", "Ana works at the mill."),
+    ("Ana works as a baker", "Ana works as a teacher"),
+    ("Ana's sister is called Marta.", "Ana's sister is called Julia."),
+    ("Ana's birthday is 14 May", "Ana's birthday is 15 May"),
+    ("Ana has two cats.", "Ana has three cats."),
+    ("Ana has 2 cats.", "Ana has three cats."),
+    ("Ana likes coffee", "Ana hates coffee"),
+    ("Ana likes coffee", "Ana doesn't like coffee"),
+    ("Ana eats meat", "Ana never eats meat"),
+    ("Ana is a vegetarian", "Ana is not a vegetarian"),
+    ("Ana's favourite colour is green", "Ana's favorite colour is blue"),
+    ("Marta is a doctor", "Marta is a teacher"),
+    ("Marta is married to Tom", "Marta is married to Paul"),
+    ("Ana is married", "Ana is divorced"),
+    ("The meeting is on Monday", "The meeting is on Tuesday"),
+    ("Ana takes the train at 8:15", "Ana takes the train at 9:15"),
+    ("Ana was born in 1990", "Ana was born in 1991"),
+    ("Ana is 34 years old", "Ana is 35 years old"),
+    ("Ana's dog is called Rex", "The name of Ana's dog is Max"),
+    ("Ana is allergic to nuts", "Ana is not allergic to nuts"),
+    ("Ana wohnt in Gent", "Ana wohnt in Brügge"),
+    ("Ana mag Kaffee", "Ana mag keinen Kaffee"),
+    ("Anas Schwester heißt Marta", "Anas Schwester heißt Julia"),
+    ("Ana hat zwei Katzen", "Ana hat drei Katzen"),
+    ("Ana arbeitet als Ärztin", "Ana arbeitet als Lehrerin"),
+    ("Ana smokes", "Ana stopped smoking"),
+    ("Ana smokes", "Ana no longer smokes"),
+    ("安娜住在上海", "安娜住在北京"),
+    ("安娜的生日是5月14日", "安娜的生日是5月15日"),
+    ("安娜喜欢咖啡", "安娜不喜欢咖啡"),
+    ("安娜喜欢咖啡", "安娜讨厌咖啡"),
+    ("安娜有两只猫", "安娜有三只猫"),
+    ("安娜的妹妹叫玛塔", "安娜的妹妹叫朱莉"),
+    ("アナは東京に住んでいる", "アナは京都に住んでいる"),
+    ("アナの誕生日は5月14日です", "アナの誕生日は5月15日です"),
+    ("アナはコーヒーが好き", "アナはコーヒーが嫌い"),
+    ("アナの妹の名前はマルタです", "アナの妹の名前はユリアです"),
+    ("アナは肉を食べる", "アナは肉を食べない"),
+    ("The user lives in Berlin", "The user lives in Munich"),
+    ("User's wife is called Eva", "User's wife is called Nora"),
+    ("Ana drives a red car", "Ana drives a blue car"),
+    ("Tom drives to work on Fridays", "Tom drives to work on Mondays"),
+    ("My brother Paul studies law in Leiden", "My brother Paul studies medicine in Leiden"),
+    ("Ben is 12 years old", "Ben is 13"),
+    ("Dr. Lee's office is in room 204", "Dr. Lee's office is in room 310"),
+    ("The wedding is on 3 June 2027", "The wedding is on 10 July 2027"),
+    ("Lara can swim", "Lara cannot swim"),
+    ("Leo plays the violin", "Leo doesn't play the violin"),
+    ("Leo's cat is named Miso", "Leo's cat is named Tofu"),
+    ("Ida works for Siemens", "Ida works for Bosch"),
+    ("Ida's shoe size is 38", "Ida's shoe size is 40"),
+    ("Jon is single", "Jon is married"),
+    ("Eva trinkt Alkohol", "Eva trinkt keinen Alkohol"),
+    ("Evas Lieblingsfarbe ist Blau", "Evas Lieblingsfarbe ist Rot"),
+    ("小明在银行工作", "小明在学校工作"),
+    ("小明今年二十岁", "小明今年二十一岁"),
+    ("小明是医生", "小明是老师"),
+    ("太郎は医者です", "太郎は教師です"),
+    ("太郎は犬を二匹飼っている", "太郎は犬を三匹飼っている"),
+    ("Her flight leaves at 9", "Her flight leaves at 11"),
+    ("Her favourite book is Emma", "Emma is not her favourite book"),
+    ("Max takes his coffee black", "Max takes his coffee with milk"),
+]
+NOT_CONTRARY = [
+    ("Ana lives in Ghent", "Ana's sister lives in Bruges"),
+    ("Ana used to live in Bruges", "Ana lives in Ghent"),
+    ("Ana likes tea", "Ana likes coffee"),
+    ("Ana likes tea", "Tom likes coffee"),
+    ("Ana likes tea", "Tom hates tea"),
+    ("Ana speaks German", "Ana speaks Dutch"),
+    ("Ana has two cats", "Ana has a dog"),
+    ("Ana has two cats", "Ana has three brothers"),
+    ("Marta is a doctor", "Marta is a vegetarian"),
+    ("Marta is a doctor", "Marta is Ana's sister"),
+    ("Marta is Ana's sister", "Tom is Ana's brother"),
+    ("Ana works at the bakery", "Ana works as a baker"),
+    ("Ana plays the piano", "Ana plays chess"),
+    ("Ana went to Rome in May 2024", "Ana went to Lisbon in June 2024"),
+    ("Ana's birthday is 14 May", "Tom's birthday is 15 May"),
+    ("Ana is afraid of spiders", "Ana is afraid of heights"),
+    ("Ana reads before bed", "Ana reads on the train"),
+    ("Ana hates Mondays", "Ana likes Fridays"),
+    ("Ana does not eat meat", "Ana does not eat fish"),
+    ("Ana does not live in Ghent", "Ana does not live in Bruges"),
+    ("Ana's sister is a nurse", "Ana's brother is a teacher"),
+    ("Ana bought a red bike", "Ana bought a blue car"),
+    ("Ana is tall", "Ana is kind"),
+    ("Ana wants to learn Spanish", "Ana wants to see Peru"),
+    ("Ana mag Tee", "Ana mag Kaffee"),
+    ("Ana wohnt in Gent", "Marta wohnt in Brügge"),
+    ("安娜喜欢茶", "安娜喜欢咖啡"),
+    ("安娜住在上海", "玛塔住在北京"),
+    ("安娜会说德语", "安娜会说法语"),
+    ("安娜以前住在北京", "安娜住在上海"),
+    ("アナは茶が好き", "アナはコーヒーが好き"),
+    ("アナは東京に住んでいる", "マルタは京都に住んでいる"),
+    ("アナはピアノを弾く", "アナはギターを弾く"),
+    ("Ana met Tom at the river", "Ana met Julia at the river"),
+    ("Ana's mother is called Rosa", "Ana's father is called Rosa"),
+    ("Ana promised to call Tom", "Ana promised to write Julia"),
+    ("Ana has a cat", "Ana has a cat called Minka"),
+    ("Ana was born in Ghent", "Ana was born in 1990"),
+    ("Ana's first cat was called Tom", "Ana's second cat was called Pip"),
+    ("Tom drives to work", "Tom drives to the sea in summer"),
+    ("Paul studies law", "Paul studies at night"),
+    ("Sam owns a blue Volvo", "Sam owns a red bike"),
+    ("Lara can swim", "Lara can dive"),
+    ("Nina prefers tea to coffee", "Nina prefers trains to planes"),
+    ("The wedding is on 3 June", "The party is on 4 June"),
+    ("Leo plays the violin on Mondays", "Leo plays tennis on Tuesdays"),
+    ("Ida works for Siemens", "Ida works hard"),
+    ("Ida lives in a small flat", "Ida lives in Bonn"),
+    ("Jon is tired on Mondays", "Jon is happy on Fridays"),
+    ("Jon is a good cook", "Jon is a bad driver"),
+    ("Ben read Emma in 2020", "Ben read Ulysses in 2021"),
+    ("Eva trinkt Tee", "Eva trinkt Kaffee"),
+    ("小明喜欢吃苹果", "小明喜欢吃香蕉"),
+    ("太郎は犬が好き", "太郎は猫が好き"),
+    ("Her sister lives in Oslo", "Her brother lives in Rome"),
+    ("Ana dreamt of the river", "Ana dreamt of the sea"),
+    ("Ana broke her arm in 2019", "Ana broke her leg in 2021"),
+    ("Mia is learning to bake bread", "Mia is learning to bake cakes"),
+    ("Kai has a son called Ben", "Kai has a daughter called Mia"),
+    ("Kai has a son called Ben", "Kai has a son called Tim"),
+    ("Ana told me about her exam", "Ana told me about her dog"),
+    ("Ana's exam is in May", "Ana's exam is in maths"),
+    ("Ana lost her keys at the station", "Ana lost her phone at the station"),
+    ("Ana works in Ghent", "Ana works in a bakery"),
+    ("Ana works in Ghent", "Ana works at the bakery"),
+]
+ALIKE = [
+    ("Ana likes tea.", "ana likes tea"),
+    ("Marta is Ana's sister.", "Marta is Ana's younger sister."),
+    ("Ana works at the bakery in Ghent", "Ana works in the bakery at Ghent"),
+    ("Ana has two cats", "Ana has 2 cats"),
+    ("Ana loves long walks by the river", "Ana likes long walks by the river"),
+    ("Ana lives in Ghent", "Ana is living in Ghent"),
+    ("安娜喜欢在河边散步", "安娜喜欢在河边散步。"),
+    ("安娜很喜欢在河边散步", "安娜喜欢在河边散步"),
+    ("Ana mag lange Spaziergänge am Fluss", "Ana mag sehr lange Spaziergänge am Fluss"),
+]
+
+# Beyond what words show: nobody is told, rather than everybody about too much.
+UNSEEN = [
+    ("Sam owns a blue Volvo", "Sam doesn't own a car"),
+    ("Ana moved from Ghent to Bruges", "Ana lives in Ghent"),
+]
+
+
+def test_pairs_that_cannot_both_hold_are_found() -> None:
+    assert [pair for pair in CONTRARY if not is_contrary(*pair)] == []
+    assert [pair for pair in CONTRARY if not is_contrary(*reversed(pair))] == []
+    assert [pair for pair in CONTRARY if is_alike(*pair)] == []
+
+
+def test_pairs_that_can_both_hold_are_left_alone() -> None:
+    assert [pair for pair in [*NOT_CONTRARY, *ALIKE, *UNSEEN] if is_contrary(*pair)] == []
+    assert [pair for pair in NOT_CONTRARY if is_alike(*pair)] == []
+
+
+def test_the_same_in_nearly_the_same_words() -> None:
+    assert [pair for pair in ALIKE if not (is_alike(*pair) and is_alike(*reversed(pair)))] == []
+    assert not is_alike("", "!?")
+    assert not is_contrary("", "!?")
+
+
+def test_they_are_found_among_facts_in_their_order() -> None:
+    facts = [
+        Fact("places", "Ana lives in Bruges.", "", "user"),
+        Fact("people", "Ana likes tea.", "", "user"),
+        Fact("people", "Ana is living in Ghent", "", "user"),
+        Fact("people", "Ana now lives in Rome.", "", "user"),
+    ]
+    assert contradictions("Ana lives in Ghent.", facts) == (facts[0], facts[3])
+    assert near_duplicates("Ana lives in Ghent.", facts) == (facts[2],)
+
+
+def test_all_pairs_are_found_without_holding_each_against_each() -> None:
+    texts = {text for pair in [*CONTRARY, *NOT_CONTRARY, *ALIKE] for text in pair}
+    facts = [Fact("people", text, "", "user") for text in sorted(texts)]
+    found = {(one.text, other.text): kind for one, other, kind in pairs(facts)}
+    for one, other in combinations(sorted(texts), 2):
+        kind = "against" if is_contrary(one, other) else "like" if is_alike(one, other) else None
+        assert found.get((one, other)) == kind, (one, other)

@@ -1,0 +1,441 @@
+"""Recall: what is found, of which tree, and what no cache, crash or question can change."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from perdure.companion.ids import TurnId
+from perdure.history import disk
+from perdure.history.branches import start_branch
+from perdure.history.repository import Change, Repository
+from perdure.memory.recall import Hit, RecallIndex, RecallQuery, passages
+from perdure.memory.recall import index as index_module
+from perdure.memory.recall.store import Store
+from perdure.memory.recall.words import content_words, prepared
+from tests.memory.contradicting import life
+from tests.memory.recall_eval import (
+    AUTHOR,
+    Dialogue,
+    Figures,
+    Session,
+    chunks_of,
+    conversation_of,
+    count,
+    make_companion,
+    measure,
+    ours,
+    read_dialogue,
+    turn_reader,
+)
+
+FIXTURES = Path(__file__).parent / "fixtures"
+BEGIN = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+
+
+def talk(*talks: list[tuple[str, str]]) -> Dialogue:
+    """Conversations, a week from one to the next."""
+    sessions = tuple(
+        Session(str(number), BEGIN + timedelta(days=7 * number), tuple(turns))
+        for number, turns in enumerate(talks)
+    )
+    return Dialogue("Ana", "Mira", sessions, ())
+
+
+def said(hits: list[Hit], repo: Repository) -> list[str]:
+    """The user's messages of the turns that were found."""
+    turn = turn_reader(repo)
+    found = [turn(hit.turn) for hit in hits]
+    return [each.message.text if each and each.message else "?" for each in found]
+
+
+def find(repo: Repository, text: str, rev: str = "HEAD", **more: object) -> list[Hit]:
+    """Ask a new index."""
+    query = replace(RecallQuery(text), **more)  # type: ignore[arg-type]
+    return RecallIndex.open(repo).find(rev, query)
+
+
+def grow(repo: Repository, dialogue: Dialogue, branch: str = "main") -> None:
+    """Commit a dialogue's chunks as they are now."""
+    changes = [Change(path, data) for path, data in chunks_of(dialogue)]
+    repo.commit(changes, message="turn: more\n", author=AUTHOR, branch=branch)
+
+
+CHATTER = [("It rained all day.", "Did you stay in?"), ("I cooked beans.", "With cumin?")]
+GARDEN = [("The tomatoes in the greenhouse are ripe.", "Lovely!"), *CHATTER]
+
+
+# How well it finds
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figures]:
+    found = {}
+    for name in ("en", "zh", "ja"):
+        dialogue = read_dialogue(FIXTURES / f"talk_{name}.txt")
+        with make_companion(tmp_path_factory.mktemp(name) / "mira", dialogue) as repo:
+            found[name] = measure(repo, dialogue, ours(repo))
+    return found
+
+
+def test_english_questions_find_their_turns(figures: dict[str, Figures]) -> None:
+    english = figures["en"]
+    assert english.recall[10] >= 0.85, english.missed
+    assert english.within >= 0.85
+    assert english.by_kind["adversarial"] >= 0.9
+    assert english.by_kind["temporal"] >= 0.8
+
+
+@pytest.mark.parametrize("language", ["zh", "ja"])
+def test_languages_without_spaces_are_found_as_well(
+    figures: dict[str, Figures], language: str
+) -> None:
+    other = figures[language]
+    assert other.recall[10] >= figures["en"].recall[10] - 0.05, other.missed
+    assert other.within >= 0.85
+
+
+def test_of_two_facts_the_newer_comes_first(tmp_path: Path) -> None:
+    first = asked = 0
+    for seed in (11, 12, 13):
+        dialogue = life(seed)
+        names = {str(conversation_of(each)): each.name for each in dialogue.sessions}
+        with make_companion(tmp_path / str(seed), dialogue) as repo:
+            recall = ours(repo, limit=1)
+            for question in dialogue.questions:
+                asked += 1
+                for hit in recall(question):
+                    place = (names[str(hit.turn.conversation)], hit.turn.number)
+                    first += place in question.evidence
+    assert first >= 0.95 * asked
+
+
+def test_forms_of_a_word_are_one_word(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(CHATTER, [("I bought mice.", "Oh.")])) as repo:
+        assert said(find(repo, "Did I buy a mouse?"), repo)[:1] == ["I bought mice."]
+        assert said(find(repo, "BUYING"), repo)[:1] == ["I bought mice."]
+
+
+def test_what_was_said_around_a_message_helps_it(tmp_path: Path) -> None:
+    dialogue = talk(
+        [("I saw a heron at the canal.", "What did it do?"), ("It stole my sandwich.", "No!")],
+        [("My uncle stole a kiss.", "Ha."), *CHATTER],
+    )
+    with make_companion(tmp_path / "mira", dialogue) as repo:
+        hits = find(repo, "Who stole something at the canal?")
+        assert said(hits, repo)[:2] == ["I saw a heron at the canal.", "It stole my sandwich."]
+
+
+def test_context_goes_on_from_one_chunk_to_the_next(tmp_path: Path) -> None:
+    last = ("The heron stood there.", "Where?")
+    for size in range(16000, 15000, -20):
+        turns = [("la " * (size // 3), "Sing on."), last, ("Beside the lock.", "I see.")]
+        files = list(chunks_of(talk(turns)))
+        if len(files) == 2 and b"heron" in files[0][1]:
+            break
+    else:
+        pytest.fail("no chunk ends between the two")
+    with make_companion(tmp_path / "mira", talk(turns)) as repo:
+        assert said(find(repo, "heron"), repo)[:2] == [last[0], "Beside the lock."]
+
+
+def test_the_message_before_says_what_is_meant(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
+        assert said(find(repo, "How is it?"), repo)[:1] != [GARDEN[0][0]]
+        hits = find(repo, "How is it?", before=("Do you know the greenhouse?",))
+        assert said(hits, repo)[:1] == [GARDEN[0][0]]
+
+
+def test_a_time_brings_up_what_was_said_then(tmp_path: Path) -> None:
+    talks = [
+        [("We went to the lake.", "Was it cold?")],
+        [("The lake was full of ducks.", "How many?")],
+    ]
+    with make_companion(tmp_path / "mira", talk(*talks)) as repo:
+        now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        for text, first in (
+            ("What about the lake on 1 March?", 0),
+            ("What about the lake on 8 March 2026?", 1),
+            ("What did we say on 8 March?", 1),
+        ):
+            assert said(find(repo, text, now=now), repo)[0] == talks[first][0][0], text
+
+
+# Languages
+
+
+def test_runs_without_spaces_become_pairs() -> None:
+    assert prepared("我去年夏天在 Berlin 学陶艺").split() == (
+        ["我去", "去年", "年夏", "夏天", "天在", "在", "Berlin", "学陶", "陶艺", "艺"]
+    )
+    assert prepared("plain words") == "plain words"
+
+
+def test_one_character_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    turns = [("我养了一只猫", "真好"), ("猫很大", "嗯"), ("今天下雨", "是啊")]
+    with make_companion(tmp_path / "mira", talk(turns)) as repo:
+        assert set(said(find(repo, "猫"), repo)[:2]) == {"我养了一只猫", "猫很大"}
+
+
+def test_scripts_may_be_mixed(tmp_path: Path) -> None:
+    turns = [
+        ("我在Berlin学陶艺", "哪个区？"),
+        ("I play ｃｅｌｌｏ", "Nice"),
+        ("きのうカメラを買った", "いいね"),
+    ]
+    with make_companion(tmp_path / "mira", talk([turns[0]], [turns[1]], [turns[2]])) as repo:
+        for text, number in (("berlin", 0), ("陶艺课", 0), ("Cello?", 1), ("ｶﾒﾗ", 2)):
+            assert said(find(repo, text), repo)[0] == turns[number][0], text
+
+
+def test_grammar_is_that_of_the_language() -> None:
+    assert set(content_words("Where did the cat die in the war?")) == {"cat", "die", "war"}
+    assert set(content_words("Wo war die Katze im Sommer?")) == {"katze", "sommer"}
+    assert not content_words("what is it")
+
+
+# Of which tree
+
+
+def test_a_branch_sees_its_own_turns_only(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
+        index = RecallIndex.open(repo)
+        query = RecallQuery("What about the tomatoes?")
+        alone = index.find("main", query)
+        start_branch(repo, "other", author=AUTHOR)
+        secret = [("The tomatoes are secretly plastic tomatoes.", "Tomatoes!"), *CHATTER]
+        grow(repo, talk(GARDEN, CHATTER, secret), "other")
+        there = index.find("other", query)
+        assert len(there) > len(alone)
+        assert index.find("main", query) == alone
+        # The other branch is in the file by now: neither turns nor scores of it may show.
+        assert RecallIndex.open(repo).find("main", query) == alone
+        assert RecallIndex.open(repo).find("other", query) == there
+
+
+def test_the_same_tree_ranks_the_same_however_the_index_came_to_be(tmp_path: Path) -> None:
+    whole = read_dialogue(FIXTURES / "talk_en.txt")
+    with make_companion(tmp_path / "grown", replace(whole, sessions=whole.sessions[:1])) as repo:
+        index = RecallIndex.open(repo)
+        for number in range(1, len(whole.sessions)):
+            last = whole.sessions[number]
+            for length in (1, 2, 9, len(last.turns)):
+                cut = (*whole.sessions[:number], replace(last, turns=last.turns[:length]))
+                grow(repo, replace(whole, sessions=cut))
+                index.update("HEAD")
+        index.find("HEAD~9", RecallQuery("mill"))
+        with make_companion(tmp_path / "made", whole) as fresh:
+            for question in whole.questions:
+                query = RecallQuery(question.text, now=question.now)
+                assert index.find("HEAD", query) == RecallIndex.open(fresh).find("HEAD", query)
+
+
+def test_an_older_commit_sees_what_was_said_until_then(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        grow(repo, talk([*GARDEN, ("Tomatoes for dinner.", "Again?")]))
+        index = RecallIndex.open(repo)
+        assert said(index.find("HEAD", RecallQuery("dinner")), repo)[0] == "Tomatoes for dinner."
+        assert not index.find("HEAD~1", RecallQuery("dinner"))
+        assert index.find("HEAD", RecallQuery("dinner"))
+
+
+def test_a_chunk_that_grows_is_kept_once_and_read_alone(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
+        index = RecallIndex.open(repo)
+        assert index.update("HEAD") == 2
+        assert index.update("HEAD") == 0
+        for number in range(3):
+            more = [(f"Message {n}", "Yes?") for n in range(number + 1)]
+            grow(repo, talk(GARDEN, [*CHATTER, *more]))
+            assert index.update("HEAD") == 1
+        assert len(index._opened().known()) == 2
+        assert index._opened().last_row() == 2 * (3 + 2 + 3)
+
+
+def test_turns_may_be_left_out_by_what_and_by_when(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN, [("More tomatoes.", "Wow.")])) as repo:
+        hits = find(repo, "tomatoes")
+        assert len({hit.turn.conversation for hit in hits}) == 2
+        first = min(hit.turn for hit in hits)
+        assert first not in [hit.turn for hit in find(repo, "tomatoes", without=first.__eq__)]
+        late = find(repo, "tomatoes", since=BEGIN + timedelta(days=3))
+        early = find(repo, "tomatoes", until=BEGIN + timedelta(days=3))
+        assert {hit.turn.conversation for hit in late}.isdisjoint(
+            hit.turn.conversation for hit in early
+        )
+        assert late
+        assert early
+
+
+# What can go wrong
+
+
+def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
+        right = find(repo, "tomatoes")
+        (path,) = repo.cache_dir.glob("recall-*.sqlite")
+        for damage in (b"", b"not a database", path.read_bytes()[:8192] + b"\xff" * 9000):
+            for file in repo.cache_dir.glob("recall-*sqlite*"):
+                file.unlink()
+            path.write_bytes(damage)
+            index = RecallIndex.open(repo)
+            assert index.find("HEAD", RecallQuery("tomatoes")) == right
+            assert "no word is lost" in index.notice
+            index.close()
+
+
+def test_an_index_that_was_removed_is_not_read_on(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        index = RecallIndex.open(repo)
+        right = index.find("HEAD", RecallQuery("tomatoes"))
+        (path,) = repo.cache_dir.glob("recall-*.sqlite")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        for file in repo.cache_dir.glob("recall-*"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            file.unlink()
+        assert index.find("HEAD", RecallQuery("tomatoes")) == right
+        assert [file.name for file in repo.cache_dir.glob("recall-*.sqlite")] != [path.name]
+
+
+def test_an_interrupted_reading_goes_on_from_there(tmp_path: Path) -> None:
+    many = talk(*([(f"Number {n}.", "Yes.")] for n in range(150)))
+    with make_companion(tmp_path / "mira", many) as repo:
+
+        def stop(done: int, total: int) -> None:
+            assert total == 150
+            if done:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            RecallIndex.open(repo).update("HEAD", stop)
+        seen: list[tuple[int, int]] = []
+        assert RecallIndex.open(repo).update("HEAD", lambda *step: seen.append(step)) == 86
+        assert (seen[0], seen[-1]) == ((0, 86), (86, 86))
+
+
+def test_while_another_process_writes_recall_makes_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "BUSY", 0.01)
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        index = RecallIndex.open(repo)
+        before = index.find("HEAD", RecallQuery("tomatoes"))
+        grow(repo, talk(GARDEN, [("Tomatoes!", "Yes.")]))
+        lock = disk.KernelLock(repo.cache_dir / "recall-writing.lock")
+        assert lock.try_take()
+        with lock:
+            waiting = index.find("HEAD", RecallQuery("tomatoes"))
+            assert {hit.turn for hit in waiting} == {hit.turn for hit in before}
+            assert index.notice
+        assert len(index.find("HEAD", RecallQuery("tomatoes"))) > len(before)
+        assert not index.notice
+
+
+def test_what_another_process_adds_while_this_one_answers_is_none_of_its_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        index, other = RecallIndex.open(repo), RecallIndex.open(repo)
+        commit = repo.resolve("HEAD")
+        before = index.find(commit, RecallQuery("tomatoes"))
+        grow(repo, talk(GARDEN, [("Tomatoes!", "Tomatoes.")] * 9))
+        count = Store.count
+
+        def counted(store: Store, term: str, enough: int) -> int:
+            monkeypatch.setattr(Store, "count", count)
+            assert other.update("HEAD") == 1
+            return count(store, term, enough)
+
+        monkeypatch.setattr(Store, "count", counted)
+        assert index.find(commit, RecallQuery("tomatoes")) == before
+
+
+def test_no_companion_is_too_young(tmp_path: Path) -> None:
+    with Repository.create(
+        tmp_path / "mira", {"persona/10-who.md": b"Mira\n"}, message="m\n", author=AUTHOR
+    ) as repo:
+        index = RecallIndex.open(repo)
+        assert index.update("HEAD") == 0
+        assert index.find("HEAD", RecallQuery("anything")) == []
+
+
+@pytest.fixture(scope="module")
+def garden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Hit]]:
+    repo = make_companion(tmp_path_factory.mktemp("garden") / "mira", talk(GARDEN, CHATTER))
+    index = RecallIndex.open(repo)
+    return lambda text: index.find("HEAD", RecallQuery(text, now=BEGIN))
+
+
+HOSTILE = [
+    '"',
+    "text:tomatoes",
+    "tomatoes*",
+    "NEAR(a b)",
+    "a AND NOT b",
+    "^x",
+    "') --",
+    "\0",
+    "\ud800",
+]
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=20), max_size=6).map(" ".join))
+def test_no_text_is_read_as_a_query(garden: Callable[[str], list[Hit]], text: str) -> None:
+    garden(text)
+
+
+def test_syntax_is_nothing_but_words(garden: Callable[[str], list[Hit]]) -> None:
+    plain = garden("tomatoes")
+    assert plain
+    assert garden('text:"tomatoes"*')[0].turn == plain[0].turn
+    assert garden("NOT tomatoes")[0].turn == plain[0].turn
+    assert garden(" ".join(f"word{n}" for n in range(5000)) + " greenhouse" * 3)
+
+
+# Passages
+
+
+def test_passages_are_in_order_joined_and_within_the_size(tmp_path: Path) -> None:
+    dialogue = read_dialogue(FIXTURES / "talk_en.txt")
+    with make_companion(tmp_path / "mira", dialogue) as repo:
+        hits = find(repo, "What happened to Aldous at the mill and in the hospital?")
+        for tokens in (0, 60, 200, 600, 5000):
+            found = passages(hits, turn_reader(repo), count, tokens=tokens)
+            assert sum(passage.tokens for passage in found) <= tokens
+            assert [each.first for each in found] == sorted(each.first for each in found)
+            turns = [line.turn for passage in found for line in passage.lines]
+            assert turns == sorted(turns)
+            for one, two in pairwise(found):
+                same = one.last.conversation == two.first.conversation
+                assert not same or two.first.number > one.last.number + 1
+        assert {turn for passage in found for turn in passage.hits} == {hit.turn for hit in hits}
+
+
+def test_a_long_reply_does_not_take_it_all(tmp_path: Path) -> None:
+    long = ". ".join(f"Sentence {n} about nothing much" for n in range(200))
+    told = f"{long}. The password was turnip. {long}."
+    with make_companion(tmp_path / "mira", talk([("Say it.", told)], GARDEN)) as repo:
+        hits = find(repo, "password turnip tomatoes")
+        found = passages(hits, turn_reader(repo), count, tokens=300)
+        texts = [line.text for passage in found for line in passage.lines]
+        assert any("password was turnip" in text for text in texts)
+        assert any("greenhouse" in text for text in texts)
+
+
+def test_a_hit_names_a_turn_that_is_there(tmp_path: Path) -> None:
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        (hit, *_) = find(repo, "tomatoes ripe")
+        assert TurnId.parse(str(hit.turn)) == hit.turn
+        assert hit.matched == ("ripe", "tomatoes")
+        assert b"tomatoes" in (repo.read(hit.path) or b"")
