@@ -1,0 +1,159 @@
+"""Another answer to a turn, up to the point where a backend is asked.
+
+The turn is journaled like a new one, so that a crash leaves what came as an answer of its own; the
+answer that stands is not touched before the commit that puts the new one in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from perdure.chat.clock import now
+from perdure.chat.desk import Desk
+from perdure.chat.events import Failed, Greeted, Notice, Saved
+from perdure.chat.greetings import add_greeting, next_number
+from perdure.chat.in_place import Spot
+from perdure.chat.prepared import Done, Prepared
+from perdure.chat.recovery import journal_header
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.next_message import refuse_archived
+from perdure.chat.steering.regenerating import AgainPlan, last_word, plan_again, spot_of
+from perdure.chat.steering.rewinding import rewind
+from perdure.chat.thread import thread
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import Turn
+from perdure.history import undoing
+from perdure.history.journal import Journal
+from perdure.memory.assembly import PastTurn
+
+
+def prepare_again(desk: Desk, where: str = "", name: str = "") -> Prepared | Done:
+    """Find the turn, begin a branch there if it is not the last, put the question on disk.
+
+    Args:
+        desk: the companion.
+        where: a turn's name; the last one of this talk without.
+        name: of the branch, where one has to begin.
+
+    Raises:
+        UnknownTurn: there is no such turn.
+        CannotSteer: nobody said anything there that could be answered.
+        CompanionProblem: the turn's file is damaged.
+        HistoryError: nothing was changed.
+    """
+    notices = desk.commit_outside()
+    refuse_archived(desk.companion.settings)
+    wanted = where or last_word(desk.transcript, desk.conversation)
+    plan = plan_again(desk.helm, wanted, name, own=desk.conversation)
+    spot = spot_of(desk.repo, desk.transcript, plan.turn)
+    _check_asked(desk, plan, spot)
+    begun = ""
+    if plan.rewind is not None:
+        begun = rewind(desk.helm, plan.rewind).id
+        desk.look_again()
+        leaves = plan.rewind.leaves
+        notices.append(
+            Notice(
+                f"On the new branch {desk.branch}; {leaves} keeps what came after. Go back with: "
+                f"perdure switch {leaves}"
+            )
+        )
+    if plan.turn.number == 0:
+        return _another_greeting(desk, plan, spot, notices)
+    spot = spot_of(desk.repo, desk.transcript, plan.turn)
+    prepare = _in_place if spot.is_last else _beside
+    return replace(prepare(desk, spot, notices), begun=begun)
+
+
+def _check_asked(desk: Desk, plan: AgainPlan, spot: Spot) -> None:
+    """A reply that follows a reply has no question to be asked again."""
+    if plan.turn.number == 0 or spot.turn.message is not None:
+        return
+    before = _before(desk, spot)
+    if not before or before[-1].turn.message is None or before[-1].turn.replies:
+        raise CannotSteer(
+            f"nobody said anything in {plan.turn} that could be answered again",
+            kept="nothing was changed",
+        )
+
+
+def _before(desk: Desk, spot: Spot) -> list[PastTurn]:
+    """The thread up to the turn, without it."""
+    conversation = desk.transcript.find(spot.turn_id.conversation)
+    if conversation is None:
+        return []
+    keep = spot.turn_id
+    until = thread(desk.transcript, conversation, until=keep, asides=desk.asides(), keep=keep)
+    return [past for past in until if past.id != keep]
+
+
+def _in_place(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
+    asked = _before(desk, spot)
+    if spot.turn.message is not None:
+        asked.append(PastTurn(spot.turn_id, Turn(spot.turn.number, spot.turn.message)))
+    shown = spot.turn
+    desk.lander.take(str(spot.turn_id.conversation))
+    header = journal_header(
+        desk.branch, spot.place, shown, None, desk.companion.name, answers=True, again=True
+    )
+    journal = Journal.begin(desk.repo, header)
+    desk.begun(spot.turn_id.conversation)
+    return Prepared(
+        spot.place, shown, None, tuple(asked), journal, tuple(notices), desk.branch,
+        answers=True, again=True,
+    )  # fmt: skip
+
+
+def _beside(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
+    """Later turns came in the same commit, as imports do: the question is put once more.
+
+    It opens a conversation that goes on from the turn before.
+    """
+    message = spot.turn.message
+    if message is None:
+        raise CannotSteer(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
+    at = now()
+    before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
+    place = desk.begin(message.text, at, before)
+    turn = Turn(place.number, replace(message, at=at))
+    past = (*_before(desk, spot), PastTurn(place.turn_id, turn))
+    journal = Journal.begin(
+        desk.repo, journal_header(desk.branch, place, turn, None, desk.companion.name)
+    )
+    desk.begun(place.conversation)
+    return Prepared(place, turn, None, past, journal, tuple(notices), desk.branch)
+
+
+def _another_greeting(desk: Desk, plan: AgainPlan, spot: Spot, notices: list[Notice]) -> Done:
+    """The greeting that comes after the one that stands; no backend is asked."""
+    number = next_number(desk.companion, spot)
+    landed = add_greeting(desk.helm, desk.companion, spot, number, fresh=plan.rewind is not None)
+    desk.look_again()
+    desk.begun(landed.turn.conversation)
+    said = Turn(0, None, (landed.reply,))
+    return Done(
+        (
+            *notices,
+            Greeted(landed.turn, landed.reply),
+            Saved(landed.turn, said, landed.commit, desk.branch),
+        )
+    )
+
+
+def give_up(desk: Desk, prepared: Prepared) -> list[Notice]:
+    """No word came: the journal says nothing, and a branch that was begun for it goes."""
+    prepared.journal.finish()
+    if not prepared.begun:
+        return []
+    plan = undoing.plan_undo(desk.repo)
+    if plan.entry.id != prepared.begun:
+        return []
+    undoing.undo(desk.repo, plan, author=desk.human, at=now())
+    desk.look_again()
+    return [Notice(f"No answer came, so the talk is on {desk.branch} again.")]
+
+
+def as_before(failed: Failed) -> Failed:
+    """What to tell where no other answer came: the turn has its reply."""
+    step = failed.next_step.replace("perdure say --resume", "perdure regenerate")
+    return Failed(failed.what, "All is as it was before.", step)

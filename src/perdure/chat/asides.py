@@ -1,0 +1,51 @@
+"""What ``memory/aside/`` keeps out of prompts, as of a commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.ids import TurnId
+from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Asides:
+    """Every such file of one commit.
+
+    Attributes:
+        files: path and content of each that could be read, by path.
+        unreadable: what is wrong with the others, with file and line; they set nothing aside.
+    """
+
+    files: tuple[tuple[str, Aside], ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    def __contains__(self, turn: object) -> bool:
+        return isinstance(turn, TurnId) and is_aside(turn, (aside for _, aside in self.files))
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The lines of facts that are set aside, as `perdure.memory.facts.in_order` takes them."""
+        return tuple(line for _, aside in self.files for line in aside.facts)
+
+    def names(self, turn: str) -> bool:
+        """Whether a turn, by its whole id, is set aside; False for what is no id."""
+        try:
+            return TurnId.parse(turn) in self
+        except ValueError:
+            return False
+
+
+def read_asides(repo: Repository, rev: str | None) -> Asides:
+    """What is set aside as of a revision, HEAD's commit without one."""
+    found, troubles = [], []
+    for entry in repo.files(FOLDER, rev):
+        if not entry.path.endswith(".md"):
+            continue
+        try:
+            found.append((entry.path, parse_aside(repo.blob(entry.oid), entry.path)))
+        except CompanionProblem as problem:
+            troubles.append(str(problem))
+    return Asides(tuple(found), tuple(troubles))

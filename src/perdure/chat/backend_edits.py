@@ -1,0 +1,272 @@
+"""The backends of a companion: listed, added, put in order, confirmed, pinned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perdure.backends.drivers import make_backend
+from perdure.backends.protocol import Backend, BackendSpec
+from perdure.chat import confirming
+from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_companion
+from perdure.chat.confirming import Waiting
+from perdure.chat.corrections import Corrections
+from perdure.chat.errors import ChatProblem, NoBackend
+from perdure.chat.fingerprints import device, note_fingerprint
+from perdure.chat.outside import OutsideCommits, commit_outside_edits
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.locks import Seen, lock_path, parse_lock
+from perdure.companion.manifests import Manifest, manifest_path, parse_manifest, render_manifest
+from perdure.companion.names import companion_email, slug
+from perdure.companion.settings import CompanionSettings, edit_settings
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Author, Change, Repository
+
+_FOLDER = "backends"
+_SEARCHED = 5000
+"""Commits that are searched for the one that brought a manifest, where somebody asked for it."""
+_NAME = re.compile(r"[^\W_][\w.-]{0,59}")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A backend as its file says. ``order`` counts from 1; 0 outside companion.yaml's list."""
+
+    name: str
+    order: int
+    manifest: Manifest | None
+    confirmed: bool = True
+    edited: bool = False
+    """The file in the folder is not committed yet."""
+    problem: str = ""
+
+
+class BackendDesk:
+    """A companion's backends, as the folder has them: the newest commit, and edits on top of it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the companion. Raises HistoryError, ChatProblem, CompanionProblem."""
+        self._repo = Repository.open(path)
+        try:
+            self._companion: CompanionAt = read_companion(self._repo, "HEAD")
+            confirming.begin(self._repo)
+            self._look_for_edits()
+        except BaseException:
+            self._repo.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._repo.close()
+
+    @property
+    def corrections(self) -> Corrections:
+        """What was learned from backends' own counts of tokens."""
+        return Corrections(self._repo.cache_dir)
+
+    @property
+    def settings(self) -> CompanionSettings:
+        """companion.yaml, as committed."""
+        return self._companion.settings
+
+    def take_edits(self) -> OutsideCommits:
+        """Commit what was edited by hand in the manifests and companion.yaml, as before a turn."""
+        branch, folders = self._branch(), (_FOLDER, SETTINGS)
+        done = commit_outside_edits(self._repo, branch, self._author(), folders)
+        if done.committed:
+            self._companion = read_companion(self._repo, "HEAD")
+        self._look_for_edits()
+        return done
+
+    def _look_for_edits(self) -> None:
+        edits = self._repo.outside_edits((_FOLDER,))
+        self._edits = {each.path: each.content for each in edits.ready}
+        self._own = {each.name for each in confirming.made_here(self._repo, edits.ready)}
+
+    def listed(self) -> list[Listed]:
+        """All manifests: those in failover order first. None of them is opened."""
+        order = self._companion.settings.backends
+        paths = {entry.path for entry in self._repo.files(_FOLDER)} | self._edits.keys()
+        names = {
+            Path(path).stem
+            for path in paths
+            if path.endswith(".yaml") and self._edits.get(path, b"") is not None
+        }
+        rest = sorted(names - set(order))
+        return [self._row(name, place) for place, name in enumerate(order, 1)] + [
+            self._row(name, 0) for name in rest
+        ]
+
+    def _row(self, name: str, order: int) -> Listed:
+        edited = manifest_path(name) in self._edits
+        try:
+            manifest = self.manifest(name)
+        except (CompanionProblem, NoBackend) as problem:
+            return Listed(name, order, None, edited=edited, problem=str(problem))
+        return Listed(name, order, manifest, self._usable(manifest), edited)
+
+    def _usable(self, manifest: Manifest) -> bool:
+        return manifest.name in self._own or confirming.is_confirmed(self._repo, manifest)
+
+    def text(self, name: str) -> bytes:
+        """A manifest's file, comments and all. Raises NoBackend."""
+        path = manifest_path(name)
+        data = self._edits[path] if path in self._edits else self._repo.read(path)
+        if data is not None:
+            return data
+        listed = name in self._companion.settings.backends
+        there = ", ".join(row.name for row in self.listed()) if not listed else ""
+        raise NoBackend(
+            f"companion.yaml lists the backend {name!r}, but there is no {path}"
+            if listed
+            else f"there is no backend {name!r}",
+            next_step=f"write {path}, or take {name!r} out of companion.yaml"
+            if listed
+            else f"there are: {there}"
+            if there
+            else "perdure backend add",
+        )
+
+    def manifest(self, name: str) -> Manifest:
+        """A manifest, read. Raises NoBackend, CompanionProblem with file and line."""
+        return parse_manifest(self.text(name), manifest_path(name))
+
+    def spec(self, manifest: Manifest) -> BackendSpec:
+        """What a driver needs of it; disabled where the user has not agreed to it."""
+        if self._usable(manifest):
+            return backend_spec(manifest)
+        return confirming.usable_spec(self._repo, manifest)
+
+    def backend(self, name: str) -> Backend:
+        """One of them, not yet opened; one that refuses, if it waits to be confirmed.
+
+        Raises:
+            NoBackend, CompanionProblem, BackendError: there is none, or it cannot be used.
+        """
+        return make_backend(self.spec(self.manifest(name)))
+
+    def seen(self, name: str) -> Seen | None:
+        """What the backend ran when it was last seen on this device."""
+        path = lock_path(device())
+        data = self._repo.read(path)
+        with suppress(CompanionProblem):
+            return parse_lock(data, path).get(name) if data is not None else None
+        return None
+
+    async def pin(self, backend: Backend) -> str:
+        """Accept what a backend runs now as what it should run; the fingerprint.
+
+        Raises BackendError; HistoryError where it cannot be noted.
+        """
+        try:
+            await backend.open()
+            found = await backend.fingerprint()
+        finally:
+            await backend.close()
+        note_fingerprint(
+            self._repo,
+            tip=self._repo.resolve("HEAD"),
+            branch=self._branch(),
+            author=self._author(),
+            name=backend.spec.name,
+            found=found,
+        )
+        return found.short
+
+    def free_name(self, wanted: str) -> str:
+        """``wanted``, or ``wanted-2`` and so on where there is one of that name."""
+        taken = {row.name for row in self.listed()}
+        names = (f"{wanted}-{number}" if number > 1 else wanted for number in range(1, 1000))
+        return next(name for name in names if name not in taken)
+
+    def check_new(self, name: str) -> None:
+        """Raises ChatProblem where no backend may be added under that name."""
+        if not _NAME.fullmatch(name):
+            raise ChatProblem(
+                f"{name!r} is no name for a backend",
+                kept="nothing was changed",
+                next_step="use letters, digits, '-', '_' and '.', such as local",
+            )
+        path = manifest_path(name)
+        taken = name in self._companion.settings.backends or any(
+            row.name == name for row in self.listed()
+        )
+        if taken or (self._repo.path / path).exists():
+            raise ChatProblem(
+                f"there is a backend {name} already",
+                kept="nothing was changed",
+                next_step=f"edit {path}, or choose another name",
+            )
+
+    def add(self, manifest: Manifest, *, first: bool = False) -> int:
+        """Commit a manifest, last or first in the failover order; its place there.
+
+        The user wrote it here, so it is confirmed. Raises ChatProblem, CompanionProblem,
+        BackendError, HistoryError; nothing was changed then.
+        """
+        self.check_new(manifest.name)
+        path = manifest_path(manifest.name)
+        data = render_manifest(manifest)
+        parse_manifest(data, path)
+        make_backend(backend_spec(manifest))
+        before = list(self._companion.settings.backends)
+        order = [manifest.name, *before] if first else [*before, manifest.name]
+        confirming.confirm(self._repo, [manifest])
+        self._commit([Change(path, data), self._ordered(order)], f"backend: add {manifest.name}")
+        return order.index(manifest.name) + 1
+
+    def use(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Put backends in failover order; those not named go out of the list, not of the folder."""
+        for name in names:
+            self.manifest(name)
+        order = list(dict.fromkeys(names))
+        if tuple(order) != self._companion.settings.backends:
+            self._commit([self._ordered(order)], f"backend: use {', then '.join(order)}")
+        return tuple(order)
+
+    def waiting(self, names: Iterable[str] | None = None) -> list[Waiting]:
+        """The backends that wait to be confirmed, listed or not, with who brought each."""
+        return confirming.waiting(self._repo, "HEAD", names, most=_SEARCHED)
+
+    def confirm(self, agreed: Iterable[Waiting]) -> None:
+        """Remember that the user agreed to these as they were shown. Raises HistoryError."""
+        confirming.confirm(self._repo, agreed)
+
+    def _ordered(self, names: list[str]) -> Change:
+        data = self._repo.read(SETTINGS)
+        return Change(SETTINGS, edit_settings(data or b"", {"backends": names}))
+
+    def _commit(self, changes: list[Change], subject: str) -> None:
+        self._repo.commit(
+            changes,
+            message=f"{subject}\n",
+            author=self._author(),
+            branch=self._branch(),
+            expect={change.path: self._repo.oid(change.path) for change in changes},
+        )
+        with suppress(HistoryError, ChatProblem, CompanionProblem):
+            self._companion = read_companion(self._repo, "HEAD")
+
+    def _branch(self) -> str:
+        branch = self._repo.head().branch
+        if branch is None:
+            raise ChatProblem(
+                "no branch is checked out here", next_step="git switch to a branch first"
+            )
+        return branch
+
+    def _author(self) -> Author:
+        user = self._companion.settings.user
+        return self._repo.human() or Author(user, companion_email(slug(user)))

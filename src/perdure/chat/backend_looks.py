@@ -1,0 +1,246 @@
+"""Looking at a backend without a talk: whether it answers, and what one tiny call comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from perdure.backends.drivers import make_backend
+from perdure.backends.errors import (
+    AuthenticationFailed,
+    BackendError,
+    BadParameter,
+    DriverMissing,
+    ModelMissing,
+    NotConfirmed,
+    TimedOut,
+)
+from perdure.backends.keys import resolve
+from perdure.backends.places import load_driver
+from perdure.backends.protocol import (
+    Backend,
+    BackendSpec,
+    Fingerprint,
+    Finished,
+    Piece,
+    PromptMessage,
+    Request,
+)
+from perdure.chat.corrections import Corrections
+from perdure.companion.locks import Seen
+
+LOOK_SECONDS = 6.0
+"""Longest look at one backend; a talk waits much longer."""
+_LOAD_SECONDS = 60.0
+"""For a model that is loaded here: no network is waited for."""
+_PROBE = (PromptMessage("user", "Say hello in one short sentence."),)
+_PROBE_TOKENS = 24
+
+State = Literal[
+    "reachable", "drift", "offline", "no key", "refused", "missing", "broken", "unconfirmed"
+]
+KeyState = Literal["none needed", "there", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A backend as it answers now. ``latency`` is in seconds, ``window`` in tokens."""
+
+    state: State
+    hosted: bool = False
+    window: int = 0
+    latency: float = 0.0
+    key: KeyState = "none needed"
+    detail: str = ""
+    """What is wrong; empty where nothing is."""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one tiny call came to.
+
+    Tokens of the prompt: ``counted`` here, ``expected`` after what was learned from earlier
+    reports of this backend, ``reported`` by it now.
+    Times in seconds: ``first_piece`` until the reply began, ``whole`` until its end.
+    """
+
+    reply: str
+    model: str
+    fingerprint: str
+    window: int
+    first_piece: float
+    whole: float
+    counted: int
+    expected: int
+    counted_by: str
+    exact: bool
+    reported: int | None
+
+
+async def look_at(
+    asked: Sequence[tuple[BackendSpec, Seen | None]], seconds: float = LOOK_SECONDS
+) -> list[Looked]:
+    """Look at backends side by side, each with what was last seen of it. Sends no text.
+
+    Each may take ``seconds`` twice: all are opened first, then those that a server runs are timed
+    on a second connection, when nothing is being imported or loaded beside them.
+    """
+    for driver in {spec.driver for spec, _ in asked if not spec.disabled}:
+        await asyncio.to_thread(load_driver, driver)
+    looks = [
+        _Look(spec, seen, _LOAD_SECONDS if spec.driver == "embedded" else seconds)
+        for spec, seen in asked
+    ]
+    await asyncio.gather(*(each.open() for each in looks))
+    return list(await asyncio.gather(*(each.time() for each in looks)))
+
+
+class _Look:
+    """One backend, looked at in two steps."""
+
+    def __init__(self, spec: BackendSpec, seen: Seen | None, seconds: float) -> None:
+        self._spec = spec
+        self._seen = seen
+        self._seconds = seconds
+        self._backend: Backend | None = None
+        self._found = Looked("unconfirmed")
+
+    async def open(self) -> None:
+        """Open the backend and ask what it runs."""
+        spec = self._spec
+        if spec.disabled:
+            step = f"perdure backend confirm {spec.name}"
+            self._found = Looked("unconfirmed", detail=spec.disabled, next_step=step)
+            return
+        key = await asyncio.to_thread(_key_state, spec)
+        try:
+            self._backend = make_backend(spec)
+        except BackendError as problem:
+            self._found = _failed(problem, hosted=False, key=key)
+            return
+        self._found = await self._limited(self._learn(self._backend, key), self._backend, key)
+
+    async def _learn(self, backend: Backend, key: KeyState) -> Looked:
+        began = time.monotonic()
+        await backend.open()
+        latency = time.monotonic() - began
+        window = await backend.context_window()
+        told = _drift(await backend.fingerprint(), self._seen)
+        step = f"perdure backend pin {self._spec.name}, if that is as it should be" if told else ""
+        state: State = "drift" if told else "reachable"
+        return Looked(state, backend.hosted, window, latency, key, told, step)
+
+    async def time(self) -> Looked:
+        """Time a second connection, and let go of it."""
+        backend, found = self._backend, self._found
+        if backend is None:
+            return found
+        if found.state in ("reachable", "drift") and self._spec.driver != "embedded":
+            found = await self._limited(self._again(backend, found), backend, found.key)
+        await backend.close()
+        return found
+
+    async def _again(self, backend: Backend, found: Looked) -> Looked:
+        await backend.close()
+        began = time.monotonic()
+        await backend.open()
+        return replace(found, latency=time.monotonic() - began)
+
+    async def _limited(
+        self, looking: Coroutine[None, None, Looked], backend: Backend, key: KeyState
+    ) -> Looked:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await looking
+        except TimeoutError:
+            late = TimedOut(
+                f"{self._spec.name} did not answer within {self._seconds:.0f} s",
+                next_step=f"perdure backend check {self._spec.name}, which waits longer",
+            )
+            return _failed(late, hosted=backend.hosted, key=key)
+        except BackendError as problem:
+            return _failed(problem, hosted=backend.hosted, key=key)
+
+
+def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> Looked:
+    state: State = "offline"
+    match problem:
+        case NotConfirmed():
+            state = "unconfirmed"
+        case AuthenticationFailed():
+            state = "no key" if key == "missing" else "refused"
+        case ModelMissing():
+            state = "missing"
+        case BadParameter() | DriverMissing():
+            state = "broken"
+    return Looked(state, hosted, key=key, detail=problem.what, next_step=problem.next_step)
+
+
+def _drift(found: Fingerprint, seen: Seen | None) -> str:
+    """What is another one than last seen, in words; empty where it is the same."""
+    if seen is None or seen.fingerprint == found.short:
+        return ""
+    if not found.details.get("served", "-") and _as_seen(found.details, seen.details):
+        # An API names the model that serves only with a reply, and none was asked for.
+        return ""
+    return f"runs {found.short}, last seen {seen.fingerprint}"
+
+
+def _as_seen(found: Mapping[str, str], seen: Mapping[str, str]) -> bool:
+    changing = {"served", "system_fingerprint"}
+    return all(seen.get(key, "") == value for key, value in found.items() if key not in changing)
+
+
+def _key_state(spec: BackendSpec) -> KeyState:
+    if not spec.key:
+        return "none needed"
+    try:
+        resolve(spec.key, spec.name)
+    except BackendError:
+        return "missing"
+    return "there"
+
+
+async def check(backend: Backend, corrections: Corrections | None = None) -> Checked:
+    """One tiny call, and the backend closed. Raises BackendError.
+
+    Nothing is learned from it: a chat template outweighs so short a prompt.
+    """
+    try:
+        await backend.open()
+        window = await backend.context_window()
+        tokenizer = await backend.tokenizer()
+        counted = tokenizer.count_prompt(_PROBE)
+        known = corrections.applied(backend.spec, tokenizer) if corrections else tokenizer
+        expected = known.count_prompt(_PROBE)
+        began, first, pieces = time.monotonic(), 0.0, []
+        finished: Finished | None = None
+        async with aclosing(backend.stream(Request(_PROBE, _PROBE_TOKENS))) as stream:
+            async for event in stream:
+                if isinstance(event, Piece):
+                    first = first or time.monotonic() - began
+                    pieces.append(event.text)
+                elif isinstance(event, Finished):
+                    finished = event
+        whole = time.monotonic() - began
+        fingerprint = (await backend.fingerprint()).short
+    finally:
+        await backend.close()
+    return Checked(
+        reply="".join(pieces).strip(),
+        model=finished.model if finished else backend.spec.model,
+        fingerprint=fingerprint,
+        window=window,
+        first_piece=first,
+        whole=whole,
+        counted=counted,
+        expected=expected,
+        counted_by=tokenizer.name,
+        exact=tokenizer.exact,
+        reported=finished.usage.prompt if finished else None,
+    )

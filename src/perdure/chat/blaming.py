@@ -1,0 +1,49 @@
+"""Lines of a file with the commits that brought them, and the turns that caused those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perdure.chat.turn_commits import cause
+from perdure.companion.ids import TurnId
+from perdure.history.blame import BlamedLine, blame
+from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """A line, and the turn that its commit says it was caused by."""
+
+    line: BlamedLine
+    turn: TurnId | None
+
+    def record(self) -> dict[str, object]:
+        """The line as plain data."""
+        info = self.line.commit
+        return {
+            "line": self.line.number,
+            "text": self.line.text.encode("utf-8", "backslashreplace").decode(),
+            "commit": info.id,
+            "at": info.at.isoformat(),
+            "author": info.author.name,
+            "email": info.author.email,
+            "subject": info.subject,
+            "path": self.line.path,
+            "was_line": self.line.was,
+            "turn": str(self.turn) if self.turn else None,
+        }
+
+
+def blamed_lines(
+    repo: Repository,
+    start: str,
+    path: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Blamed]:
+    """Every line of a file as of a commit (an id), traced back."""
+    with repo.timeline(progress).jumps(start) as jump:
+        lines = blame(repo, start, path, jump)
+    commits = {line.commit.id: line.commit for line in lines}
+    turns = {oid: cause(repo, info) for oid, info in commits.items()}
+    return [Blamed(line, turns[line.commit.id]) for line in lines]

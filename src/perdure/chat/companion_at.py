@@ -1,0 +1,87 @@
+"""A companion as of one commit: settings, persona and manifests, read from the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.backends.protocol import BackendSpec
+from perdure.chat.errors import NewerCompanion, NoBackend, NotACompanion
+from perdure.companion.errors import NewerFormat
+from perdure.companion.manifests import Manifest, parse_manifest
+from perdure.companion.persona import Persona, read_persona
+from perdure.companion.settings import CompanionSettings, parse_settings
+from perdure.history.repository import Repository
+
+SETTINGS = "companion.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionAt:
+    """What the tree of ``commit`` says about the companion."""
+
+    commit: str
+    settings: CompanionSettings
+    persona: Persona
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+
+def read_companion(repo: Repository, rev: str) -> CompanionAt:
+    """Read settings and persona of a commit.
+
+    Raises:
+        NotACompanion: the tree has no companion.yaml.
+        NewerCompanion: its format is newer than this program.
+        CompanionProblem: a file that is needed cannot be read; names file and line.
+    """
+    commit = repo.resolve(rev)
+    data = repo.read(SETTINGS, commit)
+    if data is None:
+        raise NotACompanion(
+            f"{repo.path.name} is a git repository without companion.yaml.",
+            next_step="Make a companion with: perdure new NAME",
+        )
+    try:
+        settings = parse_settings(data)
+    except NewerFormat as problem:
+        raise NewerCompanion(
+            problem.what,
+            kept="Nothing was changed",
+            next_step="Update perdure; until then git and an editor read everything",
+        ) from problem
+    files = {
+        entry.path: repo.blob(entry.oid)
+        for entry in repo.files("persona", commit)
+        if entry.path.endswith(".md")
+    }
+    return CompanionAt(commit, settings, read_persona(files))
+
+
+def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:
+    """The manifest of a backend. Raises NoBackend if the tree has none of that name."""
+    path = f"backends/{name}.yaml"
+    data = repo.read(path, rev)
+    if data is None:
+        raise NoBackend(
+            f"companion.yaml lists the backend {name!r}, but there is no {path}.",
+            next_step=f"Write {path}, or take {name!r} out of companion.yaml",
+        )
+    return parse_manifest(data, path)
+
+
+def backend_spec(manifest: Manifest) -> BackendSpec:
+    """What a driver needs of a manifest."""
+    return BackendSpec(
+        name=manifest.name,
+        driver=manifest.driver,
+        model=manifest.model,
+        address=manifest.address,
+        key=manifest.key,
+        context_window=manifest.context_window,
+        parameters=manifest.parameters,
+        allow_http=manifest.allow_http,
+        connect_timeout=manifest.connect_timeout,
+        timeout=manifest.timeout,
+    )

@@ -1,0 +1,283 @@
+"""Which backends may be used here: those whose way out the user has agreed to on this machine.
+
+A manifest decides where the talk and the key go. One that arrived inside commits (a clone, a pull,
+a merge) is therefore disabled until it is confirmed. What was agreed to is kept as digests in
+``confirmed-backends.json`` of the repository's state folder, which no clone takes along, and bound
+to the machine and the folder, so that a copied one asks anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import msgspec
+
+from perdure.backends.drivers import make_backend
+from perdure.backends.errors import BackendError
+from perdure.backends.models import CATALOGUE
+from perdure.backends.places import destination
+from perdure.backends.protocol import BackendSpec
+from perdure.chat.companion_at import backend_spec
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.manifests import FOLDER, Manifest, manifest_path, parse_manifest
+from perdure.history import disk, leases
+from perdure.history.commits import CommitInfo
+from perdure.history.errors import HistoryError, MissingObject, storage_errors
+from perdure.history.objects import object_id
+from perdure.history.repository import Change, Repository
+
+FILE = "confirmed-backends.json"
+_KEPT = 64
+"""Digests remembered for each name: other branches may have another manifest under it."""
+_SIZE_LIMIT = 1 << 20
+_SEARCHED = 250
+"""Commits that are searched for the one that brought a manifest: who opens a talk waits for it."""
+# How a model is asked, not where the talk and the key go. A field that is not named here counts.
+_HARMLESS = {"name", "context_window", "parameters", "troubles", "connect_timeout", "timeout"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A backend that waits to be confirmed, as it is to be shown to the user.
+
+    ``host`` is where the talk would go, empty for a model inside perdure; ``commit`` brought the
+    manifest as it is, None where it was not found among the newest.
+    """
+
+    manifest: Manifest
+    digest: str
+    host: str
+    hosted: bool
+    commit: CommitInfo | None = None
+    problem: str = ""
+    """Why it could not be used even if it were confirmed."""
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def leads_to(self) -> str:
+        """Where the talk would go, in words."""
+        if not self.host:
+            return f"the file {self.manifest.model} on this machine"
+        return f"{self.host}, away from this machine" if self.hosted else f"{self.host} (here)"
+
+    @property
+    def brought_by(self) -> str:
+        """The commit that brought it, in words."""
+        if self.commit is None:
+            return f"an older commit (git log -- {manifest_path(self.name)})"
+        info = self.commit
+        at = f"{info.at:%Y-%m-%d %H:%M}"
+        return f'commit {info.id[:10]} of {info.author.name}, {at}, "{info.subject[:60]}"'
+
+    @property
+    def notice(self) -> str:
+        """One line for the user, with the next step."""
+        key = f" with the key {self.manifest.key}" if self.manifest.key else ""
+        return " ".join(
+            (
+                f"The backend {self.name} came from outside and is not used until you confirm it: "
+                f"{self.manifest.driver}, {self.manifest.model}. The talk would go to "
+                f"{self.leads_to}{key}. It was brought by {self.brought_by}. "
+                f"If you want that: perdure backend confirm {self.name}"
+            ).split()
+        )
+
+
+class _Record(msgspec.Struct):
+    place: tuple[str, int]
+    backends: dict[str, list[str]]
+    met: list[str]
+    """Blob ids of manifests that stood in the folder when the record was begun."""
+
+
+def way_out(manifest: Manifest) -> str:
+    """A digest of what decides where the talk and the key go."""
+    plain = Manifest("", "", "")
+    told = {
+        each.name: getattr(manifest, each.name)
+        for each in fields(manifest)
+        if each.name not in _HARMLESS and getattr(manifest, each.name) != getattr(plain, each.name)
+    }
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(b"perdure backend " + text.encode()).hexdigest()[:32]
+
+
+def needs_none(manifest: Manifest) -> bool:
+    """Whether nothing can leave through it: a model that perdure itself fetches and proves."""
+    inside = manifest.driver == "embedded" and manifest.model in CATALOGUE
+    return inside and not manifest.address and not manifest.key
+
+
+def is_confirmed(repo: Repository, manifest: Manifest) -> bool:
+    """Whether the manifest, as it is, may be used in this folder on this machine."""
+    return needs_none(manifest) or way_out(manifest) in _digests(repo, manifest.name)
+
+
+def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
+    """What a driver needs of a manifest; disabled where it is not confirmed."""
+    spec = backend_spec(manifest)
+    if is_confirmed(repo, manifest):
+        return spec
+    way = f", which leads to {host}," if (host := destination(spec)) else ""
+    return replace(spec, disabled=f"{manifest.name}{way} came from outside and is not confirmed")
+
+
+def waiting(
+    repo: Repository, rev: str, names: Iterable[str] | None = None, most: int = _SEARCHED
+) -> list[Waiting]:
+    """The backends in the tree of ``rev`` that wait to be confirmed, by name.
+
+    Manifests that cannot be read are left out: nothing can be sent through them. ``names`` limits
+    it to these; who brought one is looked for in ``most`` commits, about 1 ms each.
+    """
+    wanted = None if names is None else set(names)
+    found = []
+    for entry in repo.files(FOLDER, rev):
+        path = Path(entry.path)
+        if path.suffix != ".yaml" or (wanted is not None and path.stem not in wanted):
+            continue
+        with suppress(CompanionProblem):
+            manifest = parse_manifest(repo.blob(entry.oid), entry.path)
+            if not is_confirmed(repo, manifest):
+                found.append(_waiting(repo, rev, manifest, most))
+    return found
+
+
+def _waiting(repo: Repository, rev: str, manifest: Manifest, most: int) -> Waiting:
+    spec, problem = backend_spec(manifest), ""
+    try:
+        hosted = make_backend(spec).hosted
+    except BackendError as error:
+        hosted, problem = True, str(error)
+    bringer = _bringer(repo, rev, manifest_path(manifest.name), most)
+    return Waiting(manifest, way_out(manifest), destination(spec), hosted, bringer, problem)
+
+
+def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | None:
+    """The commit since which a manifest has led where it leads now, ``most`` commits back."""
+    ways: dict[str, str] = {}
+
+    def way(commit: str) -> str:
+        oid = repo.oid(path, commit)
+        if oid is None:
+            return ""
+        if oid not in ways:
+            with suppress(CompanionProblem):
+                ways[oid] = way_out(parse_manifest(repo.blob(oid), path))
+        return ways.get(oid, "")
+
+    at = repo.resolve(rev)
+    now = way(at)
+    with suppress(HistoryError):  # the end of a shallow clone
+        for _ in range(most):
+            info = repo.commit_info(at)
+            same = next((parent for parent in info.parents if way(parent) == now), None)
+            if same is None:
+                return info
+            at = same
+    return None
+
+
+def confirm(repo: Repository, agreed: Iterable[Waiting | Manifest]) -> None:
+    """Remember that the user agreed to these, as they were shown.
+
+    Raises:
+        HistoryError: it cannot be written; nothing more is confirmed than before.
+    """
+    with _record(repo) as record:
+        for each in agreed:
+            digest = each.digest if isinstance(each, Waiting) else way_out(each)
+            known = [old for old in record.backends.get(each.name, []) if old != digest]
+            record.backends[each.name] = [*known, digest][-_KEPT:]
+
+
+def begin(repo: Repository) -> None:
+    """Open the books of a folder that has none here: from now on, hand edits are the user's own.
+
+    What lies in the folder at this moment may have come with it, and is confirmed by nothing that
+    happens later but the user's word. Where nothing can be written, nothing is confirmed.
+    """
+    if _read(repo) is None:
+        with suppress(HistoryError), _record(repo):
+            pass
+
+
+def made_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
+    """Of uncommitted edits, the manifests that the user wrote in this folder.
+
+    Not those whose content git has stored: a merge or a checkout that was cut off left them. Nor
+    an edit of a manifest that still waits to be confirmed: its address may be the stranger's.
+    """
+    record = _read(repo)
+    if record is None:
+        return []
+    made = []
+    for change in edits:
+        path = Path(change.path)
+        if path.parent.name != FOLDER or path.suffix != ".yaml" or change.content is None:
+            continue
+        oid = object_id(b"blob", change.content)
+        if oid in record.met or _stored(repo, oid):
+            continue
+        with suppress(CompanionProblem):
+            before = repo.read(change.path)
+            if before is None or is_confirmed(repo, parse_manifest(before, change.path)):
+                made.append(parse_manifest(change.content, change.path))
+    return made
+
+
+def _stored(repo: Repository, oid: str) -> bool:
+    try:
+        repo.blob(oid)
+    except MissingObject:
+        return False
+    except HistoryError:
+        return True
+    return True
+
+
+def _digests(repo: Repository, name: str) -> Sequence[str]:
+    record = _read(repo)
+    return record.backends.get(name, ()) if record is not None else ()
+
+
+def _place(repo: Repository) -> tuple[str, int]:
+    return leases.machine(), repo.git_dir.stat().st_ino
+
+
+def _read(repo: Repository) -> _Record | None:
+    """The record; None where there is none, it is damaged, or was made for another folder."""
+    try:
+        record = msgspec.json.decode((repo.state_dir / FILE).read_bytes(), type=_Record)
+        return record if record.place == _place(repo) else None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+@contextmanager
+def _record(repo: Repository) -> Iterator[_Record]:
+    """The record to be changed, written when the block ends. Raises HistoryError."""
+    with storage_errors("keeping which backends are confirmed"):
+        lock = disk.KernelLock(repo.state_dir / f"{FILE}.lock")
+        lock.take(wait=5)
+        with lock:
+            record = _read(repo) or _Record(_place(repo), {}, _manifests_in_folder(repo.path))
+            yield record
+            disk.replace_file(repo.state_dir / FILE, msgspec.json.encode(record), synced=True)
+
+
+def _manifests_in_folder(work: Path) -> list[str]:
+    met = []
+    for path in sorted((work / FOLDER).glob("*.yaml")):
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_size <= _SIZE_LIMIT:
+                met.append(object_id(b"blob", path.read_bytes()))
+    return met

@@ -1,0 +1,344 @@
+"""The repository side of a session: what is prepared before a reply, and what is committed after.
+
+All methods block; a `Session` calls them on its worker thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from perdure.backends.keys import loaded_secrets
+from perdure.backends.protocol import Fingerprint
+from perdure.chat.clock import now
+from perdure.chat.companion_at import CompanionAt, read_companion
+from perdure.chat.confirming import begin as begin_confirming
+from perdure.chat.confirming import waiting
+from perdure.chat.errors import NothingToAnswer
+from perdure.chat.events import Notice, Saved
+from perdure.chat.fingerprints import note_fingerprint
+from perdure.chat.landing import Lander, Landing
+from perdure.chat.outside import commit_outside_edits
+from perdure.chat.placing import Place, last_turn
+from perdure.chat.prepared import Prepared
+from perdure.chat.recovery import journal_header, recover_turns
+from perdure.chat.standing import Standing
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.next_message import refuse_archived
+from perdure.chat.steering.visiting import visit_notice
+from perdure.chat.thread import thread
+from perdure.chat.trailers import TurnFacts
+from perdure.companion.ids import TurnId
+from perdure.companion.names import companion_email, slug
+from perdure.companion.secrets import mask_secrets
+from perdure.companion.turns import Located, Message, Reply, Turn
+from perdure.history.errors import UnknownRevision
+from perdure.history.journal import Journal
+from perdure.history.repository import Author, Repository
+from perdure.memory.assembly import PastTurn
+
+_NO_BOUNDARIES = (
+    "This persona has no boundaries file. Add the standard one with: perdure persona add-boundaries"
+)
+
+
+KEY_MASKED = (
+    "Something that looks like a key was taken out before it was sent or saved; the rest is kept."
+)
+
+
+class Desk(Standing):
+    """One companion's repository: what is prepared, what is committed, what came from outside."""
+
+    def __init__(
+        self, repo: Repository, branch: str, start: str | None, companion: CompanionAt
+    ) -> None:
+        super().__init__(repo, branch, start, companion)
+        self._index_trouble = ""
+        self._waiting_said: set[tuple[str, str]] = set()
+        self._asides_said: set[str] = set()
+        self._unreadable_said: set[str] = set()
+        self._stands = companion.commit
+        self._is_detached = start is not None
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[Self, list[Notice]]:
+        """Open, recover, and tell what was found. Raises HistoryError, ChatProblem."""
+        repo = Repository.open(path)
+        notices: list[Notice] = []
+        if repo.recovery_trouble:
+            notices.append(Notice(repo.recovery_trouble, "warning"))
+        branch, start = _branch_to_talk_on(repo, notices)
+        companion = read_companion(repo, start or branch)
+        lander = Lander(repo)
+        author = _companion_author(companion)
+        notices += [Notice(text) for text in recover_turns(repo, lander, author)]
+        lander.release()
+        desk = cls(repo, branch, start, read_companion(repo, start or branch))
+        begin_confirming(repo)
+        notices += visit_notice(repo) + desk.say_waiting()
+        if not companion.persona.boundaries and _first_time(repo, "no-boundaries-said"):
+            notices.append(Notice(_NO_BOUNDARIES))
+        return desk, notices
+
+    def say_waiting(self) -> list[Notice]:
+        """Listed backends that came from outside and wait to be confirmed; each is said once."""
+        names = self.companion.settings.backends
+        found = [
+            each
+            for each in waiting(self.repo, self.companion.commit, names)
+            if (each.name, each.digest) not in self._waiting_said
+        ]
+        self._waiting_said |= {(each.name, each.digest) for each in found}
+        return [Notice(each.notice, "warning") for each in found]
+
+    @property
+    def helm(self) -> Helm:
+        """The same repository, to be steered. It is not the helm's to close."""
+        helm = Helm(self.repo)
+        helm.hands = self.lander
+        return helm
+
+    def look_again(self) -> list[Notice] | None:
+        """Follow where the branch, or HEAD, was moved between two turns; None: nowhere."""
+        notices = self._follow_head()
+        tip = self.tip
+        if not notices and tip == self._stands:
+            return None
+        self._stands = tip
+        self.companion = read_companion(self.repo, tip)
+        self.transcript.refresh(tip)
+        self.conversation, self.unanswered = None, ""
+        if not self._fresh:
+            self.look_at_last()
+        return notices + self.say_waiting()
+
+    def stands_at(self, commit: str) -> None:
+        """Follow a commit of this session's own on top of the last one; not during a turn."""
+        self._stands = commit
+        self.companion = read_companion(self.repo, commit)
+        self.transcript.refresh(commit)
+
+    def prepare_turn(self, text: str) -> Prepared:
+        """Commit outside edits, find the turn's place, put the message on disk."""
+        notices = self.commit_outside()
+        refuse_archived(self.companion.settings)
+        text, masked = mask_secrets(text, loaded_secrets())
+        if masked:
+            notices.append(Notice(KEY_MASKED, "warning"))
+        at = now()
+        settings = self.companion.settings
+        greeting = self.opening()
+        place = self.next_place(text, at)
+        if not place.begins or place.head.continues is not None:
+            greeting = None
+        elif greeting is None:
+            self.conversation = None
+            greeting = self.opening()
+        turn = Turn(place.number, Message(settings.user, text, at))
+        opened = Turn(0, None, (greeting,)) if greeting is not None else None
+        before = self.thread_before(place)
+        if opened is not None:
+            before.append(PastTurn(TurnId(place.conversation, 0), opened))
+        before.append(PastTurn(place.turn_id, turn))
+        journal = Journal.begin(
+            self.repo, journal_header(self.branch, place, turn, opened, settings.name)
+        )
+        self.begun(place.conversation)
+        return Prepared(place, turn, opened, tuple(before), journal, tuple(notices), self.branch)
+
+    def prepare_answer(self) -> Prepared:
+        """The last message, to be answered. Raises NothingToAnswer if it has its reply."""
+        notices = self.commit_outside()
+        refuse_archived(self.companion.settings)
+        conversation = self.transcript.last_conversation()
+        last = last_turn(self.transcript, conversation) if conversation is not None else None
+        if conversation is None or last is None or not last.unanswered:
+            raise NothingToAnswer("the last message has its reply.", next_step="Just say something")
+        past = thread(
+            self.transcript,
+            conversation,
+            asides=self.asides(),
+            keep=TurnId(conversation.id, last.number),
+        )
+        place = self.go_on(conversation)
+        answers = place is not None
+        if place is None:
+            place = self.continuing(conversation, last, now())
+        else:
+            place = Place(
+                place.head, place.path, place.oid, place.content, last.number, begins=False
+            )
+        journal = Journal.begin(
+            self.repo,
+            journal_header(self.branch, place, last, None, self.companion.name, answers=answers),
+        )
+        self.begun(place.conversation)
+        return Prepared(
+            place, last, None, tuple(past), journal, tuple(notices), self.branch, answers=True
+        )
+
+    def note_fingerprint(self, prepared: Prepared, name: str, found: Fingerprint) -> str:
+        """Commit what a backend runs where that is news; a sentence for the user, or ""."""
+        noted = note_fingerprint(
+            self.repo,
+            tip=self.tip,
+            branch=prepared.branch,
+            author=self.companion_author,
+            name=name,
+            found=found,
+        )
+        if noted is None:
+            return ""
+        commit, told = noted
+        if self.repo.commit_info(commit).parents == (self.companion.commit,):
+            self.companion = replace(self.companion, commit=commit)
+        self.start = None
+        return told
+
+    def land(self, prepared: Prepared, reply: Reply | None, facts: TurnFacts) -> Saved:
+        """Commit a prepared turn with its reply, or unanswered without one."""
+        replies = (reply,) if reply is not None else ()
+        turn = Turn(prepared.turn.number, prepared.turn.message, replies)
+        in_chunk = prepared.answers and prepared.place.oid is not None
+        if prepared.answers and not in_chunk and not prepared.again:
+            turn = Turn(prepared.place.number, None, replies)
+        landed = self.lander.land(
+            Landing(
+                place=prepared.place,
+                turn=turn,
+                greeting=prepared.greeting,
+                facts=facts,
+                branch=prepared.branch,
+                author=self.companion_author,
+                at=now(),
+                answers=in_chunk,
+                again=prepared.again,
+                start=self.start,
+            ),
+            prepared.journal,
+        )
+        self.start = None
+        self._stands = landed.commit
+        turn = landed.said or turn
+        self.conversation = landed.turn.conversation
+        self.unanswered = turn.message.text if turn.message and turn.unanswered else ""
+        return Saved(landed.turn, turn, landed.commit, prepared.branch)
+
+    def index_notice(self) -> str:
+        """Why git's index could not follow the last turn, once for each reason; else ""."""
+        trouble = self.repo.index_trouble
+        if not trouble or trouble == self._index_trouble:
+            return ""
+        self._index_trouble = trouble
+        return f"The turn is saved, but git status is behind: {trouble}."
+
+    def close(self) -> None:
+        """Let go of the conversation and of the repository."""
+        self.lander.release()
+        self.repo.close()
+
+    def commit_outside(self) -> list[Notice]:
+        """Follow HEAD, and commit what was edited by hand, apart from the turn to come."""
+        notices = self._follow_head() + self._land_again()
+        found = commit_outside_edits(self.repo, self.branch, self.human)
+        tip = self.tip
+        if tip != self.companion.commit:
+            self.companion = read_companion(self.repo, tip)
+        self._stands = tip
+        self.transcript.refresh(tip)
+        return (
+            notices
+            + [Notice(text) for text in found.committed]
+            + self.say_waiting()
+            + [Notice(f"Not committed: {text}", "warning") for text in found.held]
+            + self._say_unreadable_asides()
+        )
+
+    def _say_unreadable_asides(self) -> list[Notice]:
+        """Files that were to set something aside, and cannot be read; each is said once."""
+        found = [text for text in self.asides().unreadable if text not in self._asides_said]
+        self._asides_said.update(found)
+        return [Notice(f"Nothing is set aside by it: {text}", "warning") for text in found]
+
+    def say_unreadable(self, troubles: Iterable[Located]) -> list[Notice]:
+        """Lore, facts and summaries that cannot be read; each trouble is said once."""
+        found = [text for text in map(str, troubles) if text not in self._unreadable_said]
+        self._unreadable_said.update(found)
+        return [Notice(f"Left out of the prompt: {text}", "warning") for text in found]
+
+    def _land_again(self) -> list[Notice]:
+        """Commit a turn of this session whose commit failed, before a new one is journaled."""
+        if not self.repo.set_aside_journal():
+            return []
+        told = recover_turns(self.repo, self.lander, self.companion_author)
+        return [Notice(text) for text in told]
+
+    def _follow_head(self) -> list[Notice]:
+        """Go where git was switched to between two turns, and say so."""
+        branch = self.repo.head().branch
+        if branch is None and self._branch_is_gone():
+            notices: list[Notice] = []
+            self.branch, self.start = _branch_to_talk_on(self.repo, notices)
+            self.conversation, self._is_detached = None, True
+            return notices
+        if branch is None:
+            return self._say_detached()
+        self._is_detached = False
+        if branch == self.branch:
+            return []
+        self.branch, self.start = branch, None
+        self.conversation = None
+        return [Notice(f"The branch was switched: the talk goes on, on {branch}.")]
+
+    def _say_detached(self) -> list[Notice]:
+        """Once, that git has taken the branch from under the talk, which stays on it."""
+        if self._is_detached:
+            return []
+        self._is_detached = True
+        return [
+            Notice(
+                f"No branch is checked out any more; the talk goes on, on {self.branch}. "
+                f"The files here are another commit's until: perdure switch {self.branch}",
+                "warning",
+            )
+        ]
+
+    def _branch_is_gone(self) -> bool:
+        """Whether the branch that was talked on was taken away meanwhile."""
+        try:
+            self.repo.resolve(f"refs/heads/{self.branch}")
+        except UnknownRevision:
+            return self.start is None
+        return False
+
+
+def _branch_to_talk_on(repo: Repository, notices: list[Notice]) -> tuple[str, str | None]:
+    """The branch that is checked out; else a new one, with the commit that it begins at."""
+    head = repo.head()
+    if head.branch is not None:
+        return head.branch, None
+    branch = repo.free_branch(f"chat-{now():%Y%m%d-%H%M%S}")
+    notices.append(
+        Notice(
+            f"No branch is checked out here, so the talk goes on a new one: {branch}.", "warning"
+        )
+    )
+    return branch, repo.resolve("HEAD")
+
+
+def _companion_author(companion: CompanionAt) -> Author:
+    return Author(companion.name, companion_email(slug(companion.name)))
+
+
+def _first_time(repo: Repository, mark: str) -> bool:
+    """True once in this repository's life on this machine."""
+    path = repo.state_dir / mark
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError:
+        return False
+    return True

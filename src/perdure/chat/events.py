@@ -1,0 +1,87 @@
+"""What happens during one turn, as a stream of plain values that both faces show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import Message, Reply, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should see: an outside edit committed, a trimmed context, a recovery."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKept:
+    """The user's message is journaled on disk; nothing typed can be lost from here on."""
+
+    turn: TurnId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """A new conversation opened with this greeting (turn 0, committed with turn 1)."""
+
+    turn: TurnId
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """A backend was asked; pieces follow."""
+
+    turn: TurnId
+    speaker: str
+    backend: str
+    model: str
+    prompt_tokens: int
+    window: int
+    left_out: int
+    """Turns of this conversation that did not fit into the window."""
+    stand_in: bool = False
+    """It speaks in the place of one that was asked before."""
+    rehearsal: bool = False
+    """It is the small embedded model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPiece:
+    """The next piece of the reply, raw; faces sanitise it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPiece:
+    """Reasoning text, kept apart from the reply and not recorded in it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The commit point is passed: fsynced and reachable from the branch."""
+
+    turn_id: TurnId
+    turn: Turn
+    commit: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No reply came. The message itself was saved, as unanswered, before this event."""
+
+    what: str
+    kept: str
+    next_step: str
+
+
+Event = Notice | MessageKept | Greeted | ReplyStarted | ReplyPiece | ThinkingPiece | Saved | Failed

@@ -1,0 +1,147 @@
+"""Which backend answers: the first one listed, or, said and recorded, the next one that may.
+
+Only backends that companion.yaml lists are asked, in its order, anew at each turn: one that is back
+is used again. Before them goes the one that the user chose for this reply. From a local backend to
+a hosted one only with ``failover_to_hosted: yes``; a choice speaks for the one that was chosen and
+for no other. Once a word of a reply has come, nobody else is asked: the part that came is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from perdure.backends.errors import Action
+from perdure.backends.protocol import Backend
+from perdure.chat.events import Event, Failed, Notice
+from perdure.chat.prompting import reply_room
+from perdure.chat.roster import LineUp
+from perdure.chat.turn_run import Asking, Spoken, ask
+
+_TRIES = 3
+_PAUSE = 0.5
+_LONGEST_PAUSE = 20.0
+_FITTINGS = 3
+_MARGIN = 0.95
+_LESS = 0.75
+"""What is left of a prompt that is too long by an unknown number of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who spoke, what came of it, and why those before did not: ``name: reason`` each."""
+
+    backend: Backend
+    spoken: Spoken
+    instead_of: tuple[str, ...] = ()
+    stand_in: bool = False
+    """Another one was asked before."""
+    absent: frozenset[str] = frozenset()
+    """Names of those that were asked in vain."""
+
+
+async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None]) -> Answer:
+    """Ask one backend after another until one speaks, all failed, or the user has to decide."""
+    order = line_up.order
+    consent = asking.companion.settings.failover_to_hosted or (
+        order[0].hosted and line_up.listed[0].hosted
+    )
+    failures: list[str] = []
+    absent: set[str] = set()
+    spoken = Spoken()
+    last = order[0]
+    for place, backend in enumerate(order):
+        if place and backend.hosted and not consent:
+            failures.append(f"{backend.spec.name}: not asked, it is hosted")
+            emit(_not_asked(backend))
+            continue
+        last = backend
+        question = replace(
+            asking, backend=backend, may_leave=consent or place == 0, stand_in=place > 0
+        )
+        spoken = await _patiently(question, emit)
+        settled = spoken.failure is None or spoken.text or spoken.action is Action.ASK
+        if settled or asking.stop.is_set():
+            return Answer(backend, spoken, tuple(failures), place > 0, frozenset(absent))
+        absent.add(backend.spec.name)
+        failures.append(f"{backend.spec.name}: {_reason(spoken)}")
+        if place + 1 < len(order):
+            emit(Notice(f"{backend.spec.name} did not answer: {_reason(spoken)}.", "warning"))
+    if len(failures) > 1 and spoken.failure is not None:
+        spoken.failure = Failed(
+            f"no backend answered ({'; '.join(failures)})",
+            spoken.failure.kept,
+            "When one of them is back, ask again with: perdure say --resume",
+        )
+    return Answer(last, spoken, tuple(failures), last is not order[0], frozenset(absent))
+
+
+def _reason(spoken: Spoken) -> str:
+    return spoken.failure.what.rstrip(".") if spoken.failure is not None else ""
+
+
+def _not_asked(backend: Backend) -> Notice:
+    return Notice(
+        f"{backend.spec.name} was not asked: it would send the talk away from this machine. "
+        "To allow that, set failover_to_hosted: yes in companion.yaml.",
+        "warning",
+    )
+
+
+async def _patiently(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
+    """Ask one backend, again after a pause where it says that waiting helps."""
+    for tried in range(1, _TRIES + 1):
+        spoken = await _fitting(asking, emit)
+        if asking.stop.is_set():
+            return spoken
+        again = spoken.action is Action.RETRY and not spoken.text and tried < _TRIES
+        pause = spoken.retry_after if spoken.retry_after is not None else _PAUSE * 2**tried
+        if not again or pause > _LONGEST_PAUSE or spoken.failure is None:
+            return spoken
+        emit(
+            Notice(
+                f"{asking.backend.spec.name}: {spoken.failure.what}. Asking again in {pause:.0f} s."
+            )
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asking.stop.wait(), timeout=pause)
+            return replace(spoken, stopped=True, failure=None)
+    return spoken
+
+
+async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
+    """Ask; where the prompt is too long for the backend, again with fewer of the old turns.
+
+    Without the model's own counter the length is an estimate, and a server may run with a smaller
+    window than its manifest says. Otherwise no message of that conversation would be answered.
+    """
+    spoken = await ask(asking, emit)
+    for _ in range(_FITTINGS):
+        room = _smaller_room(asking, spoken)
+        if room is None or asking.stop.is_set():
+            return spoken
+        emit(
+            Notice(
+                f"{asking.backend.spec.name}: {_reason(spoken)}. It is asked again with fewer of "
+                "the older turns; they stay in the history."
+            )
+        )
+        asking = replace(asking, room=room)
+        spoken = await ask(asking, emit)
+    return spoken
+
+
+def _smaller_room(asking: Asking, spoken: Spoken) -> int | None:
+    """Tokens, as counted here, that should fit; None where that is not what went wrong."""
+    exceeded, made = spoken.exceeded, spoken.counted
+    if exceeded is None or made is None or spoken.text:
+        return None
+    if not exceeded.prompt_tokens:
+        return int(made.tokens * _LESS)
+    asking.corrections.learn(
+        asking.backend.spec, made.tokenizer, made.counted, exceeded.prompt_tokens
+    )
+    fits = exceeded.window - reply_room(asking.companion, exceeded.window)
+    return int(min(made.tokens * fits / exceeded.prompt_tokens, made.tokens) * _MARGIN)

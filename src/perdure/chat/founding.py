@@ -1,0 +1,91 @@
+"""Making a companion: a template, a backend that answers, the first commit."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.backends.discover import find_ollama
+from perdure.chat.clock import now
+from perdure.chat.confirming import confirm
+from perdure.companion.manifests import Manifest
+from perdure.companion.names import companion_email, slug
+from perdure.companion.templates import new_companion
+from perdure.history.identity import human
+from perdure.history.repository import Author, Repository
+
+_EMBEDDED_MODEL = "smollm2-135m-instruct"
+# Without a penalty the small model falls into saying one sentence over and over; without a limit it
+# never ends.
+_EMBEDDED_PARAMETERS = {"temperature": 0.7, "repeat_penalty": 1.15, "max_tokens": 240}
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A companion that was just made. ``voice`` says in a sentence what it speaks through."""
+
+    name: str
+    path: Path
+    commit: str
+    backend: str
+    model: str
+    voice: str
+
+
+def found_companion(path: Path, *, name: str, template: str, user: str | None = None) -> Founded:
+    """Make a companion repository at ``path``.
+
+    Without ``user`` the companion calls its user by the first word of git's ``user.name``, else by
+    the login. A running Ollama with a model that can talk is taken first; without one,
+    the embedded rehearsal voice.
+
+    Raises:
+        CompanionProblem: a bad name or an unknown template.
+        HistoryError: the folder is taken or cannot be written.
+    """
+    slug(name)
+    manifest, voice = _first_backend()
+    at = now()
+    files = new_companion(
+        template=template, name=name, user=user or _user(), manifest=manifest, at=at
+    )
+    author = Author(name, companion_email(slug(name)))
+    repo = Repository.create(
+        path,
+        files,
+        message=f"companion: {name} begins, from the template {template}\n",
+        author=author,
+    )
+    try:
+        confirm(repo, [manifest])
+        commit = repo.resolve("HEAD")
+    finally:
+        repo.close()
+    return Founded(name, path, commit, manifest.name, manifest.model, voice)
+
+
+def _user() -> str:
+    known = human({})
+    if known is not None and known.name.split():
+        return known.name.split()[0]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "You"
+
+
+def _first_backend() -> tuple[Manifest, str]:
+    ollama = find_ollama()
+    if ollama is not None and ollama.talkers:
+        model = ollama.talkers[0]
+        manifest = Manifest(name="ollama", driver="ollama", model=model, address=ollama.address)
+        return manifest, f"Speaks through the Ollama that runs here, with {model}."
+    manifest = Manifest(
+        name="rehearsal", driver="embedded", model=_EMBEDDED_MODEL, parameters=_EMBEDDED_PARAMETERS
+    )
+    why = "The Ollama that runs here has no model to talk with" if ollama else "No Ollama runs here"
+    return manifest, (
+        f"{why}, so a small embedded model speaks: a rehearsal voice, good enough to "
+        "try everything, not to lean on."
+    )

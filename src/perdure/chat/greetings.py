@@ -1,0 +1,147 @@
+"""The greetings of the persona as the answers to turn 0: one stands, the others are alternatives.
+
+Those that were never said in a conversation come behind the answers in its files, in the order of
+their file names, and keep these numbers when one of them is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from perdure.chat.clock import now
+from perdure.chat.companion_at import CompanionAt
+from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.chat.landing import Lander
+from perdure.chat.placing import begin
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.trailers import TurnFacts, turn_message
+from perdure.companion.chunks import render_head, render_turn
+from perdure.companion.ids import TurnId
+from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.persona import fill
+from perdure.companion.rewriting import Answer, ChunkFiles, add_answer, answers, choose_answer
+from perdure.companion.turns import Reply, Turn
+from perdure.history.repository import Author, Change
+
+
+@dataclass(frozen=True, slots=True)
+class LandedGreeting:
+    """A greeting that stands now."""
+
+    turn: TurnId
+    reply: Reply
+    commit: str
+
+
+def greeting_answers(companion: CompanionAt, files: ChunkFiles) -> tuple[Answer, ...]:
+    """Every answer to turn 0: those in the files, then the persona's others."""
+    there = answers(files, 0)
+    said = {reply.text for answer in there for reply in answer.replies}
+    number = max((answer.number for answer in there), default=0)
+    found = list(there)
+    for text in _texts(companion):
+        if text not in said:
+            number += 1
+            reply = Reply(companion.name, text, answer=number)
+            found.append(Answer(number, (reply,), shown=False))
+    return tuple(found)
+
+
+def _texts(companion: CompanionAt) -> Sequence[str]:
+    settings = companion.settings
+    filled = [
+        fill(greeting.text, char=settings.name, user=settings.user).strip()
+        for greeting in companion.persona.greetings
+    ]
+    return list(dict.fromkeys(text for text in filled if text))
+
+
+def next_number(companion: CompanionAt, spot: Spot) -> int:
+    """The answer after the one that stands, round and round.
+
+    Raises:
+        CannotSteer: there is no other greeting.
+    """
+    found = greeting_answers(companion, spot.files)
+    if len(found) < 2:
+        raise CannotSteer(
+            "there is no other greeting",
+            kept="nothing was changed",
+            next_step="write one as a file of persona/greetings/",
+        )
+    places = [place for place, answer in enumerate(found) if answer.shown]
+    return found[(places[0] + 1 if places else 0) % len(found)].number
+
+
+def add_greeting(
+    helm: Helm, companion: CompanionAt, spot: Spot, number: int, *, fresh: bool
+) -> LandedGreeting:
+    """Let a greeting stand, as one commit.
+
+    Args:
+        helm: the companion, on the branch where that shall be.
+        companion: as it was when the greetings were listed.
+        spot: turn 0, whose answers were listed.
+        number: which of them.
+        fresh: open a conversation with it instead of changing the one of ``spot``.
+
+    Raises:
+        CannotSteer: there is no greeting of that number.
+        HistoryError: nothing was changed.
+    """
+    listed = greeting_answers(companion, spot.files)
+    wanted = next((answer for answer in listed if answer.number == number), None)
+    if wanted is None:
+        raise CannotSteer(f"there is no greeting {number}", kept="nothing was changed")
+    reply = replace(wanted.replies[0], at=now())
+    author = Author(companion.name, companion_email(slug(companion.name)))
+    lander = helm.hands or Lander(helm.repo)
+    try:
+        if fresh:
+            return _open(helm, lander, companion, replace(reply, answer=1), author)
+
+        def swapped(at: Spot) -> Rewriting:
+            files = at.files
+            there = {answer.number for answer in answers(files, 0)}
+            for other in listed:
+                if other.number not in there and other.number <= number:
+                    said = replace(other.replies[0], at=now())
+                    files = add_answer(files, 0, [said], shown=False)
+            files = choose_answer(files, 0, number)
+            turn = Turn(0, None, (replace(reply, answer=number),))
+            facts = TurnFacts(turn=at.turn_id, answer=number)
+            return Rewriting(files, lambda _: turn_message(turn, facts))
+
+        commit = rewrite(
+            helm.repo, lander, spot.turn_id, swapped, branch=helm.branch, author=author, at=now()
+        )
+    finally:
+        if helm.hands is None:
+            lander.release()
+    return LandedGreeting(spot.turn_id, replace(reply, answer=number), commit)
+
+
+def _open(
+    helm: Helm, lander: Lander, companion: CompanionAt, reply: Reply, author: Author
+) -> LandedGreeting:
+    settings, at = companion.settings, now()
+    place = begin(
+        at, title=title_from(reply.text), participants=(settings.user, settings.name)
+    )  # fmt: skip
+    turn_id = TurnId(place.conversation, 0)
+    turn = Turn(0, None, (reply,))
+    hand = lander.take(str(place.conversation))
+    commit = helm.repo.commit(
+        [Change(place.path, render_head(place.head) + render_turn(turn))],
+        message=turn_message(turn, TurnFacts(turn=turn_id)),
+        author=author,
+        branch=helm.branch,
+        at=at,
+        expect={place.path: None},
+    )
+    oid = helm.repo.oid(place.path, commit)
+    if hand is not None and oid is not None:
+        hand.record(helm.branch, place.path, oid)
+    return LandedGreeting(turn_id, reply, commit)

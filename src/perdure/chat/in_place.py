@@ -1,0 +1,156 @@
+"""Changing a turn where it stands: other answers, the choice among them, corrected words.
+
+Any hand may do that, also while another session appends to the conversation: the files are changed
+as they are at the tip, and the commit lands only if they still are when the branch moves. Who held
+a lease on the chunk keeps it; anybody else finds the chunk changed, and goes on in a conversation
+that ``continues:``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from perdure.chat.errors import UnknownTurn
+from perdure.chat.placing import Place
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import TurnId
+from perdure.companion.rewriting import ChunkFiles, alternatives_path
+from perdure.companion.turns import Turn
+from perdure.history.errors import TipMoved
+from perdure.history.repository import Author, Change, Repository
+
+if TYPE_CHECKING:
+    from perdure.history.journal import Journal, Leftover
+    from perdure.history.leases import Hand
+
+_ATTEMPTS = 8
+
+
+class Hands(Protocol):
+    """Takes conversations: a `Lander`."""
+
+    def take(self, conversation: str) -> Hand | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A turn in its files as of a commit.
+
+    Attributes:
+        place: its chunk; ``number`` is the turn's own.
+        turn: the turn as it stands.
+        files: the chunk and its alternatives.
+        oids: their blobs; None: not there.
+        is_last: it is the last turn of its conversation.
+    """
+
+    place: Place
+    turn: Turn
+    files: ChunkFiles
+    oids: Mapping[str, str | None]
+    is_last: bool
+
+    @property
+    def turn_id(self) -> TurnId:
+        return self.place.turn_id
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What becomes of the files, and the commit's message, from its parent."""
+
+    files: ChunkFiles
+    message: Callable[[str | None], str]
+
+
+def find_spot(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot | None:
+    """Where a turn stands; None where it does not."""
+    conversation = transcript.find(turn_id.conversation)
+    if conversation is None:
+        return None
+    after = False
+    end = conversation.first_chunk + conversation.chunk_count
+    for index in range(end - 1, conversation.first_chunk - 1, -1):
+        turns = transcript.turns(index)
+        found = next((turn for turn in turns if turn.number == turn_id.number), None)
+        head = transcript.head(index)
+        if found is None or head is None:
+            after = after or bool(turns)
+            continue
+        ref = transcript.chunks[index]
+        other = alternatives_path(ref.path)
+        entry = repo.oid(other, transcript.rev)
+        content = repo.blob(ref.oid)
+        return Spot(
+            Place(head, ref.path, ref.oid, content, turn_id.number, begins=False),
+            found,
+            ChunkFiles(ref.path, content, repo.blob(entry) if entry else None),
+            {ref.path: ref.oid, other: entry},
+            not after and turns[-1] is found,
+        )
+    return None
+
+
+def rewrite(
+    repo: Repository,
+    hands: Hands,
+    turn_id: TurnId,
+    make: Callable[[Spot], Rewriting],
+    *,
+    branch: str,
+    author: Author,
+    at: datetime,
+    journal: Journal | Leftover | None = None,
+) -> str:
+    """Change a turn's files on a branch; the commit's id.
+
+    Args:
+        repo: the repository.
+        hands: takes the conversation, so that the lease follows.
+        turn_id: the turn.
+        make: from the turn as it stands to the files afterwards; called again where somebody else
+            was quicker.
+        branch: the branch.
+        author: who does it.
+        at: when.
+        journal: what the commit brings home.
+
+    Raises:
+        UnknownTurn: the branch has no such turn.
+        CompanionProblem: what ``make`` raises; nothing was changed.
+        TipMoved: others change the chunk all the time, or an open merge has staged it.
+        HistoryError: nothing was changed.
+    """
+    for attempt in range(_ATTEMPTS):
+        transcript = Transcript(repo, repo.resolve(f"refs/heads/{branch}"))
+        spot = find_spot(repo, transcript, turn_id)
+        if spot is None:
+            raise UnknownTurn(f"{branch} has no turn {turn_id}.", kept="Nothing was changed")
+        made = make(spot)
+        path, other = spot.files.path, alternatives_path(spot.files.path)
+        contents = {path: made.files.chunk, other: made.files.alternatives}
+        before = {path: spot.files.chunk, other: spot.files.alternatives}
+        hand = hands.take(str(turn_id.conversation))
+        fits = hand is not None and hand.fits(branch, path, spot.oids[path])
+        try:
+            commit = repo.commit(
+                [Change(p, data) for p, data in contents.items() if data != before[p]],
+                message=made.message,
+                author=author,
+                branch=branch,
+                at=at,
+                expect=spot.oids,
+                journal=journal,
+            )
+        except TipMoved:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        oid = repo.oid(path, commit)
+        if hand is not None and fits and oid is not None:
+            hand.record(branch, path, oid)
+        return commit
+    raise AssertionError

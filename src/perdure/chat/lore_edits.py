@@ -1,0 +1,383 @@
+"""Lore looked at, tried out and changed: one entry, one commit, by the human's hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from perdure.backends.protocol import Tokenizer
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.companion.errors import BadFile
+from perdure.companion.lore import (
+    FOLDER,
+    LoreEntry,
+    edit_entry,
+    is_lore,
+    read_entry,
+    read_lore,
+    render_entry,
+)
+from perdure.companion.names import slug, title_from
+from perdure.companion.persona import fill
+from perdure.companion.turns import Located
+from perdure.history.repository import Change, CommitInfo, Repository
+from perdure.history.timeline_query import Query
+from perdure.memory.lore import Triggered, scan, within
+
+Progress = Callable[[int, int], None]
+USUAL_WINDOW = 8_000
+"""Tokens of a window, where neither manifest nor user says how large it is."""
+_PER_ENTRY = 4
+"""Tokens that stand between an entry and its neighbours, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoreRow:
+    """An entry as it is listed.
+
+    Attributes:
+        entry: the entry.
+        tokens: what its text costs.
+        last: the commit that last changed its file; None: it is in no commit yet.
+    """
+
+    entry: LoreEntry
+    tokens: int
+    last: CommitInfo | None
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            **entry_record(self.entry),
+            "tokens": self.tokens,
+            "changed": self.last.at.isoformat() if self.last else None,
+            "changed_by": self.last.author.name if self.last else None,
+            "commit": self.last.id if self.last else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LoreList:
+    """All lore of a companion.
+
+    Attributes:
+        rows: the entries, in the order of the prompt.
+        troubles: what is wrong, with file and line.
+        counter: what counted the tokens.
+        uncommitted: files that differ from the last commit, or could not be compared, and why.
+    """
+
+    rows: tuple[LoreRow, ...]
+    troubles: tuple[Located, ...]
+    counter: str
+    uncommitted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a text would bring in.
+
+    Attributes:
+        kept: what comes in, in the order of the prompt, and what it costs.
+        left_out: what there is no room for.
+        unlucky: what its probability keeps out this time.
+        troubles: what is wrong, with file and line.
+        room: tokens that lore may take.
+        window: the window that this is for.
+        is_usual: nobody says how large the window is, so it is one of a usual size.
+        counter: what counted the tokens.
+    """
+
+    kept: tuple[tuple[Triggered, int], ...]
+    left_out: tuple[tuple[Triggered, int], ...]
+    unlucky: tuple[Triggered, ...]
+    troubles: tuple[Located, ...]
+    room: int
+    window: int
+    is_usual: bool
+    counter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A change that was made."""
+
+    entry: LoreEntry
+    commit: str
+
+
+def entry_record(entry: LoreEntry) -> dict[str, object]:
+    """An entry as plain data."""
+    return {
+        "name": entry.name,
+        "file": entry.path,
+        "title": entry.title,
+        "keys": list(entry.keys),
+        "secondary_keys": list(entry.secondary_keys),
+        "secondary_logic": entry.secondary_logic,
+        "regex": entry.regex,
+        "case_sensitive": entry.case_sensitive,
+        "whole_words": entry.whole_words,
+        "constant": entry.constant,
+        "enabled": entry.enabled,
+        "priority": entry.priority,
+        "order": entry.order,
+        "position": entry.position,
+        "scan_depth": entry.scan_depth,
+        "exclude_recursion": entry.exclude_recursion,
+        "prevent_recursion": entry.prevent_recursion,
+        "probability": entry.probability,
+        "text": entry.text,
+    }
+
+
+def list_lore(helm: Helm, progress: Progress | None = None) -> LoreList:
+    """All lore as it stands in the folder, in no commit or in one.
+
+    Raises:
+        HistoryError: the history cannot be read.
+    """
+    files, uncommitted = _files(helm)
+    entries, troubles = read_lore(files)
+    counter, _ = _counter(helm)
+    last = _last_changes(helm.repo, [entry.path for entry in entries], progress)
+    rows = [
+        LoreRow(entry, counter.count(_filled(helm, entry.text)), last.get(entry.path))
+        for entry in sorted(entries, key=lambda entry: (entry.order, entry.path))
+    ]
+    return LoreList(tuple(rows), troubles, counter.name, uncommitted)
+
+
+def try_lore(
+    helm: Helm, texts: Sequence[str], *, window: int | None = None, draw: str | None = None
+) -> Trial:
+    """What would come in if these messages were said, the newest last.
+
+    Args:
+        helm: the companion; its lore counts as it stands in the folder.
+        texts: the messages.
+        window: size of the model's window in tokens; what the manifest says, or a usual one.
+        draw: what probabilities are drawn from; the texts, where companion.yaml lets them count.
+    """
+    from perdure.chat.companion_at import read_companion
+    from perdure.memory.budgets import budgets
+
+    files, _ = _files(helm)
+    entries, troubles = read_lore(files)
+    counter, own_window = _counter(helm)
+    companion = read_companion(helm.repo, helm.tip)
+    settings = companion.settings
+    if settings.lore.probability and draw is None:
+        draw = "\n".join(texts)
+    found = scan(
+        entries,
+        texts,
+        depth=settings.lore.scan_depth,
+        char=settings.name,
+        user=settings.user,
+        draw=draw if settings.lore.probability else None,
+    )
+    known = window or own_window
+    window = known or USUAL_WINDOW
+    shares = budgets(window, settings.context)
+    persona = sum(counter.count(_filled(helm, file.text)) for file in companion.persona.files)
+    room = shares.within(shares.prompt - persona - counter.count("\n".join(texts))).lore
+
+    def cost(entry: LoreEntry) -> int:
+        return counter.count(_filled(helm, entry.text)) + _PER_ENTRY
+
+    kept, out = within(found.triggered, cost, room)
+    return Trial(
+        tuple((each, cost(each.entry)) for each in kept),
+        tuple((each, cost(each.entry)) for each in out),
+        found.unlucky,
+        (*troubles, *found.troubles),
+        room,
+        window,
+        known is None,
+        counter.name,
+    )
+
+
+def find_entry(helm: Helm, name: str) -> LoreEntry:
+    """The entry that a name means.
+
+    That is its file, with or without folder and ending, its title, or a piece of the file's name
+    that no other has.
+
+    Raises:
+        CannotSteer: there is none, or several.
+        BadFile: its file cannot be read; names the line.
+    """
+    path = path_of(helm, name)
+    data = helm.repo.read(path, helm.tip)
+    return read_entry(data or b"", path)
+
+
+def add_lore(helm: Helm, entry: LoreEntry) -> Done:
+    """Commit a new entry; its file is named after its title or first key.
+
+    Raises:
+        CannotSteer: it has no text, or could never come in.
+        BadFile: no file says this, as with a broken regular expression or a conflict's mark.
+        HistoryError: nothing was changed.
+    """
+    path = _free_path(helm, entry.title or next(iter(entry.keys), "") or title_from(entry.text))
+    entry = replace(entry, path=path)
+    data = _checked(render_entry(entry), entry)
+    return _commit(helm, entry, data, "add")
+
+
+def change_lore(helm: Helm, before: LoreEntry, after: LoreEntry) -> Done:
+    """Commit an entry's change; comments and unknown keys of its file stay.
+
+    Args:
+        helm: the companion.
+        before: the entry as the change was thought out from.
+        after: what it shall be.
+
+    Raises:
+        CannotSteer: nothing is different, no text is left, or somebody else has changed it since.
+        BadFile: no file says this.
+        HistoryError: nothing was changed.
+    """
+    tip = helm.tip
+    data = helm.repo.read(before.path, tip)
+    if data is None or read_entry(data, before.path) != before:
+        raise CannotSteer(
+            f"{before.path} was changed meanwhile",
+            kept="it stays as it is now",
+            next_step=f"look at it with: perdure lore list, and repeat: perdure lore edit "
+            f"{before.name}",
+        )
+    return _commit(helm, after, _checked(edit_entry(data, after), after), "change", tip)
+
+
+def replace_file(helm: Helm, path: str, data: bytes, since: str) -> Done:
+    """Commit an entry's whole file, as an editor left it. Raises as `change_lore`."""
+    if data == helm.repo.read(path, helm.tip):
+        raise CannotSteer(f"{path} reads so already", kept="nothing was changed")
+    entry = read_entry(data, path)
+    return _commit(helm, entry, _checked(data, entry), "change", since)
+
+
+def remove_lore(helm: Helm, name: str) -> Done:
+    """Commit that an entry goes. A file that cannot be read can go too.
+
+    Raises:
+        CannotSteer: there is no such entry, or several.
+        HistoryError: nothing was changed.
+    """
+    path = path_of(helm, name)
+    return _commit(helm, LoreEntry(path), None, "remove")
+
+
+def _commit(helm: Helm, entry: LoreEntry, data: bytes | None, verb: str, since: str = "") -> Done:
+    if data is not None and data == helm.repo.read(entry.path, helm.tip):
+        raise CannotSteer(f"{entry.path} reads so already", kept="nothing was changed")
+    commit = helm.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
+    return Done(entry, commit)
+
+
+def _checked(data: bytes, entry: LoreEntry) -> bytes:
+    """Refuse a file of which nothing would ever come into a prompt. Raises CannotSteer, BadFile."""
+    troubles: list[Located] = []
+    read_entry(data, entry.path, troubles)
+    if troubles:
+        first = troubles[0]
+        raise BadFile(first.path, first.line, first.what, kept="nothing was changed")
+    return data
+
+
+def _files(helm: Helm) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+    """The files as the next turn sees them: the last commit's, with edits that it will commit."""
+    tip = helm.tip
+    files = {
+        entry.path: helm.repo.blob(entry.oid)
+        for entry in helm.repo.files(FOLDER, tip)
+        if is_lore(entry.path)
+    }
+    edits = helm.repo.outside_edits([FOLDER])
+    for change in edits.ready:
+        if change.content is None:
+            files.pop(change.path, None)
+        elif is_lore(change.path):
+            files[change.path] = change.content
+    said = [f"{change.path}: an edit that is in no commit yet" for change in edits.ready]
+    return files, (*said, *(f"{path}: {reason}" for path, reason in edits.held))
+
+
+def _last_changes(
+    repo: Repository, paths: Sequence[str], progress: Progress | None
+) -> dict[str, CommitInfo]:
+    wanted = set(paths)
+    found: dict[str, CommitInfo] = {}
+    if not wanted:
+        return found
+    for listed in repo.timeline(progress).listing(repo.resolve("HEAD"), Query(folders=(FOLDER,))):
+        for path in wanted.intersection(listed.files):
+            found.setdefault(path, listed.commit)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _counter(helm: Helm) -> tuple[Tokenizer, int | None]:
+    """A counter for the first backend's model that needs no network, and the window it states."""
+    from perdure.backends.tokens import EstimateTokenizer, tokenizer_for
+    from perdure.companion.errors import CompanionProblem
+    from perdure.companion.manifests import parse_manifest
+
+    names = helm.settings.backends
+    path = f"backends/{names[0]}.yaml" if names else ""
+    data = helm.repo.read(path, helm.tip) if names else None
+    if data is None:
+        return EstimateTokenizer(), None
+    try:
+        manifest = parse_manifest(data, path)
+    except CompanionProblem:
+        return EstimateTokenizer(), None
+    return tokenizer_for(manifest.model, own_name=True), manifest.context_window
+
+
+def _filled(helm: Helm, text: str) -> str:
+    return fill(text, char=helm.settings.name, user=helm.settings.user)
+
+
+def path_of(helm: Helm, name: str) -> str:
+    """The file that a name means, as in `find_entry`; it need not be readable."""
+    tip = helm.tip
+    there = [entry.path for entry in helm.repo.files(FOLDER, tip) if is_lore(entry.path)]
+    stem = PurePosixPath(name).name.removesuffix(".md")
+    for path in (f"{FOLDER}/{stem}.md", f"{FOLDER}/{slug(stem)}.md"):
+        if path in there:
+            return path
+    data = {path: helm.repo.read(path, tip) or b"" for path in there}
+    wanted = name.casefold()
+    titled = [each.path for each in read_lore(data)[0] if each.title.casefold() == wanted]
+    if len(titled) == 1:
+        return titled[0]
+    near = [path for path in there if slug(stem) in PurePosixPath(path).stem]
+    if len(near) == 1 and not titled:
+        return near[0]
+    names = ", ".join(PurePosixPath(path).stem for path in titled or near or there[:8])
+    raise CannotSteer(
+        f"several lore entries are called {name!r}" if titled else f"there is no lore {name!r}",
+        kept="nothing was changed",
+        next_step=f"there are: {names}" if names else "make one with: perdure lore add KEY",
+    )
+
+
+def _free_path(helm: Helm, words: str) -> str:
+    """A file name that nothing has, at the tip or in the folder, whatever case is folded there."""
+    there = {entry.path.casefold() for entry in helm.repo.files(FOLDER, helm.tip)}
+    folder = helm.repo.path / FOLDER
+    if folder.is_dir():
+        there |= {f"{FOLDER}/{path.name}".casefold() for path in folder.iterdir()}
+    stem = slug(words or "entry")[:60].rstrip("-")
+    path, number = f"{FOLDER}/{stem}.md", 2
+    while path.casefold() in there:
+        path, number = f"{FOLDER}/{stem}-{number}.md", number + 1
+    return path

@@ -1,0 +1,148 @@
+"""What a companion remembers as of one commit: lore, facts and summaries, read from the tree."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from perdure.companion.ids import ConversationId
+from perdure.companion.turns import Located
+from perdure.history.repository import Repository
+
+if TYPE_CHECKING:
+    from perdure.chat.asides import Asides
+    from perdure.companion.facts import Fact
+    from perdure.companion.lore import LoreEntry
+    from perdure.companion.summaries import Summary
+
+K = TypeVar("K")
+V = TypeVar("V")
+LATEST = 4
+"""Conversations beside the thread's own whose summaries may stand in a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAt:
+    """What the tree of a commit remembers.
+
+    Attributes:
+        lore: every entry, by path.
+        facts: what may stand in a prompt, best first.
+        summaries: of the wanted conversations, newest first; without those that were made from
+            turns which are set aside by now.
+        troubles: what could not be read, with file and line; the rest is there all the same.
+    """
+
+    lore: tuple[LoreEntry, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    summaries: tuple[Summary, ...] = ()
+    troubles: tuple[Located, ...] = ()
+
+
+def read_memory(
+    repo: Repository,
+    rev: str,
+    asides: Asides,
+    thread: Collection[ConversationId] = (),
+    *,
+    latest: int = LATEST,
+) -> MemoryAt:
+    """Read what stands in ``lore/``, ``memory/facts/`` and ``memory/summaries/``.
+
+    Args:
+        repo: the repository.
+        rev: the commit.
+        asides: what is kept out of prompts.
+        thread: conversations whose summaries are wanted, as far as there are any.
+        latest: how many more, the newest.
+
+    Raises:
+        HistoryError: the tree cannot be read. A file that makes no sense raises nothing.
+    """
+    troubles: list[Located] = []
+    lore, wrong = _lore(repo, rev)
+    troubles += wrong
+    lines = tuple(line for _, aside in asides.files for line in aside.facts)
+    facts, wrong = _facts(repo, rev, lines)
+    troubles += wrong
+    summaries: tuple[Summary, ...] = ()
+    found = _summaries(repo, rev, thread, latest)
+    if found:
+        from perdure.companion.summaries import read_summaries, rests_on
+
+        written, wrong = read_summaries(found)
+        out = [turns for _, aside in asides.files for turns in aside.turns]
+        # What is set aside would stay in prompts by the summary that was made from it.
+        kept = [each for each in written if not rests_on(each, out)]
+        summaries = tuple(sorted(kept, key=lambda each: each.conversation, reverse=True))
+        troubles += wrong
+    return MemoryAt(lore, facts, summaries, tuple(troubles))
+
+
+_KEPT = 4
+"""Folders' contents that are kept, by their ids: most turns find them as the turn before did."""
+_LORE: OrderedDict[str, tuple[tuple[LoreEntry, ...], tuple[Located, ...]]] = OrderedDict()
+_FACTS: OrderedDict[object, tuple[tuple[Fact, ...], tuple[Located, ...]]] = OrderedDict()
+
+
+def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[Located, ...]]:
+    folder = repo.folder_oid("lore", rev)
+    if folder is None:
+        return (), ()
+    known = _LORE.get(folder)
+    if known is None:
+        from perdure.companion.lore import read_lore
+
+        known = read_lore(_files(repo, rev, "lore"))
+        _keep(_LORE, folder, known)
+    return known
+
+
+def _facts(
+    repo: Repository, rev: str, aside: tuple[str, ...]
+) -> tuple[tuple[Fact, ...], tuple[Located, ...]]:
+    """What may stand in a prompt, best first."""
+    folder = repo.folder_oid("memory/facts", rev)
+    if folder is None:
+        return (), ()
+    key = (folder, aside)
+    known = _FACTS.get(key)
+    if known is None:
+        from perdure.companion.facts import read_facts
+        from perdure.memory.facts import in_order
+
+        read, wrong = read_facts(_files(repo, rev, "memory/facts"))
+        known = (in_order(read, aside), wrong)
+        _keep(_FACTS, key, known)
+    return known
+
+
+def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    kept[key] = value
+    while len(kept) > _KEPT:
+        with suppress(KeyError):  # another thread was quicker
+            kept.popitem(last=False)
+
+
+def _files(repo: Repository, rev: str, folder: str) -> dict[str, bytes]:
+    return {
+        entry.path: repo.blob(entry.oid)
+        for entry in repo.files(folder, rev)
+        if entry.path.endswith(".md")
+    }
+
+
+def _summaries(
+    repo: Repository, rev: str, thread: Collection[ConversationId], latest: int
+) -> dict[str, bytes]:
+    """Files of the wanted conversations, and of the newest ones."""
+    if repo.folder_oid("memory/summaries", rev) is None:
+        return {}
+    entries = {each.path.rsplit("/", 1)[-1]: each for each in repo.files("memory/summaries", rev)}
+    own = {f"{each}.md" for each in thread}
+    newest = sorted(entries, reverse=True)[:latest] if latest else []
+    names = [name for name in entries if name in own or name in newest]
+    return {entries[name].path: repo.blob(entries[name].oid) for name in names}

@@ -1,0 +1,169 @@
+"""What she knows as of a commit, as people look at it: every fact under a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from perdure.chat.asides import Asides, read_asides
+from perdure.chat.errors import UnknownFact
+from perdure.companion.facts import FOLDER, Fact, read_facts, topic_name
+from perdure.companion.names import slug
+from perdure.companion.turns import Located
+from perdure.history.repository import Repository
+from perdure.memory.facts import AsideFacts, contradictions, is_held, near_duplicates
+from perdure.memory.likeness import Kind, pairs
+
+_NAME = re.compile(r"(.+):(\d{1,6})")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """A fact, and how it stands.
+
+    Attributes:
+        fact: the fact.
+        number: its place among the facts of its topic, from 1.
+        held: it came from elsewhere and looks like an instruction: out of prompts until reviewed.
+        aside: it is set aside: out of prompts until brought back.
+    """
+
+    fact: Fact
+    number: int
+    held: bool = False
+    aside: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called by: ``people:3``."""
+        return f"{self.fact.topic}:{self.number}"
+
+    @property
+    def day(self) -> str:
+        """The day on which the talk began that taught it; "" where none did."""
+        turn = self.fact.turn
+        return turn.conversation.day.isoformat() if turn else ""
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        fact = self.fact
+        return {
+            "name": self.name,
+            "topic": fact.topic,
+            "number": self.number,
+            "text": fact.text,
+            "source": fact.source or None,
+            "date": self.day or None,
+            "trust": fact.trust,
+            "pinned": fact.pinned,
+            "reviewed": fact.reviewed,
+            "held": self.held,
+            "aside": self.aside,
+            "path": fact.path,
+            "line": fact.line,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that she knows as of a commit.
+
+    Attributes:
+        rows: every fact, by topic and line.
+        troubles: what could not be read, with file and line.
+        asides: what is set aside.
+        tip: the commit.
+    """
+
+    rows: tuple[FactRow, ...]
+    troubles: tuple[Located, ...]
+    asides: Asides
+    tip: str
+
+    def find(self, name: str) -> FactRow:
+        """The fact that is called ``name``: ``people:3``, or words that only one fact has.
+
+        Raises:
+            UnknownFact: none is, or several are.
+        """
+        numbered = _NAME.fullmatch(name.strip())
+        if numbered:
+            wanted = (self.topic(numbered[1]), int(numbered[2]))
+            for row in self.rows:
+                if (row.fact.topic, row.number) == wanted:
+                    return row
+        found = self._with_words(name)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UnknownFact(
+                f"no fact is called {name!r}, and none has those words",
+                kept="nothing was changed",
+                next_step="perdure memory list shows them, each with its name",
+            )
+        shown = "; ".join(f"{row.name} “{row.fact.text}”" for row in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise UnknownFact(
+            f"{len(found)} facts have the words {name!r}: {shown}{more}",
+            kept="nothing was changed",
+            next_step="give the name in front of one",
+        )
+
+    def _with_words(self, words: str) -> list[FactRow]:
+        wanted = " ".join(words.casefold().split())
+        texts = [(row, " ".join(row.fact.text.casefold().split())) for row in self.rows]
+        exact = [row for row, text in texts if text == wanted]
+        return exact or [row for row, text in texts if wanted and wanted in text]
+
+    def topic(self, name: str) -> str:
+        """The topic that is called so: one that there is, else a new one. Raises BadFact."""
+        made = topic_name(name)
+        there = list(dict.fromkeys(row.fact.topic for row in self.rows))
+        given = name.strip().removesuffix(".md")
+        if given in there:
+            return given
+        return next((each for each in there if slug(each) == made), made)
+
+    def same(self, topic: str, text: str) -> FactRow | None:
+        """The fact of a topic with just these words."""
+        for row in self.rows:
+            if (row.fact.topic, row.fact.text) == (topic, text):
+                return row
+        return None
+
+    def like(self, text: str, but: Iterable[FactRow | None] = ()) -> tuple[FactRow, ...]:
+        """Facts that say nearly the same."""
+        return self._of(near_duplicates(text, self._others(but)))
+
+    def against(self, text: str, but: Iterable[FactRow | None] = ()) -> tuple[FactRow, ...]:
+        """Facts that cannot hold beside it, as far as words show it."""
+        return self._of(contradictions(text, self._others(but)))
+
+    def pairs(self) -> list[tuple[FactRow, FactRow, Kind]]:
+        """All facts that say the same, or cannot both hold; those set aside are left out."""
+        rows = {row.fact: row for row in self.rows if not row.aside}
+        return [(rows[one], rows[other], kind) for one, other, kind in pairs(rows)]
+
+    def _others(self, but: Iterable[FactRow | None]) -> list[Fact]:
+        left_out = {row.name for row in but if row is not None}
+        return [row.fact for row in self.rows if row.name not in left_out]
+
+    def _of(self, facts: tuple[Fact, ...]) -> tuple[FactRow, ...]:
+        return tuple(row for row in self.rows if row.fact in facts)
+
+
+def read_known(repo: Repository, rev: str) -> Known:
+    """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
+    files = {entry.path: repo.blob(entry.oid) for entry in repo.files(FOLDER, rev)}
+    facts, troubles = read_facts(files)
+    asides = read_asides(repo, rev)
+    out = AsideFacts(asides.facts)
+    rows = [
+        FactRow(fact, number, is_held(fact), fact in out)
+        for _, group in groupby(facts, key=lambda fact: fact.path)
+        for number, fact in enumerate(group, 1)
+    ]
+    return Known(tuple(rows), troubles, asides, rev)

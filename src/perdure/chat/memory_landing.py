@@ -1,0 +1,214 @@
+"""Committing what was summarised and proposed: one commit a conversation, by the companion.
+
+It lands on the very commit that it was read from, or not at all: nothing of a branch that was left,
+or of turns that were taken back meanwhile, gets into another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from perdure.chat.clock import now
+from perdure.chat.desk import Desk
+from perdure.chat.errors import CannotRemember
+from perdure.chat.events import Notice
+from perdure.chat.talk_read import Reading, refusal
+from perdure.companion.facts import Fact, facts_path, render_line, with_line
+from perdure.companion.ids import TurnId
+from perdure.companion.names import title_from
+from perdure.companion.review import (
+    Proposal,
+    Review,
+    render_review,
+    review_path,
+    with_proposals,
+)
+from perdure.companion.settings import MemoryPolicy
+from perdure.companion.summaries import Summary, render_summary, summary_path
+from perdure.history.errors import TipMoved
+from perdure.history.repository import Change
+
+_TITLE = 40
+_THEN = "Settle that, and repeat"
+_BY_HAND = "the summary that stands was changed by hand"
+_UNREADABLE = "the summary that stands cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of reading one conversation.
+
+    ``proposals`` are of facts; ``facts_asked`` says that a model has looked for some, with whatever
+    result, and ``dropped`` how many lines of its answer were none.
+    """
+
+    summary: Summary | None = None
+    proposals: tuple[Proposal, ...] = ()
+    facts_asked: bool = False
+    dropped: int = 0
+    backend: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was committed.
+
+    Attributes:
+        commit: its id.
+        summary: the summary, where one was written.
+        waits: what now waits for the user's word.
+        learned: facts that entered at once.
+    """
+
+    commit: str
+    title: str
+    summary: Summary | None = None
+    waits: tuple[Proposal, ...] = ()
+    learned: tuple[Fact, ...] = ()
+
+    def notices(self) -> list[Notice]:
+        """What a face shows."""
+        said = []
+        if self.summary is not None:
+            how = " from its own sentences, without a model" if self.summary.extractive else ""
+            said.append(f"“{self.title}” was summarised{how}.")
+        if self.learned:
+            said.append(f"Learned: {'; '.join(fact.text for fact in self.learned)}")
+        if self.waits:
+            count = len(self.waits)
+            what = "proposal waits" if count == 1 else "proposals wait"
+            said.append(f"{count} {what} for your word: perdure memory review")
+        return [Notice(text) for text in said]
+
+
+def land(desk: Desk, reading: Reading, outcome: Outcome, *, asked: bool = False) -> Written | None:
+    """Commit it. None where there is nothing to write.
+
+    ``asked`` says that the user has just asked for it.
+
+    Raises:
+        CannotRemember: it may not be written now, or a file has an edit that is in no commit.
+        TipMoved: the branch has moved since it was read; nothing was changed.
+        HistoryError: nothing was changed.
+    """
+    policy = desk.companion.settings.memory
+    draft = _Draft(reading, policy)
+    draft.take_summary(outcome.summary)
+    draft.take_facts(outcome.proposals)
+    changes = draft.changes(outcome)
+    if not changes:
+        return None
+    why = refusal(desk, asked=asked)
+    if desk.branch != reading.branch:
+        why = f"{reading.branch} was left meanwhile"
+    edited = desk.repo.diff(None, None, [change.path for change in changes])
+    if edited:
+        why = why or f"{edited[0].path} has an edit that is in no commit"
+    if why:
+        raise CannotRemember(f"{why}.", kept="Nothing was changed", next_step=_THEN)
+    title = title_from(reading.title, _TITLE) or str(reading.conversation)
+
+    def message(parent: str | None) -> str:
+        if parent != reading.tip:
+            raise TipMoved(changes[0].path)
+        caused = TurnId(reading.conversation, reading.through)
+        return f"memory: {draft.what(title)}\n\nCaused-By: {caused}\n"
+
+    commit = desk.repo.commit(
+        changes,
+        message=message,
+        author=desk.companion_author,
+        branch=reading.branch,
+        at=now(),
+        expect=reading.blobs,
+    )
+    desk.stands_at(commit)
+    return Written(commit, title, draft.summary, tuple(draft.waits), tuple(draft.learned))
+
+
+class _Draft:
+    """The files as they will be."""
+
+    def __init__(self, reading: Reading, policy: MemoryPolicy) -> None:
+        self._reading = reading
+        self._policy = policy
+        self.summary: Summary | None = None
+        self.waits: list[Proposal] = []
+        self.learned: list[Fact] = []
+
+    def take_summary(self, summary: Summary | None) -> None:
+        """Write it, or propose it: a text that a hand has changed is not written over."""
+        standing = self._reading.standing
+        if summary is None or (standing is not None and _same(standing, summary)):
+            return
+        by_hand = standing is not None and standing.by_hand
+        if not (by_hand or self._reading.unreadable or self._policy.summaries == "review"):
+            self.summary = summary
+            return
+        if summary.extractive and (by_hand or self._reading.unreadable):
+            return
+        note = _BY_HAND if by_hand else _UNREADABLE if self._reading.unreadable else ""
+        source = str(TurnId(summary.conversation, summary.through))
+        self.waits.append(Proposal("summary", "", summary.text, "", source, note))
+
+    def take_facts(self, proposals: tuple[Proposal, ...]) -> None:
+        for one in proposals:
+            if self._policy.facts == "accept" and one.kind == "add" and not one.note:
+                self.learned.append(Fact(one.topic, one.text, one.source, "companion"))
+            else:
+                self.waits.append(one)
+
+    def what(self, title: str) -> str:
+        """What the commit's subject says."""
+        said = []
+        if self.summary is not None:
+            said.append(f"summary of “{title}”")
+        if self.learned:
+            said.append(_count(len(self.learned), "fact"))
+        if self.waits:
+            said.append(_count(len(self.waits), "proposal"))
+        return ", ".join(said) + ("" if self.summary is not None else f" from “{title}”")
+
+    def changes(self, outcome: Outcome) -> list[Change]:
+        found = []
+        if self.summary is not None:
+            path = summary_path(self.summary.conversation)
+            found.append(Change(path, render_summary(self.summary)))
+        files: dict[str, bytes | None] = {}
+        for fact in self.learned:
+            path = facts_path(fact.topic)
+            data = files.get(path, self._reading.files.get(path))
+            turn = fact.turn
+            chunk = self._reading.paths.get(turn.number, "") if turn is not None else ""
+            files[path] = with_line(data, fact.topic, render_line(fact, chunk))
+        found += [Change(path, data) for path, data in sorted(files.items())]
+        if self.waits:
+            path = review_path(self._reading.conversation)
+            found.append(Change(path, self._review(outcome)))
+        return found
+
+    def _review(self, outcome: Outcome) -> bytes:
+        """The list with what is new; an older text of the same summary goes."""
+        reading, before = self._reading, self._reading.review
+        data = reading.files.get(review_path(reading.conversation))
+        if data is not None and (before is None or before.troubles):
+            return with_proposals(data, self.waits)
+        newer = any(one.kind == "summary" for one in self.waits)
+        kept = [
+            one
+            for one in (before.proposals if before is not None else ())
+            if not (newer and one.kind == "summary")
+        ]
+        through = max(reading.through, before.through if before is not None else 0)
+        review = Review(reading.conversation, through, (*kept, *self.waits))
+        review = replace(review, backend=outcome.backend, model=outcome.model)
+        return render_review(review)
+
+
+def _same(one: Summary, other: Summary) -> bool:
+    return replace(one, path=other.path) == other
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,72 @@
+"""What she knows, all of it at once, as a screen shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.chat.memory_known import Known, read_known
+from perdure.chat.reviewing import ReviewList, waiting
+from perdure.chat.steering.helm import Helm
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.facts import FOLDER as FACTS
+from perdure.companion.review import FOLDER as REVIEW
+from perdure.companion.review import read_review
+from perdure.companion.summaries import FOLDER as SUMMARIES
+from perdure.companion.summaries import Summary, read_summaries
+from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLook:
+    """All that she knows, and what waits, as of one commit.
+
+    Attributes:
+        tip: the commit.
+        review: what waits for the user's word; its ``known`` are the facts.
+        summaries: of every conversation that has one, newest first.
+        troubles: what could not be read, with file and line.
+    """
+
+    tip: str
+    review: ReviewList
+    summaries: tuple[Summary, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> Known:
+        """The facts."""
+        return self.review.known
+
+
+def look(repo: Repository) -> MemoryLook:
+    """Read it as of HEAD. Raises HistoryError where the tree cannot be read."""
+    helm = Helm(repo)
+    review = waiting(helm)
+    tip = review.known.tip
+    files = {
+        entry.path: repo.blob(entry.oid)
+        for entry in repo.files(SUMMARIES, tip)
+        if entry.path.endswith(".md")
+    }
+    written, wrong = read_summaries(files)
+    newest = sorted(written, key=lambda each: each.conversation, reverse=True)
+    troubles = (*review.troubles, *map(str, review.known.troubles), *map(str, wrong))
+    return MemoryLook(tip, review, tuple(newest), troubles)
+
+
+def count_waiting(repo: Repository) -> int:
+    """How much waits for the user's word as of HEAD; reads no more than it needs."""
+    tip = repo.head().commit
+    if tip is None:
+        return 0
+    count = 0
+    if repo.folder_oid(REVIEW, tip) is not None:
+        for entry in repo.files(REVIEW, tip):
+            if entry.path.endswith(".md"):
+                try:
+                    count += len(read_review(repo.blob(entry.oid), entry.path).proposals)
+                except CompanionProblem:
+                    continue
+    if repo.folder_oid(FACTS, tip) is not None:
+        count += sum(row.held and not row.aside for row in read_known(repo, tip).rows)
+    return count

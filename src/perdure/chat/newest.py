@@ -1,0 +1,97 @@
+"""The newest turns, and single conversations, without listing the folders of all the years."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+
+from perdure.companion.chunks import CONVERSATIONS, parse_chunk_path, parse_chunks
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.numbering import turn_numbers
+from perdure.companion.turns import Turn
+from perdure.history.repository import Repository
+
+Progress = Callable[[int, int], None]
+
+
+class NotSoSimple(Exception):
+    """Names alone do not tell: the whole `Transcript` has to be asked."""
+
+
+def counted_back(
+    repo: Repository, rev: str, back: int, progress: Progress | None = None
+) -> TurnId | None:
+    """The turn so many before the last one, in the order of `Transcript`; None: no such turn.
+
+    Args:
+        repo: the repository.
+        rev: id of the commit as of which is counted.
+        back: how far back; 0 is the last turn.
+        progress: told while an index of the history is made.
+
+    Raises:
+        NotSoSimple: two conversations began within one minute, or there is no index.
+    """
+    for _, group in groupby(sorted(_known(repo, rev, progress), key=_name, reverse=True), _minute):
+        refs = _standing(repo, rev, list(group))
+        if len({conversation for _, conversation, _ in refs}) > 1:
+            raise NotSoSimple
+        for _, conversation, (path, oid) in sorted(refs, reverse=True):
+            numbers = turn_numbers(repo.blob(oid), path)
+            if back < len(numbers):
+                return TurnId(conversation, numbers[-1 - back])
+            back -= len(numbers)
+    return None
+
+
+def turns_of(
+    repo: Repository, rev: str, conversation: ConversationId, progress: Progress | None = None
+) -> list[Turn]:
+    """Every turn of a conversation as of a commit, in order; none where it is not there.
+
+    Args:
+        repo: the repository.
+        rev: id of the commit.
+        conversation: which one.
+        progress: told while an index of the history is made.
+    """
+    try:
+        known = _known(repo, rev, progress)
+    except NotSoSimple:
+        known = [entry.path for entry in repo.files(CONVERSATIONS, rev)]
+    begins, ends = f"{conversation.minute}-", f"-{conversation.hex}.md"
+    named = [path for path in known if path.endswith(ends) and _name(path).startswith(begins)]
+    found: list[Turn] = []
+    for _, each, (path, oid) in sorted(_standing(repo, rev, named)):
+        if each == conversation:
+            for chunk in parse_chunks(repo.blob(oid), path=path):
+                found += chunk.turns
+    return found
+
+
+def _known(repo: Repository, rev: str, progress: Progress | None) -> list[str]:
+    """Paths of conversations, those that are gone too, in no order."""
+    found = repo.timeline(progress).paths_below(rev, CONVERSATIONS)
+    if found is None:
+        raise NotSoSimple
+    return found
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _minute(path: str) -> str:
+    return _name(path)[:15]
+
+
+def _standing(
+    repo: Repository, rev: str, paths: list[str]
+) -> list[tuple[int, ConversationId, tuple[str, str]]]:
+    """Those that are chunks and stand as of a commit: number, conversation, path and blob."""
+    found = []
+    for path in paths:
+        named, oid = parse_chunk_path(path), repo.oid(path, rev)
+        if named is not None and oid is not None:
+            found.append((named[1], named[0], (path, oid)))
+    return found

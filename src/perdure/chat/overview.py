@@ -1,0 +1,50 @@
+"""One line about a companion, for lists: nothing is recovered, locked or parsed in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from perdure.chat.companion_at import SETTINGS
+from perdure.chat.placing import last_turn, newest_time
+from perdure.chat.transcript import Transcript
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.settings import parse_settings
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a list shows of a companion; ``problem`` is set where it cannot be read."""
+
+    path: Path
+    name: str = ""
+    branch: str = ""
+    last: datetime | None = None
+    conversations: int = 0
+    problem: str = ""
+
+
+def overview(path: Path) -> Overview:
+    """Look at a companion. Never raises for what is wrong with it."""
+    try:
+        repo = Repository.open(path, recover=False)
+        data = repo.read(SETTINGS)
+        if data is None:
+            return Overview(path, problem="no companion.yaml in its last commit")
+        settings = parse_settings(data)
+        branch = repo.head().branch
+        transcript = Transcript(repo, branch)
+        newest = transcript.last_conversation()
+        last = last_turn(transcript, newest) if newest else None
+        return Overview(
+            path=path,
+            name=settings.name,
+            branch=branch or "no branch",
+            last=newest_time(last) if last else None,
+            conversations=len(transcript.conversations()),
+        )
+    except (HistoryError, CompanionProblem) as problem:
+        return Overview(path, problem=str(problem))

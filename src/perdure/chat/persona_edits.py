@@ -1,0 +1,251 @@
+"""Changing the persona: one file in an editor, and the standard boundaries for one without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.chat.clock import now
+from perdure.chat.companion_at import read_companion
+from perdure.chat.errors import BoundariesThere, ChatProblem
+from perdure.chat.showing import TextChange
+from perdure.companion.errors import BadFile
+from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.persona import FOLDER, read_persona
+from perdure.companion.persona_check import hide, kind_of
+from perdure.companion.templates import boundaries_file
+from perdure.history.repository import Author, Change, Repository
+
+_BOUNDARIES = "persona/90-boundaries.md"
+_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
+_NUMBERED = re.compile(r"^[0-9]+[-_. ]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """A file of the persona that is about to be edited in the folder.
+
+    Attributes:
+        path: the file, from the companion's root.
+        place: where it is on this machine.
+        before: its content as it is in the folder; None for a new one.
+        committed: its content in the last commit; None for a new one.
+        tip: the last commit.
+    """
+
+    path: str
+    place: Path
+    before: bytes | None
+    committed: bytes | None
+    tip: str
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it has edits already that are in no commit."""
+        return self.before != self.committed
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """An edit that was committed. ``change`` has both texts."""
+
+    path: str
+    commit: str
+    change: TextChange
+
+
+def persona_paths(repo: Repository) -> list[str]:
+    """The files of the persona, as they are in the folder and in the last commit."""
+    root = repo.path
+    here = [path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*.md")]
+    there = [entry.path for entry in repo.files(FOLDER)] if repo.head().commit else []
+    return sorted(path for path in {*here, *there} if kind_of(path) is not None)
+
+
+def find_file(repo: Repository, name: str) -> str:
+    """The file that a name means, as `match_file` has it; else the path of a new one.
+
+    Raises:
+        ChatProblem: several files are meant, or it cannot be a file of the persona.
+    """
+    there = persona_paths(repo)
+    found = match_file(there, name)
+    if found is not None:
+        return found
+    wanted = name.strip().removeprefix("./").removesuffix(".md")
+    path = f"{wanted}.md" if wanted.startswith(f"{FOLDER}/") else f"{FOLDER}/{wanted}.md"
+    parts = path.split("/")
+    if kind_of(path) is None or any(part in ("", ".", "..") for part in parts):
+        raise ChatProblem(
+            f"{name} is no file of the persona",
+            kept="nothing was changed",
+            next_step=f"there are: {', '.join(there)}" if there else f"name one below {FOLDER}/",
+        )
+    return path
+
+
+def match_file(paths: Sequence[str], name: str) -> str | None:
+    """The one of ``paths`` that a name means; None where none is. Raises ChatProblem for several.
+
+    A name may lack the folder, the number in front, and ``.md``.
+    """
+    wanted = name.strip().removeprefix("./").removesuffix(".md").casefold()
+    for shorten in (_whole, _below, _stem, _bare):
+        found = [path for path in paths if shorten(path) == wanted]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ChatProblem(
+                f"{name} may be {', '.join(found)}",
+                kept="nothing was changed",
+                next_step="write the whole path",
+            )
+    return None
+
+
+def _whole(path: str) -> str:
+    return path.casefold().removesuffix(".md")
+
+
+def _below(path: str) -> str:
+    return _whole(path).removeprefix(f"{FOLDER}/")
+
+
+def _stem(path: str) -> str:
+    return _whole(path).rpartition("/")[2]
+
+
+def _bare(path: str) -> str:
+    return _NUMBERED.sub("", _stem(path))
+
+
+def begin_edit(repo: Repository, name: str) -> Editing:
+    """Look at a file before an editor opens on it.
+
+    Raises:
+        ChatProblem: there is no such file, it is a link, no branch is checked out, or a merge or
+            the like is not finished.
+    """
+    path = find_file(repo, name)
+    state = repo.state_of_work()
+    if state.open_operation:
+        raise ChatProblem(
+            f"a {state.open_operation} is not finished",
+            kept="nothing was changed",
+            next_step=f"finish it first, with perdure merge or git {state.open_operation}",
+        )
+    _branch(repo)
+    place = repo.path / path
+    if place.is_symlink() or not place.resolve().is_relative_to(repo.path.resolve()):
+        raise ChatProblem(
+            f"{path} is a link", kept="nothing was changed", next_step="put a file in its place"
+        )
+    tip = repo.resolve("HEAD")
+    before = place.read_bytes() if place.is_file() else None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return Editing(path, place, before, repo.read(path, tip), tip)
+
+
+def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | None:
+    """Commit what the editor left; None where it changed nothing.
+
+    A new file without a word is taken away again.
+
+    Raises:
+        ChatProblem: the file cannot be committed as it is; it stays in the folder as it was
+            written.
+        TipMoved, HistoryError: nothing was committed; the file stays as it was written.
+    """
+    path, place = editing.path, editing.place
+    data = place.read_bytes() if place.is_file() and not place.is_symlink() else None
+    if data is not None and editing.before is None and not data.strip():
+        place.unlink()
+        with suppress(OSError):  # not empty: it was there before
+            place.parent.rmdir()
+        return None
+    if data in (editing.before, editing.committed):
+        return None
+    _check(path, data)
+    old, new = (
+        None if each is None else each.decode("utf-8", "replace")
+        for each in (editing.committed, data)
+    )
+    change = TextChange(path, old, new)
+    if repo.read(path) == data:  # a session has committed it meanwhile, before its turn
+        return Edited(path, repo.resolve("HEAD"), change)
+    held = dict(repo.outside_edits((path,)).held)
+    if path in held:
+        raise _left(path, held[path])
+    subject = title_from(hide(note)[0]) or path.removeprefix(f"{FOLDER}/")
+    commit = repo.commit(
+        [Change(path, data)],
+        message=f"persona: {subject}\n",
+        author=_author(repo),
+        branch=_branch(repo),
+        at=now(),
+        expect={path: repo.oid(path, editing.tip)},
+    )
+    return Edited(path, commit, change)
+
+
+def _check(path: str, data: bytes | None) -> None:
+    """Raise ChatProblem for what no prompt could be made from, or what must not be kept."""
+    if data is None:
+        return
+    try:
+        read_persona({path: data})
+    except BadFile as problem:
+        line = f", line {problem.line}" if problem.line else ""
+        raise _left(path, f"{problem.problem}{line}") from problem
+    text = data.decode("utf-8", "replace")
+    if _CONFLICT.search(text):
+        raise _left(path, "it holds conflict marks of a merge")
+    if hide(text)[1]:
+        raise _left(path, "it holds something that looks like a key or a password")
+
+
+def _left(path: str, why: str) -> ChatProblem:
+    return ChatProblem(
+        f"{path} was not committed: {why}",
+        kept="it stays in the folder as you wrote it",
+        next_step=f"perdure persona edit {path.removeprefix(f'{FOLDER}/')}",
+    )
+
+
+def add_boundaries(path: Path) -> str:
+    """Commit the standard boundaries file; returns its path. Raises BoundariesThere."""
+    repo = Repository.open(path)
+    companion = read_companion(repo, "HEAD")
+    if companion.persona.boundaries:
+        raise BoundariesThere(
+            "this persona has a boundaries file.",
+            kept="Nothing was changed",
+            next_step="Edit it like any other file of persona/",
+        )
+    repo.commit(
+        [Change(_BOUNDARIES, boundaries_file(companion.settings.language))],
+        message="persona: add boundaries\n",
+        author=_author(repo),
+        branch=_branch(repo),
+        expect={_BOUNDARIES: None},
+    )
+    return _BOUNDARIES
+
+
+def _branch(repo: Repository) -> str:
+    branch = repo.head().branch
+    if branch is None:
+        raise ChatProblem("no branch is checked out here.", next_step="git switch a branch first")
+    return branch
+
+
+def _author(repo: Repository) -> Author:
+    """The human: git's identity, or the companion's user."""
+    known = repo.human()
+    if known is not None:
+        return known
+    user = read_companion(repo, "HEAD").settings.user
+    return Author(user, companion_email(slug(user)))

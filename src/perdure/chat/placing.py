@@ -1,0 +1,132 @@
+"""Where the next turn goes: on in the same conversation, or into a new one.
+
+One hand appends to a conversation (docs/durability.md, leases). Whoever does not hold it, or finds
+its last chunk changed or damaged, begins a conversation that ``continues:`` the old one, so that no
+turn id is ever used twice and no chunk is rewritten blindly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, render_head, render_reply, render_turn
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.turns import ChunkHead, Turn
+
+if TYPE_CHECKING:
+    from perdure.companion.settings import ConversationPolicy
+    from perdure.history.leases import Hand
+    from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The chunk that the next turn is appended to.
+
+    ``oid`` and ``content`` are the chunk as it stands at the tip; None and empty for a new one.
+    """
+
+    head: ChunkHead
+    path: str
+    oid: str | None
+    content: bytes
+    number: int
+    begins: bool
+    """True where this opens a conversation."""
+
+    @property
+    def conversation(self) -> ConversationId:
+        return self.head.conversation
+
+    @property
+    def turn_id(self) -> TurnId:
+        return TurnId(self.conversation, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file to be committed: its path, its new content, and the blob it must still have."""
+
+    path: str
+    content: bytes
+    expect: str | None
+
+
+def newest_time(turn: Turn) -> datetime | None:
+    """When the last word of a turn was said."""
+    times = [reply.at for reply in turn.replies if reply.at is not None]
+    if turn.message is not None and turn.message.at is not None:
+        times.append(turn.message.at)
+    return max(times, default=None)
+
+
+def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | None:
+    """The last turn that can be read of a conversation."""
+    last = conversation.first_chunk + conversation.chunk_count - 1
+    for place in range(last, conversation.first_chunk - 1, -1):
+        turns = transcript.turns(place)
+        if turns:
+            return turns[-1]
+    return None
+
+
+def ended(last: Turn | None, now: datetime, policy: ConversationPolicy) -> bool:
+    """True where the pause since the last turn closes a conversation."""
+    at = newest_time(last) if last is not None else None
+    return at is not None and now - at > timedelta(hours=policy.idle_hours)
+
+
+def go_on(
+    repo: Repository,
+    transcript: Transcript,
+    conversation: ConversationRef,
+    hand: Hand,
+    branch: str,
+) -> Place | None:
+    """The place behind the last turn, or None where this hand may not append there."""
+    index = conversation.first_chunk + conversation.chunk_count - 1
+    ref = transcript.chunks[index]
+    chunks = transcript.parsed(index)
+    if len(chunks) != 1 or chunks[0].troubles or not hand.fits(branch, ref.path, ref.oid):
+        return None
+    last = last_turn(transcript, conversation)
+    number = last.number + 1 if last is not None else 1
+    return Place(chunks[0].head, ref.path, ref.oid, repo.blob(ref.oid), number, begins=False)
+
+
+def begin(
+    at: datetime, *, title: str, participants: tuple[str, ...], continues: TurnId | None = None
+) -> Place:
+    """A place in a conversation of its own."""
+    identity = ConversationId.begin(at)
+    head = ChunkHead(
+        conversation=identity,
+        chunk=1,
+        title=title,
+        participants=participants,
+        continues=continues,
+        started=at,
+    )
+    path = chunk_path(identity, 1, at.date())
+    return Place(head, path, None, b"", 1, begins=True)
+
+
+def write_turn(place: Place, turn: Turn, greeting: Turn | None, at: datetime) -> Written:
+    """Append a turn, rolling over to the next chunk where the limit would be passed."""
+    new = (render_turn(greeting) if greeting is not None else b"") + render_turn(turn)
+    if place.oid is None:
+        return Written(place.path, render_head(place.head) + new, None)
+    if len(place.content) + len(new) <= CHUNK_LIMIT:
+        return Written(place.path, place.content + new, place.oid)
+    head = replace(place.head, chunk=place.head.chunk + 1)
+    path = chunk_path(place.conversation, head.chunk, at.date())
+    return Written(path, render_head(head) + new, None)
+
+
+def write_answer(place: Place, turn: Turn) -> Written:
+    """Append the replies of ``turn`` to the message that stands last in the chunk."""
+    replies = b"".join(render_reply(turn.number, reply) for reply in turn.replies)
+    return Written(place.path, place.content + replies, place.oid)

@@ -1,0 +1,121 @@
+"""The prompt that would be sent now: made like a turn's, and neither sent nor recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.backends.errors import BackendError
+from perdure.backends.protocol import Backend
+from perdure.chat.explaining import (
+    ExplainedPart,
+    Explanation,
+    counter_for,
+    explained_parts,
+    share_of,
+)
+from perdure.chat.prompting import Made, Material, Measure, make_prompt, measure
+from perdure.chat.reasons import LeftOut, left_out
+from perdure.chat.recalling import Found
+from perdure.chat.replaying import Replayed
+from perdure.companion.ids import TurnId
+from perdure.memory.assembly import newest_assembly
+
+if TYPE_CHECKING:
+    from perdure.chat.desk import Desk
+    from perdure.chat.speakers import Speakers, Work
+
+_WAIT = 120.0
+"""Seconds that a preview waits for recall: nobody is kept from an answer."""
+_WINDOW = 8_192
+
+
+async def preview(path: Path, text: str) -> Explanation:
+    """What would be sent for a message to the companion at ``path``.
+
+    Raises:
+        ChatProblem, HistoryError, CompanionProblem, MemoryProblem: each says the next step.
+    """
+    from perdure.chat.session import Session
+
+    session = await Session.open(path)
+    try:
+        return await session.preview(text)
+    finally:
+        await session.close()
+
+
+async def preview_for(desk: Desk, speakers: Speakers, work: Work, text: str) -> Explanation:
+    """The same, for a session: as of what it last saw of the branch."""
+    thread = await work(lambda: desk.thread_to_come(text))
+    material = await speakers.material(thread, wait=_WAIT)
+    found = Found()
+
+    async def recall(sent: frozenset[TurnId]) -> Found:
+        nonlocal found
+        found = await material.recall(sent) if material.recall is not None else found
+        return found
+
+    heard = replace(material, recall=recall if material.recall is not None else None)
+    by, note = await _measure(speakers.coming)
+    made = await make_prompt(desk.companion, thread, by, heard, speakers.corrections)
+    told = _explained(desk, by, made, material, found)
+    edited = await work(lambda: _edited(desk))
+    told = replace(told, note=" ".join(filter(None, (note, found.notice, edited))))
+    start = desk.companion.commit
+    return await work(lambda: share_of(desk.repo, start, told, thread))
+
+
+def _edited(desk: Desk) -> str:
+    """What a turn would commit first, and so take up."""
+    found = desk.repo.outside_edits(("companion.yaml", "persona", "lore", "memory")).ready
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"Edited and not committed, so not in it: {found[0].path}{more}."
+
+
+def _explained(
+    desk: Desk, by: Measure, made: Made, material: Material, found: Found
+) -> Explanation:
+    again = Replayed(made.prompt, made.inputs, desk.companion, material.memory)
+    taken = {str(each): each for each in made.prompt.choice.recalled}
+
+    def scored(part: ExplainedPart) -> ExplainedPart:
+        turns = taken.get(part.source, ())
+        fitting = [score for turn, score in found.scores.items() if turn in turns]
+        return replace(part, score=max(fitting, default=None))
+
+    out = [
+        LeftOut("recalled", str(turn), "found by recall, but no room", found.scores[turn])
+        for turn in found.turns
+        if not any(turn in turns for turns in taken.values())
+    ]
+    return Explanation(
+        None,
+        "not-sent",
+        base=desk.companion.commit,
+        assembly=newest_assembly(),
+        backend=by.spec.name,
+        model=by.spec.model,
+        rebuilt=made.prompt.digest,
+        messages=made.prompt.messages,
+        parts=tuple(map(scored, explained_parts(again, made.tokenizer))),
+        left_out=(*left_out(made.inputs, made.prompt, desk.companion.settings), *out),
+        tokens=made.tokens,
+        window=by.window,
+        counter=made.tokenizer.name,
+        exact=made.tokenizer.exact,
+    )
+
+
+async def _measure(backend: Backend) -> tuple[Measure, str]:
+    """How the backend counts; what its manifest says where it cannot be asked, and a note."""
+    try:
+        await backend.open()
+        return await measure(backend), ""
+    except BackendError as problem:
+        window = backend.spec.context_window or _WINDOW
+        told = f"{backend.spec.name}: {problem.what}. Counted for a window of {window:,} tokens."
+        return Measure(backend.spec, window, counter_for(backend.spec.model)), told

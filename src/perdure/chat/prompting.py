@@ -1,0 +1,221 @@
+"""The prompt of a turn: put together from the tree, counted for the backend that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from perdure.backends.errors import BackendError
+from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
+from perdure.chat.companion_at import CompanionAt
+from perdure.chat.corrections import Corrections
+from perdure.chat.memory_at import MemoryAt
+from perdure.chat.placing import newest_time
+from perdure.chat.recalling import Found
+from perdure.chat.trailers import earlier_choice, parse_trailers
+from perdure.companion.ids import TurnId
+from perdure.history.repository import Repository
+from perdure.memory.assembly import (
+    Choice,
+    PastTurn,
+    Prompt,
+    PromptInputs,
+    add_recalled,
+    assemble,
+    choose,
+)
+from perdure.memory.budgets import budgets
+from perdure.memory.errors import MemoryProblem
+
+LEAST_RECALL = 60
+"""Tokens below which no earlier turn has room."""
+_COMMITS_BACK = 12
+NO_MEMORY = MemoryAt()
+
+
+def reply_room(companion: CompanionAt, window: int) -> int:
+    """Tokens kept for the reply: what the settings say, at most half the window."""
+    return budgets(window, companion.settings.context).reply
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The choice for the turn before, and the backend that it was made for."""
+
+    backend: str
+    choice: Choice
+
+
+Recall = Callable[[frozenset[TurnId]], Awaitable[Found]]
+"""Looks for earlier turns that fit the newest message, but for those that are sent anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a prompt is made from beside the persona and the talk.
+
+    Attributes:
+        memory: lore, facts and summaries.
+        previous: the choice for the turn before.
+        recall: asks for earlier turns; None: none are wanted.
+    """
+
+    memory: MemoryAt = field(default_factory=MemoryAt)
+    previous: Previous | None = None
+    recall: Recall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A prompt, and its tokens: as counted, and as corrected by what the backend reported before.
+
+    Attributes:
+        prompt: the prompt.
+        inputs: what it was made from.
+        tokens: its tokens, corrected.
+        counted: its tokens as ``tokenizer`` counted them.
+        tokenizer: the one that counted.
+        notice: what recall has to tell; "" for nothing.
+    """
+
+    prompt: Prompt
+    inputs: PromptInputs
+    tokens: int
+    counted: int
+    tokenizer: Tokenizer
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Whom a prompt is made for: the backend's spec, its window in tokens, its counter."""
+
+    spec: BackendSpec
+    window: int
+    tokenizer: Tokenizer
+
+
+async def measure(backend: Backend) -> Measure:
+    """Ask an open backend. Raises BackendError."""
+    return Measure(backend.spec, await backend.context_window(), await backend.tokenizer())
+
+
+async def make_prompt(
+    companion: CompanionAt,
+    thread: tuple[PastTurn, ...],
+    by: Measure,
+    material: Material,
+    corrections: Corrections,
+    room: int | None = None,
+) -> Made:
+    """The prompt for the last turn of ``thread``, of ``room`` tokens. Raises MemoryProblem."""
+    shares = budgets(by.window, companion.settings.context)
+    if room is not None:
+        shares = replace(shares, prompt=min(shares.prompt, room))
+    plain = corrections.remembering(by.spec, by.tokenizer)
+    tokenizer = corrections.applied(by.spec, plain)
+    inputs = prompt_inputs(companion, thread, material.memory)
+    previous = material.previous
+    fits = previous is not None and previous.backend == by.spec.name
+    chosen = await asyncio.to_thread(
+        choose,
+        inputs,
+        budgets=shares,
+        tokenizer=tokenizer,
+        previous=previous.choice if previous is not None and fits else None,
+        policy=companion.settings.lore,
+        recall=material.recall is not None and thread[-1].turn.message is not None,
+    )
+    found = Found()
+    if material.recall is not None and chosen.recall > LEAST_RECALL:
+        found = await material.recall(sent(inputs, chosen.choice))
+        inputs = replace(inputs, recalled=found.texts)
+
+    def finish() -> Made:
+        choice = add_recalled(inputs, chosen, found.turns, budgets=shares, tokenizer=tokenizer)
+        prompt = assemble(inputs, choice)
+        tokens = tokenizer.count_prompt(prompt.messages)
+        same = tokenizer is plain
+        counted = tokens if same else plain.count_prompt(prompt.messages)
+        return Made(prompt, inputs, tokens, counted, plain, found.notice)
+
+    return await asyncio.to_thread(finish)
+
+
+async def read_ahead(
+    companion: CompanionAt,
+    thread: tuple[PastTurn, ...],
+    backend: Backend,
+    material: Material,
+    corrections: Corrections,
+) -> None:
+    """Let a backend of this machine read the front of the next prompt while the user types.
+
+    ``thread`` ends with a made-up message in the place of the one to come; what stands before it is
+    sent for a reply of one token, which is thrown away. Recall is not asked: what it finds for the
+    made-up message stands behind that front.
+    """
+    try:
+        front_only = replace(material, recall=_nothing if material.recall is not None else None)
+        by = await measure(backend)
+        made = await make_prompt(companion, thread, by, front_only, corrections)
+        front = made.prompt.messages[:-1]
+        if front:
+            stream = backend.stream(Request(front, 1))
+            async with contextlib.aclosing(stream):
+                async for _ in stream:
+                    break
+    except (BackendError, MemoryProblem):
+        # Whatever is wrong here is said when the real prompt is sent.
+        return
+
+
+async def _nothing(sent: frozenset[TurnId]) -> Found:  # noqa: ARG001 - as `Recall` has it
+    """Room is kept all the same, or the window would be another one."""
+    return Found()
+
+
+def prompt_inputs(
+    companion: CompanionAt, thread: tuple[PastTurn, ...], memory: MemoryAt = NO_MEMORY
+) -> PromptInputs:
+    """What `assemble` needs for the last turn of ``thread``."""
+    newest = thread[-1].turn
+    asked_at = newest.message.at if newest.message is not None else newest_time(newest)
+    return PromptInputs(
+        persona=companion.persona,
+        char=companion.name,
+        user=companion.settings.user,
+        turns=thread,
+        time=companion.settings.time,
+        now=asked_at,
+        last_talk=newest_time(thread[-2].turn) if len(thread) > 1 else None,
+        lore=memory.lore,
+        facts=memory.facts,
+        summaries=memory.summaries,
+        language=companion.settings.language,
+    )
+
+
+def sent(inputs: PromptInputs, choice: Choice) -> frozenset[TurnId]:
+    """The turns of the thread that a prompt has."""
+    ids = [past.id for past in inputs.turns]
+    return frozenset(ids[ids.index(choice.window) :])
+
+
+def previous_choice(repo: Repository, rev: str) -> Previous | None:
+    """What was chosen for the last turn before a commit, as the turn's own commit has it.
+
+    Only the newest commits are looked at: what lies further back matters to no server's cache.
+    """
+    for _ in range(_COMMITS_BACK):
+        info = repo.commit_info(rev)
+        facts = parse_trailers(info.trailers)
+        choice = earlier_choice(facts) if facts is not None else None
+        if facts is not None and choice is not None:
+            return Previous(facts.backend, choice)
+        if not info.parents:
+            return None
+        rev = info.parents[0]
+    return None

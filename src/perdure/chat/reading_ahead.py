@@ -1,0 +1,50 @@
+"""Letting a model of this machine read the front of the next prompt while the user types."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from perdure.chat.desk import Desk
+from perdure.chat.prompting import read_ahead
+from perdure.chat.speakers import Speakers, Work
+from perdure.history.errors import HistoryError
+
+
+class ReadingAhead:
+    """At most one such reading of a session. Used on the event loop."""
+
+    def __init__(self, desk: Desk, speakers: Speakers, work: Work) -> None:
+        self._desk = desk
+        self._speakers = speakers
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether one was begun, be it over or not."""
+        return self._task is not None
+
+    async def begin(self) -> None:
+        """Begin to read what will stand before the next message, as it is now.
+
+        Not with a hosted backend, which would charge for it.
+        """
+        await self.stop()
+        first = self._speakers.first
+        if first.hosted:
+            return
+        # What cannot be read or locked now is said when a message is sent.
+        with contextlib.suppress(HistoryError):
+            thread = await self._work(self._desk.thread_to_come)
+            material = await self._speakers.material(thread)
+            reading = read_ahead(
+                self._desk.companion, thread, first, material, self._speakers.corrections
+            )
+            self._task = asyncio.create_task(reading)
+
+    async def stop(self) -> None:
+        """What was read so far stays in the backend's cache."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})

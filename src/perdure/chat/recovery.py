@@ -1,0 +1,194 @@
+"""What a crash left in a journal is committed when the companion is next opened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from perdure.chat.clock import now
+from perdure.chat.in_place import find_spot
+from perdure.chat.landing import Lander, Landing
+from perdure.chat.placing import Place, begin, go_on, last_turn
+from perdure.chat.trailers import TurnFacts
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.secrets import mask_secrets
+from perdure.companion.turns import Message, Reply, Turn
+from perdure.history.errors import UnknownRevision
+from perdure.history.journal import Leftover, leftover
+from perdure.history.repository import Author, Repository
+
+
+def journal_header(
+    branch: str,
+    place: Place,
+    turn: Turn,
+    greeting: Turn | None,
+    speaker: str,
+    *,
+    answers: bool = False,
+    again: bool = False,
+) -> dict[str, object]:
+    """What a journal must hold so that the turn can be committed without this process."""
+    return {
+        "branch": branch,
+        "conversation": str(place.conversation),
+        "number": place.number,
+        "title": place.head.title,
+        "participants": list(place.head.participants),
+        "continues": str(place.head.continues or ""),
+        "begins": place.begins,
+        "answers": answers,
+        "again": again,
+        "speaker": speaker,
+        "message": _said(turn.message),
+        "greeting": _said(greeting.replies[0] if greeting else None),
+    }
+
+
+def recover_turns(repo: Repository, lander: Lander, author: Author) -> list[str]:
+    """Commit every turn that a dead session left; returns a sentence for each.
+
+    `leftover` leaves out those that reached their commit before the crash.
+    """
+    return [
+        sentence for found in leftover(repo) if (sentence := _recover(repo, lander, author, found))
+    ]
+
+
+def _start(repo: Repository, branch: str) -> str | None:
+    """Where a branch begins that the dead session had not made yet; None for one that is there."""
+    try:
+        repo.resolve(f"refs/heads/{branch}")
+    except UnknownRevision:
+        return repo.resolve("HEAD")
+    return None
+
+
+def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) -> str:
+    header = found.header
+    branch = str(header["branch"])
+    start = _start(repo, branch)
+    transcript = Transcript(repo, start or f"refs/heads/{branch}")
+    message = _message(header["message"])
+    text, _ = mask_secrets(found.text)
+    reply = Reply(str(header["speaker"]), text, now(), interrupted=True) if text else None
+    answers = bool(header["answers"])
+    if answers and reply is None:
+        found.discard()
+        return ""
+    if header.get("again") and reply is not None:
+        return _recover_again(repo, transcript, lander, author, found, reply)
+    place, in_chunk = _place(repo, transcript, lander, branch, header)
+    spoken_to = None if answers and not in_chunk else message
+    turn = Turn(place.number, spoken_to, (reply,) if reply else ())
+    greeting = _greeting(header) if place.begins and place.head.continues is None else None
+    lander.land(
+        Landing(
+            place=place,
+            turn=turn,
+            greeting=greeting,
+            facts=TurnFacts(turn=place.turn_id),
+            branch=branch,
+            author=author,
+            at=now(),
+            answers=in_chunk,
+            start=start,
+        ),
+        found,
+    )
+    if reply is None:
+        return "A message that had not been committed is committed now; it waits for its reply."
+    return "A reply that was cut off is committed now, as far as it came, marked interrupted."
+
+
+def _recover_again(
+    repo: Repository,
+    transcript: Transcript,
+    lander: Lander,
+    author: Author,
+    found: Leftover,
+    reply: Reply,
+) -> str:
+    """Another answer to a turn that has one: it stands, as far as it came; the old one is kept."""
+    header = found.header
+    turn_id = TurnId(ConversationId(str(header["conversation"])), int(str(header["number"])))
+    names = header["participants"]
+    participants = tuple(str(name) for name in names) if isinstance(names, list) else ()
+    spot = find_spot(repo, transcript, turn_id)
+    before = TurnId(turn_id.conversation, turn_id.number - 1) if turn_id.number else None
+    title = str(header["title"])
+    place = (
+        spot.place
+        if spot is not None
+        else begin(now(), title=title, participants=participants, continues=before)
+    )
+    lander.land(
+        Landing(
+            place=place,
+            turn=Turn(place.number, _message(header["message"]), (reply,)),
+            greeting=None,
+            facts=TurnFacts(turn=place.turn_id),
+            branch=str(header["branch"]),
+            author=author,
+            at=now(),
+            again=spot is not None,
+        ),
+        found,
+    )
+    return (
+        "Another answer that was cut off is committed now, as far as it came, marked interrupted; "
+        "the one before is kept: perdure alternatives @"
+    )
+
+
+def _place(
+    repo: Repository,
+    transcript: Transcript,
+    lander: Lander,
+    branch: str,
+    header: dict[str, object],
+) -> tuple[Place, bool]:
+    """Where the left turn goes, and whether it only answers a message that stands there."""
+    identity = ConversationId(str(header["conversation"]))
+    title = str(header["title"])
+    names = header["participants"]
+    participants = tuple(str(name) for name in names) if isinstance(names, list) else ()
+    conversation = transcript.find(identity)
+    if conversation is None:
+        continues = str(header["continues"])
+        after = TurnId.parse(continues) if continues else None
+        return begin(now(), title=title, participants=participants, continues=after), False
+    last = last_turn(transcript, conversation)
+    hand = lander.take(str(identity))
+    place = go_on(repo, transcript, conversation, hand, branch) if hand is not None else None
+    if place is None:
+        after = TurnId(identity, last.number) if last is not None else None
+        return begin(now(), title=title, participants=participants, continues=after), False
+    if bool(header["answers"]) and last is not None and last.number == header["number"]:
+        same = Place(place.head, place.path, place.oid, place.content, last.number, begins=False)
+        return same, True
+    return place, False
+
+
+def _said(said: Message | Reply | None) -> dict[str, str] | None:
+    if said is None:
+        return None
+    at = said.at.isoformat() if said.at is not None else ""
+    return {"speaker": said.speaker, "text": said.text, "at": at}
+
+
+def _message(said: object) -> Message | None:
+    if not isinstance(said, dict):
+        return None
+    return Message(said["speaker"], said["text"], _at(said["at"]))
+
+
+def _greeting(header: dict[str, object]) -> Turn | None:
+    said = header["greeting"]
+    if not isinstance(said, dict):
+        return None
+    return Turn(0, None, (Reply(said["speaker"], said["text"], _at(said["at"])),))
+
+
+def _at(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

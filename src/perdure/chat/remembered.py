@@ -1,0 +1,67 @@
+"""What this device has summarised and looked through already, by branch and conversation.
+
+So that a summary which somebody took away, or a proposal which somebody rejected, does not come
+back by itself. Losing it costs that it may come back once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from perdure.companion.ids import ConversationId
+from perdure.history.disk import make_folder, replace_file
+
+_NAME = "remembered.json"
+_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far one conversation was done on one branch; -1: not at all."""
+
+    summary: int = -1
+    facts: int = -1
+    asked: str = ""
+    """The model that was asked for the summary last, whatever came of it."""
+
+
+class Remembered:
+    """The marks of one companion on this device, in ``state/``."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / _NAME
+        self._marks: dict[str, Mark] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            read = json.loads(self._path.read_bytes())
+            self._marks = {str(key): Mark(**value) for key, value in read.items()}
+
+    def of(self, branch: str, conversation: ConversationId) -> Mark:
+        """How far it was done."""
+        return self._marks.get(f"{branch} {conversation}", Mark())
+
+    def note(
+        self,
+        branch: str,
+        conversation: ConversationId,
+        *,
+        summary: int | None = None,
+        facts: int | None = None,
+        asked: str | None = None,
+    ) -> None:
+        """Note what was done. A disk that takes no more is no trouble: it is done once more."""
+        key = f"{branch} {conversation}"
+        mark = self._marks.pop(key, Mark())
+        self._marks[key] = replace(
+            mark,
+            summary=mark.summary if summary is None else summary,
+            facts=mark.facts if facts is None else facts,
+            asked=mark.asked if asked is None else asked,
+        )
+        kept = dict(list(self._marks.items())[-_KEPT:])
+        text = json.dumps({key: asdict(mark) for key, mark in kept.items()}, indent=1)
+        with contextlib.suppress(OSError):
+            make_folder(self._path.parent)
+            replace_file(self._path, f"{text}\n".encode(), synced=False)

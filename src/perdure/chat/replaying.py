@@ -1,0 +1,222 @@
+"""A past prompt, rebuilt from the commit of its turn: the tree that it was made from, and trailers.
+
+Nothing is decided again: no tokens are counted, nothing is searched for, no cache is read but the
+index that finds the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from perdure.chat.asides import read_asides
+from perdure.chat.companion_at import CompanionAt, read_companion
+from perdure.chat.memory_at import MemoryAt, read_memory
+from perdure.chat.prompting import prompt_inputs
+from perdure.chat.recalling import read_turns
+from perdure.chat.thread import thread
+from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
+from perdure.chat.transcript import Transcript
+from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import ChunkHead, Reply, Turn
+from perdure.history.repository import CommitInfo, FileChange, Repository
+from perdure.memory.assembly import PastTurn, Prompt, PromptInputs, assembly
+from perdure.memory.errors import ChoiceMissing
+
+Progress = Callable[[int, int], None]
+_MOST = (400, 20_000)
+"""How far back a thread is read: as far as for a new turn, then as far as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The commit that brought an answer, and what it says of it."""
+
+    commit: CommitInfo
+    facts: TurnFacts
+    reply: Reply | None
+    """The answer's first reply; None where the commit brought the message only."""
+
+    @property
+    def base(self) -> str:
+        """The commit whose tree the prompt was made from; "" where there is none."""
+        return self.facts.base or (self.commit.parents[0] if self.commit.parents else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A prompt as it was, and what it was made from."""
+
+    prompt: Prompt
+    inputs: PromptInputs
+    companion: CompanionAt
+    memory: MemoryAt
+
+
+# The commit
+
+
+def find_asked(
+    repo: Repository, start: str, turn: TurnId, answer: int = 0, progress: Progress | None = None
+) -> Asked | None:
+    """The commit below ``start`` (an id) that brought an answer to a turn.
+
+    A trailer only says where to look, since messages can be copied: the answer must be in the
+    commit's tree, and not in its parent's.
+
+    Args:
+        repo: the repository.
+        start: id of the commit to look below.
+        turn: the turn.
+        answer: its permanent number; 0: the one that was brought last.
+        progress: told while an index of the history is made.
+
+    Returns:
+        None where no commit says to have brought it. Of a turn without an answer, the commit that
+        brought its message.
+    """
+    found: Asked | None = None
+    for info in repo.timeline(progress).turn(start, str(turn)):
+        facts = parse_trailers(info.trailers)
+        if facts is None:
+            continue
+        brought = _brought(repo, info, turn)
+        if brought is None:
+            continue
+        reply = next((each for each in brought if answer in {0, each.answer}), None)
+        if reply is not None or (found is None and not brought):
+            found = Asked(info, facts, reply)
+            if answer and reply is not None:
+                break
+    return found
+
+
+def _brought(repo: Repository, info: CommitInfo, turn: TurnId) -> list[Reply] | None:
+    """The replies that a commit brought to a turn; None where it brought nothing of that turn."""
+    new = False
+    before: set[int] = set()
+    after: dict[int, Reply] = {}
+    had = False
+    for change in _of_conversation(repo.changed(info.id), turn):
+        for old in _turns(repo, change.path, change.old_oid, turn):
+            had = True
+            before.update(reply.answer for reply in old.replies)
+        for now in _turns(repo, change.path, change.new_oid, turn):
+            new = True
+            for reply in now.replies:
+                after.setdefault(reply.answer, reply)
+    if not new:
+        return None
+    brought = [reply for number, reply in after.items() if number not in before]
+    return brought if brought or not had else None
+
+
+def _of_conversation(changes: list[FileChange], turn: TurnId) -> Iterator[FileChange]:
+    for change in changes:
+        place = change.path.removeprefix("alternatives/")
+        named = parse_chunk_path(f"conversations/{place}" if place != change.path else change.path)
+        if named is not None and named[0] == turn.conversation:
+            yield change
+
+
+def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
+    for chunk in parse_chunks(repo.blob(oid), path=path) if oid else ():
+        for each in chunk.turns:
+            if each.number == turn.number:
+                yield each
+
+
+# The prompt
+
+
+def replay(repo: Repository, asked: Asked) -> Replayed:
+    """Put the prompt together again, by the rules of its version.
+
+    Raises:
+        HistoryError: the tree that it was made from is not here.
+        ChatProblem, CompanionProblem: that tree's companion cannot be read.
+        UnknownAssembly: it was made by rules that this version does not have.
+        ChoiceMissing: the tree lacks what the commit says was chosen.
+    """
+    facts = asked.facts
+    rules = assembly(facts.assembly)
+    base = repo.resolve(asked.base)
+    companion = read_companion(repo, base)
+    talk = _talk(repo, asked, base)
+    asides = read_asides(repo, base)
+    # The first version had none of it, and what the tree had of it says nothing about the prompt.
+    memory = (
+        read_memory(repo, base, asides, facts.summaries, latest=0)
+        if facts.assembly > 1
+        else MemoryAt()
+    )
+    recalled = [
+        TurnId(each.conversation, number)
+        for each in facts.recalled
+        for number in range(each.first, each.last + 1)
+    ]
+    inputs = replace(
+        prompt_inputs(companion, tuple(talk), memory),
+        recalled=read_turns(repo, base, recalled),
+    )
+    choice = recorded_choice(facts, inputs)
+    if choice is None:
+        raise ChoiceMissing("the commit does not say with which turn the prompt began")
+    try:
+        return Replayed(rules(inputs, choice), inputs, companion, memory)
+    except ValueError as error:
+        raise ChoiceMissing(f"the talk has no turn {choice.window}") from error
+
+
+def _talk(repo: Repository, asked: Asked, base: str) -> list[PastTurn]:
+    """The thread with the message that was answered at its end, as of the base."""
+    transcript = Transcript(repo, base)
+    for most in _MOST:
+        found = _thread(repo, asked, transcript, most)
+        if any(past.id == asked.facts.window for past in found):
+            break
+    if not found:
+        raise ChoiceMissing(f"there is no talk before {asked.facts.turn}")
+    return found
+
+
+def _thread(repo: Repository, asked: Asked, transcript: Transcript, most: int) -> list[PastTurn]:
+    turn = asked.facts.turn
+    asides = read_asides(repo, transcript.rev)
+    there = transcript.find(turn.conversation)
+    stood = transcript.turn(turn) if there is not None else None
+    if there is not None and stood is not None:
+        # Answered later, or once more: it stands in the talk already.
+        past = thread(transcript, there, most=most, until=turn, asides=asides, keep=turn)
+        past = [each for each in past if each.id != turn]
+        said = stood.message
+        return [*past, PastTurn(turn, Turn(turn.number, said))] if said is not None else past
+    head, new = _as_committed(repo, asked)
+    message = new[turn.number].message if turn.number in new else None
+    until = head.continues if head is not None and there is None else None
+    origin = there or (transcript.find(until.conversation) if until is not None else None)
+    keep = until if message is None else None
+    past = (
+        thread(transcript, origin, most=most, until=until, asides=asides, keep=keep)
+        if origin is not None
+        else []
+    )
+    if there is None and 0 in new:
+        past.append(PastTurn(TurnId(turn.conversation, 0), new[0]))
+    if message is not None:
+        past.append(PastTurn(turn, Turn(turn.number, message)))
+    return past
+
+
+def _as_committed(repo: Repository, asked: Asked) -> tuple[ChunkHead | None, dict[int, Turn]]:
+    """The chunk's front matter and turns as the commit has them."""
+    head: ChunkHead | None = None
+    turns: dict[int, Turn] = {}
+    for change in _of_conversation(repo.changed(asked.commit.id), asked.facts.turn):
+        if change.new_oid is None or not change.path.startswith("conversations/"):
+            continue
+        for chunk in parse_chunks(repo.blob(change.new_oid), path=change.path):
+            head = head or chunk.head
+            turns |= {each.number: each for each in chunk.turns}
+    return head, turns

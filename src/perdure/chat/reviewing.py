@@ -1,0 +1,326 @@
+"""What waits for the user's word: proposals, and imported facts that look like instructions.
+
+Accepting writes the fact and takes the proposal off its list in one commit, by the companion, with
+the turn that caused it; what the user changes first is the user's. Rejecting only takes it off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from perdure.chat.errors import UnknownFact
+from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
+from perdure.chat.memory_known import FactRow, Known, read_known
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.transcript import Transcript
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.facts import Fact, Trust, default_trust, fact_text
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.review import FOLDER, Proposal, Review, read_review, without
+from perdure.history.repository import Change
+from perdure.memory.facts import instruction_shaped
+
+_LOOKS_LIKE_ORDER = "looks like an instruction"
+_NOTHING = "nothing was changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One thing that waits.
+
+    Attributes:
+        number: its place in the list, from 1; changes when others go.
+        id: 8 hex digits that stay.
+        proposal: what is proposed.
+        review: the list that it stands on; None for an imported fact.
+        held: the imported fact that waits; None for a proposal.
+        stands: the fact that it would replace or remove, where that is still there.
+        like: facts that say nearly the same.
+        against: facts that cannot hold beside it, as far as words show it.
+    """
+
+    number: int
+    id: str
+    proposal: Proposal
+    review: Review | None = None
+    held: FactRow | None = None
+    stands: FactRow | None = None
+    like: tuple[FactRow, ...] = ()
+    against: tuple[FactRow, ...] = ()
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it looks like an instruction, so that nobody should let it in unseen."""
+        return self.held is not None or instruction_shaped(self.proposal.text)
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        proposal, review = self.proposal, self.review
+        return {
+            "number": self.number,
+            "id": self.id,
+            "kind": "held" if self.held else proposal.kind,
+            "topic": proposal.topic or None,
+            "text": proposal.text or None,
+            "instead_of": proposal.instead_of or None,
+            "source": proposal.source or None,
+            "note": proposal.note or None,
+            "conversation": str(review.conversation) if review else None,
+            "backend": (review.backend or None) if review else None,
+            "model": (review.model or None) if review else None,
+            "stands": self.stands.name if self.stands else None,
+            "like": [{"name": row.name, "text": row.fact.text} for row in self.like],
+            "against": [{"name": row.name, "text": row.fact.text} for row in self.against],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewList:
+    """All that waits as of a commit.
+
+    Attributes:
+        rows: what waits: proposals by conversation, oldest first, then imported facts.
+        troubles: what of the lists could not be read, with file and line.
+        known: what she knows.
+    """
+
+    rows: tuple[Waiting, ...]
+    troubles: tuple[str, ...]
+    known: Known
+
+    def find(self, name: str) -> Waiting:
+        """What waits under a number or an id. Raises UnknownFact."""
+        for row in self.rows:
+            if name in {str(row.number), row.id}:
+                return row
+        count = len(self.rows)
+        raise UnknownFact(
+            f"nothing waits under {name!r}",
+            kept=_NOTHING,
+            next_step=f"perdure memory review lists the {count}" if count else "nothing waits",
+        )
+
+
+def waiting(helm: Helm) -> ReviewList:
+    """All that waits for the user's word."""
+    tip = helm.tip
+    known = read_known(helm.repo, tip)
+    found: list[Waiting] = []
+    troubles: list[str] = []
+    for entry in helm.repo.files(FOLDER, tip):
+        if not entry.path.endswith(".md"):
+            continue
+        try:
+            review = read_review(helm.repo.blob(entry.oid), entry.path)
+        except CompanionProblem as problem:
+            troubles.append(str(problem))
+            continue
+        troubles += map(str, review.troubles)
+        for proposal in review.proposals:
+            found.append(_row(known, len(found) + 1, proposal, review))
+    for row in known.rows:
+        if row.held and not row.aside:
+            fact = row.fact
+            proposal = Proposal("add", fact.topic, fact.text, "", fact.source, _LOOKS_LIKE_ORDER)
+            found.append(_row(known, len(found) + 1, proposal, None, row))
+    return ReviewList(tuple(found), tuple(troubles), known)
+
+
+def _row(
+    known: Known,
+    number: int,
+    proposal: Proposal,
+    review: Review | None,
+    held: FactRow | None = None,
+) -> Waiting:
+    parts = (
+        review.path if review else held.fact.path if held else "",
+        proposal.kind,
+        proposal.topic,
+        proposal.text,
+        proposal.instead_of,
+        proposal.source,
+    )
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    stands = known.same(proposal.topic, proposal.instead_of) if proposal.instead_of else None
+    is_fact = proposal.kind in {"add", "replace"}
+    but = (stands, held)
+    return Waiting(
+        number,
+        digest,
+        proposal,
+        review,
+        held,
+        stands,
+        known.like(proposal.text, but) if is_fact else (),
+        known.against(proposal.text, but) if is_fact else (),
+    )
+
+
+def plan_accept(
+    helm: Helm,
+    listed: ReviewList,
+    row: Waiting,
+    *,
+    text: str | None = None,
+    topic: str | None = None,
+) -> MemoryPlan:
+    """What accepting it would do, as it is or with other words.
+
+    Raises:
+        BadFact: the new words are none, or too many.
+        BadFile: the topic's file cannot be read.
+    """
+    if row.held is not None:
+        return _let_in(helm, listed, row, row.held, text, topic)
+    if row.proposal.kind == "summary":
+        return _accept_summary(helm, listed, row, text)
+    proposal, known = row.proposal, listed.known
+    edited = text is not None or topic is not None
+    turn = _turn_of(proposal.source)
+    pages = Pages(helm, known.tip)
+    if proposal.kind == "remove":
+        fact = None
+        if row.stands is not None:
+            pages.change(row.stands.fact, None)
+        said = f"Takes “{proposal.instead_of}” out of {proposal.topic}."
+        title = f"out of {proposal.topic}: {proposal.instead_of}"
+    else:
+        fact = _fact_of(known, row, text, topic)
+        chunk = chunk_of(Transcript(helm.repo, known.tip), turn) if turn else ""
+        if row.stands is not None:
+            pages.change(row.stands.fact, fact, chunk)
+        elif known.same(fact.topic, fact.text) is None:
+            pages.add(fact, chunk)
+        said = f"Writes to {fact.topic}: “{fact.text}”"
+        title = f"{fact.topic}: {fact.text}"
+    where = f"Accepted{' with other words' * edited} from {row.review.path}" if row.review else ""
+    return MemoryPlan(
+        "accept",
+        (said,),
+        (*pages.changes, _off_the_list(helm, listed, row)),
+        subject(title, turn, where),
+        known.tip,
+        author=None if edited else helm.companion,
+        like=row.like,
+        against=row.against,
+        fact=fact,
+    )
+
+
+def _fact_of(known: Known, row: Waiting, text: str | None, topic: str | None) -> Fact:
+    """The fact that a proposal comes to."""
+    proposal = row.proposal
+    trust: Trust = default_trust(proposal.source)
+    if text is not None:
+        trust = "user"
+    elif not proposal.source:
+        trust = "companion"
+    return Fact(
+        topic=known.topic(topic or proposal.topic),
+        text=fact_text(proposal.text if text is None else text),
+        source=proposal.source,
+        trust=trust,
+        pinned=row.stands is not None and row.stands.fact.pinned,
+        reviewed=trust == "imported",
+    )
+
+
+def _let_in(
+    helm: Helm,
+    listed: ReviewList,
+    row: Waiting,
+    held: FactRow,
+    text: str | None,
+    topic: str | None,
+) -> MemoryPlan:
+    """An imported fact that the user has read, and lets in."""
+    old = held.fact
+    fact = replace(old, reviewed=True)
+    if text is not None:
+        fact = replace(old, text=fact_text(text), trust="user")
+    if topic is not None:
+        fact = replace(fact, topic=listed.known.topic(topic))
+    pages = Pages(helm, listed.known.tip)
+    pages.change(old, fact)
+    return MemoryPlan(
+        "accept",
+        (f"Lets {held.name} “{fact.text}” into prompts.",),
+        tuple(pages.changes),
+        subject(f"let in: {fact.text}", None, f"It came from {old.source or 'elsewhere'}."),
+        listed.known.tip,
+        like=row.like,
+        against=row.against,
+        fact=fact,
+    )
+
+
+def _accept_summary(helm: Helm, listed: ReviewList, row: Waiting, text: str | None) -> MemoryPlan:
+    from perdure.companion.aside import TurnRange
+    from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+
+    review = row.review
+    if review is None:
+        raise TypeError(row)
+    turn = _turn_of(row.proposal.source)
+    conversation: ConversationId = turn.conversation if turn else review.conversation
+    through = turn.number if turn else review.through
+    summary = Summary(
+        conversation,
+        through,
+        row.proposal.text,
+        review.backend,
+        review.model,
+        sources=(TurnRange(conversation, 0, through),),
+    )
+    # Words that the user has changed carry no seal: nothing will write over them unasked.
+    summary = sealed(summary) if text is None else replace(summary, text=text)
+    return MemoryPlan(
+        "accept",
+        (f"Writes the summary of {conversation}.",),
+        (
+            Change(summary_path(conversation), render_summary(summary)),
+            _off_the_list(helm, listed, row),
+        ),
+        subject(f"summary of {conversation}", turn or TurnId(conversation, through)),
+        listed.known.tip,
+        author=None if text is not None else helm.companion,
+    )
+
+
+def plan_reject(helm: Helm, listed: ReviewList, row: Waiting) -> MemoryPlan:
+    """What rejecting it would do: it goes from its list; an imported fact goes from its file."""
+    proposal = row.proposal
+    words = proposal.text or proposal.instead_of
+    if row.held is not None:
+        pages = Pages(helm, listed.known.tip)
+        pages.change(row.held.fact, None)
+        changes = tuple(pages.changes)
+    else:
+        changes = (_off_the_list(helm, listed, row),)
+    return MemoryPlan(
+        "reject",
+        (f"Rejects: “{words.splitlines()[0]}”",),
+        changes,
+        subject(f"rejected: {words}", None),
+        listed.known.tip,
+    )
+
+
+def _off_the_list(helm: Helm, listed: ReviewList, row: Waiting) -> Change:
+    if row.review is None:
+        raise TypeError(row)
+    path = row.review.path
+    data = helm.repo.read(path, listed.known.tip)
+    if data is None:
+        raise CannotSteer(f"{path} is gone", kept=_NOTHING)
+    return Change(path, without(data, path, [row.proposal.line]))
+
+
+def _turn_of(source: str) -> TurnId | None:
+    try:
+        return TurnId.parse(source)
+    except ValueError:
+        return None

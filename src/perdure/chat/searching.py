@@ -1,0 +1,159 @@
+"""Earlier moments of the whole life, found by words: for ``perdure search`` and the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from perdure.chat.asides import read_asides
+from perdure.chat.errors import UnknownTurn
+from perdure.companion.chunks import parse_chunks
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import Message, Reply, Turn
+from perdure.history.repository import Repository
+from perdure.memory.recall import Hit, RecallIndex, RecallQuery
+
+Progress = Callable[[int, int], None]
+Marks = tuple[tuple[int, int], ...]
+"""Where found words begin and end in a text."""
+_AROUND = 2
+"""Turns around one that can make it fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A hit with what was said."""
+
+    hit: Hit
+    title: str
+    turn: Turn
+
+    @property
+    def said(self) -> list[Message | Reply]:
+        """Its messages in their order."""
+        first = [self.turn.message] if self.turn.message else []
+        return [*first, *self.turn.replies]
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was said, where that is known."""
+        return next((each.at for each in self.said if each.at), None)
+
+
+def moments(
+    repo: Repository,
+    start: str,
+    index: RecallIndex,
+    text: str,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 10,
+) -> list[Moment]:
+    """The moments that fit a text best, best first; turns that are set aside are not found.
+
+    Args:
+        repo: the repository.
+        start: id of the commit whose life is searched.
+        index: the recall index; what it does not hold yet is read first.
+        text: what is searched for.
+        now: the present moment, from which "last summer" counts.
+        since: only what was said from this moment on.
+        until: only what was said before this moment.
+        limit: how many at most.
+
+    Raises:
+        HistoryError: the conversations cannot be read.
+    """
+    without = read_asides(repo, start).__contains__
+    query = RecallQuery(text, now=now, without=without, since=since, until=until)
+    return [_moment(repo, start, hit) for hit in index.find(start, query, limit=limit)]
+
+
+def with_own_words(found: Sequence[Moment]) -> list[Moment]:
+    """Those worth a reader's look, in the same order.
+
+    A turn also fits by what was said around it. Where that is listed by itself, and none of the
+    words stand in the turn, it is left out here; prompts weigh it all the same.
+    """
+    listed = {moment.hit.turn for moment in found if moment.hit.matched}
+    return [
+        moment
+        for moment in found
+        if moment.hit.matched
+        or not any(
+            TurnId(moment.hit.turn.conversation, number) in listed
+            for number in range(
+                max(0, moment.hit.turn.number - _AROUND), moment.hit.turn.number + _AROUND + 1
+            )
+        )
+    ]
+
+
+def _moment(repo: Repository, start: str, hit: Hit) -> Moment:
+    for chunk in parse_chunks(repo.read(hit.path, start) or b"", hit.path):
+        if chunk.head.conversation == hit.turn.conversation:
+            for turn in chunk.turns:
+                if turn.number == hit.turn.number:
+                    return Moment(hit, chunk.head.title, turn)
+    raise UnknownTurn(
+        f"{hit.path} does not hold turn {hit.turn} any more", next_step="Search again"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search on the screen found.
+
+    Attributes:
+        moments: best first, each with the marks of its messages, in their order.
+        notice: why not all of the life could be searched; "" where it was.
+    """
+
+    moments: tuple[tuple[Moment, tuple[Marks, ...]], ...] = ()
+    notice: str = ""
+
+
+class LifeSearch:
+    """Searches again and again; all calls come from one thread, which the index belongs to."""
+
+    def __init__(self) -> None:
+        self._index: RecallIndex | None = None
+
+    def find(
+        self,
+        repo: Repository,
+        text: str,
+        now: datetime,
+        *,
+        limit: int = 50,
+        progress: Progress | None = None,
+    ) -> Found:
+        """The moments of HEAD's life that fit a text best.
+
+        Raises:
+            HistoryError: the conversations cannot be read.
+        """
+        start = repo.head().commit
+        if start is None or not text.strip():
+            return Found()
+        if self._index is None:
+            self._index = RecallIndex.open_usual(repo)
+        index = self._index
+        index.update(start, progress)
+        notices = [index.notice]
+        found = moments(repo, start, index, text, now=now, limit=limit)
+        notices.append(index.notice)
+        marked = tuple(
+            (each, tuple(tuple(index.marks(said.text, each.hit.matched)) for said in each.said))
+            for each in with_own_words(found)
+        )
+        return Found(marked, ". ".join(dict.fromkeys(filter(None, notices))))
+
+    def close(self) -> None:
+        """Close the index's file."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None

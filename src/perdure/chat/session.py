@@ -1,0 +1,419 @@
+"""A talk with one companion: both faces open a `Session` and read one turn after another from it.
+
+Everything that touches the repository runs on one worker thread, so the caller's event loop stays
+free and the repository is never used by two threads at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from perdure.backends.drivers import make_backend
+from perdure.backends.errors import BackendError
+from perdure.backends.protocol import Backend
+from perdure.chat.again import as_before, give_up, prepare_again
+from perdure.chat.companion_at import CompanionAt
+from perdure.chat.desk import KEY_MASKED, Desk
+from perdure.chat.errors import SessionClosed, TurnRunning
+from perdure.chat.events import Event, Failed, Greeted, Notice
+from perdure.chat.failover import Answer
+from perdure.chat.git_settings import odd_settings
+from perdure.chat.info import SessionInfo
+from perdure.chat.prepared import Done, Prepared
+from perdure.chat.reading_ahead import ReadingAhead
+from perdure.chat.remembering import Remembering
+from perdure.chat.roster import Candidate, Make, Roster, find_listed
+from perdure.chat.speakers import Question, Speakers, Switch
+from perdure.chat.steering.helm import Helm
+from perdure.chat.turn_run import facts_of, kept_event, reply_of
+from perdure.companion.turns import Reply
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Repository
+from perdure.history.timeline_keeping import start_if_missing
+
+if TYPE_CHECKING:
+    from perdure.chat.explaining import Explanation
+from perdure.problem import Problem
+
+T = TypeVar("T")
+
+
+class Session:
+    """One companion, one branch, one turn at a time."""
+
+    def __init__(self, desk: Desk, roster: Roster, worker: ThreadPoolExecutor) -> None:
+        self._desk = desk
+        self._worker = worker
+        self._closed = False
+        self._speakers = Speakers(desk, roster, self._work)
+        self._running: asyncio.Task[None] | None = None
+        self._ahead = ReadingAhead(desk, self._speakers, self._work)
+        self._remembering = Remembering(desk, self._speakers, self._work, self._ahead.begin)
+        self._stop = asyncio.Event()
+        self._window = 0
+        self._used = 0
+        self._saved_at: datetime | None = None
+        self.notices: list[Notice] = []
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, backends: Sequence[Backend] = (), make: Make = make_backend
+    ) -> Session:
+        """Open the companion at ``path``; what a crash left behind is committed first.
+
+        ``backends`` take the place of those that companion.yaml lists; ``make`` makes a driver.
+
+        Raises:
+            ChatProblem, HistoryError, CompanionProblem, BackendError: each says the next step.
+        """
+        worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
+        loop = asyncio.get_running_loop()
+        try:
+            desk, notices = await loop.run_in_executor(worker, Desk.open, path)
+            notices += await loop.run_in_executor(worker, odd_settings, desk.repo)
+            await loop.run_in_executor(worker, start_if_missing, desk.repo.git_dir)
+            roster = Roster(backends, make)
+            if not roster.fixed:
+                rev = desk.companion.commit
+                roster.follow(await loop.run_in_executor(worker, find_listed, desk.repo, rev))
+        except BaseException:
+            worker.shutdown(wait=False)
+            raise
+        session = cls(desk, roster, worker)
+        session.notices = notices
+        return session
+
+    @property
+    def info(self) -> SessionInfo:
+        """The state of things for a status line."""
+        companion = self._desk.companion
+        spoke, coming = self._speakers.spoke_last, self._speakers.coming
+        return SessionInfo(
+            companion=companion.name,
+            user=companion.settings.user,
+            branch=self._desk.branch,
+            backend=spoke.spec.name,
+            model=spoke.spec.model,
+            rehearsal=coming.rehearsal,
+            conversation=self._desk.conversation,
+            window=self._window,
+            used=self._used,
+            saved_at=self._saved_at,
+            path=self._desk.repo.path,
+            next_backend=coming.spec.name,
+            next_model=coming.spec.model,
+            once=self._speakers.once,
+            away=self._speakers.away,
+        )
+
+    @property
+    def unanswered(self) -> str:
+        """The text of a last message that waits for its reply; empty without one."""
+        return self._desk.unanswered
+
+    @property
+    def busy(self) -> bool:
+        """True while a turn is running."""
+        return self._running is not None and not self._running.done()
+
+    def opening(self) -> Reply | None:
+        """The greeting that the next message will be sent under; None in mid-conversation."""
+        return self._desk.opening()
+
+    async def prepare(self) -> None:
+        """Load the model ahead of the first message. Raises BackendError.
+
+        A model of this machine goes on to read what will stand before that message, behind this
+        call; a hosted one would charge for it.
+        """
+        first = self._speakers.first
+        await first.open()
+        self._window = await first.context_window()
+        if not (self._ahead.has_begun or self.busy):
+            await self._ahead.begin()
+
+    def remember(self, tell: Callable[[Notice], None]) -> None:
+        """From now on, write summaries and propose facts between turns (companion.yaml `memory`).
+
+        Args:
+            tell: told what was written, on the event loop.
+        """
+        self._remembering.begin(tell)
+        self._speakers.recaller.begin()
+
+    @property
+    def remembering(self) -> Remembering:
+        """Summaries and proposals, also on demand."""
+        return self._remembering
+
+    async def candidates(self) -> list[Candidate]:
+        """All backends that could be switched to, the listed ones first. None is opened."""
+        return await self._speakers.candidates()
+
+    async def speak_next(self, name: str) -> Switch:
+        """Let a backend answer the next message, and only that; it need not be listed.
+
+        For that reply the choice is the consent that a hosted backend needs. While a reply is
+        written, it holds for the one after. A turn uses it up, whether the backend answers or not.
+
+        Raises:
+            BackendError, HistoryError, ChatProblem, CompanionProblem: nothing was changed.
+        """
+        return await self._speakers.choose_next(name)
+
+    async def speak_from_now(self, name: str) -> Switch:
+        """Put a backend first in companion.yaml, as a commit, and go on with it.
+
+        A reply that is being written is not touched; the next one comes from the new backend,
+        which is opened then.
+
+        Raises:
+            BackendError, HistoryError, ChatProblem, CompanionProblem: nothing was changed.
+        """
+        switch = await self._speakers.choose_from_now(name)
+        if not self.busy:
+            await self._end_background()
+            await self._speakers.let_go()
+        return switch
+
+    def send(self, text: str) -> AsyncIterator[Event]:
+        """One turn. Ending the iteration early stops the reply; what was said is kept.
+
+        Raises TurnRunning if a reply is still streaming.
+        """
+        return self._turn(lambda: self._desk.prepare_turn(text))
+
+    def resume(self) -> AsyncIterator[Event]:
+        """Answer the last message, if it has no reply yet. Raises NothingToAnswer."""
+        return self._turn(self._desk.prepare_answer)
+
+    def regenerate(self, turn: str = "", name: str = "") -> AsyncIterator[Event]:
+        """Another answer to a turn; the one that stands is kept as an alternative.
+
+        To the last turn it comes in place. Further up it begins a branch at that turn, and the talk
+        goes on there: `plan_again` says so beforehand, through `steer`. A greeting gives way to the
+        next one, without a backend. Where no word comes, all is as it was before.
+
+        Args:
+            turn: its name (``@-3``, ``7``, an id); the last one of this talk without.
+            name: of the branch, where one has to begin.
+
+        Raises:
+            UnknownTurn, CannotSteer, CompanionProblem: nothing was changed.
+        """
+        return self._turn(lambda: prepare_again(self._desk, turn, name))
+
+    def next_greeting(self) -> Reply | None:
+        """Let another greeting open the conversation that has not begun; None in mid-talk."""
+        return self._desk.next_greeting()
+
+    def stop(self) -> None:
+        """End the running reply; the part that came is committed, marked interrupted."""
+        self._stop.set()
+
+    def new_conversation(self) -> None:
+        """The next message opens a conversation of its own."""
+        self._desk.close_conversation()
+        self._remembering.go_on()
+
+    async def preview(self, text: str) -> Explanation:
+        """The prompt that a message would be sent with now; nothing is sent or written.
+
+        Raises:
+            MemoryProblem: the persona and the message do not fit.
+            HistoryError: the history cannot be read.
+        """
+        from perdure.chat.previewing import preview_for
+
+        return await preview_for(self._desk, self._speakers, self._work, text)
+
+    async def consult(self, question: Callable[[Repository], T]) -> T:
+        """Ask the repository, on the thread that it belongs to; also during a turn."""
+        return await self._work(lambda: question(self._desk.repo))
+
+    async def steer(self, act: Callable[[Helm], T]) -> T:
+        """Do something to the history, and go on from where it leads.
+
+        Args:
+            act: gets the open companion; runs on the repository's thread.
+
+        Raises:
+            TurnRunning: a reply is still being written.
+            ChatProblem, HistoryError, CompanionProblem: what ``act`` raises.
+        """
+        if self.busy:
+            raise TurnRunning(
+                "a reply is still being written.", next_step="Stop it, or wait for its end"
+            )
+        await self._end_background()
+        try:
+            return await self._work(lambda: act(self._desk.helm))
+        finally:
+            # What came of ``act`` stands; what cannot be read there is said with the next message.
+            with contextlib.suppress(Problem):
+                await self.look_again()
+
+    async def look_again(self) -> list[Notice] | None:
+        """Follow what was done to the branch from outside; not during a turn.
+
+        Returns:
+            What there is to tell; None where everything is as it was.
+        """
+        if self.busy:
+            return None
+        notices = await self._work(self._desk.look_again)
+        if notices is not None:
+            await self._speakers.follow_tree()
+        return notices
+
+    async def close(self) -> None:
+        """Stop and commit a running reply, then let go of locks and of the model."""
+        self._closed = True
+        self.stop()
+        if self._running is not None:
+            await asyncio.wait({self._running})
+        await self._end_background()
+        # A switch that is under way is done by then: one worker does one thing after another.
+        await self._on_worker(self._desk.close)
+        self._worker.shutdown()
+        await self._speakers.close()
+
+    async def _on_worker(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+
+    async def _work(self, call: Callable[[], T]) -> T:
+        if self._closed and not self.busy:
+            raise SessionClosed("the companion is closed.", next_step="Open it again")
+        return await self._on_worker(call)
+
+    async def _turn(self, prepare: Callable[[], Prepared | Done]) -> AsyncIterator[Event]:
+        """Run the turn as a task of its own: a face that goes away must not lose the reply."""
+        if self.busy:
+            raise TurnRunning(
+                "a reply is still being written.", next_step="Stop it, or wait for its end"
+            )
+        self._stop = asyncio.Event()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        async def run() -> None:
+            try:
+                await self._run(prepare, queue.put_nowait)
+            finally:
+                queue.put_nowait(None)
+
+        self._running = asyncio.create_task(run())
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self.stop()
+            await asyncio.wait({self._running})
+        self._running.result()
+
+    async def _run(
+        self, prepare: Callable[[], Prepared | Done], emit: Callable[[Event], None]
+    ) -> None:
+        # First of all: what is prepared below must be the last that was committed.
+        self._speakers.recaller.pause()
+        await self._remembering.stop()
+        chosen = self._speakers.take_chosen()
+        try:
+            prepared = await self._work(prepare)
+        except BaseException as problem:
+            self._speakers.give_back(chosen)
+            if not isinstance(problem, HistoryError):
+                raise
+            emit(Failed(problem.what, problem.kept, problem.next_step))
+            return
+        if isinstance(prepared, Done):
+            self._speakers.give_back(chosen)
+            for event in prepared.events:
+                emit(event)
+            return
+        for notice in prepared.notices:
+            emit(notice)
+        if prepared.greeting is not None:
+            emit(Greeted(prepared.greeting_id, prepared.greeting.replies[0]))
+        if not prepared.answers:
+            emit(kept_event(prepared.place, prepared.turn))
+        await self._end_background()
+        question = Question(prepared, self._stop, chosen)
+        answered = await self._speakers.answer(question, emit)
+        await self._land(prepared, answered, emit)
+        await self._speakers.let_go()
+        self._speakers.recaller.go_on()
+        if answered.spoken.prompt is not None:
+            self._remembering.turn_over(prepared.thread, answered.spoken.prompt.choice.window)
+
+    async def _land(
+        self, prepared: Prepared, answered: Answer, emit: Callable[[Event], None]
+    ) -> None:
+        companion = self._desk.companion
+        backend, spoken = answered.backend, answered.spoken
+        reply = reply_of(spoken, companion, backend, stand_in=answered.stand_in)
+        if spoken.prompt is not None:
+            self._window = await _window_or_zero(backend)
+            self._used = spoken.prompt_tokens
+        if spoken.masked:
+            emit(Notice(KEY_MASKED, "warning"))
+        if reply is None and prepared.answers:
+            for notice in await self._work(lambda: give_up(self._desk, prepared)):
+                emit(notice)
+        elif not await self._commit(prepared, reply, answered, companion, emit):
+            return
+        await self._speakers.learn(answered)
+        if spoken.failure is not None:
+            emit(as_before(spoken.failure) if prepared.again and reply is None else spoken.failure)
+        elif reply is None and not spoken.stopped:
+            nothing = Failed(
+                "the model answered with nothing.",
+                "Your message is kept, unanswered.",
+                "Ask again with: perdure say --resume",
+            )
+            emit(as_before(nothing) if prepared.again else nothing)
+
+    async def _commit(
+        self,
+        prepared: Prepared,
+        reply: Reply | None,
+        answered: Answer,
+        companion: CompanionAt,
+        emit: Callable[[Event], None],
+    ) -> bool:
+        """Commit the turn; False, and told, where that is not possible now."""
+        spoken = answered.spoken
+        facts = facts_of(spoken, prepared.place, companion, answered.backend, answered.instead_of)
+        try:
+            saved = await self._work(lambda: self._desk.land(prepared, reply, facts))
+        except HistoryError as problem:
+            emit(
+                Failed(
+                    problem.what,
+                    "Your words and the reply are kept in the journal.",
+                    problem.next_step or "They are committed when the companion is next opened.",
+                )
+            )
+            return False
+        self._saved_at = spoken.ended_at
+        emit(saved)
+        behind = await self._work(self._desk.index_notice)
+        if behind:
+            emit(Notice(behind, "warning"))
+        return True
+
+    async def _end_background(self) -> None:
+        await self._remembering.stop()
+        await self._ahead.stop()
+
+
+async def _window_or_zero(backend: Backend) -> int:
+    try:
+        return await backend.context_window()
+    except BackendError:
+        return 0

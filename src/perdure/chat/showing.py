@@ -1,0 +1,214 @@
+"""What `show` and `diff` look at: turns, commits, and texts of two states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from perdure.chat.asides import read_asides
+from perdure.chat.errors import UnknownMoment, UnknownTurn
+from perdure.chat.naming import find_turn_at
+from perdure.chat.newest import turns_of
+from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import Turn
+from perdure.history.repository import CommitInfo, FileChange, Repository
+
+Progress = Callable[[int, int], None]
+MOST_BYTES = 2 * 1024 * 1024
+"""Both versions of a file together; above that only the sizes are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """A file's text before and after; None where it was not there.
+
+    Attributes:
+        path: the file.
+        old: its text before.
+        new: its text after.
+        binary: it is no text; both are empty then.
+        sizes: bytes before and after, of a file that is no text or larger than `MOST_BYTES`; both
+            texts are empty then.
+    """
+
+    path: str
+    old: str | None
+    new: str | None
+    binary: bool = False
+    sizes: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """A turn as it stands now, and the commit that added it, if it could be found."""
+
+    id: TurnId
+    turn: Turn
+    commit: CommitInfo | None
+    aside: bool = False
+    """It is kept out of prompts."""
+
+    def record(self) -> dict[str, object]:
+        """The turn as plain data."""
+        message = self.turn.message
+        return {
+            "turn": str(self.id),
+            "aside": self.aside,
+            "commit": self.commit.id if self.commit else None,
+            "trailers": dict(self.commit.trailers) if self.commit else {},
+            "message": None
+            if message is None
+            else {
+                "speaker": message.speaker,
+                "text": message.text,
+                "at": message.at.isoformat() if message.at else None,
+            },
+            "replies": [
+                {
+                    "speaker": reply.speaker,
+                    "text": reply.text,
+                    "at": reply.at.isoformat() if reply.at else None,
+                    "answer": reply.answer,
+                    "backend": reply.backend,
+                    "model": reply.model,
+                    "interrupted": reply.interrupted,
+                    "stand_in": reply.stand_in,
+                }
+                for reply in self.turn.replies
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCommit:
+    """A commit and what it changed against its first parent."""
+
+    commit: CommitInfo
+    changes: tuple[TextChange, ...]
+
+    @property
+    def message(self) -> list[str]:
+        return [
+            self.commit.subject,
+            *([""] if self.commit.body else []),
+            *self.commit.body.splitlines(),
+        ]
+
+    def record(self) -> dict[str, object]:
+        """The commit as plain data."""
+        return {
+            "commit": self.commit.id,
+            "parents": list(self.commit.parents),
+            "at": self.commit.at.isoformat(),
+            "author": self.commit.author.name,
+            "email": self.commit.author.email,
+            "subject": self.commit.subject,
+            "body": self.commit.body,
+            "trailers": dict(self.commit.trailers),
+            "files": [change.path for change in self.changes],
+        }
+
+
+def look_up(
+    path: Path, name: str, now: datetime, progress: Progress | None = None
+) -> ShownTurn | ShownCommit:
+    """A turn by one of its names, else the commit that a revision or a date names.
+
+    Raises:
+        UnknownTurn: it looks like a turn's name, but none answers to it.
+        UnknownMoment: it names nothing here.
+    """
+    repo = Repository.open(path, recover=False)
+    head = repo.head()
+    shown = _by_whole_id(repo, head.commit, name, progress)
+    if shown is not None:
+        return shown
+    turn_id = turn = problem = None
+    if head.commit is not None:
+        try:
+            turn_id = find_turn_at(repo, head.commit, name, progress)
+        except UnknownTurn as error:
+            problem = error
+    if turn_id is not None and head.commit is not None:
+        said = turns_of(repo, head.commit, turn_id.conversation, progress)
+        turn = next((each for each in said if each.number == turn_id.number), None)
+    if turn_id is not None and turn is not None and head.commit is not None:
+        commit = commit_of_turn(repo, head.commit, turn_id, progress)
+        return ShownTurn(turn_id, turn, commit, turn_id in read_asides(repo, head.commit))
+    from perdure.chat.moments import resolve_moment
+
+    try:
+        commit = repo.commit_info(resolve_moment(repo, name, head.branch, now, progress))
+    except (UnknownMoment, UnknownTurn):
+        if problem is not None:
+            raise problem from None
+        raise
+    return ShownCommit(commit, tuple(_texts(repo, repo.changed(commit.id))))
+
+
+def _by_whole_id(
+    repo: Repository, head: str | None, name: str, progress: Progress | None
+) -> ShownTurn | None:
+    """A turn by its whole id, without listing all that was ever said."""
+    try:
+        turn_id = TurnId.parse(name)
+    except ValueError:
+        return None
+    commit = commit_that_says(repo, head, turn_id, progress) if head else None
+    turn = turn_at(repo, head, commit, turn_id) if head and commit else None
+    aside = turn_id in read_asides(repo, head)
+    return ShownTurn(turn_id, turn, commit, aside) if turn else None
+
+
+def changes_in(repo: Repository, commit: str) -> list[TextChange]:
+    """Texts that a commit changed against its first parent."""
+    return _texts(repo, repo.changed(commit))
+
+
+def changes_between(
+    repo: Repository, old: str, new: str | None, paths: Sequence[str] = ()
+) -> list[TextChange]:
+    """Texts that differ.
+
+    Args:
+        repo: the repository.
+        old: id of the older commit.
+        new: id of the newer one; None is the files in the folder.
+        paths: files or folders to look at; everything without.
+    """
+    changes = repo.diff(old, new, paths)
+    return _texts(repo, changes, work=repo.path if new is None else None)
+
+
+def _texts(
+    repo: Repository, changes: Sequence[FileChange], *, work: Path | None = None
+) -> list[TextChange]:
+    found = []
+    for change in changes:
+        old = repo.blob(change.old_oid) if change.old_oid else None
+        if work is not None:
+            new = _work_file(work, change.path)
+        else:
+            new = repo.blob(change.new_oid) if change.new_oid else None
+        sizes = (len(old or b""), len(new or b""))
+        if sum(sizes) > MOST_BYTES or b"\0" in (old or b"") + (new or b""):
+            before, after = (None if data is None else "" for data in (old, new))
+            binary = b"\0" in (old or b"") + (new or b"")
+            found.append(TextChange(change.path, before, after, binary=binary, sizes=sizes))
+        else:
+            found.append(TextChange(change.path, _text(old), _text(new)))
+    return found
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def _work_file(root: Path, path: str) -> bytes | None:
+    """A file of the work tree; links are not followed, so nothing outside is ever shown."""
+    place = root / path
+    inside = place.resolve().is_relative_to(root.resolve())
+    return place.read_bytes() if inside and place.is_file() and not place.is_symlink() else None

@@ -1,0 +1,260 @@
+"""Who speaks in a session: by the order of companion.yaml, or by the user's choice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from perdure.backends.protocol import Backend, Fingerprint
+from perdure.chat.clock import now
+from perdure.chat.corrections import Corrections
+from perdure.chat.desk import Desk
+from perdure.chat.errors import NoBackend
+from perdure.chat.events import Event, Failed, Notice, ReplyPiece, ReplyStarted
+from perdure.chat.failover import Answer, answer
+from perdure.chat.memory_at import MemoryAt, read_memory
+from perdure.chat.prepared import Prepared
+from perdure.chat.prompting import Material, Previous, previous_choice
+from perdure.chat.recalling import Found as Recalled
+from perdure.chat.recalling import Recaller, Wanted
+from perdure.chat.roster import Candidate, Found, LineUp, Roster, find, find_listed
+from perdure.chat.switching import candidates, look_up, put_first
+from perdure.chat.turn_run import Asking, Spoken
+from perdure.companion.ids import TurnId
+from perdure.memory.assembly import PastTurn
+from perdure.problem import Problem
+
+T = TypeVar("T")
+Emit = Callable[[Event], None]
+
+
+class Work(Protocol):
+    """Runs a call on the thread that the repository belongs to."""
+
+    async def __call__(self, call: Callable[[], T], /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Who speaks next, and what else there is to tell."""
+
+    candidate: Candidate
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prepared turn that wants its reply; ``chosen`` is to give it, if the user said so."""
+
+    prepared: Prepared
+    stop: asyncio.Event
+    chosen: Found | None
+
+
+class Speakers:
+    """The backends of a session, and which of them is asked. Used on the event loop."""
+
+    def __init__(self, desk: Desk, roster: Roster, work: Work) -> None:
+        self._desk = desk
+        self._roster = roster
+        self._work = work
+        self._away: set[str] = set()
+        self.corrections = Corrections(desk.repo.cache_dir)
+        self.recaller = Recaller(desk.repo.path)
+        self.spoke_last = roster.first()
+
+    @property
+    def first(self) -> Backend:
+        """The one that is listed first."""
+        return self._roster.first()
+
+    @property
+    def coming(self) -> Backend:
+        """Who is asked next."""
+        return self._roster.coming()
+
+    @property
+    def once(self) -> bool:
+        """Whether that holds for one reply only."""
+        return self._roster.chosen is not None
+
+    @property
+    def away(self) -> bool:
+        """Whether the one that is asked next did not answer when it was asked last."""
+        return self.coming.spec.name in self._away
+
+    # Switching
+
+    async def candidates(self) -> list[Candidate]:
+        """All backends that could be switched to, the listed ones first. None is opened."""
+        if self._roster.fixed:
+            rows = [(found, at) for at, found in enumerate(self._roster.listed, 1)]
+        else:
+            rows = await self._work(lambda: candidates(self._desk))
+        return [self._roster.candidate(found, order) for found, order in rows]
+
+    async def choose_next(self, name: str) -> Switch:
+        """For the next reply only. Raises as `Session.speak_next` does."""
+        found, notices = await self._look_up(name)
+        self._roster.chosen = found
+        names = [each.spec.name for each in self._roster.listed]
+        order = names.index(name) + 1 if name in names else 0
+        return Switch(self._roster.candidate(found, order), tuple(notices))
+
+    async def choose_from_now(self, name: str) -> Switch:
+        """For good. Raises as `Session.speak_from_now` does."""
+        found, notices = await self._look_up(name)
+        if self._roster.fixed:
+            listed = [found, *(each for each in self._roster.listed if each.spec.name != name)]
+        else:
+            listed, more = await self._work(lambda: put_first(self._desk, name))
+            notices += more
+        self._roster.chosen = None
+        self._roster.follow(listed)
+        return Switch(self._roster.candidate(found, 1), tuple(notices))
+
+    async def _look_up(self, name: str) -> tuple[Found, list[Notice]]:
+        """A backend that can be used, and what there is to tell."""
+        notices: list[Notice] = []
+        if not self._roster.fixed:
+            found, notices = await self._work(lambda: look_up(self._desk, name))
+        else:
+            known = {each.spec.name: each for each in self._roster.listed}
+            if name not in known:
+                raise NoBackend(
+                    f"there is no backend {name!r}", next_step=f"there are: {', '.join(known)}"
+                )
+            found = known[name]
+        self._roster.check(found)
+        return found, notices
+
+    def take_chosen(self) -> Found | None:
+        """Who is to give the reply that is asked for now; a later choice is for the one after."""
+        chosen, self._roster.chosen = self._roster.chosen, None
+        return chosen
+
+    def give_back(self, chosen: Found | None) -> None:
+        """No turn has begun: the choice stands, unless there is a newer one."""
+        self._roster.chosen = self._roster.chosen or chosen
+
+    # Answering
+
+    async def answer(self, question: Question, emit: Emit) -> Answer:
+        """Ask who is to speak by what the tree of this turn says. What fails is in the answer."""
+        prepared = question.prepared
+        try:
+            line_up = await self._line_up(question.chosen)
+            material = await self.material(prepared.thread, emit)
+        except Problem as problem:
+            failed = Failed(problem.what, "Your message is kept.", problem.next_step)
+            return Answer(self.spoke_last, Spoken(failure=failed, ended_at=now()))
+
+        async def saw(name: str, fingerprint: Fingerprint) -> None:
+            note = partial(self._desk.note_fingerprint, prepared, name, fingerprint)
+            told = await self._work(note)
+            if told:
+                emit(Notice(told, "warning"))
+
+        asking = Asking(
+            companion=self._desk.companion,
+            place=prepared.place,
+            thread=prepared.thread,
+            backend=line_up.order[0],
+            journal=prepared.journal,
+            material=material,
+            stop=question.stop,
+            saw=saw,
+            corrections=self.corrections,
+        )
+        answered = await answer(asking, line_up, self._telling_who_is_back(emit))
+        self._away |= answered.absent
+        self.spoke_last = answered.backend
+        return answered
+
+    async def material(
+        self, thread: tuple[PastTurn, ...], emit: Emit | None = None, *, wait: float | None = None
+    ) -> Material:
+        """What a prompt is made from beside persona and talk. Raises HistoryError.
+
+        Args:
+            thread: the talk.
+            emit: told of files that cannot be read.
+            wait: seconds that recall may take; as long as a turn waits without.
+        """
+        desk = self._desk
+        companion, asides = desk.companion, await self._work(desk.asides)
+
+        def read() -> tuple[MemoryAt, Previous | None, list[Notice]]:
+            conversations = {past.id.conversation for past in thread}
+            memory = read_memory(desk.repo, companion.commit, asides, conversations)
+            previous = previous_choice(desk.repo, companion.commit)
+            troubles = desk.say_unreadable(memory.troubles) if emit is not None else []
+            return memory, previous, troubles
+
+        async def recall(sent: frozenset[TurnId]) -> Recalled:
+            wanted = Wanted(companion.commit, thread, sent, asides)
+            return await self.recaller.find(wanted, wait=wait)
+
+        memory, previous, notices = await self._work(read)
+        if emit is not None:
+            for notice in notices:
+                emit(notice)
+        return Material(memory, previous, recall if companion.settings.memory.recall else None)
+
+    async def _line_up(self, chosen: Found | None) -> LineUp:
+        """The backends as the tree has them; a file that was edited meanwhile counts."""
+        if self._roster.fixed:
+            return self._roster.follow(self._roster.listed, chosen)
+        repo, rev = self._desk.repo, self._desk.companion.commit
+
+        def read() -> tuple[list[Found], Found | None]:
+            again = find(repo, rev, chosen.spec.name) if chosen is not None else None
+            return find_listed(repo, rev), again
+
+        listed, again = await self._work(read)
+        return self._roster.follow(listed, again)
+
+    def _telling_who_is_back(self, emit: Emit) -> Emit:
+        """Hand events on; the first word of one that did not answer before is announced."""
+        speaking = ""
+
+        def told(event: Event) -> None:
+            nonlocal speaking
+            if isinstance(event, ReplyStarted):
+                speaking = event.backend
+            elif isinstance(event, ReplyPiece) and speaking in self._away:
+                self._away.discard(speaking)
+                emit(Notice(f"{speaking} answers again."))
+            emit(event)
+
+        return told
+
+    async def learn(self, answered: Answer) -> None:
+        """Take over how many tokens the backend counted in the prompt."""
+        made, finished = answered.spoken.counted, answered.spoken.finished
+        if made is None or finished is None or finished.usage.prompt is None:
+            return
+        spec, reported = answered.backend.spec, finished.usage.prompt
+        learn = self.corrections.learn
+        await self._work(lambda: learn(spec, made.tokenizer, made.counted, reported))
+
+    async def follow_tree(self) -> None:
+        """Take over what companion.yaml lists now: the branch was moved, or is another one."""
+        if not self._roster.fixed:
+            repo, rev = self._desk.repo, self._desk.companion.commit
+            self._roster.follow(await self._work(lambda: find_listed(repo, rev)))
+
+    # Letting go
+
+    async def let_go(self) -> None:
+        """Close the drivers that nobody needs any more. Not while a reply is written."""
+        self._roster.follow(self._roster.listed)
+        await self._roster.close_retired()
+
+    async def close(self) -> None:
+        """Let go of every model and connection."""
+        await self.recaller.close()
+        await self._roster.close()

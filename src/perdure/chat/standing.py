@@ -1,0 +1,202 @@
+"""Where a talk stands: its branch, its conversation, the place of the next turn, the thread so far.
+
+All methods block; a `Session` calls them on its worker thread.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from perdure.chat.asides import Asides, read_asides
+from perdure.chat.clock import now
+from perdure.chat.companion_at import CompanionAt
+from perdure.chat.landing import Lander
+from perdure.chat.placing import Place, begin, ended, go_on, last_turn
+from perdure.chat.steering.next_message import goes_on_from, starts_anew
+from perdure.chat.thread import thread
+from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.persona import fill
+from perdure.companion.turns import Message, Reply, Turn
+from perdure.history.errors import UnknownRevision
+from perdure.history.repository import Author, Repository
+from perdure.memory.assembly import PastTurn
+
+
+class Standing:
+    """A talk on one branch.
+
+    Attributes:
+        repo: the repository.
+        branch: the branch that is talked on.
+        start: the commit at which that branch begins, where it is not there yet.
+        companion: the companion as of the branch's tip when it was last looked at.
+        transcript: the life on the branch, as of then.
+        lander: commits turns; keeps the hand of the conversation.
+        conversation: the one that the next message belongs to; None opens one.
+        unanswered: text of a last message that waits for its reply; empty without one.
+    """
+
+    def __init__(
+        self, repo: Repository, branch: str, start: str | None, companion: CompanionAt
+    ) -> None:
+        self.repo = repo
+        self.branch = branch
+        self.start = start
+        self.companion = companion
+        self.transcript = Transcript(repo, companion.commit)
+        self.lander = Lander(repo)
+        self.conversation: ConversationId | None = None
+        self.unanswered = ""
+        self._fresh = False
+        self._greeting = 0
+        self.look_at_last()
+
+    @property
+    def companion_author(self) -> Author:
+        """She: the author of turns."""
+        return Author(self.companion.name, companion_email(slug(self.companion.name)))
+
+    @property
+    def human(self) -> Author:
+        """The human: git's identity, or the companion's user."""
+        user = self.companion.settings.user
+        return self.repo.human() or Author(user, companion_email(slug(user)))
+
+    @property
+    def tip(self) -> str:
+        """The commit that the next turn follows; the branch may not be there yet."""
+        try:
+            return self.repo.resolve(f"refs/heads/{self.branch}")
+        except UnknownRevision:
+            if self.start is None:
+                raise
+            return self.start
+
+    # Before the first message
+
+    def opening(self) -> Reply | None:
+        """The greeting for a conversation that is about to begin; None in mid-conversation."""
+        greetings = self.companion.persona.greetings
+        if self.conversation is not None or not greetings:
+            return None
+        chosen = (len(self.transcript.conversations()) + self._greeting) % len(greetings)
+        settings = self.companion.settings
+        text = fill(greetings[chosen].text, char=settings.name, user=settings.user).strip()
+        return Reply(settings.name, text, now()) if text else None
+
+    def next_greeting(self) -> Reply | None:
+        """Let another greeting open the conversation; `opening` as it is then."""
+        self._greeting += 1
+        return self.opening()
+
+    def close_conversation(self) -> None:
+        """The next turn opens a conversation."""
+        self._fresh = True
+        self.conversation = None
+        self.unanswered = ""
+
+    def begun(self, conversation: ConversationId) -> None:
+        """The next turn belongs to this conversation."""
+        self._fresh = False
+        self._greeting = 0
+        self.conversation = conversation
+
+    # The place of the next turn
+
+    def thread_to_come(self, text: str = "…") -> tuple[PastTurn, ...]:
+        """The thread as the next message will find it, with a made-up message at its end."""
+        at, settings = now(), self.companion.settings
+        place = self.next_place("", at)
+        before = self.thread_before(place)
+        greeting = self.opening() if not before else None
+        if greeting is not None:
+            before.append(PastTurn(TurnId(place.conversation, 0), Turn(0, None, (greeting,))))
+        message = Message(settings.user, text, at)
+        return (*before, PastTurn(place.turn_id, Turn(place.number, message)))
+
+    def next_place(self, text: str, at: datetime) -> Place:
+        """Where the next message goes."""
+        if self._fresh or starts_anew(self.repo, self.companion.commit):
+            return self.begin(text, at)
+        after = goes_on_from(self.repo, self.branch, self.companion.commit)
+        if after is not None:
+            return self.begin(text, at, after)
+        policy = self.companion.settings.conversation
+        own = self.transcript.find(self.conversation) if self.conversation else None
+        conversation = own or self.transcript.last_conversation()
+        last = last_turn(self.transcript, conversation) if conversation else None
+        if conversation is None or ended(last, at, policy):
+            return self.begin(text, at)
+        full = conversation.chunk_count >= policy.max_chunks
+        place = None if full else self.go_on(conversation)
+        return place if place is not None else self.continuing(conversation, last, at, text)
+
+    def go_on(self, conversation: ConversationRef) -> Place | None:
+        """The place behind the last turn, or None where this hand may not append there."""
+        hand = self.lander.take(str(conversation.id))
+        if hand is None:
+            return None
+        return go_on(self.repo, self.transcript, conversation, hand, self.branch)
+
+    def begin(self, text: str, at: datetime, continues: TurnId | None = None) -> Place:
+        """A place in a conversation of its own."""
+        settings = self.companion.settings
+        return begin(
+            at,
+            title=title_from(text),
+            participants=(settings.user, settings.name),
+            continues=continues,
+        )
+
+    def continuing(
+        self, conversation: ConversationRef, last: Turn | None, at: datetime, text: str = ""
+    ) -> Place:
+        """A place in a conversation that goes on from another one's last turn."""
+        settings = self.companion.settings
+        return begin(
+            at,
+            title=self.transcript.title(conversation) or title_from(text),
+            participants=(settings.user, settings.name),
+            continues=TurnId(conversation.id, last.number) if last is not None else None,
+        )
+
+    # The thread so far
+
+    def asides(self) -> Asides:
+        """What is kept out of prompts."""
+        return read_asides(self.repo, self.companion.commit)
+
+    def thread_before(self, place: Place) -> list[PastTurn]:
+        """The turns that a new one at ``place`` follows."""
+        until = None
+        if place.oid is not None:
+            conversation = self.transcript.find(place.conversation)
+        elif place.head.continues is not None:
+            until = place.head.continues
+            conversation = self.transcript.find(until.conversation)
+        else:
+            conversation = None
+        if conversation is None:
+            return []
+        return thread(self.transcript, conversation, until=until, asides=self.asides())
+
+    def look_at_last(self) -> None:
+        """What the newest conversation leaves open when a session begins."""
+        conversation = self.transcript.last_conversation()
+        last = last_turn(self.transcript, conversation) if conversation else None
+        if conversation is None or last is None:
+            return
+        commit = self.companion.commit
+        if starts_anew(self.repo, commit):
+            return
+        after = goes_on_from(self.repo, self.branch, commit)
+        if after is not None:
+            self.conversation = after.conversation
+            return
+        if ended(last, now(), self.companion.settings.conversation):
+            return
+        self.conversation = conversation.id
+        if last.unanswered and last.message is not None:
+            self.unanswered = last.message.text

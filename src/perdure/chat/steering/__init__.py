@@ -1,0 +1,1 @@
+"""Steering a history: rewind, revert, restore, branches, tags, undo, archive."""

@@ -1,0 +1,212 @@
+"""The archive: a copy of everything in a folder, a tag, and a companion that is only read.
+
+Order: the setting is committed, the commit is tagged, the copy is written beside its place and
+renamed into it, and noted in the state folder. A crash or a full disk before the rename leaves an
+archived companion without that copy; the same command again goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.chat.clock import now
+from perdure.chat.companion_at import SETTINGS
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.next_message import REOPEN
+from perdure.chat.steering.reading_copy import write_reading_copy
+from perdure.companion.names import slug
+from perdure.companion.settings import edit_settings
+from perdure.history.annotating import tag_with_note
+from perdure.history.bundling import bundle_refs, sha256_of, shared_refs, write_bundle
+from perdure.history.errors import HistoryError, storage_errors
+from perdure.history.repository import Change, Repository
+
+_NOTES = "archives.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePlan:
+    """What archiving will do. ``tag``: "" where she is in the archive already."""
+
+    name: str
+    folder: Path
+    tag: str
+    branches: int
+    tags: int
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        tags = self.tags + bool(self.tag)
+        refs = f"{self.branches} branch{'es' * (self.branches != 1)}, {tags} tag{'s' * (tags != 1)}"
+        lines = [
+            f"Writes a copy of everything to {self.folder}:",
+            f"  a git bundle ({refs}), and a reading copy in plain Markdown.",
+        ]
+        if self.tag:
+            lines.append(f"Tags this state as {self.tag}.")
+            lines.append(f"{self.name} is read from then on, not talked to. Back: {REOPEN}")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "tag": self.tag or None,
+            "branches": self.branches,
+            "tags": self.tags,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCopy:
+    """A copy that was written. ``sha256`` is that of the bundle."""
+
+    bundle: Path
+    sha256: str
+    conversations: int
+
+
+def plan_archive(helm: Helm, folder: Path | None = None) -> ArchivePlan:
+    """What archiving would do.
+
+    Args:
+        helm: the companion.
+        folder: where the copy goes; a new folder beside the companion without.
+
+    Raises:
+        CannotSteer: something is at that place, or it is inside the companion.
+    """
+    day = f"{now():%Y-%m-%d}"
+    base = slug(helm.settings.name)
+    target = (folder or helm.repo.path.parent / f"{base}-archive-{day}").absolute()
+    if target.exists():
+        raise CannotSteer(
+            f"{target} exists", kept="it stays as it is", next_step="name another folder with -o"
+        )
+    if target.is_relative_to(helm.repo.path):
+        raise CannotSteer(
+            f"{target} is inside the companion",
+            kept="nothing was changed",
+            next_step="name a folder outside with -o",
+        )
+    refs = shared_refs(helm.repo)
+    tag = "" if helm.settings.archived else _free_tag(refs, f"archive-{day}")
+    heads = sum(name.startswith("refs/heads/") for name in refs)
+    return ArchivePlan(helm.settings.name, target, tag, heads, len(refs) - heads)
+
+
+def _free_tag(refs: dict[str, str], wanted: str) -> str:
+    name, number = wanted, 2
+    while f"refs/tags/{name}" in refs:
+        name, number = f"{wanted}-{number}", number + 1
+    return name
+
+
+def archive(helm: Helm, plan: ArchivePlan) -> ArchiveCopy:
+    """Do what a plan says.
+
+    Raises:
+        HistoryError: the copy could not be written; what was done before stays.
+        CannotSteer: companion.yaml has an edit that is in no commit.
+    """
+    repo = helm.repo
+    if plan.tag:
+        commit = _set_archived(helm, value=True)
+        note = f"{plan.name} goes into the archive"
+        tag_with_note(repo, plan.tag, commit, note, author=helm.author, at=now())
+    copy = _write_copy(repo, plan)
+    _note(repo, copy)
+    return copy
+
+
+def reopen(helm: Helm) -> str:
+    """Take a companion out of the archive; the commit. Raises CannotSteer where she is in none."""
+    if not helm.settings.archived:
+        raise CannotSteer(f"{helm.settings.name} is not in the archive", kept="nothing was changed")
+    return _set_archived(helm, value=False)
+
+
+def _set_archived(helm: Helm, *, value: bool) -> str:
+    data = edit_settings(helm.repo.read(SETTINGS) or b"", {"archived": True if value else None})
+    where = "into" if value else "out of"
+    return helm.commit([Change(SETTINGS, data)], f"companion: {where} the archive\n")
+
+
+def _write_copy(repo: Repository, plan: ArchivePlan) -> ArchiveCopy:
+    unfinished = plan.folder.with_name(f"{plan.folder.name}.part")
+    name = f"{slug(plan.name)}.bundle"
+    with storage_errors("writing the archive"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700, parents=True)
+        try:
+            digest = write_bundle(repo, unfinished / name)
+            count = write_reading_copy(repo, unfinished / "reading", plan.name)
+            about = _about(plan, name, digest)
+            (unfinished / "README.md").write_text(about, "utf-8")
+            unfinished.rename(plan.folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+    return ArchiveCopy(plan.folder / name, digest, count)
+
+
+def _about(plan: ArchivePlan, bundle: str, digest: str) -> str:
+    return f"""# {plan.name}, archived on {now():%Y-%m-%d}
+
+- `{bundle}`: everything, with its whole history, as a git bundle.
+  SHA-256 `{digest}`.
+- `reading/`: every conversation as plain Markdown, to be read without any program;
+  `reading/files/` has persona, lore and memory.
+
+To bring {plan.name} back, with git alone or with perdure:
+
+    git clone {bundle} {slug(plan.name)}
+
+Then, to talk again: `{REOPEN}`, or take the line `archived: yes` out of `companion.yaml`.
+"""
+
+
+# What was copied where
+
+
+def _note(repo: Repository, copy: ArchiveCopy) -> None:
+    """Remember the copy, so that `proven_copy` finds it. Losing this costs a new copy."""
+    known = [each for each in _noted(repo) if each["path"] != str(copy.bundle)]
+    value = [*known, {"path": str(copy.bundle), "sha256": copy.sha256}]
+    with suppress(OSError):
+        (repo.state_dir / _NOTES).write_text(json.dumps(value, indent=1), "utf-8")
+
+
+def _noted(repo: Repository) -> list[dict[str, str]]:
+    try:
+        value = json.loads((repo.state_dir / _NOTES).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    rows = value if isinstance(value, list) else []
+    return [
+        {"path": str(row["path"]), "sha256": str(row["sha256"])}
+        for row in rows
+        if isinstance(row, dict) and {"path", "sha256"} <= row.keys()
+    ]
+
+
+def proven_copy(repo: Repository) -> Path | None:
+    """A bundle that has every branch and tag as they are now, byte for byte as it was checked."""
+    wanted = shared_refs(repo)
+    for row in reversed(_noted(repo)):
+        path = Path(row["path"])
+        try:
+            has = bundle_refs(path)
+            if all(has.get(name) == oid for name, oid in wanted.items()) and (
+                sha256_of(path) == row["sha256"]
+            ):
+                return path
+        except (OSError, HistoryError):
+            continue
+    return None

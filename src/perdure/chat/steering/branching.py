@@ -1,0 +1,152 @@
+"""Branches: listing with the last talk on each, beginning, switching, taking a name away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from perdure.chat.clock import now
+from perdure.chat.moments import Progress
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import Left, left
+from perdure.chat.steering.rewinding import find_place
+from perdure.history.branches import Branch, branches, drop_branch, start_branch, switch
+from perdure.history.errors import HistoryError, UnknownRevision
+from perdure.history.operations import Operation
+from perdure.history.repository import CommitInfo, Repository
+
+_LOOKED_AT = 100
+"""Commits that are looked at for the last talk on a branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRow:
+    """A branch as it is listed. ``talk``: the newest commit with talk; None where none is near."""
+
+    branch: Branch
+    talk: CommitInfo | None
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "name": self.branch.name,
+            "current": self.branch.is_current,
+            "commit": self.branch.commit,
+            "at": self.branch.at.isoformat(),
+            "subject": self.branch.subject,
+            "last_talk": self.talk.at.isoformat() if self.talk else None,
+            "last_words": words_of(self.talk) if self.talk else None,
+            "elsewhere": self.branch.elsewhere or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DropPlan:
+    """Taking a branch's name away. ``left``: what is on no other branch."""
+
+    name: str
+    commit: str
+    left: Left
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        if not self.left:
+            return [f"Takes the name {self.name} away; all that is on it is on other branches too."]
+        return [
+            f"Takes the name {self.name} away; only there: {self.left}.",
+            (
+                f"The log of operations keeps it: perdure undo, or perdure branch {self.name} "
+                f"--at {self.commit[:10]}, brings it back."
+            ),
+        ]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {"branch": self.name, "commit": self.commit, "left": self.left.record()}
+
+
+def words_of(info: CommitInfo) -> str:
+    """The first words of a turn, from its commit's subject."""
+    return info.subject.partition(": ")[2] or info.subject
+
+
+def rows(helm: Helm) -> list[BranchRow]:
+    """Every branch, the one last committed to first."""
+    return [BranchRow(each, _last_talk(helm.repo, each.commit)) for each in branches(helm.repo)]
+
+
+def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
+    for info in islice(repo.log(rev=tip), _LOOKED_AT):
+        parents = repo.parents(info.id)
+        before = repo.folder_oid("conversations", parents[0]) if parents else None
+        if len(parents) < 2 and repo.folder_oid("conversations", info.id) != before:
+            return info
+    return None
+
+
+def start(helm: Helm, name: str, at: str = "", progress: Progress | None = None) -> Operation:
+    """Begin a branch without going there.
+
+    Args:
+        helm: the companion.
+        name: its name.
+        at: a turn, date or revision; the last commit without.
+        progress: told while an index of the history is made.
+
+    Raises:
+        BadPath: the name is taken, or git would not take it.
+        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+    """
+    commit = find_place(helm.repo, at, progress).commit if at else helm.tip
+    return start_branch(helm.repo, name, commit, author=helm.author, switch_to=False, at=now())
+
+
+def go(helm: Helm, name: str) -> Operation:
+    """Check out a branch; edits by hand are committed first, on the branch that is left.
+
+    Raises:
+        UnknownRevision: there is no such branch; a near one is named.
+        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
+    """
+    names = [each.name for each in branches(helm.repo)]
+    if name not in names:
+        near = [each for each in names if name.casefold() in each.casefold()]
+        raise UnknownRevision(
+            f"there is no branch {name}",
+            "nothing was changed",
+            f"did you mean {near[0]}?" if near else "perdure branch lists them",
+        )
+    if helm.repo.head().branch is not None:
+        helm.take_edits()
+    return switch(helm.repo, name, author=helm.author, at=now())
+
+
+def plan_drop(helm: Helm, name: str) -> DropPlan:
+    """What taking a branch's name away would hide.
+
+    Raises:
+        UnknownRevision: there is no such branch.
+        HistoryError: it is checked out.
+    """
+    found = {each.name: each for each in branches(helm.repo)}
+    if name not in found:
+        raise UnknownRevision(
+            f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
+        )
+    if found[name].is_current:
+        raise HistoryError(
+            f"{name} is checked out", "nothing was changed", "switch to another branch first"
+        )
+    others = [each.commit for each in found.values() if each.name != name]
+    return DropPlan(name, found[name].commit, left(helm.repo, found[name].commit, others))
+
+
+def drop(helm: Helm, plan: DropPlan) -> Operation:
+    """Do what a plan says."""
+    return drop_branch(helm.repo, plan.name, author=helm.author, at=now())
+
+
+def when(at: datetime) -> str:
+    """A day and a time as lists show them."""
+    return f"{at:%Y-%m-%d %H:%M}"

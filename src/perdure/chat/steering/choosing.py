@@ -1,0 +1,240 @@
+"""The answers to a turn, and the choice among them: a swap in place, or a branch further up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from perdure.chat.clock import now
+from perdure.chat.companion_at import read_companion
+from perdure.chat.greetings import add_greeting, greeting_answers
+from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.chat.landing import Lander
+from perdure.chat.moments import Progress
+from perdure.chat.placing import begin
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.regenerating import (
+    AgainPlan,
+    head_of,
+    name_turn,
+    plan_again,
+    spot_of,
+)
+from perdure.chat.steering.rewinding import rewind
+from perdure.chat.transcript import Transcript
+from perdure.companion.chunks import render_head, render_turn
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.names import title_from
+from perdure.companion.rewriting import (
+    Answer,
+    ChunkFiles,
+    alternatives_path,
+    answers,
+    choose_answer,
+    open_sheet,
+    put_aside,
+)
+from perdure.companion.turns import Turn
+from perdure.history.repository import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Every answer to a turn, by number; which one stands is in each."""
+
+    turn: TurnId
+    words: str
+    rows: tuple[Answer, ...]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "turn": str(self.turn),
+            "answers": [
+                {
+                    "number": row.number,
+                    "stands": row.shown,
+                    "replies": [
+                        {
+                            "speaker": reply.speaker,
+                            "text": reply.text,
+                            "at": reply.at.isoformat() if reply.at else None,
+                            "backend": reply.backend,
+                            "model": reply.model,
+                            "interrupted": reply.interrupted,
+                            "stand_in": reply.stand_in,
+                        }
+                        for reply in row.replies
+                    ],
+                }
+                for row in self.rows
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePlan:
+    """What choosing an answer does."""
+
+    again: AgainPlan
+    answer: Answer
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        words = title_from(self.answer.replies[0].text, 48)
+        line = f"Answer {self.answer.number} “{words}” stands in {self.again.turn}."
+        if self.again.rewind is None:
+            return [line]
+        return [*self.again.says(), line]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {**self.again.record(), "answer": self.answer.number}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An answer that stands now: where, and the commit that says so."""
+
+    turn: TurnId
+    commit: str
+    branch: str
+
+
+def list_answers(helm: Helm, where: str) -> Answers:
+    """Every answer to a turn. For a greeting, the persona's others too.
+
+    Raises:
+        UnknownTurn: there is no such turn.
+        CompanionProblem: the turn's file is damaged.
+    """
+    transcript = Transcript(helm.repo, helm.tip)
+    spot = spot_of(helm.repo, transcript, name_turn(transcript, where))
+    return Answers(spot.turn_id, head_of(spot.turn), _answers(helm, spot))
+
+
+def _answers(helm: Helm, spot: Spot) -> tuple[Answer, ...]:
+    if spot.turn_id.number == 0:
+        return greeting_answers(read_companion(helm.repo, helm.tip), spot.files)
+    return answers(spot.files, spot.turn_id.number)
+
+
+def plan_choice(
+    helm: Helm,
+    where: str,
+    number: int,
+    name: str = "",
+    *,
+    own: ConversationId | None = None,
+    progress: Progress | None = None,
+) -> ChoicePlan:
+    """What letting another answer stand would do.
+
+    Args:
+        helm: the companion.
+        where: the turn's name.
+        number: the answer's.
+        name: of the branch, where one has to begin; a generated one without.
+        own: the conversation that is talked in; the newest without one.
+        progress: told while an index of the history is made.
+
+    Raises:
+        UnknownTurn: there is no such turn.
+        CannotSteer: there is no such answer, or it stands already.
+        CompanionProblem: the turn's file is damaged.
+    """
+    found = list_answers(helm, where)
+    wanted = next((row for row in found.rows if row.number == number), None)
+    if wanted is None:
+        numbers = ", ".join(str(row.number) for row in found.rows)
+        raise CannotSteer(
+            f"{found.turn} has no answer {number}",
+            kept="nothing was changed",
+            next_step=f"there are: {numbers}" if numbers else "perdure say --resume asks for one",
+        )
+    if wanted.shown:
+        raise CannotSteer(f"answer {number} stands in {found.turn}", kept="nothing was changed")
+    return ChoicePlan(plan_again(helm, str(found.turn), name, own=own, progress=progress), wanted)
+
+
+def choose(helm: Helm, plan: ChoicePlan) -> Chosen:
+    """Let an answer stand.
+
+    Raises:
+        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy, TipMoved: nothing was changed.
+    """
+    turn_id = plan.again.turn
+    companion = read_companion(helm.repo, helm.tip)
+    spot = spot_of(helm.repo, Transcript(helm.repo, helm.tip), turn_id)
+    if plan.again.rewind is not None:
+        rewind(helm, plan.again.rewind)
+    if turn_id.number == 0:
+        fresh = plan.again.rewind is not None
+        done = add_greeting(helm, companion, spot, plan.answer.number, fresh=fresh)
+        return Chosen(done.turn, done.commit, helm.branch)
+    if plan.again.rewind is not None and plan.again.rewind.later:
+        return _beside(helm, spot, plan.answer)
+    return Chosen(turn_id, _swap(helm, turn_id, plan.answer), helm.branch)
+
+
+def _swap(helm: Helm, turn_id: TurnId, answer: Answer) -> str:
+    lander = helm.hands or Lander(helm.repo)
+
+    def swapped(spot: Spot) -> Rewriting:
+        words = head_of(spot.turn)
+        message = (
+            f"edit: answer {answer.number} to “{words}”\n\n"
+            f"In {turn_id} answer {answer.number} stands now.\n"
+        )
+        return Rewriting(_with(spot.files, turn_id.number, answer), lambda _: message)
+
+    try:
+        return rewrite(
+            helm.repo, lander, turn_id, swapped, branch=helm.branch, author=helm.author, at=now()
+        )
+    finally:
+        if helm.hands is None:
+            lander.release()
+
+
+def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
+    """The files with an answer that stands, in the words that were chosen.
+
+    It may have come, or have been corrected, later than the files did.
+    """
+    there = next((row for row in answers(files, number) if row.number == answer.number), None)
+    if there is not None and there.replies == answer.replies:
+        return choose_answer(files, number, answer.number)
+    sheet = open_sheet(files.chunk, files.path)
+    turn = sheet.turn(number)
+    head = replace(sheet.head, continues=None)
+    path = alternatives_path(files.path)
+    other = open_sheet(files.alternatives or render_head(head), path)
+    beside = other.turn(number)
+    said = (*(turn.replies if turn else ()), *(beside.replies if beside else ()))
+    other = other.without(number)
+    if beside is not None and beside.message is not None:
+        other = other.with_turn(Turn(number, beside.message))
+    other = put_aside(other, number, [reply for reply in said if reply.answer != answer.number])
+    message = turn.message if turn else None
+    sheet = sheet.with_turn(Turn(number, message, answer.replies))
+    aside = other.render() if other.turns else None
+    return replace(files, chunk=sheet.render(), alternatives=aside)
+
+
+def _beside(helm: Helm, spot: Spot, answer: Answer) -> Chosen:
+    """Later turns came in the same commit, as imports do: a conversation goes on before them."""
+    head, at = spot.place.head, now()
+    before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
+    place = begin(at, title=head.title, participants=head.participants, continues=before)
+    replies = tuple(replace(reply, answer=1) for reply in answer.replies)
+    turn = Turn(place.number, spot.turn.message, replies)
+    commit = helm.repo.commit(
+        [Change(place.path, render_head(place.head) + render_turn(turn))],
+        message=f"edit: answer {answer.number} to “{head_of(spot.turn)}”\n\nOf {spot.turn_id}.\n",
+        author=helm.author,
+        branch=helm.branch,
+        at=at,
+        expect={place.path: None},
+    )
+    return Chosen(place.turn_id, commit, helm.branch)

@@ -1,0 +1,163 @@
+"""Correcting words where they stand. Later turns stay; git keeps the words as they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.backends.keys import loaded_secrets
+from perdure.chat.clock import now
+from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.chat.landing import Lander
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.regenerating import name_turn, spot_of
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import TurnId
+from perdure.companion.names import title_from
+from perdure.companion.rewriting import answers, edit_message, edit_reply
+from perdure.companion.secrets import mask_secrets
+from perdure.history.errors import HistoryError
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words that can be corrected.
+
+    Attributes:
+        turn: the turn.
+        answer: number of the answer; 0: the user's message.
+        text: the words as they stand.
+    """
+
+    turn: TurnId
+    answer: int
+    text: str
+
+    @property
+    def whose(self) -> str:
+        """Whose they are, for messages."""
+        return f"answer {self.answer} to" if self.answer else "your words in"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A correction that was made. ``masked``: keys that were taken out of the new words."""
+
+    turn: TurnId
+    commit: str
+    masked: int
+
+
+def find_words(helm: Helm, where: str, *, reply: bool = False, answer: int | None = None) -> Words:
+    """The words of a turn that are to be corrected.
+
+    Args:
+        helm: the companion.
+        where: the turn's name.
+        reply: her words instead of the user's.
+        answer: which answer, where there are several; the one that stands without.
+
+    Raises:
+        UnknownTurn: there is no such turn.
+        CannotSteer: nobody said such a thing there.
+        CompanionProblem: the turn's file is damaged.
+    """
+    transcript = Transcript(helm.repo, helm.tip)
+    turn_id = name_turn(transcript, where)
+    spot = spot_of(helm.repo, transcript, turn_id)
+    if not reply:
+        if spot.turn.message is None:
+            raise CannotSteer(
+                f"{turn_id} has no message of yours",
+                kept="nothing was changed",
+                next_step="her words are corrected with: perdure edit TURN --reply",
+            )
+        return Words(turn_id, 0, spot.turn.message.text)
+    for row in answers(spot.files, turn_id.number):
+        if row.number == answer or (answer is None and row.shown):
+            return Words(turn_id, row.number, row.replies[0].text)
+    raise CannotSteer(
+        f"{turn_id} has no answer {answer}" if answer else f"{turn_id} has no reply",
+        kept="nothing was changed",
+        next_step=f"perdure alternatives {turn_id} lists them",
+    )
+
+
+def correct(helm: Helm, words: Words, text: str) -> Corrected:
+    """Put other words in their place: an ``edit:`` commit by the human.
+
+    Raises:
+        CannotSteer: nothing is left of the words, they read so already, or the file has an edit
+            that is in no commit.
+        CompanionProblem: the turn's file is damaged.
+        HistoryError: nothing was changed.
+    """
+    text, masked = mask_secrets(text, loaded_secrets())
+    if not text.strip():
+        raise CannotSteer(
+            "no words are left",
+            kept="nothing was changed",
+            next_step=f"to keep a turn out of prompts: perdure aside {words.turn}",
+        )
+    if text == words.text:
+        raise CannotSteer(f"{words.whose} {words.turn} read so already", kept="nothing was changed")
+
+    def corrected(spot: Spot) -> Rewriting:
+        _check_clean(helm, spot)
+        _check_same(spot, words)
+        number = words.turn.number
+        if words.answer:
+            files = edit_reply(spot.files, number, text, answer=words.answer)
+        else:
+            files = edit_message(spot.files, number, text)
+        message = f"edit: {title_from(text, 60)}\n\nCorrects {words.whose} {words.turn}.\n"
+        return Rewriting(files, lambda _: message)
+
+    lander = helm.hands or Lander(helm.repo)
+    try:
+        commit = rewrite(
+            helm.repo,
+            lander,
+            words.turn,
+            corrected,
+            branch=helm.branch,
+            author=helm.author,
+            at=now(),
+        )
+    finally:
+        if helm.hands is None:
+            lander.release()
+    return Corrected(words.turn, commit, masked)
+
+
+def _check_same(spot: Spot, words: Words) -> None:
+    """What somebody else has corrected meanwhile is not written over unseen."""
+    turn = spot.turn
+    texts = [turn.message.text] if turn.message and not words.answer else []
+    if words.answer:
+        there = answers(spot.files, turn.number)
+        texts = [row.replies[0].text for row in there if row.number == words.answer]
+    if words.text not in texts:
+        raise CannotSteer(
+            f"{words.whose} {words.turn} were changed meanwhile",
+            kept="they stay as they are now",
+            next_step=f"look at them with: perdure show {words.turn}, and repeat",
+        )
+
+
+def _check_clean(helm: Helm, spot: Spot) -> None:
+    """An edit of the very file in an editor is not written over, nor left behind."""
+    state = helm.repo.state_of_work()
+    if state.open_operation and state.open_operation != "merge":
+        raise HistoryError(
+            f"a {state.open_operation} is not finished",
+            "nothing was changed",
+            f"finish it, or give it up with: git {state.open_operation} --abort",
+        )
+    edited = helm.repo.diff(None, None, list(spot.oids))
+    if edited:
+        raise CannotSteer(
+            f"{edited[0].path} has an edit that is in no commit",
+            kept="nothing was changed",
+            next_step=f"commit it with git, or take it back with: git restore {edited[0].path}",
+        )

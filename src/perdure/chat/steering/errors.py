@@ -1,0 +1,25 @@
+"""What can keep a history from being steered."""
+
+from __future__ import annotations
+
+from perdure.chat.errors import ChatProblem
+
+
+class CannotSteer(ChatProblem):
+    """Base of these errors; also raised for what fits none of the others."""
+
+
+class CannotRevert(CannotSteer):
+    """A commit that is not taken back by a revert: a turn, a merge, the first one, one undone."""
+
+
+class CannotRestore(CannotSteer):
+    """Files that cannot be brought back as they were."""
+
+
+class Archived(CannotSteer):
+    """The companion was put into the archive: she is read, not talked to."""
+
+
+class NotProven(CannotSteer):
+    """Nothing shows that a copy of everything is kept elsewhere."""

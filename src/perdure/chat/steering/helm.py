@@ -1,0 +1,168 @@
+"""A companion opened to be steered: repository, branch, and the hand that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from perdure.chat.clock import now
+from perdure.chat.steering.errors import CannotSteer
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.names import companion_email, slug
+from perdure.history import oplog
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Author, Change, Repository
+
+if TYPE_CHECKING:
+    from perdure.chat.landing import Lander
+    from perdure.chat.outside import OutsideCommits
+    from perdure.companion.settings import CompanionSettings
+
+SETTINGS = "companion.yaml"
+
+
+class Helm:
+    """One companion while its history is steered; use it in a ``with`` statement."""
+
+    def __init__(self, repo: Repository, settings: CompanionSettings | None = None) -> None:
+        self.repo = repo
+        self.hands: Lander | None = None
+        """Whose conversations these are, where a session is steered; else nobody's."""
+        self._settings = settings
+
+    @classmethod
+    def open(cls, path: Path) -> Helm:
+        """Open the companion at ``path``. Raises HistoryError."""
+        return cls(Repository.open(path))
+
+    @property
+    def settings(self) -> CompanionSettings:
+        """companion.yaml of the last commit.
+
+        Defaults where it cannot be read: a broken one keeps nobody from going back to a good one.
+        Read when first asked for, since the YAML library takes long to import.
+        """
+        if self._settings is None:
+            self._settings = _settings(self.repo)
+        return self._settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.repo.close()
+
+    @property
+    def author(self) -> Author:
+        """The human: git's identity, or the companion's user."""
+        known = self.repo.human()
+        if known is not None:
+            return known
+        user = self.settings.user
+        return Author(user, companion_email(slug(user)))
+
+    @property
+    def companion(self) -> Author:
+        """The companion, as the author of what she does herself."""
+        name = self.settings.name
+        return Author(name, companion_email(slug(name)))
+
+    @property
+    def branch(self) -> str:
+        """The branch that is checked out. Raises CannotSteer where none is."""
+        branch = self.repo.head().branch
+        if branch is None:
+            raise CannotSteer(
+                "no branch is checked out here",
+                kept="nothing was changed",
+                next_step="switch to one with: perdure switch NAME",
+            )
+        return branch
+
+    @property
+    def tip(self) -> str:
+        """The commit that is checked out. Raises UnknownRevision where there is none."""
+        return self.repo.resolve("HEAD")
+
+    def generated(self, start: str) -> str:
+        """A branch name that no other device generates: ``<start>-<day>-<device>``."""
+        return f"{start}-{now():%Y-%m-%d}-{slug(oplog.device())}"
+
+    def take_edits(self) -> OutsideCommits:
+        """Commit what was edited by hand, each concern apart, as before a turn."""
+        from perdure.chat.outside import commit_outside_edits
+
+        self._settings = None
+        return commit_outside_edits(self.repo, self.branch, self.author)
+
+    def commit(
+        self,
+        changes: Sequence[Change],
+        message: str,
+        since: str = "",
+        *,
+        author: Author | None = None,
+    ) -> str:
+        """Commit changes of files on the branch that is checked out.
+
+        Args:
+            changes: the files afterwards.
+            message: the commit's.
+            since: the commit from which the changes were thought out, where somebody was asked
+                about them since; the last one without.
+            author: whose hand it is; the human's without.
+
+        Raises:
+            CannotSteer: one of the files has an edit that is in no commit.
+            CompanionProblem: a file would not be readable afterwards; names file and line.
+            TipMoved: others have committed to one of the files since; nothing was changed.
+            Busy, StorageFull, ReadOnly: nothing was changed.
+        """
+        self._settings = None
+        for change in changes:
+            check_readable(change)
+        edited = self.repo.diff(None, None, [change.path for change in changes])
+        if edited:
+            raise CannotSteer(
+                f"{edited[0].path} has an edit that is in no commit",
+                kept="nothing was changed",
+                next_step="put it in order and commit it, or move the file away, and repeat",
+            )
+        return self.repo.commit(
+            changes,
+            message=message,
+            author=author or self.author,
+            branch=self.branch,
+            at=now(),
+            expect={c.path: self.repo.oid(c.path, since or None) for c in changes},
+        )
+
+
+def check_readable(change: Change) -> None:
+    """Raise CompanionProblem where settings or a manifest could not be read afterwards."""
+    from perdure.companion.manifests import parse_manifest
+    from perdure.companion.settings import parse_settings
+
+    if change.content is None:
+        return
+    if change.path == SETTINGS:
+        parse_settings(change.content)
+    elif change.path.startswith("backends/") and change.path.endswith(".yaml"):
+        parse_manifest(change.content, change.path)
+
+
+def _settings(repo: Repository) -> CompanionSettings:
+    from perdure.companion.settings import CompanionSettings, parse_settings
+
+    try:
+        data = repo.read(SETTINGS)
+        return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
+    except (CompanionProblem, HistoryError):
+        return CompanionSettings("Companion")

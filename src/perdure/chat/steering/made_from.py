@@ -1,0 +1,71 @@
+"""What she keeps in memory from some turns: the facts they taught, the summaries made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perdure.companion.aside import TurnRange
+from perdure.history.repository import Change, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What came of turns, without what is set aside already.
+
+    Attributes:
+        facts: name and words of each fact that names one of the turns as its source.
+        summaries: paths of the summaries that rest on one of them.
+        away: files that set the facts aside. A summary needs none: it is in no prompt while a turn
+            that it rests on is set aside.
+    """
+
+    facts: tuple[tuple[str, str], ...] = ()
+    summaries: tuple[str, ...] = ()
+    away: tuple[Change, ...] = ()
+
+    def says(self) -> list[str]:
+        """One sentence a line."""
+        lines = [f"A fact was learned from them: {name} “{words}”." for name, words in self.facts]
+        return lines + [f"A summary was made from them: {path}." for path in self.summaries]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {"facts": [name for name, _ in self.facts], "summaries": list(self.summaries)}
+
+
+NOTHING = MadeFrom()
+
+
+def made_from(
+    repo: Repository, tip: str, ranges: Sequence[TurnRange], reason: str = ""
+) -> MadeFrom:
+    """Look through the memory as of a commit.
+
+    Args:
+        repo: the repository.
+        tip: the commit's id.
+        ranges: the turns.
+        reason: written into the files that set facts aside.
+    """
+    if not ranges or repo.folder_oid("memory", tip) is None:
+        return NOTHING
+    from perdure.chat.memory_edits import plan_aside
+    from perdure.chat.memory_known import read_known
+    from perdure.companion.summaries import read_summaries, rests_on
+
+    known = read_known(repo, tip)
+    rows = [
+        row
+        for row in known.rows
+        if not row.aside and row.fact.turn and any(row.fact.turn in one for one in ranges)
+    ]
+    out = [turns for _, aside in known.asides.files for turns in aside.turns]
+    files = {each.path: repo.blob(each.oid) for each in repo.files("memory/summaries", tip)}
+    summaries, _ = read_summaries(files)
+    used = [each for each in summaries if not rests_on(each, out)]
+    return MadeFrom(
+        tuple((row.name, row.fact.text) for row in rows),
+        tuple(each.path for each in used if rests_on(each, ranges)),
+        tuple(change for row in rows for change in plan_aside(known, row, reason=reason).changes),
+    )

@@ -1,0 +1,67 @@
+"""Which turns were answered after a change, and with it in their past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from perdure.chat.steering.leaving import only_there
+from perdure.chat.transcript import Transcript
+from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.ids import TurnId
+from perdure.history.repository import CommitInfo, Repository
+from perdure.history.timeline_facts import turn_said
+
+
+def made_under(
+    repo: Repository, parents: Sequence[str], change: str, tip: str
+) -> tuple[TurnId, ...]:
+    """Turns with replies that stand at the tip and were committed on top of a change.
+
+    Args:
+        repo: the repository.
+        parents: the change's parents.
+        change: id of the change.
+        tip: id of the commit that the turns are looked for below.
+
+    Returns:
+        Their ids, oldest first; those that are set aside already are left out.
+    """
+    since = list(only_there(repo, tip, parents))
+    transcript, asides = Transcript(repo, tip), _asides(repo, tip)
+    found: dict[TurnId, None] = {}
+    for info in reversed(_after(since, change)):
+        said = turn_said(info, [file.path for file in repo.changed(info.id)])
+        turn_id = TurnId.parse(said) if said else None
+        turn = transcript.turn(turn_id) if turn_id else None
+        if turn_id and turn and turn.replies and not is_aside(turn_id, asides):
+            found[turn_id] = None
+    return tuple(sorted(found))
+
+
+def _after(commits: Sequence[CommitInfo], change: str) -> list[CommitInfo]:
+    """Those of the commits that have a change in their past, in the same order."""
+    known = {info.id: info for info in commits}
+    after: dict[str, bool] = {change: True}
+    for start in commits:
+        todo = [start.id]
+        while todo:
+            oid = todo[-1]
+            parents = [parent for parent in known[oid].parents if parent in known]
+            open_ones = [parent for parent in parents if parent not in after]
+            if oid in after or not open_ones:
+                after.setdefault(oid, any(after[parent] for parent in parents))
+                todo.pop()
+            else:
+                todo += open_ones
+    return [info for info in commits if after[info.id] and info.id != change]
+
+
+def _asides(repo: Repository, tip: str) -> list[Aside]:
+    found = []
+    for entry in repo.files(FOLDER, tip):
+        try:
+            found.append(parse_aside(repo.blob(entry.oid), entry.path))
+        except CompanionProblem:
+            continue  # such a file sets nothing aside; it is named when a prompt is made
+    return found

@@ -1,0 +1,218 @@
+"""Merging a branch into the one that is talked on: talk by talk, persona and memory by lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from perdure.chat.clock import now
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import Left, left
+from perdure.companion.merging import is_chunk, merge_conversations
+from perdure.companion.names import title_from
+from perdure.companion.summaries import is_summary, merge_summaries
+from perdure.history import merging
+from perdure.history.merge_planning import (
+    FileConflict,
+    MergePlan,
+    Resolver,
+    ThreeWay,
+    plan_merge,
+)
+from perdure.history.merging import OpenMerge
+from perdure.history.operations import Operation
+
+
+def _claims(path: str) -> bool:
+    return is_chunk(path) or is_summary(path)
+
+
+def _merge(
+    files: Sequence[ThreeWay], read: Callable[[str], ThreeWay]
+) -> Mapping[str, bytes | None]:
+    """Conversations and their summaries: neither comes to a conflict."""
+    talk = merge_conversations([file for file in files if is_chunk(file.path)], read)
+    return {**talk, **merge_summaries(file for file in files if not is_chunk(file.path))}
+
+
+RESOLVER = Resolver(_claims, _merge)
+_TALK = ("conversations/", "alternatives/")
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPlan:
+    """What a merge will do. ``brings``: what is only on the other branch."""
+
+    plan: MergePlan
+    brings: Left
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        plan = self.plan
+        if plan.kind == "nothing":
+            return [f"All of {plan.name} is on {plan.branch} already."]
+        lines = [f"Merges {plan.name} into {plan.branch}: {self.brings}."]
+        talk = sum(change.path.startswith(_TALK) for change in plan.changes)
+        other = [c.path for c in plan.changes if not c.path.startswith(_TALK)]
+        if talk:
+            lines.append("Conversations come together; none is lost, and none conflicts.")
+        conflicts = {conflict.path for conflict in plan.conflicts}
+        lines += [f"  changes {path}" for path in other if path not in conflicts]
+        if plan.conflicts:
+            lines.append("Both sides have changed these in different ways:")
+            for conflict in plan.conflicts:
+                lines += _conflict_lines(conflict)
+            lines.append(f"Until that is settled, she talks on as she is on {plan.branch}.")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        plan = self.plan
+        return {
+            "kind": plan.kind,
+            "branch": plan.branch,
+            "merges": plan.name,
+            "commit": plan.theirs,
+            "brings": self.brings.record(),
+            "files": [change.path for change in plan.changes],
+            "conflicts": [conflict_record(conflict) for conflict in plan.conflicts],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of a merge: an entry in the log of operations, or files to be settled."""
+
+    plan: JoinPlan
+    operation: Operation | None
+    conflicts: tuple[FileConflict, ...]
+
+
+def _conflict_lines(conflict: FileConflict) -> list[str]:
+    match conflict.kind:
+        case "text":
+            lines = [f"  {conflict.path}" + (" (no marks are left in it)" * conflict.settled)]
+            for ours, theirs in conflict.pairs:
+                lines += [f"      here:  {_head(ours)}", f"      there: {_head(theirs)}"]
+            return lines
+        case "removed":
+            return [f"  {conflict.path}: taken away on one side, changed on the other"]
+        case _:
+            return [f"  {conflict.path}: no text, and different on both sides"]
+
+
+def _head(lines: bytes) -> str:
+    return title_from(lines.decode("utf-8", "replace"), 60) or "(nothing)"
+
+
+def conflict_record(conflict: FileConflict) -> dict[str, object]:
+    """As plain data."""
+    return {
+        "file": conflict.path,
+        "kind": conflict.kind,
+        "settled": conflict.settled,
+        "sides": [
+            {"here": ours.decode("utf-8", "replace"), "there": theirs.decode("utf-8", "replace")}
+            for ours, theirs in conflict.pairs
+        ],
+    }
+
+
+def plan_join(helm: Helm, name: str) -> JoinPlan:
+    """What merging a branch would do. It need not be a branch: any revision goes.
+
+    Raises:
+        CannotSteer: no branch is checked out.
+        UnknownRevision: there is no such branch.
+        CannotMerge: the two have no common past here.
+    """
+    _ = helm.branch
+    plan = plan_merge(helm.repo, name, resolver=RESOLVER)
+    return JoinPlan(plan, left(helm.repo, plan.theirs, [plan.ours]))
+
+
+def join(helm: Helm, name: str) -> Joined:
+    """Merge a branch into the one that is checked out.
+
+    Without conflicts it is one commit. With conflicts it stays open, as git leaves one, until
+    `conclude` or `give_up`, or ``git commit`` and ``git merge --abort``.
+
+    Raises:
+        UnsavedEdits: files with edits are in the way; with conflicts also anything staged.
+        Unfinished: a merge or the like is open already.
+        CannotMerge, UnknownRevision, Busy: nothing was changed.
+    """
+    helm.take_edits()
+    before = plan_join(helm, name)
+    done = merging.merge(helm.repo, name, author=helm.author, resolver=RESOLVER, at=now())
+    return Joined(JoinPlan(done.plan, before.brings), done.operation, done.plan.conflicts)
+
+
+def opened(helm: Helm) -> OpenMerge | None:
+    """The merge that is open here, whoever began it."""
+    return merging.open_merge(helm.repo)
+
+
+def open_says(found: OpenMerge, branch: str) -> list[str]:
+    """What an open merge waits for, and the next steps."""
+    waits = [conflict for conflict in found.conflicts if not conflict.settled]
+    lines = [f"A merge of {found.theirs[:10]} into {branch} is open."]
+    for conflict in found.conflicts:
+        lines += _conflict_lines(conflict)
+    if waits:
+        lines += [
+            "Open each file, keep the lines that shall stay, take the marks out; or take one side",
+            "whole: perdure merge --ours FILE, or --theirs FILE.",
+        ]
+    lines += [
+        "Then: perdure merge --continue (or git commit). To give it up: perdure merge --abort",
+        f"Until then she talks on as she is on {branch}.",
+    ]
+    return lines
+
+
+def _need_open(helm: Helm) -> OpenMerge:
+    found = opened(helm)
+    if found is None:
+        raise CannotSteer(
+            "no merge is open",
+            kept="nothing was changed",
+            next_step="perdure log shows whether it was concluded; perdure merge BRANCH begins one",
+        )
+    return found
+
+
+def take_side(helm: Helm, path: str, side: str) -> None:
+    """Settle a file of the open merge with one side's version: ``ours`` or ``theirs``.
+
+    Raises:
+        CannotSteer: no merge is open.
+        HistoryError: the file is not in conflict, or git is writing.
+    """
+    found = _need_open(helm)
+    rev = helm.tip if side == "ours" else found.theirs
+    merging.settle_conflict(helm.repo, path, helm.repo.read(path, rev))
+
+
+def conclude(helm: Helm) -> Operation:
+    """Commit the open merge with the files as they stand.
+
+    Raises:
+        CannotSteer: no merge is open.
+        StillInConflict: files with marks in them, or that one side took away, are not settled.
+        UnsavedEdits, Busy: nothing was changed.
+    """
+    _need_open(helm)
+    return merging.conclude_merge(helm.repo, author=helm.author, at=now())
+
+
+def give_up(helm: Helm) -> None:
+    """Forget the open merge; files are as the branch has them again.
+
+    Raises:
+        CannotSteer: no merge is open.
+        UnsavedEdits: files that the merge had brought were edited since.
+    """
+    _need_open(helm)
+    merging.abort_merge(helm.repo)

@@ -1,0 +1,105 @@
+"""What steering leaves for the next message: a place to go on from, a fresh start, or a refusal.
+
+Light, since every session asks.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from perdure.chat.steering.errors import Archived
+from perdure.companion.ids import TurnId
+from perdure.history import oplog
+from perdure.history.errors import UnknownRevision
+from perdure.history.oplog import Operation
+from perdure.history.repository import Repository
+
+if TYPE_CHECKING:
+    from perdure.companion.settings import CompanionSettings
+
+REOPEN = "perdure archive --reopen"
+NEW = ("Conversation", "new")
+"""Trailer of a revert after which the next message begins a conversation."""
+_TURN_IN_WORDS = re.compile(r"to (\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d{1,9})\b")
+_LOOKED_AT = 50
+"""Commits, or operations, that are looked at."""
+
+
+def refuse_archived(settings: CompanionSettings) -> None:
+    """Raise Archived for a companion in the archive: called before a turn."""
+    if settings.archived:
+        raise Archived(
+            f"{settings.name} is in the archive: she is read, and not talked to.",
+            kept="Nothing was changed",
+            next_step=f"To take her out: {REOPEN}",
+        )
+
+
+def starts_anew(repo: Repository, tip: str) -> bool:
+    """Whether the next message begins a conversation, because of a revert since the last turn."""
+    here: str | None = tip
+    for _ in range(_LOOKED_AT):
+        if here is None:
+            return False
+        info = repo.commit_info(here)
+        parents = repo.parents(here)
+        before = repo.folder_oid("conversations", parents[0]) if parents else None
+        if repo.folder_oid("conversations", here) != before:
+            return False
+        if NEW in info.trailers and info.subject.startswith("revert: "):
+            return True
+        here = parents[0] if parents else None
+    return False
+
+
+def goes_on_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
+    """The turn that the next message on a branch continues, where a rewind or an undo led there.
+
+    None once something was said since, and where nothing was moved: then the usual rules hold.
+
+    Args:
+        repo: the repository.
+        branch: the branch that is talked on.
+        tip: id of its commit.
+    """
+    last = _last_move(repo, branch)
+    if last is None or last.after.commit is None:
+        return None
+    if _talk(repo, last.after.commit) != _talk(repo, tip):
+        return None
+    if last.kind in {"rewind", "visit"}:
+        named = _TURN_IN_WORDS.match(last.says)
+        return TurnId.parse(named[1]) if named else last_turn_at(repo, tip)
+    if last.kind not in {"undo", "redo"}:
+        return None
+    before = last.before.commit
+    moved = before is not None and _talk(repo, before) != _talk(repo, tip)
+    return last_turn_at(repo, tip) if moved else None
+
+
+def _last_move(repo: Repository, branch: str) -> Operation | None:
+    """The newest entry that led to a branch; tags do not count, and going away and back neither."""
+    try:
+        tip = repo.resolve("refs/perdure/ops")
+    except UnknownRevision:
+        return None
+    newest = islice(oplog.walk(tip, repo.commit_info), _LOOKED_AT)
+    led = (e for e in newest if e.before != e.after and e.after.branch == branch)
+    return next((entry for entry in led if entry.kind != "switch"), None)
+
+
+def _talk(repo: Repository, commit: str) -> str | None:
+    return repo.folder_oid("conversations", commit)
+
+
+def last_turn_at(repo: Repository, commit: str) -> TurnId | None:
+    """The last turn as of a commit."""
+    from perdure.chat.placing import last_turn
+    from perdure.chat.transcript import Transcript
+
+    transcript = Transcript(repo, commit)
+    conversation = transcript.last_conversation()
+    last = last_turn(transcript, conversation) if conversation else None
+    return TurnId(conversation.id, last.number) if conversation and last else None

@@ -1,0 +1,140 @@
+"""Another answer to a turn: where it stands, or, further up, on a branch that begins there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.chat.errors import UnknownTurn
+from perdure.chat.in_place import Spot, find_spot
+from perdure.chat.moments import Progress
+from perdure.chat.naming import find_turn
+from perdure.chat.placing import last_turn
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import left
+from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
+from perdure.chat.transcript import Transcript
+from perdure.chat.turn_commits import commit_of_turn
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.names import title_from
+from perdure.companion.rewriting import answers
+from perdure.companion.turns import Turn
+from perdure.history.branches import free_name
+from perdure.history.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class AgainPlan:
+    """Where another answer to a turn goes.
+
+    Attributes:
+        turn: the turn.
+        words: its first words.
+        rewind: how the branch begins that it goes on; None: it stays on this one, in place.
+    """
+
+    turn: TurnId
+    words: str
+    rewind: RewindPlan | None
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        if self.rewind is None:
+            what = f"Another answer to {self.turn} “{self.words}”"
+            return [f"{what}; the one that stands now is kept beside it."]
+        return [f"{self.turn} “{self.words}” is not the last word here.", *self.rewind.says()]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        rewind = self.rewind.record() if self.rewind else None
+        return {"turn": str(self.turn), "in_place": rewind is None, "rewind": rewind}
+
+
+def name_turn(transcript: Transcript, name: str) -> TurnId:
+    """The turn that people call so. Raises UnknownTurn."""
+    turn = find_turn(transcript, name.strip())
+    if turn is None:
+        raise UnknownTurn(
+            f"{name!r} names no turn here.",
+            next_step="Give @ (the last one), @-3, a number of the last conversation, or an id",
+        )
+    return turn
+
+
+def plan_again(
+    helm: Helm,
+    where: str = "@",
+    name: str = "",
+    *,
+    own: ConversationId | None = None,
+    progress: Progress | None = None,
+) -> AgainPlan:
+    """Where another answer to a turn would go.
+
+    Args:
+        helm: the companion.
+        where: a turn's name.
+        name: of the branch, where one has to begin; a generated one without.
+        own: the conversation that is talked in; without one, the newest.
+        progress: told while an index of the history is made.
+
+    Raises:
+        UnknownTurn: there is no such turn.
+        CannotSteer: no branch is checked out.
+        CompanionProblem: the turn's file is damaged; names file and line.
+    """
+    repo, tip = helm.repo, helm.tip
+    transcript = Transcript(repo, tip)
+    turn_id = name_turn(transcript, where)
+    spot = spot_of(repo, transcript, turn_id)
+    words = head_of(spot.turn)
+    newest = transcript.last_conversation()
+    is_newest = newest is not None and turn_id.conversation in {newest.id, own}
+    if spot.is_last and is_newest:
+        _ = helm.branch
+        return AgainPlan(turn_id, words, None)
+    if turn_id.number == 0:
+        rewind = _before(helm, turn_id, name, progress)
+    else:
+        rewind = plan_rewind(helm, str(turn_id), name, progress)
+    return AgainPlan(turn_id, words, rewind)
+
+
+def spot_of(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot:
+    """Where a turn stands. Raises UnknownTurn, or CompanionProblem for a damaged file."""
+    spot = find_spot(repo, transcript, turn_id)
+    if spot is None:
+        raise UnknownTurn(f"there is no turn {turn_id} here.", kept="Nothing was changed")
+    answers(spot.files, turn_id.number)
+    return spot
+
+
+def head_of(turn: Turn, cells: int = 48) -> str:
+    """The first words of a turn."""
+    said = turn.message or (turn.replies[0] if turn.replies else None)
+    return title_from(said.text, cells) if said else ""
+
+
+def _before(helm: Helm, turn_id: TurnId, name: str, progress: Progress | None) -> RewindPlan:
+    """A branch that begins before a conversation did: its greeting came with the first turn."""
+    repo = helm.repo
+    first = commit_of_turn(repo, helm.tip, turn_id, progress)
+    parents = repo.parents(first.id) if first else ()
+    if not parents:
+        raise CannotSteer(
+            "nothing stands before that greeting to begin a branch at", kept="nothing was changed"
+        )
+    return RewindPlan(
+        Place(None, parents[0]),
+        "",
+        name or free_name(repo, helm.generated("rewind")),
+        helm.branch,
+        left(repo, helm.tip, [parents[0]]),
+    )
+
+
+def last_word(transcript: Transcript, conversation: ConversationId | None) -> str:
+    """Name of the last turn of a conversation, or of all; ``@`` where there is none."""
+    found = transcript.find(conversation) if conversation else None
+    last = last_turn(transcript, found) if found else None
+    return f"{found.id}/{last.number}" if found and last else "@"

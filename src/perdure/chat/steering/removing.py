@@ -1,0 +1,188 @@
+"""Remove: the whole folder goes to the trash, once a copy elsewhere is proven or the name typed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from perdure.chat.clock import now
+from perdure.chat.steering.archiving import proven_copy
+from perdure.chat.steering.errors import CannotSteer, NotProven
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import Left, left
+from perdure.history.bundling import shared_refs
+from perdure.history.disk import KernelLock
+from perdure.history.errors import storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePlan:
+    """What removing will do.
+
+    Attributes:
+        name: what the companion is called.
+        path: her folder.
+        trash: where it goes.
+        copy: a proven copy of everything, None without one.
+        left: what the current branch has.
+        edits: files with edits that are in no commit; they go to the trash with the folder.
+    """
+
+    name: str
+    path: Path
+    trash: Path
+    copy: Path | None
+    left: Left
+    edits: int
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        lines = [f"Moves {self.path} to {self.trash}: {self.left}."]
+        if self.edits:
+            lines.append(f"{self.edits} file(s) with edits in no commit go with it.")
+        if self.copy is not None:
+            lines.append(f"A copy of everything is in {self.copy}; it was read and compared.")
+        else:
+            lines.append("No copy of everything is known. perdure archive makes one.")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "trash": str(self.trash),
+            "copy": str(self.copy) if self.copy else None,
+            "left": self.left.record(),
+            "edits": self.edits,
+        }
+
+
+def plan_remove(helm: Helm, home: Path) -> RemovePlan:
+    """What removing would do.
+
+    Args:
+        helm: the companion.
+        home: the folder of companions; its ``.trash`` is used where the platform's cannot be.
+
+    Raises:
+        CannotSteer: no trash is on the same disk, or another work tree belongs to her.
+    """
+    repo = helm.repo
+    if (repo.path / ".git").is_file() or any((repo.git_dir / "worktrees").glob("*")):
+        raise CannotSteer(
+            "this companion has more than one work tree",
+            kept="nothing was changed",
+            next_step="git worktree list, and git worktree remove the others",
+        )
+    tips = [oid for name, oid in shared_refs(repo).items() if name.startswith("refs/heads/")]
+    has = left(repo, tips[0], [], most=100_000) if len(tips) == 1 else _all_of(helm, tips)
+    edits = len(repo.diff(None, None)) if repo.head().commit else 0
+    return RemovePlan(
+        helm.settings.name, repo.path, _place(repo.path, home), proven_copy(repo), has, edits
+    )
+
+
+def _all_of(helm: Helm, tips: list[str]) -> Left:
+    found = [left(helm.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
+    return Left(
+        sum(each.turns for each in found),
+        sum(each.persona for each in found),
+        sum(each.other for each in found),
+        all(each.is_all for each in found),
+    )
+
+
+def check_agreed(plan: RemovePlan, typed: str) -> None:
+    """Raise NotProven without a proven copy and without the name, typed."""
+    if plan.copy is None and typed != plan.name:
+        raise NotProven(
+            f"no copy of everything is proven, and {plan.name!r} was not typed",
+            kept="nothing was changed",
+            next_step="make a copy with: perdure archive; or remove her all the same with: perdure "
+            f"remove {plan.path.name} --typed {plan.name!r}",
+        )
+
+
+def remove(helm: Helm, plan: RemovePlan) -> Path:
+    """Do what a plan says; the place in the trash.
+
+    Raises:
+        CannotSteer: a chat is open.
+        StorageFull, ReadOnly, WriteFailed: nothing was changed.
+    """
+    repo = helm.repo
+    if _in_use(repo.state_dir):
+        raise CannotSteer(
+            f"a chat with {plan.name} is open",
+            kept="nothing was changed",
+            next_step="close it, and repeat",
+        )
+    repo.close()
+    with storage_errors("moving the folder to the trash"):
+        plan.trash.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_info(plan)
+        plan.path.rename(plan.trash)
+    return plan.trash
+
+
+def _in_use(state: Path) -> bool:
+    """Whether another process has a journal or a conversation of this companion open."""
+    for path in [*(state / "journals").glob("*.journal"), *(state / "leases").glob("*")]:
+        lock = KernelLock(path)
+        if not lock.try_take():
+            return True
+        lock.release()
+    return False
+
+
+# The trash
+
+
+def _place(path: Path, home: Path) -> Path:
+    """A free place in the platform's trash, or in ours, on the same disk: a rename, no copy."""
+    device = path.stat().st_dev
+    name = f"{path.name}-{now():%Y%m%d-%H%M%S}"
+    for folder in (*_platform_trash(), home / ".trash"):
+        near = next(each for each in (folder, *folder.parents) if each.exists())
+        if near.stat().st_dev == device and os.access(near, os.W_OK):
+            return _free(folder, name)
+    raise CannotSteer(
+        f"there is no trash on the disk of {path}",
+        kept="nothing was changed",
+        next_step="move the folder away yourself",
+    )
+
+
+def _free(folder: Path, name: str) -> Path:
+    """``name`` there, or it with the first number that nothing in the trash has."""
+    place, number = folder / name, 2
+    while place.exists() or _info(place).exists():
+        place, number = folder / f"{name}-{number}", number + 1
+    return place
+
+
+def _info(place: Path) -> Path:
+    return place.parent.parent / "info" / f"{place.name}.trashinfo"
+
+
+def _platform_trash() -> list[Path]:
+    """The user's trash: freedesktop.org's specification 1.0, or macOS's."""
+    if sys.platform == "darwin":
+        return [Path.home() / ".Trash"]
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return [Path(data) / "Trash" / "files"]
+
+
+def _write_info(plan: RemovePlan) -> None:
+    """What file managers need to put the folder back where it was."""
+    if plan.trash.parent.name != "files":
+        return
+    info = _info(plan.trash)
+    info.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = f"[Trash Info]\nPath={quote(str(plan.path))}\nDeletionDate={now():%Y-%m-%dT%H:%M:%S}\n"
+    with info.open("x", encoding="utf-8") as file:
+        file.write(text)

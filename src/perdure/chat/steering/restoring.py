@@ -1,0 +1,143 @@
+"""Restore: bring files back as they were at some time. Talk is not brought back this way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from perdure.chat.steering.errors import CannotRestore
+from perdure.chat.steering.helm import Helm
+from perdure.history.repository import Change, CommitInfo, Repository
+
+_KINDS = {
+    "persona": "persona",
+    "lore": "lore",
+    "memory": "memory",
+    "backends": "backend",
+    "backends.lock": "backend",
+    "probes": "probe",
+}
+_TALK = {"conversations", "alternatives"}
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """What a restore will do: files afterwards, as of a commit."""
+
+    commit: CommitInfo
+    at: str
+    changes: tuple[Change, ...]
+    returns: tuple[str, ...]
+    """Paths that are not there now."""
+    tip: str
+    """The commit that all this was thought out from."""
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Paths that were not there then, and go."""
+        return tuple(change.path for change in self.changes if change.content is None)
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        info = self.commit
+        lines = [f"As of {info.id[:10]} “{info.subject}” ({info.at:%d %b %Y %H:%M}):"]
+        for change in self.changes:
+            what = "changes"
+            if change.content is None:
+                what = "removes (it was not there then)"
+            elif change.path in self.returns:
+                what = "brings back"
+            lines.append(f"  {what} {change.path}")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "commit": self.commit.id,
+            "files": [change.path for change in self.changes],
+            "removed": list(self.removed),
+            "returns": list(self.returns),
+        }
+
+
+def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> RestorePlan:
+    """What bringing files back would do.
+
+    Args:
+        helm: the companion.
+        paths: files and folders, from the companion's root.
+        commit: id of the commit as of which they are wanted.
+        at: what the user called it.
+
+    Raises:
+        CannotRestore: talk, a path that is neither here nor there, or nothing to do.
+    """
+    repo, tip = helm.repo, helm.tip
+    changes: dict[str, Change] = {}
+    returns = []
+    for path in paths:
+        for name, then, current in _files(repo, path, commit, tip, at):
+            if then != current:
+                content = repo.blob(then) if then else None
+                changes[name] = Change(name, content)
+                if current is None:
+                    returns.append(name)
+    if not changes:
+        raise CannotRestore(
+            f"{', '.join(paths)}: the same now as at {at}", kept="nothing was changed"
+        )
+    ordered = tuple(changes[name] for name in sorted(changes))
+    return RestorePlan(repo.commit_info(commit), at, ordered, tuple(sorted(returns)), tip)
+
+
+def _files(
+    repo: Repository, path: str, commit: str, tip: str, at: str
+) -> list[tuple[str, str | None, str | None]]:
+    """Each file at or below a path with its blob then and now."""
+    if path.partition("/")[0] in _TALK:
+        raise CannotRestore(
+            f"{path} is talk, which is not brought back file by file",
+            kept="nothing was changed",
+            next_step="to talk on from then: perdure rewind; to correct words: perdure edit; to "
+            "take back what you did last: perdure undo",
+        )
+    then = {entry.path: entry.oid for entry in repo.files(path, commit)}
+    current = {entry.path: entry.oid for entry in repo.files(path, tip)}
+    if not then and not current:
+        raise CannotRestore(
+            f"there is no {path or 'file'}, neither now nor at {at}",
+            kept="nothing was changed",
+            next_step=f"perdure log {path} shows when it was there",
+        )
+    names = sorted(then.keys() | current.keys())
+    found = [(name, then.get(name), current.get(name)) for name in names]
+    return [row for row in found if row[0].partition("/")[0] not in _TALK]
+
+
+def restore(helm: Helm, plan: RestorePlan) -> list[str]:
+    """Do what a plan says: one commit for each concern; their ids.
+
+    Raises:
+        CannotSteer: a file has an edit that is in no commit.
+        CompanionProblem: settings or a manifest as of then cannot be read by this version.
+        HistoryError: nothing more was changed.
+    """
+    kinds = sorted(plan.changes, key=lambda change: (_kind(change.path), change.path))
+    made = []
+    for kind, group in groupby(kinds, key=lambda change: _kind(change.path)):
+        changes = list(group)
+        names = [change.path.partition("/")[2] or change.path for change in changes]
+        shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        message = (
+            f"{kind}: {shown} as of {plan.commit.at:%Y-%m-%d %H:%M}\n\n"
+            f"Restored from commit {plan.commit.id}.\n"
+        )
+        made.append(helm.commit(changes, message, plan.tip))
+    return made
+
+
+def _kind(path: str) -> str:
+    if path.startswith("memory/aside/"):
+        return "aside"
+    return _KINDS.get(path.partition("/")[0], "companion")

@@ -1,0 +1,251 @@
+"""Revert: take back one change of persona, lore, memory or settings, and keep the talk since.
+
+File by file, three ways: the change is the common past, the files as they are now one side, the
+files before the change the other. So later edits of other lines stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perdure.chat.steering.errors import CannotRevert
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
+from perdure.chat.steering.made_under import made_under
+from perdure.chat.steering.next_message import NEW
+from perdure.chat.steering.setting_aside import as_ranges
+from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
+from perdure.companion.ids import TurnId
+from perdure.history.reach import Reach
+from perdure.history.repository import Change, CommitInfo, FileChange, Repository
+from perdure.history.textmerge import Conflict, merge_text
+
+_TALK = ("conversations/", "alternatives/")
+_VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")
+_BULLET = (b"- ", b"* ", b"+ ")
+_SILENT = ("memory/aside/", "memory/summaries/", "memory/review/", "backends.lock/")
+
+
+@dataclass(frozen=True, slots=True)
+class RevertPlan:
+    """What a revert will do.
+
+    Attributes:
+        commit: the change that is taken back.
+        changes: the files afterwards.
+        talk: files of conversations that the commit touched too; they stay as they are.
+        turns: turns that were answered under the change, oldest first, without those set aside.
+        tip: the commit that all this was thought out from.
+        memory: facts and summaries that were made from those turns.
+    """
+
+    commit: CommitInfo
+    changes: tuple[Change, ...]
+    talk: tuple[str, ...]
+    turns: tuple[TurnId, ...]
+    tip: str
+    memory: MadeFrom = NOTHING
+
+    @property
+    def ranges(self) -> tuple[TurnRange, ...]:
+        """The turns as ranges within conversations."""
+        return as_ranges(self.turns)
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        info = self.commit
+        lines = [f"Takes back {info.id[:10]} “{info.subject}” ({info.at:%d %b %Y %H:%M})."]
+        lines += [
+            f"  {'removes' if change.content is None else 'changes'} {change.path}"
+            for change in self.changes
+        ]
+        if self.talk:
+            lines.append(f"The talk in that commit stays: {', '.join(self.talk)}.")
+        if self.turns:
+            count = len(self.turns)
+            lines.append(
+                f"{count} turn{' was' if count == 1 else 's were'} answered under it: "
+                f"{', '.join(map(str, self.ranges))}."
+            )
+            lines += self.memory.says()
+        else:
+            lines.append("No turn was answered under it.")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "commit": self.commit.id,
+            "subject": self.commit.subject,
+            "files": [change.path for change in self.changes],
+            "removed": [change.path for change in self.changes if change.content is None],
+            "turns": [str(turn) for turn in self.turns],
+            **self.memory.record(),
+        }
+
+
+def plan_revert(helm: Helm, commit: str) -> RevertPlan:
+    """What taking back a commit would do.
+
+    Args:
+        helm: the companion.
+        commit: id of the commit.
+
+    Raises:
+        CannotRevert: a turn, a merge, the first commit, one of another branch, one of which nothing
+            is left, or one whose lines were changed since; each says what to do instead.
+    """
+    repo = helm.repo
+    info = repo.commit_info(commit)
+    tip = helm.tip
+    parents = _checked(repo, info, tip)
+    files = repo.changed(info.id)
+    talk = tuple(file.path for file in files if file.path.startswith(_TALK))
+    rest = [file for file in files if not file.path.startswith(_TALK)]
+    if not rest:
+        raise _no_talk(info)
+    changes = [
+        Change(file.path, content)
+        for file in rest
+        if (content := _without(repo, info, file, tip)) != repo.read(file.path, tip)
+    ]
+    if not changes:
+        raise CannotRevert(
+            f"nothing of {_named(info)} is left in the files",
+            kept="nothing was changed",
+            next_step="perdure log shows what was done since",
+        )
+    heard = any(file.path.startswith(_VOICE) and not file.path.startswith(_SILENT) for file in rest)
+    turns = made_under(repo, parents, info.id, tip) if heard else ()
+    reason = f"Answered under “{info.subject}”, which was reverted."
+    memory = made_from(repo, tip, as_ranges(turns), reason)
+    return RevertPlan(info, tuple(changes), talk, turns, tip, memory)
+
+
+def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
+    """The commit's parents: exactly one. Raises CannotRevert."""
+    parents = repo.parents(info.id)
+    if len(parents) > 1:
+        raise CannotRevert(
+            f"{_named(info)} is a merge: it joined two lines, and has no change of its own",
+            kept="nothing was changed",
+            next_step="take back a change that it brought, or talk on from before with: "
+            "perdure rewind",
+        )
+    if not parents:
+        raise CannotRevert(
+            f"{_named(info)} is where this history begins", kept="nothing was changed"
+        )
+    if not Reach(repo.commit_info).is_ancestor(info.id, tip):
+        raise CannotRevert(
+            f"{_named(info)} is not on this branch",
+            kept="nothing was changed",
+            next_step="perdure switch to a branch that has it",
+        )
+    return parents
+
+
+def _no_talk(info: CommitInfo) -> CannotRevert:
+    turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
+    return CannotRevert(
+        f"{_named(info)} is talk, and later words answer to it",
+        kept="nothing was changed",
+        next_step="to talk on from before it: perdure rewind; to keep it out of prompts: perdure "
+        f"aside {turn}; to correct its words: perdure edit {turn}; to take back the last turn: "
+        "perdure undo",
+    )
+
+
+def _named(info: CommitInfo) -> str:
+    return f"{info.id[:10]} “{info.subject}”"
+
+
+def _without(repo: Repository, info: CommitInfo, file: FileChange, tip: str) -> bytes | None:
+    """A file as it is now without what a commit did to it. Raises CannotRevert."""
+    before = repo.blob(file.old_oid) if file.old_oid else None
+    after = repo.blob(file.new_oid) if file.new_oid else None
+    current = repo.read(file.path, tip)
+    if current == after:
+        return before
+    if current == before:
+        return current
+    if before is not None and after is not None and current is not None:
+        merged = merge_text(after, current, before)
+        is_text = b"\0" not in current + before + after
+        if is_text and not isinstance(merged, Conflict):
+            return merged.content
+    if file.path.startswith("memory/facts/"):
+        return _set_of_lines(before or b"", after or b"", current or b"")
+    if file.path.startswith("memory/review/"):
+        return current  # other proposals were answered since: what was answered stays so
+    raise _changed_since(repo, info, file.path, tip)
+
+
+def _set_of_lines(before: bytes, after: bytes, current: bytes) -> bytes | None:
+    """Facts are a set of lines: those that came go, those that went come back. None: no file."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    came = {line for line in set(new) - set(old) if line.startswith(_BULLET)}
+    went = [line for line in old if line.startswith(_BULLET) and line not in new]
+    head = current or b"".join(line for line in old if not line.startswith(_BULLET))
+    kept = [line for line in head.splitlines(keepends=True) if line not in came]
+    if kept and not kept[-1].endswith(b"\n"):
+        kept[-1] += b"\n"
+    lines = [*kept, *(line for line in went if line not in kept)]
+    return b"".join(lines) if any(line.startswith(_BULLET) for line in lines) else None
+
+
+def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> CannotRevert:
+    later = next(iter(repo.log(rev=tip, paths=[path], limit=1)), None)
+    by = f" by {_named(later)}" if later and later.id != info.id else ""
+    return CannotRevert(
+        f"the lines of {path} that {_named(info)} changed were changed again{by}",
+        kept="nothing was changed",
+        next_step=f"revert the later one first, or edit {path} by hand: "
+        f"perdure diff {info.id[:10]}~1 {info.id[:10]} shows what it changed",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """What a revert made. ``aside``: commit that set the turns aside, "" without one."""
+
+    commit: str
+    aside: str
+
+
+def revert(helm: Helm, plan: RevertPlan, then: str = "keep") -> Reverted:
+    """Do what a plan says.
+
+    Args:
+        helm: the companion.
+        plan: the plan.
+        then: ``keep`` the turns in the prompt, begin a ``new`` conversation with the next message,
+            or set the turns ``aside``, and the facts learned from them, as a commit of its own.
+
+    Raises:
+        CannotSteer, CompanionProblem, HistoryError: nothing was changed.
+    """
+    info = plan.commit
+    trailer = f"\n{NEW[0]}: {NEW[1]}\n" if then == "new" else ""
+    message = f"revert: {info.subject}\n\nThis reverts commit {info.id}.\n{trailer}"
+    commit = helm.commit(plan.changes, message, plan.tip)
+    aside = ""
+    if then == "aside" and plan.turns:
+        reason = f"Answered under “{info.subject}”, which was reverted."
+        aside = set_aside(helm, plan.ranges, reason, plan.memory.away)
+    return Reverted(commit, aside)
+
+
+def set_aside(
+    helm: Helm, ranges: Sequence[TurnRange], reason: str, facts: Sequence[Change] = ()
+) -> str:
+    """Commit that turns are kept out of prompts, with files for facts; the commit's id."""
+    changes = [
+        Change(aside_path(turns), render_aside(Aside((turns,), reason=reason))) for turns in ranges
+    ]
+    count = sum(turns.last - turns.first + 1 for turns in ranges)
+    what = f"{count} turn{'s' * (count != 1)}"
+    if facts:
+        what += f" and {len(facts)} fact{'s' * (len(facts) != 1)}"
+    return helm.commit([*changes, *facts], f"aside: {what}\n\n{reason}\n")

@@ -1,0 +1,201 @@
+"""Rewind: talk on from an earlier turn, on a branch of its own. The line it leaves keeps its name.
+
+The entry in the log of operations names the turn, and `next_message` finds it there: so the next
+message begins a conversation that ``continues:`` that turn, however long ago it was said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perdure.chat.clock import now
+from perdure.chat.errors import UnknownTurn
+from perdure.chat.moments import Progress, resolve_moment
+from perdure.chat.naming import find_turn_at
+from perdure.chat.newest import turns_of
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import Left, left
+from perdure.chat.steering.next_message import last_turn_at
+from perdure.chat.turn_commits import commit_of_turn
+from perdure.companion.ids import TurnId
+from perdure.companion.names import title_from
+from perdure.history.errors import UnknownRevision
+from perdure.history.repository import Repository
+
+if TYPE_CHECKING:
+    from perdure.history.operations import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A turn and the commit as of which it is the last word."""
+
+    turn: TurnId | None
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RewindPlan:
+    """What a rewind will do.
+
+    Attributes:
+        place: where it goes.
+        words: first words of the turn there, "" where nothing was said yet.
+        name: the new branch.
+        leaves: the branch that is left, and keeps all that is on it.
+        left: what is only there.
+        later: turns of the same conversation that came in the same commit, as imports do. They are
+            in the files, and not in the prompt.
+    """
+
+    place: Place
+    words: str
+    name: str
+    leaves: str
+    left: Left
+    later: int = 0
+
+    def says(self) -> list[str]:
+        """One sentence a line, for the user to read beforehand."""
+        where = f"{self.place.turn} “{self.words}”" if self.place.turn else self.place.commit[:10]
+        lines = [f"Goes on from {where}, on the new branch {self.name}."]
+        if self.left:
+            lines.append(f"The branch {self.leaves} keeps what came after: {self.left}.")
+        else:
+            lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
+        if self.later:
+            lines.append(
+                f"{self.later} later turns came in the same commit: they stay in the files, "
+                "and out of the prompt."
+            )
+        lines.append("Persona and memory are as they were then.")
+        return lines
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "turn": str(self.place.turn) if self.place.turn else None,
+            "commit": self.place.commit,
+            "branch": self.name,
+            "leaves": self.leaves,
+            "left": self.left.record(),
+            "later": self.later,
+        }
+
+
+def find_place(repo: Repository, text: str, progress: Progress | None = None) -> Place:
+    """The place that ``@``, ``@-3``, ``7``, a piece of a turn's id, a date or a revision names.
+
+    A date means the last word of that day, a revision the last word as of that commit.
+
+    Raises:
+        UnknownTurn, UnknownMoment, UnknownRevision: it names nothing here.
+    """
+    name = text.strip()
+    tip = repo.resolve("HEAD")
+    trouble: UnknownTurn | None = None
+    whole = _whole_id(name)
+    # A whole id is no date, and need not be read as one.
+    if whole or name.startswith("@") or not _is_date(name):
+        try:
+            turn = whole or find_turn_at(repo, tip, name, progress)
+            if turn is not None:
+                return Place(turn, _as_of(repo, tip, turn, progress))
+        except UnknownTurn as error:
+            trouble = error
+    try:
+        commit = resolve_moment(repo, name, None, now(), progress)
+    except (UnknownTurn, UnknownRevision):
+        raise (trouble or UnknownTurn(f"{text!r} names no turn here.")) from None
+    return Place(last_turn_at(repo, commit), commit)
+
+
+def _is_date(name: str) -> bool:
+    from perdure.history.dates import parse_date
+
+    return parse_date(name, now()) is not None
+
+
+def _whole_id(name: str) -> TurnId | None:
+    try:
+        return TurnId.parse(name)
+    except ValueError:
+        return None
+
+
+def _as_of(repo: Repository, tip: str, turn: TurnId, progress: Progress | None) -> str:
+    """The newest commit of a turn before anything followed it: an answer may have come later."""
+    first = commit_of_turn(repo, tip, turn, progress)
+    if first is None:
+        raise UnknownTurn(f"no commit here added the turn {turn}.")
+    later = repo.timeline(progress).turn(tip, str(turn))
+    if len(later) < 2 or last_turn_at(repo, first.id) != turn:
+        return first.id
+    return next(
+        (info.id for info in reversed(later) if last_turn_at(repo, info.id) == turn),
+        first.id,
+    )
+
+
+def plan_rewind(
+    helm: Helm, where: str, name: str = "", progress: Progress | None = None
+) -> RewindPlan:
+    """What going on from a place would do.
+
+    Args:
+        helm: the companion.
+        where: as `find_place` takes it.
+        name: the new branch's name; a generated one without.
+        progress: told while an index of the history is made.
+
+    Raises:
+        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        CannotSteer: no branch is checked out, or the place is where one stands already.
+    """
+    repo, leaves, tip = helm.repo, helm.branch, helm.tip
+    place = find_place(repo, where, progress)
+    turn, later = None, 0
+    if place.turn is not None:
+        turns = turns_of(repo, place.commit, place.turn.conversation, progress)
+        turn = next((each for each in turns if each.number == place.turn.number), None)
+        later = turns[-1].number - place.turn.number if turns else 0
+    if place.commit == tip and not later:
+        raise CannotSteer(
+            f"{where} is the last word here already",
+            kept="nothing was changed",
+            next_step="just talk on; a second line from here is begun with: "
+            "perdure branch NAME, and perdure switch NAME",
+        )
+    said = turn.message or (turn.replies[0] if turn.replies else None) if turn else None
+    return RewindPlan(
+        place,
+        title_from(said.text) if said else "",
+        name or repo.free_branch(helm.generated("rewind")),
+        leaves,
+        left(repo, tip, [place.commit]),
+        later,
+    )
+
+
+def rewind(helm: Helm, plan: RewindPlan) -> Operation:
+    """Do what a plan says; one entry in the log of operations.
+
+    Raises:
+        BadPath: the branch's name is taken, or git would not take it.
+        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
+    """
+    from perdure.history.branches import start_branch
+
+    turn = plan.place.turn
+    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
+    return start_branch(
+        helm.repo,
+        plan.name,
+        plan.place.commit,
+        author=helm.author,
+        kind="rewind",
+        says=f"{words}, on {plan.name}",
+        at=now(),
+    )

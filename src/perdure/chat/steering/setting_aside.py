@@ -1,0 +1,217 @@
+"""Setting turns aside: they stay where they are, and out of prompts, until brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from perdure.chat.asides import Asides, read_asides
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
+from perdure.chat.steering.regenerating import head_of, name_turn
+from perdure.chat.transcript import Transcript
+from perdure.companion.aside import (
+    Aside,
+    TurnRange,
+    aside_path,
+    bring_back,
+    parse_aside,
+    render_aside,
+)
+from perdure.companion.ids import TurnId
+from perdure.history.repository import Change
+
+
+@dataclass(frozen=True, slots=True)
+class AsidePlan:
+    """What setting turns aside, or bringing them back, does.
+
+    Attributes:
+        turns: the turns in question, oldest first.
+        words: first words of the first of them.
+        changes: files afterwards.
+        back: they are brought back.
+        tip: the commit that the plan looked at.
+        memory: facts and summaries that were made from turns that go.
+    """
+
+    turns: tuple[TurnId, ...]
+    words: str
+    changes: tuple[Change, ...]
+    back: bool
+    tip: str
+    memory: MadeFrom = NOTHING
+
+    @property
+    def what(self) -> str:
+        """How many turns, and which."""
+        count = len(self.turns)
+        shown = ", ".join(str(one) for one in as_ranges(self.turns))
+        return f"{count} turn{'s' * (count != 1)} ({shown})"
+
+    def says(self) -> list[str]:
+        """One sentence a line."""
+        if self.back:
+            return [f"Brings back {self.what}: they are in prompts again."]
+        return [
+            f"Keeps {self.what} out of prompts, from “{self.words}” on.",
+            "They stay in the history; perdure aside TURN --back brings them back.",
+            *(
+                f"{name}, learned from them, stays a fact: “{words}”. "
+                f"To set it aside too: perdure memory edit {name} --aside"
+                for name, words in self.memory.facts
+            ),
+            *(f"{path} goes out of prompts with them." for path in self.memory.summaries),
+        ]
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "turns": [str(turn) for turn in self.turns],
+            "files": [change.path for change in self.changes],
+            "back": self.back,
+            **self.memory.record(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AsideRow:
+    """One file of what is set aside, with the first words of its first turn."""
+
+    path: str
+    aside: Aside
+    words: str
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {
+            "file": self.path,
+            "turns": [str(one) for one in self.aside.turns],
+            "facts": list(self.aside.facts),
+            "reason": self.aside.reason,
+            "words": self.words,
+        }
+
+
+def as_ranges(turns: Sequence[TurnId]) -> tuple[TurnRange, ...]:
+    """Turns as ranges within conversations."""
+    found: list[TurnRange] = []
+    for turn in turns:
+        last = found[-1] if found else None
+        if last and (turn.conversation, turn.number - 1) == (last.conversation, last.last):
+            found[-1] = replace(last, last=turn.number)
+        else:
+            found.append(TurnRange(turn.conversation, turn.number, turn.number))
+    return tuple(found)
+
+
+def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
+    """The turns that ``TURN`` or ``TURN..TURN`` names, both ends included, oldest first.
+
+    A bare number behind the dots is of the same conversation as what stands before them. A range
+    may go over several conversations, in the order in which they began.
+
+    Raises:
+        UnknownTurn: one of the two names nothing.
+        CannotSteer: the range ends before it begins.
+    """
+    first_name, dots, last_name = text.partition("..")
+    first = name_turn(transcript, first_name)
+    last = first
+    if dots and last_name.strip().isdigit():
+        last = name_turn(transcript, f"{first.conversation}/{last_name.strip()}")
+    elif dots:
+        last = name_turn(transcript, last_name)
+    found = []
+    is_in = False
+    for index, ref in enumerate(transcript.chunks):
+        if not is_in and ref.conversation != first.conversation:
+            continue
+        for turn in transcript.turns(index):
+            here = TurnId(ref.conversation, turn.number)
+            is_in = is_in or here == first
+            if is_in:
+                found.append(here)
+            if here == last and is_in:
+                return found
+    raise CannotSteer(
+        f"{text} ends before it begins",
+        kept="nothing was changed",
+        next_step="give the earlier turn first",
+    )
+
+
+def plan_aside(helm: Helm, text: str, *, back: bool = False, reason: str = "") -> AsidePlan:
+    """What setting turns aside, or bringing them back, would do.
+
+    Args:
+        helm: the companion.
+        text: ``TURN`` or ``TURN..TURN``.
+        back: bring them back.
+        reason: kept with them.
+
+    Raises:
+        UnknownTurn, CannotSteer: there is nothing to do.
+    """
+    tip = helm.tip
+    transcript, asides = Transcript(helm.repo, tip), read_asides(helm.repo, tip)
+    turns = [turn for turn in find_turns(transcript, text) if (turn in asides) == back]
+    if not turns:
+        state = "not set aside" if back else "set aside already"
+        raise CannotSteer(f"{text} is {state}", kept="nothing was changed")
+    first = transcript.turn(turns[0])
+    changes = _back(asides, turns) if back else _away(helm, tip, turns, reason)
+    memory = NOTHING if back else made_from(helm.repo, tip, as_ranges(turns))
+    words = head_of(first) if first else ""
+    return AsidePlan(tuple(turns), words, tuple(changes), back, tip, memory)
+
+
+def _away(helm: Helm, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
+    changes = []
+    for one in as_ranges(turns):
+        path = aside_path(one)
+        there = helm.repo.read(path, tip)
+        before = parse_aside(there, path) if there is not None else Aside(reason=reason)
+        # A file of that name that somebody has changed keeps what it has.
+        aside = replace(before, turns=(*before.turns, one), reason=reason or before.reason)
+        changes.append(Change(path, render_aside(aside)))
+    return changes
+
+
+def _back(asides: Asides, turns: Sequence[TurnId]) -> list[Change]:
+    changes = []
+    ranges = as_ranges(turns)
+    for path, aside in asides.files:
+        left = bring_back(aside, ranges)
+        if left != aside:
+            changes.append(Change(path, render_aside(left) if left else None))
+    return changes
+
+
+def put(helm: Helm, plan: AsidePlan) -> str:
+    """Do what a plan says: one commit by the human; its id.
+
+    Raises:
+        CannotSteer: a file of it has an edit that is in no commit.
+        TipMoved: one of its files was committed to since the plan was made.
+        HistoryError: nothing was changed.
+    """
+    count = len(plan.turns)
+    what = f"{count} turn{'s' * (count != 1)}{' back' * plan.back}"
+    listed = "\n".join(str(one) for one in as_ranges(plan.turns))
+    message = f"aside: {what}, “{plan.words}”\n\n{listed}\n"
+    return helm.commit(plan.changes, message, plan.tip)
+
+
+def rows(helm: Helm) -> list[AsideRow]:
+    """Everything that is set aside, by file."""
+    tip = helm.tip
+    transcript = Transcript(helm.repo, tip)
+    found = []
+    for path, aside in read_asides(helm.repo, tip).files:
+        one = aside.turns[0] if aside.turns else None
+        turn = transcript.turn(TurnId(one.conversation, one.first)) if one else None
+        words = head_of(turn) if turn else (aside.facts[0] if aside.facts else "")
+        found.append(AsideRow(path, aside, words))
+    return found

@@ -1,0 +1,39 @@
+"""Tags: names that stay on one commit."""
+
+from __future__ import annotations
+
+from perdure.chat.clock import now
+from perdure.chat.steering.helm import Helm
+from perdure.history import branches
+from perdure.history.annotating import drop_tag, tag_note, tag_with_note
+from perdure.history.operations import Operation
+
+
+def rows(helm: Helm) -> list[dict[str, str | None]]:
+    """Every tag by name: its commit, the commit's time and subject, its own message."""
+    found: list[dict[str, str | None]] = []
+    for each in branches.tags(helm.repo):
+        info = helm.repo.commit_info(each.commit)
+        note = tag_note(helm.repo, each.name)
+        found.append(
+            {
+                "name": each.name,
+                "commit": each.commit,
+                "at": info.at.isoformat(),
+                "subject": info.subject,
+                "message": note.message.split("\n")[0] if note else None,
+            }
+        )
+    return found
+
+
+def tag(helm: Helm, name: str, commit: str, message: str = "") -> Operation:
+    """Name a commit. Raises BadPath where the tag exists, or git would not take the name."""
+    if message.strip():
+        return tag_with_note(helm.repo, name, commit, message, author=helm.author, at=now())
+    return branches.tag(helm.repo, name, commit, author=helm.author, at=now())
+
+
+def drop(helm: Helm, name: str) -> Operation:
+    """Take a tag away. Raises UnknownRevision."""
+    return drop_tag(helm.repo, name, author=helm.author, at=now())

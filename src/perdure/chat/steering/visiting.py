@@ -1,0 +1,190 @@
+"""Talking to her as she was: a scratch branch that begins at a place in the past.
+
+The entry in the log of operations is all that tells a visit from another branch, so a crash leaves
+nothing half done: the scratch branch is checked out, the next session says so, and every way back
+is an ordinary one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from perdure.chat.clock import now
+from perdure.chat.events import Notice
+from perdure.chat.moments import Progress
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.leaving import Left, left
+from perdure.chat.steering.next_message import refuse_archived
+from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
+from perdure.history import oplog
+from perdure.history.branches import free_name, start_branch
+from perdure.history.errors import BadPath, UnknownRevision
+from perdure.history.operations import Operation, RefMove, perform
+from perdure.history.refs import check_branch
+from perdure.history.repository import Repository
+
+_HEADS = "refs/heads/"
+_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A scratch branch that is checked out.
+
+    Attributes:
+        name: the branch.
+        back: the branch that was left for it.
+        start: the commit at which it begins.
+        says: where it begins, in words.
+    """
+
+    name: str
+    back: str
+    start: str
+    says: str
+
+
+def plan_visit(helm: Helm, where: str, progress: Progress | None = None) -> RewindPlan:
+    """What talking to her as of a turn, date or revision does; nothing is changed.
+
+    Raises:
+        Archived: she is in the archive.
+        CannotSteer: no branch is checked out, a visit is under way already, or nothing was said
+            since that place.
+        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+    """
+    refuse_archived(helm.settings)
+    here = open_visit(helm.repo)
+    if here is not None:
+        raise CannotSteer(
+            f"you are talking with her as she was already, on {here.name}",
+            kept="nothing was changed",
+            next_step=f"go back first with: perdure switch {here.back}",
+        )
+    plan = plan_rewind(helm, where, progress=progress)
+    return replace(plan, name=free_name(helm.repo, helm.generated("visit")))
+
+
+def begin_visit(helm: Helm, plan: RewindPlan) -> Visit:
+    """Check out the scratch branch. What was edited by hand is committed first.
+
+    Raises:
+        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
+    """
+    helm.take_edits()
+    turn = plan.place.turn
+    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
+    start_branch(
+        helm.repo,
+        plan.name,
+        plan.place.commit,
+        author=helm.author,
+        kind="visit",
+        says=f"{words}, on {plan.name}",
+        at=now(),
+    )
+    return Visit(plan.name, plan.leaves, plan.place.commit, words)
+
+
+def open_visit(repo: Repository) -> Visit | None:
+    """The visit whose branch is checked out; None without one."""
+    branch = repo.head().branch
+    if branch is None:
+        return None
+    try:
+        tip = repo.resolve("refs/perdure/ops")
+    except UnknownRevision:
+        return None
+    undone: set[str] = set()
+    cancelled: set[str] = set()
+    for entry in islice(oplog.walk(tip, repo.commit_info), _LOOKED_AT):
+        if entry.redoes:
+            cancelled.add(entry.redoes)
+        elif entry.undoes and entry.id not in cancelled:
+            undone.add(entry.undoes)
+        elif entry.id in undone:
+            continue
+        elif entry.kind == "leave" and entry.before.branch == branch:
+            return None
+        elif entry.kind == "visit" and entry.after.branch == branch and entry.before.branch:
+            start = next((m.new for m in entry.moves if m.ref == f"{_HEADS}{branch}"), None)
+            return Visit(branch, entry.before.branch, start, entry.says) if start else None
+    return None
+
+
+def visit_notice(repo: Repository) -> list[Notice]:
+    """Says that a visit is under way, and how to go back."""
+    visit = open_visit(repo)
+    if visit is None:
+        return []
+    at = repo.commit_info(visit.start).at
+    return [
+        Notice(
+            f"You talk with her as she was on {at:%d %b %Y, %H:%M}, on the branch {visit.name}. "
+            f"{visit.back} stays as it is; go back with: perdure switch {visit.back}"
+        )
+    ]
+
+
+def said_there(helm: Helm, visit: Visit) -> Left:
+    """What came to the scratch branch since it began; nothing where it is gone."""
+    try:
+        tip = helm.repo.resolve(f"{_HEADS}{visit.name}")
+    except UnknownRevision:
+        return Left(0, 0, 0)
+    return left(helm.repo, tip, [visit.start])
+
+
+def end_visit(helm: Helm, visit: Visit, *, keep: str = "", drop: bool = False) -> Operation | None:
+    """Go back to where the visit was begun from; one entry in the log of operations.
+
+    A branch on which nothing was done goes in any case.
+
+    Args:
+        helm: the companion.
+        visit: the visit.
+        keep: the name under which it is kept; its own without one.
+        drop: take its name away; undo brings it back.
+
+    Returns:
+        The entry; None where the branch is gone already.
+
+    Raises:
+        BadPath: the name is taken, or git would not take it.
+        UnknownRevision: the branch to go back to is gone.
+        UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
+    """
+    repo = helm.repo
+    ref = check_branch(visit.name)
+    is_here = repo.head().branch == visit.name
+    if is_here:
+        helm.take_edits()
+    try:
+        tip = repo.resolve(ref)
+    except UnknownRevision:
+        return None
+    drops = drop or tip == visit.start
+    moves, says = [], f"{visit.name}, kept"
+    if drops:
+        moves, says = [RefMove(ref, tip, None)], f"{visit.name}, dropped"
+    elif keep and keep != visit.name:
+        new = check_branch(keep)
+        check_name(repo, keep)
+        moves = [RefMove(ref, tip, None), RefMove(new, None, tip)]
+        says = f"{visit.name}, kept as {keep}"
+    if not moves and not is_here:
+        return None
+    head = visit.back if is_here else None
+    return perform(repo, "leave", says, moves, author=helm.author, head=head, at=now())
+
+
+def check_name(repo: Repository, name: str) -> None:
+    """Raise BadPath where a branch cannot be called so."""
+    check_branch(name)
+    try:
+        repo.resolve(f"{_HEADS}{name}")
+    except UnknownRevision:
+        return
+    raise BadPath(f"there is a branch {name} already", "it stays as it is", "choose another name")

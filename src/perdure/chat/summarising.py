@@ -1,0 +1,257 @@
+"""Asking a model what a talk comes to: its summary, and the facts in it.
+
+Nothing here touches the repository. What a model cannot do, or may not see, is done without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+
+from perdure.backends.disabled import DisabledBackend
+from perdure.backends.errors import ContextExceeded
+from perdure.backends.keys import loaded_secrets
+from perdure.backends.protocol import (
+    Backend,
+    Finished,
+    Piece,
+    PromptMessage,
+    Request,
+    Tokenizer,
+)
+from perdure.backends.tokens import EstimateTokenizer
+from perdure.chat.corrections import Corrections
+from perdure.chat.talk_read import Reading
+from perdure.companion.secrets import mask_secrets
+from perdure.companion.settings import CompanionSettings
+from perdure.companion.summaries import Summary, sealed, summary_path
+from perdure.memory.proposing import (
+    FACT_TOKENS,
+    FoundFacts,
+    facts_prompt,
+    read_facts_answer,
+)
+from perdure.memory.summaries import cleaned, extract, summary_prompt, summary_room
+from perdure.memory.talk import Said, portion, said_in
+
+MOST_CALLS = 12
+"""Asked for one conversation by itself; a longer one is summarised on demand."""
+_LETTERS_A_TOKEN = 12
+"""An answer with more is broken off: the model does not know its end."""
+_KNOWN = 40
+"""Facts that a model is told are known already."""
+_MARGIN = 32
+_LESS = 0.6
+"""What is left of a question that was too long."""
+
+
+class TooLong(Exception):
+    """The talk would need more calls than may be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A backend that may read a talk, with what is to be known of it."""
+
+    backend: Backend
+    window: int
+    tokenizer: Tokenizer
+
+    @property
+    def name(self) -> str:
+        return self.backend.spec.name
+
+    async def answer(self, messages: tuple[PromptMessage, ...], tokens: int) -> tuple[str, str]:
+        """What it says, and the model that said it. Raises BackendError."""
+        pieces: list[str] = []
+        model, length = self.backend.spec.model, 0
+        stream = self.backend.stream(Request(messages, tokens))
+        async with contextlib.aclosing(stream):
+            async for event in stream:
+                if isinstance(event, Piece):
+                    pieces.append(event.text)
+                    length += len(event.text)
+                elif isinstance(event, Finished):
+                    model = event.model or model
+                if length > tokens * _LETTERS_A_TOKEN:
+                    break
+        text, _ = mask_secrets("".join(pieces), loaded_secrets())
+        return text, model
+
+
+async def may_read(
+    backend: Backend,
+    reading: Reading,
+    settings: CompanionSettings,
+    corrections: Corrections,
+    *,
+    allowed: bool = False,
+) -> Asked | None:
+    """The backend, opened, if it may be shown a talk; None: it is done without a model.
+
+    That is the one listed first, which sees the talk anyway: no rehearsal model, none that waits to
+    be confirmed, and a hosted one only where it has spoken in this conversation, where
+    ``failover_to_hosted`` says so, or with ``allowed``.
+
+    Raises:
+        BackendError: it does not answer.
+    """
+
+    def barred() -> bool:
+        known = backend.spec.name in reading.backends
+        return backend.hosted and not (known or allowed or settings.failover_to_hosted)
+
+    if backend.rehearsal or isinstance(backend, DisabledBackend) or barred():
+        return None
+    await backend.open()
+    if barred():
+        return None
+    counter = corrections.applied(backend.spec, await backend.tokenizer())
+    return Asked(backend, await backend.context_window(), counter)
+
+
+async def summarise(
+    asked: Asked,
+    reading: Reading,
+    settings: CompanionSettings,
+    *,
+    calls: int = MOST_CALLS,
+    anew: bool = False,
+) -> Summary | None:
+    """The next text of a conversation's summary; None where the model gave nothing to be used.
+
+    It goes on from the text that stands, also where a hand has changed it; from the beginning where
+    that rests on what is set aside or gone, or was made without a model, and with ``anew``.
+
+    Raises:
+        BackendError: the model did not answer.
+        TooLong: it would take more than so many calls, or not even one turn fits.
+    """
+    previous, since = _standing(reading, anew=anew)
+    talk = said_in(turn for turn in reading.turns if turn.number > since)
+    tokens, model = summary_room(asked.window), ""
+
+    def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
+        return summary_prompt(
+            part,
+            previous,
+            language=settings.language,
+            char=settings.name,
+            user=settings.user,
+            tokens=tokens,
+        )
+
+    async with contextlib.aclosing(_in_parts(asked, talk, prompt, tokens, calls)) as parts:
+        async for _, answer, said_by in parts:
+            text = cleaned(answer, tokens, (settings.name, settings.user))
+            if not text:
+                return None
+            previous, model = text, said_by
+    return _made(reading, previous, asked.name, model) if model else None
+
+
+def without_model(reading: Reading) -> Summary | None:
+    """A summary of the talk's own sentences; None where there are none.
+
+    The whole talk again each time, so that it is the same on every machine. Not the greeting, which
+    says nothing of it.
+    """
+    text = extract(said_in(turn for turn in reading.turns if turn.number))
+    return _made(reading, text) if text else None
+
+
+async def find_facts(
+    asked: Asked, reading: Reading, settings: CompanionSettings, *, calls: int = MOST_CALLS
+) -> FoundFacts:
+    """The facts that a model names in a talk. Raises BackendError, TooLong."""
+    names = (settings.name, settings.user)
+    known = _short(asked, [fact.text for fact in reading.facts])
+    talk = said_in(reading.turns)
+
+    def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
+        return facts_prompt(
+            part, known, language=settings.language, char=settings.name, user=settings.user
+        )
+
+    found = FoundFacts(())
+    tokens = min(FACT_TOKENS, asked.window // 4)
+    async with contextlib.aclosing(_in_parts(asked, talk, prompt, tokens, calls)) as parts:
+        async for part, answer, _ in parts:
+            more = read_facts_answer(answer, part, names=names)
+            found = FoundFacts(found.facts + more.facts, found.dropped + more.dropped)
+    return found
+
+
+def _short(asked: Asked, texts: Sequence[str]) -> list[str]:
+    """The last of these that take no more than an eighth of the window."""
+    found: list[str] = []
+    left = asked.window // 8
+    for text in reversed(texts[-_KNOWN:]):
+        left -= EstimateTokenizer().count(text) + 2
+        if left < 0:
+            break
+        found.insert(0, text)
+    return found
+
+
+def _standing(reading: Reading, *, anew: bool) -> tuple[str, int]:
+    """The text to go on from, and the last turn that it covers."""
+    standing, text, through = reading.standing, "", -1
+    usable = standing is not None and not (standing.extractive or reading.is_stale or anew)
+    if standing is not None and (standing.by_hand or usable):
+        text, through = standing.text, -1 if anew else standing.through
+    waits = reading.review
+    if waits is not None and through < waits.through <= reading.through and not anew:
+        for proposal in waits.proposals:
+            if proposal.kind == "summary":
+                text, through = proposal.text, waits.through
+    return text, through
+
+
+_Prompt = Callable[[Sequence[Said]], tuple[PromptMessage, ...]]
+
+
+async def _in_parts(
+    asked: Asked, talk: Sequence[Said], prompt: _Prompt, tokens: int, calls: int
+) -> AsyncGenerator[tuple[tuple[Said, ...], str, str], None]:
+    """Ask about one portion of a talk after another: the portion, the answer, who gave it."""
+    room = asked.window - tokens - _MARGIN
+    while talk:
+        part, rest = await asyncio.to_thread(portion, talk, _fitting(asked, prompt, room))
+        calls -= 1
+        if not part or calls < 0:
+            raise TooLong
+        try:
+            answer, model = await asked.answer(prompt(part), tokens)
+        except ContextExceeded:
+            # The count was an estimate, or the server has a smaller window than it says.
+            room = int(room * _LESS)
+            continue
+        talk = rest
+        yield part, answer, model
+
+
+def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[Said]], bool]:
+    def fits(part: Sequence[Said]) -> bool:
+        # No token is longer than this on average; what is far too long is not counted.
+        if sum(len(one.text) for one in part) > room * _LETTERS_A_TOKEN:
+            return False
+        return asked.tokenizer.count_prompt(prompt(part)) <= room
+
+    return fits
+
+
+def _made(reading: Reading, text: str, backend: str = "", model: str = "") -> Summary:
+    return sealed(
+        Summary(
+            reading.conversation,
+            reading.through,
+            text,
+            backend,
+            model,
+            summary_path(reading.conversation),
+            reading.sources,
+        )
+    )

@@ -1,0 +1,78 @@
+"""Switching to another backend while a talk goes on: for one reply, or for good.
+
+For good means first in companion.yaml, as a commit of its own. All of it blocks; a `Session` calls
+it on its worker thread. Edits of the backends' files are committed before, on their own, as they
+are before a turn: what the user wrote a moment ago counts. May run beside a reply, whose turn then
+lands on top.
+"""
+
+from __future__ import annotations
+
+from perdure.backends.protocol import BackendSpec
+from perdure.chat.backend_edits import BackendDesk
+from perdure.chat.companion_at import SETTINGS
+from perdure.chat.confirming import usable_spec
+from perdure.chat.desk import Desk
+from perdure.chat.errors import ChatProblem
+from perdure.chat.events import Notice
+from perdure.chat.roster import Found, UnusableManifest, find_listed
+
+
+def candidates(desk: Desk) -> list[tuple[Found, int]]:
+    """All backends in the folder with their place in the order, the listed ones first."""
+    with BackendDesk(desk.repo.path) as backends:
+        return [
+            (
+                Found(backends.spec(row.manifest))
+                if row.manifest is not None
+                else unreadable(row.name, row.problem),
+                row.order,
+            )
+            for row in backends.listed()
+        ]
+
+
+def look_up(desk: Desk, name: str) -> tuple[Found, list[Notice]]:
+    """A backend by its name, listed or not, and what there is to tell.
+
+    Raises:
+        NoBackend, CompanionProblem, HistoryError: there is none, or its file cannot be read.
+    """
+    with BackendDesk(desk.repo.path) as backends:
+        told = _take_edits(backends, desk) if desk.repo.head().branch is not None else []
+        return Found(usable_spec(desk.repo, backends.manifest(name))), told
+
+
+def put_first(desk: Desk, name: str) -> tuple[list[Found], list[Notice]]:
+    """List the backend ``name`` first; the others stay behind it, in their order.
+
+    Returns:
+        Those listed by now, and what there is to tell.
+
+    Raises:
+        ChatProblem: no branch is checked out, or companion.yaml has an edit that cannot be read.
+        NoBackend, HistoryError, CompanionProblem: nothing was changed.
+    """
+    with BackendDesk(desk.repo.path) as backends:
+        told = _take_edits(backends, desk)
+        others = [each for each in backends.settings.backends if each != name]
+        backends.use([name, *others])
+    return find_listed(desk.repo, "HEAD"), told
+
+
+def _take_edits(backends: BackendDesk, desk: Desk) -> list[Notice]:
+    outside = backends.take_edits()
+    # Committed later, an edited companion.yaml would take the new order back.
+    in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")
+    if in_the_way:
+        raise ChatProblem(
+            in_the_way.rstrip("."),
+            kept="nothing was switched",
+            next_step=f"mend {SETTINGS} in {desk.repo.path} and try again",
+        )
+    return [Notice(text) for text in outside.committed]
+
+
+def unreadable(name: str, problem: str) -> Found:
+    """A backend whose file cannot be read."""
+    return Found(BackendSpec(name, "", ""), UnusableManifest(problem))

@@ -1,0 +1,248 @@
+"""A conversation as it is read to be summarised, and what is known of it already.
+
+All functions block; a `Session` calls them on its worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from perdure.chat.asides import Asides
+from perdure.chat.desk import Desk
+from perdure.chat.steering.next_message import goes_on_from, starts_anew
+from perdure.chat.steering.visiting import open_visit
+from perdure.chat.transcript import ConversationRef
+from perdure.companion.aside import TurnRange
+from perdure.companion.errors import CompanionProblem
+from perdure.companion.facts import FOLDER as FACTS
+from perdure.companion.facts import Fact, read_facts
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.review import Review, read_review, review_path
+from perdure.companion.summaries import Summary, parse_summary, summary_path
+from perdure.companion.turns import Turn
+from perdure.memory.assembly import PastTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One conversation, as of one commit on one branch.
+
+    Attributes:
+        turns: those up to ``through`` that are not set aside, oldest first.
+        through: the last turn that is to be covered, set aside or not.
+        whole: that is its last turn.
+        standing: the summary that is there; None: none, or one that cannot be read.
+        unreadable: there is one that cannot be read; it is left alone.
+        review: what was proposed after it and still waits.
+        own: this device's own hand wrote it.
+        tip: the commit.
+        blobs: every file that a commit on top may rest on or write, with its blob; None: absent.
+    """
+
+    conversation: ConversationId
+    title: str
+    turns: tuple[Turn, ...]
+    through: int
+    whole: bool
+    tip: str
+    branch: str
+    standing: Summary | None = None
+    unreadable: bool = False
+    review: Review | None = None
+    facts: tuple[Fact, ...] = ()
+    paths: Mapping[int, str] = field(default_factory=dict)
+    """The chunk of each turn."""
+    blobs: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Contents of the files below ``memory/`` that were read."""
+    own: bool = False
+
+    @property
+    def backends(self) -> frozenset[str]:
+        """Who has answered in it."""
+        return frozenset(reply.backend for turn in self.turns for reply in turn.replies)
+
+    @property
+    def sources(self) -> tuple[TurnRange, ...]:
+        """Its turns as ranges."""
+        found: list[TurnRange] = []
+        for number in (turn.number for turn in self.turns):
+            if found and found[-1].last == number - 1:
+                found[-1] = TurnRange(self.conversation, found[-1].first, number)
+            else:
+                found.append(TurnRange(self.conversation, number, number))
+        return tuple(found)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the summary rests on other turns than those up to its last one.
+
+        Some were set aside since, or brought back; or they are not on this branch.
+        """
+        standing = self.standing
+        if standing is None or (standing.through > self.through and not self.whole):
+            return False
+        if not standing.sources:
+            return standing.through > self.through
+        here = {turn.number for turn in self.turns}
+        ranges = standing.sources
+        if any(
+            one.conversation != self.conversation or one.last > max(self.paths) for one in ranges
+        ):
+            return True
+        return any(
+            (number in here) != any(one.first <= number <= one.last for one in ranges)
+            for number in self.paths
+            if number <= standing.through
+        )
+
+
+def refusal(desk: Desk, *, asked: bool = False) -> str:
+    """Why nothing may be written now; empty where it may.
+
+    By itself, nothing is written on a visit: the scratch branch may go. Nor after a rewind, an undo
+    or a revert, until something was said: a commit would take away what redo brings back.
+
+    Args:
+        desk: the companion.
+        asked: the user has just asked for it.
+    """
+    repo = desk.repo
+    if desk.companion.settings.archived:
+        return f"{desk.companion.name} is in the archive: she is read, and not written to"
+    if desk.start is not None or repo.head().branch != desk.branch:
+        return f"{desk.branch} is not checked out"
+    if operation := repo.state_of_work().open_operation:
+        return f"a {operation} is not finished here"
+    if asked:
+        return ""
+    if open_visit(repo) is not None:
+        return "you talk with her as she was"
+    waits = starts_anew(repo, desk.tip) or goes_on_from(repo, desk.branch, desk.tip) is not None
+    return "nothing was said yet since you went back" if waits else ""
+
+
+def left_of(thread: Sequence[PastTurn], window: TurnId | None) -> dict[ConversationId, int]:
+    """The last turn of each conversation of a thread that stands before its window."""
+    found: dict[ConversationId, int] = {}
+    for past in thread:
+        if window is None or past.id == window:
+            return found
+        found[past.id.conversation] = past.id.number
+    return {}
+
+
+def newest(desk: Desk, count: int) -> list[ConversationId]:
+    """The newest conversations, the newest first, without the one that goes on."""
+    desk.transcript.refresh(desk.tip)
+    found = desk.transcript.conversations()[-count - 1 :]
+    return [each.id for each in reversed(found) if each.id != desk.conversation][:count]
+
+
+def read_talk(
+    desk: Desk, conversation: ConversationId, through: int | None = None, *, facts: bool = False
+) -> Reading | None:
+    """Read a conversation, up to ``through`` or to its end. None where there is nothing in it."""
+    tip = desk.tip
+    desk.transcript.refresh(tip)
+    ref = desk.transcript.find(conversation)
+    if ref is None:
+        return None
+    turns, paths, blobs = _turns(desk, ref)
+    if not turns:
+        return None
+    last = turns[-1].number
+    wanted = last if through is None else min(through, last)
+    asides = desk.asides() if tip == desk.companion.commit else _asides(desk, tip)
+    reading = _Files(desk, tip)
+    path = summary_path(conversation)
+    data = reading.take(path)
+    standing = parse_summary(data, path)[0] if data is not None else None
+    waits = reading.take(review_path(conversation))
+    review = None
+    if waits is not None:
+        with suppress(CompanionProblem):
+            review = read_review(waits, review_path(conversation))
+    known: tuple[Fact, ...] = ()
+    if facts:
+        found = {
+            entry.path: content
+            for entry in desk.repo.files(FACTS, tip)
+            if (content := reading.take(entry.path)) is not None
+        }
+        known = read_facts(found)[0]
+    return Reading(
+        conversation,
+        desk.transcript.title(ref),
+        tuple(
+            turn
+            for turn in turns
+            if turn.number <= wanted and TurnId(conversation, turn.number) not in asides
+        ),
+        wanted,
+        wanted == last,
+        tip,
+        desk.branch,
+        standing,
+        data is not None and standing is None,
+        review,
+        known,
+        paths,
+        {**blobs, **reading.blobs},
+        reading.files,
+        own=_is_own(desk, ref),
+    )
+
+
+class _Files:
+    """Reads files of one commit, and keeps what they were."""
+
+    def __init__(self, desk: Desk, tip: str) -> None:
+        self._repo = desk.repo
+        self._tip = tip
+        self.blobs: dict[str, str | None] = {}
+        self.files: dict[str, bytes] = {}
+
+    def take(self, path: str) -> bytes | None:
+        oid = self._repo.oid(path, self._tip)
+        self.blobs[path] = oid
+        if oid is None:
+            return None
+        self.files[path] = self._repo.blob(oid)
+        return self.files[path]
+
+
+def _asides(desk: Desk, tip: str) -> Asides:
+    from perdure.chat.asides import read_asides
+
+    return read_asides(desk.repo, tip)
+
+
+def _turns(
+    desk: Desk, ref: ConversationRef
+) -> tuple[list[Turn], dict[int, str], dict[str, str | None]]:
+    turns: list[Turn] = []
+    paths: dict[int, str] = {}
+    blobs: dict[str, str | None] = {}
+    for place in range(ref.first_chunk, ref.first_chunk + ref.chunk_count):
+        chunk = desk.transcript.chunks[place]
+        blobs[chunk.path] = chunk.oid
+        for turn in desk.transcript.turns(place):
+            turns.append(turn)
+            paths[turn.number] = chunk.path
+    turns.sort(key=lambda turn: turn.number)
+    return turns, paths, blobs
+
+
+def _is_own(desk: Desk, ref: ConversationRef) -> bool:
+    """Whether this very folder wrote its end."""
+    chunk = desk.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
+    if desk.conversation == ref.id:
+        return True
+    hand = desk.repo.take(str(ref.id))
+    if hand is None:
+        return desk.lander.take(str(ref.id)) is not None
+    with hand:
+        return hand.fits(desk.branch, chunk.path, chunk.oid)

@@ -1,0 +1,55 @@
+"""The thread that a prompt is made from: a conversation's turns and those that it continues."""
+
+from __future__ import annotations
+
+from perdure.chat.asides import Asides
+from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.companion.ids import TurnId
+from perdure.memory.assembly import PastTurn
+
+
+def thread(
+    transcript: Transcript,
+    conversation: ConversationRef,
+    *,
+    most: int = 400,
+    until: TurnId | None = None,
+    asides: Asides | None = None,
+    keep: TurnId | None = None,
+) -> list[PastTurn]:
+    """Turns up to the end of ``conversation``, or to ``until`` in it, oldest first.
+
+    At the most ``most`` of them. Those that are set aside are left out, but for ``keep``: what is
+    to be answered.
+
+    Follows ``continues:`` backwards across conversations; a loop of hand-written ones ends it.
+    """
+    found: list[PastTurn] = []
+    seen = set()
+    current: ConversationRef | None = conversation
+    while current is not None and len(found) < most and current.id not in seen:
+        seen.add(current.id)
+        here = _turns(transcript, current, until=until, most=most - len(found))
+        found[:0] = [
+            past for past in here if past.id == keep or asides is None or past.id not in asides
+        ]
+        head = transcript.head(current.first_chunk)
+        until = head.continues if head else None
+        current = transcript.find(until.conversation) if until else None
+    return found
+
+
+def _turns(
+    transcript: Transcript, conversation: ConversationRef, *, until: TurnId | None, most: int
+) -> list[PastTurn]:
+    found: list[PastTurn] = []
+    last = conversation.first_chunk + conversation.chunk_count - 1
+    for place in range(last, conversation.first_chunk - 1, -1):
+        if len(found) >= most:
+            break
+        found[:0] = [
+            PastTurn(TurnId(conversation.id, turn.number), turn)
+            for turn in transcript.turns(place)
+            if until is None or turn.number <= until.number
+        ]
+    return found[-most:]

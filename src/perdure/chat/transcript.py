@@ -1,0 +1,180 @@
+"""The life on a branch, lazily read: names first, a chunk's text only when somebody looks."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from itertools import groupby
+
+from perdure.chat.asides import Asides, read_asides
+from perdure.chat.turn_marks import TurnMarks, marks_of
+from perdure.companion.aside import FOLDER as ASIDES
+from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.turns import Chunk, ChunkHead, Trouble, Turn
+from perdure.history.repository import Repository
+
+_KEPT_CHUNKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """A chunk as the tree names it."""
+
+    path: str
+    oid: str
+    conversation: ConversationId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRef:
+    """A conversation and its chunks' places in `Transcript.chunks`."""
+
+    id: ConversationId
+    first_chunk: int
+    chunk_count: int
+
+
+class Transcript:
+    """All chunks as of a branch's tip (or a commit), oldest conversation first.
+
+    Only folder listings are read up front. Parsed chunks are kept by blob id, so a refresh after a
+    commit reads again just what changed.
+    """
+
+    def __init__(self, repo: Repository, rev: str | None) -> None:
+        self._repo = repo
+        self._rev = rev
+        self._parsed: OrderedDict[str, tuple[Chunk, ...]] = OrderedDict()
+        self._asides = Asides()
+        self._asides_of: str | None = None
+        self.chunks: tuple[ChunkRef, ...] = ()
+        self.refresh()
+
+    @property
+    def rev(self) -> str | None:
+        """The revision that it was read at; None: HEAD."""
+        return self._rev
+
+    def refresh(self, rev: str | None = None) -> None:
+        """Read the list of chunks again, from here on of ``rev`` if that is given."""
+        self._rev = rev or self._rev
+        if self._rev is None and self._repo.head().commit is None:
+            self.chunks = ()
+            return
+        before = {ref.path: ref for ref in self.chunks}
+        found = []
+        for entry in self._repo.files("conversations", self._rev):
+            ref = before.get(entry.path)
+            if ref is not None and ref.oid == entry.oid:
+                found.append(ref)
+            elif (named := parse_chunk_path(entry.path)) is not None:
+                found.append(ChunkRef(entry.path, entry.oid, *named))
+        started = self._starts(found)
+        self.chunks = tuple(
+            sorted(
+                found,
+                key=lambda ref: (
+                    ref.conversation.minute,
+                    started.get(ref.conversation.text, ("", False)),
+                    ref.conversation.text,
+                    ref.number,
+                ),
+            )
+        )
+
+    def _starts(self, found: list[ChunkRef]) -> dict[str, tuple[str, bool]]:
+        """Exact starts of conversations that began within one minute: their ids do not order.
+
+        Within one second, one that goes on from another comes after it.
+        """
+        first = [ref for ref in found if ref.number == 1]
+        shared = Counter(ref.conversation.minute for ref in first)
+        starts = {}
+        for ref in first:
+            if shared[ref.conversation.minute] > 1:
+                head = self._parse(ref)[0].head
+                start = head.started.isoformat() if head.started else ""
+                starts[ref.conversation.text] = (start, head.continues is not None)
+        return starts
+
+    def parsed(self, index: int) -> tuple[Chunk, ...]:
+        """The chunk as it parses: one as a rule, several where files were joined by hand."""
+        return self._parse(self.chunks[index])
+
+    def _parse(self, ref: ChunkRef) -> tuple[Chunk, ...]:
+        kept = self._parsed.get(ref.oid)
+        if kept is None:
+            kept = tuple(parse_chunks(self._repo.blob(ref.oid), path=ref.path))
+            self._parsed[ref.oid] = kept
+            if len(self._parsed) > _KEPT_CHUNKS:
+                self._parsed.popitem(last=False)
+        self._parsed.move_to_end(ref.oid)
+        return kept
+
+    def turns(self, index: int) -> tuple[Turn, ...]:
+        """The turns of a chunk as far as they could be read."""
+        return tuple(turn for chunk in self.parsed(index) for turn in chunk.turns)
+
+    def troubles(self, index: int) -> tuple[Trouble, ...]:
+        """What was wrong with the chunk; lines count from 1 in the file."""
+        return tuple(trouble for chunk in self.parsed(index) for trouble in chunk.troubles)
+
+    def marks(self, index: int) -> TurnMarks:
+        """What stands beside the turns of a chunk: other answers, and what is set aside."""
+        ref = self.chunks[index]
+        folder = self._repo.folder_oid(ASIDES, self._rev)
+        if folder != self._asides_of:
+            self._asides_of, self._asides = folder, read_asides(self._repo, self._rev)
+        return marks_of(
+            self._repo, self._rev, ref.path, ref.conversation, self.turns(index), self._asides
+        )
+
+    def head(self, index: int) -> ChunkHead | None:
+        """The front matter, or None where it could not be read."""
+        chunks = self.parsed(index)
+        return chunks[0].head if chunks else None
+
+    def conversations(self) -> list[ConversationRef]:
+        """Conversations by start, oldest first."""
+        found = []
+        for identity, group in groupby(
+            enumerate(self.chunks), key=lambda pair: pair[1].conversation
+        ):
+            places = [place for place, _ in group]
+            found.append(ConversationRef(identity, places[0], len(places)))
+        return found
+
+    def title(self, conversation: ConversationRef) -> str:
+        """What the conversation is called; empty where it has no title."""
+        head = self.head(conversation.first_chunk)
+        return head.title if head else ""
+
+    def last_conversation(self) -> ConversationRef | None:
+        """The newest conversation; reads no chunk."""
+        if not self.chunks:
+            return None
+        identity = self.chunks[-1].conversation
+        first = len(self.chunks)
+        while first > 0 and self.chunks[first - 1].conversation == identity:
+            first -= 1
+        return ConversationRef(identity, first, len(self.chunks) - first)
+
+    def find(self, identity: ConversationId) -> ConversationRef | None:
+        """A conversation by id; reads no chunk."""
+        places = [place for place, ref in enumerate(self.chunks) if ref.conversation == identity]
+        return ConversationRef(identity, places[0], len(places)) if places else None
+
+    def turn(self, turn_id: TurnId) -> Turn | None:
+        """One turn by its id, or None."""
+        conversation = self.find(turn_id.conversation)
+        if conversation is None:
+            return None
+        for place in range(
+            conversation.first_chunk, conversation.first_chunk + conversation.chunk_count
+        ):
+            for turn in self.turns(place):
+                if turn.number == turn_id.number:
+                    return turn
+        return None

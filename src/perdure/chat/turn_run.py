@@ -1,0 +1,316 @@
+"""One turn while it happens: journal, prompt, stream, commit; told as events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from perdure.backends.errors import Action, BackendError, ContextExceeded
+from perdure.backends.keys import loaded_secrets
+from perdure.backends.protocol import (
+    Backend,
+    Fingerprint,
+    Finished,
+    Piece,
+    Request,
+    Thinking,
+    Usage,
+)
+from perdure.chat.clock import now
+from perdure.chat.companion_at import CompanionAt
+from perdure.chat.corrections import Corrections
+from perdure.chat.errors import LeavesMachine
+from perdure.chat.events import (
+    Event,
+    Failed,
+    MessageKept,
+    Notice,
+    ReplyPiece,
+    ReplyStarted,
+    ThinkingPiece,
+)
+from perdure.chat.placing import Place
+from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
+from perdure.chat.trailers import TurnFacts, with_choice
+from perdure.companion.secrets import SecretMasker
+from perdure.companion.turns import Reply, Turn
+from perdure.history.errors import HistoryError
+from perdure.history.journal import Journal
+from perdure.memory.assembly import PastTurn, Prompt, newest_assembly
+from perdure.memory.errors import MemoryProblem
+from perdure.problem import Problem
+
+T = TypeVar("T")
+_JOURNAL_EVERY = 1.0
+Emit = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What came of asking the backend. ``failure`` is set where it broke off or never began."""
+
+    text: str = ""
+    finished: Finished | None = None
+    masked: int = 0
+    """Keys that were taken out of the text."""
+    stopped: bool = False
+    failure: Failed | None = None
+    action: Action = Action.ASK
+    """What to do about the failure."""
+    retry_after: float | None = None
+    """Seconds that the backend asked to wait."""
+    exceeded: ContextExceeded | None = None
+    """Set where the backend found the prompt too long."""
+    prompt: Prompt | None = None
+    prompt_tokens: int = 0
+    counted: Made | None = None
+    fingerprint: str = ""
+    model: str = ""
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Asking:
+    """A question to the backend: the thread with the newest message last, and where it stands."""
+
+    companion: CompanionAt
+    place: Place
+    thread: tuple[PastTurn, ...]
+    backend: Backend
+    journal: Journal
+    material: Material = field(default_factory=Material)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    saw: Callable[[str, Fingerprint], Awaitable[None]] | None = None
+    """Told what the backend runs before it is asked."""
+    may_leave: bool = True
+    """Whether a backend that turns out to be hosted may be sent the talk."""
+    stand_in: bool = False
+    """Whether the backend speaks in the place of another."""
+    corrections: Corrections = field(default_factory=Corrections)
+    room: int | None = None
+    """Tokens, as counted here, that the prompt may have; None: what the window leaves."""
+
+
+async def ask(asking: Asking, emit: Emit) -> Spoken:
+    """Assemble the prompt, stream the reply. What goes wrong is in `Spoken.failure`."""
+    spoken = Spoken(model=asking.backend.spec.model)
+    try:
+        request = await _unless_stopped(asking, _open(asking, spoken, emit))
+        if request is None:
+            spoken.stopped = True
+        else:
+            await _stream(asking, request, spoken, emit)
+    except (BackendError, MemoryProblem, HistoryError, LeavesMachine) as problem:
+        spoken.failure = _failed(problem, spoken)
+        if isinstance(problem, BackendError):
+            spoken.action, spoken.retry_after = problem.action, problem.retry_after
+            spoken.exceeded = problem if isinstance(problem, ContextExceeded) else None
+        elif isinstance(problem, LeavesMachine):
+            spoken.action = Action.FAIL_OVER
+    spoken.ended_at = now()
+    return spoken
+
+
+def _failed(problem: Problem, spoken: Spoken) -> Failed:
+    """What to tell: a reply that broke off is answered, so there is nothing to resume."""
+    if spoken.text:
+        return Failed(
+            problem.what,
+            "What came of the reply is kept, marked interrupted.",
+            "To hear the rest, ask for it in your next message.",
+        )
+    return Failed(
+        problem.what,
+        problem.kept or "Your message is kept.",
+        problem.next_step or "Answer it later with: perdure say --resume",
+    )
+
+
+async def _unless_stopped(asking: Asking, call: Coroutine[Any, Any, T]) -> T | None:
+    """The call's result; None where the user stopped the reply before there was one."""
+    running = asyncio.ensure_future(call)
+    stopped = asyncio.ensure_future(asking.stop.wait())
+    try:
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return running.result() if running.done() else None
+    finally:
+        for task in (running, stopped):
+            task.cancel()
+        await asyncio.wait({running, stopped})
+
+
+async def _open(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
+    opening = asyncio.ensure_future(asking.backend.open())
+    if asking.backend.spec.driver == "embedded":
+        # The thread that loads a model cannot be stopped, and a second one would load it twice.
+        opening.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(opening)
+    else:
+        await opening
+    _check_may_be_sent(asking)
+    return await _request(asking, spoken, emit)
+
+
+def _check_may_be_sent(asking: Asking) -> None:
+    """Known only once it is open: a model of Ollama's cloud looks like one of this machine."""
+    if asking.backend.hosted and not asking.may_leave:
+        raise LeavesMachine(
+            f"{asking.backend.spec.name} would send the talk away from this machine",
+            next_step="to allow that, set failover_to_hosted: yes in companion.yaml",
+        )
+
+
+async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
+    backend, companion = asking.backend, asking.companion
+    by = await measure(backend)
+    fingerprint = await backend.fingerprint()
+    spoken.fingerprint = fingerprint.short
+    if asking.saw is not None:
+        await asking.saw(backend.spec.name, fingerprint)
+    reply_tokens = reply_room(companion, by.window)
+    made = await make_prompt(
+        companion, asking.thread, by, asking.material, asking.corrections, asking.room
+    )
+    prompt, tokens = made.prompt, made.tokens
+    spoken.prompt, spoken.prompt_tokens, spoken.counted = prompt, tokens, made
+    if made.notice:
+        emit(Notice(made.notice))
+    _say_what_was_left_out(asking, prompt, emit)
+    emit(
+        ReplyStarted(
+            turn=asking.place.turn_id,
+            speaker=companion.name,
+            backend=backend.spec.name,
+            model=backend.spec.model,
+            prompt_tokens=tokens,
+            window=by.window,
+            left_out=prompt.left_out,
+            stand_in=asking.stand_in,
+            rehearsal=backend.rehearsal,
+        )
+    )
+    return Request(prompt.messages, reply_tokens)
+
+
+def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
+    """A trimmed context is shown when the trimming changes, not on every turn after it."""
+    previous, shown = asking.material.previous, len(asking.companion.persona.examples)
+    before = previous.choice if previous is not None else None
+    same = before is not None and before.window == prompt.choice.window
+    if same and before is not None and min(before.examples, shown) == prompt.choice.examples:
+        return
+    if prompt.left_out:
+        emit(
+            Notice(
+                f"The {prompt.left_out} oldest turns no longer fit into the context window and "
+                "are not sent; they stay in the history."
+            )
+        )
+    elif prompt.choice.examples < shown:
+        emit(Notice("Some example talks of the persona no longer fit and are not sent."))
+
+
+async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) -> None:
+    """Hand pieces on as they come, keys masked; the journal is synced about once a second."""
+    pieces: list[str] = []
+    reply, thoughts = (SecretMasker(loaded_secrets()) for _ in range(2))
+
+    def say(text: str) -> None:
+        if text:
+            pieces.append(text)
+            asking.journal.append(text)
+            emit(ReplyPiece(text))
+
+    def think(text: str) -> None:
+        if text:
+            emit(ThinkingPiece(text))
+
+    synced = time.monotonic()
+    stream = asking.backend.stream(request)
+    stopped = asyncio.ensure_future(asking.stop.wait())
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(stream, None))
+            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+                spoken.stopped = True
+                break
+            event = following.result()
+            if event is None or isinstance(event, Finished):
+                spoken.finished = event
+                break
+            if isinstance(event, Thinking):
+                think(thoughts.feed(event.text))
+            elif isinstance(event, Piece):
+                think(thoughts.end())
+                say(reply.feed(event.text))
+            if time.monotonic() - synced >= _JOURNAL_EVERY:
+                await asyncio.to_thread(asking.journal.sync)
+                synced = time.monotonic()
+    finally:
+        stopped.cancel()
+        think(thoughts.end())
+        say(reply.end())
+        spoken.text, spoken.masked = "".join(pieces), reply.count
+        await stream.aclose()
+
+
+def kept_event(place: Place, turn: Turn) -> MessageKept:
+    """The event that says that the message is on disk."""
+    if turn.message is None:
+        raise ValueError("a turn without a message has nothing to keep")
+    return MessageKept(place.turn_id, turn.message)
+
+
+def reply_of(
+    spoken: Spoken, companion: CompanionAt, backend: Backend, *, stand_in: bool
+) -> Reply | None:
+    """The reply as it is recorded; None where not a word came."""
+    if not spoken.text:
+        return None
+    finished = spoken.finished
+    whole = finished is not None and finished.stop in ("end", "length")
+    return Reply(
+        speaker=companion.name,
+        text=spoken.text,
+        at=spoken.ended_at,
+        backend=backend.spec.name,
+        model=finished.model if finished and finished.model else spoken.model,
+        interrupted=not whole,
+        stand_in=stand_in,
+    )
+
+
+def facts_of(
+    spoken: Spoken,
+    place: Place,
+    companion: CompanionAt,
+    backend: Backend,
+    instead_of: tuple[str, ...],
+) -> TurnFacts:
+    """The trailers of the turn's commit."""
+    prompt = spoken.prompt
+    if prompt is None or spoken.counted is None or not spoken.text:
+        return TurnFacts(turn=place.turn_id, instead_of=instead_of, base=companion.commit)
+    usage = spoken.finished.usage if spoken.finished else Usage(None, None)
+    facts = TurnFacts(
+        turn=place.turn_id,
+        backend=backend.spec.name,
+        model=spoken.finished.model if spoken.finished else spoken.model,
+        fingerprint=spoken.fingerprint,
+        assembly=newest_assembly(),
+        prompt=prompt.digest,
+        tokens=(
+            spoken.prompt_tokens if usage.prompt is None else usage.prompt,
+            usage.reply or 0,
+        ),
+        instead_of=instead_of,
+        base=companion.commit,
+    )
+    return with_choice(facts, prompt.choice, spoken.counted.inputs)

@@ -1,0 +1,51 @@
+"""The meaning of what was said is read between turns, and never for longer than until the next."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.recalling import Recaller
+from perdure.memory.recall import RecallIndex, models
+from tests.memory.recall_eval import make_companion
+from tests.memory.test_recall_dense import LIFE, Meanings
+
+pytest.importorskip("numpy")
+
+
+class Reading(Meanings):
+    """Is paused after some texts."""
+
+    recaller: Recaller | None = None
+    most = 5
+
+    def embed(self, texts: list[str]) -> list[list[float]]:  # type: ignore[override]
+        found = super().embed(texts)
+        if self.recaller is not None and len(self.seen) == self.most:
+            self.recaller.pause()
+        return found  # type: ignore[return-value]
+
+
+async def test_it_reads_on_between_turns_and_stops_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Reading(quick=False)
+    monkeypatch.setattr(models, "installed", lambda: model)
+    with make_companion(tmp_path / "mira", LIFE) as repo:
+        recaller = Recaller(tmp_path / "mira")
+        model.recaller = recaller
+        recaller.go_on()
+        assert recaller._embedding is None  # nobody has asked for work in the background
+        recaller.begin()
+        assert recaller._embedding is not None
+        await asyncio.wait_for(recaller._embedding, 20)
+        assert len(model.seen) == model.most
+        look = RecallIndex.open(repo, embedder=model)
+        lacking, known = look.unembedded("HEAD")
+        assert (lacking > 0, known) == (True, model.most)
+        recaller.go_on()
+        await asyncio.wait_for(recaller._embedding, 20)
+        assert look.unembedded("HEAD") == (0, lacking + known)
+        await recaller.close()

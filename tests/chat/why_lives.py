@@ -1,0 +1,392 @@
+"""``perdure why`` over a whole scripted life: every recorded hash must be met again.
+
+By hand: ``python -m tests.chat.why_lives --turns 1100 --sample 1000``. A short life is lived in
+``make test``. The life has branches, merges, regenerated, edited and set aside turns, edits of
+persona, lore, facts and summaries by hand, some of them committed while a reply is being written,
+failovers between backends with different windows and counters, hours between talks, recall,
+and turns that were made by an older version of the rules. It is checked with the cache deleted,
+without tiktoken's vocabulary, and after the rules have moved on to a version of the test's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import perdure.chat.clock
+from perdure.backends.errors import ConnectionRefused
+from perdure.backends.protocol import PromptMessage, Tokenizer
+from perdure.backends.tokens import EstimateTokenizer
+from perdure.chat.events import Event, Saved
+from perdure.chat.explaining import Explanation, explain
+from perdure.chat.session import Session
+from perdure.chat.steering import branching, choosing, correcting, merging, setting_aside
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.chat.trailers import parse_trailers
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.manifests import Manifest
+from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.templates import new_companion
+from perdure.history.repository import Author, Change, Repository
+from perdure.memory.assembly import ASSEMBLIES, Choice, Prompt, PromptInputs, versions
+from perdure.problem import Problem
+from tests.lives import Words
+from tests.speaking import Scripted
+
+T = TypeVar("T")
+ANA = Author("Ana", "ana@example.org")
+TOPICS = ("river", "sister", "bakery", "Lisbon", "cello", "storm", "lantern", "orchard")
+
+
+class ByWords(EstimateTokenizer):
+    """Another counter than the estimate: a token a word."""
+
+    @property
+    def name(self) -> str:
+        return "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+@dataclass
+class Voice(Scripted):
+    """Long and short replies; sometimes it is away, and sometimes a hand edits meanwhile."""
+
+    counter: Tokenizer = field(default_factory=EstimateTokenizer)
+    meanwhile: Callable[[], None] | None = None
+
+    async def tokenizer(self) -> Tokenizer:  # type: ignore[override]
+        return self.counter
+
+
+@dataclass
+class Life:
+    """One companion's life, act by act."""
+
+    path: Path
+    dice: random.Random
+    done: Counter[str] = field(default_factory=Counter)
+    racing: bool = False
+
+    def __post_init__(self) -> None:
+        self.words = Words(self.dice)
+        self.near = Voice(reply=self.reply, step=400, window=1600, name="near")
+        self.far = Voice(reply=self.reply, step=400, window=6000, name="far", counter=ByWords())
+        self.runner = asyncio.Runner()
+        self.session = self.run(Session.open(self.path, backends=[self.near, self.far]))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def reply(self, prompt: tuple[PromptMessage, ...]) -> str:
+        if self.racing:
+            self.racing = False
+            self.commit_by_hand()
+        return f"{self.dice.choice(TOPICS)}: {self.words.text(40)}"
+
+    def message(self) -> str:
+        about = " and ".join(self.dice.sample(TOPICS, 2))
+        return f"Do you remember {about}? {self.words.text(18)}"
+
+    # Acts
+
+    def say(self) -> None:
+        self.near.failure = ConnectionRefused("gone") if self.dice.random() < 0.15 else None
+        self.near.fail_after = -1
+        self.racing = self.dice.random() < 0.12
+        self.hear(lambda: self.session.send(self.message()))
+
+    def hear(self, stream: Callable[[], AsyncIterator[Event]]) -> None:
+        async def all_of() -> list[Event]:
+            return [event async for event in stream()]
+
+        events = self.run(all_of())
+        self.done["turns"] += sum(isinstance(event, Saved) for event in events)
+
+    def again(self) -> None:
+        place = "" if self.dice.random() < 0.6 else f"@-{self.dice.randint(1, 6)}"
+        name = f"again-{self.done['again']}" if place else ""
+        self.hear(lambda: self.session.regenerate(place, name))
+
+    def steer(self, act: Callable[[Helm], T]) -> T:
+        return self.run(self.session.steer(act))
+
+    def rewind(self) -> None:
+        place, name = f"@-{self.dice.randint(1, 12)}", f"line-{self.done['rewind']}"
+        self.steer(lambda helm: rewind(helm, plan_rewind(helm, place, name)))
+
+    def switch(self) -> None:
+        name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
+        self.steer(lambda helm: branching.go(helm, name))
+
+    def merge(self) -> None:
+        name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
+        joined = self.steer(lambda helm: merging.join(helm, name))
+        if joined.conflicts:
+            self.steer(merging.give_up)
+
+    def choose(self) -> None:
+        def do(helm: Helm) -> None:
+            rows = [row for row in choosing.list_answers(helm, "@").rows if not row.shown]
+            for row in rows[:1]:
+                choosing.choose(helm, choosing.plan_choice(helm, "@", row.number, ""))
+
+        self.steer(do)
+
+    def edit(self) -> None:
+        place, reply = f"@-{self.dice.randint(0, 6)}", self.dice.random() < 0.5
+        text = f"corrected: {self.words.text(12)}"
+        self.steer(
+            lambda helm: correcting.correct(
+                helm, correcting.find_words(helm, place, reply=reply), text
+            )
+        )
+
+    def aside(self) -> None:
+        place, back = f"@-{self.dice.randint(0, 8)}", self.dice.random() < 0.3
+        self.steer(
+            lambda helm: setting_aside.put(helm, setting_aside.plan_aside(helm, place, back=back))
+        )
+
+    def new(self) -> None:
+        self.session.new_conversation()
+
+    def reopen(self) -> None:
+        self.run(self.session.close())
+        self.session = self.run(Session.open(self.path, backends=[self.near, self.far]))
+
+    def edit_file(self) -> None:
+        path, data = self.some_file()
+        place = self.path / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+    def commit_by_hand(self) -> None:
+        """While a reply is written: the branch moves between assembling and landing."""
+        self.done["races"] += 1
+        path, data = self.some_file()
+        with Repository.open(self.path, recover=False) as repo:
+            repo.commit(
+                [Change(path, data)],
+                message="persona: by another hand",
+                author=ANA,
+                branch=repo.head().branch or "main",
+                at=perdure.chat.clock.now(),
+            )
+        self.git("checkout", "-q", "HEAD", "--", path)
+
+    def remember(self) -> None:
+        """One of each kind of memory, so that even a short life has them."""
+        summary = self.some_summary()
+        kept = {
+            "lore/winter.md": b"---\nconstant: yes\n---\nIt is winter.\n",
+            "memory/facts/people.md": b"# People\n\n- Her sister is Eva.\n",
+            **({summary[0]: summary[1]} if summary else {}),
+        }
+        for path, data in kept.items():
+            (self.path / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / path).write_bytes(data)
+        self.new()
+
+    def some_file(self) -> tuple[str, bytes]:
+        """A file of persona, lore or memory, and its new content."""
+        kind = self.dice.choice(["persona", "lore", "lore", "facts", "facts", "summary", "broken"])
+        topic, text = self.dice.choice(TOPICS), self.words.text(15)
+        if kind == "persona":
+            return "persona/30-you.md", f"# You\n\n{{{{user}}}} likes {topic}. {text}\n".encode()
+        if kind == "lore":
+            front = self.dice.choice(
+                [
+                    f"keys: [{topic}]",
+                    f"keys: [{topic}]\nposition: before\npriority: {self.dice.randint(0, 9)}",
+                    f"keys: [{topic}]\nposition: 2",
+                    "constant: yes\norder: 7",
+                ]
+            )
+            return f"lore/the {topic}.md", f"---\n{front}\n---\n{text}\n".encode()
+        if kind == "facts":
+            lines = "".join(f"- {self.words.text(9)}\n" for _ in range(self.dice.randint(1, 12)))
+            return f"memory/facts/{topic.lower()}.md", f"# {topic}\n\n{lines}".encode()
+        if kind == "summary":
+            return self.some_summary() or ("lore/storm.md", b"---\nkeys: [\n---\nbroken\n")
+        return f"lore/{topic}-broken.md", b"---\nkeys: [\n---\nbroken\n"
+
+    def some_summary(self) -> tuple[str, bytes] | None:
+        names = self.git("ls-files", "conversations").split()
+        if not names:
+            return None
+        stem = self.dice.choice(names).rsplit("/", 1)[-1].removesuffix(".md")
+        pieces = stem.split("-")
+        conversation = ConversationId("-".join([*pieces[:4], pieces[-1]]))
+        summary = sealed(Summary(conversation, self.dice.randint(1, 9), self.words.text(40)))
+        return summary_path(conversation), render_summary(summary)
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *words], capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        return done.stdout
+
+    ACTS = (
+        ("say", 60), ("again", 7), ("rewind", 2), ("switch", 2), ("merge", 1), ("choose", 2),
+        ("edit", 4), ("aside", 3), ("new", 2), ("reopen", 2), ("edit_file", 8),
+    )  # fmt: skip
+
+    def live(self, turns: int, *, wait: Callable[[timedelta], None]) -> None:
+        """Act until so many turns were saved."""
+        names, weights = zip(*self.ACTS, strict=True)
+        until = self.done["turns"] + turns
+        while self.done["turns"] < until:
+            (name,) = self.dice.choices(names, weights)
+            wait(timedelta(minutes=self.dice.choice([1, 1, 2, 3, 90, 500])))
+            self.done[name] += 1
+            try:
+                getattr(self, name)()
+            except Problem as problem:
+                self.done[f"no {name}: {type(problem).__name__}"] += 1
+
+    def end(self) -> None:
+        self.run(self.session.close())
+        self.runner.close()
+
+
+@contextmanager
+def moving_clock() -> Iterator[Callable[[timedelta], None]]:
+    """The program's clock, moved on by what is handed to the function."""
+    passed = timedelta()
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # noqa: ARG003
+            return datetime.now() + passed  # noqa: DTZ005 - as the clock asks for it
+
+    def wait(more: timedelta) -> None:
+        nonlocal passed
+        passed += more
+
+    before = perdure.chat.clock.datetime
+    perdure.chat.clock.datetime = Moved  # type: ignore[misc]
+    try:
+        yield wait
+    finally:
+        perdure.chat.clock.datetime = before  # type: ignore[misc]
+
+
+@contextmanager
+def rules(known: dict[int, versions.Assemble]) -> Iterator[None]:
+    """Perdure as it was, or will be, with other versions of prompt assembly."""
+    before = dict(ASSEMBLIES)
+    ASSEMBLIES.clear()
+    ASSEMBLIES.update(known)
+    try:
+        yield
+    finally:
+        ASSEMBLIES.clear()
+        ASSEMBLIES.update(before)
+
+
+def version_three(inputs: PromptInputs, choice: Choice) -> Prompt:
+    """Made-up rules: the newest ones, and a line at the end of the persona."""
+    prompt = ASSEMBLIES[2](inputs, choice)
+    first = replace(prompt.messages[0], content=f"{prompt.messages[0].content}\n\nVersion 3.")
+    return replace(prompt, messages=(first, *prompt.messages[1:]))
+
+
+def new(path: Path) -> None:
+    """A companion that is told the time."""
+    manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
+    files = new_companion(
+        template="friend", name="Mira", user="Ana", manifest=manifest, at=datetime.now(UTC)
+    )
+    files["companion.yaml"] = files["companion.yaml"].replace(b"time: off", b"time: full")
+    Repository.create(path, files, message="companion: Mira begins\n", author=ANA).close()
+
+
+def live(path: Path, turns: int, seed: int) -> Counter[str]:
+    """A life of at least so many turns: the first under version 1, the last under a version 3."""
+    one, two = ASSEMBLIES[1], ASSEMBLIES[2]
+    with moving_clock() as wait:
+        new(path)
+        life = Life(path, random.Random(seed))
+        try:
+            with rules({1: one}):
+                life.live(turns // 10, wait=wait)
+            life.remember()
+            life.live(turns - 2 * (turns // 10), wait=wait)
+            with rules({1: one, 2: two, 3: version_three}):
+                life.live(turns // 10, wait=wait)
+        finally:
+            life.end()
+    return life.done
+
+
+def recorded(path: Path) -> list[tuple[str, TurnId, int]]:
+    """Every answer with a recorded prompt on any branch: a branch that has it, turn, answer."""
+    found: dict[tuple[TurnId, int], str] = {}
+    with Repository.open(path, recover=False) as repo:
+        branches = subprocess.run(
+            ["git", "-C", str(path), "branch", "--format=%(objectname)"],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout.split()  # fmt: skip
+        for tip in branches:
+            for info in repo.log(rev=tip):
+                facts = parse_trailers(info.trailers)
+                if facts is not None and facts.prompt:
+                    found.setdefault((facts.turn, facts.answer or 1), tip)
+    return [(tip, turn, answer) for (turn, answer), tip in found.items()]
+
+
+def check(path: Path, sample: int, seed: int) -> tuple[list[Explanation], list[Explanation]]:
+    """Explain random turns, the cache gone and newer rules known: all, and those that differ."""
+    shutil.rmtree(path / ".git/perdure/cache", ignore_errors=True)
+    every = sorted(recorded(path), key=lambda each: (str(each[1]), each[2]))
+    picked = random.Random(seed).sample(every, min(sample, len(every)))
+    newer = rules({**ASSEMBLIES, 3: version_three, 4: version_three})
+    with newer, Repository.open(path, recover=False) as repo:
+        told = [explain(repo, turn, answer=answer, start=tip) for tip, turn, answer in picked]
+    return told, [each for each in told if each.verdict != "matches"]
+
+
+def main() -> int:
+    """Live a life and check it; the exit status says whether every hash was met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=1150)
+    parser.add_argument("--sample", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", type=Path)
+    said = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = said.keep or Path(folder) / "mira"
+        begun = time.monotonic()
+        done = live(path, said.turns, said.seed)
+        lived = time.monotonic()
+        told, wrong = check(path, said.sample, said.seed)
+        took = time.monotonic() - lived
+    print(f"lived {lived - begun:.0f} s: {dict(done)}")
+    versions_seen = Counter(each.assembly for each in told)
+    kinds = Counter(part.kind for each in told for part in each.parts)
+    print(f"versions {dict(versions_seen)}; parts {dict(kinds)}")
+    print(f"{len(told) - len(wrong)} of {len(told)} hashes match, {took:.0f} s")
+    for each in wrong[:20]:
+        print(each.turn, each.answer, each.commit[:10], each.note)
+    return 1 if wrong or len(told) < said.sample else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The short version of `python -m tests.steering.disk_full`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--way", "open", "--way", "closed", "--way", "steer", "--way", "pack", "--every", "35"],
+        ["--way", "say", "--from", "1", "--most", "22", "--every", "7"],
+    ],
+    ids=["session", "command"],
+)
+def test_a_full_disk_is_said_and_loses_no_word(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.steering.disk_full", "--seed", "3", *words],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    if done.stdout.startswith("skipped"):
+        pytest.skip(done.stdout)
+    assert "0 words lost" in done.stdout

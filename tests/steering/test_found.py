@@ -1,0 +1,221 @@
+"""What the state machine found, each as small as it could be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.events import Notice, Saved
+from perdure.chat.session import Session
+from perdure.chat.steering import branching, choosing, correcting, merging, restoring, reverting
+from perdure.chat.steering.helm import Helm
+from perdure.history.errors import TipMoved
+from perdure.history.outside import OutsideEdits
+from perdure.history.repository import Repository
+from perdure.problem import Problem
+from tests.conftest import assert_sound, git
+from tests.speaking import Scripted
+from tests.steering.book import Reader
+
+
+async def test_the_branch_that_is_talked_on_can_be_dropped_where_none_is_checked_out(
+    companion: Path,
+) -> None:
+    """The talk went on on its branch, so each later message failed: there was no such branch."""
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        async for _ in session.send("One."):
+            pass
+        git(companion, "switch", "-q", "--detach")
+        await session.steer(lambda h: branching.drop(h, branching.plan_drop(h, "main")))
+        events = [event async for event in session.send("Two.")]
+    finally:
+        await session.close()
+    (saved,) = [event for event in events if isinstance(event, Saved)]
+    assert saved.branch.startswith("chat-")
+    assert git(companion, "merge-base", "HEAD", saved.branch) == git(companion, "rev-parse", "HEAD")
+    assert "Two." in git(companion, "grep", "-h", "Two", saved.branch)
+    assert_sound(companion)
+
+
+async def test_the_same_with_git(companion: Path) -> None:
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        async for _ in session.send("One."):
+            pass
+        git(companion, "switch", "-q", "--detach")
+        git(companion, "branch", "-q", "-D", "main")
+        events = [event async for event in session.send("Two.")]
+    finally:
+        await session.close()
+    assert [event.branch[:5] for event in events if isinstance(event, Saved)] == ["chat-"]
+    assert [event for event in events if isinstance(event, Notice)]
+
+
+async def test_an_edit_committed_with_git_meanwhile_is_not_taken_back(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that had read the file before waited for a lock, and wrote the older text on top.
+
+    Both commits were in the history, and a line of the newer one was neither at the tip nor in the
+    file.
+    """
+    file = companion / "persona" / "30-you.md"
+    find = Repository.outside_edits
+
+    def finding(repo: Repository, prefixes: Sequence[str]) -> OutsideEdits:
+        found = find(repo, prefixes)
+        if found.ready:
+            monkeypatch.setattr(Repository, "outside_edits", find)
+            file.write_text(f"{file.read_text()}- two\n")
+            git(companion, "commit", "-qam", "persona: with git")
+        return found
+
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        file.write_text(f"{file.read_text()}- one\n")
+        monkeypatch.setattr(Repository, "outside_edits", finding)
+        async for _ in session.send("Hello."):
+            pass
+    finally:
+        await session.close()
+    assert file.read_text().endswith("- one\n- two\n")
+    assert git(companion, "show", "HEAD:persona/30-you.md") == file.read_text()
+    assert_sound(companion)
+
+
+@pytest.mark.parametrize("what", ["revert", "restore"])
+def test_what_was_committed_while_somebody_was_asked_is_not_taken_back(
+    companion: Path, what: str
+) -> None:
+    """The files of the plan were written over whatever the tip had by then."""
+    file = companion / "persona" / "20-voice.md"
+    file.write_text(f"{file.read_text()}\n- last\n")
+    git(companion, "commit", "-qam", "persona: last")
+    with Helm.open(companion) as helm:
+        reverts = reverting.plan_revert(helm, helm.tip)
+        restores = restoring.plan_restore(helm, ["persona"], helm.repo.resolve("HEAD~1"), "then")
+        file.write_text(f"- first\n{file.read_text()}")
+        git(companion, "commit", "-qam", "persona: first")
+        with pytest.raises(TipMoved):
+            _ = (
+                reverting.revert(helm, reverts)
+                if what == "revert"
+                else restoring.restore(helm, restores)
+            )
+        assert "- first" in file.read_text()
+        reverting.revert(helm, reverting.plan_revert(helm, helm.repo.resolve("HEAD~1")))
+    assert file.read_text().startswith("- first\n")
+    assert "- last" not in file.read_text()
+    assert_sound(companion)
+
+
+async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_once(
+    companion: Path,
+) -> None:
+    """Such branches have two common pasts. One of them lacked a talk, as if both had begun it."""
+    session = await Session.open(companion, backends=[Scripted()])
+
+    turns: dict[str, str] = {}
+
+    def correct(helm: Helm, old: str, new: str) -> None:
+        correcting.correct(helm, correcting.find_words(helm, turns[old]), new)
+
+    try:
+        await _say(session, "Where it all began.")
+        await session.steer(lambda h: branching.start(h, "hills", ""))
+        for branch, texts in (("hills", ("One hill.", "Two.")), ("main", ("A river.", "A sea."))):
+            await session.steer(lambda h, b=branch: branching.go(h, b))
+            session.new_conversation()
+            for text in texts:
+                turns[text] = await _say(session, text)
+        ours, theirs = git(companion, "rev-parse", "main", "hills").split()
+        await session.steer(lambda h: merging.join(h, theirs))
+        await session.steer(lambda h: correct(h, "One hill.", "One high hill."))
+        await session.steer(lambda h: correct(h, "A river.", "A wide river."))
+        await session.steer(lambda h: branching.go(h, "hills"))
+        await session.steer(lambda h: merging.join(h, ours))
+        await session.steer(lambda h: correct(h, "Two.", "Two hills."))
+        await session.steer(lambda h: correct(h, "A sea.", "A blue sea."))
+        assert len(git(companion, "merge-base", "--all", "main", "hills").split()) == 2
+        await session.steer(lambda h: merging.join(h, "main"))
+    finally:
+        await session.close()
+    said = [s.message for s in Reader(companion).read("HEAD").values() if s.message]
+    assert sorted(said) == [
+        "A blue sea.", "A wide river.", "One high hill.", "Two hills.", "Where it all began.",
+    ]  # fmt: skip
+    assert_sound(companion)
+
+
+async def test_a_branch_taken_from_under_the_talk_is_said_once(companion: Path) -> None:
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        await _say(session, "One.")
+        git(companion, "switch", "-q", "--detach")
+        told = [e.text async for e in session.send("Two.") if isinstance(e, Notice)]
+        again = [e.text async for e in session.send("Three.") if isinstance(e, Notice)]
+    finally:
+        await session.close()
+    assert [text for text in told if "No branch is checked out any more" in text]
+    assert not [text for text in again if "checked out" in text]
+    assert "Three." in git(companion, "grep", "-h", "Three", "main")
+
+
+async def test_what_was_steered_stands_also_where_it_cannot_be_read(companion: Path) -> None:
+    """The switch had been done, and yet an error was all that was seen of it."""
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        await _say(session, "One.")
+        git(companion, "switch", "-q", "-c", "broken")
+        (companion / "companion.yaml").write_text("name: [\n")
+        git(companion, "commit", "-qam", "companion: broken")
+        git(companion, "switch", "-q", "main")
+        done = await session.steer(lambda h: branching.go(h, "broken"))
+        assert done.kind == "switch"
+        with pytest.raises(Problem, match=r"companion\.yaml"):
+            await _say(session, "Two.")
+        await session.steer(lambda h: branching.go(h, "main"))
+        await _say(session, "Three.")
+    finally:
+        await session.close()
+    assert_sound(companion)
+
+
+async def _say(session: Session, text: str) -> str:
+    (saved,) = [event async for event in session.send(text) if isinstance(event, Saved)]
+    return str(saved.turn_id)
+
+
+async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_up(
+    companion: Path,
+) -> None:
+    """A branch began where the answer was given, and had it as it was then."""
+    session = await Session.open(companion, backends=[Scripted()])
+    try:
+        async for _ in session.send("One."):
+            pass
+        async for _ in session.regenerate():
+            pass
+        turn = str((await session.steer(lambda h: choosing.list_answers(h, "@"))).turn)
+        async for _ in session.send("Two."):
+            pass
+
+        def correct(helm: Helm) -> None:
+            words = correcting.find_words(helm, turn, reply=True, answer=1)
+            correcting.correct(helm, words, "In better words.")
+
+        await session.steer(correct)
+        await session.steer(
+            lambda h: choosing.choose(h, choosing.plan_choice(h, turn, 1, "further-up"))
+        )
+        there = await session.steer(lambda h: choosing.list_answers(h, turn))
+    finally:
+        await session.close()
+    rows = [(row.number, row.shown, row.replies[0].text) for row in there.rows]
+    assert rows[0] == (1, True, "In better words.")
+    assert [row[:2] for row in rows] == [(1, True), (2, False)]
+    assert git(companion, "branch", "--show-current").strip() == "further-up"
+    assert_sound(companion)
