@@ -1,0 +1,269 @@
+"""What `perdure backend add` asks for: name, address, key, model, window, place in the order.
+
+Every answer has an option. On a terminal the others are asked; elsewhere a default is taken, and
+what has none is a usage error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from perdure.cli.asking import agree, ask, ask_hidden, choose, missing, on_terminal
+from perdure.cli.output import say, wait_for
+
+if TYPE_CHECKING:
+    from perdure.backends.protocol import OfferedModel
+    from perdure.chat.backend_edits import BackendDesk
+    from perdure.companion.manifests import Manifest
+    from perdure.problem import Problem
+
+# What the providers' own programs call the variable, so what is there already on many machines.
+_VARIABLES = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "ollama": "OLLAMA_API_KEY",
+}
+_SERVICE = "perdure"
+_REFERENCE = re.compile(r"env:\w+|keyring:[^/\s]+/\S+")
+_OFFER_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The options as given; None where one was not."""
+
+    kind: str
+    name: str | None = None
+    model: str | None = None
+    address: str | None = None
+    key: str | None = None
+    window: int | None = None
+    first: bool | None = None
+    allow_http: bool = False
+
+
+def manifest_from(desk: BackendDesk, given: Answers) -> Manifest:
+    """The manifest that the options and the answers make. Raises Problem, click.UsageError."""
+    from perdure.companion.manifests import Manifest
+
+    asking = on_terminal()
+    name = desk.free_name(given.kind) if given.name is None else given.name
+    if given.name is None and asking:
+        name = ask("What to call it", name)
+    desk.check_new(name)
+    manifest = Manifest(name, given.kind, given.model or "", allow_http=given.allow_http)
+    manifest = replace(manifest, address=_address(given, asking=asking))
+    said = _say_where(manifest)
+    manifest = replace(manifest, key=_key(given, manifest, asking=asking))
+    if not manifest.model and not asking:
+        missing("--model NAME", f"the model of backend {name}")
+    unknown_window = given.window is None and asking and given.kind == "openai"
+    offered = _offered(manifest) if not manifest.model or unknown_window else []
+    if not manifest.model:
+        manifest = replace(manifest, model=_choose_model(offered))
+    if not said:
+        _say_where(manifest)
+    stated = {each.name: each.context_window for each in offered}
+    if unknown_window and offered and not stated.get(manifest.model):
+        return replace(manifest, context_window=_ask_window())
+    return replace(manifest, context_window=given.window or 0)
+
+
+def _address(given: Answers, *, asking: bool) -> str:
+    from perdure.backends.places import default_address
+
+    usual = default_address(given.kind)
+    if given.address is not None or not usual or not asking:
+        return given.address or ""
+    answer = ask("Address of the server", usual)
+    return "" if answer == usual else answer
+
+
+def _say_where(manifest: Manifest) -> bool:
+    """Say it where the talk leaves this machine. Raises BackendError for what cannot be used."""
+    from perdure.backends.places import destination
+    from perdure.chat.companion_at import backend_spec
+
+    hosted = _hosted(manifest)
+    if hosted:
+        say(
+            "The talk will leave this machine: what you two say, the persona and what is "
+            f"remembered go to {destination(backend_spec(manifest))}.",
+            err=True,
+        )
+    return hosted
+
+
+def _hosted(manifest: Manifest) -> bool:
+    from perdure.backends.drivers import make_backend
+    from perdure.chat.companion_at import backend_spec
+
+    return make_backend(backend_spec(manifest)).hosted
+
+
+def _key(given: Answers, manifest: Manifest, *, asking: bool) -> str:
+    """A reference to the key; a key that is typed or piped goes into the keyring."""
+    if given.key == "-":
+        secret = sys.stdin.readline().strip()
+        return _stored(manifest.name, secret)
+    if given.key is not None or given.kind == "embedded":
+        return given.key or ""
+    if not _hosted(manifest):
+        return ""
+    if not asking:
+        if not manifest.address:
+            missing(
+                "--key env:NAME or --key keyring:service/user",
+                f"the key of backend {manifest.name}",
+            )
+        return ""
+    return _ask_key(manifest)
+
+
+def _ask_key(manifest: Manifest) -> str:
+    known = _known_key(manifest)
+    usual = f"Enter takes {known}" if known else "Enter for none"
+    say(
+        "The key: type or paste it (it is not shown), or say where it is, as env:NAME or "
+        f"keyring:service/user. {usual}.",
+        err=True,
+    )
+    while True:
+        answer = ask_hidden("Key")
+        if not answer:
+            return known
+        if _REFERENCE.fullmatch(answer):
+            return answer
+        stored = _store_typed(manifest, answer)
+        if stored:
+            return stored
+
+
+def _store_typed(manifest: Manifest, secret: str) -> str:
+    """The reference of a typed key; empty where it could not be kept and is to be asked again."""
+    from perdure.backends.errors import BackendError
+    from perdure.backends.keys import keyring_ready
+
+    if not keyring_ready():
+        variable = _VARIABLES.get(manifest.driver, "MODEL_KEY")
+        say(
+            "This machine has no keyring to keep a key in, and a key never goes into the "
+            f"repository. Put it into an environment variable, such as {variable}, where your "
+            f"shell sets them, and answer env:{variable} here.",
+            err=True,
+        )
+        return ""
+    reference = f"keyring:{_SERVICE}/{manifest.name}"
+    if _resolves(reference, manifest.name) and not agree(
+        f"The keyring has a key as {reference} already, perhaps for another companion. Replace it?"
+    ):
+        return reference
+    try:
+        return _stored(manifest.name, secret)
+    except BackendError as problem:
+        say(str(problem), err=True)
+        return ""
+
+
+def _stored(name: str, secret: str) -> str:
+    from perdure.backends.keys import store
+
+    reference = store(_SERVICE, name, secret)
+    say(f"The key is in this machine's keyring, as {reference}.", err=True)
+    return reference
+
+
+def _known_key(manifest: Manifest) -> str:
+    """A key that is there already: the provider's usual variable, or the keyring's entry."""
+    variable = _VARIABLES.get(manifest.driver, "")
+    # A provider's own key is offered for the provider's own address only.
+    if variable and not manifest.address and os.environ.get(variable):
+        return f"env:{variable}"
+    reference = f"keyring:{_SERVICE}/{manifest.name}"
+    return reference if _resolves(reference, manifest.name) else ""
+
+
+def _resolves(reference: str, name: str) -> bool:
+    from perdure.backends.errors import BackendError
+    from perdure.backends.keys import resolve
+
+    try:
+        return bool(resolve(reference, name))
+    except BackendError:
+        return False
+
+
+def _choose_model(offered: list[OfferedModel]) -> str:
+    """One of the server's models; any name where it offers no list."""
+    if offered:
+        rows = [(each.name, _about(each)) for each in offered]
+        return choose("Which model, number or name", rows, own=True)
+    model = ""
+    while not model:
+        model = ask("Name of the model")
+    return model
+
+
+def _offered(manifest: Manifest) -> list[OfferedModel]:
+    from perdure.backends.errors import BackendError
+    from perdure.backends.offers import offered_models
+    from perdure.chat.companion_at import backend_spec
+
+    async def asked() -> list[OfferedModel]:
+        async with asyncio.timeout(_OFFER_SECONDS):
+            return list(await offered_models(backend_spec(manifest)))
+
+    try:
+        return wait_for("Asking for the list of models", asked)
+    except BackendError as problem:
+        say(f"There is no list to choose from: {problem}", err=True)
+    except TimeoutError:
+        say("There is no list to choose from: the server did not answer in time.", err=True)
+    return []
+
+
+def _about(model: OfferedModel) -> str:
+    facts = []
+    if model.size:
+        facts.append(
+            f"{model.size / 1e9:.1f} GB" if model.size >= 1e9 else f"{model.size / 1e6:.0f} MB"
+        )
+    if model.context_window:
+        facts.append(f"window {model.context_window}")
+    if model.loaded:
+        facts.append("loaded")
+    if not model.installed:
+        facts.append(f"not here yet: perdure models pull {model.name}")
+    return " · ".join(facts)
+
+
+def _ask_window() -> int:
+    while True:
+        answer = ask("Context window in tokens, which the server does not say", "8192")
+        if answer.isascii() and answer.isdigit() and 256 <= int(answer) <= 100_000_000:
+            return int(answer)
+        say("A number of tokens is needed, such as 8192.", err=True)
+
+
+def goes_first(desk: BackendDesk, given: Answers) -> bool:
+    """Whether the new backend is to be the first in the order of failover; asked on a terminal."""
+    order = desk.settings.backends
+    if given.first is not None or not order or not on_terminal():
+        return bool(given.first)
+    say(f"The order of failover now: {', then '.join(order)}.", err=True)
+    rows = [("last", "asked when the others fail"), ("first", "asked first from now on")]
+    return choose("Where does it go", rows) == "first"
+
+
+def add_all_the_same(problem: Problem) -> bool:
+    """Say that the check failed; whether to add it nevertheless."""
+    say(f"The check failed: {problem}", err=True)
+    if on_terminal():
+        return agree("Add it all the same?")
+    say("Nothing was added. To add it without a check: --no-check", err=True)
+    return False

@@ -1,0 +1,148 @@
+"""Backends as lines for people and as records for scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perdure.cli.output import say, say_styled, style
+from perdure.problem import one_line
+
+if TYPE_CHECKING:
+    from perdure.chat.backend_edits import Listed
+    from perdure.chat.backend_looks import Checked, Looked
+    from perdure.chat.confirming import Waiting
+
+_COLOURS = {"reachable": "green", "drift": "yellow", "unconfirmed": "yellow"}
+
+
+def show_row(row: Listed, found: Looked | None) -> None:
+    """One backend: its place, what it is, how it is, and below, what to do about it."""
+    order = f"{row.order}." if row.order else "- "
+    manifest = row.manifest
+    what = f"{manifest.driver}: {manifest.model}" if manifest else "cannot be read"
+    pieces = [style(f"{order} "), style(row.name, bold=True), style(f"  {what}")]
+    if found is not None:
+        pieces += [style("  "), style(found.state, _COLOURS.get(found.state, "red"))]
+        pieces.append(style(_facts(found)))
+    elif not row.confirmed:
+        pieces += [style("  "), style("unconfirmed", "yellow")]
+    say_styled(*pieces)
+    if row.edited:
+        when = "once it can be read" if row.problem else "with the next turn"
+        say(f"   edited by hand, not committed yet; that is done {when}")
+    detail = row.problem or (one_line(found.detail, found.next_step) if found else "")
+    if detail:
+        say(f"   {detail}")
+
+
+def _facts(found: Looked) -> str:
+    facts: list[str] = []
+    if found.window:
+        facts.append(f"window {found.window}")
+    if found.key != "none needed":
+        facts.append(f"key {found.key}")
+    if found.state in ("reachable", "drift"):
+        facts.append(f"{found.latency * 1000:.0f} ms")
+    if found.state not in ("unconfirmed", "broken"):
+        facts.append("leaves this machine" if found.hosted else "this machine")
+    return "".join(f" · {fact}" for fact in facts)
+
+
+def row_record(row: Listed, found: Looked | None) -> dict[str, object]:
+    """One backend for ``--json``; ``latency`` in seconds, ``window`` in tokens."""
+    manifest = row.manifest
+    record: dict[str, object] = {
+        "name": row.name,
+        "order": row.order or None,
+        "driver": manifest.driver if manifest else None,
+        "model": manifest.model if manifest else None,
+        "confirmed": row.confirmed,
+        "edited": row.edited,
+        "problem": row.problem or None,
+    }
+    if found is not None:
+        there = found.state in ("reachable", "drift")
+        record |= {
+            "state": found.state,
+            "hosted": None if found.state == "unconfirmed" else found.hosted,
+            "window": found.window or None,
+            "latency": round(found.latency, 4) if there else None,
+            "key": found.key,
+            "detail": found.detail or None,
+            "next_step": found.next_step or None,
+        }
+    return record
+
+
+def show_checked(name: str, found: Checked, *, err: bool = False) -> None:
+    """What one tiny call came to."""
+    say(
+        f"{name} answers through {found.model}: first words after {found.first_piece:.2f} s, "
+        f"all of it after {found.whole:.2f} s, window {found.window}.",
+        err=err,
+    )
+    say(f"  {found.reply or '(an empty reply)'}", err=err)
+    say(f"  prompt: {_counts(found)}", err=err)
+    say(f"  fingerprint {found.fingerprint}", err=err)
+
+
+def _counts(found: Checked) -> str:
+    """The tokens of the prompt: counted or estimated here, expected, read by the backend."""
+    if found.exact:
+        told = f"{found.counted} tokens counted by {found.counted_by}"
+    else:
+        told = f"{found.counted} tokens estimated here ({found.counted_by})"
+    if found.expected != found.counted:
+        told += f", {found.expected} expected after what it reported in talks"
+    if found.reported is None:
+        return f"{told}; the backend does not say how many it read"
+    told += f"; the backend read {found.reported}"
+    if found.reported in (0, found.expected):
+        return told
+    return f"{told}, {(found.expected / found.reported - 1) * 100:+.0f} %"
+
+
+def checked_record(found: Checked) -> dict[str, object]:
+    """A check for ``--json``; times in seconds."""
+    return {
+        "reply": found.reply,
+        "model": found.model,
+        "fingerprint": found.fingerprint,
+        "window": found.window,
+        "first_piece": round(found.first_piece, 4),
+        "whole": round(found.whole, 4),
+        "prompt_tokens_counted": found.counted,
+        "prompt_tokens_expected": found.expected,
+        "counted_by": found.counted_by,
+        "exact": found.exact,
+        "prompt_tokens_reported": found.reported,
+    }
+
+
+def show_waiting(each: Waiting) -> None:
+    """What confirming a backend would allow, and who brought it. To stderr, before a question."""
+    say(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
+    say(f"   the talk would go to  {each.leads_to}", err=True)
+    if each.manifest.key:
+        say(f"   with the key          {each.manifest.key}", err=True)
+    if each.manifest.allow_http:
+        say("   in clear              allow_http: yes, anybody on the way can read it", err=True)
+    say(f"   brought by            {each.brought_by}", err=True)
+    if each.problem:
+        say(f"   as it is              {each.problem}", err=True)
+
+
+def waiting_record(each: Waiting, *, confirmed: bool) -> dict[str, object]:
+    """A backend that waits, or waited, for ``--json``."""
+    return {
+        "name": each.name,
+        "driver": each.manifest.driver,
+        "model": each.manifest.model,
+        "host": each.host or None,
+        "hosted": each.hosted,
+        "key": each.manifest.key or None,
+        "commit": each.commit.id if each.commit else None,
+        "author": each.commit.author.name if each.commit else None,
+        "date": each.commit.at.isoformat() if each.commit else None,
+        "confirmed": confirmed,
+    }

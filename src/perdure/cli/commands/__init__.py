@@ -1,0 +1,1 @@
+"""One module a command, each imported when its command is run."""

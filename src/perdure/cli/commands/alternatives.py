@@ -1,0 +1,45 @@
+"""``perdure alternatives``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say_styled, style
+from perdure.cli.which import chosen, companion_option
+
+_CELLS = 100
+
+
+@click.command("alternatives")
+@click.argument("turn", metavar="TURN", default="@")
+@companion_option
+@json_option
+def command(turn: str, *, as_json: bool) -> None:
+    """List the answers to a turn, the last one without TURN; * marks the one that stands.
+
+    perdure choose TURN N lets another one stand. For a greeting (turn 0) the persona's other
+    greetings are listed too.
+    """
+    from perdure.chat.steering.choosing import list_answers
+    from perdure.chat.steering.helm import Helm
+    from perdure.companion.names import title_from
+
+    with Helm.open(chosen()) as helm:
+        found = list_answers(helm, turn)
+    if as_json:
+        emit_json(found.record())
+        return
+    say_styled(style(f"{found.turn}", "yellow"), style(f"  {found.words}"))
+    width = max((len(str(row.number)) for row in found.rows), default=1)
+    for row in found.rows:
+        for reply in row.replies:
+            through = " ".join(word for word in (reply.backend, reply.model) if word)
+            when = f"{reply.at:%Y-%m-%d %H:%M}" if reply.at else ""
+            marks = " (interrupted)" * reply.interrupted + " (stand-in)" * reply.stand_in
+            about = "  ".join(word for word in (when, through) if word)
+            say_styled(
+                style("* " if row.shown else "  ", "green"),
+                style(str(row.number).rjust(width), "green" if row.shown else None),
+                style(f"  {title_from(reply.text, _CELLS)}{marks}"),
+                style(f"  {about}" if about else "", dim=True),
+            )

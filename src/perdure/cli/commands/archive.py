@@ -1,0 +1,71 @@
+"""``perdure archive``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, progress_line, say
+from perdure.cli.steering import careful_options, tell_edits, wanted
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.helm import Helm
+
+
+@click.command("archive")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="A new folder for the copy.  [default: beside the companion]",
+)
+@click.option("--reopen", is_flag=True, help="Take her out of the archive, to talk again.")
+@careful_options
+@companion_option
+@json_option
+def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Put a companion into the archive: a copy of everything, a tag, and no more talk.
+
+    The copy is a folder with a git bundle (all branches and tags, checked after writing) and every
+    conversation as plain Markdown. From then on she is read, and not talked to, until --reopen.
+    For one that is archived already it writes another copy.
+    """
+    from perdure.chat.steering.archiving import archive, plan_archive
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if reopen:
+            _reopen(helm, dry_run=dry_run, as_json=as_json)
+            return
+        plan = plan_archive(helm, folder.expanduser() if folder else None)
+        copy = None
+        if wanted(plan.says(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json):
+            tell_edits(helm.take_edits())
+            with progress_line(f"Writing {plan.folder}"):
+                copy = archive(helm, plan)
+    if as_json:
+        made = None
+        if copy is not None:
+            made = {"bundle": str(copy.bundle), "sha256": copy.sha256}
+        emit_json({"plan": plan.record(), "copy": made})
+    elif copy is not None:
+        say(
+            f"{copy.bundle} has everything; it was read back and every object compared. "
+            f"Conversations in the reading copy: {copy.conversations}."
+        )
+
+
+def _reopen(helm: Helm, *, dry_run: bool, as_json: bool) -> None:
+    from perdure.chat.steering.archiving import reopen
+
+    commit = None if dry_run else reopen(helm)
+    if as_json:
+        emit_json({"name": helm.settings.name, "commit": commit})
+    elif commit is None:
+        say(f"{helm.settings.name} would be out of the archive. Nothing was changed.")
+    else:
+        say(f"{helm.settings.name} is out of the archive. Talk: perdure chat")

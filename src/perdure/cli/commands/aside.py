@@ -1,0 +1,62 @@
+"""``perdure aside``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.setting_aside import AsideRow
+
+
+@click.command("aside")
+@click.argument("turns", metavar="TURN[..TURN]", required=False)
+@click.option("--back", is_flag=True, help="Bring them back into prompts.")
+@click.option("--list", "lists", is_flag=True, help="List what is set aside.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept with them.")
+@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@companion_option
+@json_option
+def command(
+    turns: str | None, *, back: bool, lists: bool, reason: str, dry_run: bool, as_json: bool
+) -> None:
+    """Keep turns out of prompts: she does not hear them any more. They stay in the history.
+
+    Both ends of a range are included: 3..7 of the last conversation, or whole ids. It is one file
+    below memory/aside and one commit; --back, or perdure undo, takes it back.
+    """
+    if lists == (turns is not None):
+        raise click.UsageError("give TURN, TURN..TURN, or --list")
+    from perdure.chat.steering import setting_aside
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if turns is None:
+            _show(setting_aside.rows(helm), as_json=as_json)
+            return
+        plan = setting_aside.plan_aside(helm, turns, back=back, reason=reason)
+        commit = None if dry_run else setting_aside.put(helm, plan)
+    if as_json:
+        emit_json({"plan": plan.record(), "commit": commit})
+        return
+    for line in plan.says():
+        say(line)
+    if dry_run:
+        say("Nothing was changed.")
+
+
+def _show(rows: list[AsideRow], *, as_json: bool) -> None:
+    if as_json:
+        emit_json([row.record() for row in rows])
+        return
+    if not rows:
+        say("Nothing is set aside.")
+    for row in rows:
+        what = ", ".join([*(str(one) for one in row.aside.turns), *row.aside.facts])
+        say_styled(style(what, "yellow"), style(f"  {row.words}"))
+        if row.aside.reason:
+            say_styled(style(f"  {row.aside.reason}", dim=True))

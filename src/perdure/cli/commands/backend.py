@@ -1,0 +1,351 @@
+"""``perdure backend``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.backend_lines import (
+    checked_record,
+    row_record,
+    show_checked,
+    show_row,
+    show_waiting,
+    waiting_record,
+)
+from perdure.cli.output import emit_json, json_option, progress_line, say, wait_for
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.backends.protocol import Backend
+    from perdure.chat.backend_edits import BackendDesk, Listed
+    from perdure.chat.backend_looks import Checked, Looked
+    from perdure.chat.corrections import Corrections
+    from perdure.companion.manifests import Manifest
+
+_KINDS = ("ollama", "anthropic", "openai", "embedded")
+
+
+@click.group("backend")
+def command() -> None:
+    """List, add, confirm, check and order the backends that a companion speaks through."""
+
+
+@command.command("list")
+@click.option("--offline", is_flag=True, help="Only what the files say; ask no server.")
+@companion_option
+@json_option
+def list_backends(*, offline: bool, as_json: bool) -> None:
+    """List the backends in failover order, and how they are. Sends no text.
+
+    \b
+    reachable    answers
+    drift        answers, with another model than last seen behind the name
+    unconfirmed  came from outside; see perdure backend confirm
+    no key       the key is not where the manifest says
+    refused      the server does not accept the key
+    missing      the server has no such model
+    offline      no answer
+    broken       the manifest cannot be used
+    """  # noqa: D301 - click's own mark for lines that stay as they are
+    from perdure.chat.backend_edits import BackendDesk
+
+    with BackendDesk(chosen()) as desk:
+        rows = desk.listed()
+        looked = {} if offline else _look(desk, rows)
+    if as_json:
+        emit_json([row_record(row, looked.get(row.name)) for row in rows])
+        return
+    if not rows:
+        say("No backend yet. Add one with: perdure backend add")
+    for row in rows:
+        show_row(row, looked.get(row.name))
+
+
+def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
+    """Every backend that can be read, side by side."""
+    from perdure.chat.backend_looks import Looked, look_at
+
+    read = [row for row in rows if row.manifest is not None]
+    asked = [(desk.spec(row.manifest), desk.seen(row.name)) for row in read if row.manifest]
+    text = f"Looking at {len(asked)} backend{'s' * (len(asked) != 1)}"
+    found = wait_for(text, lambda: look_at(asked))
+    looked = {row.name: each for row, each in zip(read, found, strict=True)}
+    return {row.name: looked.get(row.name) or Looked("broken") for row in rows}
+
+
+@command.command("show")
+@click.argument("name")
+@companion_option
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show a backend's manifest as it is written, and where the talk goes through it."""
+    from perdure.backends.places import destination
+    from perdure.chat.backend_edits import BackendDesk
+
+    with BackendDesk(chosen()) as desk:
+        manifest = desk.manifest(name)
+        text = desk.text(name).decode("utf-8", "replace")
+        row = next(each for each in desk.listed() if each.name == name)
+        host = destination(desk.spec(manifest))
+    if as_json:
+        emit_json(
+            {
+                "name": manifest.name,
+                "order": row.order or None,
+                "driver": manifest.driver,
+                "model": manifest.model,
+                "address": manifest.address or None,
+                "host": host or None,
+                "key": manifest.key or None,
+                "context_window": manifest.context_window or None,
+                "parameters": dict(manifest.parameters),
+                "confirmed": row.confirmed,
+                "edited": row.edited,
+            }
+        )
+        return
+    place = f"number {row.order} in the order" if row.order else "not in the order of failover"
+    state = "" if row.confirmed else ", not confirmed on this machine"
+    state += ", edited and not committed yet" if row.edited else ""
+    goes = f"the talk goes to {host}" if host else "a model inside perdure"
+    say(f"# backends/{name}.yaml: {place}; {goes}{state}")
+    say(text.rstrip("\n"))
+    for trouble in manifest.troubles:
+        say(f"# line {trouble.line}: {trouble.what}", err=True)
+
+
+@command.command("add")
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.option("--name", help="What to call it.  [default: KIND]")
+@click.option("--model", help="The model there; on a terminal chosen from the server's list.")
+@click.option("--address", help="Where the server is.  [default: KIND's own place]")
+@click.option("--allow-http", is_flag=True, help="Let text and key go in clear to that address.")
+@click.option(
+    "--key",
+    metavar="REFERENCE|-",
+    help="Where the key is: env:NAME or keyring:service/user; '-' reads it from stdin into the "
+    "keyring.",
+)
+@click.option("--window", type=click.IntRange(min=0), help="Context window in tokens.")
+@click.option("--first/--last", default=None, help="Its place in the failover order.")
+@click.option("--no-check", is_flag=True, help="Add it without the one tiny call.")
+@companion_option
+@json_option
+def add(
+    kind: str,
+    name: str | None,
+    model: str | None,
+    address: str | None,
+    key: str | None,
+    window: int | None,
+    *,
+    allow_http: bool,
+    first: bool | None,
+    no_check: bool,
+    as_json: bool,
+) -> None:
+    """Add a backend: asks what it needs, tries it by one tiny call, then commits it.
+
+    Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
+    """
+    from perdure.chat.backend_edits import BackendDesk
+    from perdure.cli.adding import Answers, goes_first, manifest_from
+
+    given = Answers(kind, name, model, address, key, window, first, allow_http)
+    with BackendDesk(chosen()) as desk, _saying_nothing_was_added():
+        _take_edits(desk)
+        manifest = manifest_from(desk, given)
+        checked = None if no_check else _check_new(manifest)
+        leads = goes_first(desk, given)
+        order = desk.add(manifest, first=leads)
+        names, consent = desk.settings.backends, desk.settings.failover_to_hosted
+    _tell_added(manifest, checked, names, order, consent=consent, as_json=as_json)
+
+
+@contextmanager
+def _saying_nothing_was_added() -> Iterator[None]:
+    """What Ctrl-C, or the end of the input, means before the commit."""
+    try:
+        yield
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        click.echo(err=True)
+        say("Nothing was added.", err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+def _check_new(manifest: Manifest) -> Checked | None:
+    """The one tiny call; None where it failed and the backend is added all the same."""
+    from perdure.backends.drivers import make_backend
+    from perdure.chat.companion_at import backend_spec
+    from perdure.cli.adding import add_all_the_same
+    from perdure.problem import Problem
+
+    try:
+        found = _checked(manifest.name, make_backend(backend_spec(manifest)))
+    except Problem as problem:
+        if add_all_the_same(problem):
+            return None
+        raise click.exceptions.Exit(1) from problem
+    show_checked(manifest.name, found, err=True)
+    return found
+
+
+def _tell_added(
+    manifest: Manifest,
+    checked: Checked | None,
+    names: tuple[str, ...],
+    order: int,
+    *,
+    consent: bool,
+    as_json: bool,
+) -> None:
+    from perdure.backends.drivers import make_backend
+    from perdure.backends.places import destination
+    from perdure.chat.companion_at import backend_spec
+
+    spec = backend_spec(manifest)
+    hosted = make_backend(spec).hosted
+    if as_json:
+        emit_json(
+            {
+                "name": manifest.name,
+                "order": order,
+                "backends": list(names),
+                "driver": manifest.driver,
+                "model": manifest.model,
+                "host": destination(spec) or None,
+                "hosted": hosted,
+                "key": manifest.key or None,
+                "context_window": manifest.context_window or None,
+                "check": checked_record(checked) if checked else None,
+            }
+        )
+        return
+    say(f"Added backends/{manifest.name}.yaml. The order of failover: {', then '.join(names)}.")
+    if hosted and order > 1 and not consent:
+        say(
+            f"After a local backend {manifest.name} is asked only with failover_to_hosted: yes in "
+            "companion.yaml."
+        )
+    if checked is None:
+        say(f"Try it: perdure backend check {manifest.name}")
+
+
+@command.command("confirm")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that wait to be confirmed.")
+@click.option("--yes", is_flag=True, help="Agree without being asked.")
+@companion_option
+@json_option
+def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: bool) -> None:
+    """Agree to backends that came from outside, on this machine.
+
+    A manifest that a clone, a pull or a copy brought is not used until then: it decides where the
+    talk and the key go. Shows each, and who brought it, and asks.
+    """
+    from perdure.chat.backend_edits import BackendDesk
+    from perdure.cli.asking import agree, on_terminal
+
+    if not on_terminal() and not (yes and (names or everything)):
+        raise click.UsageError(
+            "There is no terminal to ask on. Name the backends, or give --all, with --yes"
+        )
+    with BackendDesk(chosen()) as desk:
+        for name in names:
+            desk.manifest(name)
+        with progress_line("Looking for who brought them"):
+            found = desk.waiting(None if everything or not names else names)
+        agreed = []
+        for each in found:
+            show_waiting(each)
+            if yes or agree(f"Use {each.name} on this machine?"):
+                desk.confirm([each])
+                agreed.append(each.name)
+    if as_json:
+        emit_json([waiting_record(each, confirmed=each.name in agreed) for each in found])
+        return
+    if not found:
+        said = f"{', '.join(names)}: confirmed already." if names else "No backend waits for that."
+        say(said)
+    for each in found:
+        if each.name in agreed:
+            say(f"{each.name} is confirmed on this machine.")
+        else:
+            say(f"{each.name} stays unused.")
+
+
+@command.command("use")
+@click.argument("names", nargs=-1, required=True)
+@companion_option
+@json_option
+def use(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Set the order of failover: the first one is asked first, the others when it fails."""
+    from perdure.chat.backend_edits import BackendDesk
+
+    with BackendDesk(chosen()) as desk:
+        _take_edits(desk)
+        order = desk.use(names)
+        out = [row.name for row in desk.listed() if not row.order]
+        unconfirmed = [row.name for row in desk.listed() if row.order and not row.confirmed]
+    if as_json:
+        emit_json({"backends": list(order), "not_in_order": out})
+        return
+    say(f"From now on: {', then '.join(order)}.")
+    if out:
+        say(f"Not asked, but kept: {', '.join(out)}.")
+    for name in unconfirmed:
+        say(f"{name} is not used before: perdure backend confirm {name}", err=True)
+
+
+@command.command("check")
+@click.argument("name")
+@companion_option
+@json_option
+def check(name: str, *, as_json: bool) -> None:
+    """Make one tiny call and tell how it went: the reply, its speed, the token counts."""
+    from perdure.chat.backend_edits import BackendDesk
+
+    with BackendDesk(chosen()) as desk:
+        _take_edits(desk)
+        found = _checked(name, desk.backend(name), desk.corrections)
+    if as_json:
+        emit_json(checked_record(found))
+        return
+    show_checked(name, found)
+
+
+def _checked(name: str, backend: Backend, known: Corrections | None = None) -> Checked:
+    from perdure.chat.backend_looks import check as try_it
+
+    return wait_for(f"Asking {name} for one short sentence", lambda: try_it(backend, known))
+
+
+def _take_edits(desk: BackendDesk) -> None:
+    """Commit hand edits first, as a turn does: what was just written is what is meant."""
+    done = desk.take_edits()
+    for text in done.committed:
+        say(text, err=True)
+    for text in done.held:
+        say(f"Not committed: {text}", err=True)
+
+
+@command.command("pin")
+@click.argument("name")
+@companion_option
+@json_option
+def pin(name: str, *, as_json: bool) -> None:
+    """Accept what a backend runs now as what it should run on this device."""
+    from perdure.chat.backend_edits import BackendDesk
+
+    with BackendDesk(chosen()) as desk:
+        _take_edits(desk)
+        backend = desk.backend(name)
+        found = wait_for(f"Asking {name} what it runs", lambda: desk.pin(backend))
+    if as_json:
+        emit_json({"name": name, "fingerprint": found})
+        return
+    say(f"{name} is pinned to {found}.")

@@ -1,0 +1,88 @@
+"""``perdure blame``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.errors import CommandProblem
+from perdure.cli.output import emit_json, json_option, say, show_lines, style
+from perdure.cli.points import IndexProgress, commit_of, path_of
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.blaming import Blamed
+    from perdure.history.repository import Repository
+
+_PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
+
+
+@click.command("blame")
+@click.argument("place", metavar="PATH[:LINE[-LINE]]")
+@click.option(
+    "--at", metavar="REV|DATE", help="The file as it was then. [default: the last commit]"
+)
+@companion_option
+@json_option
+def command(place: str, at: str | None, *, as_json: bool) -> None:
+    """Show which commit brought each line of a file, when, by whom, and because of which turn.
+
+    PATH is a file of the companion, such as persona/20-voice.md; files of the persona may be named
+    without their folder. Lines are followed through merges and renamed files.
+    """
+    from perdure.chat.blaming import blamed_lines
+    from perdure.history.repository import Repository
+
+    repo = Repository.open(chosen(), recover=False)
+    if repo.head().commit is None and at is None:
+        raise CommandProblem("there is no commit yet", next_step="Make a first commit")
+    start = commit_of(repo, at or "HEAD")
+    named = _PLACE.fullmatch(place)
+    path = _found(repo, path_of(repo, named[1] if named else place), start)
+    lines = blamed_lines(repo, start, path, IndexProgress())
+    if named:
+        first, last = int(named[2]), int(named[3] or named[2])
+        if not 1 <= first <= last <= len(lines):
+            raise CommandProblem(
+                f"{path} has no line {first if first > len(lines) else last}",
+                next_step=f"It has {len(lines)} lines",
+            )
+        lines = lines[first - 1 : last]
+    if as_json:
+        emit_json([line.record() for line in lines])
+        return
+    work = repo.path / path
+    if at is None and work.is_file() and work.read_bytes() != repo.read(path, start):
+        say(f"{path} has edits that are not committed; they are not among these lines.", err=True)
+    show_lines(_grouped(lines))
+
+
+def _found(repo: Repository, path: str, start: str) -> str:
+    """The path, or the persona's file of that name. Raises CommandProblem."""
+    for name in (path, f"persona/{path}", f"persona/{path}.md"):
+        if repo.oid(name, start) is not None:
+            return name
+    raise CommandProblem(
+        f"there is no file {path} in that commit", next_step="perdure persona show lists files"
+    )
+
+
+def _grouped(lines: Sequence[Blamed]) -> Iterator[str]:
+    """Runs of lines from one commit under a line about it."""
+    width = len(str(lines[-1].line.number)) if lines else 1
+    for _, group in groupby(lines, key=lambda line: line.line.commit.id):
+        run = list(group)
+        info = run[0].line.commit
+        turn = f"  because of turn {run[0].turn}" if run[0].turn else ""
+        yield (
+            f"{style(info.id[:8], 'yellow')}  {info.at:%Y-%m-%d %H:%M}  "
+            f"{style(info.author.name, dim=True)}  {style(info.subject, 'cyan')}"
+            f"{style(turn, 'magenta')}"
+        )
+        for each in run:
+            number = str(each.line.number).rjust(width + 2)
+            yield f"{style(number, dim=True)}  {style(each.line.text)}"

@@ -1,0 +1,111 @@
+"""``perdure branch``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.points import IndexProgress
+from perdure.cli.steering import careful_options, report, wanted
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.branching import BranchRow
+    from perdure.chat.steering.helm import Helm
+
+
+@click.command("branch")
+@click.argument("name", required=False)
+@click.option("--at", "place", metavar="TURN|REV|DATE", help="Begin it there instead of here.")
+@click.option("--delete", "drops", is_flag=True, help="Take the name of the branch away.")
+@careful_options
+@companion_option
+@json_option
+def command(
+    name: str | None, place: str | None, *, drops: bool, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """List the branches, or begin one.
+
+    Without NAME: every branch with its last talk, the current one marked with *. With NAME: begins
+    it here, or at a turn, revision or date, and stays where you are; perdure switch goes there.
+
+    A branch that is deleted loses its name and no word: perdure undo brings it back.
+    """
+    if name is None and (place or drops):
+        raise click.UsageError("give the NAME of a branch")
+    if place and drops:
+        raise click.UsageError("--at and --delete do not go together")
+    from perdure.chat.steering import branching
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if name is None:
+            _show(branching.rows(helm), as_json=as_json)
+        elif drops:
+            _drop(helm, name, dry_run=dry_run, yes=yes, as_json=as_json)
+        else:
+            _begin(helm, name, place or "", dry_run=dry_run, as_json=as_json)
+
+
+def _show(rows: list[BranchRow], *, as_json: bool) -> None:
+    if as_json:
+        emit_json([row.record() for row in rows])
+        return
+    from perdure.chat.steering.branching import words_of
+
+    width = max((len(row.branch.name) for row in rows), default=0)
+    for row in rows:
+        talk = row.talk
+        words = (
+            f"{talk.at:%Y-%m-%d %H:%M}  {words_of(talk)}"
+            if talk
+            else f"{row.branch.at:%Y-%m-%d %H:%M}  {row.branch.subject}"
+        )
+        elsewhere = f"  (open in {row.branch.elsewhere})" if row.branch.elsewhere else ""
+        say_styled(
+            style("* " if row.branch.is_current else "  ", "green"),
+            style(row.branch.name.ljust(width), "green" if row.branch.is_current else None),
+            style(f"  {words}{elsewhere}"),
+        )
+
+
+def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
+    from perdure.chat.steering import branching
+
+    if dry_run:
+        from perdure.chat.steering.rewinding import find_place
+
+        commit = find_place(helm.repo, place, IndexProgress()).commit if place else helm.tip
+        record = {"branch": name, "commit": commit}
+        if as_json:
+            emit_json({"plan": record, "operation": None})
+        else:
+            say(f"{name} would begin at {commit[:10]}. Nothing was changed.")
+        return
+    operation = branching.start(helm, name, place, IndexProgress())
+    commit = operation.moves[0].new or ""
+    report(
+        {"branch": name, "commit": commit},
+        operation,
+        as_json=as_json,
+        said=f"{name} begins at {commit[:10]}. Go there with: perdure switch {name}",
+    )
+
+
+def _drop(helm: Helm, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from perdure.chat.steering import branching
+
+    plan = branching.plan_drop(helm, name)
+    operation = None
+    if wanted(
+        plan.says(),
+        f"Take the name {name} away?",
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        is_safe=not plan.left,
+    ):
+        operation = branching.drop(helm, plan)
+    report(plan.record(), operation, as_json=as_json, said=f"{name} is gone from the list.")

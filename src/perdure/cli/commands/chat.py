@@ -1,0 +1,47 @@
+"""``perdure chat``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from perdure.cli.visiting import visit_options, visiting
+from perdure.cli.which import chosen, companion_option, complete_names
+
+
+@click.command("chat")
+@click.argument("name", required=False, shell_complete=complete_names)
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Plain lines without cursor movement: for screen readers and dumb terminals.",
+)
+@visit_options
+@companion_option
+def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool) -> None:
+    """Talk in the terminal program.
+
+    Without a terminal, on a dumb one, or with --plain, it reads lines from stdin and prints the
+    replies.
+
+    With --at you talk to her as she was on a day, at a revision or a turn, on a scratch branch. At
+    the end you are where you were, and it is kept or dropped.
+    """
+    path = chosen(name)
+    with visiting(path, place, keep=keep, drop=drop):
+        code = _talk(path, plain=plain)
+    sys.exit(code)
+
+
+def _talk(path: Path, *, plain: bool) -> int:
+    dumb = os.environ.get("TERM", "dumb") == "dumb"
+    if plain or dumb or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from perdure.cli.plain import talk
+
+        return talk(path)
+    from perdure.tui import run_chat
+
+    return run_chat(path)

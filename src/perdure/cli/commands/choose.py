@@ -1,0 +1,50 @@
+"""``perdure choose``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.points import IndexProgress
+from perdure.cli.steering import careful_options, wanted
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("choose")
+@click.argument("turn", metavar="TURN")
+@click.argument("number", metavar="N", type=click.IntRange(1))
+@click.option("--as", "name", default="", metavar="NAME", help="Name of the branch, if one begins.")
+@careful_options
+@companion_option
+@json_option
+def command(
+    turn: str, number: int, name: str, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Let answer N to a turn stand; perdure alternatives lists the answers.
+
+    The two swap places and keep their numbers. Further up than the last turn, a branch begins
+    there; the old line keeps its name, and all that came after.
+    """
+    from perdure.chat.steering.choosing import choose, plan_choice
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        plan = plan_choice(helm, turn, number, name, progress=IndexProgress())
+        done = None
+        if wanted(
+            plan.says(),
+            "Begin a branch there?",
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+            is_safe=plan.again.rewind is None,
+        ):
+            done = choose(helm, plan)
+    if as_json:
+        result = None
+        if done:
+            result = {"turn": str(done.turn), "commit": done.commit, "branch": done.branch}
+        emit_json({"plan": plan.record(), "done": result})
+    elif done and plan.again.rewind is not None:
+        leaves = plan.again.rewind.leaves
+        say(f"You are on {done.branch} now. Go back with: perdure switch {leaves}")

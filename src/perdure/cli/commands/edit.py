@@ -1,0 +1,62 @@
+"""``perdure edit``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("edit")
+@click.argument("turn", metavar="TURN")
+@click.argument("text", required=False)
+@click.option("--reply", is_flag=True, help="Correct her words instead of yours.")
+@click.option(
+    "--answer", type=click.IntRange(1), metavar="N", help="With --reply: this one of her answers."
+)
+@companion_option
+@json_option
+def command(
+    turn: str, text: str | None, *, reply: bool, answer: int | None, as_json: bool
+) -> None:  # fmt: skip
+    """Correct the words of a turn where they stand; later turns stay as they are.
+
+    TEXT may be `-` for standard input; without it your editor opens with the words. Git keeps them
+    as they were: perdure undo takes the correction back, perdure diff shows it.
+    """
+    from perdure.chat.steering.correcting import correct, find_words
+    from perdure.chat.steering.helm import Helm
+
+    if answer is not None and not reply:
+        raise click.UsageError("--answer goes with --reply")
+    with Helm.open(chosen()) as helm:
+        words = find_words(helm, turn, reply=reply, answer=answer)
+        new = _new_words(words.text, text)
+        if new is None:
+            say("Nothing was changed.", err=True)
+            return
+        done = correct(helm, words, new)
+    if done.masked:
+        say("Something that looks like a key was taken out; the rest is kept.", err=True)
+    if as_json:
+        emit_json({"turn": str(done.turn), "answer": words.answer or None, "commit": done.commit})
+    else:
+        say(f"Corrected {words.whose} {done.turn}. To take that back: perdure undo")
+
+
+def _new_words(old: str, text: str | None) -> str | None:
+    """The words as they shall be; None where the editor was left without a change."""
+    if text is not None:
+        return sys.stdin.read().rstrip("\n") if text == "-" else text
+    from perdure.cli.asking import on_terminal
+
+    if not on_terminal():
+        raise click.UsageError(
+            "There is no terminal to open an editor on. Give TEXT, or - for stdin"
+        )
+    edited = click.edit(old + "\n", extension=".md")
+    new = edited.rstrip("\n") if edited is not None else old
+    return new if new != old else None

@@ -1,0 +1,206 @@
+"""``perdure log``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, show_lines, style
+from perdure.cli.points import IndexProgress, commit_of, path_of, split
+from perdure.cli.which import chosen, companion_option
+from perdure.history.repository import CommitInfo, Repository
+
+if TYPE_CHECKING:
+    from perdure.chat.asides import Asides
+    from perdure.chat.evolution import PersonaChange
+    from perdure.history.timeline_query import Listed, Query
+
+_FOLDERS = {
+    "turns": ("conversations",),
+    "persona": ("persona",),
+    "memory": ("memory", "lore"),
+    "backend": ("backends", "backends.lock"),
+}
+_USUAL = 30
+
+
+@click.command("log")
+@click.option("--turns", is_flag=True, help="Only changes of conversations.")
+@click.option("--persona", is_flag=True, help="Only changes of the persona: how she grew.")
+@click.option("--memory", is_flag=True, help="Only changes of memory and lore.")
+@click.option("--backend", is_flag=True, help="Only changes of backends.")
+@click.option("--path", "more_paths", multiple=True, metavar="PATH", help="Only changes of PATH.")
+@click.option("--since", metavar="DATE", help="Only what was committed from DATE on.")
+@click.option("--until", metavar="DATE", help="Only what was committed up to the end of DATE.")
+@click.option("--author", default="", metavar="TEXT", help="Only authors with TEXT in their name.")
+@click.option("--grep", default="", metavar="TEXT", help="Only messages with TEXT in them.")
+@click.option("--branch", metavar="REV", help="The history of another branch, tag, commit or date.")
+@click.option(
+    "-n",
+    "limit",
+    type=click.IntRange(min=1),
+    help=f"At most this many. [default: {_USUAL}; all with --persona]",
+)
+@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out this many first.")
+@click.option("--all", "everything", is_flag=True, help="All of them, without a limit.")
+@click.argument("words", nargs=-1, metavar="[REV] [PATH]...")
+@companion_option
+@json_option
+def command(
+    more_paths: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    author: str,
+    grep: str,
+    branch: str | None,
+    limit: int | None,
+    skip: int,
+    words: tuple[str, ...],
+    *,
+    everything: bool,
+    as_json: bool,
+    **kinds: bool,
+) -> None:
+    """Show the history, newest first: turns, persona changes and all else.
+
+    With --persona one line a change: when, by whom (you or her), words added and removed, the size
+    of the whole persona after it, files, and tags. A merge is among the changes of something when
+    it differs from all that it joined.
+
+    A DATE is a day or a time, such as 2026-11-01, "2026-11-01 14:30", yesterday, "last monday",
+    "3 weeks ago". TEXT may be in any case.
+    """
+    repo = Repository.open(chosen(), recover=False)
+    if branch is None and repo.head().commit is None:
+        _show_plain([], repo, as_json=as_json)
+        return
+    revisions, paths = split(repo, words, most=0 if branch else 1)
+    start = commit_of(repo, branch) if branch else (revisions or [repo.resolve("HEAD")])[0]
+    wanted = [kind for kind in _FOLDERS if kinds[kind]]
+    only_persona = wanted == ["persona"]
+    if limit is None and not everything and not only_persona:
+        limit = _USUAL
+    dated_or_worded = bool(since or until or author or grep)
+    if not (wanted or paths or more_paths or dated_or_worded or as_json):
+        _show_plain(repo.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
+        return
+    from perdure.chat.clock import now
+    from perdure.chat.moments import parse_span
+    from perdure.history.timeline_query import Query
+
+    query = Query(
+        folders=tuple(folder for kind in wanted for folder in _FOLDERS[kind]),
+        paths=(*paths, *(path_of(repo, path) for path in more_paths)),
+        since=parse_span(since, now()).begin if since else None,
+        until=parse_span(until, now()).end if until else None,
+        author=author,
+        grep=grep,
+        limit=limit,
+        skip=skip,
+    )
+    if only_persona:
+        _show_evolution(repo, start, query, as_json=as_json)
+        return
+    listing = repo.timeline(IndexProgress()).listing(start, query)
+    if as_json:
+        emit_json([_listed_record(listed) for listed in listing])
+        return
+    _show_plain((listed.commit for listed in listing), repo, as_json=False)
+
+
+def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: bool) -> None:
+    if as_json:
+        emit_json([_record(commit) for commit in commits])
+        return
+    show_lines(_line(commit, asides) for asides in (_asides(repo),) for commit in commits)
+
+
+def _asides(repo: Repository) -> Asides | None:
+    """What is set aside, None where nothing is: most logs need not know how to read it."""
+    if repo.folder_oid("memory/aside") is None:
+        return None
+    from perdure.chat.asides import read_asides
+
+    return read_asides(repo, None)
+
+
+def _line(commit: CommitInfo, asides: Asides | None) -> str:
+    who = style(commit.author.name, dim=True)
+    line = f"{_beginning(commit)}  {who}  "
+    if asides and any(key == "Turn" and asides.names(it) for key, it in commit.trailers):
+        return f"{line}{style(f'{commit.subject}  (set aside)', dim=True)}"
+    return f"{line}{_subject(commit.subject)}"
+
+
+def _beginning(commit: CommitInfo) -> str:
+    return f"{style(commit.id[:8], 'yellow')}  {commit.at:%Y-%m-%d %H:%M}"
+
+
+def _subject(subject: str) -> str:
+    kind, separator, rest = subject.partition(": ")
+    return f"{style(kind, 'cyan')}{separator}{style(rest)}" if separator else style(kind)
+
+
+def _record(commit: CommitInfo) -> dict[str, object]:
+    return {
+        "commit": commit.id,
+        "at": commit.at.isoformat(),
+        "author": commit.author.name,
+        "email": commit.author.email,
+        "subject": commit.subject,
+        "trailers": dict(commit.trailers),
+    }
+
+
+def _listed_record(listed: Listed) -> dict[str, object]:
+    return {
+        **_record(listed.commit),
+        "kind": listed.kind,
+        "turn": listed.turn,
+        "files": list(listed.files),
+    }
+
+
+def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
+    from perdure.chat.evolution import COUNTER, evolution
+
+    changes = evolution(repo, start, query, IndexProgress())
+    if as_json:
+        emit_json([_change_record(change, COUNTER) for change in changes])
+        return
+    show_lines(_change_lines(changes, COUNTER))
+
+
+def _change_lines(changes: Iterator[PersonaChange], counter: str) -> Iterator[str]:
+    for number, change in enumerate(changes):
+        if not number:
+            yield style(f"Tokens: the whole persona after the change, by {counter}.", dim=True)
+        info = change.listed.commit
+        added, removed = change.listed.words
+        who = f"{info.author.name} ({'her' if change.by_her else 'you'})"
+        words = f"{style(f'+{added}', 'green')} {style(f'-{removed}', 'red')} words"
+        names = "".join(f"  [{style(name, 'magenta')}]" for name in change.tags)
+        yield (
+            f"{_beginning(info)}  {style(who, dim=True)}  {words}  {change.tokens} tokens  "
+            f"{style(_some(change.files), bold=True)}  {_subject(info.subject)}{names}"
+        )
+
+
+def _some(files: tuple[str, ...]) -> str:
+    more = f" and {len(files) - 3} more" if len(files) > 4 else ""
+    return ", ".join(files[:3] if more else files) + more
+
+
+def _change_record(change: PersonaChange, counter: str) -> dict[str, object]:
+    added, removed = change.listed.words
+    return {
+        **_listed_record(change.listed),
+        "by": "her" if change.by_her else "you",
+        "words_added": added,
+        "words_removed": removed,
+        "tokens": change.tokens,
+        "counter": counter,
+        "tags": list(change.tags),
+    }

@@ -1,0 +1,343 @@
+"""``perdure lore``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.lore_edits import Done, LoreRow, Trial
+    from perdure.chat.steering.helm import Helm
+    from perdure.companion.lore import LoreEntry
+    from perdure.companion.turns import Located
+    from perdure.memory.lore import Triggered
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@click.group("lore")
+def command() -> None:
+    """What comes into a prompt when it is spoken of: people, places, things.
+
+    An entry is a file in lore/ with the keys that bring it in, and its text.
+    """
+
+
+def _entry_options(command: F) -> F:
+    """What `add` and `edit` can say of an entry; None: not said."""
+    for option in reversed(
+        (
+            click.option("--text", metavar="TEXT", help="What is put in; - for standard input."),
+            click.option("--title", metavar="TEXT", help="Its name for you; never in a prompt."),
+            click.option("--also", "secondary_keys", multiple=True, metavar="KEY",
+                         help="A second key; one of them must be there too."),
+            click.option("--logic", "secondary_logic",
+                         type=click.Choice(["and_any", "and_all", "not_any", "not_all"]),
+                         help="What the second keys mean."),
+            click.option("--regex/--plain", default=None,
+                         help="Keys written /like this/i are regular expressions, or plain text."),
+            click.option("--case-sensitive/--any-case", default=None, help="Do capitals count."),
+            click.option("--whole-words/--parts", default=None,
+                         help="Find keys as whole words only, or within words too."),
+            click.option("--constant/--triggered", default=None,
+                         help="Always in, or only when a key is there."),
+            click.option("--enable/--disable", "enabled", default=None,
+                         help="A disabled entry never comes in."),
+            click.option("--priority", type=int, metavar="N",
+                         help="The lowest is left out first where there is no room."),
+            click.option("--order", type=int, metavar="N", help="Lower stands earlier."),
+            click.option("--position", metavar="before|after|N",
+                         help="Before or after the persona, or N messages before the end."),
+            click.option("--scan-depth", type=click.IntRange(0, 1000), metavar="N",
+                         help="How many messages are searched for its keys."),
+            click.option("--probability", type=click.IntRange(0, 100), metavar="PERCENT",
+                         help="Counts only with lore.probability: yes in companion.yaml."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@command.command("list")
+@companion_option
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the entries: keys, place, priority, tokens, when and by whom last changed."""
+    from perdure.chat.lore_edits import list_lore
+    from perdure.chat.steering.helm import Helm
+    from perdure.cli.points import IndexProgress
+
+    with Helm.open(chosen()) as helm:
+        found = list_lore(helm, IndexProgress())
+    if as_json:
+        emit_json(
+            {
+                "entries": [row.record() for row in found.rows],
+                "troubles": [_trouble_record(each) for each in found.troubles],
+                "uncommitted": list(found.uncommitted),
+                "counter": found.counter,
+            }
+        )
+        return
+    for row in found.rows:
+        _show_row(row)
+    if not found.rows and not found.troubles:
+        say("There is no lore yet. Make an entry with: perdure lore add KEY --text TEXT")
+    if found.rows:
+        say_styled(style(f"Tokens by {found.counter}.", dim=True))
+    _tell(found.troubles, found.uncommitted)
+
+
+@command.command("add")
+@click.argument("keys", nargs=-1, metavar="KEY…")
+@_entry_options
+@companion_option
+@json_option
+def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
+    """Add an entry that comes in when a KEY is spoken of, as its own commit.
+
+    Without --text your editor opens. perdure undo takes it back.
+    """
+    from perdure.chat.lore_edits import add_lore
+    from perdure.chat.steering.helm import Helm
+    from perdure.companion.lore import LoreEntry
+
+    if not keys and not said["constant"]:
+        raise click.UsageError("give a KEY, or --constant for an entry that is always in")
+    with Helm.open(chosen()) as helm:
+        entry = _with(LoreEntry("lore/new.md", tuple(keys)), said)
+        entry = replace(entry, text=_text(text))
+        if not entry.text.strip():
+            say("There is no text; nothing was added.", err=True)
+            return
+        done = add_lore(helm, entry)
+    _report(done, "Added", as_json=as_json)
+
+
+@command.command("edit")
+@click.argument("name")
+@click.option(
+    "--key", "keys", multiple=True, metavar="KEY", help="Its keys, instead of those it has."
+)
+@_entry_options
+@companion_option
+@json_option
+def edit(
+    *, name: str, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any  # noqa: ANN401
+) -> None:  # fmt: skip
+    """Change an entry, as its own commit; without options your editor opens with its file.
+
+    NAME is its file's name, a piece of that, or its title. Comments in the file stay; perdure undo
+    takes it back.
+    """
+    from perdure.chat.lore_edits import change_lore, find_entry
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        _take_edits(helm)
+        if not keys and text is None and all(value in {None, ()} for value in said.values()):
+            done = _edit_file(helm, name)
+            if done is None:
+                say("Nothing was changed.", err=True)
+                return
+        else:
+            before = find_entry(helm, name)
+            after = _with(before, said)
+            after = replace(after, keys=tuple(keys) or before.keys)
+            if text is not None:
+                after = replace(after, text=_text(text))
+            done = change_lore(helm, before, after)
+    _report(done, "Changed", as_json=as_json)
+
+
+@command.command("remove")
+@click.argument("name")
+@companion_option
+@json_option
+def remove(*, name: str, as_json: bool) -> None:
+    """Take an entry away, as its own commit; perdure undo brings it back."""
+    from perdure.chat.lore_edits import remove_lore
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        _take_edits(helm)
+        done = remove_lore(helm, name)
+    _report(done, "Removed", as_json=as_json)
+
+
+@command.command("test")
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT…")
+@click.option(
+    "--window", type=click.IntRange(256), metavar="TOKENS", help="For a model with this window."
+)
+@companion_option
+@json_option
+def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
+    """Show what a text would bring in: by which key, in which order, what there is no room for.
+
+    Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
+    """
+    from perdure.chat.lore_edits import try_lore
+    from perdure.chat.steering.helm import Helm
+
+    said = [sys.stdin.read() if text == "-" else text for text in texts]
+    with Helm.open(chosen()) as helm:
+        trial = try_lore(helm, said, window=window)
+    if as_json:
+        emit_json(_trial_record(trial))
+        return
+    _show_trial(trial)
+    _tell(trial.troubles, ())
+
+
+def _with(entry: LoreEntry, said: dict[str, Any]) -> LoreEntry:
+    """An entry with what the options say of it."""
+    changes = {key: value for key, value in said.items() if value not in {None, ()}}
+    position = changes.get("position")
+    if position is not None and position not in {"before", "after"}:
+        if not (position.isascii() and position.isdigit() and len(position) < 5):
+            raise click.UsageError("--position is before, after or a number of messages")
+        changes["position"] = int(position)
+    return replace(entry, **changes)
+
+
+def _text(text: str | None) -> str:
+    """The text of an entry: given, from standard input, or typed into an editor."""
+    if text == "-":
+        return sys.stdin.read().strip("\n")
+    if text is not None:
+        return text
+    from perdure.cli.asking import on_terminal
+
+    if not on_terminal():
+        raise click.UsageError("There is no terminal to open an editor on. Give --text TEXT, or -")
+    return (click.edit("", extension=".md") or "").strip("\n")
+
+
+def _edit_file(helm: Helm, name: str) -> Done | None:
+    """Let the user edit a whole file; None: it was left as it is."""
+    from perdure.chat.lore_edits import path_of, replace_file
+    from perdure.cli.asking import on_terminal
+
+    if not on_terminal():
+        raise click.UsageError(
+            "There is no terminal to open an editor on. Say what to change: --text, --key, "
+            "--priority and others"
+        )
+    since = helm.tip
+    path = path_of(helm, name)
+    # A file that is broken is mended here: it is shown as it is.
+    old = (helm.repo.read(path, since) or b"").decode("utf-8", "replace")
+    edited = click.edit(old, extension=".md")
+    if edited is None or edited == old:
+        return None
+    return replace_file(helm, path, edited.encode(), since)
+
+
+def _take_edits(helm: Helm) -> None:
+    """Commit what was edited by hand first, so that it is neither lost nor mixed in."""
+    from perdure.cli.steering import tell_edits
+
+    tell_edits(helm.take_edits())
+
+
+def _report(done: Done, what: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"name": done.entry.name, "file": done.entry.path, "commit": done.commit})
+    else:
+        say(f"{what} {done.entry.path}. To take that back: perdure undo")
+
+
+def _show_row(row: LoreRow) -> None:
+    entry = row.entry
+    state = "disabled" if not entry.enabled else "constant" if entry.constant else ""
+    keys = ", ".join(entry.keys) or "no keys"
+    if entry.secondary_keys:
+        keys += f"  {entry.secondary_logic.replace('_', ' ')}: {', '.join(entry.secondary_keys)}"
+    title = f"  {entry.title}" if entry.title else ""
+    say_styled(
+        style(entry.name, "yellow", bold=True),
+        style(title),
+        style(f"  {state}" if state else "", "magenta"),
+    )
+    say_styled(style(f"  {keys}"))
+    place = f"{entry.position} messages before the end"
+    if isinstance(entry.position, str):
+        place = f"{entry.position} the persona"
+    chance = f"  probability {entry.probability} %" if entry.probability < 100 else ""
+    last = f"{row.last.at:%Y-%m-%d} {row.last.author.name}" if row.last else "in no commit yet"
+    about = f"  {place}  order {entry.order}  priority {entry.priority}{chance}"
+    say_styled(style(f"{about}  {row.tokens} tokens  {last}", dim=True))
+
+
+def _show_trial(trial: Trial) -> None:
+    total = sum(tokens for _, tokens in trial.kept)
+    for number, (each, tokens) in enumerate(trial.kept, 1):
+        say_styled(
+            style(f"{number:>2}  "), style(each.entry.name, "green", bold=True),
+            style(f"  {_why(each)}  {tokens} tokens"),
+        )  # fmt: skip
+    for each, tokens in trial.left_out:
+        say_styled(
+            style("--  "), style(each.entry.name, "red"),
+            style(f"  {_why(each)}  {tokens} tokens, priority {each.entry.priority}: no room"),
+        )  # fmt: skip
+    for each in trial.unlucky:
+        chance = f"probability {each.entry.probability} %: not this time"
+        say_styled(style("--  "), style(each.entry.name, "red"), style(f"  {_why(each)}  {chance}"))
+    if not (trial.kept or trial.left_out or trial.unlucky):
+        say("That brings nothing in.")
+    room = f"{total} of {trial.room} tokens for lore, in a window of {trial.window}"
+    usual = " (--window says another)" if trial.is_usual else ""
+    say_styled(style(f"{room}{usual}; counted by {trial.counter}.", dim=True))
+
+
+def _why(each: Triggered) -> str:
+    if not each.key:
+        return "constant"
+    return f"“{each.key}”" + (f" in {each.by}" if each.by else "")
+
+
+def _trial_record(trial: Trial) -> dict[str, object]:
+    def rows(found: Iterable[tuple[Triggered, int]]) -> list[dict[str, object]]:
+        return [
+            {
+                "name": each.entry.name,
+                "file": each.entry.path,
+                "key": each.key or None,
+                "by": each.by or None,
+                "order": each.entry.order,
+                "priority": each.entry.priority,
+                "position": each.entry.position,
+                "tokens": tokens,
+            }
+            for each, tokens in found
+        ]
+
+    return {
+        "triggered": rows(trial.kept),
+        "left_out": rows(trial.left_out),
+        "unlucky": [each.entry.path for each in trial.unlucky],
+        "troubles": [_trouble_record(each) for each in trial.troubles],
+        "room": trial.room,
+        "window": trial.window,
+        "counter": trial.counter,
+    }
+
+
+def _trouble_record(trouble: Located) -> dict[str, object]:
+    return {"file": trouble.path, "line": trouble.line or None, "problem": trouble.what}
+
+
+def _tell(troubles: Iterable[Located], others: Iterable[str]) -> None:
+    for trouble in troubles:
+        say(f"Wrong: {trouble}", err=True)
+    for other in others:
+        say(other, err=True)

@@ -1,0 +1,36 @@
+"""``perdure memory add``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.memory_lines import show_beside, tell_done
+from perdure.cli.output import json_option
+from perdure.cli.steering import tell_edits
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("add")
+@click.argument("topic")
+@click.argument("fact")
+@click.option("--turn", default="", metavar="TURN", help="The turn that taught it.")
+@click.option("--pin", is_flag=True, help="Put it before all others.")
+@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@companion_option
+@json_option
+def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: bool) -> None:
+    """Write down a fact: one line more in memory/facts/TOPIC.md, one commit of yours.
+
+    What is there already and says the same, or the opposite, is shown beside it.
+    """
+    from perdure.chat.memory_edits import known, plan_add, put
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if not dry_run:
+            tell_edits(helm.take_edits())
+        plan = plan_add(helm, known(helm), topic, fact, turn=turn, pinned=pin)
+        commit = None if dry_run else put(helm, plan)
+    if not as_json:
+        show_beside(plan.like, plan.against)
+    tell_done(plan, commit, as_json=as_json)

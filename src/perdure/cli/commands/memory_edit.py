@@ -1,0 +1,84 @@
+"""``perdure memory edit``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from perdure.cli.memory_lines import show_beside, tell_done
+from perdure.cli.output import json_option, say
+from perdure.cli.steering import tell_edits
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("edit")
+@click.argument("fact", metavar="FACT")
+@click.option("--text", metavar="TEXT", help="The new words; '-' reads them from stdin.")
+@click.option("--topic", metavar="TOPIC", help="Move it to another topic.")
+@click.option("--pin/--unpin", "pinned", default=None, help="Put it before all others, or not.")
+@click.option("--aside/--back", "aside", default=None, help="Out of prompts, or back.")
+@click.option("--reason", default="", metavar="TEXT", help="With --aside: why; kept with it.")
+@click.option("--remove", is_flag=True, help="Take it out; the history keeps it.")
+@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@companion_option
+@json_option
+def edit(
+    fact: str,
+    text: str | None,
+    topic: str | None,
+    pinned: bool | None,  # noqa: FBT001 - click gives it by name
+    aside: bool | None,  # noqa: FBT001
+    reason: str,
+    *,
+    remove: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Change one fact: its words, its topic, its rank; set it aside; take it out.
+
+    FACT is its name in perdure memory list, such as people:3, or words that only one fact has.
+    Without an option your editor opens with its words. Only its line changes, as one commit of
+    yours; perdure undo takes that back.
+    """
+    from perdure.chat.memory_edits import FactEdit, known, plan_aside, plan_edit, plan_remove, put
+    from perdure.chat.steering.helm import Helm
+
+    changes = (text, topic, pinned) != (None, None, None)
+    if remove + changes + (aside is not None) > 1:
+        raise click.UsageError("--remove, --aside and --back go with no other change")
+    if reason and not aside:
+        raise click.UsageError("--reason goes with --aside")
+    with Helm.open(chosen()) as helm:
+        if not dry_run:
+            tell_edits(helm.take_edits())
+        there = known(helm)
+        row = there.find(fact)
+        if remove:
+            plan = plan_remove(helm, there, row)
+        elif aside is not None:
+            plan = plan_aside(there, row, back=not aside, reason=reason)
+        else:
+            new = sys.stdin.read() if text == "-" else text
+            if not changes:
+                new = _edited(row.fact.text)
+                if new is None:
+                    say("Nothing was changed.", err=True)
+                    return
+            plan = plan_edit(helm, there, row, FactEdit(new, topic, pinned))
+        commit = None if dry_run else put(helm, plan)
+    if not as_json:
+        show_beside(plan.like, plan.against)
+    tell_done(plan, commit, as_json=as_json)
+
+
+def _edited(old: str) -> str | None:
+    """The words as they come out of the editor; None where it was left without a change."""
+    from perdure.cli.asking import on_terminal
+
+    if not on_terminal():
+        raise click.UsageError(
+            "There is no terminal to open an editor on. Give --text, or another change"
+        )
+    edited = click.edit(old + "\n", extension=".md")
+    return edited if edited is not None and edited.strip() != old else None

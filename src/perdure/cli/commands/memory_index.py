@@ -1,0 +1,46 @@
+"""``perdure memory index``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from perdure.cli.output import say
+from perdure.cli.points import IndexProgress, commit_of
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("index")
+@companion_option
+def index() -> None:
+    """Read all conversations for recall and search now.
+
+    Words are read by the first message or search anyway. What messages mean (the extra [dense]) is
+    read between the turns of a talk, the newest first; this reads the rest at once, which may take
+    an hour for a long life. Ctrl-C ends it; what was read stays.
+    """
+    from perdure.history.repository import Repository
+    from perdure.memory.recall import RecallIndex
+
+    repo = Repository.open(chosen(), recover=False)
+    if repo.head().commit is None:
+        say("Nothing was said yet.")
+        return
+    head, recall = commit_of(repo, "HEAD"), RecallIndex.open_usual(repo)
+    try:
+        recall.update(head, IndexProgress("conversations", "files"))
+        notices = [recall.notice]
+        recall.embed(head, IndexProgress("meaning of messages", "messages"))
+        notices.append(recall.notice)
+        lacking, known = recall.unembedded(head)
+    except KeyboardInterrupt:
+        say("\nStopped. What was read stays.", err=True)
+        sys.exit(130)
+    for line in dict.fromkeys(filter(None, notices)):
+        say(f"{line}.", err=True)
+    if lacking:
+        say(f"The words of all messages can be found, and the meaning of {known:,}.")
+        sys.exit(1)
+    meaning = f" and the meaning of all {known:,} messages" if known else " of all messages"
+    say(f"The words{meaning} can be found.")

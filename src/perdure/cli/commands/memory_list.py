@@ -1,0 +1,103 @@
+"""``perdure memory list``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.memory_lines import show_beside, tell_uncommitted
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.memory_known import FactRow, Known
+
+
+@click.command("list")
+@click.argument("topic", required=False)
+@click.option("-n", "limit", type=click.IntRange(min=1), help="At most this many facts.")
+@click.option(
+    "--beside", is_flag=True, help="Only facts that contradict, or say the same, in pairs."
+)
+@companion_option
+@json_option
+def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: bool) -> None:
+    """List what she knows, by topic: each fact with its name, and where it comes from.
+
+    \b
+    a turn's id   the turn that taught it; it begins with the day
+    user          your own words; before those that she noted down herself
+    imported      from elsewhere; after all others
+    pinned        before all others
+    held          imported, and looks like an instruction: out of prompts until you review it
+    set aside     kept, and out of prompts
+    """  # noqa: D301 - click's own mark for lines that stay as they are
+    from perdure.chat.memory_known import read_known
+    from perdure.history.repository import Repository
+
+    repo = Repository.open(chosen(), recover=False)
+    tell_uncommitted(repo)
+    known = read_known(repo, repo.resolve("HEAD"))
+    rows = [*known.rows]
+    if topic is not None:
+        wanted = known.topic(topic)
+        rows = [row for row in rows if row.fact.topic == wanted]
+    if beside:
+        _list_pairs(known, rows, limit, as_json=as_json)
+        return
+    shown = rows[:limit]
+    if as_json:
+        troubles = [str(trouble) for trouble in known.troubles]
+        emit_json({"facts": [row.record() for row in shown], "troubles": troubles})
+        return
+    _show(shown, known)
+    if len(shown) < len(rows):
+        say(f"and {len(rows) - len(shown)} more")
+    if not rows:
+        say("She knows no facts yet." if topic is None else f"She knows nothing about {topic!r}.")
+
+
+def _list_pairs(known: Known, rows: Sequence[FactRow], limit: int | None, *, as_json: bool) -> None:
+    """Pairs of which one is among ``rows``."""
+    found = [pair for pair in known.pairs() if pair[0] in rows or pair[1] in rows][:limit]
+    if as_json:
+        emit_json(
+            [{"kind": kind, "facts": [one.record(), other.record()]} for one, other, kind in found]
+        )
+        return
+    for one, other, kind in found:
+        say_styled(style(f"{one.name}", "yellow"), style(f"  {one.fact.text}  "), _where(one))
+        show_beside(*((), [other]) if kind == "against" else ([other], ()))
+    if not found:
+        say("No two facts contradict or say the same, as far as words show it.")
+
+
+def _where(row: FactRow) -> str:
+    return style(" ".join(part for part in (row.day, row.fact.trust) if part), dim=True)
+
+
+def _show(rows: list[FactRow], known: Known) -> None:
+    for topic, group in groupby(rows, key=lambda row: row.fact.topic):
+        say_styled(style(topic, bold=True))
+        for row in group:
+            fact = row.fact
+            where = fact.source or "no source"
+            marks = [
+                *(["pinned"] if fact.pinned else []),
+                *([fact.trust] if fact.trust != "companion" else []),
+            ]
+            out = [*(["held"] if row.held else []), *(["set aside"] if row.aside else [])]
+            say_styled(
+                style(f"  {row.name}", "yellow"),
+                style(f"  {fact.text}", dim=bool(out)),
+                style(f"  {where}", dim=True),
+                style(f"  {', '.join(marks)}" if marks else "", "cyan"),
+                style(f"  {', '.join(out)}" if out else "", "red"),
+            )
+    for trouble in known.troubles:
+        say(str(trouble), err=True)
+    if any(row.held and not row.aside for row in rows):
+        say("Held facts are in no prompt. To let them in, or not: perdure memory review", err=True)

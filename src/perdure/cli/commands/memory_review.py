@@ -1,0 +1,197 @@
+"""``perdure memory review``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.memory_lines import show_beside, tell_uncommitted
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.steering import tell_edits
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.reviewing import ReviewList, Waiting
+    from perdure.chat.steering.helm import Helm
+
+_ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
+
+
+@click.command("review")
+@click.option(
+    "--accept", "accepted", multiple=True, metavar="N", help="Accept it; may be repeated."
+)
+@click.option(
+    "--reject", "rejected", multiple=True, metavar="N", help="Reject it; may be repeated."
+)
+@click.option(
+    "--accept-all",
+    is_flag=True,
+    help="Accept all that waits, but for what looks like an instruction; needs --yes.",
+)
+@click.option("--yes", is_flag=True, help="With --accept-all: without looking at each of them.")
+@click.option("--list", "lists", is_flag=True, help="Only list what waits.")
+@companion_option
+@json_option
+def review(
+    accepted: tuple[str, ...],
+    rejected: tuple[str, ...],
+    *,
+    accept_all: bool,
+    yes: bool,
+    lists: bool,
+    as_json: bool,
+) -> None:
+    """Look at what waits for your word: proposed facts and summaries, imported facts that are held.
+
+    On a terminal one after the other, as a difference, with what is there and says the same or the
+    opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number of the
+    list, or an id, which stays when others go. Each answer is a commit of its own.
+    """
+    from perdure.chat.reviewing import waiting
+    from perdure.chat.steering.helm import Helm
+    from perdure.cli.asking import on_terminal
+
+    if accept_all and (accepted or rejected or not yes):
+        raise click.UsageError("--accept-all needs --yes, and goes with no --accept or --reject")
+    acts = bool(accept_all or accepted or rejected)
+    walks = not (acts or as_json or lists) and on_terminal()
+    with Helm.open(chosen()) as helm:
+        if acts or walks:
+            tell_edits(helm.take_edits())
+        else:
+            tell_uncommitted(helm.repo)
+        listed = waiting(helm)
+        for trouble in listed.troubles:
+            say(trouble, err=True)
+        if acts:
+            names = _all_but_orders(listed) if accept_all else accepted
+            _answer_all(helm, listed, names, rejected, as_json=as_json)
+        elif as_json:
+            emit_json([row.record() for row in listed.rows])
+        elif not listed.rows:
+            say("Nothing waits for your word.")
+        elif walks:
+            _walk(helm)
+        else:
+            for row in listed.rows:
+                _show(row)
+
+
+def _all_but_orders(listed: ReviewList) -> list[str]:
+    """All that waits, but for what looks like an instruction: that is only let in by name."""
+    names = [row.id for row in listed.rows if not row.is_order]
+    left = len(listed.rows) - len(names)
+    if left:
+        say(
+            f"{left} left, looking like an instruction: to let one in, name it: --accept N",
+            err=True,
+        )
+    return names
+
+
+def _answer_all(
+    helm: Helm,
+    listed: ReviewList,
+    accepted: Sequence[str],
+    rejected: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """Accept and reject by name. Every name is looked up before anything is done."""
+    from perdure.chat.memory_edits import put
+    from perdure.chat.reviewing import plan_accept, plan_reject, waiting
+
+    accept = [listed.find(name).id for name in accepted]
+    reject = [listed.find(name).id for name in rejected]
+    if set(accept) & set(reject):
+        raise click.UsageError("one of them is given to --accept and to --reject")
+    done = []
+    for name in dict.fromkeys([*accept, *reject]):
+        now = waiting(helm)
+        plan_of = plan_accept if name in accept else plan_reject
+        plan = plan_of(helm, now, now.find(name))
+        commit = put(helm, plan)
+        done.append({"id": name, **plan.record(), "commit": commit})
+        if not as_json:
+            for line in plan.says():
+                say(line)
+    if as_json:
+        emit_json(done)
+
+
+def _walk(helm: Helm) -> None:
+    """One after the other, on a terminal."""
+    from perdure.chat.memory_edits import put
+    from perdure.chat.reviewing import plan_accept, plan_reject, waiting
+
+    ids = [row.id for row in waiting(helm).rows]
+    counts = dict.fromkeys(("accepted", "rejected"), 0)
+    for name in ids:
+        listed = waiting(helm)
+        row = next((each for each in listed.rows if each.id == name), None)
+        if row is None:
+            continue  # it went with another one, or elsewhere
+        _show(row)
+        answer = _ask()
+        if answer == "quit":
+            break
+        if answer == "skip":
+            continue
+        text = _edited(row) if answer == "edit" else None
+        if answer == "edit" and text is None:
+            say("The words are as they were: skipped.")
+            continue
+        if answer == "reject":
+            plan = plan_reject(helm, listed, row)
+        else:
+            plan = plan_accept(helm, listed, row, text=text)
+        put(helm, plan)
+        counts["rejected" if answer == "reject" else "accepted"] += 1
+        for line in plan.says():
+            say(line)
+    left = len(waiting(helm).rows)
+    said = ", ".join(f"{count} {what}" for what, count in counts.items())
+    back = " To take the last one back: perdure undo" * any(counts.values())
+    say(f"{said}, {left} left.{back}")
+
+
+def _ask() -> str:
+    from perdure.cli.asking import ask
+
+    while True:
+        answer = ask("accept, edit, reject, skip, quit?", "s").casefold()
+        for letter, word in _ANSWERS.items():
+            if answer in {letter, word}:
+                return word
+        say("Type a, e, r, s or q.", err=True)
+
+
+def _edited(row: Waiting) -> str | None:
+    """Other words, from the editor; None where they were left as they are, or there are none."""
+    old = row.proposal.text
+    if not old:
+        return None
+    edited = click.edit(old + "\n", extension=".md")
+    return None if edited is None or edited.strip() == old.strip() else edited.strip()
+
+
+def _show(row: Waiting) -> None:
+    """One of them, as a difference, and what it goes beside."""
+    proposal = row.proposal
+    what = "held" if row.held else proposal.kind
+    say_styled(
+        style(f"{row.number}", "yellow", bold=True),
+        style(f"  {what} {proposal.topic}".rstrip(), bold=True),
+        style(f"  {proposal.source}" if proposal.source else "", dim=True),
+        style(f"  {row.id}", dim=True),
+        style(f"  ({proposal.note})" if proposal.note else "", "red"),
+    )
+    if proposal.instead_of:
+        gone = "" if row.stands else "  (not there any more)"
+        say_styled(style(f"  - {proposal.instead_of}", "red"), style(gone, dim=True))
+    for line in proposal.text.split("\n") if proposal.text else ():
+        say_styled(style(f"  + {line}", "green"))
+    show_beside(row.like, row.against)

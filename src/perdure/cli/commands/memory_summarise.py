@@ -1,0 +1,194 @@
+"""``perdure memory summarise``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.memory_landing import Written
+    from perdure.chat.remembering import Task
+    from perdure.chat.session import Session
+    from perdure.companion.ids import ConversationId
+    from perdure.history.repository import Repository
+
+
+@click.command("summarise")
+@click.argument("names", metavar="[CONVERSATION]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every conversation of this branch.")
+@click.option("--facts", is_flag=True, help="Also propose facts that she should know for good.")
+@click.option("--again", is_flag=True, help="Also those whose summary covers all that was said.")
+@click.option(
+    "--hosted",
+    is_flag=True,
+    help="Let a hosted backend read talks that it has not heard: they leave this machine.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@companion_option
+@json_option
+def summarise(
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    facts: bool,
+    again: bool,
+    hosted: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Summarise conversations; without a name, the newest one.
+
+    A CONVERSATION is named by a piece of its id, a day, or a turn of it. The backend that is listed
+    first is asked; where there is none, or only a rehearsal model, sentences of the talk itself are
+    taken, and the file says so. A summary that you have changed is not written over: the new text
+    waits in the review list.
+
+    Each conversation is a commit of its own. Ctrl-C ends it; what was written stays.
+    """
+    if everything and names:
+        raise click.UsageError("give CONVERSATION or --all, not both")
+    work = _Work(facts=facts, again=again, hosted=hosted, dry_run=dry_run, as_json=as_json)
+    try:
+        code = asyncio.run(work.run(chosen(), names, everything=everything))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("Stopped. What was written stays.", err=True)
+        code = 130
+    sys.exit(code)
+
+
+class _Work:
+    """One run of the command."""
+
+    def __init__(
+        self, *, facts: bool, again: bool, hosted: bool, dry_run: bool, as_json: bool
+    ) -> None:
+        self._facts = facts
+        self._again = again
+        self._hosted = hosted
+        self._dry_run = dry_run
+        self._as_json = as_json
+        self._records: list[dict[str, object]] = []
+
+    async def run(self, path: Path, names: Sequence[str], *, everything: bool) -> int:
+        """Do all of it; 1 where something could not be done."""
+        from perdure.chat.session import Session
+
+        session = await Session.open(path)
+        try:
+            for notice in session.notices:
+                say(notice.text, err=True)
+            branch = session.info.branch
+            wanted = await session.consult(
+                lambda repo: _find(repo, f"refs/heads/{branch}", names, everything=everything)
+            )
+            failed = False
+            for number, name in enumerate(wanted, 1):
+                failed |= not await self._one(session, name, f"{number}/{len(wanted)}")
+            if not wanted:
+                say("Nothing was said yet.", err=True)
+        finally:
+            await session.close()
+            if self._as_json:
+                emit_json(self._records)
+        return 1 if failed else 0
+
+    async def _one(self, session: Session, name: ConversationId, count: str) -> bool:
+        from perdure.problem import Problem
+
+        task = await session.remembering.task(name, facts=self._facts, again=self._again)
+        if task is None:
+            self._tell(name, "its summary covers all that was said", count)
+            return True
+        if self._dry_run:
+            self._tell(name, _would(session, task), count, would=True)
+            return True
+        say(f"{count} {name} …", err=True)
+        try:
+            written, why = await session.remembering.do(task, allowed=self._hosted)
+        except Problem as problem:
+            self._tell(name, str(problem), count, problem=str(problem))
+            return False
+        if why:
+            say(f"No model: {why}.", err=True)
+        self._written(name, written, why, count)
+        return True
+
+    def _tell(self, name: ConversationId, text: str, count: str, **more: object) -> None:
+        self._records.append({"conversation": str(name), "says": text, **more})
+        if not self._as_json:
+            say_styled(style(f"{count} {name}", "yellow"), f"  {style(text)}")
+
+    def _written(self, name: ConversationId, done: Written | None, why: str, count: str) -> None:
+        summary = done.summary if done is not None else None
+        self._records.append(
+            {
+                "conversation": str(name),
+                "commit": done.commit if done is not None else None,
+                "summary": summary.text if summary is not None else None,
+                "through": summary.through if summary is not None else None,
+                "extractive": summary.extractive if summary is not None else None,
+                "backend": summary.backend if summary is not None else None,
+                "model": summary.model if summary is not None else None,
+                "proposals": [
+                    {"kind": one.kind, "topic": one.topic, "text": one.text, "note": one.note}
+                    for one in (done.waits if done is not None else ())
+                ],
+                "learned": [one.text for one in (done.learned if done is not None else ())],
+                "without_model": why or None,
+            }
+        )
+        if self._as_json:
+            return
+        said = "; ".join(notice.text for notice in done.notices()) if done is not None else ""
+        title = said or "nothing came of it that would be new."
+        say_styled(style(f"{count} {name}", "yellow"), f"  {style(title)}")
+        if summary is not None:
+            for line in summary.text.split("\n"):
+                say(f"    {line}")
+
+
+def _would(session: Session, task: Task) -> str:
+    reading = task.reading
+    turns = len(reading.turns)
+    what = [
+        *(["summarise"] if task.summary else []),
+        *(["look for facts in"] if task.facts else []),
+    ]
+    through = session.info.next_backend
+    said = f"would {' and '.join(what)} {turns} turn{'s' * (turns != 1)}"
+    return (
+        f"{said}, through {through}" if not session.info.rehearsal else f"{said}, without a model"
+    )
+
+
+def _find(
+    repo: Repository, rev: str, names: Sequence[str], *, everything: bool
+) -> list[ConversationId]:
+    """The conversations that are meant, oldest first where it is all of them."""
+    from perdure.chat.errors import UnknownTurn
+    from perdure.chat.naming import find_turn
+    from perdure.chat.transcript import Transcript
+
+    transcript = Transcript(repo, rev)
+    if everything:
+        return [each.id for each in transcript.conversations()]
+    if not names:
+        last = transcript.last_conversation()
+        return [last.id] if last is not None else []
+    found = []
+    for name in names:
+        turn = find_turn(transcript, name)
+        if turn is None:
+            raise UnknownTurn(
+                f"no conversation answers to {name!r}.", next_step="perdure log shows their turns"
+            )
+        found.append(turn.conversation)
+    return list(dict.fromkeys(found))

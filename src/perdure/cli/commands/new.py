@@ -1,0 +1,63 @@
+"""``perdure new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.which import home
+
+
+def _complete_template(
+    ctx: click.Context,  # noqa: ARG001 - click's signature
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[str]:
+    from perdure.companion.templates import templates
+
+    return [t.name for t in templates() if t.name.startswith(incomplete)]
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--template",
+    default="friend",
+    show_default=True,
+    shell_complete=_complete_template,
+    help="The persona to begin with; `perdure templates` lists them.",
+)
+@click.option("--user", help="What the companion calls you.  [default: your first name in git]")
+@click.option(
+    "--at",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Make it in this folder instead of the folder of companions.",
+)
+@json_option
+def command(
+    name: str, template: str, user: str | None, folder: Path | None, *, as_json: bool
+) -> None:
+    """Make a companion from a template: a git repository of plain text."""
+    from perdure.chat.founding import found_companion
+    from perdure.companion.names import slug
+
+    target = folder.expanduser() if folder is not None else home() / slug(name)
+    founded = found_companion(target, name=name, template=template, user=user)
+    if as_json:
+        emit_json(
+            {
+                "name": founded.name,
+                "path": str(founded.path),
+                "commit": founded.commit,
+                "backend": founded.backend,
+                "model": founded.model,
+            }
+        )
+        return
+    say(f"{founded.name} lives in {founded.path}, an ordinary git repository.")
+    say(founded.voice)
+    where = f"perdure -c {founded.path} chat" if folder else f"perdure chat {founded.path.name}"
+    say(f"Talk: {where}")

@@ -1,0 +1,38 @@
+"""``perdure ops``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, show_lines, style
+from perdure.cli.which import chosen, companion_option
+
+_MARKS = {"undo": "u", "redo": "r", "": " "}
+
+
+@click.command("ops")
+@click.option("-n", "limit", type=click.IntRange(min=1), default=30, help="At most this many.")
+@click.option("--all", "everything", is_flag=True, help="All of them, without a limit.")
+@companion_option
+@json_option
+def command(limit: int, *, everything: bool, as_json: bool) -> None:
+    """List what was done, newest first: turns and edits, rewinds, switches, merges, tags, undos.
+
+    `u` marks what perdure undo takes back next, `r` the undo that perdure redo takes back, and `-`
+    what is undone. The list is of this machine; it does not travel with a push.
+    """
+    from perdure.chat.steering import undoing
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        rows = undoing.rows(helm, None if everything else limit)
+    if as_json:
+        emit_json([row.record() for row in rows])
+        return
+    show_lines(
+        style(f"{'-' if row.is_undone else _MARKS[row.mark]} ", "yellow")
+        + style(f"{row.entry.id[:8]}  {row.entry.at:%Y-%m-%d %H:%M}  ", dim=True)
+        + style(row.entry.kind, "cyan", dim=row.is_undone)
+        + style(f": {row.entry.says}", dim=row.is_undone)
+        for row in rows
+    )

@@ -1,0 +1,165 @@
+"""``perdure persona``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.errors import CommandProblem
+from perdure.cli.output import emit_json, json_option, say, show_lines
+from perdure.cli.points import commit_of
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+_FINDINGS = 3
+_at = click.option(
+    "--at", metavar="REV|DATE", help="The persona as it was committed then, not as in the folder."
+)
+
+
+@click.group("persona")
+def command() -> None:
+    """Read, change and check the persona."""
+
+
+@command.command("show")
+@click.argument("file", required=False)
+@_at
+@companion_option
+@json_option
+def show(file: str | None, *, at: str | None, as_json: bool) -> None:
+    """Print the persona as the model is given it: names filled in, with the tokens of each file.
+
+    Without FILE: the files of the system prompt in their order, sample talk and the reminder. With
+    FILE (10-who, greetings/10-hello, ...): that one; greetings are shown only this way.
+    """
+    from perdure.chat.persona_reading import (
+        files_at,
+        files_in_folder,
+        parts_of,
+        tokenizer_of,
+        windows_of,
+    )
+    from perdure.cli.persona_lines import show_lines_of, show_record
+    from perdure.history.repository import Repository
+
+    with Repository.open(chosen(), recover=False) as repo:
+        commit = commit_of(repo, at) if at else None
+        files = files_at(repo, commit) if commit else files_in_folder(repo)
+        tokenizer = tokenizer_of(files, windows_of(repo, files, commit))
+    parts = parts_of(files, tokenizer)
+    if file:
+        from perdure.chat.persona_edits import match_file
+
+        path = match_file([part.path for part in parts], file)
+        if path is None:
+            raise CommandProblem(
+                f"the persona has no file {file} that says something",
+                next_step=f"there are: {', '.join(part.path for part in parts) or 'none'}",
+            )
+        parts = [part for part in parts if part.path == path]
+    else:
+        parts = [part for part in parts if part.kind != "greeting"]
+    if as_json:
+        emit_json(show_record(parts, tokenizer.name))
+        return
+    show_lines(show_lines_of(parts, tokenizer.name))
+
+
+@command.command("check")
+@_at
+@companion_option
+@json_option
+def check(*, at: str | None, as_json: bool) -> None:
+    """Look for contradicting names, missing boundaries, keys, and what costs too much.
+
+    Looks at the files in the folder, edits that are in no commit included, and asks no model. A
+    problem does not work as it is written; advice works, and may not be what you meant. Keys and
+    passwords are never printed.
+
+    Exit code 0: nothing found; 3: something was.
+    """
+    from perdure.chat.persona_checking import check_companion
+    from perdure.cli.persona_lines import check_lines, check_record
+
+    path = chosen()
+    checked = check_companion(path, _commit(at) if at else None)
+    if as_json:
+        emit_json(check_record(checked))
+    else:
+        show_lines(check_lines(checked))
+    if checked.report.findings:
+        raise SystemExit(_FINDINGS)
+
+
+def _commit(at: str) -> str:
+    from perdure.history.repository import Repository
+
+    with Repository.open(chosen(), recover=False) as repo:
+        return commit_of(repo, at)
+
+
+@command.command("edit")
+@click.argument("file", required=False)
+@click.option(
+    "-m", "--note", default="", metavar="TEXT", help="What the change is, in a few words."
+)
+@companion_option
+@json_option
+def edit(file: str | None, *, note: str, as_json: bool) -> None:
+    """Open one file of the persona in your editor, and commit what you changed.
+
+    FILE may be short (voice for persona/20-voice.md); a name that no file has begins a new one.
+    The change is a commit of its own: perdure undo takes it back. What cannot be read afterwards is
+    not committed and stays in the folder as you wrote it.
+    """
+    from perdure.chat.persona_edits import begin_edit, finish_edit
+    from perdure.cli.asking import on_terminal
+    from perdure.cli.differences import difference_lines, difference_records
+    from perdure.history.repository import Repository
+
+    if not on_terminal():
+        raise click.UsageError(
+            "There is no terminal to open an editor on. Edit the file and commit it with git, or"
+            " let the next turn do that"
+        )
+    with Repository.open(chosen()) as repo:
+        editing = begin_edit(repo, file or _asked(repo))
+        if editing.before is None:
+            say(f"{editing.path} is a new file.", err=True)
+        elif editing.is_edited:
+            say(f"{editing.path} has edits already that are in no commit.", err=True)
+        click.edit(filename=str(editing.place))
+        done = finish_edit(repo, editing, note)
+    if done is None:
+        say("Nothing was changed.", err=True)
+        return
+    if as_json:
+        emit_json({"commit": done.commit, **difference_records([done.change])[0]})
+        return
+    for line in difference_lines([done.change], words=True):
+        click.echo(line)
+    say("Committed. To take that back: perdure undo")
+
+
+def _asked(repo: Repository) -> str:
+    from perdure.chat.persona_edits import persona_paths
+    from perdure.cli.asking import choose
+
+    paths = [(path.removeprefix("persona/"), "") for path in persona_paths(repo)]
+    if not paths:
+        raise click.UsageError("The persona has no file yet. Name one to begin it")
+    return choose("Which file?", paths)
+
+
+@command.command("add-boundaries")
+@companion_option
+def add_boundaries() -> None:
+    """Add the standard boundaries file to a persona that has none, as its own commit."""
+    from perdure.chat.persona_edits import add_boundaries as add
+
+    path = add(chosen())
+    say(f"Added {path}. It is plain text like the rest of the persona: read it, change it.")

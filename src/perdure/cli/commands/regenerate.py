@@ -1,0 +1,67 @@
+"""``perdure regenerate``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from perdure.cli.output import emit_json, json_option
+from perdure.cli.points import IndexProgress
+from perdure.cli.steering import careful_options, wanted
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("regenerate")
+@click.argument("turn", metavar="TURN", default="@")
+@click.option("--as", "name", default="", metavar="NAME", help="Name of the branch, if one begins.")
+@click.option(
+    "--backend",
+    default="",
+    metavar="NAME",
+    help="Let this backend give the answer, this once; a hosted one is sent the talk.",
+)
+@careful_options
+@companion_option
+@json_option
+def command(
+    turn: str, name: str, backend: str, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Ask for another answer to a turn, the last one without TURN.
+
+    The new answer stands, and the old one is kept beside it: perdure alternatives lists them,
+    perdure choose swaps them. Ctrl-C ends the answer; the part that came is kept. If nothing comes,
+    all is as it was.
+
+    To a turn further up, a branch begins there; the old line keeps its name, and all that came
+    after. A greeting gives way to the next one of persona/greetings.
+    """
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.regenerating import plan_again
+
+    path = chosen()
+    with Helm.open(path) as helm:
+        plan = plan_again(helm, turn, name, progress=IndexProgress())
+    agreed = wanted(
+        plan.says() if plan.rewind or dry_run else [],
+        "Begin a branch there?",
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        is_safe=plan.rewind is None,
+    )
+    if not agreed:
+        if as_json:
+            emit_json({"plan": plan.record(), "turn": None})
+        return
+    from perdure.cli.one_turn import run_turn
+
+    branch = plan.rewind.name if plan.rewind else ""
+    sys.exit(
+        run_turn(
+            path,
+            lambda session: session.regenerate(str(plan.turn), branch),
+            as_json=as_json,
+            backend=backend,
+        )
+    )

@@ -1,0 +1,51 @@
+"""``perdure remove``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.steering import careful_options, wanted
+from perdure.cli.which import chosen, complete_names, home
+
+
+@click.command("remove")
+@click.argument("name", shell_complete=complete_names)
+@click.option(
+    "--typed", default="", metavar="NAME", help="The companion's name, to do without a copy."
+)
+@careful_options
+@json_option
+def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Move a companion's folder to the trash.
+
+    Only when a copy of everything is proven: a bundle that perdure archive wrote, which has every
+    branch and tag as they are now and the bytes that were checked. Otherwise the companion's name
+    has to be typed.
+    """
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.removing import check_agreed, plan_remove, remove
+    from perdure.cli.asking import ask, on_terminal
+
+    with Helm.open(chosen(name)) as helm:
+        plan = plan_remove(helm, home())
+        place = None
+        needs_name = plan.copy is None and not dry_run
+        if needs_name and not typed and on_terminal():
+            for line in plan.says():
+                say(line, err=True)
+            typed = ask(f"Type the name ({plan.name}) to remove her without a copy")
+        if needs_name:
+            check_agreed(plan, typed)
+        if wanted(
+            plan.says(),
+            f"Remove {plan.name}?",
+            dry_run=dry_run,
+            yes=yes or needs_name,
+            as_json=as_json,
+        ):
+            place = remove(helm, plan)
+    if as_json:
+        emit_json({"plan": plan.record(), "trash": str(place) if place else None})
+    elif place is not None:
+        say(f"{plan.name} is in {place}. To bring her back, move the folder to where it was.")

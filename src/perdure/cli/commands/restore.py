@@ -1,0 +1,43 @@
+"""``perdure restore``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.points import commit_of, path_of
+from perdure.cli.steering import careful_options, tell_edits, wanted
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("restore")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--at", "place", required=True, metavar="REV|DATE|TAG", help="As of when.")
+@careful_options
+@companion_option
+@json_option
+def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Bring files back as they were at some time, as a commit: persona, lore, memory, backends.
+
+    PATH is a file or a folder. A file that was deleted since comes back; one that was not there
+    then is removed, and named before. Talk is not brought back file by file: see perdure rewind.
+    """
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.restoring import plan_restore, restore
+
+    with Helm.open(chosen()) as helm:
+        commit = commit_of(helm.repo, place)
+        wanted_paths = [path_of(helm.repo, path) for path in paths]
+        plan = plan_restore(helm, wanted_paths, commit, place)
+        made: list[str] = []
+        if wanted(plan.says(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
+            edits = helm.take_edits()
+            tell_edits(edits)
+            if edits.committed:
+                plan = plan_restore(helm, wanted_paths, commit, place)
+            made = restore(helm, plan)
+    if as_json:
+        emit_json({"plan": plan.record(), "commits": made})
+    elif made:
+        shown = ", ".join(oid[:10] for oid in made)
+        say(f"Restored in {shown}. To take that back: perdure undo")

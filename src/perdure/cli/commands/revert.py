@@ -1,0 +1,88 @@
+"""``perdure revert``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.points import commit_of
+from perdure.cli.steering import careful_options, tell_edits, wanted
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.reverting import RevertPlan
+
+_THEN = (
+    ("keep", "leave them: she may go on in that voice for a while"),
+    ("new", "begin a new conversation; they may still come back as remembered moments"),
+    ("aside", "set them aside: kept, out of prompts; perdure undo brings them back"),
+)
+
+
+@click.command("revert")
+@click.argument("rev")
+@click.option(
+    "--then",
+    type=click.Choice([name for name, _ in _THEN]),
+    help="What becomes of the turns that were answered under it.  [default: asked; else keep]",
+)
+@careful_options
+@companion_option
+@json_option
+def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Take back one change of persona, lore, memory, backends or settings, and keep the talk since.
+
+    Later edits of other lines stay. What was said under the change is still read by the model; so
+    it lists those turns, and can begin a new conversation or set them aside.
+
+    REV is a commit, as perdure log shows it, a tag or a date. To go back to an earlier point of the
+    talk: perdure rewind. To bring whole files back as of then: perdure restore.
+    """
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.reverting import plan_revert, revert
+
+    with Helm.open(chosen()) as helm:
+        commit = commit_of(helm.repo, rev)
+        plan = plan_revert(helm, commit)
+        if not wanted(plan.says(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json):
+            if as_json:
+                emit_json({"plan": plan.record(), "commit": None, "then": None, "aside": None})
+            return
+        chosen_then = then or _ask_then(plan, asks=not yes)
+        edits = helm.take_edits()
+        tell_edits(edits)
+        if edits.committed:
+            plan = plan_revert(helm, commit)
+        done = revert(helm, plan, chosen_then)
+    if as_json:
+        made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
+        emit_json({"plan": plan.record(), **made})
+        return
+    say(f"Reverted in {done.commit[:10]}; the talk stays. To take that back: perdure undo")
+    _tell(plan, chosen_then)
+
+
+def _ask_then(plan: RevertPlan, *, asks: bool) -> str:
+    from perdure.cli.asking import choose
+
+    if not plan.turns or not asks:
+        return "keep"
+    say("What shall become of the turns that were answered under it?", err=True)
+    return choose("Choose", _THEN)
+
+
+def _tell(plan: RevertPlan, then: str) -> None:
+    if not plan.turns:
+        return
+    if then == "new":
+        say("The next message begins a new conversation; what was said may be remembered in it.")
+    elif then == "aside":
+        out = [*map(str, plan.ranges), *(name for name, _ in plan.memory.facts)]
+        say(f"Set aside: {', '.join(out)}.")
+    else:
+        ranges = " ".join(map(str, plan.ranges))
+        say("The turns that were answered under it are still in her prompt.")
+        say(f"To set them aside: perdure aside {ranges}")
+        say("To begin a new conversation: perdure say --new TEXT, or /new in the chat")

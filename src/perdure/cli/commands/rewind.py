@@ -1,0 +1,44 @@
+"""``perdure rewind``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import json_option
+from perdure.cli.points import IndexProgress
+from perdure.cli.steering import careful_options, report, tell_edits, wanted
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("rewind")
+@click.argument("turn", metavar="TURN")
+@click.option("--as", "name", default="", metavar="NAME", help="Name of the new branch.")
+@careful_options
+@companion_option
+@json_option
+def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Talk on from an earlier turn, on a new branch; the old line keeps its name.
+
+    TURN is `@` (the last one), `@-3`, a number of the last conversation, a piece of a turn's id, a
+    date (its last word), or a revision. Persona and memory are as they were then.
+
+    To take back one change and keep the talk since: perdure revert. To take this back: perdure
+    undo.
+    """
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.rewinding import plan_rewind, rewind
+
+    with Helm.open(chosen()) as helm:
+        plan = plan_rewind(helm, turn, name, IndexProgress())
+        operation = None
+        if wanted(
+            plan.says(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
+        ):  # fmt: skip
+            tell_edits(helm.take_edits())
+            operation = rewind(helm, plan)
+        report(
+            plan.record(),
+            operation,
+            as_json=as_json,
+            said=f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}",
+        )

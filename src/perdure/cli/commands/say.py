@@ -1,0 +1,53 @@
+"""``perdure say``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from perdure.cli.output import json_option
+from perdure.cli.visiting import visit_options, visiting
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("say")
+@click.argument("text", required=False)
+@click.option("--resume", is_flag=True, help="Answer the last message, which has no reply yet.")
+@click.option("--new", "fresh", is_flag=True, help="Open a new conversation with it.")
+@click.option(
+    "--backend",
+    default="",
+    metavar="NAME",
+    help="Let this backend give the reply, this once; a hosted one is sent the talk.",
+)
+@visit_options
+@companion_option
+@json_option
+def command(
+    text: str | None,
+    backend: str,
+    place: str,
+    keep: str,
+    *,
+    resume: bool,
+    fresh: bool,
+    drop: bool,
+    as_json: bool,
+) -> None:
+    """Say one thing; the reply is streamed to stdout. TEXT may be `-` for standard input.
+
+    Ctrl-C ends the reply; the part that came is kept. With --at it is said to her as she was then,
+    on a scratch branch; afterwards you are where you were.
+    """
+    if resume == (text is not None):
+        raise click.UsageError("give TEXT, or --resume without one")
+    said = sys.stdin.read().rstrip("\n") if text == "-" else text
+    if said is not None and not said.strip():
+        raise click.UsageError("TEXT is empty")
+    from perdure.cli.one_turn import say_once
+
+    path = chosen()
+    with visiting(path, place, keep=keep, drop=drop):
+        code = say_once(path, said, fresh=fresh, as_json=as_json, backend=backend)
+    sys.exit(code)

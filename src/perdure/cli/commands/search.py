@@ -1,0 +1,155 @@
+"""``perdure search``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.errors import CommandProblem
+from perdure.cli.output import emit_json, json_option, say, show_lines, style
+from perdure.cli.points import IndexProgress, commit_of
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.searching import Moment
+    from perdure.memory.recall import RecallIndex
+
+_LINES = 3
+"""Lines of one message that are shown at most."""
+_WIDTH = 160
+"""Characters of a line that are shown around what was found in it."""
+
+
+@click.command("search")
+@click.argument("words", nargs=-1, required=True, metavar="TEXT...")
+@click.option("-n", "limit", type=click.IntRange(1, 1000), default=10, help="At most this many.")
+@click.option("--since", metavar="DATE", help="Only what was said from DATE on.")
+@click.option("--until", metavar="DATE", help="Only what was said up to the end of DATE.")
+@click.option("--branch", metavar="NAME", help="Search another branch.")
+@click.option("--at", "rev", metavar="REV|DATE", help="Search the life as it was then.")
+@companion_option
+@json_option
+def command(
+    words: tuple[str, ...],
+    limit: int,
+    since: str | None,
+    until: str | None,
+    branch: str | None,
+    rev: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Find earlier moments of the whole life, the best first.
+
+    It is the search that also chooses earlier turns for prompts: words in any of their forms, what
+    was said just before and after, and dates such as "last summer" or "in March". Turns that were
+    set aside are not found. Turns that fit by their neighbours alone are listed with --json only.
+    The first search of a long life reads it once, which takes a moment.
+
+    A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
+    """
+    from perdure.chat.clock import now
+    from perdure.chat.moments import parse_span
+    from perdure.chat.searching import moments, with_own_words
+    from perdure.history.repository import Repository
+    from perdure.memory.recall import RecallIndex
+
+    text = " ".join(words)
+    if not text.strip():
+        raise CommandProblem("there is nothing to search for", next_step="Give some words")
+    if branch and rev:
+        raise CommandProblem("--branch and --at name two places", next_step="Give one of them")
+    repo = Repository.open(chosen(), recover=False)
+    found: list[Moment] = []
+    index = RecallIndex.open_usual(repo)
+    if rev or branch or repo.head().commit is not None:
+        start = commit_of(repo, rev or branch or "HEAD")
+        index.update(start, IndexProgress("conversations", "files"))
+        notice = index.notice
+        found = moments(
+            repo,
+            start,
+            index,
+            text,
+            now=now(),
+            since=parse_span(since, now()).begin if since else None,
+            until=parse_span(until, now()).end if until else None,
+            limit=limit,
+        )
+        for line in dict.fromkeys((notice, index.notice)):
+            if line:
+                say(f"{line}.", err=True)
+    if as_json:
+        emit_json([_record(moment) for moment in found])
+        return
+    if not found:
+        say("no earlier moment has these words", err=not sys.stdout.isatty())
+        return
+    show_lines(list(_lines(with_own_words(found), index)))
+
+
+def _lines(found: Sequence[Moment], index: RecallIndex) -> Iterator[str]:
+    for number, moment in enumerate(found):
+        if number:
+            yield ""
+        turn = moment.hit.turn
+        when = f"{moment.at:%Y-%m-%d %H:%M}" if moment.at else "no date"
+        name = style(f"{turn.conversation.hex}/{turn.number}", "yellow")
+        yield f"{when}  {name}  {style(moment.title, dim=True)}"
+        for said in moment.said:
+            for line in _shown(said.text, moment.hit.matched, index):
+                yield f"  {style(said.speaker, bold=True)}: {line}"
+
+
+def _shown(text: str, matched: tuple[str, ...], index: RecallIndex) -> list[str]:
+    """Lines with what was found in them, marked; the first line where nothing was."""
+    shown = []
+    for line in text.split("\n"):
+        marks = index.marks(line, matched)
+        if marks:
+            shown.append(_marked(line, marks))
+        if len(shown) == _LINES:
+            break
+    first = text.strip().split("\n")[0]
+    return shown or [style(_cut(first, 0), dim=True)]
+
+
+def _marked(line: str, marks: Sequence[tuple[int, int]]) -> str:
+    """A line around its first mark. Stars say what was found where there is no colour."""
+    start = max(0, marks[0][0] - _WIDTH // 3)
+    end = min(len(line), start + _WIDTH)
+    pieces = ["… " * (start > 0)]
+    at = start
+    for begin, stop in marks:
+        if stop > end:
+            break
+        pieces += [style(line[at:begin]), style(f"*{line[begin:stop]}*", "cyan", bold=True)]
+        at = stop
+    pieces += [style(line[at:end]), " …" * (end < len(line))]
+    return "".join(pieces)
+
+
+def _cut(line: str, start: int) -> str:
+    return line[start : start + _WIDTH] + " …" * (len(line) > start + _WIDTH)
+
+
+def _record(moment: Moment) -> dict[str, object]:
+    return {
+        "turn": str(moment.hit.turn),
+        "score": moment.hit.score,
+        "at": moment.at.isoformat() if moment.at else None,
+        "title": moment.title,
+        "path": moment.hit.path,
+        "matched": list(moment.hit.matched),
+        "messages": [
+            {
+                "speaker": each.speaker,
+                "at": each.at.isoformat() if each.at else None,
+                "text": each.text,
+            }
+            for each in moment.said
+        ],
+    }

@@ -1,0 +1,80 @@
+"""``perdure show``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, show_lines, style
+from perdure.cli.points import IndexProgress
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from perdure.chat.showing import ShownTurn
+
+
+@click.command("show")
+@click.argument("what", metavar="TURN|REV")
+@companion_option
+@json_option
+def command(what: str, *, as_json: bool) -> None:
+    """Show one turn, or one commit.
+
+    A turn is named by `@` (the last one), `@-3`, a number of the last conversation such as `7`,
+    any unique piece of its id, or a day. Anything else is looked up as a branch, a tag, the start
+    of a commit's id, or a date such as "3 weeks ago": the commit at which the branch then stood.
+    """
+    from perdure.chat.clock import now
+    from perdure.chat.showing import ShownTurn, look_up
+
+    found = look_up(chosen(), what, now(), IndexProgress())
+    if as_json:
+        emit_json(found.record())
+        return
+    if isinstance(found, ShownTurn):
+        show_lines(_turn_lines(found))
+        return
+    from perdure.cli.differences import difference_lines
+
+    show_lines(
+        [
+            style(f"commit {found.commit.id}", "yellow"),
+            style(f"Author: {found.commit.author.name} <{found.commit.author.email}>"),
+            f"Date:   {found.commit.at:%Y-%m-%d %H:%M:%S %z}",
+            "",
+            *(style(f"    {line}") for line in found.message),
+            "",
+            *difference_lines(found.changes, words=True),
+        ]
+    )
+
+
+def _turn_lines(found: ShownTurn) -> list[str]:
+    lines = [style(f"turn {found.id}", "yellow")]
+    if found.aside:
+        back = f"perdure aside {found.id} --back"
+        lines.append(style(f"set aside: kept out of prompts; bring it back with: {back}", dim=True))
+    if found.commit is not None:
+        lines.append(style(f"commit {found.commit.id}", dim=True))
+        lines += [style(f"{key}: {value}", dim=True) for key, value in found.commit.trailers]
+    message = found.turn.message
+    if message is not None:
+        lines += ["", _speaker(message.speaker, message.at), *_body(message.text)]
+    for reply in found.turn.replies:
+        marks = " (interrupted)" * reply.interrupted + " (stand-in)" * reply.stand_in
+        lines += ["", _speaker(reply.speaker + marks, reply.at), *_body(reply.text)]
+    if found.turn.unanswered:
+        lines += ["", style("unanswered; answer it with: perdure say --resume", dim=True)]
+    return lines
+
+
+def _speaker(name: str, at: datetime | None) -> str:
+    when = f"{at:%Y-%m-%d %H:%M}" if at is not None else ""
+    return f"{style(name, bold=True)}  {style(when, dim=True)}"
+
+
+def _body(text: str) -> list[str]:
+    return [style(f"  {line}") for line in text.split("\n")]

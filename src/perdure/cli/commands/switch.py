@@ -1,0 +1,33 @@
+"""``perdure switch``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import json_option
+from perdure.cli.steering import report
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("switch")
+@click.argument("name")
+@companion_option
+@json_option
+def command(name: str, *, as_json: bool) -> None:
+    """Go to another branch: her files are as they are there, and the talk goes on there.
+
+    What you edited by hand is committed first, on the branch that you leave.
+    """
+    from perdure.chat.steering import branching
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        before = helm.repo.head().branch
+        operation = branching.go(helm, name)
+    back = f" Go back with: perdure switch {before}" if before and before != name else ""
+    report(
+        {"branch": name, "leaves": before},
+        operation,
+        as_json=as_json,
+        said=f"You are on {name} now.{back}",
+    )

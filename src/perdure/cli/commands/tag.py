@@ -1,0 +1,58 @@
+"""``perdure tag``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say_styled, style
+from perdure.cli.points import commit_of
+from perdure.cli.steering import report
+from perdure.cli.which import chosen, companion_option
+
+
+@click.command("tag")
+@click.argument("name", required=False)
+@click.argument("rev", required=False)
+@click.option("-m", "message", default="", metavar="TEXT", help="A word on what it stands for.")
+@click.option("--delete", "drops", is_flag=True, help="Take the tag away; the commit stays.")
+@companion_option
+@json_option
+def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_json: bool) -> None:
+    """Give a state a name that stays, such as "before-the-move". Without NAME: list the tags.
+
+    REV is a commit, branch, date or turn; the last commit without one. A tag can be used wherever a
+    commit is meant. perdure undo takes the last one back.
+    """
+    if name is None and (drops or message):
+        raise click.UsageError("give the NAME of a tag")
+    if drops and (rev or message):
+        raise click.UsageError("--delete takes only the NAME")
+    from perdure.chat.steering import tagging
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(chosen()) as helm:
+        if name is None:
+            _show(tagging.rows(helm), as_json=as_json)
+            return
+        if drops:
+            operation = tagging.drop(helm, name)
+            said = f"The tag {name} is gone; what it named stays."
+        else:
+            commit = commit_of(helm.repo, rev) if rev else helm.tip
+            operation = tagging.tag(helm, name, commit, message)
+            info = helm.repo.commit_info(commit)
+            said = f"{name} is {commit[:10]} “{info.subject}” ({info.at:%Y-%m-%d %H:%M})."
+    report({"tag": name}, operation, as_json=as_json, said=said)
+
+
+def _show(rows: list[dict[str, str | None]], *, as_json: bool) -> None:
+    if as_json:
+        emit_json(rows)
+        return
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        say_styled(
+            style(str(row["name"]).ljust(width), "yellow"),
+            style(f"  {str(row['commit'])[:8]}  {str(row['at'])[:16].replace('T', ' ')}", dim=True),
+            style(f"  {row['message'] or row['subject']}"),
+        )

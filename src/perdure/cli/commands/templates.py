@@ -1,0 +1,28 @@
+"""``perdure templates``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say, style
+from perdure.companion.templates import templates
+
+
+@click.command("templates")
+@json_option
+def command(*, as_json: bool) -> None:
+    """List the personas to begin with."""
+    found = templates()
+    if as_json:
+        emit_json(
+            [
+                {"name": t.name, "language": t.language, "title": t.title, "summary": t.summary}
+                for t in found
+            ]
+        )
+        return
+    width = max(len(t.name) for t in found)
+    for template in found:
+        say(f"{style(template.name.ljust(width), bold=True)}  {template.summary}")
+    say()
+    say("Begin with one: perdure new NAME --template TEMPLATE")

@@ -1,0 +1,226 @@
+"""``perdure why``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, show_lines, style
+from perdure.cli.points import IndexProgress
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.explaining import Explanation
+    from perdure.companion.ids import TurnId
+    from perdure.history.repository import Repository
+
+_FINDINGS = 3
+
+
+@click.command("why")
+@click.argument("turn", default="@", metavar="[TURN]")
+@click.option("--answer", type=click.IntRange(1), metavar="N", help="Which of its answers.")
+@click.option("--next", "text", metavar="TEXT", help="What would be sent for TEXT now.")
+@click.option("--messages", is_flag=True, help="Print the messages, word for word.")
+@companion_option
+@json_option
+def command(
+    turn: str, *, answer: int | None, text: str | None, messages: bool, as_json: bool
+) -> None:
+    """Show what a turn was answered to: the prompt, part by part.
+
+    The prompt is rebuilt from the turn's commit, and checked by the hash that was recorded there.
+    Each part is shown with where it came from, what it costs in tokens, and why it is in.
+
+    A turn is named by `@` (the last one), `@-3`, a number of the last conversation such as `7`,
+    any unique piece of its id, or a day. An answer that does not stand any more is named by its
+    number: `--answer 1`, or `7~1`.
+
+    With --next, nothing is sent or saved: it shows what would be sent, and what recall finds.
+
+    The exit status is 0 where the hash matches, or none was recorded, and 3 where it does not.
+    """
+    found = _next(text) if text is not None else _past(turn, answer or 0)
+    if as_json:
+        emit_json(_record(found))
+    else:
+        show_lines(_messages(found) if messages else _lines(found))
+    if found.verdict == "differs":
+        sys.exit(_FINDINGS)
+
+
+def _past(name: str, answer: int) -> Explanation:
+    from perdure.chat.explaining import explain
+    from perdure.history.repository import Repository
+
+    name, _, number = name.partition("~")
+    with Repository.open(chosen(), recover=False) as repo:
+        turn = _turn_of(repo, name)
+        answer = answer or (int(number) if number.isdigit() and len(number) < 7 else 0)
+        return explain(repo, turn, answer=answer, progress=IndexProgress())
+
+
+def _turn_of(repo: Repository, name: str) -> TurnId:
+    from perdure.chat.errors import UnknownTurn
+    from perdure.chat.naming import find_turn_at
+    from perdure.companion.ids import TurnId
+
+    head = repo.head().commit
+    if head is None:
+        raise UnknownTurn("nothing was said here yet.")
+    try:
+        return TurnId.parse(name)
+    except ValueError:
+        pass
+    found = find_turn_at(repo, head, name, IndexProgress())
+    if found is None:
+        raise UnknownTurn(
+            f"{name!r} names no turn here.", next_step="perdure log --turns lists them"
+        )
+    return found
+
+
+def _next(text: str) -> Explanation:
+    from perdure.chat.previewing import preview
+    from perdure.cli.output import wait_for
+
+    path = chosen()
+    return wait_for("Looking what would be sent", lambda: preview(path, text))
+
+
+def _record(found: Explanation) -> dict[str, object]:
+    return {
+        "turn": str(found.turn) if found.turn is not None else None,
+        "answer": found.answer or None,
+        "commit": found.commit or None,
+        "base": found.base or None,
+        "verdict": found.verdict,
+        "note": found.note,
+        "assembly": found.assembly or None,
+        "backend": found.backend,
+        "model": found.model,
+        "recorded": found.recorded or None,
+        "rebuilt": found.rebuilt or None,
+        "tokens": found.tokens,
+        "reply_tokens": found.reply_tokens,
+        "window": found.window or None,
+        "counter": found.counter,
+        "exact": found.exact,
+        "before": str(found.before) if found.before is not None else None,
+        "shared": round(found.shared, 4) if found.shared is not None else None,
+        "parts": [
+            {
+                "kind": part.kind,
+                "source": part.source,
+                "line": part.line or None,
+                "tokens": part.tokens,
+                "reason": part.reason,
+                "taught_by": part.taught_by or None,
+                "score": part.score,
+                "text": part.text,
+            }
+            for part in found.parts
+        ],
+        "left_out": [
+            {"kind": each.kind, "source": each.source, "reason": each.reason, "score": each.score}
+            for each in found.left_out
+        ],
+        "messages": [
+            {"role": each.role, "content": each.content}
+            | ({"name": each.name} if each.name else {})
+            for each in found.messages
+        ],
+    }
+
+
+def _lines(found: Explanation) -> list[str]:
+    return [
+        *_head(found),
+        *_parts(found),
+        *_left_out(found),
+        *_shared(found),
+        "",
+        *_verdict(found),
+    ]
+
+
+def _head(found: Explanation) -> list[str]:
+    if found.turn is None:
+        title = "what would be sent now"
+    else:
+        title = f"turn {found.turn}" + (f", answer {found.answer}" if found.answer > 1 else "")
+    lines = [style(title, "yellow")]
+    if found.commit:
+        made = f", made from {found.base[:12]}" if found.base else ""
+        lines.append(style(f"commit {found.commit[:12]}{made}", dim=True))
+    if found.assembly:
+        who = f"{found.backend} ({found.model})" if found.model else found.backend
+        lines.append(style(f"{who}, rules of version {found.assembly}", dim=True))
+    return lines
+
+
+def _parts(found: Explanation) -> list[str]:
+    if not found.parts:
+        return []
+    width = max(len(_source(part.source, part.line)) for part in found.parts)
+    lines = [
+        "",
+        style(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True),
+    ]
+    for part in found.parts:
+        taught = f", taught by {part.taught_by}" if part.taught_by else ""
+        score = f" (score {part.score:.2f})" if part.score is not None else ""
+        source = style(f"{_source(part.source, part.line):<{width}}")
+        why = style(f"{part.reason}{taught}{score}", dim=True)
+        lines.append(f"{part.tokens:>7,}  {part.kind:<8}  {source}  {why}")
+    whole = f"{found.tokens:,} tokens in all"
+    if found.window:
+        whole += f" of {found.window:,}"
+    if found.reply_tokens:
+        whole += f", {found.reply_tokens:,} in the reply"
+    by = "" if found.counter == "estimate" else f" by {found.counter}"
+    note = "" if found.exact else f"; those of the parts are estimated{by}"
+    return [*lines, "", style(f"{whole}{note}")]
+
+
+def _source(source: str, line: int) -> str:
+    return f"{source}:{line}" if line else source
+
+
+def _left_out(found: Explanation) -> list[str]:
+    if not found.left_out:
+        return []
+    lines = ["", style("left out", "yellow")]
+    for each in found.left_out:
+        score = f" (score {each.score:.2f})" if each.score is not None else ""
+        lines.append(
+            f"  {each.kind:<8}  {style(each.source)}  {style(each.reason + score, dim=True)}"
+        )
+    return lines
+
+
+def _shared(found: Explanation) -> list[str]:
+    if found.shared is None:
+        return []
+    return ["", style(f"prefix shared with the turn before: {found.shared:.0%}")]
+
+
+def _verdict(found: Explanation) -> list[str]:
+    if found.verdict == "matches":
+        return [style(f"The prompt's hash matches: {found.recorded}", "green")]
+    if found.verdict == "differs":
+        said = f"recorded {found.recorded}"
+        said += f", rebuilt {found.rebuilt}" if found.rebuilt else ", not rebuilt"
+        return [style(f"The prompt's hash does not match: {said}", "red"), style(found.note)]
+    return [style(found.note)] if found.note else []
+
+
+def _messages(found: Explanation) -> list[str]:
+    lines = _head(found)
+    for message in found.messages:
+        name = f" ({message.name})" if message.name else ""
+        lines += ["", style(f"── {message.role}{name} ──", bold=True)]
+        lines += [style(line) for line in message.content.split("\n")]
+    return [*lines, "", *_verdict(found)]

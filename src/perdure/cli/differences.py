@@ -1,0 +1,124 @@
+"""Differences of text files as coloured lines: by word, or by line as git shows them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import click
+
+from perdure.chat.showing import TextChange
+from perdure.cli.output import style
+from perdure.history.changed_lines import changed_lines
+from perdure.history.words import Kind, compare, split_lines
+from perdure.terminal.glyphs import wants_colour
+from perdure.terminal.sanitise import sanitise
+
+"""Unchanged lines around changed ones, by words."""
+_MOST_LINES = 2_000
+"""Lines printed for one file; a difference longer than that is cut, and says so."""
+
+
+def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[str]:
+    """Lines to print for all changes, one file after another."""
+    for change in changes:
+        yield style(f"{_verb(change)} {change.path}", bold=True)
+        if change.sizes is not None:
+            reason = "not text" if change.binary else "too large to compare"
+            before, after = change.sizes
+            yield style(f"  {reason}: {before:,} bytes before, {after:,} after", dim=True)
+        else:
+            shown = _by_words if words else _by_lines
+            yield from _bounded(shown(change.old or "", change.new or ""))
+        yield ""
+
+
+def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]:
+    """The same for scripts.
+
+    Path, what happened, both texts (None where there is no file, or none that can be compared), and
+    the pieces of text that are the same, gone, or have come.
+    """
+    return [
+        {
+            "path": change.path,
+            "what": _verb(change),
+            "old": None if change.sizes else change.old,
+            "new": None if change.sizes else change.new,
+            "pieces": None
+            if change.sizes
+            else [
+                [piece.kind, piece.text] for piece in compare(change.old or "", change.new or "")
+            ],
+        }
+        for change in changes
+    ]
+
+
+def _verb(change: TextChange) -> str:
+    if change.old is None:
+        return "added"
+    return "removed" if change.new is None else "changed"
+
+
+def _bounded(lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number == _MOST_LINES:
+            yield style(f"  cut here after {_MOST_LINES:,} lines; --json has all of it", dim=True)
+            return
+        yield line
+
+
+def _by_lines(old: str, new: str) -> Iterator[str]:
+    before, after = ([line.removesuffix("\n") for line in split_lines(text)] for text in (old, new))
+    lines = difflib.unified_diff(before, after, lineterm="", n=2)
+    for number, line in enumerate(lines):
+        if number < 2:
+            continue
+        if line.startswith("@@"):
+            yield style(line, "cyan")
+        elif line.startswith("+"):
+            yield style(line, "green")
+        elif line.startswith("-"):
+            yield style(line, "red")
+        else:
+            yield style(line)
+    if old.endswith("\n") != new.endswith("\n") and old and new:
+        yield style("\\ one of them has no line end at its end", dim=True)
+
+
+def _by_words(old: str, new: str) -> Iterator[str]:
+    """Changed lines and those around them, with removed and added words marked."""
+    for place, (is_gap, row) in enumerate(changed_lines(old, new)):
+        if is_gap or place == 0:
+            yield style(f"@@ line {row.number} @@", "cyan")
+        yield "".join(_mark(piece.kind, piece.text) for piece in row.pieces)
+
+
+@lru_cache(maxsize=1)
+def _coloured() -> bool:
+    """Whether colours reach the eye: click takes them out for any pager but `less`."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty() and wants_colour()):
+        return False
+    pager = shlex.split(os.environ.get("PAGER", "")) or ["less" if shutil.which("less") else ""]
+    flags = os.environ.get("LESS", "") + " ".join(pager[1:])
+    return Path(pager[0]).name == "less" and (not flags or "r" in flags.lower())
+
+
+def _mark(kind: Kind, text: str) -> str:
+    """Text in its colour; without colours, removed words as [-…-] and added ones as {+…+}."""
+    clean = sanitise(text)
+    if kind == "same":
+        return clean
+    if not _coloured():
+        return f"[-{clean}-]" if kind == "gone" else f"{{+{clean}+}}"
+    blank = not clean.strip()
+    if kind == "gone":
+        return click.style(clean, fg="red", strikethrough=not blank or None, reverse=blank or None)
+    return click.style(clean, fg="green", bold=True, reverse=blank or None)

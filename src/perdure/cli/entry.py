@@ -1,0 +1,46 @@
+"""The console script: dispatch, and errors as one clear line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from perdure import __version__
+
+
+def main() -> int:
+    """Run the command line; returns or exits with 0 done, 1 could not, 2 usage, 3 findings."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"perdure {__version__}")  # noqa: T201 - answered before click is imported
+        return 0
+    os.umask(0o077)
+    debug = "--debug" in sys.argv[1:]
+    from perdure.cli.root import root
+
+    try:
+        root.main(prog_name="perdure")
+    except Exception as problem:
+        if debug:
+            raise
+        _explain(problem)
+    return 1
+
+
+def _explain(problem: Exception) -> None:
+    """One line on stderr: what happened, what is safe, what to do."""
+    from perdure.problem import Problem
+    from perdure.terminal.sanitise import sanitise
+
+    if isinstance(problem, Problem):
+        text = str(problem)
+    else:
+        text = (
+            f"internal error: {type(problem).__name__}: {problem}. "
+            "Nothing that was saved is affected. Run it again with --debug to see where"
+        )
+    line = " ".join(sanitise(text).split())
+    print(f"perdure: {line}", file=sys.stderr)  # noqa: T201 - the one place that reports errors
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Lines about facts that several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from perdure.cli.output import emit_json, say, say_styled, style
+
+if TYPE_CHECKING:
+    from perdure.chat.memory_edits import MemoryPlan
+    from perdure.chat.memory_known import FactRow
+    from perdure.history.repository import Repository
+
+
+def show_beside(like: Sequence[FactRow], against: Sequence[FactRow]) -> None:
+    """Facts that say the same, or cannot hold beside it; each once."""
+    for row in against:
+        _show_row("  but ", row, "red")
+    for row in like:
+        if row not in against:
+            _show_row("  like", row, "cyan")
+
+
+def _show_row(word: str, row: FactRow, colour: str) -> None:
+    where = " ".join(part for part in (row.day, row.fact.trust) if part)
+    say_styled(
+        style(word, colour),
+        style(f" {row.name}", "yellow"),
+        style(f"  {row.fact.text}"),
+        style(f"  {where}", dim=True),
+    )
+
+
+def tell_uncommitted(repo: Repository) -> None:
+    """Say which files of memory were edited by hand and are in no commit yet."""
+    for change in repo.diff(None, None, ["memory"]):
+        say(f"{change.path} has edits that are not committed; the last commit counts.", err=True)
+
+
+def tell_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
+    """What a plan did, or would do where there is no commit."""
+    if plan.masked:
+        say("Something that looks like a key was taken out; the rest is kept.", err=True)
+    if as_json:
+        emit_json({"plan": plan.record(), "commit": commit})
+        return
+    for line in plan.says():
+        say(line)
+    if commit is None:
+        say("Nothing was changed.")

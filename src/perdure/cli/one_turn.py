@@ -1,0 +1,131 @@
+"""One turn on the command line: the reply to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import click
+
+from perdure.chat.events import Event, Failed, Notice, ReplyPiece, Saved
+from perdure.chat.session import Session
+from perdure.cli.output import emit_json, say
+from perdure.problem import one_line
+from perdure.terminal.sanitise import Sanitiser
+
+
+def say_once(path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = "") -> int:
+    """Send ``text``, or answer the last message where it is None. 0 when a whole reply came.
+
+    ``backend`` gives this one reply; empty for the one listed first.
+    """
+
+    def begin(session: Session) -> AsyncIterator[Event]:
+        if fresh:
+            session.new_conversation()
+        return session.resume() if text is None else session.send(text)
+
+    return run_turn(path, begin, as_json=as_json, backend=backend)
+
+
+def run_turn(
+    path: Path,
+    begin: Callable[[Session], AsyncIterator[Event]],
+    *,
+    as_json: bool,
+    backend: str = "",
+) -> int:
+    """Run what ``begin`` makes of the open session. 0 when a whole reply came."""
+    return asyncio.run(_run(path, begin, as_json=as_json, backend=backend))
+
+
+async def _run(
+    path: Path,
+    begin: Callable[[Session], AsyncIterator[Event]],
+    *,
+    as_json: bool,
+    backend: str,
+) -> int:
+    session = await Session.open(path)
+    try:
+        notices = list(session.notices)
+        if backend:
+            notices += (await session.speak_next(backend)).notices
+        for notice in notices:
+            say(notice.text, err=True)
+        events = begin(session)
+        with stopping_on_interrupt(session):
+            saved, failed = await _tell(events, quiet=as_json)
+        if as_json:
+            emit_json(_record(saved, failed))
+        return 1 if failed is not None or saved is None else 0
+    finally:
+        await session.close()
+
+
+async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | None, Failed | None]:
+    clean = Sanitiser()
+    saved, failed, spoke = None, None, False
+    async for event in events:
+        if isinstance(event, ReplyPiece):
+            spoke = True
+            if not quiet:
+                click.echo(clean.feed(event.text), nl=False)
+        elif isinstance(event, Notice):
+            say(event.text, err=True)
+        elif isinstance(event, Saved):
+            saved = event
+            if not spoke and event.turn.number == 0 and not quiet:
+                # A greeting is there at once: no pieces of it come.
+                click.echo(clean.feed(event.turn.replies[0].text) + clean.end())
+        elif isinstance(event, Failed):
+            failed = event
+    if spoke and not quiet:
+        click.echo(clean.end())
+    if failed is not None and not quiet:
+        say(f"perdure: {failure_line(failed)}", err=True)
+    return saved, failed
+
+
+def failure_line(failed: Failed) -> str:
+    """What happened, what was kept, what to do: one line."""
+    return one_line(failed.what, failed.kept, failed.next_step)
+
+
+class stopping_on_interrupt:  # noqa: N801 - reads as what it does in a with statement
+    """Ctrl-C ends the reply instead of the program while this is entered."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._session.stop)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+def _record(saved: Saved | None, failed: Failed | None) -> dict[str, object]:
+    record: dict[str, object] = {"turn": None, "commit": None, "replies": [], "failed": None}
+    if saved is not None:
+        record["turn"], record["commit"] = str(saved.turn_id), saved.commit
+        record["replies"] = [
+            {
+                "speaker": reply.speaker,
+                "text": reply.text,
+                "interrupted": reply.interrupted,
+                "backend": reply.backend,
+                "model": reply.model,
+                "stand_in": reply.stand_in,
+            }
+            for reply in saved.turn.replies
+        ]
+    if failed is not None:
+        record["failed"] = {
+            "what": failed.what,
+            "kept": failed.kept,
+            "next_step": failed.next_step,
+        }
+    return record

@@ -1,0 +1,89 @@
+"""Printing: sanitised lines for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from perdure.terminal.glyphs import wants_colour
+from perdure.terminal.sanitise import sanitise
+
+F = TypeVar("F", bound=Callable[..., object])
+T = TypeVar("T")
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """One line, or several, with nothing in them that a terminal would obey."""
+    click.echo(sanitise(text), err=err)
+
+
+def emit_json(value: object) -> None:
+    """One JSON document on stdout, two-space indented, UTF-8."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(text.encode("utf-8", "backslashreplace"))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Finished lines: through the pager on a terminal, plainly elsewhere."""
+    if sys.stdout.isatty():
+        click.echo_via_pager(line + "\n" for line in lines)
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def style(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+    """Sanitised text in a colour, where the terminal wants colour (``NO_COLOR`` is honoured)."""
+    clean = sanitise(text)
+    if sys.stdout.isatty() and wants_colour():
+        # None leaves a style alone; False would write a code that turns it off.
+        return click.style(clean, fg=fg, bold=bold or None, dim=dim or None)
+    return clean
+
+
+def say_styled(*pieces: str) -> None:
+    """One line of pieces that `style` made: they are sanitised, and `say` would take colour out."""
+    click.echo("".join(pieces))
+
+
+def json_option(command: F) -> F:
+    """``--json`` for a command that prints data."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+@contextmanager
+def progress_line(text: str) -> Iterator[None]:
+    """A line on stderr for as long as the block runs; none where that is no terminal."""
+    shown = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if shown:
+        click.echo(f"{sanitise(text)} …", nl=False, err=True)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\033[K", nl=False, err=True)
+
+
+def wait_for(text: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine under a `progress_line`; Ctrl-C cancels it.
+
+    The loop is there before the line: an interrupt while asyncio makes one leaves it half made, and
+    Python complains about that on the terminal.
+    """
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        try:
+            with progress_line(text):
+                return runner.run(work())
+        except asyncio.CancelledError:
+            # What Python 3.11 makes of an interrupt before the coroutine's first step.
+            raise KeyboardInterrupt from None

@@ -1,0 +1,143 @@
+"""The persona, and what a check of it found, as lines for people and as records for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from perdure.cli.output import style
+
+if TYPE_CHECKING:
+    from perdure.chat.persona_checking import Checked
+    from perdure.chat.persona_reading import PersonaPart
+    from perdure.companion.persona_check import Finding, Window
+
+_SAID = {
+    "prompt": "",
+    "reminder": "said again near the end of the prompt",
+    "greeting": "opens a conversation",
+    "example": "sample talk, left out first",
+}
+_COLOURS = {"problem": "red", "advice": "yellow"}
+
+
+def check_lines(checked: Checked) -> Iterator[str]:
+    """Findings, then what each file costs."""
+    findings = checked.report.findings
+    for finding in findings:
+        yield from _finding(finding)
+    if findings:
+        counts = [
+            f"{count} {what}{'s' * (count != 1 and what == 'problem')}"
+            for what in ("problem", "advice")
+            if (count := sum(each.severity == what for each in findings))
+        ]
+        yield style(", ".join(counts), bold=True)
+        yield ""
+    else:
+        yield style("Nothing found.", "green")
+        yield ""
+    yield from _sizes(checked)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    place = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    kind = style(finding.severity, _COLOURS[finding.severity])
+    yield f"{kind}  {style(place, bold=True)}"
+    yield style(f"  {finding.what}" + "." * (not finding.what.endswith("?")))
+    yield style(f"  → {finding.next_step}", dim=True)
+
+
+def _sizes(checked: Checked) -> Iterator[str]:
+    sizes = checked.report.sizes
+    if not sizes.files:
+        return
+    width = max(len(each.path) for each in sizes.files)
+    yield style(f"{'tokens':>8}  {'share':>6}  file", dim=True)
+    for each in sizes.files:
+        share = f"{sizes.share(each):6.1%}" if sizes.window else " " * 6
+        about = _SAID[each.kind]
+        shown = f"{each.path.ljust(width)}  {about}".rstrip()
+        yield style(f"{each.tokens:>8,}  {share}  {shown}")
+    yield ""
+    yield style(
+        f"In every prompt: {sizes.always:,} tokens, and up to {sizes.examples:,} of sample talk."
+    )
+    window = sizes.window
+    if window is None:
+        yield style(
+            "No backend is listed that could be read, so there is no window to compare with."
+        )
+    else:
+        for one in checked.windows:
+            yield style(_window_line(one))
+        if sizes.left is not None and sizes.left >= 0:
+            yield style(
+                f"Left for talk, memory and lore with {window.backend}: {sizes.left:,} tokens."
+            )
+    exact = "" if checked.exact else ", which may be some percent off"
+    yield style(f"Counted by {checked.counted_by}{exact}.", dim=True)
+
+
+def _window_line(window: Window) -> str:
+    assumed = " (assumed: nothing here says how large it is)" if window.assumed else ""
+    return (
+        f"{window.backend}: a window of {window.tokens:,}{assumed}, {window.reply:,} kept for the"
+        f" reply, {window.room:,} for the prompt."
+    )
+
+
+def check_record(checked: Checked) -> dict[str, object]:
+    """The same as plain data; tokens, and shares of the smallest window from 0 to 1."""
+    sizes = checked.report.sizes
+    return {
+        "findings": [finding.record() for finding in checked.report.findings],
+        "files": [
+            {
+                "path": each.path,
+                "kind": each.kind,
+                "tokens": each.tokens,
+                "share": round(sizes.share(each), 4) if sizes.window else None,
+            }
+            for each in sizes.files
+        ],
+        "always": sizes.always,
+        "examples": sizes.examples,
+        "left": sizes.left,
+        "smallest": sizes.window.backend if sizes.window else None,
+        "backends": [
+            {
+                "name": each.backend,
+                "window": each.tokens,
+                "assumed": each.assumed,
+                "reply": each.reply,
+                "room": each.room,
+            }
+            for each in checked.windows
+        ],
+        "counted_by": checked.counted_by,
+        "exact": checked.exact,
+    }
+
+
+def show_lines_of(parts: Sequence[PersonaPart], counted_by: str) -> Iterator[str]:
+    """The persona's texts, each under its path and size."""
+    for part in parts:
+        about = f" · {_SAID[part.kind]}" if _SAID[part.kind] else ""
+        yield style(f"{part.path} · {part.tokens:,} tokens{about}", dim=True)
+        yield style(part.text)
+        yield ""
+    total = sum(part.tokens for part in parts)
+    yield style(f"{total:,} tokens, counted by {counted_by}.", dim=True)
+
+
+def show_record(parts: Sequence[PersonaPart], counted_by: str) -> dict[str, object]:
+    """The same as plain data."""
+    return {
+        "files": [
+            {"path": part.path, "kind": part.kind, "tokens": part.tokens, "text": part.text}
+            for part in parts
+        ],
+        "tokens": sum(part.tokens for part in parts),
+        "counted_by": counted_by,
+    }

@@ -1,0 +1,203 @@
+"""The talk as plain lines: no cursor movement, one speaker a line, slash commands.
+
+Replies are printed by whole lines, so that a screen reader speaks sentences, not pieces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perdure.chat.events import Event, Failed, Greeted, Notice, ReplyPiece, Saved
+from perdure.chat.session import Session
+from perdure.chat.speakers import Switch
+from perdure.cli.one_turn import failure_line, stopping_on_interrupt
+from perdure.cli.output import say
+from perdure.problem import Problem
+from perdure.terminal.sanitise import Sanitiser
+
+_HELP = """\
+Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit ends the talk.
+/new            open a new conversation
+/resume         answer the last message, if it has no reply yet
+/backend        list the backends, and which of them speaks
+/backend NAME   go on with another backend
+/next NAME      let another backend give the next reply only
+/status         companion, branch, backend, what was last saved
+/help           this text
+/quit           end the talk; everything is committed already"""
+
+
+def talk(path: Path) -> int:
+    """Read lines from stdin until its end; 1 if a message stayed without its reply."""
+    with asyncio.Runner() as runner:
+        session = runner.run(Session.open(path))
+        try:
+            return _Talk(session, runner).run()
+        finally:
+            runner.run(session.close())
+
+
+class _Talk:
+    def __init__(self, session: Session, runner: asyncio.Runner) -> None:
+        self._session = session
+        self._runner = runner
+        self._asked = sys.stdin.isatty()
+        self._left_unanswered = False
+
+    def run(self) -> int:
+        self._introduce()
+        while (line := self._read()) is not None:
+            text = line.strip()
+            if not text:
+                continue
+            if text.startswith("/"):
+                if not self._command(text):
+                    break
+                continue
+            self._turn(self._session.send(line.rstrip("\n")))
+        return 1 if self._left_unanswered else 0
+
+    def _introduce(self) -> None:
+        info = self._session.info
+        voice = " (a small rehearsal voice)" if info.rehearsal else ""
+        through = f"{info.next_backend}: {info.next_model}"
+        say(f"{info.companion} on {info.branch}, through {through}{voice}")
+        if self._asked:
+            say("Type /help for the commands.")
+        for notice in self._session.notices:
+            say(f"note: {notice.text}")
+        if self._session.unanswered:
+            say("note: your last message has no reply yet; /resume asks for it.")
+        greeting = self._session.opening()
+        if greeting is not None:
+            self._speak(greeting.speaker, greeting.text)
+
+    def _read(self) -> str | None:
+        """The next line, or None at the end of stdin and on Ctrl-C at the prompt."""
+        if self._asked:
+            click.echo(f"{self._session.info.user}: ", nl=False)
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
+        except UnicodeDecodeError:
+            say("note: that line was not UTF-8 text and was not sent.")
+            return ""
+        if not line:
+            if self._asked:
+                say()
+            return None
+        return line
+
+    def _command(self, text: str) -> bool:
+        """Run a slash command; False ends the talk."""
+        word, _, rest = text.partition(" ")
+        name = rest.strip()
+        match word:
+            case "/quit" | "/exit":
+                return False
+            case "/new":
+                self._session.new_conversation()
+                say("note: the next message opens a new conversation.")
+                greeting = self._session.opening()
+                if greeting is not None:
+                    self._speak(greeting.speaker, greeting.text)
+            case "/resume":
+                self._turn(self._session.resume())
+            case "/backend" if name:
+                self._switch(self._session.speak_from_now(name), once=False)
+            case "/next" if name:
+                self._switch(self._session.speak_next(name), once=True)
+            case "/backend" | "/next":
+                self._list_backends()
+            case "/status":
+                self._tell_status()
+            case "/help":
+                say(_HELP)
+            case other:
+                say(f"note: there is no command {other}; /help lists them.")
+        return True
+
+    def _tell_status(self) -> None:
+        info = self._session.info
+        saved = f"{info.saved_at:%H:%M:%S}" if info.saved_at else "nothing yet"
+        once = ", for the next reply only" if info.once else ""
+        say(
+            f"{info.companion} in {info.path}, branch {info.branch}, backend "
+            f"{info.next_backend} ({info.next_model}){once}, context {info.used} of "
+            f"{info.window} tokens, last saved: {saved}"
+        )
+
+    def _list_backends(self) -> None:
+        try:
+            rows = self._runner.run(self._session.candidates())
+        except Problem as problem:
+            say(f"note: {problem}")
+            return
+        following = self._session.info.next_backend
+        for row in rows:
+            order = f"{row.order}." if row.order else "-"
+            speaks = ", speaks next" if row.name == following else ""
+            say(f"{order} {row.name}: {row.model or 'no model'}, {row.runs}{speaks}")
+
+    def _switch(self, switching: Coroutine[Any, Any, Switch], *, once: bool) -> None:
+        try:
+            switch = self._runner.run(switching)
+        except Problem as problem:
+            say(f"note: {problem}")
+            return
+        for notice in switch.notices:
+            say(f"note: {notice.text}")
+        say(f"note: {switch.candidate.speaks(once=once)}")
+
+    def _turn(self, events: AsyncIterator[Event]) -> None:
+        try:
+            self._runner.run(self._tell(events))
+        except Problem as problem:
+            say(f"note: {problem}")
+
+    async def _tell(self, events: AsyncIterator[Event]) -> None:
+        clean, pending, name = Sanitiser(), "", self._session.info.companion
+        said = False
+        with stopping_on_interrupt(self._session):
+            async for event in events:
+                match event:
+                    case ReplyPiece(text):
+                        pending += clean.feed(text)
+                        *lines, pending = pending.split("\n")
+                        for line in lines:
+                            said = self._line(name, line, said=said)
+                    case Notice(text):
+                        say(f"note: {text}")
+                    case Greeted() | Saved():
+                        self._left_unanswered = isinstance(event, Saved) and event.turn.unanswered
+                        if isinstance(event, Saved):
+                            rest = pending + clean.end()
+                            if rest:
+                                said = self._line(name, rest, said=said)
+                            if any(reply.interrupted for reply in event.turn.replies):
+                                say("note: interrupted; the part above is kept.")
+                    case Failed():
+                        say(f"note: {failure_line(event)}")
+                    case _:
+                        pass
+
+    @staticmethod
+    def _line(name: str, line: str, *, said: bool) -> bool:
+        """One line of a reply under its speaker; blank lines are left out."""
+        if line.strip():
+            say(f"{name}: {line}" if not said else line)
+            return True
+        return said
+
+    @staticmethod
+    def _speak(name: str, text: str) -> None:
+        said = False
+        for line in text.split("\n"):
+            said = _Talk._line(name, line, said=said)

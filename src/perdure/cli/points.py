@@ -1,0 +1,112 @@
+"""Revisions, dates and paths among a command's words, and the wait for a first index."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from perdure.history.errors import UnknownRevision
+from perdure.history.repository import Repository
+from perdure.problem import Problem
+
+
+@dataclass(slots=True)
+class IndexProgress:
+    """A line on stderr while something long is read for the first time; none without a terminal."""
+
+    what: str = "history"
+    unit: str = "commits"
+    begun: float = field(default_factory=time.monotonic)
+    shown: bool = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how much was read; a wait of less than half a second stays unsaid."""
+        if not sys.stderr.isatty() or time.monotonic() - self.begun < 0.5:
+            return
+        if total and done >= total:
+            click.echo("\r\033[K" * self.shown, nl=False, err=True)
+            return
+        self.shown = True
+        count = f"{done:,} of {total:,}" if total else f"{done:,}"
+        text = f"\rReading the {self.what} once: {count} {self.unit} …\033[K"
+        click.echo(text, nl=False, err=True)
+
+
+def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
+    """Id of the commit that a revision, a date or a turn names. Raises UnknownMoment."""
+    try:
+        # Most are revisions, and those need none of what dates and turns need.
+        if not text.startswith("@"):
+            return repo.resolve(text)
+    except UnknownRevision:
+        pass
+    from perdure.chat.clock import now
+    from perdure.chat.moments import resolve_moment
+
+    return resolve_moment(repo, text, branch, now(), IndexProgress())
+
+
+def path_of(repo: Repository, word: str) -> str:
+    """A path of the companion, as written from its root or from the folder one stands in.
+
+    "" is the whole of it.
+    """
+    here = Path.cwd()
+    if here != repo.path and here.is_relative_to(repo.path) and (here / word).exists():
+        absolute = here / word
+    else:
+        absolute = repo.path / word
+    try:
+        path = Path(_straight(absolute)).relative_to(repo.path).as_posix()
+    except ValueError:
+        return word.strip("/")
+    return "" if path == "." else path
+
+
+def _straight(path: Path) -> str:
+    """Without ``.`` and ``..``; links are not followed."""
+    import os.path
+
+    return os.path.normpath(path)
+
+
+def is_path(repo: Repository, word: str) -> bool:
+    """Whether a file or folder of that name is here, or in the last commit."""
+    path = path_of(repo, word)
+    if (repo.path / path).exists():
+        return True
+    committed = repo.head().commit is not None
+    return committed and (repo.oid(path) is not None or repo.folder_oid(path) is not None)
+
+
+def split(
+    repo: Repository, words: Sequence[str], *, most: int, branch: str | None = None
+) -> tuple[list[str], tuple[str, ...]]:
+    """Leading words that name commits, as ids, and the others as paths.
+
+    A file's or folder's name is a path. ``A..B`` is two revisions. A word that names no commit is a
+    path too, of a file that is gone by now, where it looks like one or a revision came before it.
+
+    Raises:
+        UnknownMoment: the first word names nothing.
+    """
+    revisions: list[str] = []
+    rest = list(words)
+    while rest and len(revisions) < most and not is_path(repo, rest[0]):
+        first, dots, second = rest[0].partition("..")
+        ends = [first or "HEAD", second or "HEAD"] if dots and not revisions else [rest[0]]
+        try:
+            found = [commit_of(repo, end, branch) for end in ends]
+        except Problem:
+            if revisions or "/" in rest[0] or rest[0].endswith((".md", ".yaml")):
+                break
+            raise
+        revisions += found
+        rest.pop(0)
+    paths = tuple(path_of(repo, word) for word in rest)
+    return revisions[:most], () if "" in paths else paths

@@ -1,0 +1,98 @@
+"""What the commands that change much have in common: the plan first, then the question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from perdure.cli.output import emit_json, say
+
+if TYPE_CHECKING:
+    from perdure.chat.outside import OutsideCommits
+    from perdure.history.operations import Operation
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def careful_options(command: F) -> F:
+    """``--dry-run`` and ``--yes``."""
+    command = click.option("--yes", "-y", is_flag=True, help="Do it without being asked.")(command)
+    return click.option(
+        "--dry-run", is_flag=True, help="Say what it would do, and change nothing."
+    )(command)
+
+
+def wanted(
+    says: Sequence[str],
+    question: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    is_safe: bool = False,
+) -> bool:
+    """Show a plan, and find out whether it shall be done.
+
+    Args:
+        says: the plan, one sentence a line. With JSON it goes to stderr, and only if asked about.
+        question: asked on a terminal.
+        dry_run: only show it.
+        yes: the user agreed beforehand.
+        as_json: standard output is kept for the JSON document.
+        is_safe: needs no question.
+
+    Raises:
+        click.UsageError: nobody can be asked, and nobody agreed.
+    """
+    from perdure.cli.asking import agree, on_terminal
+
+    asks = not (dry_run or yes or is_safe)
+    if asks and not on_terminal():
+        raise click.UsageError(
+            "There is no terminal to ask on. Give --yes to do it, or --dry-run to see what it does"
+        )
+    if not as_json or asks:
+        for line in says:
+            say(line, err=as_json)
+    if dry_run:
+        if not as_json:
+            say("Nothing was changed.")
+        return False
+    if not asks:
+        return True
+    if agree(question):
+        return True
+    say("Nothing was changed.", err=True)
+    return False
+
+
+def report(
+    plan: object, operation: Operation | None, *, as_json: bool, said: str = "", **more: object
+) -> None:
+    """The end of a command: what was done, for people or as JSON."""
+    if as_json:
+        record = operation_record(operation) if operation is not None else None
+        emit_json({"plan": plan, "operation": record, **more})
+    elif said and (operation is not None or more):
+        say(said)
+
+
+def operation_record(operation: Operation) -> dict[str, object]:
+    """An operation as plain data."""
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "what": operation.says,
+        "branch": operation.after.branch,
+        "commit": operation.after.commit,
+    }
+
+
+def tell_edits(done: OutsideCommits) -> None:
+    """Say which edits by hand were committed first, and which could not be."""
+    for text in done.committed:
+        say(text, err=True)
+    for text in done.held:
+        say(f"Not committed: {text}", err=True)

@@ -1,0 +1,85 @@
+"""Talking to her as she was, for as long as a command runs: there, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from perdure.cli.output import say
+from perdure.cli.points import IndexProgress
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.visiting import Visit
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def visit_options(command: F) -> F:
+    """``--at``, ``--keep`` and ``--drop``."""
+    command = click.option(
+        "--drop", is_flag=True, help="With --at: take the scratch branch away afterwards."
+    )(command)
+    command = click.option(
+        "--keep", default="", metavar="NAME", help="With --at: keep the scratch branch as NAME."
+    )(command)
+    return click.option(
+        "--at", "place", default="", metavar="DATE|REV|TURN", help="Talk to her as she was then."
+    )(command)
+
+
+@contextmanager
+def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]:
+    """Check out a scratch branch at a place, and go back at the end, whatever happened.
+
+    With an empty ``place`` nothing of that is done.
+
+    Raises:
+        click.UsageError: ``keep`` or ``drop`` without a place, or both.
+    """
+    if (keep or drop) and not place:
+        raise click.UsageError("--keep and --drop go with --at")
+    if keep and drop:
+        raise click.UsageError("--keep and --drop do not go together")
+    if not place:
+        yield
+        return
+    from perdure.chat.steering import visiting as visits
+    from perdure.chat.steering.helm import Helm
+
+    with Helm.open(path) as helm:
+        plan = visits.plan_visit(helm, place, IndexProgress())
+        if keep:
+            visits.check_name(helm.repo, keep)
+        visit = visits.begin_visit(helm, plan)
+    try:
+        yield
+    finally:
+        with Helm.open(path) as helm:
+            _back(helm, visit, keep=keep, drop=drop)
+
+
+def _back(helm: Helm, visit: Visit, *, keep: str, drop: bool) -> None:
+    from perdure.chat.steering import visiting as visits
+    from perdure.cli.asking import agree, on_terminal
+
+    said = visits.said_there(helm, visit)
+    if said and not (keep or drop) and on_terminal():
+        say(f"On {visit.name}: {said}.", err=True)
+        drop = not agree("Keep it?")
+    visits.end_visit(helm, visit, keep=keep, drop=drop)
+    if not said:
+        say(f"You are on {visit.back} again.", err=True)
+    elif drop:
+        say(f"You are on {visit.back} again. To bring {visit.name} back: perdure undo", err=True)
+    else:
+        name = keep or visit.name
+        say(
+            f"You are on {visit.back} again. What was said is kept on {name}: perdure switch "
+            f"{name} goes there, perdure branch {name} --delete drops it.",
+            err=True,
+        )

@@ -1,0 +1,82 @@
+"""``undo`` and ``redo``: one step, or several, each said before it is done."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.steering import careful_options, operation_record, wanted
+from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.undoing import Step
+    from perdure.history.operations import Operation
+
+
+def walk_command(name: str, about: str) -> click.Command:
+    """The command that walks back (``undo``) or forth (``redo``)."""
+
+    @click.command(name, help=inspect.cleandoc(about))
+    @click.option(
+        "-n", "count", type=click.IntRange(1, 1000), default=1, help="So many steps.  [default: 1]"
+    )
+    @careful_options
+    @companion_option
+    @json_option
+    def command(count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+        from perdure.chat.steering.helm import Helm
+
+        with Helm.open(chosen()) as helm:
+            _walk(helm, name, count, dry_run=dry_run, yes=yes, as_json=as_json)
+
+    return command
+
+
+def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from perdure.chat.steering import undoing
+    from perdure.history.errors import NothingToUndo
+
+    find = undoing.next_undo if name == "undo" else undoing.next_redo
+    done: list[tuple[Step, Operation]] = []
+    step: Step | None = find(helm)
+    while step is not None and len(done) < count:
+        says = [*step.says(), *(_further(helm, name, count) if not done else ())]
+        agreed = yes or bool(done)
+        if not wanted(
+            says,
+            f"{name.capitalize()} this?" if count == 1 else f"{name.capitalize()} {count} steps?",
+            dry_run=dry_run,
+            yes=agreed,
+            as_json=as_json,
+            is_safe=step.is_safe and count == 1,
+        ):
+            break
+        done.append((step, undoing.take(helm, step)))
+        try:
+            step = find(helm) if len(done) < count else None
+        except NothingToUndo:
+            step = None
+    if as_json:
+        shown = [each for each, _ in done] or ([step] if step else [])
+        emit_json(
+            {
+                "plan": [each.record() for each in shown],
+                "operations": [operation_record(operation) for _, operation in done],
+            }
+        )
+    elif done:
+        back = "redo" if name == "undo" else "undo"
+        say(f"Done: {len(done)} step{'s' * (len(done) != 1)}. To take that back: perdure {back}")
+
+
+def _further(helm: Helm, name: str, count: int) -> list[str]:
+    """What the steps after the first one take back, as far as can be told beforehand."""
+    if count == 1 or name != "undo":
+        return []
+    from perdure.chat.steering.undoing import coming
+
+    return [f"then {entry.kind}: {entry.says}" for entry in coming(helm, count)[1:]]

@@ -1,0 +1,1 @@
+"""What every face shares about terminals: the sanitiser, glyphs, colour."""

@@ -1,0 +1,41 @@
+"""``perdure memory index``, as a user runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from perdure.cli.root import root
+from perdure.history.repository import Repository
+from perdure.memory.recall import RecallIndex, RecallQuery, models
+from tests.memory.recall_eval import make_companion
+from tests.memory.test_recall_dense import FELINE, LIFE, Meanings
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_companion(tmp_path / "mira", LIFE).close()
+    monkeypatch.setenv("PERDURE_COMPANION", str(tmp_path / "mira"))
+    return tmp_path / "mira"
+
+
+def test_words_are_read_where_there_is_no_model(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "installed", lambda: None)
+    done = CliRunner().invoke(root, ["memory", "index"])
+    assert (done.exit_code, done.output) == (0, "The words of all messages can be found.\n")
+
+
+def test_meaning_is_read_to_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numpy")
+    model = Meanings(quick=False)
+    monkeypatch.setattr(models, "installed", lambda: model)
+    assert "no earlier moment" in CliRunner().invoke(root, ["search", "cats"]).output
+    done = CliRunner().invoke(root, ["memory", "index"])
+    assert (done.exit_code, "the meaning of all" in done.output) == (0, True)
+    assert FELINE[0] in CliRunner().invoke(root, ["search", "cats"]).output
+    with Repository.open(path) as repo:
+        assert RecallIndex.open(repo, embedder=model).find("HEAD", RecallQuery("cats"))

@@ -1,0 +1,95 @@
+"""`say --backend` and the slash commands of the plain talk, as a shell runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.backend_edits import BackendDesk
+from perdure.companion.manifests import Manifest
+from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
+from tests.cli.conftest import Perdure
+from tests.conftest import assert_sound, git
+
+
+@pytest.fixture
+def servers() -> Iterator[dict[str, int]]:
+    """Ports of two servers, which run in a thread: the command blocks this one."""
+    ports: dict[str, int] = {}
+    ready, loops = threading.Event(), []
+
+    async def serve() -> None:
+        running = []
+        for name in ("one", "two"):
+            api = FakeApi(
+                chat=streams(chunk(f"Here speaks {name}."), *OPENAI_END),
+                listed={"data": [{"id": name}]},
+            )
+            server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
+            ports[name] = server.sockets[0].getsockname()[1]
+            running.append(server)
+        over = asyncio.Event()
+        loops.append((asyncio.get_running_loop(), over))
+        ready.set()
+        await over.wait()
+        for server in running:
+            server.close()
+            await server.wait_closed()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    yield ports
+    loop, over = loops[0]
+    loop.call_soon_threadsafe(over.set)
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def talker(companion: Path, servers: dict[str, int]) -> Path:
+    with BackendDesk(companion) as desk:
+        for name, port in servers.items():
+            desk.add(Manifest(name, "openai", name, f"http://127.0.0.1:{port}/v1"))
+        desk.use(["one"])
+    return companion
+
+
+def backends(path: Path) -> list[str]:
+    form = "--format=%(trailers:key=Backend,valueonly,separator=%x2c)"
+    return [line for line in git(path, "log", "--reverse", form).splitlines() if line]
+
+
+def test_say_lets_another_backend_speak_once(perdure: Perdure, talker: Path) -> None:
+    companion = ("-c", str(talker))
+    done = perdure(*companion, "say", "--backend", "two", "Hello.")
+    assert (done.returncode, done.stdout) == (0, "Here speaks two.\n")
+    done = perdure(*companion, "say", "Hello again.", "--json")
+    assert json.loads(done.stdout)["replies"][0]["backend"] == "one"
+    done = perdure(*companion, "say", "--backend", "nobody", "Hello?")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no backend 'nobody'" in done.stderr
+    assert backends(talker) == ["two", "one"]
+    assert_sound(talker)
+
+
+def test_the_plain_talk_lists_and_switches(perdure: Perdure, talker: Path) -> None:
+    lines = "/backend\n/next two\nA\nB\n/backend two\n/status\nC\n/next nobody\n/quit\n"
+    done = perdure("-c", str(talker), "chat", "--plain", stdin=lines)
+    assert (done.returncode, done.stderr) == (0, "")
+    out = done.stdout.splitlines()
+    assert "1. one: one, this machine, speaks next" in out
+    assert "- two: two, this machine" in out
+    assert "note: For the next reply only, two speaks (two)." in out
+    assert "note: From now on, two speaks (two)." in out
+    assert any("backend two (two)" in line for line in out)
+    assert any("no backend 'nobody'" in line for line in out)
+    assert backends(talker) == ["two", "one", "two"]
+    assert "backend: use two, then one" in git(talker, "log", "--format=%s")
+    assert_sound(talker)
