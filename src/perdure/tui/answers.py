@@ -1,0 +1,218 @@
+"""What the cursor of the talk does to a turn: another answer, other words, set aside, its voice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perdure.chat.events import Event, Failed, Saved
+from perdure.tui.asking import Choice
+from perdure.tui.editing import Editing
+from perdure.tui.steering import SteeringScreen
+from perdure.tui.transcript.blocks import Speech
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from perdure.companion.ids import TurnId
+    from perdure.history.repository import Repository
+    from perdure.tui.ports import ChatSession
+
+_LEAVE = Choice("", "Leave it as it is")
+
+
+class AnswersScreen(SteeringScreen):
+    """Acts on the picked turn; the talk on the screen follows."""
+
+    _again = False
+    """Another answer to a turn is being asked for."""
+    _again_branch: str | None = None
+    _again_ended: Saved | Failed | None = None
+
+    def _picked_or_last(self) -> TurnId | None:
+        turn = self.picked_turn
+        if turn is None:
+            self.flash.tell("Pick a message first, with j and k.")
+        return turn
+
+    # -- another answer ------------------------------------------------------------------------
+
+    def action_regenerate(self) -> None:
+        """Ask for another answer to the picked turn; the one that stands is kept beside it."""
+        turn = self._picked_or_last()
+        if turn is None:
+            return
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering.regenerating import plan_again
+
+            own = session.info.conversation
+            found = await session.steer(lambda helm: plan_again(helm, str(turn), own=own))
+            if found.rewind is not None:
+                go = Choice("go", "Ask there, on the new branch", "z takes it back.")
+                if not await self.wants("Another answer", found.says(), _LEAVE, go):
+                    self.flash.tell("Nothing was changed.")
+                    return
+            self._again, self._again_ended = True, None
+            self._again_branch = session.info.branch
+            self.view.follow()
+            branch = found.rewind.name if found.rewind is not None else ""
+            self._begin(session.regenerate(str(found.turn), branch))
+
+        self.steer(plan)
+
+    def hears(self, event: Event) -> None:
+        """On a branch that has just begun, what came later on the old one is not shown."""
+        if not self._again:
+            return
+        branch = self.session.info.branch if self.session is not None else None
+        if branch != self._again_branch:
+            self._again_branch = branch
+            self._read_again()
+        if isinstance(event, (Saved, Failed)):
+            self._again_ended = event
+
+    def turn_ended(self) -> None:
+        """The new answer takes the place of the old one."""
+        ended, again = self._again_ended, self._again
+        self._again, self._again_ended = False, None
+        if not again:
+            return
+        self._read_again()
+        if isinstance(ended, Failed):
+            self.flash.tell(f"{ended.what} {ended.kept} {ended.next_step}", "error")
+        elif isinstance(ended, Saved):
+            self.flash.tell("The answer before it is kept: ← and → swap them.", "success")
+
+    def action_answer_before(self) -> None:
+        """Let the answer before this one stand."""
+        self._swap(-1)
+
+    def action_answer_after(self) -> None:
+        """Let the answer after this one stand."""
+        self._swap(1)
+
+    def _swap(self, step: int) -> None:
+        turn = self._picked_or_last()
+        if turn is None:
+            return
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering.choosing import choose, list_answers, plan_choice
+
+            own = session.info.conversation
+            found = await session.steer(lambda helm: list_answers(helm, str(turn)))
+            here = next((at for at, row in enumerate(found.rows) if row.shown), 0)
+            there = here + step
+            if not 0 <= there < len(found.rows):
+                which = "newest" if step > 0 else "oldest"
+                only = "only" if len(found.rows) < 2 else which
+                self.flash.tell(f"This is the {only} answer. r asks for another one.")
+                return
+            wanted = found.rows[there]
+            choice = await session.steer(
+                lambda helm: plan_choice(helm, str(turn), wanted.number, own=own)
+            )
+            if choice.again.rewind is not None:
+                says = [*choice.says(), *(f"  {reply.text}" for reply in wanted.replies)]
+                go = Choice("go", "Talk on with this answer, on the new branch")
+                title = f"Answer {there + 1} of {len(found.rows)}"
+                if not await self.wants(title, says, _LEAVE, go):
+                    self.flash.tell("Nothing was changed.")
+                    return
+            await session.steer(lambda helm: choose(helm, choice))
+            self.moved(f"Answer {there + 1} of {len(found.rows)} stands. z takes it back.")
+            self.pick_turn(turn)
+
+        self.steer(plan)
+
+    def pick_turn(self, turn: TurnId) -> None:
+        """Put the cursor on the last speech of a turn among the last ones."""
+        here = self.view.back.before(self.view.back.pages, 0) if not self.view.empty else None
+        for _ in range(200):
+            if here is None:
+                return
+            block = self.view.back.blocks(here[0])[here[1]]
+            if isinstance(block, Speech) and block.turn == turn:
+                self.view.put_cursor(*here)
+                return
+            here = self.view.back.before(*here)
+
+    # -- other words ---------------------------------------------------------------------------
+
+    def action_edit(self) -> None:
+        """Correct the words of the picked message where they stand."""
+        turn, here = self._picked_or_last(), self.view.cursor
+        block = self.view.back.block(here) if here is not None and turn is not None else None
+        if turn is None or not isinstance(block, Speech):
+            return
+        reply = not block.own
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering.correcting import correct, find_words
+
+            words = await session.steer(lambda helm: find_words(helm, str(turn), reply=reply))
+            title = "Correct her words" if reply else "Correct your words"
+            new = await self.app.push_screen_wait(Editing(title, words.text, self._glyphs))
+            if new is None:
+                self.flash.tell("Nothing was changed.")
+                return
+            try:
+                done = await session.steer(lambda helm: correct(helm, words, new))
+            except Exception:
+                # What was typed is not lost with it.
+                self._put_back([new])
+                raise
+            masked = " Something that looks like a key was taken out." if done.masked else ""
+            top = self.view.top
+            self.moved(f"Corrected; git keeps the words as they were.{masked} z takes it back.")
+            self.view.show(top)
+
+        self.steer(plan)
+
+    def action_aside(self) -> None:
+        """Keep the picked turn out of prompts, or bring it back."""
+        turn, here = self._picked_or_last(), self.view.cursor
+        block = self.view.back.block(here) if here is not None and turn is not None else None
+        if turn is None or not isinstance(block, Speech):
+            return
+        back = "aside" in block.marks
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import setting_aside
+
+            found = await session.steer(
+                lambda helm: setting_aside.plan_aside(helm, str(turn), back=back)
+            )
+            await session.steer(lambda helm: setting_aside.put(helm, found))
+            top = self.view.top
+            self.moved(f"{found.says()[0]} x again, or z, takes it back.")
+            self.view.show(top)
+            if here is not None:
+                self.view.put_cursor(here.page, here.block)
+
+        self.steer(plan)
+
+    # -- her voice then ------------------------------------------------------------------------
+
+    def action_voice(self) -> None:
+        """Show the newest change of the persona that the picked turn was spoken under."""
+        place = self.place
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat import looking_back
+            from perdure.chat.steering import rewinding
+            from perdure.tui.reading import Reading
+            from perdure.tui.timeline_about import about_commit
+
+            def ask(repo: Repository) -> tuple[str, Text] | None:
+                tip = "HEAD" if place == "HEAD" else rewinding.find_place(repo, place).commit
+                commit = looking_back.persona_change_before(repo, tip)
+                return about_commit(repo, commit) if commit is not None else None
+
+            found = await session.consult(ask)
+            if found is None:
+                self.flash.tell("Her persona was not changed before that.")
+            else:
+                self.app.push_screen(Reading(*found, self._glyphs))
+
+        self.steer(plan)

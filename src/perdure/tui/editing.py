@@ -1,0 +1,58 @@
+"""A box to correct words in."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import TextArea
+
+from perdure.terminal.glyphs import Glyphs
+from perdure.tui.asking import one_row
+
+
+class Editing(ModalScreen[str | None]):
+    """Shows words to be corrected. ctrl+s keeps them; escape leaves them as they were.
+
+    Escape asks once more where something was changed: a correction is work that is in no commit.
+    """
+
+    AUTO_FOCUS = "#editing-text"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "keep", "Keep the new words, as a commit", id="edit.keep"),
+        Binding("escape", "close", "Close; twice where something was changed", id="edit.close"),
+    ]
+
+    def __init__(self, title: str, text: str, glyphs: Glyphs) -> None:
+        super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
+        self._title = title
+        self._before = text
+        self._glyphs = glyphs
+        self._asked_for = ""
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="editing-box", classes="box") as box:
+            box.border_title = one_row(self._title)[:60]
+            box.border_subtitle = f"ctrl+s keeps {self._glyphs.separator} esc leaves it"
+            yield TextArea(self._before, id="editing-text", soft_wrap=True, tab_behavior="focus")
+
+    @property
+    def text(self) -> str:
+        """The words as they stand in the box."""
+        return self.query_one("#editing-text", TextArea).text
+
+    def action_keep(self) -> None:
+        """Give the words back."""
+        self.dismiss(self.text if self.text != self._before else None)
+
+    def action_close(self) -> None:
+        """Leave it as it was; asked for twice where something was changed."""
+        if self.text in {self._before, self._asked_for}:
+            self.dismiss(None)
+            return
+        self._asked_for = self.text
+        box = self.query_one("#editing-box")
+        box.border_subtitle = "esc again drops what you changed; ctrl+s keeps it"

@@ -1,0 +1,142 @@
+"""The quick pick of another backend: who there is, where each one runs, for how long to switch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from perdure.terminal.sanitise import sanitise
+
+if TYPE_CHECKING:
+    from rich.console import OverflowMethod
+
+    from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.ports import Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A backend, for the next reply only or for good."""
+
+    name: str
+    once: bool
+
+
+class BackendPicker(ModalScreen[Picked | None]):
+    """Lists backends. Enter goes on with one, ``t`` takes it once, escape leaves all as it is."""
+
+    AUTO_FOCUS = "#backends"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "from_now_on", "Go on with this one from now on", id="backend.use"),
+        Binding("t", "once", "Use it for the next reply only", id="backend.once"),
+        Binding("escape,ctrl+t,q", "dismiss", "Close; nothing is switched", id="backend.close"),
+        Binding("j", "move(1)", "Down", show=False, id="backend.down"),
+        Binding("k", "move(-1)", "Up", show=False, id="backend.up"),
+    ]
+
+    def __init__(self, speakers: Sequence[Speaker], following: str, glyphs: Glyphs) -> None:
+        super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
+        self._speakers = list(speakers)
+        self._following = following
+        self._glyphs = glyphs
+        self._overflow: OverflowMethod = "crop" if glyphs.rule.isascii() else "ellipsis"
+
+    def compose(self) -> ComposeResult:
+        dot = self._glyphs.separator
+        with Vertical(id="backend-box") as box:
+            box.border_title = "Who speaks"
+            box.border_subtitle = f"enter from now on {dot} t next reply only {dot} esc closes"
+            yield OptionList(*(Option(self._row(each)) for each in self._speakers), id="backends")
+            yield Static(id="backend-note", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin at the one that speaks next."""
+        names = [each.name for each in self._speakers]
+        if self._following in names:
+            self._options.highlighted = names.index(self._following)
+
+    @property
+    def _options(self) -> OptionList:
+        return self.query_one("#backends", OptionList)
+
+    def _row(self, speaker: Speaker) -> Table:
+        row = Table.grid(padding=(0, 1), expand=True)
+        row.add_column(width=1)
+        for share in (14, 22, 36):
+            # In ASCII, what is too long is cut without a sign: the drawn one is outside of it.
+            row.add_column(ratio=share, no_wrap=True, overflow=self._overflow)
+        if speaker.problem:
+            sign = self._glyphs.warning
+        elif speaker.name == self._following:
+            sign = self._glyphs.ready
+        else:
+            sign = self._glyphs.offline
+        where = "cannot be used" if speaker.problem else speaker.runs
+        row.add_row(
+            sign,
+            Text(_line(speaker.name), style="bold"),
+            Text(_line(speaker.model)),
+            Text(_line(where), style="italic" if speaker.hosted else ""),
+        )
+        return row
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self, event: OptionList.OptionHighlighted) -> None:
+        """What choosing this one would mean."""
+        speaker = self._speakers[event.option_index]
+        if speaker.problem:
+            note = speaker.problem
+        else:
+            place = (
+                "First in companion.yaml"
+                if speaker.order == 1
+                else f"Number {speaker.order} in the order of failover"
+                if speaker.order
+                else "Not in the order of failover"
+            )
+            away = (
+                f"What you say, and the talk before it, goes to {speaker.host}."
+                if speaker.hosted
+                else "What you say stays on this machine."
+            )
+            note = f"{place}. {away}"
+        self.query_one("#backend-note", Static).update(Text(_line(note)))
+
+    @on(OptionList.OptionSelected)
+    def _selected(self) -> None:
+        self.action_from_now_on()
+
+    def action_move(self, rows: int) -> None:
+        """One row up or down."""
+        if rows > 0:
+            self._options.action_cursor_down()
+        else:
+            self._options.action_cursor_up()
+
+    def action_from_now_on(self) -> None:
+        """Go on with the one under the cursor."""
+        self._pick(once=False)
+
+    def action_once(self) -> None:
+        """Let the one under the cursor give the next reply."""
+        self._pick(once=True)
+
+    def _pick(self, *, once: bool) -> None:
+        row = self._options.highlighted
+        if row is not None:
+            self.dismiss(Picked(self._speakers[row].name, once))
+
+
+def _line(text: str) -> str:
+    return " ".join(sanitise(text).split())

@@ -1,0 +1,262 @@
+"""The rail: conversations by year, month and day, then branches and tags.
+
+Moving over a conversation scrolls the talk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Tree
+
+from perdure.companion.ids import ConversationId
+from perdure.terminal.sanitise import sanitise
+
+if TYPE_CHECKING:
+    from textual.widgets.tree import TreeNode
+
+    from perdure.chat.looking_back import BranchName, Names, TagName
+    from perdure.terminal.glyphs import Glyphs
+
+Titles = Callable[[ConversationId], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A year or a month, and the conversations that lie in it."""
+
+    label: str
+    conversations: tuple[ConversationId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The branches, or the tags, as a group that opens and closes."""
+
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A branch or a tag. ``day`` is that of its commit."""
+
+    name: str
+    day: date
+    is_tag: bool = False
+    is_current: bool = False
+
+
+Entry = Stretch | ConversationId | Heading | Named
+
+
+class Rail(Tree[Entry]):
+    """Newest first. Titles are read when their row is drawn, months filled when they open."""
+
+    BINDING_GROUP_TITLE = "Conversations"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", "Down", show=False, id="rail.down"),
+        Binding("k", "cursor_up", "Up", show=False, id="rail.up"),
+        Binding("left", "fold", "Close the group", show=False, id="rail.fold"),
+        Binding("right", "unfold", "Open the group", show=False, id="rail.unfold"),
+        Binding("3", "screen.timeline", "The timeline", show=False, id="rail.timeline"),
+        Binding("5", "screen.memory", "What she knows", show=False, id="rail.memory"),
+        Binding("slash", "screen.search", "Search the whole life", show=False, id="rail.search"),
+        Binding("z", "screen.undo", "Undo the last thing done", show=False, id="rail.undo"),
+        Binding("Z", "screen.redo", "Redo what was undone", show=False, id="rail.redo"),
+    ]
+
+    @dataclass
+    class Previewed(Message):
+        """The cursor rests on a conversation."""
+
+        conversation: ConversationId
+
+    @dataclass
+    class Chosen(Message):
+        """Enter: stay at this conversation."""
+
+        conversation: ConversationId
+
+    @dataclass
+    class BranchChosen(Message):
+        """Enter on a branch: go there."""
+
+        name: str
+
+    @dataclass
+    class TagChosen(Message):
+        """Enter on a tag: talk on from there."""
+
+        name: str
+
+    def __init__(self, glyphs: Glyphs, *, widget_id: str | None = None) -> None:
+        super().__init__("", id=widget_id)
+        self.show_root = False
+        self.show_guides = False
+        self.guide_depth = 2
+        self._glyphs = glyphs
+        self._titles: Titles = lambda _conversation: ""
+        self._known: dict[ConversationId, str] = {}
+        self._quiet = False
+        self._names: Names | None = None
+        self._folded = {"Tags"}
+        """Groups that stay closed when the rail is filled again."""
+
+    def fill(self, conversations: Sequence[ConversationId], titles: Titles, today: date) -> None:
+        """Show these conversations, given oldest first."""
+        self._titles = titles
+        self._known.clear()
+        self._quiet = True
+        self.clear()
+        newest_first = list(reversed(conversations))
+        for year, in_year in groupby(newest_first, key=lambda one: one.day.year):
+            parent = self.root
+            year_list = tuple(in_year)
+            if year != today.year:
+                parent = self.root.add(str(year), Stretch(str(year), year_list))
+            for month, in_month in groupby(year_list, key=lambda one: one.day.month):
+                month_list = tuple(in_month)
+                label = f"{date(year, month, 1):%B}"
+                parent.add(label, Stretch(label, month_list))
+        self.root.expand()
+        if self.root.children and self.root.children[0].data is not None:
+            self.root.children[0].expand()
+        self._quiet = False
+        if self._names is not None:
+            self.fill_names(self._names)
+
+    def fill_names(self, names: Names) -> None:
+        """Show branches and tags below the conversations, in the place of those shown before."""
+        self._names = names
+        cursor = self.cursor_node.data if self.cursor_node is not None else None
+        self._quiet = True
+        for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
+            node.remove()
+        # A single branch is no news, and its name stands in the status line.
+        many = len(names.branches) > 1
+        self._add_group("Branches", [_branch(each) for each in names.branches] if many else [])
+        self._add_group("Tags", [_tag(each) for each in names.tags])
+        self.root.expand()
+        self._quiet = False
+        for node in (node for group in self.root.children for node in group.children):
+            if cursor is not None and node.data == cursor and isinstance(cursor, Named):
+                self.move_cursor(node)
+
+    def _add_group(self, label: str, entries: Sequence[Named]) -> None:
+        if not entries:
+            return
+        group = self.root.add(label, Heading(label, len(entries)), expand=label not in self._folded)
+        for entry in entries:
+            group.add_leaf(entry.name, entry)
+
+    @property
+    def conversations_shown(self) -> int:
+        """Conversations in the rail, closed months included."""
+        stretches = (node.data for node in self.root.children)
+        return sum(len(one.conversations) for one in stretches if isinstance(one, Stretch))
+
+    def on_tree_node_expanded(self, event: Tree.NodeExpanded[Entry]) -> None:
+        """Fill a month the first time it opens."""
+        node = event.node
+        if isinstance(node.data, Heading):
+            self._folded.discard(node.data.label)
+        if isinstance(node.data, Stretch) and not node.children:
+            for conversation in node.data.conversations:
+                node.add_leaf("", conversation)
+
+    def on_tree_node_collapsed(self, event: Tree.NodeCollapsed[Entry]) -> None:
+        """Remember that a group was closed."""
+        if isinstance(event.node.data, Heading):
+            self._folded.add(event.node.data.label)
+
+    def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Entry]) -> None:
+        """Moving previews; only while the rail has the focus, not while it is being filled."""
+        event.stop()
+        if self.has_focus and not self._quiet and isinstance(event.node.data, ConversationId):
+            self.post_message(self.Previewed(event.node.data))
+
+    def on_tree_node_selected(self, event: Tree.NodeSelected[Entry]) -> None:
+        """Enter or a click stays there."""
+        event.stop()
+        if isinstance(event.node.data, ConversationId):
+            self.post_message(self.Chosen(event.node.data))
+        elif isinstance(event.node.data, Named):
+            kind = self.TagChosen if event.node.data.is_tag else self.BranchChosen
+            self.post_message(kind(event.node.data.name))
+
+    def action_fold(self) -> None:
+        """Close the month, or go to it."""
+        node = self.cursor_node
+        if node is None:
+            return
+        if node.is_expanded and node.allow_expand:
+            node.collapse()
+        elif node.parent is not None and node.parent is not self.root:
+            self.move_cursor(node.parent)
+
+    def action_unfold(self) -> None:
+        """Open the month."""
+        if self.cursor_node is not None and self.cursor_node.allow_expand:
+            self.cursor_node.expand()
+
+    def get_label_width(self, node: TreeNode[Entry]) -> int:  # noqa: ARG002 - Textual asks so
+        """Measuring labels would read every title; all rows are as wide as the rail."""
+        return max(8, self.size.width - 4)
+
+    def render_label(self, node: TreeNode[Entry], base_style: Style, style: Style) -> Text:  # noqa: ARG002
+        """A month with its count, or a day with the conversation's title."""
+        width = max(
+            8, self.scrollable_content_region.width - (2 if node.parent is self.root else 4)
+        )
+        entry = node.data
+        if isinstance(entry, Stretch):
+            sign = self._glyphs.expanded if node.is_expanded else self._glyphs.collapsed
+            count = str(len(entry.conversations))
+            label = f"{sign} {entry.label}"
+            line = Text(label, style)
+            line.append(count.rjust(max(1, width - len(label) - 1)), style + Style(dim=True))
+        elif isinstance(entry, Heading):
+            sign = self._glyphs.expanded if node.is_expanded else self._glyphs.collapsed
+            line = Text(f"{sign} {entry.label}", style)
+            count = str(entry.count)
+            line.append(count.rjust(max(1, width - len(line) - 1)), style + Style(dim=True))
+        elif isinstance(entry, Named):
+            sign = self._glyphs.ready if entry.is_current else self._glyphs.offline
+            line = Text(" " if entry.is_tag else f"{sign} ", style)
+            line.append(" ".join(sanitise(entry.name).split()), style)
+        elif isinstance(entry, ConversationId):
+            line = Text(f"{entry.day.day:>2} ", style + Style(dim=True))
+            line.append(self._title(entry), style)
+        else:
+            line = Text("", style)
+        line.truncate(width, overflow="crop" if self._glyphs.rule.isascii() else "ellipsis")
+        return line
+
+    def _title(self, conversation: ConversationId) -> str:
+        known = self._known.get(conversation)
+        if known is None:
+            title = " ".join(sanitise(self._titles(conversation)).split())
+            known = self._known[conversation] = title or _clock(conversation)
+        return known
+
+
+def _branch(branch: BranchName) -> Named:
+    return Named(branch.name, branch.at.date(), is_current=branch.is_current)
+
+
+def _tag(tag: TagName) -> Named:
+    return Named(tag.name, tag.at.date(), is_tag=True)
+
+
+def _clock(conversation: ConversationId) -> str:
+    minute = conversation.minute
+    return f"at {minute[-4:-2]}:{minute[-2:]}"

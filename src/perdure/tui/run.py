@@ -1,0 +1,97 @@
+"""Starting and ending the terminal program around one session."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.worker import WorkerFailed
+
+from perdure.problem import one_line
+from perdure.terminal.glyphs import choose_glyphs
+from perdure.terminal.sanitise import sanitise
+from perdure.tui.app import ChatApp
+from perdure.tui.draft import Draft
+from perdure.tui.ports import Opened
+from perdure.tui.telling import told
+from perdure.tui.themes import DARK
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from perdure.backends.protocol import Backend
+    from perdure.tui.ports import Opener
+
+
+def run(path: Path, *, theme: str | None = None) -> int:
+    """Show the chat until the user leaves; the session is closed whatever happened."""
+    wanted = theme or os.environ.get("PERDURE_THEME") or DARK.name
+    state: list[Path] = []
+    app = ChatApp(
+        opener_of(path, state),
+        choose_glyphs(),
+        theme=wanted,
+        draft=lambda _opened: Draft(state[0] / "draft.txt" if state else None),
+    )
+    return asyncio.run(show(app))
+
+
+def opener_of(path: Path, state: list[Path], backend: Backend | None = None) -> Opener:
+    """How the screen opens the companion at ``path``; ``state`` receives its state folder."""
+
+    async def open_companion() -> Opened:
+        # Half a second of imports: in a thread, so that keys are taken meanwhile.
+        await asyncio.to_thread(importlib.import_module, "perdure.chat.session")
+        from perdure.chat.session import Session
+        from perdure.chat.transcript import Transcript
+        from perdure.history.repository import Repository
+
+        session = await Session.open(path, backends=[backend] if backend is not None else ())
+        try:
+            # The session's repository belongs to its worker thread; the screen has its own.
+            repository = await asyncio.to_thread(Repository.open, path, recover=False)
+            state.append(repository.state_dir)
+            transcript = await asyncio.to_thread(Transcript, repository, session.info.branch)
+        except BaseException:
+            await session.close()
+            raise
+        return Opened(session, transcript)
+
+    return open_companion
+
+
+async def show(app: ChatApp) -> int:
+    """Run the program to its end, then close the session; an error becomes one line on stderr."""
+    asyncio.get_running_loop().set_exception_handler(partial(background_error, app))
+    code = await app.run_async()
+    trouble: BaseException | None = app.crash
+    if app.session is not None:
+        try:
+            await app.session.close()
+        except Exception as error:  # noqa: BLE001 - said below, the terminal is ours again
+            trouble = trouble or error
+    if trouble is None:
+        return code if code is not None else (app.return_code or 0)
+    if isinstance(trouble, WorkerFailed):
+        trouble = trouble.error
+    words = " ".join(sanitise(one_line(*told(trouble))).split())
+    print(  # noqa: T201 - the screen is gone, this is the last word
+        f"perdure: the chat screen ended on an error: {words}. Everything said is kept; "
+        "open it again with: perdure chat",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def background_error(
+    app: ChatApp, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """An error of a task that nobody awaits: told on the screen, asyncio would print it there."""
+    error = context.get("exception")
+    if app.is_running:
+        app.chat.tell_error(error if error is not None else RuntimeError(context["message"]))

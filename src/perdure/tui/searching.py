@@ -1,0 +1,160 @@
+"""Search over the whole life: words above, moments below them, what was said beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from perdure.terminal.glyphs import Glyphs
+from perdure.tui.asking import one_row
+from perdure.tui.drawer import Drawer, clean, short
+from perdure.tui.telling import sentence, told
+
+if TYPE_CHECKING:
+    from perdure.chat.searching import Found, Marks, Moment
+    from perdure.companion.ids import TurnId
+
+_AROUND = 24
+"""Characters shown before the first word that was found."""
+_MARK = "bold reverse"
+
+
+@dataclass(slots=True)
+class Search:
+    """The last search of this session, for going on to the next moment."""
+
+    words: str = ""
+    turns: tuple[TurnId, ...] = ()
+    at: int = 0
+
+    def step(self, by: int) -> TurnId | None:
+        """The next moment; None where there is none further that way."""
+        if not 0 <= self.at + by < len(self.turns):
+            return None
+        self.at += by
+        return self.turns[self.at]
+
+
+class SearchView(Drawer):
+    """Enter searches, then goes to the moment under the cursor."""
+
+    TITLE = "Search the whole life"
+    FOOT = ("enter searches, then goes there", "/ other words", "esc closes")
+    AUTO_FOCUS = "#search-words"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "words", "Other words", id="search.words"),
+    ]
+
+    def __init__(
+        self, ask: Callable[[str], Awaitable[Found]], search: Search, glyphs: Glyphs
+    ) -> None:
+        super().__init__(glyphs)
+        self._ask = ask
+        self._search = search
+        self._found: tuple[tuple[Moment, tuple[Marks, ...]], ...] = ()
+
+    def compose_head(self) -> ComposeResult:
+        yield Input(self._search.words, id="search-words", select_on_focus=True)
+        yield Static(id="drawer-head", markup=False)
+
+    def on_mount(self) -> None:
+        hint = 'Words in any form, and times such as "last summer" or "in March"'
+        self.query_one("#search-words", Input).placeholder = hint
+        if self._search.words:
+            self._find(self._search.words)
+
+    @on(Input.Submitted, "#search-words")
+    def _submitted(self, event: Input.Submitted) -> None:
+        words = event.value.strip()
+        if words:
+            self.list.focus()
+            self._find(words)
+
+    @work(group="search", exclusive=True, exit_on_error=False)
+    async def _find(self, words: str) -> None:
+        again = words == self._search.words
+        self.say("Searching")
+        try:
+            found = await self._ask(words)
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            problem = ". ".join(sentence(part) for part in told(error) if part)
+            self.tell_head(Text(one_row(problem), "bold red"))
+            return
+        self._found = found.moments
+        self._search.words = words
+        self._search.turns = tuple(moment.hit.turn for moment, _ in found.moments)
+        self._search.at = self._search.at if again else 0
+        count = len(self._found)
+        told_count = f"{count} {'moment' if count == 1 else 'moments'}, the best first"
+        self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
+        self.fill([_row(*each) for each in self._found], empty="No earlier moment has these words.")
+        if 0 < self._search.at < count:
+            self.list.highlighted = self._search.at
+
+    def say(self, words: str) -> None:
+        """Say how the search goes."""
+        self.tell_head(Text(one_row(words), "dim"))
+
+    def beside(self, at: int) -> tuple[str, Text]:
+        """The whole moment, with what was found marked."""
+        return _about(*self._found[at]) if at < len(self._found) else ("", Text())
+
+    def go_in(self) -> None:
+        """Go to the moment under the cursor."""
+        if self.at is not None and self._found:
+            self._search.at = self.at
+            self.dismiss(self._found[self.at][0].hit.turn)
+
+    def action_words(self) -> None:
+        """Back to the words."""
+        self.query_one("#search-words", Input).focus()
+
+
+def _row(moment: Moment, marks: tuple[Marks, ...]) -> Text:
+    """When it was said, by whom, and the words around the first that was found."""
+    when = f"{moment.at:%d %b %Y}  " if moment.at else "no date      "
+    row = Text().append(when, "dim")
+    said = moment.said
+    if not said:
+        return row
+    best = next((at for at, each in enumerate(marks) if each), 0)
+    row.append(f"{one_row(said[best].speaker)}: ", "bold")
+    text = said[best].text
+    spots = marks[best] if best < len(marks) else ()
+    begin = max(0, spots[0][0] - _AROUND) if spots else 0
+    # What a terminal would obey is taken out piece by piece, so that the marks keep their places.
+    at = begin
+    for start, end in spots:
+        row.append(_flat(text[at:start]))
+        row.append(_flat(text[start:end]), "bold")
+        at = end
+        if at - begin > 200:
+            break
+    return row.append(_flat(text[at : at + 200]))
+
+
+def _about(moment: Moment, marks: tuple[Marks, ...]) -> tuple[str, Text]:
+    title = one_row(moment.title) or str(moment.hit.turn.conversation)
+    when = f"{moment.at:%a %d %b %Y %H:%M}  " if moment.at else ""
+    text = Text(f"{title}\n", "bold").append(f"{when}{short(moment.hit.turn)}\n", "not bold dim")
+    for said, spots in zip(moment.said, marks, strict=True):
+        text.append(f"\n{one_row(said.speaker)}\n", "bold")
+        at = 0
+        for start, end in spots:
+            text.append(clean(said.text[at:start]), "not bold")
+            text.append(clean(said.text[start:end]), _MARK)
+            at = end
+        text.append(clean(said.text[at:]).rstrip() + "\n", "not bold")
+    return title, text
+
+
+def _flat(text: str) -> str:
+    cleaned = clean(text)
+    return "".join(" " if each.isspace() else each for each in cleaned)

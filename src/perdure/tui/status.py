@@ -1,0 +1,195 @@
+"""The status line: the state of the world on one row, and the keys that help here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from perdure.terminal.glyphs import Glyphs
+from perdure.terminal.sanitise import sanitise
+
+BackendState = Literal["opening", "loading", "ready", "thinking", "speaking", "offline"]
+Hint = tuple[str, str, str]
+"""Key as shown, what it does, the action that a click runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the line tells. Counts of tokens; 0 where not known yet."""
+
+    companion: str = ""
+    branch: str | None = None
+    backend: str = ""
+    model: str = ""
+    """Who speaks, or speaks next."""
+    once: bool = False
+    """That holds for the next reply only."""
+    away: bool = False
+    """It did not answer when it was asked last."""
+    rehearsal: bool = False
+    state: BackendState = "opening"
+    speed: float = 0.0
+    waited: int = 0
+    """Seconds since the backend was asked, while nothing has come."""
+    saved_at: datetime | None = None
+    unsaved: bool = False
+    unkept: bool = False
+    """The last message could not be kept; it is in the message box again."""
+    used: int = 0
+    window: int = 0
+    queued: int = 0
+    hints: tuple[Hint, ...] = ()
+
+
+_LONG = 3
+"""Seconds after which it is told how long a model has been thinking."""
+_SPARE = 4
+"""Parts of this rank or higher give way to the last two hints, which lead to everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    text: str
+    ink: str
+    rank: int
+    """Parts with the highest rank give way first when the row is narrow."""
+
+
+class StatusLine(Widget):
+    """One row. What does not fit is left out, the least needed first."""
+
+    COMPONENT_CLASSES = {  # noqa: RUF012 - Textual reads it from the class
+        "status--name",
+        "status--plain",
+        "status--quiet",
+        "status--good",
+        "status--busy",
+        "status--bad",
+        "status--key",
+    }
+
+    def __init__(self, glyphs: Glyphs, *, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id)
+        self._glyphs = glyphs
+        self._status = Status()
+
+    @property
+    def status(self) -> Status:
+        """What is shown."""
+        return self._status
+
+    def tell(self, **changes: object) -> None:
+        """Change some of it."""
+        status = replace(self._status, **changes)  # type: ignore[arg-type]
+        if status != self._status:
+            self._status = status
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The row, cut to the width."""
+        width = self.size.width
+        ground = Style(bgcolor=self.rich_style.bgcolor)
+        if y:
+            return Strip.blank(width, ground)
+        left, hints = self._left(), list(self._status.hints)
+        while len(left) > 1 and _cells(left) > width - 2:
+            left.remove(max(left, key=lambda part: part.rank))
+        while _cells(left) + _hint_cells(hints[-2:]) + 4 > width:
+            spare = [part for part in left if part.rank >= _SPARE]
+            if not spare:
+                break
+            left.remove(max(spare, key=lambda part: part.rank))
+        while hints and _cells(left) + _hint_cells(hints) + 4 > width:
+            hints.pop(0)
+        segments = [Segment(" ")]
+        for number, part in enumerate(left):
+            segments.append(Segment("  " if number else "", self._ink("plain")))
+            segments.append(Segment(part.text, self._ink(part.ink)))
+        right = []
+        for key, words, action in hints:
+            meta = Style(meta={"@click": action})
+            right.append(Segment(key, self._ink("key") + meta))
+            right.append(Segment(f" {words}", self._ink("quiet") + meta))
+            right.append(Segment("  "))
+        used = sum(segment.cell_length for segment in [*segments, *right])
+        strip = Strip([*segments, Segment(" " * max(1, width - used)), *right])
+        return strip.adjust_cell_length(width).apply_style(ground)
+
+    def _ink(self, name: str) -> Style:
+        style = self.get_component_rich_style(f"status--{name}")
+        return Style(color=style.color, bold=style.bold or None)
+
+    def _left(self) -> list[_Part]:
+        status, glyphs = self._status, self._glyphs
+        parts = []
+        if status.companion:
+            parts.append(_Part(_line(status.companion), "name", 0))
+            branch = status.branch if status.branch is not None else "no branch"
+            parts.append(_Part(f"{glyphs.branch} {_line(branch)}", "plain", 4))
+        if status.backend:
+            named = _line(status.model or status.backend)
+            rank = 3 if status.once else 5
+            words = f"{named}, next reply only" if status.once else named
+            parts.append(
+                _Part(f"{glyphs.backend} {words}", "busy" if status.once else "plain", rank)
+            )
+        if status.rehearsal:
+            parts.append(_Part(f"{glyphs.rehearsal} rehearsal", "busy", 3))
+        parts.append(self._state())
+        if status.queued:
+            parts.append(_Part(f"{glyphs.waiting} {status.queued} queued", "busy", 2))
+        if status.unkept:
+            parts.append(_Part(f"{glyphs.warning} not kept", "bad", 1))
+        elif status.unsaved:
+            parts.append(_Part(f"{glyphs.waiting} saving", "busy", 2))
+        elif status.saved_at is not None:
+            parts.append(_Part(f"{glyphs.saved} saved {status.saved_at:%H:%M}", "good", 2))
+        if status.window and status.used:
+            parts.append(self._fullness())
+        return parts
+
+    def _state(self) -> _Part:  # noqa: PLR0911 - one line for each state
+        status, glyphs = self._status, self._glyphs
+        match status.state:
+            case "opening":
+                return _Part(f"{glyphs.waiting} opening", "busy", 1)
+            case "loading":
+                return _Part(f"{glyphs.waiting} loading the model", "busy", 1)
+            case "ready":
+                if status.away:
+                    return _Part(f"{glyphs.offline} did not answer", "busy", 1)
+                return _Part(f"{glyphs.ready} ready", "good", 1)
+            case "thinking":
+                waited = f" {status.waited} s" if status.waited >= _LONG else ""
+                return _Part(f"{glyphs.waiting} thinking{waited}", "busy", 1)
+            case "speaking":
+                speed = f" {status.speed:.0f}/s" if status.speed else ""
+                return _Part(f"{glyphs.ready} speaking{speed}", "busy", 1)
+            case _:
+                return _Part(f"{glyphs.offline} offline", "bad", 1)
+
+    def _fullness(self) -> _Part:
+        status, glyphs = self._status, self._glyphs
+        share = min(1.0, status.used / status.window)
+        full = max(1, round(share * 6))
+        bar = glyphs.filled * full + glyphs.empty * (6 - full)
+        return _Part(f"{bar} {share:.0%} context", "bad" if share > 0.9 else "quiet", 6)
+
+
+def _cells(parts: list[_Part]) -> int:
+    return 1 + sum(cell_len(part.text) + 2 for part in parts)
+
+
+def _hint_cells(hints: list[Hint]) -> int:
+    return sum(cell_len(key) + cell_len(words) + 3 for key, words, _ in hints)
+
+
+def _line(text: str) -> str:
+    return " ".join(sanitise(text).split())

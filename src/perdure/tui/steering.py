@@ -1,0 +1,326 @@
+"""Steering the history from the chat: undo, redo, branches, tags, talking on from earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from perdure.companion.ids import TurnId
+from perdure.tui.asking import Choice, Question
+from perdure.tui.confirming import ConfirmingScreen
+from perdure.tui.naming import NameDialog
+from perdure.tui.telling import sentence
+from perdure.tui.transcript.blocks import Speech
+
+if TYPE_CHECKING:
+    from perdure.chat.events import Notice
+    from perdure.chat.looking_back import Names
+    from perdure.chat.steering.helm import Helm
+    from perdure.tui.ports import ChatSession
+
+_LOOK_SECONDS = 2.0
+"""How often it is looked whether git, or another program, moved the branch."""
+
+
+class SteeringScreen(ConfirmingScreen):
+    """Moves the history back, forth and sideways; the talk on the screen follows."""
+
+    _steering = False
+    _looking = False
+    _look_trouble = ""
+    _names: Names | None = None
+
+    def on_mount(self) -> None:
+        self.set_interval(_LOOK_SECONDS, self._look)
+
+    def names_known(self, names: Names) -> None:
+        """Branches and tags were read; a screen shows what it makes of that."""
+
+    def history_opened(self) -> None:
+        super().history_opened()
+        self._read_names()
+
+    # -- doing one thing at a time -------------------------------------------------------------
+
+    def steer(self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]]) -> bool:
+        """Run a plan over the open session; False where it is refused, as while a reply is written.
+
+        One plan at a time: another that comes meanwhile is refused without a word.
+        """
+        if self.session is None:
+            self.flash.tell("The companion is not open yet.", "warning")
+        elif self._talking:
+            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
+        elif not self._steering:
+            self._steering = True
+            self._run_plan(plan, self.session)
+            return True
+        return False
+
+    @work(group="steer", exit_on_error=False)
+    async def _run_plan(
+        self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]], session: ChatSession
+    ) -> None:
+        try:
+            await plan(session)
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            self.tell_error(error)
+        finally:
+            self._steering = False
+            self._go_on()
+
+    def may_send(self) -> bool:
+        """Not while the history is on the move."""
+        return not (self._steering or self._looking)
+
+    async def wants(self, title: str, says: Sequence[str], *choices: Choice) -> str:
+        """The answer to a question; "" where nothing is to be done."""
+        return await self.app.push_screen_wait(Question(title, says, choices, self._glyphs)) or ""
+
+    def moved(self, told: str, *, stays: bool = False) -> None:
+        """The history stands elsewhere now: show it as it is there."""
+        self._read_again()
+        self._tell_info()
+        self.flash.tell(told, "success", stays=stays)
+
+    # -- back and forth ------------------------------------------------------------------------
+
+    def action_undo(self) -> None:
+        """Take back the last thing that was done."""
+        self.steer(lambda session: self._walk(session, back=True))
+
+    def action_redo(self) -> None:
+        """Bring back what was undone."""
+        self.steer(lambda session: self._walk(session, back=False))
+
+    async def _walk(self, session: ChatSession, *, back: bool) -> None:
+        from perdure.chat.steering import undoing
+
+        step = await session.steer(undoing.next_undo if back else undoing.next_redo)
+        word = "Undo" if back else "Redo"
+        says = [sentence(line) for line in step.says()]
+        self.will_walk(step.plan.entry.id)
+        if not step.is_safe:
+            leave = Choice("", "Leave it as it is")
+            answer = await self.wants(word, says, leave, Choice("go", word, "Z brings it back."))
+            if not answer:
+                self.flash.tell("Nothing was changed.")
+                return
+        await session.steer(lambda helm: undoing.take(helm, step))
+        done = "Undone (Z brings it back)" if back else "Redone (z takes it back)"
+        self.moved(f"{done}: {'; '.join(step.says())}.", stays=True)
+
+    def will_walk(self, entry: str) -> None:
+        """An entry of the log is about to be taken back, or brought back."""
+
+    # -- branches and tags ---------------------------------------------------------------------
+
+    @property
+    def picked_turn(self) -> TurnId | None:
+        """The turn under the cursor of the talk."""
+        here = self.view.cursor
+        if here is None or self.view.empty:
+            return None
+        block = self.view.back.block(here)
+        return block.turn if isinstance(block, Speech) else None
+
+    def action_branch(self) -> None:
+        """Begin a branch at the picked turn, and stay here."""
+        self.begin_branch(self.place)
+
+    def action_tag(self) -> None:
+        """Give the picked turn a name that stays."""
+        self.begin_tag(self.place)
+
+    def action_rewind(self) -> None:
+        """Talk on from the picked turn, on a new branch."""
+        if self.picked_turn is None:
+            self.flash.tell("Pick a message first, with j and k.")
+        else:
+            self.talk_on_from(self.place)
+
+    @property
+    def place(self) -> str:
+        """The picked turn, or the end, as `find_place` takes it."""
+        turn = self.picked_turn
+        return str(turn) if turn is not None else "HEAD"
+
+    def begin_branch(self, place: str) -> None:
+        """Ask for a name, and begin a branch there."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import branching
+
+            name = await self._ask_name(
+                "New branch",
+                f"It begins at {_shown(place)}. You stay on the branch where you are.",
+                await session.steer(lambda helm: helm.generated("branch")),
+            )
+            if name:
+                await session.steer(lambda helm: branching.start(helm, name, place))
+                self._read_names()
+                self.flash.tell(
+                    f"{name} begins at {_shown(place)}. Enter on it in the rail goes there.",
+                    "success",
+                )
+
+        self.steer(plan)
+
+    def begin_tag(self, place: str) -> None:
+        """Ask for a name, and put a tag there."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import rewinding, tagging
+
+            name = await self._ask_name("New tag", f"It stays on {_shown(place)}.", "")
+            if not name:
+                return
+
+            def act(helm: Helm) -> None:
+                tagging.tag(helm, name, rewinding.find_place(helm.repo, place).commit)
+
+            await session.steer(act)
+            self._read_names()
+            self.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
+
+        self.steer(plan)
+
+    async def _ask_name(self, title: str, line: str, suggested: str) -> str:
+        dialog = NameDialog(title, (line,), self._glyphs, suggested=suggested)
+        return await self.app.push_screen_wait(dialog) or ""
+
+    def talk_on_from(self, place: str) -> None:
+        """Rewind: what is kept, and under which name, is said before."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import rewinding
+
+            found = await session.steer(lambda helm: rewinding.plan_rewind(helm, place))
+            go = Choice("go", "Talk on from there", "z takes it back.")
+            stay = Choice("", "Stay here")
+            if not await self.wants("Talk on from earlier", found.says(), stay, go):
+                self.flash.tell("Nothing was changed.")
+                return
+
+            def act(helm: Helm) -> None:
+                helm.take_edits()
+                rewinding.rewind(helm, found)
+
+            await session.steer(act)
+            self.moved(
+                f"You are on {found.name} now; {found.leaves} keeps the rest. z takes it back.",
+                stays=True,
+            )
+
+        self.steer(plan)
+
+    def switch_to(self, name: str) -> None:
+        """Go to another branch; what stands in the message box comes along."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import branching
+
+            before = session.info.branch
+            if name == before:
+                self.flash.tell(f"You are on {name}.")
+                return
+            await session.steer(lambda helm: branching.go(helm, name))
+            self.moved(f"You are on {name} now. z takes you back to {before}.")
+
+        self.steer(plan)
+
+    def take_back(self, commit: str) -> None:
+        """Revert a change; what was answered under it can stay, or be set aside."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import reverting
+
+            found = await session.steer(lambda helm: reverting.plan_revert(helm, commit))
+            choices = [Choice("", "Leave it as it is")]
+            if found.turns:
+                choices += [
+                    Choice("keep", "Take it back", "She may go on in that voice for a while."),
+                    Choice("new", "Take it back, and begin a new conversation"),
+                    Choice(
+                        "aside", "Take it back, and set those turns aside", "Kept, out of prompts."
+                    ),
+                ]
+            else:
+                choices.append(Choice("keep", "Take it back"))
+            then = await self.wants("Take back a change", found.says(), *choices)
+            if not then:
+                self.flash.tell("Nothing was changed.")
+                return
+
+            def act(helm: Helm) -> None:
+                now = found
+                if helm.take_edits().committed:
+                    now = reverting.plan_revert(helm, commit)
+                reverting.revert(helm, now, then)
+
+            await session.steer(act)
+            more = {
+                "new": " The next message begins a new conversation.",
+                "aside": " The turns under it are set aside.",
+            }.get(then, "")
+            self.moved(f"Taken back; the talk stays.{more} z undoes it.", stays=True)
+
+        self.steer(plan)
+
+    # -- what others do ------------------------------------------------------------------------
+
+    @work(group="names", exclusive=True, exit_on_error=False)
+    async def _read_names(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        from perdure.chat import looking_back
+
+        try:
+            names = await session.consult(looking_back.names)
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            self.tell_error(error)
+            return
+        if names:
+            self._names = names
+            self.names_known(names)
+
+    @work(group="look", exclusive=True, exit_on_error=False)
+    async def _look(self) -> None:
+        """Follow a branch that git, or another program, switched or moved."""
+        session = self.session
+        if session is None or not self._ready or self._talking or self._steering:
+            return
+        before = session.info.branch
+        self._looking = True
+        try:
+            notices = await session.look_again()
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            if str(error) != self._look_trouble:
+                self._look_trouble = str(error)
+                self.tell_error(error)
+            return
+        finally:
+            self._looking = False
+        self._look_trouble = ""
+        if notices is not None:
+            self._show_moved(before, notices)
+        self._go_on()
+
+    def _show_moved(self, before: str | None, notices: Sequence[Notice]) -> None:
+        session = self.session
+        if session is None:
+            return
+        top = None if self.view.following or session.info.branch != before else self.view.top
+        self._read_again()
+        if top is not None:
+            self.view.show(top)
+        self._tell_info()
+        for notice in notices:
+            self.flash.tell(notice.text, notice.level, stays=True)
+
+
+def _shown(place: str) -> str:
+    return "the end of this branch" if place == "HEAD" else place[:24]

@@ -1,0 +1,292 @@
+"""The talk as the transcript shows it: events of a turn become blocks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, assert_never
+
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Greeted,
+    MessageKept,
+    Notice,
+    ReplyPiece,
+    ReplyStarted,
+    Saved,
+    ThinkingPiece,
+)
+from perdure.tui.telling import sentence, told
+from perdure.tui.transcript.blocks import (
+    Divider,
+    Live,
+    Mark,
+    Panel,
+    Speech,
+    day_label,
+    message_block,
+    reply_block,
+    with_mark,
+    without_mark,
+)
+
+if TYPE_CHECKING:
+    from perdure.companion.ids import ConversationId, TurnId
+    from perdure.companion.turns import Reply
+    from perdure.tui.transcript.scrollback import Place
+    from perdure.tui.transcript.view import TranscriptView
+
+Clock = Callable[[], datetime]
+
+
+class Talk:
+    """Keeps the queue of messages and what each event changes in the transcript.
+
+    The transcript shows a message at once, first as queued, then as kept, and puts the committed
+    turn in its place when that is saved: what is read on the screen is what the commit holds.
+    """
+
+    def __init__(self, view: TranscriptView, clock: Clock) -> None:
+        self._view = view
+        self._clock = clock
+        self.user = "You"
+        self.companion = ""
+        self.rehearsals: frozenset[str] = frozenset()
+        self.queue: deque[tuple[str, Place]] = deque()
+        self._day: date | None = None
+        self._conversation: ConversationId | None = None
+        self._message: Place | None = None
+        self._sending: str | None = None
+        self._unanswered = False
+        self._greeting: list[Place] = []
+        self._pieces = 0
+        self._began: datetime | None = None
+
+    def stands_at(self, conversation: ConversationId | None, day: date | None) -> None:
+        """What the history above ends with."""
+        self._conversation, self._day = conversation, day
+
+    def greet(self, reply: Reply | None) -> None:
+        """Show the greeting that the next message will be sent under; None: take it away.
+
+        It is only announced: `Greeted` puts the one that is recorded in its place.
+        """
+        with self._above_queue():
+            self._withdraw_greeting()
+            if reply is not None:
+                day = self._clock().date()
+                self._greeting = [
+                    self._view.add(Divider(day_label(day), "new conversation", opening=True)),
+                    self._view.add(reply_block(reply, None, self.rehearsals)),
+                ]
+
+    def forget_places(self) -> list[str]:
+        """The session's blocks are gone from the view; gives back the messages that wait."""
+        waiting = [text for text, _ in self.queue]
+        self.queue.clear()
+        self._greeting.clear()
+        self._message = None
+        return waiting
+
+    # -- the queue -----------------------------------------------------------------------------
+
+    def enqueue(self, text: str) -> None:
+        """Show a message that waits for its turn."""
+        speech = Speech(self.user, text, own=True, marks=("queued",))
+        self.queue.append((text, self._view.add(speech)))
+
+    def next(self) -> str | None:
+        """Take the next message to be sent; it stays shown as queued until it is kept."""
+        waiting = self.take_back()
+        if not waiting:
+            return None
+        text, *later = waiting
+        self._sending = text
+        self._message = self._view.add(Speech(self.user, text, own=True, marks=("queued",)))
+        for one in later:
+            self.enqueue(one)
+        return text
+
+    def take_back(self) -> list[str]:
+        """Empty the queue; gives back what was not sent."""
+        waiting = [text for text, _ in self.queue]
+        for _, place in reversed(self.queue):
+            self._view.take_away(place)
+        self.queue.clear()
+        return waiting
+
+    def answering(self) -> None:
+        """The last message of the history is about to be answered."""
+        self._unanswered = True
+
+    @property
+    def unkept(self) -> bool:
+        """True from sending a message until it is kept."""
+        return self._sending is not None
+
+    def take_unkept(self) -> str | None:
+        """The message that was sent and never kept, taken out of the talk; None without one."""
+        text, self._sending = self._sending, None
+        if text is not None:
+            with self._above_queue():
+                self._drop_message()
+        return text
+
+    # -- events --------------------------------------------------------------------------------
+
+    def hear(self, event: Event) -> Notice | None:
+        """Show what an event says; a notice is handed back for the flash row."""
+        match event:
+            case ReplyPiece():
+                if not self._pieces:
+                    self._began = self._clock()
+                self._pieces += 1
+                self._view.feed(event.text)
+            case ThinkingPiece():
+                self._view.feed(event.text, thought=True)
+            case Notice():
+                return event
+            case _:
+                with self._above_queue():
+                    self._change(event)
+        return None
+
+    def _change(self, event: MessageKept | Greeted | ReplyStarted | Saved | Failed) -> None:
+        match event:
+            case MessageKept():
+                self._kept(event)
+            case Greeted():
+                self._greeted(event)
+            case ReplyStarted():
+                self._started(event)
+            case Saved():
+                self._saved(event)
+            case Failed():
+                self._failed(event)
+            case _:
+                assert_never(event)
+
+    @property
+    def speed(self) -> float:
+        """Pieces a second of the reply that streams; a piece is about a token."""
+        if self._began is None or not self._pieces:
+            return 0.0
+        seconds = (self._clock() - self._began).total_seconds()
+        return self._pieces / seconds if seconds >= 0.5 else 0.0
+
+    def panel(self, title: str, lines: Sequence[str] = ()) -> None:
+        """Something went wrong; said in the talk, where it happened."""
+        with self._above_queue():
+            self._view.add(Panel(title, tuple(line for line in lines if line)))
+
+    def broken(self, error: Exception) -> None:
+        """A turn ended on an error that is no event."""
+        what, kept, next_step = told(error)
+        self.hear(Failed(what, kept, next_step))
+
+    @contextmanager
+    def _above_queue(self) -> Iterator[None]:
+        """What is added meanwhile stands above the messages that wait."""
+        waiting = self.take_back()
+        yield
+        for text in waiting:
+            self.enqueue(text)
+
+    def _break_off(self) -> bool:
+        """End the streaming reply without a commit; what came stays to be read, marked so.
+
+        True where words had come.
+        """
+        text = self._view.live_text
+        words = Speech(self.companion, text, own=False, marks=("uncommitted",))
+        self._view.end_reply((words,) if text else ())
+        return bool(text)
+
+    def _kept(self, event: MessageKept) -> None:
+        self._drop_message()
+        self._withdraw_greeting()
+        self._sending, self._unanswered = None, True
+        self._open(event.turn, event.message.at)
+        self._message = self._view.add(message_block(event.message, event.turn))
+
+    def _greeted(self, event: Greeted) -> None:
+        self._drop_message()
+        self._withdraw_greeting()
+        self._open(event.turn, event.reply.at)
+        self._view.add(reply_block(event.reply, event.turn, self.rehearsals))
+
+    def _started(self, event: ReplyStarted) -> None:
+        self._pieces, self._began = 0, None
+        if self._view.streaming:
+            # One that was asked before broke off without a word.
+            self._view.end_reply(())
+        if event.rehearsal:
+            self.rehearsals |= {event.backend}
+        marks: list[Mark] = ["stand-in"] if event.stand_in else []
+        if event.backend in self.rehearsals:
+            marks.append("rehearsal")
+        self._view.begin_reply(Live(event.speaker, tuple(marks)))
+
+    def _saved(self, event: Saved) -> None:
+        self._unanswered = event.turn.unanswered
+        replies = [reply_block(one, event.turn_id, self.rehearsals) for one in event.turn.replies]
+        if self._message is not None and event.turn.message is not None:
+            message = message_block(
+                event.turn.message, event.turn_id, unanswered=event.turn.unanswered
+            )
+            self._view.change(self._message, message)
+        if self._view.streaming:
+            self._view.end_reply(replies)
+        else:
+            for block in replies:
+                self._view.add(block)
+        self._message = self._began = None
+
+    def _failed(self, event: Failed) -> None:
+        lines: tuple[str, ...] = (event.kept, sentence(event.next_step))
+        if self._sending is not None:
+            lines = (
+                event.kept,
+                "Your message is back in the message box.",
+                sentence(event.next_step),
+            )
+        elif not self._break_off() and self._unanswered:
+            self._mark_unanswered()
+            lines = (*lines, "Here, /answer asks again.")
+        self._began = None
+        if self._sending is None:
+            self._message = None
+        self._view.add(Panel(event.what, tuple(line for line in lines if line)))
+
+    def _mark_unanswered(self) -> None:
+        if self._message is None:
+            return
+        block = self._view.back.block(self._message)
+        if isinstance(block, Speech):
+            shown = with_mark(without_mark(block, "queued"), "unanswered")
+            self._view.change(self._message, shown)
+
+    def _withdraw_greeting(self) -> None:
+        for place in reversed(self._greeting):
+            self._view.take_away(place)
+        self._greeting.clear()
+
+    def _drop_message(self) -> None:
+        if self._message is not None:
+            self._view.take_away(self._message)
+            self._message = None
+
+    def _open(self, turn: TurnId, at: datetime | None) -> None:
+        """Draw the line before a new conversation or a new day."""
+        day = at.date() if at is not None else turn.conversation.day
+        divider: Divider | None = None
+        if turn.conversation != self._conversation:
+            divider = Divider(day_label(day), "new conversation", opening=True)
+        elif self._day is not None and day > self._day:
+            divider = Divider(day_label(day))
+        self._conversation, self._day = turn.conversation, day
+        if divider is not None:
+            self._view.add(divider)

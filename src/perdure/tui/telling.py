@@ -1,0 +1,21 @@
+"""Errors of the rooms below, as the screen tells them."""
+
+from __future__ import annotations
+
+from perdure.problem import Problem
+
+
+def sentence(clause: str) -> str:
+    """A next step as a sentence of its own; a command to type stays as it is."""
+    if not clause or clause.startswith(("perdure ", "git ", "pip ")):
+        return clause
+    return clause[:1].upper() + clause[1:]
+
+
+def told(error: BaseException) -> tuple[str, str, str]:
+    """What happened, what is kept, what to do next; the last two may be empty."""
+    if isinstance(error, Problem):
+        return error.what, error.kept, error.next_step
+    words = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"Internal error: {name}: {words}" if words else f"Internal error: {name}", "", ""

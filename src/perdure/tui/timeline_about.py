@@ -1,0 +1,122 @@
+"""What a row of the timeline is about: the change by words, what is on a branch, what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from perdure.chat import looking_back
+from perdure.chat.looking_back import Row
+from perdure.chat.showing import changes_in
+from perdure.companion.chunks import parse_chunks
+from perdure.tui.asking import one_row
+from perdure.tui.differences import Ink, Line, difference, inked
+
+if TYPE_CHECKING:
+    from perdure.chat.looking_back import BranchName
+    from perdure.chat.showing import TextChange
+    from perdure.chat.steering.undoing import OpsRow
+    from perdure.companion.turns import Turn
+    from perdure.history.repository import Repository
+
+STYLES: dict[Ink, str] = {"gone": "red", "come": "green", "head": "bold", "quiet": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A title, the first lines, and the lines below them."""
+
+    title: str
+    first: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    def text(self) -> Text:
+        """As it is shown."""
+        head: list[Line] = [
+            [("head" if not at else "quiet", one_row(line))] for at, line in enumerate(self.first)
+        ]
+        return inked([*head, [], *self.lines], STYLES)
+
+
+def about_commit(repo: Repository, commit: str) -> tuple[str, Text]:
+    """A commit's subject, and what it changed."""
+    info = repo.commit_info(commit)
+    first = (
+        info.subject,
+        f"{info.id[:10]}  {info.at:%a %d %b %Y %H:%M}  {info.author.name}",
+    )
+    found = About(info.subject, first, tuple(difference(changes_in(repo, commit))))
+    return found.title, found.text()
+
+
+def about(repo: Repository, row: Row | BranchName | OpsRow) -> About:
+    """What a row is about; runs on the reader's thread."""
+    if isinstance(row, Row):
+        info = row.commit
+        many = f"{row.turns} turns, the newest: " if row.turns > 1 else ""
+        first = (
+            f"{many}{info.subject}",
+            f"{info.id[:10]}  {info.at:%a %d %b %Y %H:%M}  {info.author.name}",
+            *(f"tag {name}" for name in row.tags),
+        )
+        changes = looking_back.changes_of(repo, row)
+        said = [line for change in changes for line in _said(change)] if row.turns else []
+        return About(info.subject, first, tuple(said or difference(changes)))
+    if isinstance(row, looking_back.BranchName):
+        return About(row.name, *_about_branch(repo, row))
+    entry = row.entry
+    first = (
+        f"{entry.kind}: {entry.says}",
+        f"{entry.id[:10]}  {entry.at:%a %d %b %Y %H:%M}  {entry.author.name}  {entry.device}",
+        f"on {entry.before.branch or 'no branch'} before, on {entry.after.branch or 'none'} after",
+    )
+    if entry.is_commit:
+        lines = difference(changes_in(repo, entry.id))
+    else:
+        lines = [
+            [("same", f"{move.ref}: {_id(move.old)} to {_id(move.new)}")] for move in entry.moves
+        ]
+    return About(entry.says, first, tuple(lines))
+
+
+def _said(change: TextChange) -> list[Line]:
+    """The turns that a change added to a conversation, as talk."""
+    if not change.path.startswith("conversations/") or change.sizes is not None:
+        return []
+    before = {turn.number for turn in _turns(change.path, change.old)}
+    lines: list[Line] = []
+    for turn in _turns(change.path, change.new):
+        if turn.number in before:
+            continue
+        for speech in (turn.message, *turn.replies):
+            if speech is not None:
+                lines.append([("head", one_row(speech.speaker))])
+                lines += [[("same", f"  {line}")] for line in speech.text.strip().split("\n")]
+                lines.append([])
+    return lines
+
+
+def _turns(path: str, text: str | None) -> list[Turn]:
+    found = parse_chunks(text.encode(), path=path) if text else []
+    return [turn for chunk in found for turn in chunk.turns]
+
+
+def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...], tuple[Line, ...]]:
+    only = looking_back.only_on(repo, branch.commit)
+    first = (
+        branch.name,
+        f"{branch.commit[:10]}  {branch.at:%a %d %b %Y %H:%M}",
+        f"Only there, and not here: {only}" if only else "All that is there is here too.",
+    )
+    page = looking_back.page(repo, branch.commit, count=20)
+    lines: list[Line] = [
+        [("quiet", f"{listed.commit.at:%d %b %H:%M}  "), ("same", listed.commit.subject)]
+        for listed in page
+    ]
+    return first, tuple(lines)
+
+
+def _id(oid: str | None) -> str:
+    return oid[:10] if oid else "nothing"

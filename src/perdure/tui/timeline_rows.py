@@ -1,0 +1,86 @@
+"""The rows of the timeline as text: history, branches, operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from perdure.tui.asking import one_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from perdure.chat.looking_back import BranchName, Row
+    from perdure.chat.steering.undoing import OpsRow
+    from perdure.terminal.glyphs import Glyphs
+
+_KIND = 10
+_WHEN = 12
+
+
+def history_row(
+    row: Row, glyphs: Glyphs, *, before: datetime | None, opened: bool, year: int
+) -> Text:
+    """One row of the history. ``before`` is the time of the row above, for the day to be told once.
+
+    ``opened``: its turns are listed one by one. ``year``: this one, which goes without saying.
+    """
+    info = row.commit
+    sign = glyphs.ready if row.turns else glyphs.offline
+    if row.turns > 1:
+        sign = glyphs.collapsed
+    elif row.turns and opened:
+        sign = glyphs.expanded
+    line = Text(f"{sign} ")
+    line.append(_when(info.at, before, year), "dim")
+    kind = "chat" if row.turns else row.first.kind
+    line.append(f"{kind:<{_KIND}}", "bold" if not row.turns else "")
+    if row.turns > 1:
+        line.append(f"{row.turns} turns  ", "dim")
+    added, removed = row.first.words
+    if kind == "persona":
+        line.append(f"+{added} -{removed} words  ", "bold")
+    for name in row.branches:
+        line.append(f"{glyphs.branch} {one_row(name)}  ", "bold")
+    for name in row.tags:
+        line.append(f"[{one_row(name)}]  ", "bold")
+    line.append(one_row(info.subject.partition(": ")[2] or info.subject))
+    return line
+
+
+def branch_row(branch: BranchName, glyphs: Glyphs, *, year: int) -> Text:
+    """One branch; the current one says so."""
+    sign = glyphs.ready if branch.is_current else glyphs.offline
+    line = Text(f"{sign} ")
+    line.append(_when(branch.at, None, year), "dim")
+    line.append(one_row(branch.name), "bold")
+    if branch.is_current:
+        line.append("  you are here", "italic")
+    line.append(f"  {one_row(branch.subject.partition(': ')[2] or branch.subject)}", "dim")
+    return line
+
+
+def operation_row(row: OpsRow, glyphs: Glyphs, *, before: datetime | None, year: int) -> Text:
+    """One thing that was done; what undo and redo take next says so."""
+    entry = row.entry
+    sign = {"undo": glyphs.cursor, "redo": glyphs.waiting}.get(row.mark, " ")
+    quiet = "dim" if row.is_undone else ""
+    line = Text(f"{sign} ", "bold")
+    line.append(_when(entry.at, before, year), "dim")
+    line.append(f"{one_row(entry.kind):<{_KIND}}", quiet or "bold")
+    if row.is_undone:
+        line.append("undone  ", "italic dim")
+    if row.mark:
+        key = "z" if row.mark == "undo" else "Z"
+        line.append(f"{key} takes this {'back' if row.mark == 'undo' else 'forth'}  ", "italic")
+    line.append(one_row(entry.says), quiet)
+    return line
+
+
+def _when(at: datetime, before: datetime | None, year: int) -> str:
+    """Day and time, the day only where it is another than above."""
+    if before is not None and before.date() == at.date():
+        return f"{at:%H:%M}".rjust(_WHEN) + "  "
+    day = f"{at.day} {at:%b}" if at.year == year else f"{at:%b %Y}"
+    return f"{day:>6} {at:%H:%M}".rjust(_WHEN) + "  "

@@ -1,0 +1,96 @@
+"""Selecting with the mouse: addresses that survive scrolling, and the source under a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from perdure.tui.transcript.blocks import Divider, Live, Panel, Speech
+from perdure.tui.transcript.copying import source_of
+from perdure.tui.transcript.scrollback import Place, Scrollback
+
+if TYPE_CHECKING:
+    from textual.selection import Selection
+    from textual.strip import Strip
+
+    from perdure.tui.transcript.painter import Columns
+
+_BITS = 20
+_MASK = (1 << _BITS) - 1
+
+
+def address(place: Place) -> int:
+    """A row's number for Textual's selections.
+
+    Textual only compares these. A count of rows would slide under a selection whenever an
+    estimated height above it is corrected; this does not.
+    """
+    return (place.page << (2 * _BITS)) | (place.block << _BITS) | place.row
+
+
+def place_of(line: int) -> Place:
+    """The place that has this address."""
+    return Place(line >> (2 * _BITS), (line >> _BITS) & _MASK, line & _MASK)
+
+
+def selected_source(
+    selection: Selection,
+    back: Scrollback,
+    window: Sequence[Place],
+    row_at: Callable[[Place], Strip],
+    columns: Columns,
+) -> str:
+    """The source text under a selection; names are put before speeches where it spans several.
+
+    An end that lies outside the transcript is taken to be the view's.
+    """
+    first = place_of(selection.start.y) if selection.start is not None else window[0]
+    last = place_of(selection.end.y) if selection.end is not None else window[-1]
+    start_x = selection.start.x if selection.start is not None else 0
+    end_x = selection.end.x if selection.end is not None else None
+    parts: list[tuple[str, str]] = []
+    here: tuple[int, int] | None = (first.page, first.block)
+    while here is not None and here <= (last.page, last.block):
+        page, block = here
+        rows = [row_at(Place(page, block, row)) for row in range(back.height(page, block))]
+        cells = [
+            strip.crop(columns.before_text, columns.before_text + columns.text) for strip in rows
+        ]
+        lines = [strip.text for strip in cells]
+        start = 0
+        if here == (first.page, first.block) and first.row < len(rows):
+            start = _index(
+                lines, first.row, _column(rows[first.row], start_x, columns, lines[first.row])
+            )
+        end = sum(len(line) + 1 for line in lines)
+        if here == (last.page, last.block) and end_x is not None and last.row < len(rows):
+            end = _index(lines, last.row, _column(rows[last.row], end_x, columns, lines[last.row]))
+        shown = "\n".join(lines)
+        told = back.blocks(page)[block]
+        if isinstance(told, Speech):
+            parts.append((told.speaker, source_of(shown, told.text, start, end)))
+        elif isinstance(told, (Panel, Live)):
+            parts.append(("", shown[start:end].strip()))
+        elif isinstance(told, Divider):
+            parts.append(("", told.label))
+        here = back.after(page, block)
+    parts = [(name, text) for name, text in parts if text]
+    speeches = [name for name, _ in parts if name]
+    if len(speeches) <= 1:
+        return "\n\n".join(text for name, text in parts if name or not speeches)
+    return "\n\n".join(f"{name}: {text}" if name else text for name, text in parts)
+
+
+def _column(strip: Strip, x: int, columns: Columns, line: str) -> int:
+    """An index into a row's whole text as an index into its words."""
+    cells = cell_len(strip.text[:x]) - columns.before_text
+    index = 0
+    while index < len(line) and cell_len(line[:index]) < cells:
+        index += 1
+    return index
+
+
+def _index(lines: Sequence[str], row: int, column: int) -> int:
+    return sum(len(line) + 1 for line in lines[:row]) + column

@@ -1,0 +1,26 @@
+"""The hint that the talk goes on below what one reads."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widgets import Static
+
+from perdure.terminal.glyphs import Glyphs
+
+
+class Unseen(Static):
+    """How much was added below while one reads further up. A click goes there."""
+
+    def __init__(self, glyphs: Glyphs, *, widget_id: str | None = None) -> None:
+        super().__init__("", id=widget_id, markup=False)
+        self._glyphs = glyphs
+
+    def tell(self, rows: int) -> None:
+        """Show the count; nothing for 0."""
+        self.display = rows > 0
+        lines = "line" if rows == 1 else "lines"
+        self.update(Text(f"{self._glyphs.down} {rows} new {lines} (G)"))
+
+    async def on_click(self) -> None:
+        """Go to the end."""
+        await self.run_action("screen.end")

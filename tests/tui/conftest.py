@@ -1,0 +1,87 @@
+"""Screens that look the same every time: no animation, no blinking, a clock that stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from textual import constants
+from textual.pilot import Pilot
+
+from perdure.terminal.glyphs import UNICODE, Glyphs
+from perdure.tui.app import ChatApp
+from tests.tui.stand_in import NOW, ScriptedSession, ScriptedTranscript, life, opener
+
+Running = Callable[..., AbstractAsyncContextManager[tuple[ChatApp, Pilot[int]]]]
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing moves by itself."""
+    monkeypatch.setattr(constants, "TEXTUAL_ANIMATIONS", "none")
+
+
+def chat_app(
+    session: ScriptedSession | None = None,
+    transcript: ScriptedTranscript | None = None,
+    *,
+    theme: str = "perdure-dark",
+    glyphs: Glyphs = UNICODE,
+) -> ChatApp:
+    """The program over a scripted companion."""
+    app = ChatApp(
+        opener(session or ScriptedSession(), life(6) if transcript is None else transcript),
+        glyphs,
+        theme=theme,
+        clock=lambda: NOW,
+    )
+    app.animation_level = "none"
+    return app
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Let the program work until something holds; fails when it does not in the given time."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await pilot.pause()
+
+
+@pytest.fixture
+def running() -> Running:
+    """Runs the program without a terminal, opened and with its model ready."""
+
+    @asynccontextmanager
+    async def run(
+        session: ScriptedSession | None = None,
+        transcript: ScriptedTranscript | None = None,
+        *,
+        size: tuple[int, int] = (120, 40),
+        ready: bool = True,
+        **settings: object,
+    ) -> AsyncIterator[tuple[ChatApp, Pilot[int]]]:
+        app = chat_app(session, transcript, **settings)  # type: ignore[arg-type]
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.session is not None)
+            if ready:
+                await until(pilot, lambda: app.chat.status.status.state in {"ready", "offline"})
+            await pilot.pause()
+            yield app, pilot
+
+    return run
+
+
+def shown(app: ChatApp) -> str:
+    """The transcript's rows as text."""
+    view = app.chat.view
+    return "\n".join(view.render_line(y).text.rstrip() for y in range(view.size.height))
+
+
+async def say(pilot: Pilot[int], text: str) -> None:
+    """Type and send."""
+    app = pilot.app
+    assert isinstance(app, ChatApp)
+    app.chat.composer.put(text)
+    app.chat.composer.focus()
+    await pilot.press("enter")

@@ -1,0 +1,90 @@
+"""How the program ends when something goes wrong: one line, exit code 1, no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tui.conftest import Running, until
+
+_PROGRAM = """
+import asyncio
+from tests.tui.stand_in import ScriptedSession, ScriptedTranscript, life, opener
+from perdure.terminal.glyphs import UNICODE
+from perdure.tui.app import ChatApp
+from perdure.tui.run import show
+
+async def fall():
+    raise RuntimeError("nobody saw this coming")
+
+open_companion = opener(ScriptedSession(), life(3))
+
+async def open_and_fall():
+    app.run_worker(fall())
+    return await open_companion()
+
+app = ChatApp(open_and_fall, UNICODE)
+raise SystemExit(asyncio.run(show(app)))
+"""
+
+
+def test_an_error_in_a_worker_ends_with_one_line() -> None:
+    """On a terminal of its own: exit code 1, one clear line after the screen is gone."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm-256color"},
+        cwd=Path(__file__).parents[2],
+    )
+    os.close(follower)
+    drawn = bytearray()
+    try:
+        while piece := os.read(leader, 65536):
+            drawn += piece
+    except OSError:  # Linux reports the end of a pseudo-terminal so
+        pass
+    os.close(leader)
+    assert process.wait(timeout=30) == 1
+    assert b"Traceback" not in drawn
+    last = drawn.decode().rpartition("\x1b[?1049l")[2].splitlines()[-1]
+    assert "perdure: the chat screen ended" in last
+    assert "RuntimeError: nobody saw this coming" in last
+    assert drawn.count(b"nobody saw this coming") == 1
+
+
+async def test_an_error_while_showing_the_companion_is_told(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen stays and can be left."""
+    from perdure.tui.history import History
+    from tests.tui.conftest import chat_app, shown
+
+    def fall(self: History, _width: int) -> list[int]:
+        raise RuntimeError("a damaged index")
+
+    monkeypatch.setattr(History, "estimates", fall)
+    app = chat_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "a damaged index" in shown(app))
+        assert app.chat.status.status.state == "offline"
+        await pilot.press("ctrl+q")
+    assert app.return_value == 0
+
+
+async def test_an_error_of_a_task_in_the_background_is_told(running: Running) -> None:
+    """The chat goes on; asyncio would print a traceback over it."""
+    from perdure.tui.run import background_error
+
+    async with running() as (app, _):
+        background_error(app, asyncio.get_running_loop(), {"exception": OSError("a cut line")})
+        assert "a cut line" in str(app.chat.flash.render())
+        assert app.crash is None

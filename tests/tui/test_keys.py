@@ -1,0 +1,106 @@
+"""`docs/keys.md` is what the bindings say of themselves.
+
+Write it anew with: python -m tests.tui.test_keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual.binding import Binding, BindingType
+from textual.widgets import TextArea
+
+from perdure.tui.app import ChatApp
+from perdure.tui.asking import Question
+from perdure.tui.composer import Composer
+from perdure.tui.drawer import Drawer
+from perdure.tui.editing import Editing
+from perdure.tui.help import HelpScreen
+from perdure.tui.keys import FIXED, named
+from perdure.tui.memory import MemoryScreen
+from perdure.tui.naming import NameDialog
+from perdure.tui.picker import BackendPicker
+from perdure.tui.prompt_view import PromptView
+from perdure.tui.rail import Rail
+from perdure.tui.reading import Reading
+from perdure.tui.screen import ChatScreen
+from perdure.tui.searching import SearchView
+from perdure.tui.timeline import TimelineScreen
+from perdure.tui.transcript.view import TranscriptView
+
+PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
+TOP = """\
+# Keys of the chat screen
+
+Written from the program's bindings; a test keeps it true. `F1` shows the same list on the screen.
+
+There are two layers. While you write, only keys with ctrl and F keys are commands, and `esc`, which
+stops a reply, else steps back, and never destroys anything. While you browse the talk or the
+conversations, single letters are commands; in the talk, any other letter begins a message.
+
+The id is the name of the binding; keys without one are fixed.
+"""
+PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
+    ("Writing", Composer.BINDINGS[len(Composer.BINDINGS) - 2 :]),
+    ("Browsing the talk", TranscriptView.BINDINGS),
+    ("Conversations", Rail.BINDINGS),
+    ("Everywhere", [*ChatScreen.BINDINGS, *ChatApp.BINDINGS]),
+    ("In the list of backends", BackendPicker.BINDINGS),
+    ("The timeline", TimelineScreen.BINDINGS),
+    ("What she knows", MemoryScreen.BINDINGS),
+    ("The prompt", PromptView.BINDINGS),
+    ("Search", SearchView.BINDINGS),
+    ("In the prompt and in search", Drawer.BINDINGS),
+    ("In a text to be read", Reading.BINDINGS),
+    ("In a box for words", Editing.BINDINGS),
+    ("In a question", Question.BINDINGS),
+    ("In a question for a name", NameDialog.BINDINGS),
+    ("In the list of keys", HelpScreen.BINDINGS),
+)
+
+
+def rendered() -> str:
+    """The whole page."""
+    parts = [TOP]
+    for title, bindings in PLACES:
+        rows = ["| key | what it does | id |", "|---|---|---|"]
+        rows += [f"| {code(keys)} | {words} | |" for keys, words in FIXED.get(title, ())]
+        rows += [
+            f"| {code(named(one))} | {one.description} | `{one.id}` |" for one in own(bindings)
+        ]
+        parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def code(keys: str) -> str:
+    """Keys as they are set in the page."""
+    return " ".join(f"`{key}`" for key in keys.split())
+
+
+def own(bindings: Sequence[BindingType]) -> list[Binding]:
+    """Bindings; all of ours are of this class."""
+    return [one for one in bindings if isinstance(one, Binding)]
+
+
+def test_the_page_is_what_the_bindings_say() -> None:
+    """A key that is added, moved or renamed has to be written down."""
+    assert PAGE.read_text("utf-8") == rendered()
+
+
+def test_every_binding_has_an_id_of_its_own() -> None:
+    """Ids name bindings, so there is none twice and none missing."""
+    ids = [one.id for _, bindings in PLACES for one in own(bindings)]
+    assert None not in ids
+    assert len(ids) == len(set(ids))
+
+
+def test_the_composer_keeps_the_editing_keys() -> None:
+    """All of the text box's keys but those that mean something else on this screen."""
+    dropped = {key for one in own(TextArea.BINDINGS) for key in one.key.split(",")}
+    dropped -= {key for one in own(Composer.BINDINGS) for key in one.key.split(",")}
+    assert dropped == {"f6", "f7"}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(), "utf-8")
