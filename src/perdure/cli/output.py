@@ -74,16 +74,19 @@ def progress_line(text: str) -> Iterator[None]:
 def wait_for(text: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine under a `progress_line`; Ctrl-C cancels it.
 
-    The loop is there before the line: an interrupt while asyncio makes one leaves it half made, and
-    Python complains about that on the terminal.
+    The line is shown from within the loop: asyncio takes Ctrl-C over only once the task is made, and
+    an interrupt before that leaves loop and task half made, which Python complains about on the
+    terminal. So whoever sees the line may press.
     """
     import asyncio
 
+    async def shown() -> T:
+        with progress_line(text):
+            return await work()
+
     with asyncio.Runner() as runner:
-        runner.get_loop()
         try:
-            with progress_line(text):
-                return runner.run(work())
+            return runner.run(shown())
         except asyncio.CancelledError:
             # What Python 3.11 makes of an interrupt before the coroutine's first step.
             raise KeyboardInterrupt from None
