@@ -1,8 +1,8 @@
 """How well recall finds what a question is about: dialogues with known evidence.
 
 Measures, each the mean over the questions: recall@k is the share of the evidence turns among the
-first k turns; evidence recall the share that stands in passages of at most 600 tokens; a session is
-hit when one of its turns is among the first.
+first k turns; evidence recall the share that stands in the earlier moments of a prompt, in at most
+600 tokens; a session is hit when one of its turns is among the first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from perdure.chat.recalling import MOST
 from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, parse_chunks, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.history.repository import Author, Repository
-from perdure.memory.recall import Embedder, Hit, RecallIndex, RecallQuery, passages
+from perdure.memory.assembly.moments import moments
+from perdure.memory.recall import Embedder, Hit, RecallIndex, RecallQuery
 
 AUTHOR = Author("Mira", "mira@companion.invalid")
 
@@ -165,6 +167,17 @@ def ours(repo: Repository, embedder: Embedder | None = None, limit: int = 50) ->
     return lambda asked: index.find("HEAD", RecallQuery(asked.text, now=asked.now), limit=limit)
 
 
+def in_a_prompt(
+    hits: Sequence[Hit], turn: Callable[[TurnId], Turn | None], question: str, tokens: int = 600
+) -> list[TurnId]:
+    """The turns that a prompt would hold of what was found."""
+    around = (
+        TurnId(hit.turn.conversation, hit.turn.number + n) for hit in hits for n in (-1, 0, 1)
+    )
+    there = {each: said for each in around if (said := turn(each)) is not None}
+    return moments([hit.turn for hit in hits], there, question, count=count, tokens=tokens)
+
+
 def measure(repo: Repository, dialogue: Dialogue, find: Finder) -> Figures:
     """Ask every question."""
     names = {str(conversation_of(session)): session.name for session in dialogue.sessions}
@@ -190,9 +203,8 @@ def measure(repo: Repository, dialogue: Dialogue, find: Finder) -> Figures:
         for k in hits:
             hits[k] += any(name in sessions[:k] for name, _ in question.evidence)
         shown = {
-            (names.get(str(line.turn.conversation), ""), 0 if whole else line.turn.number)
-            for passage in passages(found[:10], turn, count)
-            for line in passage.lines
+            (names.get(str(each.conversation), ""), 0 if whole else each.number)
+            for each in in_a_prompt(found[:MOST], turn, question.text)
         }
         figures.within += len(shown & wanted) / len(wanted) / len(dialogue.questions)
     figures.recall = {k: total / len(dialogue.questions) for k, total in totals.items()}

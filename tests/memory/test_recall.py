@@ -6,7 +6,6 @@ import stat
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ from perdure.companion.ids import TurnId
 from perdure.history import disk
 from perdure.history.branches import start_branch
 from perdure.history.repository import Change, Repository
-from perdure.memory.recall import Hit, RecallIndex, RecallQuery, passages
+from perdure.memory.assembly.two import moment_lines
+from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 from perdure.memory.recall import index as index_module
 from perdure.memory.recall.store import Store
 from perdure.memory.recall.words import content_words, prepared
@@ -30,6 +30,7 @@ from tests.memory.recall_eval import (
     chunks_of,
     conversation_of,
     count,
+    in_a_prompt,
     make_companion,
     measure,
     ours,
@@ -403,32 +404,34 @@ def test_syntax_is_nothing_but_words(garden: Callable[[str], list[Hit]]) -> None
     assert garden(" ".join(f"word{n}" for n in range(5000)) + " greenhouse" * 3)
 
 
-# Passages
+# In a prompt
 
 
-def test_passages_are_in_order_joined_and_within_the_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokens", [0, 60, 200, 600, 5000])
+def test_what_was_found_comes_first_and_stays_within_the_size(tmp_path: Path, tokens: int) -> None:
     dialogue = read_dialogue(FIXTURES / "talk_en.txt")
     with make_companion(tmp_path / "mira", dialogue) as repo:
-        hits = find(repo, "What happened to Aldous at the mill and in the hospital?")
-        for tokens in (0, 60, 200, 600, 5000):
-            found = passages(hits, turn_reader(repo), count, tokens=tokens)
-            assert sum(passage.tokens for passage in found) <= tokens
-            assert [each.first for each in found] == sorted(each.first for each in found)
-            turns = [line.turn for passage in found for line in passage.lines]
-            assert turns == sorted(turns)
-            for one, two in pairwise(found):
-                same = one.last.conversation == two.first.conversation
-                assert not same or two.first.number > one.last.number + 1
-        assert {turn for passage in found for turn in passage.hits} == {hit.turn for hit in hits}
+        asked = "What happened to Aldous at the mill and in the hospital?"
+        found, turn = find(repo, asked), turn_reader(repo)
+        taken = in_a_prompt(found, turn, asked, tokens)
+        texts = [moment_lines(said, asked) for each in taken if (said := turn(each))]
+        assert sum(count(line) for lines in texts for line in lines) <= tokens
+        best = [hit.turn for hit in found]
+        assert [each in best for each in taken] == sorted(each in best for each in taken)[::-1]
+        assert bool(taken) == (tokens >= 200)
+        if tokens == 5000:
+            assert set(best) < set(taken)
 
 
 def test_a_long_reply_does_not_take_it_all(tmp_path: Path) -> None:
     long = ". ".join(f"Sentence {n} about nothing much" for n in range(200))
     told = f"{long}. The password was turnip. {long}."
     with make_companion(tmp_path / "mira", talk([("Say it.", told)], GARDEN)) as repo:
-        hits = find(repo, "password turnip tomatoes")
-        found = passages(hits, turn_reader(repo), count, tokens=300)
-        texts = [line.text for passage in found for line in passage.lines]
+        asked, turn = "password turnip tomatoes", turn_reader(repo)
+        taken = in_a_prompt(find(repo, asked), turn, asked, 400)
+        texts = [
+            line for each in taken if (said := turn(each)) for line in moment_lines(said, asked)
+        ]
         assert any("password was turnip" in text for text in texts)
         assert any("greenhouse" in text for text in texts)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WAIT = 0.4
 """Seconds that a turn waits for its earlier moments."""
-MOST = 8
+MOST = 10
 """Turns that are looked for."""
 _MANY = 64
 """Chunks still to be read from which on it is said that recall is behind."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perdure.backends.protocol import Tokenizer
 from perdure.companion.ids import TurnId
+from perdure.companion.turns import Turn
 from perdure.memory.assembly import two
 from perdure.memory.assembly.values import Choice, PromptInputs
 from perdure.memory.assembly.versions import Assemble, assemble
@@ -60,9 +61,6 @@ def add_recalled(
 ) -> Choice:
     """The choice with as many of the earlier turns as there is room for.
 
-    What was found comes first, the best first, as long as it fits; what is left goes to the turns
-    around it. Neighbours become one moment.
-
     Args:
         inputs: with the turns of ``found``, and those around them, in ``recalled``.
         chosen: what `choose` decided.
@@ -73,21 +71,47 @@ def add_recalled(
     """
     check = WholePrompt(inputs, tokenizer, budgets.prompt, rules)
     sent = _sent(inputs, chosen.choice.window)
-    taken: list[TurnId] = []
-    left = chosen.recall - FRAME
-    for turn in [*found, *(near for each in found for near in _around(each, found))]:
-        if turn in sent or turn in taken or turn not in inputs.recalled:
-            continue
-        cost = tokenizer.count("\n".join(two.moment_lines(inputs.recalled[turn]))) + _MOMENT
-        if cost <= left:
-            taken.append(turn)
-            left -= cost
+    there = {turn: said for turn, said in inputs.recalled.items() if turn not in sent}
+    question = two.question_of(inputs)
+    taken = moments(found, there, question, count=tokenizer.count, tokens=chosen.recall)
     while taken:
         choice = replace(chosen.choice, recalled=as_ranges(taken))
         if check.fits(choice):
             return choice
         taken.pop()
     return chosen.choice
+
+
+def moments(
+    found: Sequence[TurnId],
+    there: Mapping[TurnId, Turn],
+    question: str,
+    *,
+    count: Callable[[str], int],
+    tokens: int,
+) -> list[TurnId]:
+    """Which earlier turns have room.
+
+    What was found comes first, the best first, as long as it fits; what is left goes to the turns
+    around it.
+
+    Args:
+        found: earlier turns, the best first.
+        there: their texts, and those of the turns around them.
+        question: the newest message.
+        count: tokens of a text.
+        tokens: how many they may take, with the lines that frame them.
+    """
+    taken: list[TurnId] = []
+    left = tokens - FRAME
+    for turn in [*found, *(near for each in found for near in _around(each, found))]:
+        if turn in taken or turn not in there:
+            continue
+        cost = count("\n".join(two.moment_lines(there[turn], question))) + _MOMENT
+        if cost <= left:
+            taken.append(turn)
+            left -= cost
+    return taken
 
 
 def _around(turn: TurnId, found: Sequence[TurnId]) -> list[TurnId]:

@@ -27,6 +27,7 @@ from perdure.backends.protocol import PromptMessage, Role
 from perdure.companion.ids import TurnId
 from perdure.companion.persona import ExampleLine, fill
 from perdure.companion.turns import Turn
+from perdure.memory.assembly.excerpt import excerpt
 from perdure.memory.assembly.values import Choice, Part, PastTurn, Prompt, PromptInputs
 from perdure.memory.assembly.wording import wording
 from perdure.memory.errors import ChoiceMissing
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 MOMENT_CELLS = 400
 """Longest message of an earlier moment, in terminal cells; one character of Chinese is two."""
-_LEAST_WORD = 40
-"""Cells at the end of a cut message that are given up to end with a whole word."""
 
 
 def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
@@ -175,13 +174,13 @@ def moments_block(inputs: PromptInputs, moments: Sequence[TurnRange]) -> tuple[s
     """Earlier turns, each with its date and speakers, in the order given; empty without any."""
     if not moments:
         return "", []
-    words = wording(inputs.language)
+    words, question = wording(inputs.language), question_of(inputs)
     lines: list[str] = []
     parts: list[Part] = []
     for moment in moments:
         turns = [_recalled(inputs, TurnId(moment.conversation, n)) for n in _numbers(moment)]
         day = next((at for at in map(_day, turns) if at is not None), moment.conversation.day)
-        said = [line for turn in turns for line in moment_lines(turn)]
+        said = [line for turn in turns for line in moment_lines(turn, question)]
         lines += [*([">"] if lines else []), *quoted_lines(f"{words.on_day(day)}:")]
         lines += [quoted for line in said for quoted in quoted_lines(line)]
         parts.append(Part("recalled", str(moment), "\n".join(said)))
@@ -205,35 +204,18 @@ def _day(turn: Turn) -> date | None:
     return at or next((reply.at for reply in turn.replies if reply.at is not None), None)
 
 
-def moment_lines(turn: Turn) -> list[str]:
-    """What was said in an earlier turn, long messages cut."""
+def moment_lines(turn: Turn, question: str) -> list[str]:
+    """What was said in an earlier turn; of long messages the part that a question is about."""
     said = [(turn.message.speaker, turn.message.text)] if turn.message is not None else []
     said += [(reply.speaker, reply.text) for reply in turn.replies]
-    return [
-        f"{speaker}: {shortened(text)}" if speaker else shortened(text) for speaker, text in said
-    ]
+    shown = [(speaker, excerpt(text, question, MOMENT_CELLS)) for speaker, text in said]
+    return [f"{speaker}: {text}" if speaker else text for speaker, text in shown]
 
 
-def shortened(text: str, cells: int = MOMENT_CELLS) -> str:
-    """A text cut at a word's end, where it is longer than so many cells."""
-    cut = text[: _fitting(text, cells)]
-    if cut == text:
-        return text
-    words = cut.rsplit(maxsplit=1)
-    if len(words) == 2 and len(cut) - len(words[0]) <= _LEAST_WORD:
-        cut = words[0]
-    return f"{cut.rstrip()}…"
-
-
-def _fitting(text: str, cells: int) -> int:
-    """How many characters fit into so many cells."""
-    used = 0
-    for place, character in enumerate(text):
-        # By fixed ranges: a newer Unicode table must not change a prompt of the past.
-        used += 2 if "\u2e80" <= character <= "\uffdf" or character >= "\U00020000" else 1
-        if used > cells:
-            return place
-    return len(text)
+def question_of(inputs: PromptInputs) -> str:
+    """What earlier moments are shown for: the newest message."""
+    message = inputs.turns[-1].turn.message
+    return message.text if message is not None else ""
 
 
 # The talk
