@@ -74,8 +74,8 @@ def progress_line(text: str) -> Iterator[None]:
 def wait_for(text: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine under a `progress_line`; Ctrl-C cancels it.
 
-    The line is shown from within the loop: asyncio takes Ctrl-C over only once the task is made, and
-    an interrupt before that leaves loop and task half made, which Python complains about on the
+    The line is shown from within the loop: asyncio takes Ctrl-C over once the task is made, and an
+    interrupt before that leaves loop and task half made, which Python complains about on the
     terminal. So whoever sees the line may press.
     """
     import asyncio
