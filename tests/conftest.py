@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history import packing
 from perdure.history.repository import Author, Repository
-from tests.lives import BEGIN
 
 Git = Callable[..., str]
 
@@ -80,7 +80,7 @@ def companion(tmp_path: Path) -> Path:
         model="smollm2-135m-instruct",
         parameters={"max_tokens": 40},  # where it speaks, a few words show as much as many
     )
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
     return path

@@ -25,6 +25,7 @@ from typing import Any
 from perdure.backends.drivers import make_backend
 from perdure.backends.models import DEFAULT_MODEL, pull
 from perdure.backends.protocol import Backend, BackendSpec, Piece, Request, StreamEvent
+from perdure.chat.clock import now
 from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
 from perdure.companion.manifests import Manifest
@@ -32,7 +33,6 @@ from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Repository
 from tests.backends.real_servers import KEY, PROXIED, Running, start_llama, start_proxy
 from tests.bench.bench_start_up import median
-from tests.lives import BEGIN
 
 ROUNDS = 25
 WARM_UP = 3
@@ -238,7 +238,7 @@ def _ratio(ours: list[float], bare: list[float]) -> str:
 def new(path: Path, spec: BackendSpec) -> Path:
     """A companion of the template friend, with one greeting: every conversation opens alike."""
     manifest = Manifest(spec.name, spec.driver, spec.model, spec.address, spec.key, WINDOW)
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     greetings = sorted(name for name in files if name.startswith("persona/greetings/"))
     files = {name: text for name, text in files.items() if name not in greetings[1:]}
     limit = f"reply_tokens: {REPLY_TOKENS}".encode()

@@ -30,6 +30,7 @@ from pathlib import Path
 
 from perdure.backends.errors import BackendError
 from perdure.backends.models import DEFAULT_MODEL, pull
+from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
 from perdure.chat.events import Event, Failed, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session
@@ -38,7 +39,6 @@ from perdure.companion.settings import edit_settings
 from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Repository
 from tests.chat.chaos_servers import KEY, KEY_VARIABLE, PROXIED, WINDOW, Server, three
-from tests.lives import BEGIN
 
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 3.0
 """Seconds. A person waits longer; a run of 500 turns has no time to."""
@@ -271,7 +271,7 @@ def new(path: Path, servers: list[Server]) -> None:
         for server in servers
     ]
     files = new_companion(
-        template="blank", name="Mira", user="Ana", manifest=manifests[0], at=BEGIN
+        template="blank", name="Mira", user="Ana", manifest=manifests[0], at=now()
     )
     # Few words: every failover reads the whole prompt anew.
     files = {name: text for name, text in files.items() if not name.startswith("persona/")}

@@ -18,19 +18,19 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.chat.clock import now
 from perdure.chat.events import MessageKept, ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Repository
-from tests.lives import BEGIN
 from tests.speaking import Scripted
 
 
 def new(path: Path) -> None:
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
-    files = new_companion(template="blank", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    files = new_companion(template="blank", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
 

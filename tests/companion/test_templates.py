@@ -15,7 +15,6 @@ from perdure.companion.templates import (
     TemplateInfo,
     boundaries_file,
     new_companion,
-    render_readme,
     templates,
 )
 
@@ -118,19 +117,6 @@ def test_boundaries_come_in_the_language_or_in_english(root: Path) -> None:
     assert boundaries_file("zh-CN", root) == b"boundaries zh\n"
     assert boundaries_file("fr", root) == b"boundaries en\n"
     assert b"AI" in boundaries_file("en")
-
-
-def test_a_readme_lists_months_and_shows_the_avatar() -> None:
-    text = render_readme(
-        name="Mira",
-        user="Ana",
-        since="2026-11-22",
-        months=["2026-12", "2026-11"],
-        avatar="assets/avatar.png",
-    ).decode()
-    assert text.startswith("![Mira](assets/avatar.png)\n\n# Mira\n")
-    assert "- [2026-12](conversations/2026-12/)\n" in text
-    assert "\n\n\n" not in text
 
 
 def test_git_itself_takes_the_attributes_and_ignores(root: Path, tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Repository
 from perdure.problem import Problem
-from tests.lives import BEGIN
 from tests.steering.acts import ACTS
 from tests.steering.life import Life
 
@@ -29,7 +29,7 @@ from tests.steering.life import Life
 def new(path: Path) -> None:
     """A companion without any talk."""
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
 

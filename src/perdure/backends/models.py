@@ -129,6 +129,19 @@ def installed() -> list[InstalledModel]:
     return found
 
 
+def needs(name: str) -> str:
+    """What to run before a model of the catalogue can speak here; "" where it can at once."""
+    from importlib.util import find_spec
+
+    if find_spec("xllamacpp") is None:
+        return "install perdure with its extra: perdure[embedded]"
+    try:
+        locate(name)
+    except ModelMissing as error:
+        return error.next_step
+    return ""
+
+
 def verify(path: Path, model: CatalogueModel) -> str:
     """Check a file against the catalogue; the hash is remembered while size and time stay.
 

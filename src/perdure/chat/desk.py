@@ -20,6 +20,7 @@ from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Notice, Saved
 from perdure.chat.fingerprints import note_fingerprint
+from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.outside import commit_outside_edits
 from perdure.chat.placing import Place, last_turn
@@ -133,6 +134,8 @@ class Desk(Standing):
         settings = self.companion.settings
         greeting = self.opening()
         place = self.next_place(text, at)
+        if place.begins:
+            self._refresh_front_page(place)
         if not place.begins or place.head.continues is not None:
             greeting = None
         elif greeting is None:
@@ -181,6 +184,25 @@ class Desk(Standing):
             place, last, None, tuple(past), journal, tuple(notices), self.branch, answers=True
         )
 
+    def _refresh_front_page(self, place: Place) -> None:
+        """Commit the README as of the month that a conversation begins in."""
+        commit = refresh_front_page(
+            self.repo,
+            tip=self.tip,
+            branch=self.branch,
+            author=self.companion_author,
+            name=self.companion.name,
+            month=place.path.split("/")[1],
+        )
+        if commit is not None:
+            self._follow_own(commit)
+
+    def _follow_own(self, commit: str) -> None:
+        """Go on from a commit of ours that changes nothing that a prompt is made from."""
+        if self.repo.commit_info(commit).parents == (self.companion.commit,):
+            self.companion = replace(self.companion, commit=commit)
+        self.start = None
+
     def note_fingerprint(self, prepared: Prepared, name: str, found: Fingerprint) -> str:
         """Commit what a backend runs where that is news; a sentence for the user, or ""."""
         noted = note_fingerprint(
@@ -194,9 +216,7 @@ class Desk(Standing):
         if noted is None:
             return ""
         commit, told = noted
-        if self.repo.commit_info(commit).parents == (self.companion.commit,):
-            self.companion = replace(self.companion, commit=commit)
-        self.start = None
+        self._follow_own(commit)
         return told
 
     def land(self, prepared: Prepared, reply: Reply | None, facts: TurnFacts) -> Saved:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.backends.discover import find_ollama
+from perdure.backends.models import needs
 from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
 from perdure.companion.manifests import Manifest
@@ -85,7 +86,9 @@ def _first_backend() -> tuple[Manifest, str]:
         name="rehearsal", driver="embedded", model=_EMBEDDED_MODEL, parameters=_EMBEDDED_PARAMETERS
     )
     why = "The Ollama that runs here has no model to talk with" if ollama else "No Ollama runs here"
-    return manifest, (
+    voice = (
         f"{why}, so a small embedded model speaks: a rehearsal voice, good enough to "
         "try everything, not to lean on."
     )
+    first = needs(_EMBEDDED_MODEL)
+    return manifest, f"{voice} It is not here yet: {first}." if first else voice

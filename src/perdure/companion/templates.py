@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from perdure.companion import manifests, plainyaml, schema, settings
+from perdure.companion import front_page, manifests, plainyaml, schema, settings
 from perdure.companion.errors import BadFile, UnknownTemplate
 from perdure.companion.escapes import escape_field
 from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, slug
 from perdure.companion.quoting import scalar
 
-README = "README.md"
 RESTORE = "RESTORE.md"
 BOUNDARIES_PATH = "persona/90-boundaries.md"
 
@@ -117,36 +116,20 @@ def new_companion(
     files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
     shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
     files[RESTORE] = _text("restore.md", info.language, shown)
-    files[README] = render_readme(
-        name=name, user=user, since=f"{at:%Y-%m-%d}", summary=info.summary, language=info.language
+    page = {
+        **shown,
+        "since": f"{at:%Y-%m-%d}",
+        "summary": info.summary and escape_field(info.summary),
+    }
+    files[front_page.PATH] = front_page.refreshed(
+        re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
+        name=name,
+        months=[f"{at:%Y-%m}"],
+        assets=[path.removeprefix("assets/") for path in files if path.startswith("assets/")],
     )
     files[".gitattributes"] = (_TEXTS / "gitattributes").read_bytes()
     files[".gitignore"] = (_TEXTS / "gitignore").read_bytes()
     return files
-
-
-def render_readme(
-    *,
-    name: str,
-    user: str,
-    since: str,
-    summary: str = "",
-    months: Sequence[str] = (),
-    avatar: str = "",
-    language: str = "en",
-) -> bytes:
-    """A companion's face on a forge. ``months`` are folders of conversations, newest first."""
-    links = "".join(f"\n  - [{month}](conversations/{month}/)" for month in months)
-    fields = {
-        "char_md": escape_field(name),
-        "user_md": escape_field(user),
-        "since": since,
-        "summary": escape_field(summary) if summary else "",
-        "months": links,
-        "avatar": f"![{escape_field(name)}]({avatar})\n\n" if avatar else "",
-    }
-    text = _text("readme.md", language, fields).decode()
-    return re.sub(r"\n{3,}", "\n\n", text).encode()
 
 
 def boundaries_file(language: str, root: Path | None = None) -> bytes:

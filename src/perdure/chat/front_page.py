@@ -1,0 +1,42 @@
+"""Her face on a forge, kept current: a commit of its own before the first talk of a month."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from perdure.chat.clock import now
+from perdure.companion import front_page
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Author, Change, Repository
+
+
+def refresh_front_page(
+    repo: Repository, *, tip: str, branch: str, author: Author, name: str, month: str
+) -> str | None:
+    """Commit ``README.md`` where it lacks this month, or an avatar that is there.
+
+    A page that is gone stays gone, and one that somebody else is writing at this moment is done
+    another time: no talk waits for it.
+
+    ``tip`` is the commit that ``branch`` stands at, or will begin at; ``month`` that of the talk
+    that begins, as ``YYYY-MM``. Returns the commit; None where the page is current.
+    """
+    page = repo.read(front_page.PATH, tip)
+    if page is None:
+        return None
+    folders = [each for each, is_folder in repo.names("conversations", tip) if is_folder]
+    assets = [each for each, is_folder in repo.names("assets", tip) if not is_folder]
+    fresh = front_page.refreshed(page, name=name, months=[*folders, month], assets=assets)
+    if fresh == page:
+        return None
+    with suppress(HistoryError):
+        return repo.commit(
+            [Change(front_page.PATH, fresh)],
+            message=f"companion: the README has {month}\n",
+            author=author,
+            branch=branch,
+            at=now(),
+            expect={front_page.PATH: repo.oid(front_page.PATH, tip)},
+            start=tip,
+        )
+    return None
