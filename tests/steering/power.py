@@ -1,9 +1,12 @@
 """What a disk has after a power cut: only what was synced, in the worst way that POSIX allows.
 
 A process watches its own writes (`Disk.watch`), and at the chosen moment undoes on the spot, under
-the same names and inodes, what it had not synced. Two ways: the *contents* of files that were not
-fsynced are as they last were, or empty; with *entries*, folders that were not fsynced also have the
-names that they had: what was made or renamed is gone, what was removed is back.
+the same names and inodes, what it had not synced. Two extremes: the *contents* of files that were
+not fsynced are as they last were, or empty; with *entries*, folders that were not fsynced also have
+the names that they had: what was made or renamed is gone, what was removed is back. *Any* lies in
+between, as far as a file system with a journal allows: at some moment on the way it wrote back the
+names of all folders of itself (`Disk.write_back`), since a journal does not keep a later name
+and lose an earlier one; of the contents, each file's by dice.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 MODES = ("contents", "entries", "any")
-"""``any``: each file and each folder by dice, as a real disk in between the two extremes."""
 _CALLS = ("link", "rename", "replace", "unlink", "remove", "mkdir", "rmdir", "fsync", "fdatasync")
 _WRITES = ("write", "pwrite", "ftruncate")
 _ORIGINAL = {name: getattr(os, name) for name in (*_CALLS, *_WRITES, "open")}
@@ -47,8 +49,14 @@ class Disk:
             rows[entry.name] = entry.inode(), is_folder
             if not is_folder and not (self.shadow / str(entry.inode())).exists():
                 # The inode cannot be given to another file while it may have to come back.
-                os.link(entry.path, self.shadow / str(entry.inode()), follow_symlinks=False)
+                kept = self.shadow / str(entry.inode())
+                _ORIGINAL["link"](entry.path, kept, follow_symlinks=False)
         self.listings[folder.stat().st_ino] = rows
+
+    def write_back(self) -> None:
+        """The file system puts all names on the disk, unasked."""
+        for folder, _, _ in os.walk(self.root):
+            self._note_folder(Path(folder))
 
     def _note(self, fd: int) -> None:
         place = Path(f"/proc/self/fd/{fd}")
@@ -101,23 +109,19 @@ class Disk:
     def lose(self, mode: str, dice: random.Random) -> None:
         """The power goes, and comes back."""
         self.undoing = threading.get_ident()
-
-        def is_lost(sure: str) -> bool:
-            return mode == sure or (mode == "any" and dice.random() < 0.5)
-
-        self._undo_entries(self.root, lambda: is_lost("entries"))
+        if mode != "contents":
+            self._undo_entries(self.root)
         for folder, _, files in os.walk(self.root):
             for name in files:
                 path = Path(folder, name)
                 if mode != "any" or dice.random() < 0.5:
                     self._undo_content(path)
 
-    def _undo_entries(self, folder: Path, is_lost: Callable[[], bool]) -> None:
-        if is_lost():
-            self._as_listed(folder, self.listings.get(folder.stat().st_ino, {}))
+    def _undo_entries(self, folder: Path) -> None:
+        self._as_listed(folder, self.listings.get(folder.stat().st_ino, {}))
         for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False) and Path(entry.path) not in self.restored:
-                self._undo_entries(Path(entry.path), is_lost)
+                self._undo_entries(Path(entry.path))
 
     def _as_listed(self, folder: Path, rows: dict[str, tuple[int, bool]]) -> None:
         for entry in list(os.scandir(folder)):

@@ -40,7 +40,16 @@ from perdure.chat.steering import (
 )  # fmt: skip
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.history import moving, packing, packing_child, packs, recovery, repacking
+from perdure.history import (
+    journal,
+    mergestate,
+    moving,
+    packing,
+    packing_child,
+    packs,
+    recovery,
+    repacking,
+)
 from perdure.problem import Problem
 from tests.speaking import Scripted
 from tests.steering.book import WrongTalk, run_git
@@ -234,6 +243,12 @@ async def build(folder: Path) -> None:
         run_git(loose, "commit", "-qam", f"lore: {number}")
 
 
+def starts(name: str) -> None:
+    """From now on the machine counts as started for the ``name``-th time."""
+    for module in (journal, mergestate, moving, recovery):
+        setattr(module, "boot", lambda: name)  # noqa: B010 - a name that it imports
+
+
 def small_packs() -> None:
     """Packs are joined after four turns and made small after eight, by nobody but the scene."""
     packs.SMALL_LIMIT = 4
@@ -254,17 +269,22 @@ def small_packs() -> None:
 
 def _end(scene: Scene, name: str, path: Path, mode: str, at: int, out: int, seed: int) -> None:
     """In a process of its own: act until the power goes, at the latest at the end."""
+    starts("first")
     disk = Disk(path.parent, path.parent.with_name("shadow"))
+    dice = random.Random(seed)
+    written_back = dice.randint(-1, at) if mode == "any" else -1
     steps = 0
     is_armed = False
 
     def go_off() -> None:
-        disk.lose(mode, random.Random(seed))
+        disk.lose(mode, dice)
         os._exit(9)
 
     def step() -> None:
         nonlocal steps
         if is_armed:
+            if steps == written_back:
+                disk.write_back()
             if steps == at:
                 go_off()
             steps += 1
@@ -290,7 +310,7 @@ def _end(scene: Scene, name: str, path: Path, mode: str, at: int, out: int, seed
         is_armed = False
         talk.tell("done", ["the turn after", seen(path)])
         talk.tell("steps", steps)
-        disk.lose(mode, random.Random(seed))
+        disk.lose(mode, dice)
 
     disk.watch(step)
     asyncio.run(run())
@@ -378,8 +398,7 @@ def main() -> int:
         os.environ |= {"GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_NOSYSTEM": "1"}
         os.environ |= {"XDG_DATA_HOME": str(folder / "now" / "data")}
         asyncio.run(build(folder))
-        for each in (moving, recovery):
-            setattr(each, "boot", lambda: "another start")  # noqa: B010 - a name that it imports
+        starts("second")
         for name in asked.scene or SCENES:
             for mode in asked.mode or MODES:
                 done, wrong = scene_in(folder, name, mode, asked)
