@@ -299,6 +299,23 @@ def test_a_switch_of_head_during_a_turn_leaves_nothing_staged(
     assert git("show", f"main:{CHUNK}") == "one\ntwo\n"
 
 
+def test_a_switch_after_a_turn_finds_the_index_free(
+    repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows `git switch` at once, a merge say, needs ``index.lock``: nothing is to do."""
+    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    git("branch", "side")
+    land(repo, CHUNK, b"one\n")
+    git("switch", "-q", "side")
+    lock = repo.git_dir / "index.lock"
+    lock.touch()
+    writer = repo.parts().writer
+    writer.close()
+    assert writer.level.trouble == "", "nobody asked for the lock"
+    lock.unlink()
+    sound()
+
+
 @pytest.mark.parametrize("how", ["close", "next turn"])
 def test_a_turn_that_git_stash_reset_away_lands_again(
     repo: Repository,

@@ -246,7 +246,7 @@ def walk(data: bytes, count: int, written: int | None) -> tuple[int, list[int]]:
     These are as young as the index, in whole seconds: git as it is mostly built (without USE_NSEC)
     does not look at the rest, and by the index's age alone knows that it must read such a file. An
     index that is written anew is younger, and has to say it in the entry, as git does, of files
-    that did change: git 2.39 refuses a merge ("stash failed") where any other entry says so.
+    that did change: ``git diff-files`` takes every entry that says so for an edit.
 
     The lean twin of `slots`, at a third of a microsecond an entry.
 

@@ -309,6 +309,28 @@ class Level:
                 return True
         return False
 
+    def is_carried_over(self, commit: str) -> bool:
+        """Whether index or work tree have what we landed, at a commit of another branch without it.
+
+        ``git checkout -b`` may have read the tip before the landing, and switched HEAD after it.
+        """
+        root = self._root(commit)
+        ours: dict[str, str | None] = {}
+        for path, (_, new) in self.landed[1].items():
+            node = self._trees.node(root, path)
+            if (node[1] if node else None) != new:
+                ours[path] = new
+        if any(self.is_in_place(path, new) for path, new in ours.items()):
+            return True
+        try:
+            present = gitindex.below(self._index.read_bytes(), ours)
+        except (OSError, IndexTrouble):
+            return False
+        return any(
+            (present[path][-1].oid if path in present else None) == new
+            for path, new in ours.items()
+        )
+
     def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
         """An index for a tree when there is none: nothing is staged that could be lost."""
         rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]

@@ -220,7 +220,12 @@ class Writer:
         head = self._refs.head()
         if not known or head.branch is None or head.commit is None:
             return
-        if head.branch == branch and not self.level.is_overwritten():
+        # Looked at before the lock is taken: a git command that follows a switch at once needs it.
+        if head.branch == branch:
+            is_undone = self.level.is_overwritten()
+        else:
+            is_undone = self.level.is_carried_over(head.commit)
+        if not is_undone:
             return
         with storage_errors("levelling the index"), self._commit_lock():
             head = self._refs.head()
