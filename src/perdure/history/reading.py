@@ -1,0 +1,211 @@
+"""Reading a repository at its commits: no work tree, and nothing that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from perdure.history import timeline
+from perdure.history.commits import CommitInfo, parse_commit
+from perdure.history.errors import DamagedRepository
+from perdure.history.layout import Layout
+from perdure.history.objects import ObjectStore
+from perdure.history.refs import Head, Refs, check_branch, free_branch
+from perdure.history.revisions import Revisions
+from perdure.history.trees import FOLDER, Entry, FileChange, Trees
+
+if TYPE_CHECKING:
+    from perdure.history.timeline_listing import Timeline
+
+
+class Reader:
+    """The commits of one repository, and what stands at them.
+
+    Attributes:
+        git_dir: the common git folder.
+        cache_dir: what can be rebuilt from the commits.
+    """
+
+    def __init__(self, place: Layout) -> None:
+        self._layout = place
+        self.git_dir = place.git_dir
+        self.cache_dir = place.git_dir / "perdure" / "cache"
+        self._store = ObjectStore(place.git_dir / "objects")
+        self._trees = Trees(self._store)
+        self._refs = Refs(place)
+        self._commits: dict[str, CommitInfo] = {}
+
+    def head(self) -> Head:
+        """What is checked out."""
+        return self._refs.head()
+
+    def free_branch(self, wanted: str) -> str:
+        """A name for a new branch: ``wanted``, or it with the first number that is free."""
+        return free_branch(self._refs, wanted)
+
+    def resolve(self, rev: str) -> str:
+        """Id of the commit that a branch, tag, HEAD, ``HEAD~3`` or the start of an id names.
+
+        Raises:
+            UnknownRevision: none, or more than one.
+        """
+        return Revisions(self._store, self._refs).resolve(rev)
+
+    def commit_info(self, rev: str) -> CommitInfo:
+        """One commit.
+
+        Raises:
+            UnknownRevision: there is no such commit.
+            DamagedRepository: it cannot be read.
+        """
+        # Walks ask for whole ids; looking for branches of that name would cost more than reading.
+        return self._commits.get(rev) or self._info(self.resolve(rev))
+
+    def _info(self, oid: str) -> CommitInfo:
+        known = self._commits.get(oid)
+        if known is None:
+            kind, data = self._store.read(oid)
+            if kind != b"commit":
+                raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
+            known = parse_commit(oid, data)
+            if len(self._commits) >= 4096:
+                self._commits.clear()
+            self._commits[oid] = known
+        return known
+
+    def _tree(self, rev: str | None) -> str | None:
+        if rev is None:
+            commit = self._refs.head().commit
+            return self._info(commit).tree if commit else None
+        return self.commit_info(rev).tree
+
+    def oid(self, path: str, rev: str | None = None) -> str | None:
+        """Blob id of a regular file; None where there is none (links and folders count as none)."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path) if root and path else None
+        return node[1] if node and node[0] & 0o170000 == 0o100000 else None
+
+    def folder_oid(self, path: str, rev: str | None = None) -> str | None:
+        """Tree id of a folder; None where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path.strip("/")) if root else None
+        return node[1] if node and node[0] == FOLDER else None
+
+    def read(self, path: str, rev: str | None = None) -> bytes | None:
+        """Content of a regular file at a revision, at HEAD's commit without one."""
+        oid = self.oid(path, rev)
+        return self.blob(oid) if oid else None
+
+    def blob(self, oid: str) -> bytes:
+        """Content of a blob.
+
+        Raises:
+            MissingObject: it is not here.
+            DamagedRepository: it is broken, or something else than a blob.
+        """
+        kind, data = self._store.read(oid)
+        if kind != b"blob":
+            raise DamagedRepository(f"{oid} is a {kind.decode()}, not a file")
+        return data
+
+    def files(self, prefix: str = "", rev: str | None = None) -> list[Entry]:
+        """Regular files below a folder, sorted by path; links and submodules are left out."""
+        root = self._tree(rev)
+        if root is None:
+            return []
+        return sorted(self._trees.files(root, prefix.strip("/")), key=lambda entry: entry.path)
+
+    def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
+        """Names directly in a folder and whether each is a folder; empty where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, folder.strip("/")) if root else None
+        if node is None or node[0] != FOLDER:
+            return []
+        return sorted(
+            (name, mode == FOLDER) for name, (mode, _) in self._trees.entries(node[1]).items()
+        )
+
+    def log(
+        self,
+        *,
+        rev: str | None = None,
+        paths: Sequence[str] = (),
+        limit: int | None = None,
+        skip: int = 0,
+    ) -> Iterator[CommitInfo]:
+        """Commits, newest first.
+
+        Args:
+            rev: where to begin; HEAD without one.
+            paths: only commits that changed these files or folders.
+            limit: how many at most.
+            skip: how many to leave out first.
+        """
+        start = self.resolve(rev) if rev is not None else self._refs.head().commit
+        if start is None:
+            return iter(())
+        found = timeline.walk(
+            start,
+            read=self._info,
+            trees=self._trees,
+            paths=[path.strip("/") for path in paths],
+            boundary=self._shallow(),
+        )
+        return islice(found, skip, None if limit is None else skip + limit)
+
+    def timeline(self, progress: Callable[[int, int], None] | None = None) -> Timeline:
+        """The history as an index answers for it; of use where a walk would take long.
+
+        Args:
+            progress: told how many commits were indexed and how many there are, 0 while they are
+                being counted; an index is made when there is none.
+        """
+        from perdure.history.timeline_listing import Timeline
+
+        return Timeline(
+            cache=self.cache_dir,
+            raw=self._store.read,
+            read=self._info,
+            trees=self._trees,
+            blob=self.blob,
+            boundary=self._shallow(),
+            progress=progress,
+        )
+
+    def _shallow(self) -> frozenset[str]:
+        try:
+            return frozenset((self.git_dir / "shallow").read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def parents(self, rev: str) -> tuple[str, ...]:
+        """Parents of a commit as far as they are here: none at a shallow clone's end."""
+        info = self.commit_info(rev)
+        return () if info.id in self._shallow() else info.parents
+
+    def changed(self, commit: str) -> list[FileChange]:
+        """What a commit changed against its first parent, everything for one without."""
+        info = self.commit_info(commit)
+        parents = () if info.id in self._shallow() else info.parents
+        return self._trees.difference(self._info(parents[0]).tree if parents else None, info.tree)
+
+    def folder_difference(self, old: str | None, new: str | None) -> list[FileChange]:
+        """What differs between two folders, named by their tree ids; paths are from the folder.
+
+        Raises:
+            DamagedRepository: a tree is missing or cannot be read.
+        """
+        return self._trees.difference(old, new)
+
+    def has_landed(self, branch: str, commit: str) -> bool:
+        """Whether a commit is in the history of a branch."""
+        from perdure.history.recovery import is_ancestor
+
+        tip = self._refs.read(check_branch(branch))
+        if tip is None:
+            return False
+        try:
+            return is_ancestor(commit, tip, self._info)
+        except DamagedRepository:
+            return False
