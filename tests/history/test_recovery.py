@@ -12,6 +12,7 @@ import pytest
 
 from perdure.history.errors import HistoryError
 from perdure.history.journal import Journal, leftover
+from perdure.history.landings import Landings
 from perdure.history.level import Level
 from perdure.history.locks import GitLock
 from perdure.history.refs import Refs
@@ -62,7 +63,7 @@ BEFORE = [
     "perdure.history.refs.Refs.publish",
 ]
 AFTER = [
-    "perdure.history.level.Level.note_landed",
+    "perdure.history.landings.Landings.note",
     "perdure.history.refs.Refs.settle",
     "perdure.history.journal.JournalFile.finish",
     "perdure.history.refs.Refs.log",
@@ -113,11 +114,19 @@ PLAIN = (
 )
 
 
-@pytest.mark.parametrize("name", ["update_work", "fill_index", "publish_index", "keep_promise"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "level.Level.update_work",
+        "level.Level.fill_index",
+        "level.Level.publish_index",
+        "debts.Debts.keep_promise",
+    ],
+)
 def test_a_commit_without_a_journal_is_levelled_after_a_crash_too(
     repo: Repository, git: Git, sound: Callable[[], None], name: str
 ) -> None:
-    die_in(repo, f"perdure.history.level.Level.{name}", PLAIN)
+    die_in(repo, f"perdure.history.{name}", PLAIN)
     assert git("show", "HEAD:persona/20-voice.md") == "Long.\n"
     with Repository.open(repo.path) as again:
         sound()
@@ -265,7 +274,7 @@ def test_power_cuts_leave_the_old_or_the_new_state(
     steps = [
         (Refs, "prepare"), (Refs, "hold"), (Refs, "log"), (Level, "lock_index"),
         (Level, "update_work"), (Level, "fill_index"), (Level, "publish_index"),
-        (Level, "note_landed"), (GitLock, "publish"), (Refs, "publish"),
+        (Landings, "note"), (GitLock, "publish"), (Refs, "publish"),
     ]  # fmt: skip
     cuts: list[tuple[Path, bytes, bytes]] = []
     state = {"old": b"", "new": b""}

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Protocol
 
 from perdure.history.commits import Author, render_commit, stamp
-from perdure.history.errors import Busy, HistoryError, TipMoved
+from perdure.history.errors import Busy, TipMoved
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.journal import Intent, JournalFile
-from perdure.history.level import Blobs, Level
+from perdure.history.level import Level
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore, object_id
 from perdure.history.packs import PackWriter
 from perdure.history.refs import Moved, Refs, check_branch
-from perdure.history.trees import Change, Edit, Trees
+from perdure.history.trees import Blobs, Change, Edit, Trees
 
 _ATTEMPTS = 100
 
@@ -93,7 +93,7 @@ class Lander:
         for _ in range(_ATTEMPTS):
             tip = self._refs.read(ref)
             parent = tip or order.start
-            root = self._root(parent) if parent else None
+            root = self._trees.root(parent) if parent else None
             self._check(root, order.expect)
             edit = self._trees.edit(root, order.changes)
             if tip is not None and edit.root == root:
@@ -110,12 +110,6 @@ class Lander:
             "nothing was changed",
             "repeat in a moment",
         )
-
-    def _root(self, commit: str) -> str:
-        kind, data = self._store.read(commit)
-        if kind != b"commit":
-            raise HistoryError(f"{commit} is not a commit", "nothing was changed")
-        return data[5:45].decode("ascii")
 
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:
         for path, oid in expect.items():
@@ -175,7 +169,7 @@ class Lander:
         """
         early = is_here and order.journal is not None
         owed: Blobs = {}
-        promised = is_here and not early and self._level.promise(order.branch, edit.blobs)
+        promised = is_here and not early and self._level.debts.promise(order.branch, edit.blobs)
         try:
             if early:
                 owed = self._fill(order, edit, locks)
@@ -185,18 +179,18 @@ class Lander:
             if early:
                 self._take_back(order, edit)
             if promised:
-                self._level.keep_promise()
+                self._level.debts.keep_promise()
             raise
         # From here on the turn is in history: nothing may fail it but the disk under the ref.
         if is_here and not early:
             owed = self._publish_index(edit, locks, self._fill(order, edit, locks))
         if is_here:
-            self._level.note_landed(order.branch, edit.blobs)
+            self._level.landings.note(order.branch, edit.blobs)
         self._refs.settle(locks.ref)
         if promised and not owed:
             # Given back first: synced with their folder, they would outlive a power cut.
             locks.release()
-            self._level.keep_promise()
+            self._level.debts.keep_promise()
         if self._note_owed(order, owed) and order.journal is not None:
             order.journal.finish()
 
@@ -216,7 +210,7 @@ class Lander:
     def _fill(self, order: Order, edit: Edit, locks: _Locks) -> Blobs:
         """Write the work files, and the new index into its lock. Returns what could not be."""
         level = self._level
-        former = level.ours(edit.blobs)
+        former = level.landings.ours(edit.blobs)
         stats = level.update_work(edit.blobs, former=former, synced=order.journal is None)
         owed = {path: edit.blobs[path] for path in level.unwritten}
         if not locks.has_index or locks.index is None:
@@ -228,7 +222,7 @@ class Lander:
                 edit.folders,
                 stats,
                 tip=edit.root,
-                former=level.stale(order.branch, stats),
+                former=level.landings.stale(order.branch, stats),
             )
         except IndexTrouble as error:
             level.trouble = str(error)
@@ -252,7 +246,7 @@ class Lander:
         """Write down what is not level yet. False when not even that can be written."""
         if owed:
             try:
-                self._level.postpone(order.branch, owed)
+                self._level.debts.add(order.branch, owed)
             except OSError:
                 return False
         return True

@@ -2,41 +2,33 @@
 
 With an index that lags behind, a plain ``git add x && git commit`` takes a turn out of the tip.
 What could not be made level at once, because another program held ``index.lock``, is written down
-and done as soon as that lock is gone.
+(`debts`) and done as soon as that lock is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 
-from perdure.history import disk, gitindex, indexpatch
-from perdure.history.errors import Busy, DamagedRepository, HistoryError, storage_errors
+from perdure.history import gitindex, indexpatch
+from perdure.history.debts import Debts
+from perdure.history.errors import Busy, DamagedRepository, storage_errors
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
-from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
+from perdure.history.keptindex import Folders, KeptIndex, mark_of
+from perdure.history.landings import Landings
 from perdure.history.layout import Layout
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
-from perdure.history.trees import FILE, Node, Trees
+from perdure.history.trees import FILE, Blobs, Node, Trees
 from perdure.history.worktree import NotRegular, WorkTree
 
 INDEX_WAIT = 2.0
 """Seconds that a turn waits for another program's ``index.lock``."""
 _KNOWN_WAIT = 0.02
 _HEAD_WAIT = 0.2
-
-Blobs = Mapping[str, tuple[Node | None, Node | None]]
-
-
-def pending_file(layout: Layout) -> Path:
-    """Where a work tree's postponed entries are written down."""
-    name = "main" if layout.own == layout.git_dir else layout.own.name
-    return layout.state / f"level-{name}.json"
 
 
 class Level:
@@ -51,18 +43,15 @@ class Level:
         self._refs = refs
         self._work = work
         self._index = layout.own / "index"
-        self._pending = pending_file(layout)
         self._waited_for: tuple[int, int] | None = None
         self._kept: KeptIndex | None = None
         self._filled: tuple[KeptIndex | None, Mapping[str, os.stat_result | None]] = (None, {})
-        self._seen: Mark | None = None
         self.trouble = ""
         """Why the index is not level, "" when it is."""
         self.unwritten: list[str] = []
         """Work files that the last update could not write."""
-        self._in_memory: dict[str, dict[str, list[str | None]]] = {}
-        self.landed: tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]] = ("", {})
-        """Branch that was checked out at the last landings; per path former blobs and the last."""
+        self.debts = Debts(layout)
+        self.landings = Landings(self._index, trees, refs, work)
 
     # Locks
 
@@ -126,42 +115,6 @@ class Level:
 
     # Work files
 
-    def note_landed(self, branch: str, blobs: Blobs) -> None:
-        """Remember what index and work tree have from us, and on which branch."""
-        known = self.landed[1] if self.landed[0] == branch else {}
-        fresh = {}
-        for path, (old, new) in blobs.items():
-            before = known[path][0] if path in known else ()
-            former = (*before, old[1] if old else None)[-8:]
-            fresh[path] = (former, new[1] if new else None)
-        kept = {path: oid for path, oid in known.items() if path not in fresh}
-        self.landed = (branch, dict([*kept.items(), *fresh.items()][-16:]))
-
-    def ours(self, paths: Iterable[str]) -> dict[str, list[str | None]]:
-        """What we last put into index and work tree, whatever the tip has by now.
-
-        ``git checkout -b`` reads the tip, and switches HEAD some milliseconds later: a turn that
-        lands in between is on the old branch, and index and work file have it on the new one as
-        if it were staged there.
-        """
-        known = self.landed[1]
-        return {path: [known[path][1]] for path in paths if path in known}
-
-    def stale(
-        self, branch: str, stats: Mapping[str, os.stat_result | None]
-    ) -> dict[str, list[str | None]]:
-        """Blobs that an index entry may have because git put an index over ours that it had read.
-
-        Only where the work file is ours: with an older version there, too, somebody has checked it
-        out.
-        """
-        was, known = self.landed
-        return {
-            path: [*(known[path][0] if was == branch else ()), known[path][1]]
-            for path, found in stats.items()
-            if path in known and (found is not None or was != branch)
-        }
-
     def update_work(
         self,
         blobs: Blobs,
@@ -211,10 +164,6 @@ class Level:
 
     # The index
 
-    def is_in_place(self, path: str, oid: str | None) -> bool:
-        """Whether the work file has a blob's content."""
-        return self._work.holds(path, oid)
-
     def fill_index(
         self,
         lock: GitLock,
@@ -249,7 +198,7 @@ class Level:
         ]
         kept, self._kept, self._filled = self._kept, None, (None, {})
         if kept is not None and kept.is_still(self._index):
-            filled = kept.patched(edits, folders, self.is_in_place)
+            filled = kept.patched(edits, folders, self._work.holds)
         else:
             try:
                 written = self._index.stat().st_mtime_ns
@@ -258,7 +207,7 @@ class Level:
                 lock.write(self._rebuilt(tip, stats))
                 return
             patched = indexpatch.patch(
-                data, edits, folders=folders, written=written, is_same=self.is_in_place
+                data, edits, folders=folders, written=written, is_same=self._work.holds
             )
             filled = KeptIndex(b"", patched.data, patched.end)
         lock.write(filled.before, filled.rest)
@@ -271,139 +220,28 @@ class Level:
         """
         # Asked for before the rename: after it the file may be another program's already.
         found = os.fstat(lock.fd)
-        self._seen = mark_of(found)
+        self.landings.seen = mark_of(found)
         lock.publish()
         self.trouble = ""
         filled, stats = self._filled
         self._kept = filled.published(found, stats) if filled else None
-
-    def is_overwritten(self) -> bool:
-        """Whether another program wrote the index, with an entry from before our last landing.
-
-        git reads the index before it locks it, to commit: it can put an older one over ours and
-        then fail because the tip has moved.
-        """
-        branch, known = self.landed
-        head = self._refs.head()
-        if not known or head.branch != branch or head.commit is None:
-            return False
-        try:
-            found = self._index.stat()
-            seen = mark_of(found)
-            if seen == self._seen:
-                return False
-            present = gitindex.below(self._index.read_bytes(), known)
-        except (OSError, IndexTrouble):
-            return False
-        self._seen = seen
-        root = self._root(head.commit)
-        for path, (former, new) in known.items():
-            node = self._trees.node(root, path)
-            staged = present[path][-1].oid if path in present else None
-            if (
-                (node[1] if node else None) == new != staged
-                and staged in former
-                and self.is_in_place(path, new)
-            ):
-                self._seen = None
-                return True
-        return False
-
-    def is_carried_over(self, commit: str) -> bool:
-        """Whether index or work tree have what we landed, at a commit of another branch without it.
-
-        ``git checkout -b`` may have read the tip before the landing, and switched HEAD after it.
-        """
-        root = self._root(commit)
-        ours: dict[str, str | None] = {}
-        for path, (_, new) in self.landed[1].items():
-            node = self._trees.node(root, path)
-            if (node[1] if node else None) != new:
-                ours[path] = new
-        if any(self.is_in_place(path, new) for path, new in ours.items()):
-            return True
-        try:
-            present = gitindex.below(self._index.read_bytes(), ours)
-        except (OSError, IndexTrouble):
-            return False
-        return any(
-            (present[path][-1].oid if path in present else None) == new
-            for path, new in ours.items()
-        )
 
     def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
         """An index for a tree when there is none: nothing is staged that could be lost."""
         rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]
         return gitindex.build(rows)
 
-    # What is left for later
-
-    def postpone(self, branch: str, blobs: Blobs) -> None:
-        """Write down entries that are to be levelled once ``index.lock`` is free."""
-        pending = self._read_pending()
-        paths = pending.setdefault(branch, {})
-        for path, (old, new) in blobs.items():
-            former = paths.setdefault(path, [])
-            for node in (old, new):
-                oid = node[1] if node else None
-                if oid not in former:
-                    former.append(oid)
-        # On a full disk this session at least remembers.
-        self._in_memory = pending
-        disk.replace_file(self._pending, json.dumps(pending).encode(), synced=False)
-        self._in_memory = {}
-
-    def promise(self, branch: str, blobs: Blobs) -> bool:
-        """Write down before a commit what is to be level after it, on the disk at return.
-
-        For commits that no journal names: without this a kill between the branch and the index
-        would leave the index behind, and the next ``git commit`` take the change back.
-
-        Returns:
-            Whether `keep_promise` may forget it: nothing else was waiting.
-        """
-        was_behind = self.is_behind
-        self.postpone(branch, blobs)
-        with self._pending.open("rb") as file:
-            disk.sync_data(file.fileno())
-        disk.sync_folder(self._pending.parent)
-        return not was_behind
-
-    def keep_promise(self) -> None:
-        """Everything is level, the index on the disk too: forget what `promise` wrote."""
-        self._in_memory = {}
-        with contextlib.suppress(OSError):
-            disk.sync_folder(self._layout.own)
-            self._pending.unlink(missing_ok=True)
-
-    def _read_pending(self) -> dict[str, dict[str, list[str | None]]]:
-        if self._in_memory:
-            return self._in_memory
-        try:
-            value = json.loads(self._pending.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something waits to be levelled."""
-        return bool(self._in_memory) or self._pending.exists()
+    # Later
 
     def catch_up(self, *, wait: float) -> bool:
         """Level what was postponed for the branch that is checked out. False: still locked."""
-        pending = self._read_pending()
+        waiting = self.debts.read()
         head = self._refs.head()
-        waiting = pending.pop(head.branch or "", None)
-        if waiting and head.commit and not self.settle(head.commit, waiting, wait=wait):
+        former = waiting.pop(head.branch or "", None)
+        if former and head.commit and not self.settle(head.commit, former, wait=wait):
             return False
-        self._in_memory = {}
         with storage_errors("levelling the index"):
-            if pending:
-                disk.replace_file(self._pending, json.dumps(pending).encode(), synced=False)
-            else:
-                disk.sync_folder(self._layout.own)
-                self._pending.unlink(missing_ok=True)
+            self.debts.leave(waiting)
         return True
 
     def settle(
@@ -420,7 +258,7 @@ class Level:
             except Busy as error:
                 self.trouble = error.what
                 return False
-            root = self._root(commit)
+            root = self._trees.root(commit)
             nodes = {path: self._trees.node(root, path) for path in former}
             blobs: Blobs = {path: (node, node) for path, node in nodes.items()}
             stats = self.update_work(blobs, former=former, synced=True)
@@ -441,7 +279,7 @@ class Level:
             path: a file that we wrote shortly before.
             wrote: the blobs that it may be the beginning of.
         """
-        node = self._trees.node(self._root(commit), path)
+        node = self._trees.node(self._trees.root(commit), path)
         try:
             seen = self._work.read(path)
         except NotRegular:
@@ -467,9 +305,3 @@ class Level:
             return self._store.read(oid)[1] if oid else b""
         except DamagedRepository:
             return b""
-
-    def _root(self, commit: str) -> str:
-        kind, data = self._store.read(commit)
-        if kind != b"commit":
-            raise HistoryError(f"{commit} is not a commit")
-        return data[5:45].decode("ascii")

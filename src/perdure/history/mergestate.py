@@ -165,7 +165,7 @@ class MergeState:
 
     def _root(self) -> str | None:
         commit = self._refs.head().commit
-        return self._store.read(commit)[1][5:45].decode("ascii") if commit else None
+        return self._trees.root(commit) if commit else None
 
     def _write(self, name: str, text: str) -> None:
         disk.replace_file(self._layout.own / name, text.encode("utf-8", "replace"), synced=True)

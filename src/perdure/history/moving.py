@@ -17,7 +17,6 @@ from typing import Any
 from perdure.history import disk
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.errors import (
-    DamagedRepository,
     HistoryError,
     RefElsewhere,
     UnsavedEdits,
@@ -193,12 +192,7 @@ class Mover:
         return steps
 
     def _root(self, commit: str | None) -> str | None:
-        if commit is None:
-            return None
-        kind, data = self._store.read(commit)
-        if kind != b"commit":
-            raise DamagedRepository(f"{commit} is a {kind.decode()}, not a commit")
-        return data[5:45].decode("ascii")
+        return self._trees.root(commit) if commit else None
 
     # The plan on the disk
 

@@ -93,7 +93,7 @@ class Recovery:
                 file.remove()
             else:
                 file.abandon()
-        if self._level.is_behind:
+        if self._level.debts.are_open:
             self._level.catch_up(wait=0.0)
 
     def _break_locks(self, record: Record) -> None:

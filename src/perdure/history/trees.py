@@ -45,6 +45,10 @@ class FileChange:
     new_oid: str | None
 
 
+Blobs = Mapping[str, tuple[Node | None, Node | None]]
+"""Per changed path its entry before and after."""
+
+
 @dataclass(slots=True)
 class Edit:
     """The outcome of editing a tree."""
@@ -127,6 +131,17 @@ class Trees:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._parsed: dict[str, dict[str, Node]] = {}
+
+    def root(self, commit: str) -> str:
+        """The tree of a commit.
+
+        Raises:
+            DamagedRepository: it is something else, or cannot be read.
+        """
+        kind, data = self._store.read(commit)
+        if kind != b"commit":
+            raise DamagedRepository(f"{commit} is a {kind.decode()}, not a commit")
+        return data[5:45].decode("ascii")
 
     def entries(self, oid: str) -> Mapping[str, Node]:
         """Entries of one tree by name. The mapping must not be changed."""

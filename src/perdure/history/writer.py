@@ -20,6 +20,7 @@ from perdure.history.errors import (
 )
 from perdure.history.journal import JournalFile
 from perdure.history.landing import Lander, Order
+from perdure.history.landings import NOTHING
 from perdure.history.layout import Layout
 from perdure.history.level import Level
 from perdure.history.locks import sweep
@@ -94,7 +95,7 @@ class Writer:
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):
                 self.finish_operation()
-            if self.level.is_behind:
+            if self.level.debts.are_open:
                 self.level.catch_up(wait=0.0)
             self._land_again()
             yield
@@ -110,7 +111,7 @@ class Writer:
     def forget_landed(self) -> None:
         """An operation has moved branches on purpose: no landing before it is watched any more."""
         self._last = None
-        self.level.landed = ("", {})
+        self.level.landings.last = NOTHING
 
     def commit(self, order: Order) -> str:
         """Land one commit, then join packs when enough have come together."""
@@ -121,7 +122,7 @@ class Writer:
             joined = 0
             with contextlib.suppress(OSError, DamagedRepository):
                 joined = self.packs.consolidate()
-            behind = self.level.is_behind
+            behind = self.level.debts.are_open
         packing.start_if_due(self._layout.git_dir, joined)
         if behind:
             self._chase()
@@ -131,7 +132,7 @@ class Writer:
     def catch_up(self) -> bool:
         """Level what was postponed, if anything was."""
         with storage_errors("levelling the index"), self._commit_lock():
-            return not self.level.is_behind or self.level.catch_up(wait=0.0)
+            return not self.level.debts.are_open or self.level.catch_up(wait=0.0)
 
     def _watch_head(self) -> None:
         """See for a moment whether git undoes what has just landed (`_bring_back`)."""
@@ -152,7 +153,7 @@ class Writer:
         within two seconds of it has older blobs of ours: `git commit` had read the index before.
         Empty where all is well, and where somebody meant it.
         """
-        branch, known = self.level.landed
+        branch, known = self.level.landings.last
         if self._last is None or self._last[0].branch != branch:
             return {}
         order, commit = self._last
@@ -170,7 +171,7 @@ class Writer:
                 there[path] = oid
         if there and self._has_landed(branch, commit):
             is_race = self._is_followed_at_once(tip, commit) and all(
-                self.level.is_in_place(path, known[path][1]) for path in there
+                self._work.holds(path, known[path][1]) for path in there
             )
         else:
             is_race = bool(there) and self._refs.was_reset_away(ref, commit)
@@ -216,25 +217,25 @@ class Writer:
             with storage_errors("saving the commit"), self._commit_lock():
                 self._land_again()
             return
-        branch, known = self.level.landed
+        branch, known = self.level.landings.last
         head = self._refs.head()
         if not known or head.branch is None or head.commit is None:
             return
         # Looked at before the lock is taken: a git command that follows a switch at once needs it.
         if head.branch == branch:
-            is_undone = self.level.is_overwritten()
+            is_undone = self.level.landings.is_overwritten()
         else:
-            is_undone = self.level.is_carried_over(head.commit)
+            is_undone = self.level.landings.is_carried_over(head.commit)
         if not is_undone:
             return
         with storage_errors("levelling the index"), self._commit_lock():
             head = self._refs.head()
-            if (branch, known) != self.level.landed or not head.commit:
+            if (branch, known) != self.level.landings.last or not head.commit:
                 return
             is_other = head.branch != branch
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
             if self.level.settle(head.commit, former, wait=0.0) and is_other:
-                self.level.landed = ("", {})
+                self.level.landings.last = NOTHING
 
     def _chase(self) -> None:
         """Level the index as soon as its lock is free.

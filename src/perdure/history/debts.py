@@ -1,0 +1,88 @@
+"""What waits to be levelled with a branch: index entries and work files, written down."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+
+from perdure.history import disk
+from perdure.history.layout import Layout
+from perdure.history.trees import Blobs
+
+Waiting = dict[str, dict[str, list[str | None]]]
+"""Per branch and path the blobs that index entry and work file may still have."""
+
+
+class Debts:
+    """What one work tree still owes. The caller holds the commit lock."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._own = layout.own
+        name = "main" if layout.own == layout.git_dir else layout.own.name
+        self._file = layout.state / f"level-{name}.json"
+        self._in_memory: Waiting = {}
+
+    @property
+    def are_open(self) -> bool:
+        """Whether something waits to be levelled."""
+        return bool(self._in_memory) or self._file.exists()
+
+    def read(self) -> Waiting:
+        """All that waits."""
+        if self._in_memory:
+            return self._in_memory
+        try:
+            value = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def add(self, branch: str, blobs: Blobs) -> None:
+        """Write down entries that are to be levelled once ``index.lock`` is free."""
+        waiting = self.read()
+        paths = waiting.setdefault(branch, {})
+        for path, (old, new) in blobs.items():
+            former = paths.setdefault(path, [])
+            for node in (old, new):
+                oid = node[1] if node else None
+                if oid not in former:
+                    former.append(oid)
+        # On a full disk this session at least remembers.
+        self._in_memory = waiting
+        disk.replace_file(self._file, json.dumps(waiting).encode(), synced=False)
+        self._in_memory = {}
+
+    def promise(self, branch: str, blobs: Blobs) -> bool:
+        """Write down before a commit what is to be level after it, on the disk at return.
+
+        For commits that no journal names: without this a kill between the branch and the index
+        would leave the index behind, and the next ``git commit`` take the change back.
+
+        Returns:
+            Whether `keep_promise` may forget it: nothing else was waiting.
+        """
+        were_open = self.are_open
+        self.add(branch, blobs)
+        with self._file.open("rb") as file:
+            disk.sync_data(file.fileno())
+        disk.sync_folder(self._file.parent)
+        return not were_open
+
+    def keep_promise(self) -> None:
+        """Everything is level, the index on the disk too: forget what `promise` wrote."""
+        self._in_memory = {}
+        with contextlib.suppress(OSError):
+            self._forget()
+
+    def leave(self, waiting: Mapping[str, Mapping[str, list[str | None]]]) -> None:
+        """The rest is paid: only this still waits."""
+        self._in_memory = {}
+        if waiting:
+            disk.replace_file(self._file, json.dumps(waiting).encode(), synced=False)
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        disk.sync_folder(self._own)
+        self._file.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""What a session landed last, and whether a git command that had begun before it undid that.
+
+git commands are not atomic over HEAD, index and refs (docs/durability.md, "Plain git beside it").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from perdure.history import gitindex
+from perdure.history.gitindex import IndexTrouble
+from perdure.history.keptindex import Mark, mark_of
+from perdure.history.refs import Refs
+from perdure.history.trees import Blobs, Trees
+from perdure.history.worktree import WorkTree
+
+Landed = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
+"""Branch that was checked out at the last landings; per path former blobs and the last."""
+NOTHING: Landed = ("", {})
+
+
+class Landings:
+    """What the last landings put into index and work tree.
+
+    Attributes:
+        last: which they were.
+        seen: the index file that was last looked at, or written by us.
+    """
+
+    def __init__(self, index: Path, trees: Trees, refs: Refs, work: WorkTree) -> None:
+        self._index = index
+        self._trees = trees
+        self._refs = refs
+        self._work = work
+        self.last = NOTHING
+        self.seen: Mark | None = None
+
+    def note(self, branch: str, blobs: Blobs) -> None:
+        """Remember what index and work tree have from us, and on which branch."""
+        known = self.last[1] if self.last[0] == branch else {}
+        fresh = {}
+        for path, (old, new) in blobs.items():
+            before = known[path][0] if path in known else ()
+            former = (*before, old[1] if old else None)[-8:]
+            fresh[path] = (former, new[1] if new else None)
+        kept = {path: oid for path, oid in known.items() if path not in fresh}
+        self.last = (branch, dict([*kept.items(), *fresh.items()][-16:]))
+
+    def ours(self, paths: Iterable[str]) -> dict[str, list[str | None]]:
+        """What we last put into index and work tree, whatever the tip has by now.
+
+        ``git checkout -b`` reads the tip, and switches HEAD some milliseconds later: a turn that
+        lands in between is on the old branch, and index and work file have it on the new one as
+        if it were staged there.
+        """
+        known = self.last[1]
+        return {path: [known[path][1]] for path in paths if path in known}
+
+    def stale(
+        self, branch: str, stats: Mapping[str, os.stat_result | None]
+    ) -> dict[str, list[str | None]]:
+        """Blobs that an index entry may have because git put an index over ours that it had read.
+
+        Only where the work file is ours: with an older version there, too, somebody has checked it
+        out.
+        """
+        was, known = self.last
+        return {
+            path: [*(known[path][0] if was == branch else ()), known[path][1]]
+            for path, found in stats.items()
+            if path in known and (found is not None or was != branch)
+        }
+
+    def is_overwritten(self) -> bool:
+        """Whether another program wrote the index, with an entry from before our last landing.
+
+        git reads the index before it locks it, to commit: it can put an older one over ours and
+        then fail because the tip has moved.
+        """
+        branch, known = self.last
+        head = self._refs.head()
+        if not known or head.branch != branch or head.commit is None:
+            return False
+        try:
+            found = self._index.stat()
+            seen = mark_of(found)
+            if seen == self.seen:
+                return False
+            present = gitindex.below(self._index.read_bytes(), known)
+        except (OSError, IndexTrouble):
+            return False
+        self.seen = seen
+        root = self._trees.root(head.commit)
+        for path, (former, new) in known.items():
+            node = self._trees.node(root, path)
+            staged = present[path][-1].oid if path in present else None
+            if (
+                (node[1] if node else None) == new != staged
+                and staged in former
+                and self._work.holds(path, new)
+            ):
+                self.seen = None
+                return True
+        return False
+
+    def is_carried_over(self, commit: str) -> bool:
+        """Whether index or work tree have what we landed, at a commit of another branch without it.
+
+        ``git checkout -b`` may have read the tip before the landing, and switched HEAD after it.
+        """
+        root = self._trees.root(commit)
+        ours: dict[str, str | None] = {}
+        for path, (_, new) in self.last[1].items():
+            node = self._trees.node(root, path)
+            if (node[1] if node else None) != new:
+                ours[path] = new
+        if any(self._work.holds(path, new) for path, new in ours.items()):
+            return True
+        try:
+            present = gitindex.below(self._index.read_bytes(), ours)
+        except (OSError, IndexTrouble):
+            return False
+        return any(
+            (present[path][-1].oid if path in present else None) == new
+            for path, new in ours.items()
+        )
