@@ -52,7 +52,7 @@ class Tale:
             out += [line for line in two[right : ends[1]] if self.dice.random() < 0.9]
             out += [name] if name else []
             left, right = ends[0] + 1, ends[1] + 1
-        return out
+        return list(dict.fromkeys(out))
 
     def grow(self, count: int) -> None:
         self.versions.append([self.line() for _ in range(5)])
@@ -132,3 +132,14 @@ def test_blame_is_gits(seed: int, count: int, with_index: bool) -> None:  # noqa
         expected = gits(Path(folder)) if tale.versions[-1] else []
         assert [(line.commit.id, line.was, line.text) for line in found] == expected
         assert [line.number for line in found] == list(range(1, len(found) + 1))
+
+
+def test_a_line_that_both_sides_brought_to_a_merge_is_blamed_twice(tmp_path: Path) -> None:
+    tale = Tale(0, unique=True)
+    tale.versions = [["line"], ["line", "ours"], ["theirs", "line"]]
+    tale.versions.append([*tale.versions[1], *tale.versions[2]])
+    tale.parents = [[], [0], [0], [1, 2]]
+    repo = made(tale, tmp_path)
+    found = blame(repo, repo.resolve("main"), PATH)
+    assert [line.number for line in found] == [1, 2, 3, 4]
+    assert [(line.commit.id, line.was, line.text) for line in found] == gits(tmp_path)

@@ -20,6 +20,9 @@ _ALIKE = 0.5
 """Share of lines from which on a removed file and a new one are one that was renamed; git's own."""
 
 
+Places = dict[int, list[int]]
+
+
 class History(Protocol):
     """What tracing needs of a repository."""
 
@@ -55,10 +58,15 @@ class BlamedLine:
 
 @dataclass(slots=True)
 class _Suspect:
-    """A file of a commit, and the lines it may have brought: place here -> places in the result."""
+    """A file of a commit, and the lines it may have brought.
+
+    Attributes:
+        oid: its content.
+        lines: per place here those in the result: merged from two sides, a line may stand twice.
+    """
 
     oid: str
-    lines: dict[int, int]
+    lines: Places
 
 
 def blame(
@@ -82,11 +90,12 @@ def blame(
     texts = _lines(repo, oid)
     found: dict[int, BlamedLine] = {}
     tracer = _Tracer(repo, jump)
-    tracer.suspect(start, path, oid, {place: place for place in range(len(texts))})
+    tracer.suspect(start, path, oid, {place: [place] for place in range(len(texts))})
     for commit, name, lines in tracer.run():
-        for place, result in lines.items():
-            text = texts[result].removesuffix("\n")
-            found[result] = BlamedLine(result + 1, text, commit, name, place + 1)
+        for place, results in lines.items():
+            for result in results:
+                text = texts[result].removesuffix("\n")
+                found[result] = BlamedLine(result + 1, text, commit, name, place + 1)
     return [found[place] for place in sorted(found)]
 
 
@@ -104,7 +113,7 @@ class _Tracer:
         self._queue: list[tuple[float, int, str]] = []
         self._order = 0
 
-    def suspect(self, commit: str, path: str, oid: str, lines: dict[int, int]) -> None:
+    def suspect(self, commit: str, path: str, oid: str, lines: Places) -> None:
         """Note that a commit, or one below it, brought some lines of a file."""
         if not lines:
             return
@@ -114,9 +123,11 @@ class _Tracer:
             self._order += 1
             at = self._repo.commit_info(commit).committed_at.timestamp()
             heapq.heappush(self._queue, (-at, self._order, commit))
-        files.setdefault(path, _Suspect(oid, {})).lines.update(lines)
+        known = files.setdefault(path, _Suspect(oid, {})).lines
+        for place, results in lines.items():
+            known[place] = [*known.get(place, ()), *results]
 
-    def run(self) -> list[tuple[CommitInfo, str, dict[int, int]]]:
+    def run(self) -> list[tuple[CommitInfo, str, Places]]:
         """Commits with the lines that they brought, and the file's name there."""
         guilty = []
         while self._queue:
@@ -131,7 +142,7 @@ class _Tracer:
 
     def _pass_on(
         self, commit: str, path: str, suspect: _Suspect, parents: tuple[str, ...]
-    ) -> dict[int, int]:
+    ) -> Places:
         """Give lines to the parents that have them; what none has is left."""
         names = {parent: self._name_in(parent, commit, path, suspect.oid) for parent in parents}
         for parent, (name, oid) in names.items():
@@ -143,7 +154,7 @@ class _Tracer:
         for parent, (name, oid) in names.items():
             if oid is None or not left:
                 continue
-            theirs: dict[int, int] = {}
+            theirs: Places = {}
             for there, place, size in matching_lines(_lines(self._repo, oid), here):
                 for step in range(size):
                     if place + step in left:
