@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.history import timeline_index, timeline_listing
+from perdure.history import timeline_index, timeline_opening, timeline_source
 from perdure.history.disk import KernelLock
 from perdure.history.repository import Repository
 from perdure.history.timeline_query import Query
@@ -269,13 +269,13 @@ def test_new_commits_are_added_without_looking_at_the_old_ones(
     (mira.path / "persona/20-voice.md").write_text("Calm.\n")
     git(mira.path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "persona: calm")
     looked_at = []
-    real = timeline_listing.facts_of
+    real = timeline_source.facts_of
 
     def counted(info: object, **more: object) -> object:
         looked_at.append(info)
         return real(info, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(timeline_listing, "facts_of", counted)
+    monkeypatch.setattr(timeline_source, "facts_of", counted)
     repo = Repository.open(mira.path)
     assert persona_changes(repo) == expected_changes(repo)
     assert len(looked_at) == 1
@@ -286,7 +286,7 @@ def test_without_a_usable_cache_the_answer_comes_from_git(
     life: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(tmp_path, "clone", "-q", str(life), "mira")
-    monkeypatch.setattr(timeline_listing, "BUSY", 0.05)
+    monkeypatch.setattr(timeline_opening, "BUSY", 0.05)
     repo = Repository.open(tmp_path / "mira")
     lock = KernelLock(repo.cache_dir / "timeline.lock")
     if what == "locked":

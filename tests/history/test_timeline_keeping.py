@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.history import packing, timeline_keeping, timeline_listing
+from perdure.history import packing, timeline_keeping, timeline_opening
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_index import Index
 from perdure.history.timeline_query import Query
@@ -133,8 +133,8 @@ def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> 
     script = textwrap.dedent("""
         import os, sys, time
         from pathlib import Path
-        from perdure.history import timeline_keeping, timeline_listing
-        timeline_listing._BATCH = 200
+        from perdure.history import timeline_keeping, timeline_opening
+        timeline_opening._BATCH = 200
         def rest():
             print("a step", flush=True)
             time.sleep(60)
@@ -162,7 +162,7 @@ def test_a_command_in_a_hurry_takes_over(
     mira: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two steps the index is free; the child then finds that nothing is left."""
-    monkeypatch.setattr(timeline_listing, "_BATCH", 100)
+    monkeypatch.setattr(timeline_opening, "_BATCH", 100)
     found: list[int] = []
 
     def hurry() -> None:
@@ -181,7 +181,7 @@ def test_a_command_in_a_hurry_takes_over(
 def test_an_index_that_was_made_anew_meanwhile_is_left_alone(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline_listing, "_BATCH", 100)
+    monkeypatch.setattr(timeline_opening, "_BATCH", 100)
     tip = mira.resolve("HEAD")
     made: list[Path] = []
 

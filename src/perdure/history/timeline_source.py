@@ -1,0 +1,65 @@
+"""Where the timeline has its commits from: git alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from perdure.history.commits import CommitInfo
+from perdure.history.timeline import walk
+from perdure.history.timeline_facts import Facts, facts_of
+from perdure.history.timeline_trees import TreeComparer
+from perdure.history.trees import Trees
+
+
+@dataclass(slots=True)
+class Source:
+    """Reads commits, and what follows from them.
+
+    Attributes:
+        raw: an object's kind and content, by its id.
+        read: a commit, by its id.
+        trees: reads trees.
+        blob: content of a file, by its id.
+        boundary: commits whose parents are not here (a shallow clone).
+    """
+
+    raw: Callable[[str], tuple[bytes, bytes]]
+    read: Callable[[str], CommitInfo]
+    trees: Trees
+    blob: Callable[[str], bytes]
+    boundary: frozenset[str]
+    _comparer: TreeComparer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._comparer = TreeComparer(self.raw)
+
+    @property
+    def edge(self) -> str:
+        """The boundary as a text: an index is good for one only."""
+        return " ".join(sorted(self.boundary))
+
+    def walk(self, start: str) -> Iterator[CommitInfo]:
+        """Commits reachable from one, newest first."""
+        return walk(start, read=self.read, trees=self.trees, paths=(), boundary=self.boundary)
+
+    def facts(self, info: CommitInfo) -> Facts:
+        """What a commit touched, and of which kind it is."""
+        return facts_of(
+            info,
+            tree_of=lambda oid: self.read(oid).tree,
+            trees=self._comparer,
+            blob=self.blob,
+            boundary=self.boundary,
+        )
+
+    def parents(self, oid: str) -> tuple[str, ...]:
+        """Parents of a commit as far as they are here; not all of it is parsed."""
+        if oid in self.boundary:
+            return ()
+        head = self.raw(oid)[1].partition(b"\n\n")[0]
+        return tuple(
+            line[7:].decode("ascii", "replace")
+            for line in head.split(b"\n")
+            if line.startswith(b"parent ")
+        )
