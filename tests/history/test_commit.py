@@ -18,6 +18,8 @@ from perdure.history.errors import (
     TipMoved,
 )
 from perdure.history.journal import Journal
+from perdure.history.locks import GitLock
+from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -338,6 +340,28 @@ def test_a_turn_that_git_stash_reset_away_lands_again(
         land(repo, "memory/facts/a.md", b"fact\n")
         assert git("rev-parse", "HEAD~1").strip() == turn
     assert (repo.path / CHUNK).read_bytes() == b"one\ntwo\n"
+    sound()
+
+
+def test_a_reset_to_a_tip_that_was_looked_at_while_it_landed_is_seen(
+    repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    land(repo, CHUNK, b"one\n")
+    settle = Refs.settle
+
+    def looked_at(lock: GitLock) -> None:
+        settle(lock)
+        repo.parts().writer._taken_away()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Refs, "settle", staticmethod(looked_at))
+        before = land(repo, CHUNK, b"one\ntwo\n")
+    turn = land(repo, CHUNK, b"one\ntwo\nthree\n")
+    git("read-tree", "-u", "--reset", before)
+    git("update-ref", "-m", "reset: moving to HEAD", "HEAD", before)
+    repo.close()
+    assert git("rev-parse", "HEAD").strip() == turn
     sound()
 
 

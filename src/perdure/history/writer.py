@@ -67,7 +67,8 @@ class Writer:
         self._chaser: threading.Thread | None = None
         self._last: tuple[Order, str] | None = None
         self._landed_at = 0.0
-        self._seen_tip = ""
+        self._found_right = ("", "")
+        """The landing and the tip for which `_taken_away` found that all is well."""
         self._store = store
         self._trees = trees
         self._watcher: threading.Thread | None = None
@@ -159,7 +160,9 @@ class Writer:
         order, commit = self._last
         ref = check_branch(branch)
         tip = self._refs.read(ref)
-        if tip is None or tip in {commit, self._seen_tip}:
+        # Not by the tip alone: the watch looks at one while its own landing is not noted yet, and
+        # a reset may bring the branch back to it later.
+        if tip is None or tip == commit or (commit, tip) == self._found_right:
             return {}
         root = parse_commit(tip, self._store.read(tip)[1]).tree
         there: dict[str, str | None] = {}
@@ -177,7 +180,7 @@ class Writer:
             is_race = bool(there) and self._refs.was_reset_away(ref, commit)
         if is_race:
             return there
-        self._seen_tip = tip
+        self._found_right = (commit, tip)
         return {}
 
     def _is_followed_at_once(self, tip: str, commit: str) -> bool:
