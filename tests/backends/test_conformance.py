@@ -454,6 +454,10 @@ async def test_a_key_goes_where_the_manifest_says_and_none_of_the_environment(
     _, error = await failure(dialect.make(dialect.spec(fake.address, key="env:MIRA_KEY"), None))
     assert type(error) is AuthenticationFailed
     assert "for-this-one" not in str(error)
+    # Half a key, where a long error is cut, is no secret kept either.
+    fake.chat = refuses(401, dialect.error("x", "y", "-" * 290 + "for-this-one"))
+    _, error = await failure(dialect.make(dialect.spec(fake.address, key="env:MIRA_KEY"), None))
+    assert "for-" not in str(error)
     monkeypatch.delenv("MIRA_KEY")
     with pytest.raises(AuthenticationFailed, match="MIRA_KEY"):
         await dialect.make(dialect.spec(fake.address, key="env:MIRA_KEY"), None).open()

@@ -121,6 +121,19 @@ async def test_no_character_is_cut_between_two_pieces(make: Callable[..., Backen
     assert "\ufffd" not in said
 
 
+async def test_what_utf8_cannot_carry_is_answered_all_the_same(
+    make: Callable[..., Backend], driver: str
+) -> None:
+    system = PromptMessage("system", "You are Mira, a friend of \udcff\udce9.")
+    messages = (system, PromptMessage("user", "Caf\udce9, \ud83d and \0 and \x1b[31m, hello!"))
+    backend = make()
+    said = await reply(backend, Request(messages, 8))
+    assert text_of(said)
+    tokenizer = await backend.tokenizer()
+    assert tokenizer.count("Caf\udce9") > 0
+    assert tokenizer.count_prompt(messages) > 10
+
+
 async def test_a_stop_ends_the_reply_and_is_no_part_of_it(make: Callable[..., Backend]) -> None:
     question = asking("Count: one, two, three, four, five.")
     whole = text_of(await reply(make(), question))

@@ -57,6 +57,20 @@ async def test_the_next_backend_speaks_and_screen_and_commit_say_so(companion: P
     assert_sound(companion)
 
 
+async def test_a_key_that_a_server_repeats_is_neither_shown_nor_committed(companion: Path) -> None:
+    key = "sk-proj-" + "a1" * 20
+    refused = Scripted(name="far", failure=AuthenticationFailed(f"far says: bad key {key}"))
+    events = await one_turn(companion, refused, Scripted(name="spare"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert told == ["far did not answer: far says: bad key [key removed]."]
+    assert trailers(companion)["Instead-Of"] == "far: far says: bad key [key removed]"
+    events = await one_turn(companion, refused)
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert key not in failed.what
+    assert_sound(companion)
+
+
 async def test_one_that_is_back_is_used_again(companion: Path) -> None:
     first, spare = dead(), Scripted(name="spare")
     session = await Session.open(companion, backends=[first, spare])

@@ -103,9 +103,10 @@ def folded(
     front = 0
     while front < len(messages) and messages[front].role == "system":
         front += 1
-    system = "\n\n".join(each.content for each in messages[:front] if each.content.strip())
+    sent = chat_messages(messages)
+    system = "\n\n".join(each["content"] for each in sent[:front] if each["content"].strip())
     turns: list[dict[str, str]] = []
-    for message in chat_messages(messages[front:]):
+    for message in sent[front:]:
         role, content = message["role"], message["content"]
         if not content.strip():
             continue

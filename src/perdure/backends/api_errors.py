@@ -20,7 +20,7 @@ from perdure.backends.errors import (
     ModelMissing,
     QuotaExceeded,
 )
-from perdure.backends.http_errors import TOO_LONG, status_error
+from perdure.backends.http_errors import TOO_LONG, error_line, status_error
 
 _TOO_LONG_HERE = re.compile(
     rf"context_length_exceeded|context_window_exceeded|request_too_large|prompt is too long"
@@ -50,8 +50,8 @@ class Complaint:
     """A status named inside the body, which counts where HTTP's own was 200."""
 
 
-def read_complaint(body: object) -> Complaint:
-    """The words in an error's body; a body of another form has none. Never raises."""
+def read_complaint(body: object, secret: str = "") -> Complaint:
+    """The words in an error's body, without ``secret``; another body has none. Never raises."""
     if isinstance(body, bytes):
         try:
             body = json.loads(body)
@@ -62,21 +62,17 @@ def read_complaint(body: object) -> Complaint:
     while isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
     if isinstance(body, str):
-        return Complaint(_line(body))
+        return Complaint(error_line(body, secret))
     if not isinstance(body, dict):
         return Complaint()
     said = next((body[key] for key in ("message", "error", "detail") if body.get(key)), "")
     named = [body[key] for key in ("type", "code") if isinstance(body.get(key), (str, int))]
     numbers = [int(each) for each in named if str(each).isdecimal()]
     return Complaint(
-        _line(said if isinstance(said, str) else json.dumps(said)),
+        error_line(said if isinstance(said, str) else json.dumps(said), secret),
         " ".join(str(each).lower() for each in named),
         next((number for number in numbers if 400 <= number < 600), None),
     )
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:300]
 
 
 @dataclass(frozen=True, slots=True)

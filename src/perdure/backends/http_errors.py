@@ -34,6 +34,7 @@ STREAM_LIMIT = 256 << 20
 """Bytes of a whole stream; one of a million tokens, each in an event of its own, has as many."""
 ERROR_LIMIT = 16 << 10
 """Bytes of an error's body that are read."""
+_LINE_LIMIT = 300
 _LONGEST_PAUSE = 24 * 3600.0
 
 # Not "context deadline exceeded", which is Go's word for a timeout.
@@ -106,6 +107,15 @@ async def error_body(response: _Response) -> bytes:
                 break
     await response.aclose()
     return bytes(body)
+
+
+def error_line(text: str, secret: str = "") -> str:
+    """A server's words on one line of bounded length, without the key that some servers repeat.
+
+    The key goes first: half of one, at the line's end, would not be known for what it is.
+    """
+    plain = text.replace(secret, "…") if secret else text
+    return " ".join(plain.split())[:_LINE_LIMIT]
 
 
 def packed(headers: Mapping[str, str]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import ProtocolError, Unreachable
-from perdure.backends.protocol import PromptMessage
+from perdure.backends.protocol import PromptMessage, sendable
 
 REMEMBERED = 4096
 """Texts whose counts are kept, by hash; about 0.5 MB at most."""
@@ -26,7 +26,9 @@ def chat_messages(messages: tuple[PromptMessage, ...]) -> list[dict[str, str]]:
     return [
         {
             "role": message.role,
-            "content": f"{message.name}: {message.content}" if message.name else message.content,
+            "content": sendable(
+                f"{message.name}: {message.content}" if message.name else message.content
+            ),
         }
         for message in messages
     ]
@@ -119,7 +121,7 @@ class LlamaTokenizer:
         return self._ask(prompt, special=True)
 
     def _ask(self, text: str, *, special: bool) -> int:
-        body = {"content": text, "add_special": special, "parse_special": True}
+        body = {"content": sendable(text), "add_special": special, "parse_special": True}
         tokens = self._calls.call("POST", "/tokenize", body).get("tokens")
         if not isinstance(tokens, list):
             raise ProtocolError("llama.cpp gave no tokens for a text")

@@ -205,7 +205,10 @@ def prompt_was_cut(
         return False
     # What is left after dropping messages would not have fitted with the last one dropped; a token
     # has at least one byte.
-    largest = max((len(each.content.encode()) for each in messages), default=0) + _TEMPLATE_SHARE
+    largest = (
+        max((len(each.content.encode("utf-8", "replace")) for each in messages), default=0)
+        + _TEMPLATE_SHARE
+    )
     return prompt + largest > window and prompt * 2 < tokenizer.count_prompt(messages)
 
 

@@ -130,8 +130,7 @@ class OllamaServer:
             async with patience.next(spoke=heard):
                 return await anext(parts, None)
         except ollama.ResponseError as error:
-            text = " ".join(str(error.error).split())[:300]
-            raise self.wire.error(httpx.codes.OK, text) from error
+            raise self.wire.error(httpx.codes.OK, str(error.error)) from error
         except (*_BROKEN, *_NONSENSE) as error:
             raise self._failure(error, heard=heard) from error
 

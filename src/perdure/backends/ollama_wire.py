@@ -26,7 +26,14 @@ from perdure.backends.errors import (
     ProtocolError,
     StreamCut,
 )
-from perdure.backends.http_errors import TOO_LONG, error_body, lost_connection, packed, status_error
+from perdure.backends.http_errors import (
+    TOO_LONG,
+    error_body,
+    error_line,
+    lost_connection,
+    packed,
+    status_error,
+)
 from perdure.backends.routes import Route
 from perdure.backends.waiting import Timeouts
 
@@ -94,9 +101,7 @@ class Wire:
         self, status: int, text: str, headers: Mapping[str, str] | None = None
     ) -> BackendError:
         """The error that a status and the server's own words mean; 200 for one in mid-stream."""
-        if self._key:
-            # A proxy in front may repeat the key that it refuses.
-            text = text.replace(self._key, "…")
+        text = error_line(text, self._key)
         return self._by_words(status, text) or self._by_status(status, text, headers or {})
 
     def _by_words(self, status: int, text: str) -> BackendError | None:
@@ -182,7 +187,7 @@ def _is_json(text: bytes) -> bool:
 
 
 def error_text(body: bytes) -> str:
-    """The server's words on one line; empty where the body is not Ollama's ``{"error": …}``."""
+    """The server's words; empty where the body is not Ollama's ``{"error": …}``."""
     try:
         answer = json.loads(body)
     except ValueError:
@@ -190,4 +195,4 @@ def error_text(body: bytes) -> str:
     found = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(found, dict):
         found = found.get("message")
-    return " ".join(found.split())[:300] if isinstance(found, str) else ""
+    return found if isinstance(found, str) else ""

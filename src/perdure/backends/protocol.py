@@ -6,12 +6,14 @@ companions or of git. All failures are raised from the tree in `perdure.backends
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["end", "length", "cancelled", "refused", "unknown"]
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class PromptMessage:
     role: Role
     content: str
     name: str = ""
+
+
+def sendable(text: str) -> str:
+    """A text as UTF-8 can carry it: a lone surrogate goes out as U+FFFD.
+
+    Bytes that are no UTF-8, in a message or a damaged chunk, are read as lone surrogates; sent as
+    they are, no server could read the request.
+    """
+    return _LONE_SURROGATES.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, slots=True)

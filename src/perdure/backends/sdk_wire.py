@@ -107,13 +107,8 @@ class SdkWire:
         self, status: int, body: object, headers: Mapping[str, str] | None = None
     ) -> BackendError:
         """The error that a status and a body mean; 200 for one in mid-stream."""
-        found = api_error(
-            Asked(self._name, self._model, self.window), status, read_complaint(body), headers
-        )
-        if self._secret:
-            # Some servers repeat the key that they refuse.
-            found.what = found.what.replace(self._secret, "…")
-        return found
+        asked = Asked(self._name, self._model, self.window)
+        return api_error(asked, status, read_complaint(body, self._secret), headers)
 
     async def answer(self, asking: Awaitable[T]) -> T:
         """What a question about models is answered. Raises BackendError, NotOffered."""

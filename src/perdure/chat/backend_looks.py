@@ -19,7 +19,7 @@ from perdure.backends.errors import (
     NotConfirmed,
     TimedOut,
 )
-from perdure.backends.keys import resolve
+from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.places import load_driver
 from perdure.backends.protocol import (
     Backend,
@@ -32,6 +32,7 @@ from perdure.backends.protocol import (
 )
 from perdure.chat.corrections import Corrections
 from perdure.companion.locks import Seen
+from perdure.companion.secrets import mask_secrets
 
 LOOK_SECONDS = 6.0
 """Longest look at one backend; a talk waits much longer."""
@@ -178,7 +179,14 @@ def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> Looked:
             state = "missing"
         case BadParameter() | DriverMissing():
             state = "broken"
-    return Looked(state, hosted, key=key, detail=problem.what, next_step=problem.next_step)
+    detail = _without_keys(problem.what)
+    return Looked(state, hosted, key=key, detail=detail, next_step=problem.next_step)
+
+
+def _without_keys(told: str) -> str:
+    """A server may repeat the key that it refuses."""
+    masked, _ = mask_secrets(told, loaded_secrets())
+    return masked
 
 
 def _drift(found: Fingerprint, seen: Seen | None) -> str:
@@ -229,6 +237,9 @@ async def check(backend: Backend, corrections: Corrections | None = None) -> Che
                     finished = event
         whole = time.monotonic() - began
         fingerprint = (await backend.fingerprint()).short
+    except BackendError as problem:
+        problem.what = _without_keys(problem.what)
+        raise
     finally:
         await backend.close()
     return Checked(

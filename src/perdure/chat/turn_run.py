@@ -36,7 +36,7 @@ from perdure.chat.events import (
 from perdure.chat.placing import Place
 from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
 from perdure.chat.trailers import TurnFacts, with_choice
-from perdure.companion.secrets import SecretMasker
+from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
 from perdure.history.errors import HistoryError
 from perdure.history.journal import Journal
@@ -117,14 +117,16 @@ async def ask(asking: Asking, emit: Emit) -> Spoken:
 
 def _failed(problem: Problem, spoken: Spoken) -> Failed:
     """What to tell: a reply that broke off is answered, so there is nothing to resume."""
+    # A server may repeat the key that it refuses, and this is shown and committed.
+    what, _ = mask_secrets(problem.what, loaded_secrets())
     if spoken.text:
         return Failed(
-            problem.what,
+            what,
             "What came of the reply is kept, marked interrupted.",
             "To hear the rest, ask for it in your next message.",
         )
     return Failed(
-        problem.what,
+        what,
         problem.kept or "Your message is kept.",
         problem.next_step or "Answer it later with: perdure say --resume",
     )

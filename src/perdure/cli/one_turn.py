@@ -67,13 +67,17 @@ async def _run(
 
 async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | None, Failed | None]:
     clean = Sanitiser()
-    saved, failed, spoke = None, None, False
+    saved, failed, spoke, open_line = None, None, False, False
     async for event in events:
         if isinstance(event, ReplyPiece):
-            spoke = True
+            spoke = open_line = True
             if not quiet:
                 click.echo(clean.feed(event.text), nl=False)
         elif isinstance(event, Notice):
+            if open_line and not quiet:
+                # On a terminal both streams are one: the notice begins a line of its own.
+                click.echo(clean.end())
+            open_line = False
             say(event.text, err=True)
         elif isinstance(event, Saved):
             saved = event
@@ -82,7 +86,7 @@ async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | N
                 click.echo(clean.feed(event.turn.replies[0].text) + clean.end())
         elif isinstance(event, Failed):
             failed = event
-    if spoke and not quiet:
+    if open_line and not quiet:
         click.echo(clean.end())
     if failed is not None and not quiet:
         say(f"perdure: {failure_line(failed)}", err=True)
