@@ -15,8 +15,14 @@ class ApiServer:
     """Answers whole replies, refuses keys (``status``), or never answers (``stalls``)."""
 
     def __init__(
-        self, *, status: int = 200, stalls: bool = False, models: tuple[str, ...] = ("tiny", "big")
+        self,
+        *,
+        status: int = 200,
+        stalls: bool = False,
+        models: tuple[str, ...] = ("tiny", "big"),
+        reply: str = REPLY,
     ) -> None:
+        self.reply = reply
         self.asked: list[tuple[str, str]] = []
         """Method and path of each request, and its Authorization."""
         self._done = threading.Event()
@@ -63,7 +69,11 @@ class ApiServer:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 self._note()
                 pieces = [
-                    {"choices": [{"index": 0, "delta": {"content": REPLY}, "finish_reason": None}]},
+                    {
+                        "choices": [
+                            {"index": 0, "delta": {"content": outer.reply}, "finish_reason": None}
+                        ]
+                    },
                     {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
                     {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 4}},
                 ]
