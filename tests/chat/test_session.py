@@ -238,6 +238,47 @@ async def test_a_broken_edit_is_held_named_and_not_used(companion: Path) -> None
     assert git(companion, "status", "--porcelain") == " M companion.yaml\n"
 
 
+def chunk_at_tip(path: Path) -> Path:
+    """The file of the chunk that the last commit touched."""
+    return path / git(path, "show", "--name-only", "--format=", "HEAD").strip()
+
+
+async def test_a_chunk_that_a_hand_edits_is_not_appended_to(companion: Path) -> None:
+    session = await Session.open(companion, backends=[Scripted()])
+    await events_of(session.send("One."))
+    chunk = chunk_at_tip(companion)
+    chunk.write_text(chunk.read_text().replace("> One.", "> One, mended."))
+    events = await events_of(session.send("Two."))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert sum("was edited by hand" in text for text in told) == 1
+    second = chunk_at_tip(companion)
+    assert second != chunk
+    assert "continues:" in second.read_text()
+    assert not [e for e in await events_of(session.send("Three.")) if isinstance(e, Notice)]
+    await session.close()
+    git(companion, "commit", "-qam", "edit: a word")
+    said = [turn.message.text for turn in life(companion) if turn.message]
+    assert said == ["One, mended.", "Two.", "Three."]
+    assert_sound(companion)
+
+
+async def test_a_chunk_edited_while_the_reply_is_written_loses_no_turn(companion: Path) -> None:
+    backend = Scripted()
+    session = await Session.open(companion, backends=[backend])
+    await events_of(session.send("One."))
+    chunk = chunk_at_tip(companion)
+    async for event in session.send("Two."):
+        if isinstance(event, ReplyStarted):
+            chunk.write_text(chunk.read_text() + "> and a word more\n")
+            git(companion, "add", "conversations")
+            chunk.write_text(chunk.read_text().replace("One.", "Eins."))
+    await session.close()
+    git(companion, "commit", "-qam", "edit: a word")
+    said = [turn.message.text for turn in life(companion) if turn.message]
+    assert said == ["Eins.", "Two."]
+    assert_sound(companion)
+
+
 async def test_a_copied_companion_continues_in_a_conversation_of_its_own(
     companion: Path, tmp_path: Path
 ) -> None:

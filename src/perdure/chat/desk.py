@@ -134,6 +134,7 @@ class Desk(Standing):
         settings = self.companion.settings
         greeting = self.opening()
         place = self.next_place(text, at)
+        notices += self._say_edited(place)
         if place.begins:
             self._refresh_front_page(place)
         if not place.begins or place.head.continues is not None:
@@ -171,6 +172,7 @@ class Desk(Standing):
         answers = place is not None
         if place is None:
             place = self.continuing(conversation, last, now())
+            notices += self._say_edited(place)
         else:
             place = Place(
                 place.head, place.path, place.oid, place.content, last.number, begins=False
@@ -277,6 +279,19 @@ class Desk(Standing):
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
             + self._say_unreadable_asides()
         )
+
+    def _say_edited(self, place: Place) -> list[Notice]:
+        """That a talk goes on elsewhere because its file is in somebody's editor."""
+        path = self.edited_chunk(place)
+        if not path:
+            return []
+        return [
+            Notice(
+                f"{path} was edited by hand, so nothing is added to it: the talk goes on in a new "
+                "conversation. Commit that edit with git, or take it back, when you like.",
+                "warning",
+            )
+        ]
 
     def _say_unreadable_asides(self) -> list[Notice]:
         """Files that were to set something aside, and cannot be read; each is said once."""

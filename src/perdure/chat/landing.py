@@ -91,6 +91,9 @@ class Lander:
     ) -> Landed:
         place = landing.place
         written = self._written(landing)
+        if written.expect is not None and self._repo.is_edited(landing.branch, written.path):
+            # Edited while the reply was written.
+            raise TipMoved(written.path)
         hand = self.take(str(place.conversation))
 
         def message(parent: str | None) -> str:

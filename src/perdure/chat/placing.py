@@ -1,8 +1,8 @@
 """Where the next turn goes: on in the same conversation, or into a new one.
 
 One hand appends to a conversation (docs/durability.md, leases). Whoever does not hold it, or finds
-its last chunk changed or damaged, begins a conversation that ``continues:`` the old one, so that no
-turn id is ever used twice and no chunk is rewritten blindly.
+its last chunk changed, damaged or edited in the folder, begins a conversation that ``continues:``
+the old one, so that no turn id is ever used twice and no chunk is rewritten blindly.
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ def go_on(
     ref = transcript.chunks[index]
     chunks = transcript.parsed(index)
     if len(chunks) != 1 or chunks[0].troubles or not hand.fits(branch, ref.path, ref.oid):
+        return None
+    if repo.is_edited(branch, ref.path):
         return None
     last = last_turn(transcript, conversation)
     number = last.number + 1 if last is not None else 1

@@ -162,6 +162,16 @@ class Standing:
             continues=TurnId(conversation.id, last.number) if last is not None else None,
         )
 
+    def edited_chunk(self, place: Place) -> str:
+        """The chunk that somebody is editing, so that ``place`` is behind it; else empty."""
+        if not place.begins or place.head.continues is None:
+            return ""
+        before = self.transcript.find(place.head.continues.conversation)
+        if before is None:
+            return ""
+        last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
+        return last.path if self.repo.is_edited(self.branch, last.path) else ""
+
     # The thread so far
 
     def asides(self) -> Asides:

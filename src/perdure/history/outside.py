@@ -12,6 +12,7 @@ from perdure.history import gitindex
 from perdure.history.errors import BadPath
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.layout import Layout, WorkState
+from perdure.history.objects import ObjectStore
 from perdure.history.trees import Change, Entry, Trees, check_path
 from perdure.history.worktree import NotRegular, WorkFile, WorkTree
 
@@ -167,6 +168,25 @@ class Outside:
             folders = ["/".join(parts[: i + 1]) + "/" for i in range(len(parts) - 1)]
             if not any(stack.is_ignored(name) for name in [*folders, path]):
                 yield path
+
+    def is_edited(self, path: str, oid: str, store: ObjectStore) -> bool:
+        """Whether a hand has changed the work file of a chunk that has a blob at the tip.
+
+        Not edited is an older or newer version of ours, which a full disk or a `git checkout`
+        beside us may leave there for a moment: a chunk grows at its end only. Nor one that is gone.
+        """
+        try:
+            seen = self._work.read(path)
+        except NotRegular:
+            return True
+        except OSError:
+            return False
+        if seen is None or seen.oid == oid:
+            return False
+        if store.find(seen.oid) is None:
+            return True
+        _, there = store.read(oid)
+        return not (there.startswith(seen.data) or seen.data.startswith(there))
 
     def against_work(
         self, root: str | None, paths: Sequence[str]

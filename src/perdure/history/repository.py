@@ -213,6 +213,14 @@ class Repository(Reader):
         found = self._outside()
         return found.find(self._tree(None), [p.strip("/") for p in prefixes], self.state_of_work())
 
+    def is_edited(self, branch: str, path: str) -> bool:
+        """Whether a hand has changed a chunk's work file, where ``branch`` is checked out.
+
+        A turn must not land on it: who commits the edit with git would take the turn out again.
+        """
+        oid = self.oid(path) if self._refs.head().branch == branch else None
+        return oid is not None and self._outside().is_edited(path, oid, self._store)
+
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
         from perdure.history.identity import human
