@@ -1,6 +1,8 @@
 """The talk as plain lines: no cursor movement, one speaker a line, slash commands.
 
-Replies are printed by whole lines, so that a screen reader speaks sentences, not pieces.
+Replies are printed by whole lines, so that a screen reader speaks sentences, not pieces. For the
+same reason nothing is printed while a line is typed: what was written down meanwhile is told after
+it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
 from perdure.cli.one_turn import failure_line, stopping_on_interrupt
 from perdure.cli.output import say
+from perdure.cli.typed_lines import TypedLines
 from perdure.problem import Problem
 from perdure.terminal.sanitise import Sanitiser
 
@@ -38,21 +41,25 @@ def talk(path: Path) -> int:
     with asyncio.Runner() as runner:
         session = runner.run(Session.open(path))
         try:
-            return _Talk(session, runner).run()
+            return Talk(session, runner, TypedLines(sys.stdin.fileno())).run()
         finally:
             runner.run(session.close())
 
 
-class _Talk:
-    def __init__(self, session: Session, runner: asyncio.Runner) -> None:
+class Talk:
+    def __init__(self, session: Session, runner: asyncio.Runner, lines: TypedLines) -> None:
         self._session = session
         self._runner = runner
+        self._lines = lines
         self._asked = sys.stdin.isatty()
         self._left_unanswered = False
+        self._written: list[Notice] = []
 
     def run(self) -> int:
         self._introduce()
+        self._runner.run(self._remember())
         while (line := self._read()) is not None:
+            self._tell_written()
             text = line.strip()
             if not text:
                 continue
@@ -60,7 +67,8 @@ class _Talk:
                 if not self._command(text):
                     break
                 continue
-            self._turn(self._session.send(line.rstrip("\n")))
+            self._turn(self._session.send(line))
+        self._tell_written()
         return 1 if self._left_unanswered else 0
 
     def _introduce(self) -> None:
@@ -78,21 +86,31 @@ class _Talk:
         if greeting is not None:
             self._speak(greeting.speaker, greeting.text)
 
+    async def _remember(self) -> None:
+        self._session.remember(self._written.append)
+
+    async def _end_conversation(self) -> None:
+        self._session.new_conversation()
+
+    def _tell_written(self) -> None:
+        """What summaries and proposals came while nothing was said."""
+        for notice in self._written:
+            say(f"note: {notice.text}")
+        self._written.clear()
+
     def _read(self) -> str | None:
         """The next line, or None at the end of stdin and on Ctrl-C at the prompt."""
         if self._asked:
             click.echo(f"{self._session.info.user}: ", nl=False)
         try:
-            line = sys.stdin.readline()
+            line = self._runner.run(self._lines.next())
         except KeyboardInterrupt:
-            line = ""
+            line = None
         except UnicodeDecodeError:
             say("note: that line was not UTF-8 text and was not sent.")
             return ""
-        if not line:
-            if self._asked:
-                say()
-            return None
+        if line is None and self._asked:
+            say()
         return line
 
     def _command(self, text: str) -> bool:
@@ -103,7 +121,7 @@ class _Talk:
             case "/quit" | "/exit":
                 return False
             case "/new":
-                self._session.new_conversation()
+                self._runner.run(self._end_conversation())
                 say("note: the next message opens a new conversation.")
                 greeting = self._session.opening()
                 if greeting is not None:
@@ -200,4 +218,4 @@ class _Talk:
     def _speak(name: str, text: str) -> None:
         said = False
         for line in text.split("\n"):
-            said = _Talk._line(name, line, said=said)
+            said = Talk._line(name, line, said=said)
