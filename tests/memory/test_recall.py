@@ -170,6 +170,39 @@ def test_a_time_brings_up_what_was_said_then(tmp_path: Path) -> None:
             assert said(find(repo, text, now=now), repo)[0] == talks[first][0][0], text
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("last summer", ["We went sailing.", "今年の夏は暑い。"]),
+        ("what were we knitting last summer?", ["We went sailing.", "今年の夏は暑い。"]),
+        ("去年夏天", ["Porto was lovely.", "The summer was too short."]),
+        ("去年夏天我们做了什么", ["Porto was lovely.", "The summer was too short."]),
+        ("去年の夏", ["Porto was lovely.", "The summer was too short."]),
+        ("in March", ["The wedding is in March.", "We planted leeks."]),
+        ("summer", ["The summer was too short."]),
+    ],
+)
+def test_a_time_alone_asks_for_what_was_said_then(
+    tmp_path: Path, text: str, found: list[str]
+) -> None:
+    """The name of a season or month in another turn must not hide those that were said in it."""
+    said_at = {
+        "Porto was lovely.": datetime(2025, 7, 3, 20, tzinfo=UTC),
+        "The summer was too short.": datetime(2025, 8, 30, 20, tzinfo=UTC),
+        "The wedding is in March.": datetime(2026, 1, 9, 20, tzinfo=UTC),
+        "We planted leeks.": datetime(2026, 3, 9, 20, tzinfo=UTC),
+        "We went sailing.": datetime(2026, 6, 20, 20, tzinfo=UTC),
+        "今年の夏は暑い。": datetime(2026, 8, 1, 20, tzinfo=UTC),
+    }
+    sessions = tuple(
+        Session(str(number), at, ((words, "Oh."),))
+        for number, (words, at) in enumerate(said_at.items())
+    )
+    with make_companion(tmp_path / "mira", Dialogue("Ana", "Mira", sessions, ())) as repo:
+        now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        assert sorted(said(find(repo, text, now=now), repo)) == sorted(found), text
+
+
 # Languages
 
 

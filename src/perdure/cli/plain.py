@@ -47,6 +47,8 @@ def talk(path: Path) -> int:
 
 
 class Talk:
+    """One talk, from the greeting to the end of the lines."""
+
     def __init__(self, session: Session, runner: asyncio.Runner, lines: TypedLines) -> None:
         self._session = session
         self._runner = runner

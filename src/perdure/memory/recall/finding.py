@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from perdure.memory.recall.arrangement import Arrangement
 from perdure.memory.recall.irregular import forms
 from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
 from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import times_in
+from perdure.memory.recall.when import Stretch, times_in
 from perdure.memory.recall.words import all_words, content_words, is_cjk, words_of
 
 if TYPE_CHECKING:
@@ -83,17 +83,21 @@ class Finder:
     def _scores(self, also: Sequence[int]) -> dict[int, float]:
         messages, query = self._messages, self._query
         now = query.now.replace(tzinfo=None) if query.now else None
-        times, text = times_in(query.text, now)
-        words = self._with_before(content_words(text))
-        if not words and not times:
-            words = all_words(text)
+        spoken = times_in(query.text, now)
+        words = self._with_before(content_words(spoken.words))
+        if not words and not spoken.times:
+            words = all_words(spoken.words)
         terms = self._terms(words)
+        runs = [run for time in spoken.times for run in places_in(messages, time)]
+        named = content_words(spoken.named)
+        is_time_alone = bool(runs) and all(term.word in named for term in terms)
+        if is_time_alone and all(isinstance(time, Stretch) for time in spoken.times):
+            terms = [term for term in (_within(runs, term) for term in terms) if term.places]
         scores = Scores(messages, also)
         scores.add_terms(terms)
         self._asked = terms
-        for time in times:
-            for run in places_in(messages, time):
-                scores.add_mark(run, weight=1.0, everywhere=not terms)
+        for run in runs:
+            scores.add_mark(run, weight=1.0, everywhere=is_time_alone)
         self._add_speakers(scores, words_of(query.text))
         return scores.by_place
 
@@ -211,6 +215,15 @@ class Finder:
         turn = self._messages.turn_places(place)
         words = [term.word for term in self._asked if any(each in term.places for each in turn)]
         return tuple(sorted(words))
+
+
+def _within(runs: Sequence[range], term: Term) -> Term:
+    """The name of a time as a word of what was said in that time, and of nothing else.
+
+    "Last summer", and no more, asks for what was said then, and not for another year's summer.
+    """
+    inside = [place for place in term.places if any(place in run for run in runs)]
+    return replace(term, places={place: term.places[place] for place in inside})
 
 
 def _rarest(terms: list[Term]) -> list[Term]:

@@ -92,15 +92,32 @@ class Season:
 Time = Stretch | Season
 
 
-def times_in(text: str, now: datetime | None) -> tuple[list[Time], str]:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a message says, by its times and its words.
+
+    Attributes:
+        times: the times that it speaks of.
+        named: names of months and seasons among them, which are words as well.
+        rest: all else that it says.
+    """
+
+    times: tuple[Time, ...]
+    named: str
+    rest: str
+
+    @property
+    def words(self) -> str:
+        """All of it but what only places it in time."""
+        return f"{self.rest} {self.named}".rstrip()
+
+
+def times_in(text: str, now: datetime | None) -> Spoken:
     """Times that a message speaks of, and what else it says.
 
     Args:
         text: the message.
         now: the present moment as the speaker's clock has it; without it nothing relative is read.
-
-    Returns:
-        The times, and the text without them; names of months and seasons stay in it.
     """
     rest = unicodedata.normalize("NFKC", text).casefold()
     today = now.date() if now is not None else None
@@ -118,7 +135,7 @@ def times_in(text: str, now: datetime | None) -> tuple[list[Time], str]:
             named += [word for word in (*_MONTHS, *_SEASONS) if word in match[0]]
             # What is read is not read again: "8 May 2023" is not also "May 2023".
             rest = rest[: match.start()] + " " * len(match[0]) + rest[match.end() :]
-    return found, " ".join([rest, *named]) if found else text
+    return Spoken(tuple(found), " ".join(named), rest if found else text)
 
 
 def _months(year: int, month: int, count: int) -> Stretch:
@@ -289,7 +306,7 @@ _EAST_MONTHS = [
 ]
 _EAST_MONTH = r"(?P<month>\d\d?月|十[一二]月|[一二三四五六七八九十]月)"
 _EAST_DAY = r"(?P<day>\d\d?|[一二三十]?十?[一二三四五六七八九十])"
-_EAST_SEASON = "(?P<season>[春夏秋冬])(?=[天季休のにはも]|$)"
+_EAST_SEASON = "(?P<season>[春夏秋冬])(?:[天季]|(?=[休のにはも]|$))"
 _EAST_N = r"(?P<n>\d{1,3}|[一二两三四五六七八九十几数])"
 _EAST_YEARS = ("去", "昨", "前", "一昨", "今")
 _EAST_YEAR = rf"(?P<back>{'|'.join(_EAST_YEARS)})"
