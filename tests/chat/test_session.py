@@ -279,6 +279,47 @@ async def test_a_chunk_edited_while_the_reply_is_written_loses_no_turn(companion
     assert_sound(companion)
 
 
+@pytest.mark.parametrize(
+    ("path", "line", "why"),
+    [
+        ("persona/30-you.md", "The key is sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWx.", "a key"),
+        ("memory/facts/post.md", "- Ana reads ftp://ana:hunter2@example.org.", "a password"),
+        ("lore/mill.md", "<<<<<<< main", "a mark of a merge conflict"),
+    ],
+)
+async def test_an_edit_that_brings_what_git_must_not_keep_is_held(
+    companion: Path, path: str, line: str, why: str
+) -> None:
+    file = companion / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("The first line.\n")
+    git(companion, "add", "-A")
+    git(companion, "commit", "-qm", "by hand")
+    file.write_text(f"The first line.\n\n{line}\n")
+    backend = Scripted()
+    session = await Session.open(companion, backends=[backend])
+    try:
+        events = await events_of(session.send("Hello."))
+    finally:
+        await session.close()
+    assert isinstance(events[-1], Saved)
+    held = [e.text for e in events if isinstance(e, Notice) and e.text.startswith("Not committed")]
+    assert [text for text in held if f"{path}:3: " in text and why in text] == held != []
+    assert git(companion, "status", "--porcelain") == f" M {path}\n"
+    assert line not in git(companion, "log", "-p", "--all", "--format=")
+    assert line not in str(backend.asked)
+
+
+async def test_what_git_keeps_already_does_not_hold_back_an_edit(companion: Path) -> None:
+    """Whoever has committed it with git has decided."""
+    file = companion / "persona/30-you.md"
+    file.write_text("AKIAABCDEFGHIJKLMNOP\n<<<<<<< main\n")
+    git(companion, "commit", "-qam", "by hand")
+    file.write_text("AKIAABCDEFGHIJKLMNOP\n<<<<<<< main\nNothing more.\n")
+    await talk(companion, "Hello.")
+    assert git(companion, "status", "--porcelain") == ""
+
+
 async def test_a_copied_companion_continues_in_a_conversation_of_its_own(
     companion: Path, tmp_path: Path
 ) -> None:

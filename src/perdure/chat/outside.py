@@ -12,6 +12,7 @@ from perdure.chat.confirming import confirm, made_here
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
+from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.settings import parse_settings
 from perdure.history.errors import HistoryError, TipMoved
 from perdure.history.repository import Author, Change, Repository
@@ -69,7 +70,7 @@ def _commit_found(
     held = [f"{path}: {reason}" for path, reason in edits.held]
     ready = []
     for change in edits.ready:
-        trouble = _trouble(change)
+        trouble = _trouble(change) or _unfit(change, repo.read(change.path, seen))
         if trouble:
             held.append(trouble)
         else:
@@ -110,6 +111,26 @@ def _trouble(change: Change) -> str:
     except UnicodeDecodeError as problem:
         line = change.content.count(b"\n", 0, problem.start) + 1
         return f"{change.path}, line {line}: not UTF-8 text."
+    return ""
+
+
+def _unfit(change: Change, before: bytes | None) -> str:
+    """Why git must not keep what an edit brings: marks of a merge, a key. Empty where it may.
+
+    What the last commit has already is nothing new, and no reason to hold back what comes with it.
+    """
+    if change.content is None or not change.path.endswith((".md", ".yaml")):
+        return ""
+    text, old = change.content.decode(), (before or b"").decode("utf-8", "replace")
+    mark = CONFLICT.search(text)
+    if mark and not CONFLICT.search(old):
+        line = text.count("\n", 0, mark.start()) + 1
+        return f"{change.path}:{line}: a mark of a merge conflict"
+    if hide(text)[1] > hide(old)[1]:
+        known = set(old.split("\n"))
+        lines = enumerate(text.split("\n"), 1)
+        number = next((n for n, line in lines if line not in known and hide(line)[1]), 1)
+        return f"{change.path}:{number}: it looks like a key or a password, which git would keep"
     return ""
 
 

@@ -15,12 +15,11 @@ from perdure.chat.showing import TextChange
 from perdure.companion.errors import BadFile
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import FOLDER, read_persona
-from perdure.companion.persona_check import hide, kind_of
+from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
 from perdure.history.repository import Author, Change, Repository
 
 _BOUNDARIES = "persona/90-boundaries.md"
-_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
 _NUMBERED = re.compile(r"^[0-9]+[-_. ]*")
 
 
@@ -201,7 +200,7 @@ def _check(path: str, data: bytes | None) -> None:
         line = f", line {problem.line}" if problem.line else ""
         raise _left(path, f"{problem.problem}{line}") from problem
     text = data.decode("utf-8", "replace")
-    if _CONFLICT.search(text):
+    if CONFLICT.search(text):
         raise _left(path, "it holds conflict marks of a merge")
     if hide(text)[1]:
         raise _left(path, "it holds something that looks like a key or a password")

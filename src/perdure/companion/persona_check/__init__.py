@@ -17,7 +17,15 @@ from perdure.companion.persona_check.files import (
     read_texts,
     secret_findings,
 )
-from perdure.companion.persona_check.findings import Finding, Kind, Persona, Severity, hidden, hide
+from perdure.companion.persona_check.findings import (
+    CONFLICT,
+    Finding,
+    Kind,
+    Persona,
+    Severity,
+    hidden,
+    hide,
+)
 from perdure.companion.persona_check.marks import mark_findings
 from perdure.companion.persona_check.names import name_findings
 from perdure.companion.persona_check.sizes import (
@@ -30,6 +38,7 @@ from perdure.companion.persona_check.sizes import (
 )
 
 __all__ = [
+    "CONFLICT",
     "Count",
     "FileSize",
     "Finding",

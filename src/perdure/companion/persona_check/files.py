@@ -20,6 +20,7 @@ from perdure.companion.persona import (
     split_front,
 )
 from perdure.companion.persona_check.findings import (
+    CONFLICT,
     Finding,
     Kind,
     Persona,
@@ -33,7 +34,6 @@ LONG_LINE = 2000
 _DUPLICATE = 60
 """Characters of a paragraph, CJK ones counted twice, from which a second one is worth a word."""
 
-_CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _ZERO_WIDTH = "\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 # England's, Scotland's and Wales's flags are made of tags behind a black flag.
@@ -131,7 +131,7 @@ def _text_findings(text: PersonaText) -> Iterator[Finding]:
         what = "the file says nothing and is left out"
         yield Finding("advice", "empty", path, 0, what, "write something, or delete it")
         return
-    if found := _CONFLICT.search(text.text):
+    if found := CONFLICT.search(text.text):
         number = first + text.text.count("\n", 0, found.start())
         yield Finding(
             "problem",

@@ -17,6 +17,9 @@ _PASSWORD = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _QUOTED = 40
 
+CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
+"""A mark that a merge leaves in a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
