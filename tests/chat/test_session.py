@@ -405,6 +405,30 @@ async def test_with_a_detached_head_the_talk_goes_on_a_new_branch(companion: Pat
         "turn: Where am I?",
     ]
     assert git(companion, "status", "--porcelain") == ""
+    assert f"perdure switch {branch}" in session.notices[-1].text
+
+
+async def test_with_a_detached_head_one_thing_said_after_another_is_one_talk(
+    companion: Path,
+) -> None:
+    """Each in a process of its own, as `perdure say` does; beside another commit it is another."""
+    await talk(companion, "On main.")
+    git(companion, "checkout", "-q", "--detach", "HEAD~1")
+    backend = Scripted()
+    saved = [await talk(companion, text, backend=backend) for text in ("One.", "Two.", "Three.")]
+    assert {each.branch for (each,) in saved} == {saved[0][0].branch}
+    last = [message.content for message in backend.asked[-1].messages]
+    assert [text for text in ("One.", "Two.", "Three.") if text in last] == [
+        "One.",
+        "Two.",
+        "Three.",
+    ]
+    git(companion, "checkout", "-q", "main")
+    git(companion, "checkout", "-q", "--detach")
+    (elsewhere,) = await talk(companion, "Four.")
+    assert elsewhere.branch != saved[0][0].branch
+    assert git(companion, "status", "--porcelain") == ""
+    assert_sound(companion)
 
 
 async def test_a_commit_made_beside_a_reply_is_named_as_base(companion: Path) -> None:

@@ -19,7 +19,7 @@ from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Notice, Saved
-from perdure.chat.fingerprints import note_fingerprint
+from perdure.chat.fingerprints import device, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.outside import commit_outside_edits
@@ -36,6 +36,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
+from perdure.history.branches import branches
 from perdure.history.errors import UnknownRevision
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Repository
@@ -63,7 +64,7 @@ class Desk(Standing):
         self._asides_said: set[str] = set()
         self._unreadable_said: set[str] = set()
         self._stands = companion.commit
-        self._is_detached = start is not None
+        self._is_detached = repo.head().branch is None
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, list[Notice]]:
@@ -352,17 +353,27 @@ class Desk(Standing):
 
 
 def _branch_to_talk_on(repo: Repository, notices: list[Notice]) -> tuple[str, str | None]:
-    """The branch that is checked out; else a new one, with the commit that it begins at."""
+    """The branch that is checked out; else one of its own, with the commit that it begins at.
+
+    Whoever says one thing after another beside the same commit, each in a process of its own, goes
+    on with the same talk: the branch is named by that commit.
+    """
     head = repo.head()
     if head.branch is not None:
         return head.branch, None
-    branch = repo.free_branch(f"chat-{now():%Y%m%d-%H%M%S}")
+    commit = repo.resolve("HEAD")
+    name = f"chat-{commit[:8]}-{device()}"
+    there = next((each for each in branches(repo) if each.name == name), None)
+    is_new = there is None or bool(there.elsewhere)
+    branch = repo.free_branch(name) if is_new else name
     notices.append(
         Notice(
-            f"No branch is checked out here, so the talk goes on a new one: {branch}.", "warning"
+            f"No branch is checked out here, so the talk goes on, on {branch}. "
+            f"To go there: perdure switch {branch}",
+            "warning",
         )
     )
-    return branch, repo.resolve("HEAD")
+    return branch, commit if is_new else None
 
 
 def _companion_author(companion: CompanionAt) -> Author:
