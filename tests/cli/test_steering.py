@@ -201,6 +201,18 @@ def test_branches_are_listed_begun_and_taken_away(companion: Path, run: Run) -> 
     assert_sound(companion)
 
 
+def test_a_switch_to_where_one_is_leaves_nothing_to_undo(companion: Path, run: Run) -> None:
+    talk(companion, "One.")
+    (companion / "lore").mkdir()
+    (companion / "lore/mill.md").write_text("The mill.\n")
+    assert "already" in run("switch", "main").stdout
+    assert json.loads(run("switch", "main", "--json").stdout)["operation"] is None
+    subjects = git(companion, "log", "-2", "--format=%s").splitlines()
+    assert subjects == ["lore: mill.md", "turn: One."]
+    assert "takes back" in (said := run("undo", "--dry-run").stdout)
+    assert "lore: mill.md" in said
+
+
 def test_a_revert_keeps_the_talk_and_later_edits_of_other_lines(companion: Path, run: Run) -> None:
     talk(companion, "One.")
     lines = ["# Voice", "", "Calm.", "", "Short.", "", "Kind.", ""]

@@ -74,7 +74,7 @@ def tags(repo: Repository) -> list[Tag]:
 def switch(
     repo: Repository, branch: str, *, author: Author, at: datetime | None = None
 ) -> Operation:
-    """Check out a branch. Does nothing worth undoing where it is checked out already.
+    """Check out a branch.
 
     Raises:
         UnknownRevision: there is no such branch.

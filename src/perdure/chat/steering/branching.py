@@ -102,8 +102,11 @@ def start(helm: Helm, name: str, at: str = "", progress: Progress | None = None)
     return start_branch(helm.repo, name, commit, author=helm.author, switch_to=False, at=now())
 
 
-def go(helm: Helm, name: str) -> Operation:
+def go(helm: Helm, name: str) -> Operation | None:
     """Check out a branch; edits by hand are committed first, on the branch that is left.
+
+    Returns:
+        None where it is checked out already: then there is nothing to take back.
 
     Raises:
         UnknownRevision: there is no such branch; a near one is named.
@@ -117,8 +120,11 @@ def go(helm: Helm, name: str) -> Operation:
             "nothing was changed",
             f"did you mean {near[0]}?" if near else "perdure branch lists them",
         )
-    if helm.repo.head().branch is not None:
+    current = helm.repo.head().branch
+    if current is not None:
         helm.take_edits()
+    if current == name:
+        return None
     return switch(helm.repo, name, author=helm.author, at=now())
 
 

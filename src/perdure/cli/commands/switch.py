@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.output import json_option
+from perdure.cli.output import json_option, say
 from perdure.cli.steering import report
 from perdure.cli.which import chosen, companion_option
 
@@ -24,6 +24,8 @@ def command(name: str, *, as_json: bool) -> None:
     with Helm.open(chosen()) as helm:
         before = helm.repo.head().branch
         operation = branching.go(helm, name)
+    if operation is None and not as_json:
+        say(f"You are on {name} already.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""
     report(
         {"branch": name, "leaves": before},
