@@ -132,6 +132,7 @@ async def test_stopping_keeps_the_part_that_came_marked_interrupted(companion: P
     (reply,) = saved.turn.replies
     assert (reply.text, reply.interrupted) == ("A long reply t"[:14], True)
     assert life(companion)[-1] == saved.turn
+    assert int(trailers(companion)["Tokens"].partition("+")[2]) > 0, "nobody counted them"
     assert_sound(companion)
 
 

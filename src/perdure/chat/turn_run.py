@@ -20,6 +20,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
+from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
@@ -310,7 +311,8 @@ def facts_of(
         prompt=prompt.digest,
         tokens=(
             spoken.prompt_tokens if usage.prompt is None else usage.prompt,
-            usage.reply or 0,
+            # Servers need not say it, and none does for a reply that was stopped.
+            EstimateTokenizer().count(spoken.text) if usage.reply is None else usage.reply,
         ),
         instead_of=instead_of,
         base=companion.commit,
