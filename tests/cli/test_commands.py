@@ -175,6 +175,12 @@ def test_bad_input_is_one_clear_line(perdure: Perdure, mira: Path, tmp_path: Pat
     one_line_error(perdure("-c", f"{tmp_path}/plain", "say", "Hi."))
     one_line_error(perdure("new", "Other", "--template", "nothing"), "nothing", "friend")
     one_line_error(perdure("show", "no-such-thing"), "no-such-thing")
+    one_line_error(perdure("show", "@"), "nothing was said yet", "perdure say")
+    (mira / "persona/reminder.md").write_text("---\ndepth: [\n---\nBe kind.\n")
+    git(mira, "add", "persona")
+    git(mira, "commit", "-qm", "broken by hand")
+    broken = perdure("say", "Hi.")
+    one_line_error(broken, "persona/reminder.md:2", "perdure log persona/reminder.md")
     assert perdure("say").returncode == 2
     assert perdure("log", "-n", "0").returncode == 2
     assert perdure("frobnicate").returncode == 2

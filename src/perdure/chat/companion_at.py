@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.errors import NewerCompanion, NoBackend, NotACompanion
-from perdure.companion.errors import NewerFormat
+from perdure.companion.errors import BadFile, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
 from perdure.companion.settings import CompanionSettings, parse_settings
@@ -43,20 +43,28 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
             f"{repo.path.name} is a git repository without companion.yaml.",
             next_step="Make a companion with: perdure new NAME",
         )
+    files = {
+        entry.path: repo.blob(entry.oid)
+        for entry in repo.files("persona", commit)
+        if entry.path.endswith(".md")
+    }
     try:
-        settings = parse_settings(data)
+        return CompanionAt(commit, parse_settings(data), read_persona(files))
     except NewerFormat as problem:
         raise NewerCompanion(
             problem.what,
             kept="Nothing was changed",
             next_step="Update perdure; until then git and an editor read everything",
         ) from problem
-    files = {
-        entry.path: repo.blob(entry.oid)
-        for entry in repo.files("persona", commit)
-        if entry.path.endswith(".md")
-    }
-    return CompanionAt(commit, settings, read_persona(files))
+    except BadFile as problem:
+        again = f"put it right, or take back what brought it: perdure log {problem.file}"
+        raise BadFile(
+            problem.file,
+            problem.line,
+            problem.problem,
+            problem.kept or "it is committed so, and no prompt can be made from it",
+            problem.next_step or again,
+        ) from problem
 
 
 def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:

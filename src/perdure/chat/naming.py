@@ -69,14 +69,21 @@ def _counted_back(transcript: Transcript, back: int) -> TurnId:
         if back < len(turns):
             return TurnId(transcript.chunks[index].conversation, turns[-1 - back].number)
         back -= len(turns)
-    raise UnknownTurn("the history does not go back that far.")
+    if not transcript.chunks:
+        raise UnknownTurn("nothing was said yet.", next_step="Say something: perdure say TEXT")
+    raise UnknownTurn(
+        "the history does not go back that far.", next_step="perdure log --turns --all lists it"
+    )
 
 
 def _in_last_conversation(transcript: Transcript, number: int) -> TurnId:
     last = transcript.last_conversation()
     turn = TurnId(last.id, number) if last is not None else None
     if turn is None or transcript.turn(turn) is None:
-        raise UnknownTurn(f"the last conversation has no turn {number}.")
+        raise UnknownTurn(
+            f"the last conversation has no turn {number}.",
+            next_step=f"For an earlier one give a piece of its id too, such as 9f3a77c0/{number}",
+        )
     return turn
 
 

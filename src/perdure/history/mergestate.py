@@ -207,7 +207,11 @@ class MergeState:
             lock.take(wait=2.0)
             entries = self.slots().get(path, [])
             if not any(entry.stage for entry in entries):
-                raise HistoryError(f"{path} is not in conflict", "nothing was changed")
+                raise HistoryError(
+                    f"{path} is not in conflict",
+                    "nothing was changed",
+                    "perdure merge lists what is",
+                )
             seen = self.work.read(path)
             found = None
             if content is None and seen is not None:
