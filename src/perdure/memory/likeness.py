@@ -28,8 +28,10 @@ from perdure.memory.vocabulary import (
     DENIAL,
     EVENT,
     FAVOURITE,
+    IDIOMS,
     MANY,
     NUMBERS,
+    ORIGIN,
     PAST,
     PAST_PATTERN,
     SIGNS,
@@ -45,6 +47,7 @@ _WIDE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(r"\d+(?:[.:,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _IS_WIDE = re.compile(f"[{_WIDE}]")
 _WIDE_NUMBER = re.compile(r"\d+|[一二三四五六七八九十百两兩]+(?=[岁歳歲個个只匹人月日年号])")
+_ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
 _ALIKE = 0.7
 _MOST_DIFFERENT = 3
 """Words in the one stretch by which two sentences may differ and still speak of one thing."""
@@ -71,6 +74,7 @@ class _Reading:
         sign: -1 where it is denied.
         past: it was so once.
         event: it tells what happened, and much may have happened; what is, is one thing.
+        named: words that are written as names are.
     """
 
     plain: str
@@ -81,6 +85,7 @@ class _Reading:
     sign: int
     past: bool
     event: bool
+    named: frozenset[str] = frozenset()
 
 
 def near_duplicates(text: str, facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -109,7 +114,7 @@ def pairs(facts: Iterable[Fact]) -> list[tuple[Fact, Fact, Kind]]:
     for place, (fact, reading) in enumerate(read):
         rarest = sorted(reading.content, key=lambda word: (frequent[word], word))
         keys: list[object] = [*rarest[: len(rarest) // 2 + 1]]
-        slot = _slot(reading.said)
+        slot = _slot(reading)
         keys += [slot[:2]] if slot.name else []
         others: set[int] = set()
         for key in keys:
@@ -137,6 +142,8 @@ def is_alike(one: str, other: str) -> bool:
     least, most = sorted((len(a.content), len(b.content)))
     if not least:
         return False
+    if (mine := _slot(a)).name and mine == _slot(b):
+        return True
     # One in the other: "Marta is Ana's sister" and "Marta is Ana's younger sister".
     return 2 * shared / (least + most) >= _ALIKE + 0.1 or (
         shared == least and least >= 3 and least / most >= _ALIKE - 0.1
@@ -149,11 +156,13 @@ def is_contrary(one: str, other: str) -> bool:
     if a.past != b.past or a.plain == b.plain or not a.content & b.content:
         return False
     # Slots are looked for last: for most pairs the words alone decide.
-    if (mine := _slot(a.said)).name and (theirs := _slot(b.said)).name:
+    if (mine := _slot(a)).name and (theirs := _slot(b)).name:
         return mine[:2] == theirs[:2] and _values_differ(mine.value, theirs.value, a.sign, b.sign)
     same = _overlap(a.content, b.content)
     if a.sign != b.sign:
-        return same >= _ALIKE and a.numbers == b.numbers
+        # "No cats" is the opposite of "two cats", whatever the number.
+        denied = a if a.sign < 0 else b
+        return same >= _ALIKE and (a.numbers == b.numbers or not denied.numbers)
     if a.numbers and b.numbers and not (a.numbers <= b.numbers or b.numbers <= a.numbers):
         return same == 1.0 or (same >= _ALIKE and len(a.content & b.content) >= 2)
     if a.numbers != b.numbers:
@@ -227,12 +236,12 @@ def _wide_differ(one: str, other: str) -> bool:
 @lru_cache(maxsize=32_768)
 def _read(text: str) -> _Reading:
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
-    folded = " ".join(folded.split()).strip(" .!?。、\"'")
+    folded = _ORDINAL.sub(r"\1", " ".join(folded.split())).strip(" .!?。、\"'")
     if _IS_WIDE.search(folded):
         return _read_wide(folded)
     past = bool(PAST_PATTERN.search(folded))
     words, numbers, sign = [], set(), 1
-    for word in _WORD.findall(folded):
+    for word in _WORD.findall(IDIOMS.sub("hates", folded)):
         bare = word.removesuffix("'s")
         if bare in DENIAL or word in DENIAL or word.endswith("n't"):
             sign = -sign
@@ -245,8 +254,9 @@ def _read(text: str) -> _Reading:
             sign *= turns
             words.append(base)
     event = any(EVENT.fullmatch(word) for word in _WORD.findall(folded))
+    named = frozenset(word.casefold() for word in _WORD.findall(text) if word[0].isupper())
     return _Reading(
-        folded, folded, tuple(words), frozenset(words), frozenset(numbers), sign, past, event
+        folded, folded, tuple(words), frozenset(words), frozenset(numbers), sign, past, event, named
     )
 
 
@@ -259,26 +269,39 @@ def _stem(word: str) -> str:
 
 
 @lru_cache(maxsize=32_768)
-def _slot(said: str) -> _Slot:
+def _slot(reading: _Reading) -> _Slot:
     """Which slot a sentence fills."""
+    said = reading.said
     is_wide = bool(_IS_WIDE.search(said))
     for name, pattern in WIDE_SLOTS if is_wide else SLOTS:
         found = pattern.fullmatch(said)
         if found is None:
             continue
-        groups = found.groupdict()
-        kind = groups.get("which") or ""
-        if is_wide:
-            who, value = frozenset({groups["who"]}), frozenset({groups["value"]})
-            return _Slot(f"{name} {kind}", who, value)
-        who, value = _bag(groups["who"]), _bag(groups["value"])
-        if who and value:
-            kind = _stem(kind)
-            if "article" in groups:
-                # "in Ghent" and "in a bakery" are not values of one kind.
-                kind = "common" if groups["article"] else "proper"
-            return _Slot(f"{name} {kind}", who, value)
+        slot = _filled(name, found.groupdict(), reading, is_wide=is_wide)
+        if slot.name:
+            return slot
     return _Slot()
+
+
+def _filled(name: str, groups: dict[str, str | None], reading: _Reading, *, is_wide: bool) -> _Slot:
+    """The slot that a pattern found; none where its words do not fill it."""
+    subject, kind = groups["who"] or "", groups.get("which") or ""
+    filling = groups.get("one") or groups.get("value") or ""
+    if is_wide:
+        return _Slot(f"{name} {kind}", frozenset({subject}), frozenset({filling}))
+    who, value = _bag(subject), _bag(filling)
+    words = _WORD.findall(filling)
+    is_named = all(word in reading.named and not ORIGIN.fullmatch(word) for word in words)
+    if not who or not value or (groups.get("one") and not is_named):
+        return _Slot()
+    kind = _stem(kind)
+    if "article" in groups:
+        # "in Ghent" and "in a bakery" are not values of one kind.
+        kind = "common" if groups["article"] else "proper"
+    if groups.get("than"):
+        # Of tea and coffee she may like one better, and of tea and juice the other.
+        kind = " ".join(sorted(value | _bag(groups["than"] or "")))
+    return _Slot(f"{name} {kind}", who, value)
 
 
 def _bag(text: str) -> frozenset[str]:

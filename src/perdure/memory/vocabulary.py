@@ -73,6 +73,8 @@ SIGNS: dict[str, tuple[str, int]] = {
     "happy": ("happy", 1),
     "unhappy": ("happy", -1),
 }
+IDIOMS = re.compile(r"\b(?:can't|can not|cannot|couldn't) (?:stand|bear)\b")
+"""Said in several words, and no denial: it means to hate."""
 EVENT = re.compile(
     r"(?!called|named|married|engaged|retired|divorced|widowed|based|employed|handed|need|red|bed|speed)"
     r"[a-z]{2,}ed|lost|dreamt|found|broke|won|took|had|made|went|saw|met|bought|told|said|gave|got"
@@ -108,6 +110,12 @@ def _slots(*rows: tuple[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 _WHO = r"(?P<who>[^,;]{1,60}?)"
 _VALUE = r"(?P<value>[^,;]{1,60}?)(?:[,;].*)?"
+_COLOURS = """
+    black white grey gray red blue green yellow orange purple violet pink brown beige turquoise
+    schwarz weiß grau rot blau grün gelb lila rosa braun türkis
+"""
+_COLOUR = rf"(?:(?:light|dark|hell|dunkel)[ -]?)?(?:{'|'.join(_COLOURS.split())})"
+_WIDE_COLOUR = "黑色|白色|红色|紅色|蓝色|藍色|绿色|綠色|黄色|黃色|灰色|棕色|褐色|粉色|紫色|橙色"
 _HELP = r"(?:does not |doesn't |do not |don't |has |have |hat |is |ist )?"
 SLOTS = _slots(
     ("favourite", rf"{_WHO}(?:'s)? favou?rite (?P<which>\w+) NOW (?:is|are|was) NOW {_VALUE}"),
@@ -138,6 +146,8 @@ SLOTS = _slots(
         ),
     ),
     ("home", rf"{_WHO} is from {_VALUE}"),
+    ("childhood", rf"{_WHO} (?:grew up|was raised) (?:in|at|near) {_VALUE}"),
+    ("childhood", rf"{_WHO} (?:ist|wuchs) (?:in|auf|bei) (?P<value>[^,;]+?) (?:auf|aufgewachsen)"),
     (
         "job",
         (
@@ -156,11 +166,16 @@ SLOTS = _slots(
     (
         "job",
         (
-            rf"{_WHO} (?:is|ist) NOW (?:an? |eine? )?(?P<value>(?!vegetarian|christian|sister"
-            rf"|brother|mother|father|daughter|partner|singer|swimmer|runner|lover|member|beginner|teenager|"
-            rf"mutter|schwester|vater|tochter|bruder|vegetarier)"
-            rf"\w+(?:er|or|ist|wright|nurse|chef|cook|clerk|student|lawyer|lehrerin|ärztin|arzt|erin|"
-            rf"koch|köchin))(?: (?:at|in|by|an|bei) .*)?"
+            rf"{_WHO} is NOW an? (?P<value>(?!vegetarian|christian|sister|brother|mother|father"
+            rf"|daughter|partner|singer|swimmer|runner|lover|member|beginner|teenager)"
+            rf"\w*(?:er|or|ist|wright|nurse|chef|cook|clerk|student|lawyer))(?: (?:at|in|by) .*)?"
+        ),
+    ),
+    (
+        "job",
+        (
+            rf"{_WHO} ist NOW (?:eine? )?(?P<one>(?!mutter|schwester|vater|tochter|bruder"
+            rf"|vegetarier)\w*(?:er|or|ist|erin|arzt|ärztin|koch|köchin))(?: (?:an|in|bei) .*)?"
         ),
     ),
     (
@@ -174,19 +189,27 @@ SLOTS = _slots(
             rf"geschieden|verwitwet|retired)"
         ),
     ),
-    (
-        "relation",
-        rf"(?P<value>[\w' -]+?) (?:is|ist) {_WHO}'s (?P<which>husband|wife|mother|father|boss)",
-    ),
-    ("relation", rf"{_WHO}'s (?P<which>husband|wife|mother|father|boss) is {_VALUE}"),
+    ("spouse", rf"(?P<one>[\w' -]+?) (?:is|ist) {_WHO}'s (?:husband|wife|spouse)"),
+    ("spouse", rf"{_WHO}'s (?:husband|wife|spouse) is (?:called |named )?(?P<one>.+)"),
+    ("relation", rf"(?P<one>[\w' -]+?) (?:is|ist) {_WHO}'s (?P<which>mother|father|boss)"),
+    ("relation", rf"{_WHO}'s (?P<which>mother|father|boss) is (?P<one>.+)"),
+    ("colour", rf"{_WHO} (?:is|are|ist|sind) NOW (?P<value>{_COLOUR})"),
+    ("hand", rf"{_WHO} (?:is|ist) (?P<value>left|right|links|rechts)-?(?:handed|händer|händerin)"),
+    ("preference", rf"{_WHO} (?:prefers?) (?P<value>.+) (?:to|over) (?P<than>.+)"),
 )
+"""Patterns of slots that hold one thing. ``value`` fills one; ``one`` does so only where it is
+written as a name is (a boss may be strict, and Carla), or as a noun in German; ``than`` is what
+the value was chosen from."""
+ORIGIN = re.compile(r"\w+(?:ish|ese|ian|ean)|dutch|french|german|greek|swiss|czech|thai|welsh")
+"""Where somebody comes from: written as names are, and none."""
 
 WIDE_DENIAL: dict[str, str] = {
     "不再": "", "不喜欢": "喜欢", "不喜歡": "喜歡", "没有": "有", "沒有": "有", "不是": "是",
     "不会": "会", "不住": "住", "不吃": "吃", "不喝": "喝", "不在": "在",
     "ではありません": "です", "ではない": "だ", "じゃない": "だ",
     "好きではない": "好きだ", "いません": "います", "ていない": "ている", "ません": "ます",
-    "食べない": "食べる", "飲まない": "飲む",
+    "食べない": "食べる", "飲まない": "飲む", "できない": "できる",
+    "がない": "がある", "がいない": "がいる",
 }  # fmt: skip
 """Denied and as it is without the denial."""
 WIDE_SIGNS: dict[str, tuple[str, int]] = {
@@ -200,6 +223,8 @@ WIDE_MARKS = (
 )  # fmt: skip
 """Slots of one value, in what two sentences share."""
 WIDE_SLOTS = _slots(
+    ("colour", rf"(?P<who>.{{1,12}}?)(?:是|は)(?P<value>{_WIDE_COLOUR})(?:的|です|だ)?"),
+    ("colour", r"(?P<who>.{1,12}?)は(?P<value>黒|白|赤|青|黄色|茶色)い(?:です)?"),
     ("job", r"(?P<who>.{1,12}?)是(?:一[名个位])?(?P<value>.{1,5}[生师師员員家士手者])"),
     ("job", r"(?P<who>.{1,12}?)は(?P<value>.{1,6}[者師員士家生])(?:です|だ)?"),
     (
