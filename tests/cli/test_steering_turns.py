@@ -311,6 +311,32 @@ def test_edits_in_the_way_of_a_merge_are_named_and_stay(companion: Path, run: Ru
     assert "Soft." in (companion / VOICE).read_text()
 
 
+def test_two_corrections_of_the_same_words_are_both_shown(companion: Path, run: Run) -> None:
+    """What is in no prompt and in no listing would be lost for all but git."""
+    talk(companion, "I live in Gent.")
+    run("branch", "side")
+    run("edit", "@", "I live in Ghent.")
+    run("edit", "@", "--reply", "In Ghent!")
+    run("switch", "side")
+    run("edit", "@", "I live in Bruges.")
+    run("edit", "@", "--reply", "In Bruges!")
+    run("switch", "main")
+    run("merge", "side", "--yes")
+    said = run("alternatives").stdout
+    assert "I live in Ghent." in said.splitlines()[0]
+    assert [line[0] for line in said.splitlines()[1:3]] == ["*", " "]
+    assert "I live in Bruges." in said
+    found = json.loads(run("alternatives", "--json").stdout)
+    assert found["other_words"] == "I live in Bruges."
+    run("edit", "@", found["other_words"])
+    assert "I live in Bruges." in run("show", "@").stdout
+    run("undo", "--yes")
+    run("choose", "@", "2", "--yes")
+    assert "In Bruges!" in run("show", "@").stdout
+    assert "I live in Bruges." in run("alternatives").stdout
+    assert_sound(companion)
+
+
 def test_answers_from_the_shell(companion: Path, run: Run) -> None:
     """The embedded model answers once more; the rest of the words are its own business."""
     run("say", "Hello.", "--json")

@@ -18,7 +18,7 @@ from perdure.companion.chunks import (
     render_turn,
 )
 from perdure.companion.errors import BadFile, NoSuchAnswer, NoSuchTurn
-from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
+from perdure.companion.turns import Chunk, ChunkHead, Message, Reply, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,16 @@ def answers(files: ChunkFiles, number: int) -> tuple[Answer, ...]:
         Answer(key[0], tuple(replies), key[1])
         for key, replies in sorted(found.items(), key=lambda item: (item[0][0], not item[0][1]))
     )
+
+
+def other_wording(files: ChunkFiles, number: int) -> Message | None:
+    """A user's message in other words, which a merge of two corrections kept; None without one.
+
+    Raises:
+        BadFile: one of the files is damaged.
+    """
+    aside = _other_sheet(files, open_sheet(files.chunk, files.path)).turn(number)
+    return aside.message if aside else None
 
 
 def next_answer(files: ChunkFiles, number: int) -> int:

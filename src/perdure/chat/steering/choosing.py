@@ -32,6 +32,7 @@ from perdure.companion.rewriting import (
     answers,
     choose_answer,
     open_sheet,
+    other_wording,
     put_aside,
 )
 from perdure.companion.turns import Turn
@@ -40,16 +41,25 @@ from perdure.history.repository import Change
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Every answer to a turn, by number; which one stands is in each."""
+    """Every answer to a turn, by number; which one stands is in each.
+
+    Attributes:
+        turn: the turn.
+        words: what the user said.
+        rows: the answers.
+        other_words: what the user said by the other side of a merge, where both had corrected it.
+    """
 
     turn: TurnId
     words: str
     rows: tuple[Answer, ...]
+    other_words: str = ""
 
     def record(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turn": str(self.turn),
+            "other_words": self.other_words or None,
             "answers": [
                 {
                     "number": row.number,
@@ -110,7 +120,9 @@ def list_answers(helm: Helm, where: str) -> Answers:
     """
     transcript = Transcript(helm.repo, helm.tip)
     spot = spot_of(helm.repo, transcript, name_turn(transcript, where))
-    return Answers(spot.turn_id, head_of(spot.turn), _answers(helm, spot))
+    other = other_wording(spot.files, spot.turn_id.number)
+    rows = _answers(helm, spot)
+    return Answers(spot.turn_id, head_of(spot.turn), rows, other.text if other else "")
 
 
 def _answers(helm: Helm, spot: Spot) -> tuple[Answer, ...]:

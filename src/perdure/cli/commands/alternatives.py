@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from perdure.cli.output import emit_json, json_option, say_styled, style
+from perdure.cli.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.choosing import Answers
 
 _CELLS = 100
 
@@ -18,7 +23,8 @@ def command(turn: str, *, as_json: bool) -> None:
     """List the answers to a turn, the last one without TURN; * marks the one that stands.
 
     perdure choose TURN N lets another one stand. For a greeting (turn 0) the persona's other
-    greetings are listed too.
+    greetings are listed too. Where a merge has brought two corrections of your words, the other one
+    is shown below.
     """
     from perdure.chat.steering.choosing import list_answers
     from perdure.chat.steering.helm import Helm
@@ -30,6 +36,15 @@ def command(turn: str, *, as_json: bool) -> None:
         emit_json(found.record())
         return
     say_styled(style(f"{found.turn}", "yellow"), style(f"  {found.words}"))
+    _list(found)
+    if found.other_words:
+        say(f"Your words on the other side of a merge: {title_from(found.other_words, _CELLS)}")
+        say(f"To let them stand: perdure edit {found.turn} TEXT")
+
+
+def _list(found: Answers) -> None:
+    from perdure.companion.names import title_from
+
     width = max((len(str(row.number)) for row in found.rows), default=1)
     for row in found.rows:
         for reply in row.replies:
