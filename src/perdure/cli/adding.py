@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perdure.cli.asking import agree, ask, ask_hidden, choose, missing, on_terminal
+from perdure.cli.incoming import read_line
 from perdure.cli.output import say, wait_for
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _hosted(manifest: Manifest) -> bool:
 def _key(given: Answers, manifest: Manifest, *, asking: bool) -> str:
     """A reference to the key; a key that is typed or piped goes into the keyring."""
     if given.key == "-":
-        secret = sys.stdin.readline().strip()
+        secret = (read_line() or "").strip()
         return _stored(manifest.name, secret)
     if given.key is not None or given.kind == "embedded":
         return given.key or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -14,6 +15,10 @@ def main() -> int:
         print(f"perdure {__version__}")  # noqa: T201 - answered before click is imported
         return 0
     os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows "?" for what it does not have, and the rest.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     debug = "--debug" in sys.argv[1:]
     from perdure.cli.root import root
 

@@ -33,6 +33,8 @@ def emit_json(value: object) -> None:
 def show_lines(lines: Iterable[str]) -> None:
     """Finished lines: through the pager on a terminal, plainly elsewhere."""
     if sys.stdout.isatty():
+        # As git does: what fits on the screen is shown without stopping there.
+        os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager(line + "\n" for line in lines)
         return
     for line in lines:

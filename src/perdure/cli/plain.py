@@ -18,6 +18,7 @@ import click
 from perdure.chat.events import Event, Failed, Greeted, Notice, ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
+from perdure.cli.incoming import NotText
 from perdure.cli.one_turn import failure_line, stopping_on_interrupt
 from perdure.cli.output import say
 from perdure.cli.typed_lines import TypedLines
@@ -37,11 +38,11 @@ Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit en
 
 
 def talk(path: Path) -> int:
-    """Read lines from stdin until its end; 1 if a message stayed without its reply."""
+    """Read lines from stdin until its end; 1 if a message stayed unsent or without its reply."""
     with asyncio.Runner() as runner:
         session = runner.run(Session.open(path))
         try:
-            return Talk(session, runner, TypedLines(sys.stdin.fileno())).run()
+            return Talk(session, runner, TypedLines(sys.stdin.fileno(), sys.stdin.encoding)).run()
         finally:
             runner.run(session.close())
 
@@ -55,6 +56,7 @@ class Talk:
         self._lines = lines
         self._asked = sys.stdin.isatty()
         self._left_unanswered = False
+        self._left_unsent = False
         self._written: list[Notice] = []
 
     def run(self) -> int:
@@ -71,7 +73,7 @@ class Talk:
                 continue
             self._turn(self._session.send(line))
         self._tell_written()
-        return 1 if self._left_unanswered else 0
+        return 1 if self._left_unanswered or self._left_unsent else 0
 
     def _introduce(self) -> None:
         info = self._session.info
@@ -108,8 +110,9 @@ class Talk:
             line = self._runner.run(self._lines.next())
         except KeyboardInterrupt:
             line = None
-        except UnicodeDecodeError:
-            say("note: that line was not UTF-8 text and was not sent.")
+        except UnicodeDecodeError as error:
+            self._left_unsent = True
+            say(f"note: {NotText(error)}")
             return ""
         if line is None and self._asked:
             say()
@@ -187,6 +190,10 @@ class Talk:
         said = False
         with stopping_on_interrupt(self._session):
             async for event in events:
+                if isinstance(event, (Notice, Saved, Failed)):
+                    # The reply's last line, before what is said about it.
+                    said = self._line(name, pending + clean.end(), said=said)
+                    pending = ""
                 match event:
                     case ReplyPiece(text):
                         pending += clean.feed(text)
@@ -195,14 +202,12 @@ class Talk:
                             said = self._line(name, line, said=said)
                     case Notice(text):
                         say(f"note: {text}")
-                    case Greeted() | Saved():
-                        self._left_unanswered = isinstance(event, Saved) and event.turn.unanswered
-                        if isinstance(event, Saved):
-                            rest = pending + clean.end()
-                            if rest:
-                                said = self._line(name, rest, said=said)
-                            if any(reply.interrupted for reply in event.turn.replies):
-                                say("note: interrupted; the part above is kept.")
+                    case Greeted():
+                        self._left_unanswered = False
+                    case Saved():
+                        self._left_unanswered = event.turn.unanswered
+                        if any(reply.interrupted for reply in event.turn.replies):
+                            say("note: interrupted; the part above is kept.")
                     case Failed():
                         say(f"note: {failure_line(event)}")
                     case _:

@@ -16,8 +16,9 @@ class TypedLines:
     Nothing reads in a thread: one that waits for a terminal could not be ended with the program.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, encoding: str = "utf-8") -> None:
         self._fd = fd
+        self._encoding = encoding
         self._read = bytearray()
         self._ended = False
 
@@ -25,7 +26,7 @@ class TypedLines:
         """The next line without its end; None at the end of the input.
 
         Raises:
-            UnicodeDecodeError: it was not UTF-8; the line is passed over.
+            UnicodeDecodeError: it was no text in this encoding; the line is passed over.
         """
         while b"\n" not in self._read and not self._ended:
             await self._wait()
@@ -35,7 +36,7 @@ class TypedLines:
         if not self._read:
             return None
         line, _, self._read = self._read.partition(b"\n")
-        return line.decode("utf-8").removesuffix("\r")
+        return line.decode(self._encoding).removesuffix("\r")
 
     async def _wait(self) -> None:
         """Until there is something to read; a plain file always has something."""

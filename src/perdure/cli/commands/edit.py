@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from perdure.cli.incoming import read_text
 from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.which import chosen, companion_option
 
@@ -50,7 +49,7 @@ def command(
 def _new_words(old: str, text: str | None) -> str | None:
     """The words as they shall be; None where the editor was left without a change."""
     if text is not None:
-        return sys.stdin.read().rstrip("\n") if text == "-" else text
+        return read_text().rstrip("\n") if text == "-" else text
     from perdure.cli.asking import on_terminal
 
     if not on_terminal():

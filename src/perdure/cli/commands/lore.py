@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from perdure.cli.incoming import read_text
 from perdure.cli.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
 
@@ -187,7 +187,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     from perdure.chat.lore_edits import try_lore
     from perdure.chat.steering.helm import Helm
 
-    said = [sys.stdin.read() if text == "-" else text for text in texts]
+    said = [read_text() if text == "-" else text for text in texts]
     with Helm.open(chosen()) as helm:
         trial = try_lore(helm, said, window=window)
     if as_json:
@@ -211,7 +211,7 @@ def _with(entry: LoreEntry, said: dict[str, Any]) -> LoreEntry:
 def _text(text: str | None) -> str:
     """The text of an entry: given, from standard input, or typed into an editor."""
     if text == "-":
-        return sys.stdin.read().strip("\n")
+        return read_text().strip("\n")
     if text is not None:
         return text
     from perdure.cli.asking import on_terminal

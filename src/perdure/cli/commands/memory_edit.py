@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from perdure.cli.incoming import read_text
 from perdure.cli.memory_lines import show_beside, tell_done
 from perdure.cli.output import json_option, say
 from perdure.cli.steering import tell_edits
@@ -59,7 +58,7 @@ def edit(
         elif aside is not None:
             plan = plan_aside(there, row, back=not aside, reason=reason)
         else:
-            new = sys.stdin.read() if text == "-" else text
+            new = read_text() if text == "-" else text
             if not changes:
                 new = _edited(row.fact.text)
                 if new is None:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from perdure.cli.incoming import read_text
 from perdure.cli.output import json_option
 from perdure.cli.visiting import visit_options, visiting
 from perdure.cli.which import chosen, companion_option
@@ -42,7 +43,7 @@ def command(
     """
     if resume == (text is not None):
         raise click.UsageError("give TEXT, or --resume without one")
-    said = sys.stdin.read().rstrip("\n") if text == "-" else text
+    said = read_text().rstrip("\n") if text == "-" else text
     if said is not None and not said.strip():
         raise click.UsageError("TEXT is empty")
     from perdure.cli.one_turn import say_once
