@@ -172,7 +172,9 @@ def test_bad_input_is_one_clear_line(perdure: Perdure, mira: Path, tmp_path: Pat
     assert (tmp_path / "full" / "file").read_text() == "mine"
     (tmp_path / "plain").mkdir()
     git(tmp_path / "plain", "init", "-q")
-    one_line_error(perdure("-c", f"{tmp_path}/plain", "say", "Hi."))
+    for words in (["say", "Hi."], ["backend", "list"], ["chat", "--plain"]):
+        one_line_error(perdure("-c", f"{tmp_path}/plain", *words), "plain", "perdure new NAME")
+    one_line_error(perdure("new", ""), "a name is needed")
     one_line_error(perdure("new", "Other", "--template", "nothing"), "nothing", "friend")
     one_line_error(perdure("show", "no-such-thing"), "no-such-thing")
     one_line_error(perdure("show", "@"), "nothing was said yet", "perdure say")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,3 +94,16 @@ def test_the_plain_talk_lists_and_switches(perdure: Perdure, talker: Path) -> No
     assert backends(talker) == ["two", "one", "two"]
     assert "backend: use two, then one" in git(talker, "log", "--format=%s")
     assert_sound(talker)
+
+
+def test_a_message_that_could_not_be_taken_is_told_by_the_exit_code(
+    perdure: Perdure, talker: Path
+) -> None:
+    assert perdure("-c", str(talker), "say", "Hello.").returncode == 0
+    leases = talker / ".git/perdure/state/leases"
+    shutil.rmtree(leases)
+    leases.touch()  # as on a disk that is read-only: no conversation can be taken
+    done = perdure("-c", str(talker), "chat", "--plain", stdin="Hello?\n")
+    assert "note: taking the conversation did not succeed" in done.stdout
+    assert "Hello?" not in git(talker, "log", "--format=%s")
+    assert done.returncode == 1

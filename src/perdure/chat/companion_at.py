@@ -10,6 +10,7 @@ from perdure.companion.errors import BadFile, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
 from perdure.companion.settings import CompanionSettings, parse_settings
+from perdure.history.errors import UnknownRevision
 from perdure.history.repository import Repository
 
 SETTINGS = "companion.yaml"
@@ -32,17 +33,20 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
     """Read settings and persona of a commit.
 
     Raises:
-        NotACompanion: the tree has no companion.yaml.
+        NotACompanion: there is no commit yet, or its tree has no companion.yaml.
         NewerCompanion: its format is newer than this program.
         CompanionProblem: a file that is needed cannot be read; names file and line.
     """
-    commit = repo.resolve(rev)
+    try:
+        commit = repo.resolve(rev)
+    except UnknownRevision as problem:
+        if repo.head().commit is not None:
+            raise
+        what = f"{repo.path.name} is a git repository without a commit on its branch"
+        raise _none_here(what) from problem
     data = repo.read(SETTINGS, commit)
     if data is None:
-        raise NotACompanion(
-            f"{repo.path.name} is a git repository without companion.yaml.",
-            next_step="Make a companion with: perdure new NAME",
-        )
+        raise _none_here(f"{repo.path.name} is a git repository without companion.yaml")
     files = {
         entry.path: repo.blob(entry.oid)
         for entry in repo.files("persona", commit)
@@ -65,6 +69,12 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
             problem.kept or "it is committed so, and no prompt can be made from it",
             problem.next_step or again,
         ) from problem
+
+
+def _none_here(what: str) -> NotACompanion:
+    return NotACompanion(
+        what, "Nothing was changed", "Name another folder, or make a companion: perdure new NAME"
+    )
 
 
 def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:

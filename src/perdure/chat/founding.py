@@ -11,7 +11,7 @@ from perdure.backends.models import needs
 from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
 from perdure.companion.manifests import Manifest
-from perdure.companion.names import companion_email, slug
+from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion
 from perdure.history.identity import human
 from perdure.history.repository import Author, Repository
@@ -45,7 +45,7 @@ def found_companion(path: Path, *, name: str, template: str, user: str | None = 
         CompanionProblem: a bad name or an unknown template.
         HistoryError: the folder is taken or cannot be written.
     """
-    slug(name)
+    name = check_name(name)
     manifest, voice = _first_backend()
     at = now()
     files = new_companion(

@@ -71,7 +71,8 @@ class Talk:
                 if not self._command(text):
                     break
                 continue
-            self._turn(self._session.send(line))
+            if not self._turn(self._session.send(line)):
+                self._left_unsent = True
         self._tell_written()
         return 1 if self._left_unanswered or self._left_unsent else 0
 
@@ -179,15 +180,17 @@ class Talk:
             say(f"note: {notice.text}")
         say(f"note: {switch.candidate.speaks(once=once)}")
 
-    def _turn(self, events: AsyncIterator[Event]) -> None:
+    def _turn(self, events: AsyncIterator[Event]) -> bool:
+        """Whether it is saved."""
         try:
-            self._runner.run(self._tell(events))
+            return self._runner.run(self._tell(events))
         except Problem as problem:
             say(f"note: {problem}")
+            return False
 
-    async def _tell(self, events: AsyncIterator[Event]) -> None:
+    async def _tell(self, events: AsyncIterator[Event]) -> bool:
         clean, pending, name = Sanitiser(), "", self._session.info.companion
-        said = False
+        said = saved = False
         with stopping_on_interrupt(self._session):
             async for event in events:
                 if isinstance(event, (Notice, Saved, Failed)):
@@ -205,6 +208,7 @@ class Talk:
                     case Greeted():
                         self._left_unanswered = False
                     case Saved():
+                        saved = True
                         self._left_unanswered = event.turn.unanswered
                         if any(reply.interrupted for reply in event.turn.replies):
                             say("note: interrupted; the part above is kept.")
@@ -212,6 +216,7 @@ class Talk:
                         say(f"note: {failure_line(event)}")
                     case _:
                         pass
+        return saved
 
     @staticmethod
     def _line(name: str, line: str, *, said: bool) -> bool:
