@@ -12,13 +12,17 @@ REPLY = "Hello there."
 
 
 class ApiServer:
-    """Answers whole replies, refuses keys (``status``), or never answers (``stalls``)."""
+    """Answers whole replies, refuses keys (``status``), or never answers.
+
+    With ``stalls`` nothing is answered, with ``stalls_replies`` all but the talk.
+    """
 
     def __init__(
         self,
         *,
         status: int = 200,
         stalls: bool = False,
+        stalls_replies: bool = False,
         models: tuple[str, ...] = ("tiny", "big"),
         reply: str = REPLY,
     ) -> None:
@@ -26,7 +30,9 @@ class ApiServer:
         self.asked: list[tuple[str, str]] = []
         """Method and path of each request, and its Authorization."""
         self._done = threading.Event()
-        handler = self._handler(status, models, stalls=stalls)
+        self.was_asked = threading.Event()
+        """Set once a reply was asked for."""
+        handler = self._handler(status, models, stalls=stalls, stalls_replies=stalls_replies)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -55,7 +61,7 @@ class ApiServer:
         self._server.server_close()
 
     def _handler(
-        self, status: int, models: tuple[str, ...], *, stalls: bool
+        self, status: int, models: tuple[str, ...], *, stalls: bool, stalls_replies: bool
     ) -> type[BaseHTTPRequestHandler]:
         outer = self
 
@@ -68,6 +74,7 @@ class ApiServer:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 self._note()
+                outer.was_asked.set()
                 pieces = [
                     {
                         "choices": [
@@ -77,6 +84,9 @@ class ApiServer:
                     {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
                     {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 4}},
                 ]
+                if stalls_replies:
+                    outer._done.wait(timeout=60)
+                    return
                 events = [
                     b"data: " + json.dumps({"model": "tiny-1", **each}).encode() + b"\n\n"
                     for each in pieces

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from perdure.chat.backend_edits import BackendDesk
 from perdure.companion.manifests import Manifest
+from tests.api_server import ApiServer
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
@@ -107,3 +111,34 @@ def test_a_message_that_could_not_be_taken_is_told_by_the_exit_code(
     assert "note: taking the conversation did not succeed" in done.stdout
     assert "Hello?" not in git(talker, "log", "--format=%s")
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [["say", "Hello?"], ["chat", "--plain"]])
+def test_a_signal_to_end_commits_what_there_is_and_ends(
+    companion: Path, words: list[str], number: signal.Signals
+) -> None:
+    with ApiServer(models=("tiny",), stalls_replies=True) as server:
+        with BackendDesk(companion) as desk:
+            desk.add(Manifest("house", "openai", "tiny", server.address))
+            desk.use(["house"])
+        command = str(Path(sys.executable).with_name("perdure"))
+        process = subprocess.Popen(
+            [command, "-c", str(companion), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert process.stdin is not None
+        process.stdin.write(b"Hello?\nAnd this is not read any more.\n")
+        process.stdin.flush()
+        assert server.was_asked.wait(30)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 1
+        assert process.stdout is not None
+        assert (
+            words[0] == "chat" or b"perdure: stopped. Your message is kept" in process.stdout.read()
+        )
+        process.communicate()
+    assert git(companion, "log", "-1", "--format=%s").strip() == "turn: Hello?"
+    assert_sound(companion)

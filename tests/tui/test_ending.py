@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,41 @@ async def test_an_error_of_a_task_in_the_background_is_told(running: Running) ->
         background_error(app, asyncio.get_running_loop(), {"exception": OSError("a cut line")})
         assert "a cut line" in str(app.chat.flash.render())
         assert app.crash is None
+
+
+_TALK = """
+import asyncio
+from tests.tui.stand_in import ScriptedSession, ScriptedTranscript, life, opener
+from perdure.terminal.glyphs import UNICODE
+from perdure.tui.app import ChatApp
+from perdure.tui.run import show
+
+raise SystemExit(asyncio.run(show(ChatApp(opener(ScriptedSession(), life(3)), UNICODE))))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_gives_the_terminal_back(number: signal.Signals) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TALK],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm-256color"},
+        cwd=Path(__file__).parents[2],
+    )
+    os.close(follower)
+    drawn, sent = bytearray(), False
+    try:
+        while piece := os.read(leader, 65536):
+            drawn += piece
+            if b"Write to" in drawn and not sent:
+                process.send_signal(number)
+                sent = True
+    except OSError:  # Linux reports the end of a pseudo-terminal so
+        pass
+    os.close(leader)
+    assert process.wait(timeout=30) == 0
+    assert b"\x1b[?1049l" in drawn
+    assert b"\x1b[?1000l" in drawn.rpartition(b"\x1b[?1000h")[2]

@@ -6,14 +6,19 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Self
 
 import click
 
 from perdure.chat.events import Event, Failed, Notice, ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.cli.output import emit_json, say
+from perdure.companion.turns import Turn
 from perdure.problem import one_line
 from perdure.terminal.sanitise import Sanitiser
+
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a program to end."""
 
 
 def say_once(path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = "") -> int:
@@ -60,9 +65,25 @@ async def _run(
             saved, failed = await _tell(events, quiet=as_json)
         if as_json:
             emit_json(_record(saved, failed))
-        return 1 if failed is not None or saved is None else 0
+        if failed is not None or saved is None:
+            return 1
+        if _is_whole(saved.turn):
+            return 0
+        say(f"perdure: {one_line(*_stopped(saved.turn))}", err=True)
+        return 1
     finally:
         await session.close()
+
+
+def _is_whole(turn: Turn) -> bool:
+    return bool(turn.replies) and not any(reply.interrupted for reply in turn.replies)
+
+
+def _stopped(turn: Turn) -> tuple[str, str, str]:
+    """What to tell of a reply that was ended from outside."""
+    if turn.replies:
+        return "stopped", "What came of the reply is kept, marked interrupted", ""
+    return "stopped", "Your message is kept, unanswered", "Ask again with: perdure say --resume"
 
 
 async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | None, Failed | None]:
@@ -99,16 +120,30 @@ def failure_line(failed: Failed) -> str:
 
 
 class stopping_on_interrupt:  # noqa: N801 - reads as what it does in a with statement
-    """Ctrl-C ends the reply instead of the program while this is entered."""
+    """Ctrl-C ends the reply instead of the program while this is entered.
+
+    SIGTERM, and SIGHUP of a terminal that is closed, end both: the reply is committed as far as it
+    came, and whoever entered this looks at ``ends`` and leaves.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.ends = False
 
-    def __enter__(self) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._session.stop)
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._session.stop)
+        for number in ENDINGS:
+            loop.add_signal_handler(number, self._end)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        for number in (signal.SIGINT, *ENDINGS):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _end(self) -> None:
+        self.ends = True
+        self._session.stop()
 
 
 def _record(saved: Saved | None, failed: Failed | None) -> dict[str, object]:

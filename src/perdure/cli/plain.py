@@ -57,6 +57,7 @@ class Talk:
         self._asked = sys.stdin.isatty()
         self._left_unanswered = False
         self._left_unsent = False
+        self._ends = False
         self._written: list[Notice] = []
 
     def run(self) -> int:
@@ -73,6 +74,8 @@ class Talk:
                 continue
             if not self._turn(self._session.send(line)):
                 self._left_unsent = True
+            if self._ends:
+                break
         self._tell_written()
         return 1 if self._left_unanswered or self._left_unsent else 0
 
@@ -191,7 +194,7 @@ class Talk:
     async def _tell(self, events: AsyncIterator[Event]) -> bool:
         clean, pending, name = Sanitiser(), "", self._session.info.companion
         said = saved = False
-        with stopping_on_interrupt(self._session):
+        with stopping_on_interrupt(self._session) as stopping:
             async for event in events:
                 if isinstance(event, (Notice, Saved, Failed)):
                     # The reply's last line, before what is said about it.
@@ -216,6 +219,7 @@ class Talk:
                         say(f"note: {failure_line(event)}")
                     case _:
                         pass
+        self._ends = stopping.ends
         return saved
 
     @staticmethod

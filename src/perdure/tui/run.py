@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,11 @@ def opener_of(path: Path, state: list[Path], backend: Backend | None = None) -> 
 
 async def show(app: ChatApp) -> int:
     """Run the program to its end, then close the session; an error becomes one line on stderr."""
-    asyncio.get_running_loop().set_exception_handler(partial(background_error, app))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(partial(background_error, app))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As the key does: the reply is kept, and the terminal is given back as it was.
+        loop.add_signal_handler(number, app.call_later, app.run_quit)
     code = await app.run_async()
     trouble: BaseException | None = app.crash
     if app.session is not None:
