@@ -5,20 +5,25 @@ Write it anew with: python -m tests.cli.test_docs
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
 from perdure.cli.root import root
 
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+PROJECT = Path(__file__).parents[2]
+PAGE = PROJECT / "docs" / "commands.md"
+TEXTS = (*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("src/**/texts/*.md"))
 TOP = """\
 # Commands
 
 Written from the commands' own `--help`; a test keeps it true.
 
 Exit codes: 0 done, 1 could not (one line on stderr says why, what is safe, what to do), 2 usage,
-3 findings (`persona check`).
+3 findings (`persona check`; `why`, where a hash does not match).
 """
 
 
@@ -41,6 +46,29 @@ def walk(context: click.Context) -> list[click.Context]:
             assert below is not None
             found += walk(click.Context(below, info_name=name, parent=context))
     return found
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The words of each command in a text's code blocks, without comments."""
+    for block in re.findall(r"^```(?:sh|console)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            words = line.partition("#")[0].removeprefix("$ ").split()
+            if words[:1] == ["perdure"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_command_that_a_text_shows_is_there(path: Path) -> None:
+    for shown in commands_in(path.read_text()):
+        command: click.Command = root
+        words = shown
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            below = command.get_command(click.Context(command), words[0])
+            assert below is not None, shown
+            command, words = below, words[1:]
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert options <= known | {"-h", "--help", "-c"}, shown
 
 
 def test_the_page_is_what_help_says() -> None:
