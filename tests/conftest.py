@@ -15,8 +15,8 @@ from hypothesis import settings
 from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history import packing
 from perdure.history.repository import Author, Repository
+from tests.background import wait_for_children
 
 Git = Callable[..., str]
 
@@ -67,7 +67,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def _no_process_stays() -> Iterator[None]:
     """Background packing that a test started has ended before its folder is taken away."""
     yield
-    assert packing.wait_for_children(120.0)
+    assert wait_for_children(120.0)
 
 
 @pytest.fixture

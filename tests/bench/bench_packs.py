@@ -28,10 +28,11 @@ from perdure.history import config, packing
 from perdure.history.check import check
 from perdure.history.deltas import full_entry
 from perdure.history.objects import ObjectStore
-from perdure.history.packs import PackWriter, build
+from perdure.history.packs import build
 from perdure.history.repacking import Repacking
 from perdure.history.repository import Repository
 from perdure.history.versions import tree_entries
+from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
 from tests.lives import make_life
 
@@ -94,6 +95,15 @@ def joined(source: Path) -> Iterator[tuple[bytes, bytes, str]]:
         yield build(entries)
 
 
+def adopt(git_dir: Path, pack: bytes, index: bytes, name: str) -> None:
+    """Put a pack in as a session leaves one that it has joined: for the background to pack."""
+    folder = git_dir / "objects" / "pack"
+    (folder / f"{name}.pack").write_bytes(pack)
+    (folder / f"{name}.idx").write_bytes(index)
+    with (git_dir / "perdure" / "state" / "packs").open("a") as ours:
+        ours.write(f"2 {name}\n")
+
+
 def feed(source: Path, target: Path) -> Cost:
     """Give a history to an empty repository, as sessions and the background would have."""
     subprocess.run(["git", "init", "-q", "-b", "main", target], check=True)
@@ -101,10 +111,9 @@ def feed(source: Path, target: Path) -> Cost:
     state = target / ".git" / "perdure" / "state"
     state.mkdir(parents=True)
     folder = target / ".git" / "objects" / "pack"
-    writer = PackWriter(ObjectStore(target / ".git" / "objects"), state)
     cost = Cost()
     for number, pack in enumerate(joined(source)):
-        writer.adopt(*pack)
+        adopt(target / ".git", *pack)
         if number % packing.JOINED_LIMIT == packing.JOINED_LIMIT - 1:
             work(target, cost)
             cost.most_packs = max(cost.most_packs, len(list(folder.glob("*.pack"))))
@@ -197,7 +206,6 @@ def latency(folder: Path, count: int = 800) -> None:
     stock = joined(folder / "stock")
     load = os.getloadavg()[0]
     with repo:
-        writer = repo.parts().writer.packs
         child = Child(repo.git_dir)
         while sum(len(block) - 1 for block in blocks[True]) < count:
             is_beside = len(blocks[True]) == len(blocks[False])
@@ -206,7 +214,7 @@ def latency(folder: Path, count: int = 800) -> None:
                 if not fed:
                     break
                 for pack in fed:
-                    writer.adopt(*pack)
+                    adopt(repo.git_dir, *pack)
                 child.start()
             child.go_on(does=is_beside)
             block = [ours(repo, next(talk)) for _ in range(8)]
@@ -216,7 +224,7 @@ def latency(folder: Path, count: int = 800) -> None:
                 blocks[True].pop()
                 blocks[False].pop()
         child.go_on(does=True)
-    packing.wait_for_children(60.0)
+    wait_for_children(60.0)
     beside, without = (sorted(itertools.chain(*blocks[key])) for key in (True, False))
     halves = [sorted(itertools.chain(*blocks[False][half::2])) for half in (0, 1)]
     print(f"  load of the machine {load:.1f} at the beginning, {os.getloadavg()[0]:.1f} at the end")
@@ -291,7 +299,7 @@ def run(count: int = TURNS, *, only_latency: bool = False) -> None:
             proofs(packed)
         latency(folder)
     finally:
-        packing.wait_for_children(60.0)
+        wait_for_children(60.0)
         shutil.rmtree(folder, ignore_errors=True)
 
 

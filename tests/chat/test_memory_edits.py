@@ -27,7 +27,7 @@ from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.companion.errors import BadFact, BadFile
 from perdure.companion.ids import ConversationId
 from perdure.companion.review import Proposal, Review, render_review, review_path
-from perdure.companion.summaries import read_summary, summary_path
+from perdure.companion.summaries import read_summaries, summary_path
 from perdure.history.errors import TipMoved
 from perdure.history.repository import Change
 from perdure.memory.facts import in_order
@@ -245,7 +245,7 @@ def test_accepting_writes_the_fact_and_takes_it_off_in_one_commit(
     assert [row.proposal.kind for row in left.rows] == ["summary"]
     assert accept(helm, 1).rows == ()
     path = summary_path(reviewed)
-    summary = read_summary((companion / path).read_bytes(), path)
+    (summary,), _ = read_summaries({path: (companion / path).read_bytes()})
     assert (summary.through, summary.text, summary.model) == (2, "They spoke\nof Marta.", "tiny")
     assert not (companion / review_path(reviewed)).exists()
     undo(helm)

@@ -19,7 +19,8 @@ from perdure.chat.steering.merging import join
 from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.companion.review import Proposal, read_review
-from perdure.companion.summaries import Summary, read_summary, render_summary, sealed
+from perdure.companion.summaries import Summary, read_summaries, render_summary, sealed
+from tests.background import idle
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
@@ -91,7 +92,7 @@ class Open:
 
     async def idle(self) -> None:
         async with asyncio.timeout(60):
-            await self.session.remembering.idle()
+            await idle(self.session)
 
     async def end_conversation(self) -> None:
         self.session.new_conversation()
@@ -106,7 +107,8 @@ class Open:
 
 def summaries(path: Path) -> list[Summary]:
     names = git(path, "ls-tree", "-r", "--name-only", "HEAD", "memory/summaries").split()
-    return [read_summary(git(path, "show", f"HEAD:{name}").encode(), name) for name in names]
+    files = {name: git(path, "show", f"HEAD:{name}").encode() for name in names}
+    return list(read_summaries(files)[0])
 
 
 def waiting(path: Path) -> list[Proposal]:
@@ -251,7 +253,7 @@ async def test_a_session_that_was_not_told_to_remember_does_not(companion: Path)
     for text in (RIVER, "And you?"):
         assert [e async for e in session.send(text) if isinstance(e, Saved)]
     session.new_conversation()
-    await session.remembering.idle()
+    await idle(session)
     await session.close()
     assert set(backend.asked_for) == {"reply"}
 

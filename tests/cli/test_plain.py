@@ -12,6 +12,7 @@ import pytest
 from perdure.chat.session import Session
 from perdure.cli.plain import Talk
 from perdure.cli.typed_lines import TypedLines
+from tests.background import idle
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
@@ -99,7 +100,7 @@ class Typist(TypedLines):
 
     async def next(self) -> str | None:
         async with asyncio.timeout(60):
-            await self._session.remembering.idle()
+            await idle(self._session)
         return next(self._texts, None)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from perdure.history import check as checking
-from perdure.history import packing, packs
+from perdure.history import packs
 from perdure.history.check import Report, check
 from perdure.history.checkrefs import Finding
 from perdure.history.repacking import Repacking, loose_files
 from perdure.history.repository import Author, Change, Repository
+from tests.background import wait_for_children
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -28,7 +29,7 @@ def talked(repo: Repository, git: Git) -> Repository:
         for number in range(36):
             text = b"".join(b"turn %d\n" % n for n in range(number + 1))
             repo.commit([Change("talk.md", text)], message=f"t{number}", author=MIRA, branch="main")
-        assert packing.wait_for_children(60)
+        assert wait_for_children(60)
         assert list(Repacking(repo.git_dir).steps()) == []
     (repo.path / "note.md").write_text("by hand\n")
     git("add", "note.md")

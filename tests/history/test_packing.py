@@ -26,6 +26,7 @@ from perdure.history.packscan import contents, is_named_for, slots
 from perdure.history.packstream import PackStream
 from perdure.history.repacking import Repacking
 from perdure.history.repository import Author, Change, Repository
+from tests.background import wait_for_children
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -149,7 +150,7 @@ def test_a_session_starts_it_and_nothing_stays(
     monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
     for number in range(33):
         repo.commit([Change("a.md", b"word " * number)], message="t", author=MIRA, branch="main")
-    assert packing.wait_for_children(60)
+    assert wait_for_children(60)
     assert packing._children == set()
     assert not packing.is_running(repo.git_dir)
     assert not packing.failure_file(repo.git_dir).exists()
@@ -221,7 +222,7 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
     (trap / "packing_child.py").write_text(f"open({str(proof)!r}, 'w')\n")
     monkeypatch.chdir(tmp_path / "trap")
     assert packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT)
-    assert packing.wait_for_children(60)
+    assert wait_for_children(60)
     assert not proof.exists()
 
 
@@ -324,7 +325,7 @@ def test_many_loose_objects_of_git_are_packed(
     broken.chmod(0o600)
     broken.write_bytes(b"")
     repo.commit([Change("a.md", b"a")], message="t", author=MIRA, branch="main")
-    assert packing.wait_for_children(60)
+    assert wait_for_children(60)
     assert git("count-objects").startswith("1 objects"), "the empty one is left for the check"
     broken.write_bytes(whole)
     after = everything(repo.path)
@@ -671,7 +672,7 @@ def test_readers_in_another_process_never_miss_an_object(
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         say(repo, 100, first=20)
-        packing.wait_for_children(60)
+        wait_for_children(60)
     finally:
         done.touch()
         said, trouble = reader.communicate(timeout=120)

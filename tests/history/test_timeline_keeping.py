@@ -19,6 +19,7 @@ from perdure.history import packing, timeline_keeping, timeline_opening
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_index import Index
 from perdure.history.timeline_query import Query
+from tests.background import wait_for_children
 from tests.lives import make_life
 
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -89,7 +90,7 @@ def test_the_child_builds_what_a_command_would(
 ) -> None:
     monkeypatch.setattr(timeline_keeping, "LONG", 100)
     assert timeline_keeping.start_if_missing(mira.git_dir)
-    assert packing.wait_for_children(120)
+    assert wait_for_children(120)
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
     assert not timeline_keeping.start_if_missing(mira.git_dir), "there is one now"
@@ -102,7 +103,7 @@ def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> 
         mira.commit([change], message="memory: note\n", author=MIRA, branch="main")
     assert not knows_all(mira)
     assert packing.start_if_due(mira.git_dir, packing.JOINED_LIMIT)
-    assert packing.wait_for_children(120)
+    assert wait_for_children(120)
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
 
@@ -115,7 +116,7 @@ async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(timeline_keeping, "LONG", 100)
     session = await Session.open(mira.path)
     await session.close()
-    assert packing.wait_for_children(120)
+    assert wait_for_children(120)
     assert knows_all(mira)
 
 

@@ -29,8 +29,8 @@ from perdure.chat.session import Session
 from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.manifests import Manifest
-from perdure.history import packing
 from tests.api_server import REPLY, ApiServer
+from tests.background import wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import Reader, Said, run_git
 from tests.steering.walk import new
@@ -257,7 +257,7 @@ def main() -> int:
         troubles = check(path, outcome)
         commits = run_git(path, "rev-list", "--count", "HEAD").strip()
         conversations = len({turn.partition("/")[0] for turn in Reader(path).read("HEAD")})
-        packing.wait_for_children(120.0)
+        wait_for_children(120.0)
         if troubles:
             kept = Path(tempfile.mkdtemp(prefix="four-kept-")) / "mira"
             path.rename(kept)

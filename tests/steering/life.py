@@ -17,8 +17,8 @@ from typing import TypeVar
 from perdure.chat.events import Event, Failed, Greeted, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering.helm import Helm
-from perdure.history import packing
 from perdure.problem import Problem
+from tests.background import wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import Book, Reader, Said, WrongTalk, compare, joined, run_git
 
@@ -363,7 +363,7 @@ class Life:
             self.check()
             self.check_whole()
         finally:
-            packing.wait_for_children(60.0)
+            wait_for_children(60.0)
             shutil.rmtree(self.path, ignore_errors=True)
 
     # The model of steering

@@ -24,8 +24,8 @@ from perdure.chat.events import Event, Failed
 from perdure.chat.session import Session
 from perdure.chat.steering import branching, correcting, merging, undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.history import packing
 from perdure.problem import Problem
+from tests.background import wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import run_git
 from tests.steering.walk import new
@@ -65,7 +65,7 @@ class LongLife:
         finally:
             for session in sessions:
                 await session.close()
-        packing.wait_for_children(120.0)
+        wait_for_children(120.0)
         self._count()
 
     async def _act(self, kind: str, session: Session) -> None:

@@ -105,11 +105,6 @@ class Remembering:
             await asyncio.wait({self._running})
             self._running = None
 
-    async def idle(self) -> None:
-        """Wait for the end of what goes on."""
-        if self._running is not None:
-            await asyncio.wait({self._running})
-
     async def _run(self, tell: Tell) -> None:
         left, has_model = dict(self._left), self._has_model()
         wrote = False

@@ -118,18 +118,6 @@ def render_summary(summary: Summary) -> bytes:
     return ("\n".join([*lines, "---", ""]) + (f"\n{text}\n" if text else "")).encode()
 
 
-def read_summary(data: bytes, path: str) -> Summary:
-    """Read one file as far as it goes.
-
-    Raises:
-        BadFile: nothing of it can be used; names file and line.
-    """
-    found, troubles = parse_summary(data, path)
-    if found is None:
-        raise BadFile(troubles[0].path, troubles[0].line, troubles[0].what)
-    return found
-
-
 def read_summaries(
     files: Mapping[str, bytes],
 ) -> tuple[tuple[Summary, ...], tuple[Located, ...]]:

@@ -126,16 +126,3 @@ def _reap() -> None:
             ended = pid
         if ended:
             _children.discard(pid)
-
-
-def wait_for_children(seconds: float) -> bool:
-    """Wait until no packing process started by this one is left; False when the time is over."""
-    until = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(OSError):
-            _reap()
-        if not _children:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(0.01)

@@ -147,12 +147,6 @@ class PackWriter:
         disk.sync_folder(self._folder)
         return name
 
-    def adopt(self, pack: bytes, index: bytes, name: str) -> None:
-        """Store a pack made elsewhere, of many commits' whole objects; the background packs it."""
-        self._place(pack, index, name)
-        self._note(f"2 {name}")
-        self._store.add_pack(name)
-
     def _note(self, line: str) -> None:
         """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
         fd = os.open(

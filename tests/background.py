@@ -1,0 +1,30 @@
+"""What goes on beside a talk, and nothing in the product waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from perdure.chat.session import Session
+from perdure.history import packing
+
+
+async def idle(session: Session) -> None:
+    """Wait for the end of what a session writes down between turns."""
+    running = session.remembering._running
+    if running is not None:
+        await asyncio.wait({running})
+
+
+def wait_for_children(seconds: float) -> bool:
+    """Wait until no packing process started by this one is left; False when the time is over."""
+    until = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            packing._reap()
+        if not packing._children:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)
