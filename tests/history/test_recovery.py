@@ -108,6 +108,28 @@ def test_dying_after_the_commit_point_is_finished_by_the_next_open(
     assert not list((repo.state_dir / "held").iterdir())
 
 
+def test_a_lock_of_a_branch_with_a_long_name_is_known_by_its_twin_too(
+    repo: Repository, git: Git, sound: Callable[[], None]
+) -> None:
+    """A turn dies while it holds the locks of two branches whose names begin alike."""
+    long = "\u8a71" * 60
+    for end in "ab":
+        git("branch", long + end)
+    moves = ", ".join(
+        f"RefMove('refs/heads/{long}{end}', repo.resolve('main'), None)" for end in "ab"
+    )
+    script = (
+        "from perdure.history.operations import RefMove, perform\n"
+        f"perform(repo, 'drop', 'both', [{moves}], author=mira)\n"
+    )
+    die_in(repo, "perdure.history.moving.Mover._write_intent", script)
+    assert len(list((repo.git_dir / "refs").rglob("*.lock"))) == 3
+    with Repository.open(repo.path) as again:
+        assert list((repo.git_dir / "refs").rglob("*.lock")) == []
+        again.commit([Change(CHUNK, b"turn 8\n")], message="t", author=MIRA, branch=f"{long}a")
+    sound()
+
+
 PLAIN = (
     "repo.commit([Change('persona/20-voice.md', b'Long.\\n')], message='persona: x', author=mira,"
     " branch='main')\n"

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -21,6 +23,7 @@ from perdure.history import disk
 from perdure.history.errors import Busy
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+_LONGEST = 180
 _FRESH = 2.0
 """Seconds for which a lock is taken to be alive whatever its side-car says."""
 
@@ -48,14 +51,34 @@ def _owner_is_dead(lock: Path) -> bool:
     return False
 
 
+def _twin_name(target: Path) -> str:
+    """A file name for the twin of a lock, from the path within the git folder that is locked.
+
+    Long ones, such as a branch of twenty Chinese characters has, do not tell the path any more.
+    """
+    name = quote(str(target), safe="")
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha1(name.encode("ascii"), usedforsecurity=False).hexdigest()
+    # No ref has a "~" in its name.
+    return f"{name[:_LONGEST]}~{digest[:16]}"
+
+
+def _locks_of(name: str, git_dir: Path) -> Iterable[Path]:
+    """Where the lock of a twin with such a name may be."""
+    if name[-17:-16] == "~":
+        return (git_dir / "refs").rglob("*.lock")
+    target = git_dir / unquote(name)
+    return [target.with_name(target.name + ".lock")]
+
+
 class GitLock:
     """One ``X.lock``: prepared (a twin with its content), then taken, then renamed or released."""
 
     def __init__(self, git_dir: Path, held: Path, target: Path) -> None:
         self.target = target
         self.lock = target.with_name(target.name + ".lock")
-        name = quote(str(target.relative_to(git_dir)), safe="")
-        self._twin = held / f"{name[:200]}.{os.getpid()}"
+        self._twin = held / f"{_twin_name(target.relative_to(git_dir))}.{os.getpid()}"
         self._taken = False
         self._twin.unlink(missing_ok=True)
         try:
@@ -161,13 +184,8 @@ def sweep(git_dir: Path, held: Path) -> None:
     except FileNotFoundError:
         return
     for twin in twins:
-        target = git_dir / unquote(twin.name.rpartition(".")[0])
-        lock = target.with_name(target.name + ".lock")
-        try:
-            mine, theirs = twin.stat(), lock.stat()
-        except OSError:
-            pass
-        else:
-            if (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino):
-                lock.unlink(missing_ok=True)
+        for lock in _locks_of(twin.name.rpartition(".")[0], git_dir):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                if lock.samefile(twin):
+                    lock.unlink(missing_ok=True)
         twin.unlink(missing_ok=True)
