@@ -108,6 +108,23 @@ def test_dying_after_the_commit_point_is_finished_by_the_next_open(
     assert not list((repo.state_dir / "held").iterdir())
 
 
+def test_a_turn_is_offered_though_the_disk_is_too_full_to_put_things_in_order(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_in(repo, "perdure.history.refs.Refs.publish", TURN)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Level, "settle", full)
+        again = Repository.open(repo.path)
+    with again:
+        assert "the disk is full" in again.recovery_trouble
+        (left,) = leftover(again)
+        assert left.text == "a reply\non two lines \ud83d"
+
+
 def test_a_lock_of_a_branch_with_a_long_name_is_known_by_its_twin_too(
     repo: Repository, git: Git, sound: Callable[[], None]
 ) -> None:

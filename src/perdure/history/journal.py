@@ -164,8 +164,10 @@ class JournalFile:
 
     def remove(self) -> None:
         """Delete the file and give up its lock."""
-        self._lock.path.unlink(missing_ok=True)
-        self._lock.release()
+        try:
+            self._lock.path.unlink(missing_ok=True)
+        finally:
+            self._lock.release()
 
     def abandon(self) -> None:
         """Give up the lock and leave the file for the next open."""
@@ -300,6 +302,9 @@ def dead_files(folder: Path) -> Iterator[tuple[JournalFile, Record]]:
             # A record whose checksum holds is ours; this is one of another version. It stays.
             file.abandon()
             continue
+        except BaseException:
+            file.abandon()
+            raise
         if record is None:
             file.remove()
             continue

@@ -85,13 +85,15 @@ class Recovery:
         for name in _names(self._layout.spare):
             (self._layout.spare / name).unlink(missing_ok=True)
         for file, record in dead_files(self._layout.state / "journals"):
-            self._break_locks(record)
-            done = self._finish(record) or record.is_done
-            self._restore(record)
-            if done:
-                self._put_on_disk(record)
-                file.remove()
-            else:
+            try:
+                self._break_locks(record)
+                done = self._finish(record) or record.is_done
+                self._restore(record)
+                if done:
+                    self._put_on_disk(record)
+                    file.remove()
+            finally:
+                # Whatever became of it: `leftover` must find it free.
                 file.abandon()
         if self._level.debts.are_open:
             self._level.catch_up(wait=0.0)
