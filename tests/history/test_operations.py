@@ -582,6 +582,30 @@ def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> Non
     assert git("status", "--porcelain") == ""
 
 
+def test_an_index_that_cannot_be_read_waits_for_its_mending(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    """Neither an open nor a turn is kept back by an operation that cannot be finished yet."""
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    die(life, "perdure.history.moving.Mover._follow")
+    index = life.git_dir / "index"
+    whole = index.read_bytes()
+    index.write_bytes(b"no index")
+    with Repository.open(life.path) as again:
+        assert "not an index" in again.recovery_trouble
+        beside = {"branch": "side", "start": "main"}
+        again.commit([Change("a.md", b"a\n")], message="t", author=MIRA, **beside)
+        assert again.read("a.md", "side") == b"a\n"
+        again.close()
+    git("branch", "-qD", "side")
+    index.write_bytes(whole)
+    with Repository.open(life.path) as again:
+        assert again.recovery_trouble == ""
+        assert is_done(again, git)
+    sound()
+
+
 @pytest.mark.parametrize("entries", [False, True])
 def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
     life: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, entries: bool

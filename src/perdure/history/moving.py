@@ -274,6 +274,7 @@ class Mover:
 
         Raises:
             Busy: another program holds one of git's locks; the plan stays for the next time.
+            HistoryError: the index is damaged, or of a kind that is left alone; likewise.
         """
         try:
             value = json.loads(self._intent.read_bytes())
@@ -289,12 +290,19 @@ class Mover:
             # The work tree was removed since; what it was about went with it.
             self._drop_intent()
             return True
-        if value.get("kind") == "merge":
-            from perdure.history.mergestate import MergeState
+        try:
+            if value.get("kind") == "merge":
+                from perdure.history.mergestate import MergeState
 
-            MergeState(layout, self._store, self._trees).put_back(value)
-        else:
-            Mover(layout, self._store, self._trees).finish_plan(_parse(value))
+                MergeState(layout, self._store, self._trees).put_back(value)
+            else:
+                Mover(layout, self._store, self._trees).finish_plan(_parse(value))
+        except IndexTrouble as error:
+            raise HistoryError(
+                f"what was begun cannot be finished: {error}",
+                "what was done stays written down, and is finished when the index is in order",
+                "put it in order with git, and repeat",
+            ) from error
         return True
 
     def finish_plan(self, plan: Plan) -> None:
