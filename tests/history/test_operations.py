@@ -12,6 +12,7 @@ from perdure.history import branches, operations, undoing
 from perdure.history import disk as disk_module
 from perdure.history.errors import (
     BadPath,
+    Busy,
     CheckedOutElsewhere,
     HistoryError,
     NothingToUndo,
@@ -580,6 +581,27 @@ def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> Non
         with pytest.raises(RefElsewhere, match="gone"):
             undoing.plan_undo(again)
     assert git("status", "--porcelain") == ""
+
+
+def test_no_operation_takes_the_place_of_one_that_is_not_finished(
+    life: Repository, git: Git, sound: Sound
+) -> None:
+    branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
+    life.close()
+    die(life, "perdure.history.moving.Mover._follow")
+    lock = life.git_dir / "index.lock"
+    lock.unlink()
+    lock.write_bytes(b"somebody else's")
+    with Repository.open(life.path) as again:
+        assert "index.lock" in again.recovery_trouble
+        tag = RefMove("refs/tags/now", None, again.resolve("main"))
+        with pytest.raises(Busy, match=r"index\.lock"):
+            perform(again, "tag", "now", [tag], author=MIRA)
+        lock.unlink()
+        perform(again, "tag", "now", [tag], author=MIRA)
+        git("tag", "-d", "now")
+        assert is_done(again, git)
+    sound()
 
 
 def test_an_index_that_cannot_be_read_waits_for_its_mending(

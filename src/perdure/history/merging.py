@@ -132,6 +132,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
         if node is not None and known is not None:
             contents[path] = (known[0], node[1])
     with parts.writer.exclusive("leaving the merge open"):
+        parts.writer.finish_operation()
         if parts.refs.head().commit != plan.ours:
             raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
         if objects:
@@ -240,6 +241,7 @@ def abort_merge(repo: Repository) -> None:
     """
     parts = repo.parts()
     with parts.writer.exclusive("giving up the merge"):
+        parts.writer.finish_operation()
         state = MergeState(parts.layout, parts.store, parts.trees)
         if state.other() is None:
             raise HistoryError("no merge is open", "nothing was changed")

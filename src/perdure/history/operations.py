@@ -94,6 +94,7 @@ def perform(
     parts = repo.parts()
     when = at or datetime.now().astimezone()
     with parts.writer.exclusive(f"the operation ({kind})"):
+        parts.writer.finish_operation()
         before = parts.refs.head()
         all_moves = [*_changing(moves), *_kept_tags(parts, moves)]
         after = _head_after(parts, before, head, all_moves)

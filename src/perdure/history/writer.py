@@ -76,13 +76,11 @@ class Writer:
         self._closed = threading.Event()
 
     @contextmanager
-    def _commit_lock(self, *, wait: float = COMMIT_WAIT) -> Iterator[None]:
+    def _commit_lock(self) -> Iterator[None]:
         with self._mutex:
-            self._lock.take(wait=wait)
-            try:
+            self._lock.take(wait=COMMIT_WAIT)
+            with self._lock:
                 yield
-            finally:
-                self._lock.release()
 
     @contextmanager
     def exclusive(self, doing: str) -> Iterator[None]:
@@ -102,7 +100,13 @@ class Writer:
             yield
 
     def finish_operation(self) -> None:
-        """Finish an operation whose owner died. The caller holds the commit lock."""
+        """Finish an operation whose owner died. The caller holds the commit lock.
+
+        Before another is begun this must succeed: there is room for one plan on the disk.
+
+        Raises:
+            Busy, HistoryError: it cannot be finished now.
+        """
         if (self._layout.state / "operation.json").exists():
             from perdure.history.moving import Mover
 
@@ -262,13 +266,15 @@ class Writer:
     def recover(self) -> None:
         """Finish what a dead process left, unless a living one is at work right now."""
         recovery = Recovery(self._layout, self._refs, self.level, self.packs, self._has_landed)
-        try:
-            with storage_errors("recovering"), self._commit_lock(wait=0.2):
+        with storage_errors("recovering"), self._mutex:
+            try:
+                self._lock.take(wait=0.2)
+            except Busy:
+                # Someone of ours is writing: he has swept, and a later open does the rest.
+                return
+            with self._lock:
                 recovery.run()
                 self.finish_operation()
-        except Busy:
-            # Someone of ours is writing: he has swept, and a later open does the rest.
-            return
 
     def journal_file(self) -> JournalFile:
         """The session's journal file; a new one while the old one holds a turn."""
