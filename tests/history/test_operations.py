@@ -10,13 +10,16 @@ import pytest
 
 from perdure.history import branches, operations, undoing
 from perdure.history import disk as disk_module
+from perdure.history.checkout import Checkout
 from perdure.history.errors import (
     BadPath,
     Busy,
     CheckedOutElsewhere,
     HistoryError,
+    NotCarriedOut,
     NothingToUndo,
     RefElsewhere,
+    StorageFull,
     Unfinished,
     UnknownRevision,
     UnsavedEdits,
@@ -581,6 +584,31 @@ def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> Non
         with pytest.raises(RefElsewhere, match="gone"):
             undoing.plan_undo(again)
     assert git("status", "--porcelain") == ""
+
+
+def test_a_full_disk_after_the_decision_is_told_as_that(
+    life: Repository, git: Git, sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    back = RefMove("refs/heads/back", None, life.resolve("main~2"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Refs, "publish", full)
+        with pytest.raises(StorageFull):
+            perform(life, "rewind", "two back", [back], author=MIRA, head="back")
+        patch.undo()
+        assert life.head().branch == "main"
+        patch.setattr(Checkout, "carry", full)
+        with pytest.raises(NotCarriedOut, match="the disk is full") as raised:
+            perform(life, "rewind", "two back", [back], author=MIRA, head="back")
+    assert "not repeat" in raised.value.next_step
+    put = [Change("a.md", b"a\n")]
+    life.commit(put, message="memory: a", author=MIRA, branch="back", expect={"a.md": None})
+    assert git("log", "--format=%s", "-2", "back").split("\n")[0] == "memory: a"
+    assert life.head().branch == "back"
+    assert life.commit_info("back").parents == (back.new,)
+    sound()
 
 
 def test_no_operation_takes_the_place_of_one_that_is_not_finished(

@@ -86,6 +86,17 @@ class RefElsewhere(HistoryError):
     """A branch or tag is not where it was when the change was thought out."""
 
 
+class NotCarriedOut(HistoryError):
+    """An operation is decided, and files or branches cannot follow yet; they do by themselves."""
+
+    def __init__(self, reason: HistoryError) -> None:
+        super().__init__(
+            f"decided, but not carried out yet: {reason.what}",
+            "nothing is lost; what is missing follows with the next command",
+            "put that right, and do not repeat this",
+        )
+
+
 class NothingToUndo(HistoryError):
     """There is no operation to take back, or to do again."""
 

@@ -18,8 +18,10 @@ from perdure.history import disk
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.errors import (
     HistoryError,
+    NotCarriedOut,
     RefElsewhere,
     UnsavedEdits,
+    storage_errors,
 )
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.journal import boot
@@ -109,6 +111,7 @@ class Mover:
             RefElsewhere: a ref is not where the plan has it.
             UnsavedEdits: somebody's edits are in the way.
             Busy: another program holds one of git's locks.
+            NotCarriedOut: after all that was decided; the plan stays to be finished.
         """
         locks = _Locks()
         try:
@@ -122,7 +125,11 @@ class Mover:
                 if self._refs.read(OPS) != plan.op:
                     self._drop_intent()
                 raise
-            self._follow(plan, locks, survey)
+            try:
+                with storage_errors("moving files and branches"):
+                    self._follow(plan, locks, survey)
+            except HistoryError as error:
+                raise NotCarriedOut(error) from error
             with contextlib.suppress(OSError):
                 self._log(plan, who, says)
             self._drop_intent()

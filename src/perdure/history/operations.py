@@ -90,6 +90,7 @@ def perform(
         BadPath: a ref cannot have that name, or cannot stand beside another.
         Busy: git is writing; nothing was changed.
         StorageFull, ReadOnly, WriteFailed: nothing was changed.
+        NotCarriedOut: it is in the log, and the rest follows once what keeps it back is gone.
     """
     parts = repo.parts()
     when = at or datetime.now().astimezone()
