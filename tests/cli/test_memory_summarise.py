@@ -77,7 +77,7 @@ def test_without_a_model_every_conversation_gets_its_own_sentences(mira: Path) -
     said = run(mira, "--all")
     assert said.returncode == 0, said.stderr
     assert said.stderr.count("No model: local is a rehearsal model.") == 3
-    assert said.stdout.count("was summarised from its own sentences, without a model.") == 3
+    assert said.stdout.count("was summarised from its own sentences, without a model\n") == 3
     assert len(listed(mira)) == 3
     commits = git(mira, "log", "--format=%an %s", "-3").splitlines()
     assert all(line.startswith("Mira memory: summary of “") for line in commits)

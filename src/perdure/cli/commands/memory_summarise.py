@@ -147,8 +147,9 @@ class _Work:
         )
         if self._as_json:
             return
-        said = "; ".join(notice.text for notice in done.notices()) if done is not None else ""
-        title = said or "nothing came of it that would be new."
+        notices = [notice.text.removesuffix(".") for notice in done.notices()] if done else []
+        said = ". ".join(notices)
+        title = said or "nothing came of it that would be new"
         say_styled(style(f"{count} {name}", "yellow"), f"  {style(title)}")
         if summary is not None:
             for line in summary.text.split("\n"):
