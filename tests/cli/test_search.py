@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from perdure.history.disk import KernelLock
 from tests.cli.conftest import Perdure
 from tests.conftest import git
 from tests.memory.recall_eval import make_companion, read_dialogue
@@ -40,6 +42,29 @@ def test_search_shows_moments_with_date_id_and_marks(perdure: Perdure, nora: Pat
     blocks = perdure("search", "mitts").stdout.strip().split("\n\n")
     assert all("*mitts*" in block for block in blocks)
     assert len(json.loads(perdure("search", "mitts", "--json").stdout)) > len(blocks)
+
+
+def test_search_where_the_cache_cannot_be_written(perdure: Perdure, nora: Path) -> None:
+    before = perdure("search", "green", "bike").stdout
+    cache = nora / ".git/perdure/cache"
+    shutil.rmtree(cache)
+    cache.write_text("No folder.")
+    found = perdure("search", "green", "bike")
+    assert (found.returncode, found.stdout.splitlines()[0]) == (0, before.splitlines()[0])
+    assert "no index can be written here" in found.stderr
+
+
+def test_that_nothing_was_said_is_not_claimed_of_what_was_not_read(
+    perdure: Perdure, nora: Path
+) -> None:
+    (nora / ".git/perdure/cache").mkdir(parents=True, exist_ok=True)
+    lock = KernelLock(nora / ".git/perdure/cache/recall-writing.lock")
+    assert lock.try_take()
+    with lock:
+        found = perdure("search", "bike")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "another process" in found.stderr
+    assert "no earlier moment" not in found.stderr
 
 
 def test_search_by_date_branch_and_past(perdure: Perdure, nora: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -369,8 +370,31 @@ def test_while_another_process_writes_recall_makes_do(
             waiting = index.find("HEAD", RecallQuery("tomatoes"))
             assert {hit.turn for hit in waiting} == {hit.turn for hit in before}
             assert index.notice
+            assert index.is_partial
         assert len(index.find("HEAD", RecallQuery("tomatoes"))) > len(before)
         assert not index.notice
+        assert not index.is_partial
+
+
+def test_where_no_file_can_be_had_it_is_done_in_memory(tmp_path: Path) -> None:
+    """A copy on a disk that is read only is searched like any other."""
+    with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
+        query = RecallQuery("tomatoes")
+        there = RecallIndex.open(repo)
+        found = there.find("HEAD", query)
+        there.close()
+        shutil.rmtree(repo.cache_dir)
+        repo.cache_dir.write_text("No folder.")
+        refused = RecallIndex.open(repo)
+        assert refused.find("HEAD", query) == []
+        assert refused.is_partial
+        index = RecallIndex.open_usual(repo, needs_file=False)
+        assert index.find("HEAD", query) == found != []
+        assert index.notice
+        assert not index.is_partial
+        grow(repo, talk(GARDEN, [("Tomatoes!", "Yes.")]))
+        assert len(index.find("HEAD", query)) > len(found)
+        assert repo.cache_dir.is_file()
 
 
 def test_what_another_process_adds_while_this_one_answers_is_none_of_its_tree(

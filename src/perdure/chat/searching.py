@@ -140,7 +140,7 @@ class LifeSearch:
         if start is None or not text.strip():
             return Found()
         if self._index is None:
-            self._index = RecallIndex.open_usual(repo)
+            self._index = RecallIndex.open_usual(repo, needs_file=False)
         index = self._index
         index.update(start, progress)
         notices = [index.notice]

@@ -64,7 +64,7 @@ def command(
         raise CommandProblem("--branch and --at name two places", next_step="Give one of them")
     repo = Repository.open(chosen(), recover=False)
     found: list[Moment] = []
-    index = RecallIndex.open_usual(repo)
+    index = RecallIndex.open_usual(repo, needs_file=False)
     if rev or branch or repo.head().commit is not None:
         start = commit_of(repo, rev or branch or "HEAD")
         index.update(start, IndexProgress("conversations", "files"))
@@ -79,6 +79,8 @@ def command(
             until=parse_span(until, now()).end if until else None,
             limit=limit,
         )
+        if index.is_partial and not found:
+            raise CommandProblem(index.notice, next_step="Repeat it in a moment")
         for line in dict.fromkeys((notice, index.notice)):
             if line:
                 say(f"{line}.", err=True)

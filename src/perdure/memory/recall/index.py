@@ -34,16 +34,21 @@ class RecallIndex:
     Attributes:
         notice: what a person should know of the last call, "" for nothing: that a damaged index was
             made anew, or that the newest turns could not be looked through.
+        is_partial: whether the last call could not look through all that was said.
     """
 
-    def __init__(self, repo: Repository, embedder: Embedder | None) -> None:
+    def __init__(
+        self, repo: Repository, embedder: Embedder | None, *, needs_file: bool = True
+    ) -> None:
         self._repo = repo
         self._embedder = embedder
+        self._needs_file = needs_file
         self._store: Store | None = None
         self._messages: Arrangement | None = None
         self._vectors: Vectors | None = None
         self._arranged: tuple[str, bool] | None = None
         self.notice = ""
+        self.is_partial = False
 
     @classmethod
     def open(cls, repo: Repository, *, embedder: Embedder | None = None) -> RecallIndex:
@@ -56,11 +61,17 @@ class RecallIndex:
         return cls(repo, embedder)
 
     @classmethod
-    def open_usual(cls, repo: Repository) -> RecallIndex:
-        """The index as prompts and searches use it: by meaning too where that is installed."""
+    def open_usual(cls, repo: Repository, *, needs_file: bool = True) -> RecallIndex:
+        """The index as prompts and searches use it: by meaning too where that is installed.
+
+        Args:
+            repo: the repository.
+            needs_file: whether nothing is found where the cache cannot be written; otherwise all
+                that was said is read into memory there, by its words.
+        """
         from perdure.memory.recall.models import installed
 
-        return cls.open(repo, embedder=installed())
+        return cls(repo, installed(), needs_file=needs_file)
 
     @property
     def slow(self) -> bool:
@@ -91,7 +102,7 @@ class RecallIndex:
         Raises:
             HistoryError: the conversations cannot be read.
         """
-        self.notice = ""
+        self.notice, self.is_partial = "", False
         return self._try(lambda store: self._update(store, rev, progress), 0)
 
     def embed(self, rev: str, progress: Progress | None = None) -> int:
@@ -135,7 +146,7 @@ class RecallIndex:
         Raises:
             HistoryError: the conversations cannot be read.
         """
-        self.notice = ""
+        self.notice, self.is_partial = "", False
         nothing: list[Hit] = []
         return self._try(lambda store: self._find(store, rev, query, limit), nothing)
 
@@ -162,30 +173,46 @@ class RecallIndex:
                 return work(self._opened())
             except sqlite3.Error as error:
                 if attempt or not self._drop_if_damaged(error):
-                    self.notice = f"earlier turns could not be looked through: {error}"
+                    self._cannot(f"earlier turns could not be looked through: {error}")
                     return otherwise
             except Busy:
-                self.notice = "another process is making the recall index just now"
+                self._cannot("another process is making the recall index just now")
                 return otherwise
             except OSError as error:
-                self.notice = f"earlier turns could not be looked through: {error.strerror}"
+                self._cannot(f"earlier turns could not be looked through: {error.strerror}")
                 return otherwise
         return otherwise
 
-    def _opened(self) -> Store:
-        from perdure.memory.recall.store import Store, newest
+    def _cannot(self, why: str) -> None:
+        self.notice, self.is_partial = why, True
 
-        if self._store is not None and not self._store.path.exists():
+    def _opened(self) -> Store:
+        import sqlite3
+
+        from perdure.memory.recall.store import Store
+
+        path = self._store.path if self._store is not None else None
+        if path is not None and not path.exists():
             self.close()  # somebody removed it: what it holds may have been meant to go
         if self._store is None:
-            if newest(self._repo.cache_dir) is not None:
-                self._store = Store.open(self._repo.cache_dir)
-            else:
-                lock = self._lock()
-                lock.take(wait=BUSY)
-                with lock:
-                    self._store = Store.open(self._repo.cache_dir)
+            try:
+                self._store = self._open_file()
+            except (OSError, sqlite3.OperationalError) as error:
+                if self._needs_file or not _is_refused(error):
+                    raise
+                self._store = Store.in_memory()
+                self.notice = "no index can be written here; all that was said is read for this"
         return self._store
+
+    def _open_file(self) -> Store:
+        from perdure.memory.recall.store import Store, newest
+
+        if newest(self._repo.cache_dir) is not None:
+            return Store.open(self._repo.cache_dir)
+        lock = self._lock()
+        lock.take(wait=BUSY)
+        with lock:
+            return Store.open(self._repo.cache_dir)
 
     def _lock(self) -> disk.KernelLock:
         return disk.KernelLock(self._repo.cache_dir / "recall-writing.lock")
@@ -219,15 +246,17 @@ class RecallIndex:
         tree = self._repo.folder_oid(CONVERSATIONS, rev)
         if tree is None or store.tree(tree) is not None:
             return 0
+        from perdure.memory.recall.leveling import bring_level
+
+        if store.path is None:
+            return bring_level(store, self._repo, rev, tree, progress)
         lock = self._lock()
         try:
             lock.take(wait=BUSY)
         except Busy:
-            self.notice = "another process is reading the conversations for recall just now"
+            self._cannot("another process is reading the conversations for recall just now")
             return 0
         with lock:
-            from perdure.memory.recall.leveling import bring_level
-
             return bring_level(store, self._repo, rev, tree, progress)
 
     # Answering
@@ -277,7 +306,7 @@ class RecallIndex:
         from perdure.memory.recall.dense import Vectors
 
         embedder = self._embedder
-        if embedder is None:
+        if embedder is None or store.path is None:
             return
         if embedder.quick:
             self._embed(store, rev, chunks, lambda: None)
@@ -348,3 +377,13 @@ class RecallIndex:
 
         known = store.known()
         return array("I", [known[file] for file in chunks_of(self._repo, rev) if file in known])
+
+
+def _is_refused(error: OSError | sqlite3.OperationalError) -> bool:
+    """Whether a file cannot be had at all, as on a disk that is read only."""
+    import sqlite3
+
+    if isinstance(error, OSError):
+        return True
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}

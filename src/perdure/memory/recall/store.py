@@ -74,9 +74,9 @@ class StoredChunk:
 
 
 class Store:
-    """One open index file. What it raises is sqlite3.Error."""
+    """One open index file, or one in memory, without a path. What it raises is sqlite3.Error."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path | None) -> None:
         self._db = db
         self.path = path
         self._counted: dict[str, int] = {}
@@ -109,6 +109,13 @@ class Store:
         except BaseException:
             db.close()
             raise
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """An empty index for where no file can be had; it goes when it is closed."""
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        db.executescript(_SCHEMA)
+        return cls(db, None)
 
     def close(self) -> None:
         """Close the file."""
