@@ -359,6 +359,19 @@ def test_tags_are_named_listed_and_taken_away(companion: Path, run: Run) -> None
     assert_sound(companion)
 
 
+def test_a_tag_and_a_branch_never_have_one_name(companion: Path, run: Run) -> None:
+    """A `git push origin NAME`, which everybody types, is refused then."""
+    talk(companion, "One.")
+    assert "there is a branch main" in run("tag", "main", code=1).stderr
+    run("tag", "here")
+    assert "there is a tag here" in run("branch", "here", code=1).stderr
+    talk(companion, "Two.")
+    run("rewind", "@-1", "--as", "here", "--yes", code=1)
+    assert git(companion, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags") == (
+        "refs/heads/main\nrefs/tags/here\n"
+    )
+
+
 def test_undo_walks_back_over_everything_and_redo_forth(companion: Path, run: Run) -> None:
     talk(companion, "One.", "Two.")
     states = [refs(companion)]

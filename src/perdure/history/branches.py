@@ -114,7 +114,7 @@ def start_branch(
         at: aware time of the entry.
 
     Raises:
-        BadPath: it exists, or git would not take the name.
+        BadPath: it exists, a tag has its name, or git would not take the name.
         UnknownRevision: there is no such commit.
         UnsavedEdits: files with edits differ between here and there.
         Unfinished: a merge or the like is open.
@@ -126,6 +126,8 @@ def start_branch(
         raise BadPath(
             f"there is a branch {name} already", "it stays as it is", "choose another name"
         )
+    if refs.read(f"{_TAGS}{name}") is not None:
+        raise _ambiguous(name, "tag")
     commit = repo.resolve(start or "HEAD")
     says = says or f"{name} begins at {commit[:7]}"
     return perform(
@@ -175,7 +177,7 @@ def tag(
     """Give a commit a name that stays.
 
     Raises:
-        BadPath: the tag exists, or git would not take the name.
+        BadPath: the tag exists, a branch has its name, or git would not take the name.
         UnknownRevision: there is no such commit.
     """
     ref = f"{_TAGS}{name}"
@@ -183,7 +185,18 @@ def tag(
         raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
     if repo.parts().refs.read(ref) is not None:
         raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+    if repo.parts().refs.read(f"{_HEADS}{name}") is not None:
+        raise _ambiguous(name, "branch")
     commit = repo.resolve(rev or "HEAD")
     return perform(
         repo, "tag", f"{name} at {commit[:7]}", [RefMove(ref, None, commit)], author=author, at=at
+    )
+
+
+def _ambiguous(name: str, what: str) -> BadPath:
+    """Git takes both, and then refuses ``git push origin NAME``, as it may mean either."""
+    return BadPath(
+        f"there is a {what} {name}, and git would not know which of the two is meant",
+        "nothing was changed",
+        "choose another name",
     )
