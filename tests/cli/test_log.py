@@ -59,6 +59,19 @@ def ids(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [entry["commit"] for entry in json.loads(done.stdout)]
 
 
+def test_the_end_of_a_shallow_clone_is_no_beginning(
+    perdure: Perdure, grown: Path, tmp_path: Path
+) -> None:
+    """Its oldest commit has every file, and would pass for the one that made the persona."""
+    git(tmp_path, "clone", "-q", "--depth=3", f"file://{grown}", "shallow")
+    here = {"PERDURE_COMPANION": str(tmp_path / "shallow")}
+    for words in (("log",), ("log", "--persona"), ("log", "--turns")):
+        lines = perdure(*words, **here).stdout.splitlines()
+        assert [("git fetch --unshallow" in line) for line in lines].count(True) == 1
+        assert "git fetch --unshallow" in lines[-1]
+    assert "unshallow" not in perdure("log", PERDURE_COMPANION=str(grown)).stdout
+
+
 def test_kinds_paths_dates_and_texts_are_gits(perdure: Perdure, mira: Path) -> None:
     def same(ours: tuple[str, ...], gits: tuple[str, ...]) -> None:
         found = ids(perdure("log", "--all", "--json", *ours))

@@ -150,7 +150,7 @@ class Reader:
             read=self._info,
             trees=self._trees,
             paths=[path.strip("/") for path in paths],
-            boundary=self._shallow(),
+            boundary=self.shallow_ends(),
         )
         return islice(found, skip, None if limit is None else skip + limit)
 
@@ -169,11 +169,12 @@ class Reader:
             read=self._info,
             trees=self._trees,
             blob=self.blob,
-            boundary=self._shallow(),
+            boundary=self.shallow_ends(),
             progress=progress,
         )
 
-    def _shallow(self) -> frozenset[str]:
+    def shallow_ends(self) -> frozenset[str]:
+        """Commits at the end of a shallow clone: each stands for all that came before it."""
         try:
             return frozenset((self.git_dir / "shallow").read_text("ascii").split())
         except FileNotFoundError:
@@ -182,12 +183,12 @@ class Reader:
     def parents(self, rev: str) -> tuple[str, ...]:
         """Parents of a commit as far as they are here: none at a shallow clone's end."""
         info = self.commit_info(rev)
-        return () if info.id in self._shallow() else info.parents
+        return () if info.id in self.shallow_ends() else info.parents
 
     def changed(self, commit: str) -> list[FileChange]:
         """What a commit changed against its first parent, everything for one without."""
         info = self.commit_info(commit)
-        parents = () if info.id in self._shallow() else info.parents
+        parents = () if info.id in self.shallow_ends() else info.parents
         return self._trees.difference(self._info(parents[0]).tree if parents else None, info.tree)
 
     def folder_difference(self, old: str | None, new: str | None) -> list[FileChange]:

@@ -171,7 +171,7 @@ class Repository(Reader):
     def parts(self) -> Parts:
         """What it is made of, writer included. For modules of this room."""
         return Parts(
-            self._layout, self._store, self._trees, self._refs, self._writer(), self._shallow()
+            self._layout, self._store, self._trees, self._refs, self._writer(), self.shallow_ends()
         )
 
     # The work tree

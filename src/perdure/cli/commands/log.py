@@ -114,7 +114,18 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
     if as_json:
         emit_json([_record(commit) for commit in commits])
         return
-    show_lines(_line(commit, asides) for asides in (_asides(repo),) for commit in commits)
+    ends = repo.shallow_ends()
+    show_lines(
+        _line(commit, asides) + _end(commit, ends)
+        for asides in (_asides(repo),)
+        for commit in commits
+    )
+
+
+def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
+    """Said of the oldest commit of a shallow clone: it stands for all that came before it."""
+    said = "  (the history before is not here: git fetch --unshallow)"
+    return style(said, dim=True) if commit.id in ends else ""
 
 
 def _asides(repo: Repository) -> Asides | None:
@@ -170,10 +181,12 @@ def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool
     if as_json:
         emit_json([_change_record(change, COUNTER) for change in changes])
         return
-    show_lines(_change_lines(changes, COUNTER))
+    show_lines(_change_lines(changes, COUNTER, repo.shallow_ends()))
 
 
-def _change_lines(changes: Iterator[PersonaChange], counter: str) -> Iterator[str]:
+def _change_lines(
+    changes: Iterator[PersonaChange], counter: str, ends: frozenset[str]
+) -> Iterator[str]:
     for number, change in enumerate(changes):
         if not number:
             yield style(f"Tokens: the whole persona after the change, by {counter}.", dim=True)
@@ -185,6 +198,7 @@ def _change_lines(changes: Iterator[PersonaChange], counter: str) -> Iterator[st
         yield (
             f"{_beginning(info)}  {style(who, dim=True)}  {words}  {change.tokens} tokens  "
             f"{style(_some(change.files), bold=True)}  {_subject(info.subject)}{names}"
+            f"{_end(info, ends)}"
         )
 
 
