@@ -210,6 +210,8 @@ def test_a_conflict_is_shown_and_the_talk_goes_on_on_the_old_side(torn: Path, ru
     assert "both modified" in git(torn, "status")
     state = json.loads(run("merge", "--json", code=3).stdout)
     assert [one["file"] for one in state["conflicts"]] == [VOICE]
+    assert state["conflicts"][0]["sides"] == [{"here": "Loud.\n", "there": "Soft.\n"}]
+    assert "merge of side into main is open" in run("merge", code=3).stdout
     (prompt,) = talk(torn, "In between.")
     assert any("Loud." in words for words in prompt)
     assert not any("Soft." in words or "<<<<" in words for words in prompt)

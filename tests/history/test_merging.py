@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -163,11 +164,43 @@ def test_giving_up_does_not_throw_edits_away(two: Repository) -> None:
     assert open_merge(two) is not None
 
 
+def test_what_is_left_between_marks_is_told(two: Repository, git: Git) -> None:
+    """Also where git writes the common past in the middle; one place settled, one is left."""
+    git("config", "merge.conflictStyle", "diff3")
+    put(two, "main", {"persona/20-voice.md": b"Long.\n\n\n\nLoud.\n"})
+    git("switch", "-qC", "other", "main~1")
+    put(two, "other", {"persona/20-voice.md": b"No.\n\n\n\nSoft.\n"})
+    git("switch", "-q", "main")
+    git("merge", "other", check=False)
+    file = two.path / "persona/20-voice.md"
+    assert b"|||||||" in file.read_bytes()
+    (conflict,) = open_merge(two).conflicts  # type: ignore[union-attr]
+    ((ours, theirs),) = conflict.pairs
+    assert ours.startswith(b"Long.")
+    assert theirs.startswith(b"No.")
+    assert b"|||||||" not in ours
+    assert content(two, file, b"<<<<<<< a\nx\n=======\ny\n>>>>>>> b\nz\n") == ((b"x\n", b"y\n"),)
+    assert content(two, file, b"<<<<<<< a\r\nx\r\n=======\r\n>>>>>>> b\r\n") == ((b"x\r\n", b""),)
+    assert content(two, file, b"=======\nx\n>>>>>>> b\n") == ()
+
+
+def content(two: Repository, file: Path, data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """What an open merge tells of a file with other words in it."""
+    file.write_bytes(data)
+    (conflict,) = open_merge(two).conflicts  # type: ignore[union-attr]
+    assert conflict.settled is not bool(conflict.pairs)
+    return conflict.pairs
+
+
 def test_we_conclude_an_open_merge(two: Repository, git: Git, sound: Sound) -> None:
     opened(two)
     found = open_merge(two)
     assert found is not None
     assert found.theirs == two.resolve("other")
+    assert {c.path: (c.gone, c.pairs) for c in found.conflicts} == {
+        "lore/x.md": ("theirs", ()),
+        "persona/20-voice.md": ("", ((b"Long sentences.\n", b"No sentences.\n"),)),
+    }
     with pytest.raises(StillInConflict) as caught:
         conclude_merge(two, author=MIRA)
     assert caught.value.paths == ["lore/x.md", "persona/20-voice.md"]

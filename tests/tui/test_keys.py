@@ -14,6 +14,7 @@ from textual.widgets import TextArea
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
 from perdure.tui.composer import Composer
+from perdure.tui.conflicts import ConflictsScreen
 from perdure.tui.drawer import Drawer
 from perdure.tui.editing import Editing
 from perdure.tui.help import HelpScreen
@@ -48,6 +49,7 @@ PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
     ("Everywhere", [*ChatScreen.BINDINGS, *ChatApp.BINDINGS]),
     ("In the list of backends", BackendPicker.BINDINGS),
     ("The timeline", TimelineScreen.BINDINGS),
+    ("An open merge", ConflictsScreen.BINDINGS),
     ("What she knows", MemoryScreen.BINDINGS),
     ("The prompt", PromptView.BINDINGS),
     ("Search", SearchView.BINDINGS),

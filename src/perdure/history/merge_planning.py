@@ -63,14 +63,17 @@ class FileConflict:
         path: the file.
         kind: ``text``: marks stand in it; ``removed``: one side took it away, the other changed
             it; ``binary``: it is no text.
-        pairs: of a text what stands against each other, ours and theirs.
+        pairs: of a text what stands against each other, ours and theirs; in an open merge what
+            still does.
         settled: in an open merge: no marks are left in it.
+        gone: of ``removed``: the side that took it away, ``ours`` or ``theirs``; "" for both.
     """
 
     path: str
     kind: str
     pairs: tuple[tuple[bytes, bytes], ...] = ()
     settled: bool = False
+    gone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,8 @@ class _Merger:
             contents[path] = theirs
         elif ours is None or theirs is None:
             contents[path] = theirs if ours is None else ours
-            conflicts.append(FileConflict(path, "removed"))
+            gone = "ours" if ours is None else "theirs"
+            conflicts.append(FileConflict(path, "removed", gone=gone))
         elif is_union:
             contents[path] = merge_union(base or b"", ours, theirs)
         elif any(b"\0" in data for data in (base or b"", ours, theirs)):

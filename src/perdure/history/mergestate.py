@@ -31,7 +31,12 @@ from perdure.history.worktree import NotRegular, WorkTree
 FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
 """What git keeps of an open merge, besides the index; MERGE_HEAD is what makes it one."""
 
-_MARKS = re.compile(rb"^<{7}(?: .*)?\n(?:.*\n)*?={7}\n(?:.*\n)*?>{7}(?: |$)", re.MULTILINE)
+_MARKS = re.compile(
+    rb"^<{7}(?: .*)?\n((?:.*\n)*?)(?:\|{7}(?: .*)?\n(?:.*\n)*?)?={7}\r?\n((?:.*\n)*?)>{7}"
+    rb"(?:[ \r]|$)",
+    re.MULTILINE,
+)
+"""One place in conflict, as git marks it; the common past may stand in the middle (diff3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,9 @@ class Versions:
     theirs: Node | None
 
 
-def has_marks(data: bytes) -> bool:
-    """Whether a conflict's marks stand in a text."""
-    return _MARKS.search(data) is not None
+def marked(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """What still stands between a conflict's marks in a text: ours and theirs, place by place."""
+    return tuple((found[1], found[2]) for found in _MARKS.finditer(data))
 
 
 class MergeState:

@@ -20,7 +20,7 @@ from perdure.history.errors import (
     Unfinished,
 )
 from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
-from perdure.history.mergestate import FILES, MergeState, has_marks, work_content
+from perdure.history.mergestate import FILES, MergeState, marked, work_content
 from perdure.history.objects import object_id
 from perdure.history.operations import Operation, make_commit, perform
 from perdure.history.refs import RefMove
@@ -158,11 +158,27 @@ def open_merge(repo: Repository) -> OpenMerge | None:
         if data is not None and b"\0" in data:
             conflicts.append(FileConflict(path, "binary"))
         elif not {2, 3} <= stages:
-            conflicts.append(FileConflict(path, "removed"))
+            gone = "theirs" if 2 in stages else "ours" if 3 in stages else ""
+            conflicts.append(FileConflict(path, "removed", gone=gone))
         else:
-            settled = data is not None and not has_marks(data)
-            conflicts.append(FileConflict(path, "text", settled=settled))
+            pairs = marked(data or b"")
+            settled = data is not None and not pairs
+            conflicts.append(FileConflict(path, "text", pairs, settled=settled))
     return OpenMerge(theirs, state.message(), tuple(conflicts))
+
+
+def content_to_settle(repo: Repository, path: str) -> bytes | None:
+    """What stands in the folder of a file in conflict, None where it is gone.
+
+    Raises:
+        StillInConflict: a conflict's marks are left in it.
+        HistoryError: something else than a file is there.
+    """
+    parts = repo.parts()
+    data = work_content(MergeState(parts.layout, parts.store, parts.trees).work, path)
+    if data is not None and marked(data):
+        raise StillInConflict([path])
+    return data
 
 
 def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:

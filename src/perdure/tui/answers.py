@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perdure.chat.events import Event, Failed, Saved
 from perdure.tui.asking import Choice
 from perdure.tui.editing import Editing
-from perdure.tui.steering import SteeringScreen
+from perdure.tui.merging import MergingScreen
 from perdure.tui.transcript.blocks import Speech
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LEAVE = Choice("", "Leave it as it is")
 
 
-class AnswersScreen(SteeringScreen):
+class AnswersScreen(MergingScreen):
     """Acts on the picked turn; the talk on the screen follows."""
 
     _again = False

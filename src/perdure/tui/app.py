@@ -115,6 +115,9 @@ class ChatApp(App[int]):
                 "Timeline", "What happened, and which branches there are", chat.action_timeline
             )
             yield SystemCommand(
+                "The open merge", "Which files wait to be settled", chat.action_merge
+            )
+            yield SystemCommand(
                 "What was done",
                 "The list of operations, and what undo takes next",
                 chat.action_operations,

@@ -206,6 +206,27 @@ class InquiringScreen(AnswersScreen):
         self.flash.tell(f"{turn} is not in the talk of this branch.", "warning")
         return False
 
+    # -- an open merge -------------------------------------------------------------------------
+
+    def merge_known(self) -> None:
+        """The list of conflicts shows what is left of them."""
+        from perdure.tui.conflicts import ConflictsScreen
+
+        super().merge_known()
+        if isinstance(self.over, ConflictsScreen):
+            self.over.refresh_list()
+
+    def open_conflicts(self) -> None:
+        """Show what the open merge waits for, in the place of what stands over the talk."""
+        from perdure.tui.conflicts import ConflictsScreen
+
+        over, found = self.over, self.open_join
+        if found is None or isinstance(over, ConflictsScreen):
+            return
+        if over is not None:
+            over.dismiss()
+        self.app.push_screen(ConflictsScreen(self, found, self._glyphs))
+
     # -- what she knows ------------------------------------------------------------------------
 
     @property

@@ -50,6 +50,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("/answer", "Ask for a reply that is missing"),
         ("/backend", "Choose who speaks; with a name, from now on"),
         ("/next NAME", "Let another backend give the next reply only"),
+        ("/merge", "What the open merge waits for; with a branch's name, merge it"),
         ("/confirm", "Agree to a backend that came from outside, or not"),
         ("/help", "Keys that work here"),
         ("/quit", "Leave"),
@@ -64,6 +65,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
         ("ctrl+c", "Copy the selected text"),
     ),
     "The timeline": (("up down pgup pgdn", "Move; beside the list stands what it is about"),),
+    "An open merge": (("up down pgup pgdn", "Move; beside the list stands what each side says"),),
     "What she knows": (
         ("up down pgup pgdn", "Move; beside the list stands what it is about"),
         ("tab", "The list of lists, where it is wide enough"),
@@ -106,6 +108,11 @@ def _drawers() -> list[tuple[str, str]]:
 def timeline_groups(timeline: Sequence[BindingType]) -> list[KeyGroup]:
     """What the help shows over the timeline."""
     return [("The timeline", [*FIXED["The timeline"], *_told(timeline)])]
+
+
+def merge_groups(merge: Sequence[BindingType]) -> list[KeyGroup]:
+    """What the help shows over an open merge."""
+    return [("An open merge", [*FIXED["An open merge"], *_told(merge)])]
 
 
 def memory_groups(memory: Sequence[BindingType]) -> list[KeyGroup]:

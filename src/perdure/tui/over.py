@@ -15,8 +15,8 @@ from perdure.tui.telling import told
 
 if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.merging import MergingScreen
     from perdure.tui.status import Hint
-    from perdure.tui.steering import SteeringScreen
 
 
 class OverScreen(Screen[None]):
@@ -26,7 +26,7 @@ class OverScreen(Screen[None]):
     AUTO_FOCUS = "#rows"
     HINTS: tuple[Hint, ...] = ()
 
-    def __init__(self, chat: SteeringScreen, glyphs: Glyphs) -> None:
+    def __init__(self, chat: MergingScreen, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._chat = chat
         self._glyphs = glyphs

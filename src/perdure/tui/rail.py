@@ -69,6 +69,7 @@ class Rail(Tree[Entry]):
         Binding("right", "unfold", "Open the group", show=False, id="rail.unfold"),
         Binding("3", "screen.timeline", "The timeline", show=False, id="rail.timeline"),
         Binding("5", "screen.memory", "What she knows", show=False, id="rail.memory"),
+        Binding("m", "merge", "Merge this branch into the one you are on", id="rail.merge"),
         Binding("slash", "screen.search", "Search the whole life", show=False, id="rail.search"),
         Binding("z", "screen.undo", "Undo the last thing done", show=False, id="rail.undo"),
         Binding("Z", "screen.redo", "Redo what was undone", show=False, id="rail.redo"),
@@ -89,6 +90,12 @@ class Rail(Tree[Entry]):
     @dataclass
     class BranchChosen(Message):
         """Enter on a branch: go there."""
+
+        name: str
+
+    @dataclass
+    class MergeWanted(Message):
+        """Merge this branch; with no name, show the merge that is open."""
 
         name: str
 
@@ -192,6 +199,13 @@ class Rail(Tree[Entry]):
         elif isinstance(event.node.data, Named):
             kind = self.TagChosen if event.node.data.is_tag else self.BranchChosen
             self.post_message(kind(event.node.data.name))
+
+    def action_merge(self) -> None:
+        """Merge the branch under the cursor."""
+        node = self.cursor_node
+        entry = node.data if node is not None else None
+        name = entry.name if isinstance(entry, Named) and not entry.is_tag else ""
+        self.post_message(self.MergeWanted(name))
 
     def action_fold(self) -> None:
         """Close the month, or go to it."""

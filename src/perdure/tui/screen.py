@@ -274,6 +274,13 @@ class ChatScreen(InquiringScreen):
         self._leave_rail(stay=True)
         self.switch_to(event.name)
 
+    @on(Rail.MergeWanted)
+    def _want_merge(self, event: Rail.MergeWanted) -> None:
+        if event.name:
+            self.merge_branch(event.name)
+        else:
+            self.action_merge()
+
     @on(Rail.TagChosen)
     def _choose_tag(self, event: Rail.TagChosen) -> None:
         self.talk_on_from(event.name)

@@ -45,6 +45,8 @@ class Status:
     used: int = 0
     window: int = 0
     queued: int = 0
+    merge: str = ""
+    """What an open merge waits for."""
     hints: tuple[Hint, ...] = ()
 
 
@@ -143,6 +145,8 @@ class StatusLine(Widget):
         if status.rehearsal:
             parts.append(_Part(f"{glyphs.rehearsal} rehearsal", "busy", 3))
         parts.append(self._state())
+        if status.merge:
+            parts.append(_Part(f"{glyphs.warning} {status.merge}", "busy", 1))
         if status.queued:
             parts.append(_Part(f"{glyphs.waiting} {status.queued} queued", "busy", 2))
         if status.unkept:

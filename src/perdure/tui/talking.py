@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from perdure.tui.ports import Opened, Opener
 
 _FLUSH_SECONDS = 1 / 15
-_NAMING = frozenset({"/backend", "/next"})
+_NAMING = frozenset({"/backend", "/next", "/merge"})
 """Commands that take a name. With more words behind it, it is something to be said."""
 
 

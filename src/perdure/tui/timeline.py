@@ -33,6 +33,7 @@ class TimelineScreen(TimelineLists):
         Binding("enter,d", "open", "Show the change in full; go to a branch", id="diff"),
         Binding("space", "unfold", "Show turns one by one", show=False, id="mark"),
         Binding("s", "switch", "Switch to this branch", show=False, id="branch.switch"),
+        Binding("m", "merge", "Merge this branch into the one you are on", id="branch.merge"),
         Binding("b", "branch", "Branch from here", show=False, id="timeline.branch"),
         Binding("c", "tag", "Tag this", show=False, id="timeline.tag"),
         Binding("w", "rewind", "Talk on from here", show=False, id="timeline.rewind"),
@@ -153,6 +154,18 @@ class TimelineScreen(TimelineLists):
             self._chat.switch_to(row.name)
         elif isinstance(row, Row) and row.branches:
             self._chat.switch_to(row.branches[0])
+        else:
+            self.flash.tell("There is no branch on this row.")
+
+    def action_merge(self) -> None:
+        """Merge the branch under the cursor; with a merge open, show what it waits for."""
+        row = self.row
+        if self._chat.open_join is not None:
+            self._chat.open_conflicts()
+        elif isinstance(row, BranchName):
+            self._chat.merge_branch(row.name)
+        elif isinstance(row, Row) and row.branches:
+            self._chat.merge_branch(row.branches[0])
         else:
             self.flash.tell("There is no branch on this row.")
 

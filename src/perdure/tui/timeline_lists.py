@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from perdure.history.repository import Repository
     from perdure.history.timeline_query import Listed
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.steering import SteeringScreen
+    from perdure.tui.merging import MergingScreen
 
 Tab = Literal["History", "Branches", "Operations"]
 TABS: tuple[Tab, ...] = ("History", "Branches", "Operations")
@@ -52,7 +52,7 @@ class TimelineLists(OverScreen):
 
     def __init__(
         self,
-        chat: SteeringScreen,
+        chat: MergingScreen,
         readers: tuple[Reader, Reader],
         glyphs: Glyphs,
         tab: Tab = "History",

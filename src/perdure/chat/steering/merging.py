@@ -13,6 +13,7 @@ from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.history import merging
+from perdure.history.branches import branches
 from perdure.history.merge_planning import (
     FileConflict,
     MergePlan,
@@ -20,6 +21,7 @@ from perdure.history.merge_planning import (
     ThreeWay,
     plan_merge,
 )
+from perdure.history.mergestate import marked
 from perdure.history.merging import OpenMerge
 from perdure.history.operations import Operation
 
@@ -38,6 +40,11 @@ def _merge(
 
 RESOLVER = Resolver(_claims, _merge)
 _TALK = ("conversations/", "alternatives/")
+_REMOVED = {
+    "ours": "taken away here, changed there",
+    "theirs": "changed here, taken away there",
+    "": "taken away on both sides",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def _conflict_lines(conflict: FileConflict) -> list[str]:
                 lines += [f"      here:  {_head(ours)}", f"      there: {_head(theirs)}"]
             return lines
         case "removed":
-            return [f"  {conflict.path}: taken away on one side, changed on the other"]
+            return [f"  {conflict.path}: {_REMOVED[conflict.gone]}"]
         case _:
             return [f"  {conflict.path}: no text, and different on both sides"]
 
@@ -112,6 +119,7 @@ def conflict_record(conflict: FileConflict) -> dict[str, object]:
         "file": conflict.path,
         "kind": conflict.kind,
         "settled": conflict.settled,
+        "gone": {"ours": "here", "theirs": "there"}.get(conflict.gone),
         "sides": [
             {"here": ours.decode("utf-8", "replace"), "there": theirs.decode("utf-8", "replace")}
             for ours, theirs in conflict.pairs
@@ -149,30 +157,52 @@ def join(helm: Helm, name: str) -> Joined:
     return Joined(JoinPlan(done.plan, before.brings), done.operation, done.plan.conflicts)
 
 
-def opened(helm: Helm) -> OpenMerge | None:
-    """The merge that is open here, whoever began it."""
-    return merging.open_merge(helm.repo)
+@dataclass(frozen=True, slots=True)
+class OpenJoin:
+    """A merge that waits to be concluded.
 
+    Attributes:
+        merge: what git knows of it.
+        branch: the branch that is merged into.
+        name: the branch that is merged, or the start of its commit's id where it has moved on.
+    """
 
-def open_says(found: OpenMerge, branch: str) -> list[str]:
-    """What an open merge waits for, and the next steps."""
-    waits = [conflict for conflict in found.conflicts if not conflict.settled]
-    lines = [f"A merge of {found.theirs[:10]} into {branch} is open."]
-    for conflict in found.conflicts:
-        lines += _conflict_lines(conflict)
-    if waits:
+    merge: OpenMerge
+    branch: str
+    name: str
+
+    @property
+    def waits(self) -> int:
+        """How many files are still to be settled."""
+        return sum(not conflict.settled for conflict in self.merge.conflicts)
+
+    def says(self) -> list[str]:
+        """What it waits for, and the next steps."""
+        lines = [f"A merge of {self.name} into {self.branch} is open."]
+        for conflict in self.merge.conflicts:
+            lines += _conflict_lines(conflict)
+        if self.waits:
+            lines += [
+                "Open each file, keep the lines that shall stay, take the marks out; or take one",
+                "side whole: perdure merge --ours FILE, or --theirs FILE.",
+            ]
         lines += [
-            "Open each file, keep the lines that shall stay, take the marks out; or take one side",
-            "whole: perdure merge --ours FILE, or --theirs FILE.",
+            "Then: perdure merge --continue (or git commit). To give it up: perdure merge --abort",
+            f"Until then she talks on as she is on {self.branch}.",
         ]
-    lines += [
-        "Then: perdure merge --continue (or git commit). To give it up: perdure merge --abort",
-        f"Until then she talks on as she is on {branch}.",
-    ]
-    return lines
+        return lines
 
 
-def _need_open(helm: Helm) -> OpenMerge:
+def opened(helm: Helm) -> OpenJoin | None:
+    """The merge that is open here, whoever began it."""
+    found = merging.open_merge(helm.repo)
+    if found is None:
+        return None
+    named = (branch.name for branch in branches(helm.repo) if branch.commit == found.theirs)
+    return OpenJoin(found, helm.repo.head().branch or "HEAD", next(named, found.theirs[:10]))
+
+
+def _need_open(helm: Helm) -> OpenJoin:
     found = opened(helm)
     if found is None:
         raise CannotSteer(
@@ -191,8 +221,26 @@ def take_side(helm: Helm, path: str, side: str) -> None:
         HistoryError: the file is not in conflict, or git is writing.
     """
     found = _need_open(helm)
-    rev = helm.tip if side == "ours" else found.theirs
+    rev = helm.tip if side == "ours" else found.merge.theirs
     merging.settle_conflict(helm.repo, path, helm.repo.read(path, rev))
+
+
+def marks_in(content: bytes | None) -> bool:
+    """Whether a conflict's marks stand in a file."""
+    return bool(content and marked(content))
+
+
+def take_file(helm: Helm, path: str) -> None:
+    """Settle a file of the open merge with what stands in the folder.
+
+    Raises:
+        CannotSteer: no merge is open.
+        StillInConflict: marks are left in it.
+        HistoryError: the file is not in conflict, or git is writing.
+    """
+    _need_open(helm)
+    content = merging.content_to_settle(helm.repo, path)
+    merging.settle_conflict(helm.repo, path, content)
 
 
 def conclude(helm: Helm) -> Operation:

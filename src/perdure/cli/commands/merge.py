@@ -105,13 +105,13 @@ def _show_open(helm: Helm, *, as_json: bool) -> int:
 
     found = merging.opened(helm)
     if as_json:
-        conflicts = [merging.conflict_record(one) for one in found.conflicts] if found else []
-        theirs = found.theirs if found else None
+        files = found.merge.conflicts if found else ()
+        conflicts = [merging.conflict_record(one) for one in files]
+        theirs = found.merge.theirs if found else None
         emit_json({"open": found is not None, "merges": theirs, "conflicts": conflicts})
     elif found is None:
         say("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
     else:
-        for line in merging.open_says(found, helm.branch):
+        for line in found.says():
             say(line)
-    waits = found is not None and any(not one.settled for one in found.conflicts)
-    return 3 if waits else 0
+    return 3 if found is not None and found.waits else 0

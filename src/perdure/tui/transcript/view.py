@@ -36,6 +36,7 @@ Request = Literal[
     "edit",
     "aside",
     "voice",
+    "merge",
     "prompt",
     "prompt_next",
     "search",
@@ -83,6 +84,7 @@ class TranscriptView(GrowingView, can_focus=True):
         Binding("right", "ask('answer_after')", "Answer after", show=False, id="answer.after"),
         Binding("e", "ask('edit')", "Correct these words", show=False, id="edit"),
         Binding("x", "ask('aside')", "Set aside, or bring back", show=False, id="exclude"),
+        Binding("m", "ask('merge')", "What an open merge waits for", show=False, id="merge"),
         Binding("d", "ask('voice')", "How her persona changed last", show=False, id="voice"),
         Binding(
             "p", "ask('prompt')", "The prompt that it was answered to", show=False, id="prompt"

@@ -1,0 +1,50 @@
+"""The user's own editor."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from perdure.problem import Problem
+
+_KNOWN = ("sensible-editor", "nano", "vim", "vi")
+"""Looked for where neither VISUAL nor EDITOR is set."""
+
+
+class NoEditor(Problem):
+    """No editor was found, or it ended on an error."""
+
+
+def command(environ: Mapping[str, str] | None = None) -> list[str]:
+    """The words that start the editor; a file's name goes behind them. Raises NoEditor."""
+    environment = os.environ if environ is None else environ
+    named = environment.get("VISUAL") or environment.get("EDITOR")
+    if named:
+        return shlex.split(named)
+    found = next(filter(shutil.which, _KNOWN), None)
+    if found is None:
+        raise NoEditor(
+            "there is no editor here", "nothing was changed", "name one in the variable EDITOR"
+        )
+    return [found]
+
+
+def edit(file: Path) -> None:
+    """Open a file in the editor, and wait for its end. The terminal is the editor's meanwhile.
+
+    Raises:
+        NoEditor: there is none, or it could not be run, or it ended on an error.
+    """
+    words = command()
+    try:
+        code = subprocess.run([*words, str(file)], check=False).returncode
+    except OSError as error:
+        raise NoEditor(
+            f"{words[0]} cannot be run", "nothing was changed", "look at the variable EDITOR"
+        ) from error
+    if code:
+        raise NoEditor(f"{words[0]} ended with code {code}", "the file is as it left it")

@@ -1,0 +1,82 @@
+"""A file in conflict as text: one row, and what each side says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from perdure.terminal.sanitise import sanitise
+from perdure.tui.asking import one_row
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.merging import OpenJoin
+    from perdure.history.merge_planning import FileConflict
+    from perdure.terminal.glyphs import Glyphs
+
+
+def conflict_row(conflict: FileConflict, glyphs: Glyphs) -> Text:
+    """The file, and how much of it is to be settled."""
+    sign = glyphs.saved if conflict.settled else glyphs.warning
+    row = Text(f"{sign} ", "green" if conflict.settled else "yellow")
+    row.append(one_row(conflict.path), "bold")
+    row.append(f"  {_what(conflict)}", "dim")
+    return row
+
+
+def conflict_text(conflict: FileConflict, join: OpenJoin, glyphs: Glyphs) -> Text:
+    """What each side says, place by place, and what can be done."""
+    text = Text(one_row(conflict.path), "bold")
+    text.append(f"\n{_what(conflict)}\n", "dim")
+    here, there = one_row(join.branch), one_row(join.name)
+    places = len(conflict.pairs)
+    for number, sides in enumerate(conflict.pairs, 1):
+        if places > 1:
+            text.append(f"\nplace {number} of {places}", "dim")
+        for name, where, words in zip((here, there), ("here", "there"), sides, strict=True):
+            text.append(f"\n{name}", "bold")
+            text.append(f" {where}\n", "dim")
+            text.append(_quoted(words, glyphs))
+    text.append("\n" + "\n".join(_next_steps(conflict, here, there)), "dim")
+    return text
+
+
+def _what(conflict: FileConflict) -> str:
+    if conflict.settled:
+        return "settled"
+    match conflict.kind:
+        case "text":
+            places = len(conflict.pairs)
+            return f"{places} {'place' if places == 1 else 'places'}"
+        case "removed":
+            return {
+                "ours": "taken away here, changed there",
+                "theirs": "changed here, taken away there",
+            }.get(conflict.gone, "taken away on both sides")
+        case _:
+            return "no text, and different on both sides"
+
+
+def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
+    if conflict.settled:
+        return ["No marks are left in it; it is taken as it stands in the folder."]
+    if conflict.kind == "removed":
+        goes, stays = (here, there) if conflict.gone == "ours" else (there, here)
+        keys = ("o", "t") if conflict.gone == "ours" else ("t", "o")
+        return [
+            f"{keys[0]}  it goes, as on {goes}",
+            f"{keys[1]}  it stays, as on {stays}",
+        ]
+    steps = [f"o  the whole file as on {here}", f"t  the whole file as on {there}"]
+    if conflict.kind == "text":
+        steps.append("E  in your editor: keep what shall stay, take the marks out")
+    return steps
+
+
+def _quoted(words: bytes, glyphs: Glyphs) -> Text:
+    text = Text()
+    lines = sanitise(words.decode("utf-8", "replace")).rstrip("\n")
+    for line in lines.split("\n") if lines else ["(nothing)"]:
+        text.append(f"{glyphs.bar} ", "dim")
+        text.append(f"{line}\n", "" if lines else "dim")
+    return text

@@ -1,0 +1,275 @@
+"""The list of conflicts of an open merge: what each side says, and how it is settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from perdure.tui.asking import Choice, one_row
+from perdure.tui.conflict_rows import conflict_row, conflict_text
+from perdure.tui.flash import Flash
+from perdure.tui.help import HelpScreen
+from perdure.tui.over import OverScreen
+from perdure.tui.reading import Reading
+from perdure.tui.status import StatusLine
+
+if TYPE_CHECKING:
+    from perdure.chat.steering.merging import OpenJoin
+    from perdure.history.merge_planning import FileConflict
+    from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.merging import MergingScreen
+    from perdure.tui.ports import ChatSession
+
+_LEAVE = Choice("", "Leave it open")
+
+
+class ConflictsScreen(OverScreen):
+    """One row a file in conflict. It closes by itself once the merge is no longer open."""
+
+    HINTS = (
+        ("o t", "one side", "screen.nothing"),
+        ("E", "editor", "screen.edit"),
+        ("m", "conclude", "screen.conclude"),
+        ("esc", "talk", "screen.leave"),
+        ("?", "keys", "screen.keys"),
+    )
+    BINDING_GROUP_TITLE = "An open merge"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f2,1", "leave", "Back to the talk; the merge stays open", id="merge.leave"),
+        Binding("f4,3", "timeline", "The timeline", show=False, id="merge.timeline"),
+        Binding("f6,5", "memory", "What she knows", show=False, id="merge.memory"),
+        Binding("j", "move(1)", "Down", show=False, id="merge.down"),
+        Binding("k", "move(-1)", "Up", show=False, id="merge.up"),
+        Binding("g", "end(-1)", "The first", show=False, id="merge.first"),
+        Binding("G", "end(1)", "The last", show=False, id="merge.last"),
+        Binding("enter,d", "open", "Read it in full", show=False, id="merge.open"),
+        Binding("o", "take('ours')", "Ours: the file as it is on this branch", id="merge.ours"),
+        Binding("t", "take('theirs')", "Theirs: as it is on the other", id="merge.theirs"),
+        Binding("E", "edit", "Open the file in your editor", id="merge.edit"),
+        Binding("m", "conclude", "Conclude the merge", id="merge.conclude"),
+        Binding("A", "give_up", "Give the merge up", id="merge.abort"),
+        Binding("f1,question_mark", "keys", "Keys that work here", id="merge.help"),
+    ]
+
+    def __init__(self, chat: MergingScreen, join: OpenJoin, glyphs: Glyphs) -> None:
+        super().__init__(chat, glyphs)
+        self._merging = chat
+        self._join = join
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="merge-head", markup=False)
+        with Horizontal(id="merge-panes"):
+            yield OptionList(id="rows", markup=False)
+            with VerticalScroll(id="preview", can_focus=False):
+                yield Static(id="preview-text", markup=False)
+        with Vertical(id="merge-foot"):
+            yield Flash(self._glyphs, widget_id="merge-flash")
+        yield StatusLine(self._glyphs, widget_id="status")
+
+    def on_mount(self) -> None:
+        self._tell_status()
+        self.set_interval(0.5, self._tell_status)
+        self._show()
+
+    @property
+    def rows(self) -> OptionList:
+        """The list."""
+        return self.query_one("#rows", OptionList)
+
+    @property
+    def preview(self) -> str:
+        """What is shown beside the list."""
+        return str(self.query_one("#preview-text", Static).render())
+
+    def refresh_list(self) -> None:
+        """Show the merge as it is now; without one, close."""
+        found = self._merging.open_join
+        if found is None:
+            self.dismiss()
+        elif found != self._join:
+            self._join = found
+            self._show()
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        join, rows = self._join, self.rows
+        keep = rows.highlighted or 0
+        head = Text(" ")
+        head.append(f"{self._glyphs.branch} {one_row(join.name)}", "bold")
+        head.append(f" into {one_row(join.branch)}", "")
+        what = f"{join.waits} to settle" if join.waits else "all settled; m concludes it"
+        head.append(f"  {self._glyphs.separator} {what}", "" if join.waits else "bold")
+        self.query_one("#merge-head", Static).update(head)
+        rows.clear_options()
+        conflicts = join.merge.conflicts
+        rows.add_options([Option(conflict_row(each, self._glyphs)) for each in conflicts])
+        if conflicts:
+            rows.highlighted = min(keep, len(conflicts) - 1)
+        else:
+            rows.add_option(Option(Text("Every file is settled.", "dim"), disabled=True))
+        self._look()
+
+    @property
+    def row(self) -> FileConflict | None:
+        """The file under the cursor."""
+        at, conflicts = self.rows.highlighted, self._join.merge.conflicts
+        return conflicts[at] if at is not None and at < len(conflicts) else None
+
+    @on(OptionList.OptionHighlighted, "#rows")
+    def _look(self) -> None:
+        self.query_one("#preview-text", Static).update(self._text())
+        self.query_one("#preview").scroll_home(animate=False)
+
+    def _text(self) -> Text:
+        row = self.row
+        if row is None:
+            return Text(
+                f"m concludes the merge: one commit, which z takes back.\n\nUntil then she talks "
+                f"on as she is on {one_row(self._join.branch)}."
+            )
+        return conflict_text(row, self._join, self._glyphs)
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Back to the talk; the merge stays open."""
+        self.dismiss()
+
+    def action_timeline(self) -> None:
+        """The timeline, in the place of this."""
+        self.dismiss()
+        self._chat.run_action_soon("screen.timeline")
+
+    def action_memory(self) -> None:
+        """What she knows, in the place of this."""
+        self.dismiss()
+        self._chat.run_action_soon("screen.memory")
+
+    def action_nothing(self) -> None:
+        """A hint that only tells."""
+
+    def action_move(self, rows: int) -> None:
+        """One row up or down."""
+        if rows > 0:
+            self.rows.action_cursor_down()
+        else:
+            self.rows.action_cursor_up()
+
+    def action_end(self, where: int) -> None:
+        """The first row or the last."""
+        if where < 0:
+            self.rows.action_first()
+        else:
+            self.rows.action_last()
+
+    @on(OptionList.OptionSelected, "#rows")
+    def action_open(self) -> None:
+        """Both sides in full."""
+        if self.row is not None:
+            self.app.push_screen(Reading(self.row.path, self._text(), self._glyphs))
+
+    def action_keys(self) -> None:
+        """Show the keys that work here."""
+        from perdure.tui.keys import merge_groups
+
+        groups = merge_groups(ConflictsScreen.BINDINGS)
+        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
+
+    # -- settling ------------------------------------------------------------------------------
+
+    def action_take(self, side: str) -> None:
+        """One side's version, whole."""
+        row = self.row
+        if row is None:
+            self.flash.tell("There is no file on this row.")
+            return
+        path, name = row.path, self._join.branch if side == "ours" else self._join.name
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import merging
+
+            if row.settled:
+                keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
+                says = (f"No marks are left in {path}.",)
+                if not await self._chat.wants("Take one side", says, _KEPT, keep):
+                    return
+            await session.steer(lambda helm: merging.take_side(helm, path, side))
+            await self._merging.read_merge(session)
+            self.flash.tell(f"{path} is as on {name}.", "success")
+
+        self._chat.steer(plan)
+
+    def action_edit(self) -> None:
+        """Leave the terminal to the editor; what it wrote is looked at afterwards."""
+        row = self.row
+        if row is None:
+            self.flash.tell("There is no file on this row.")
+            return
+        path = row.path
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import merging
+            from perdure.terminal import editor
+
+            file = session.info.path / path
+            before = file.read_bytes() if file.exists() else None
+            try:
+                with self.app.suspend():
+                    editor.edit(file)
+            except SuspendNotSupported:
+                self.flash.tell(f"This terminal cannot be left. Open it yourself: {file}")
+                return
+            after = file.read_bytes() if file.exists() else None
+            if after == before:
+                self.flash.tell("Nothing was changed.")
+                return
+            if not merging.marks_in(after):
+                await session.steer(lambda helm: merging.take_file(helm, path))
+                self.flash.tell(f"{path} is settled.", "success")
+            await self._merging.read_merge(session)
+
+        self._chat.steer(plan)
+
+    def action_conclude(self) -> None:
+        """One commit with both sides in it; only once every file is settled."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import merging
+
+            join = self._join
+            await session.steer(merging.conclude)
+            await self._merging.read_merge(session)
+            self._chat.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
+
+        self._chat.steer(plan)
+
+    def action_give_up(self) -> None:
+        """All as it was before; what was settled so far goes, so it is asked about."""
+
+        async def plan(session: ChatSession) -> None:
+            from perdure.chat.steering import merging
+
+            join = self._join
+            says = (
+                f"Files are as {join.branch} has them again; {join.name} stays as it is.",
+                "What you have settled so far, also in your editor, is gone then.",
+            )
+            go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
+            if not await self._chat.wants("Give the merge up", says, _LEAVE, go):
+                return
+            await session.steer(merging.give_up)
+            await self._merging.read_merge(session)
+            self._chat.moved("The merge is given up; all is as it was.")
+
+        self._chat.steer(plan)
+
+
+_KEPT = Choice("", "Keep it as it stands in the folder")
