@@ -145,7 +145,7 @@ def test_listings_are_gits_on_random_histories(seed: int, count: int) -> None:
         repo = Repository.open(path, recover=False)
         walked = {
             listed.commit.id: (listed.kind, listed.files)
-            for listed in repo.timeline()._walked(repo.resolve("main"), Query())
+            for listed in repo.timeline()._walked((repo.resolve("main"),), Query())
         }
         indexed = {
             listed.commit.id: (listed.kind, listed.files)
@@ -159,6 +159,33 @@ def test_listings_are_gits_on_random_histories(seed: int, count: int) -> None:
         fast_import(path, seed + 1, count + 3)
         agrees(path, "line-0")
         agrees(path, "main")
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10**9), st.integers(1, 30))
+def test_several_lines_are_listed_as_one_history(seed: int, count: int) -> None:
+    """What git lists of them together, in pages, no commit before one that descends from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        git(path, "init", "-q", "-b", "main")
+        fast_import(path, seed, count)
+        repo = Repository.open(path, recover=False)
+        start, *beside = git(path, "for-each-ref", "--format=%(objectname)").split()
+        wanted = git(path, "rev-list", "--all").split()
+        timeline = repo.timeline()
+        walked = timeline._walked((start, *beside), Query())
+        assert sorted(each.commit.id for each in walked) == sorted(wanted)
+        assert timeline.update(start)
+        found: list[str] = []
+        while len(found) % 7 == 0:
+            page = Query(skip=len(found), limit=7)
+            new = [each.commit.id for each in timeline.listing(start, page, beside=beside)]
+            found += new
+            if not new:
+                break
+        assert sorted(found) == sorted(wanted)
+        place = {oid: number for number, oid in enumerate(found)}
+        assert all(place[p] > place[oid] for oid in found for p in repo.parents(oid))
 
 
 @pytest.fixture(scope="module")

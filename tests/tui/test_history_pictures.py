@@ -51,7 +51,12 @@ def lived(tmp_path: Path) -> Path:
     path = tmp_path / "mira"
     path.mkdir()
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
-    files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    made = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=BEGIN)
+    # Ids of commits are in the pictures: the texts of the templates must not be in the commits.
+    files = {name: made[name] for name in made if name.startswith("backends/")}
+    files["companion.yaml"] = b"format: 1\nname: Mira\nuser: Ana\nbackends: [rehearsal]\n"
+    files["persona/10-who.md"] = b"# Who\n\nYou are Mira.\n"
+    files["persona/20-voice.md"] = b"# Voice\n\nSpeaks at length, and warmly.\n"
     for name, content in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)

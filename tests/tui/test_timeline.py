@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ async def test_turns_are_one_row_a_conversation_and_open_one_by_one(companion: P
         assert "I heard: three" in timeline.preview
         await pilot.press("space")
         assert [row.partition("chat")[2].strip() for row in rows(app)[:3]] == [
-            "⎇ main  three",
+            "⎇ main  YOU ARE HERE  three",
             "two",
             "one",
         ]
@@ -150,13 +151,13 @@ async def test_branches_are_listed_and_entered(companion: Path) -> None:
         await until(pilot, lambda: "begins at" in str(timeline.flash.render()))
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: len(rows(app)) == 2)
-        assert sum("you are here" in row for row in rows(app)) == 1
+        assert sum("YOU ARE HERE" in row for row in rows(app)) == 1
         at = next(at for at, row in enumerate(rows(app)) if "softer" in row)
         timeline.rows.highlighted = at
         await until(pilot, lambda: "softer" in timeline.preview)
         await pilot.press("enter")
         await until(pilot, lambda: app.chat.status.status.branch == "softer")
-        await until(pilot, lambda: any("softer  you are here" in row for row in rows(app)))
+        await until(pilot, lambda: any("softer  YOU ARE HERE" in row for row in rows(app)))
     assert git(companion, "branch", "--show-current").strip() == "softer"
     assert_sound(companion)
 
@@ -200,3 +201,32 @@ async def test_it_works_in_a_narrow_terminal(companion: Path, size: tuple[int, i
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is timeline)
         assert not isinstance(app.screen, Question)
+
+
+async def test_branches_are_drawn_as_lanes(companion: Path) -> None:
+    """Two lines and a merge; what is on another branch alone is hollow; narrowed it is a list."""
+    async with chatting(companion) as (app, pilot):
+        await talk(app, pilot, "one", "two")
+    git(companion, "switch", "-qc", "side")
+    edit(companion, "lore/side.md", "Side.\n", "lore: on the side")
+    git(companion, "switch", "-q", "main")
+    edit(companion, "lore/main.md", "Main.\n", "lore: on main")
+    git(companion, "merge", "-q", "-m", "merge: side", "side")
+    git(companion, "switch", "-qc", "other", "side")
+    edit(companion, "lore/more.md", "More.\n", "lore: more")
+    git(companion, "switch", "-q", "main")
+    async with chatting(companion) as (app, pilot):
+        await opened(app, pilot)
+        await until(pilot, lambda: len(rows(app)) == 7)
+        lanes = {
+            row.rpartition("  ")[2].strip(): re.split(r"\d", row)[0].rstrip() for row in rows(app)
+        }
+        assert "○" in lanes["more"]
+        assert "○" not in "".join(line for words, line in lanes.items() if words != "more")
+        assert lanes["side"].startswith("●─")
+        assert "╯" in lanes["two"] or "╯" in lanes["on the side"]
+        assert sum("YOU ARE HERE" in row for row in rows(app)) == 1
+        assert "⎇ main  YOU ARE HERE" in next(row for row in rows(app) if "merge" in row)
+        await pilot.press("f", "f")
+        await until(pilot, lambda: len(rows(app)) == 1)
+        assert "●" not in rows(app)[0]

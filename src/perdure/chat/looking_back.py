@@ -5,7 +5,8 @@ Consecutive turns of one conversation are one row. All of it only reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -67,6 +68,7 @@ class Row:
         tags: tags on it.
         branches: branches whose newest commit it is.
         oldest: id of its oldest commit; the same as of ``first`` unless it stands for several.
+        parents: parents of that.
     """
 
     first: Listed
@@ -74,6 +76,7 @@ class Row:
     tags: tuple[str, ...]
     branches: tuple[str, ...]
     oldest: str
+    parents: tuple[str, ...]
 
     @property
     def commit(self) -> CommitInfo:
@@ -83,6 +86,15 @@ class Row:
     def conversation(self) -> str:
         """Id of the conversation of these turns, "" for anything else."""
         return (self.first.turn or "").partition("/")[0]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a tag or a branch is on it."""
+        return bool(self.tags or self.branches)
+
+    def with_older(self, row: Row) -> Row:
+        """The same, with one more turn at its older end."""
+        return replace(self, turns=self.turns + 1, oldest=row.oldest, parents=row.parents)
 
 
 def names(repo: Repository) -> Names:
@@ -111,6 +123,7 @@ def page(
     grep: str = "",
     skip: int = 0,
     count: int = 200,
+    beside: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Listed]:
     """A page of the history of a commit, newest first; shorter than ``count`` at its end.
@@ -122,13 +135,38 @@ def page(
         grep: only commits with this text in their message.
         skip: commits that were read before.
         count: commits to read.
+        beside: ids of more commits whose histories are meant.
         progress: told while an index of the history is made.
 
     Raises:
         HistoryError: the history cannot be read.
     """
     query = Query(folders=FOLDERS[kind], grep=grep, skip=skip, limit=count)
-    return list(repo.timeline(progress).listing(start, query))
+    found = list(repo.timeline(progress).listing(start, query, beside=beside))
+    return descending(found) if beside else found
+
+
+def descending(found: Sequence[Listed]) -> list[Listed]:
+    """The same commits in the same order, but none before one that descends from it.
+
+    Without an index they come by time, and several lines may have been written in one second.
+    """
+    listed = {each.commit.id: each for each in found}
+    above = Counter(parent for each in found for parent in each.commit.parents)
+    ready: list[Listed] = []
+    waiting = deque(found)
+    held: dict[str, Listed] = {}
+    while waiting:
+        each = waiting.popleft()
+        if above[each.commit.id]:
+            held[each.commit.id] = each
+            continue
+        ready.append(each)
+        for parent in reversed(each.commit.parents):
+            above[parent] -= 1
+            if not above[parent] and parent in held:
+                waiting.appendleft(held.pop(parent))
+    return ready if len(ready) == len(listed) else list(found)
 
 
 def collapse(
@@ -143,28 +181,89 @@ def collapse(
         known: branches and tags, to be put beside their commits.
         opened: ids of the newest commits of rows whose turns are wanted one by one.
     """
-    tagged: dict[str, list[str]] = {}
-    for tag in known.tags:
-        tagged.setdefault(tag.commit, []).append(tag.name)
-    tipped: dict[str, list[str]] = {}
-    for branch in known.branches:
-        tipped.setdefault(branch.commit, []).append(branch.name)
+    name = _Naming(known)
     rows: list[Row] = []
     head = ""
     for listed in found:
-        oid = listed.commit.id
-        turns = 1 if listed.kind == "turn" else 0
-        row = Row(listed, turns, tuple(tagged.get(oid, ())), tuple(tipped.get(oid, ())), oid)
+        row = name.row(listed)
         last = rows[-1] if rows else None
-        named = row.tags or row.branches
-        goes_on = last is not None and bool(turns and last.turns) and not named
+        goes_on = last is not None and bool(row.turns and last.turns) and not row.is_named
         if last is None or not goes_on or last.conversation != row.conversation:
-            head = oid
+            head = row.oldest
         elif head not in opened:
-            rows[-1] = replace(last, turns=last.turns + 1, oldest=oid)
+            rows[-1] = last.with_older(row)
             continue
         rows.append(row)
     return rows
+
+
+def collapse_lines(
+    found: Iterable[Listed],
+    known: Names,
+    opened: Collection[str] = frozenset(),
+    *,
+    here: str = "",
+) -> list[Row]:
+    """Rows of a listing of several lines, as a graph is drawn of them.
+
+    Turns that follow upon one another on a line become one row, where nothing begins between them,
+    also when those of another line were said meanwhile.
+
+    Args:
+        found: the listing, none before one that descends from it.
+        known: branches and tags.
+        opened: ids of the newest commits of rows whose turns are wanted one by one.
+        here: the commit that is checked out; it begins a row of its own.
+    """
+    name = _Naming(known)
+    rows: list[Row] = []
+    wanted: Counter[str] = Counter()
+    above: dict[str, int] = {}
+    heads: dict[str, str] = {}
+    for listed in found:
+        row = name.row(listed)
+        oid = row.oldest
+        at = above.pop(oid, None)
+        wanted.update(row.parents)
+        is_middle = wanted[oid] == 1 and not row.is_named and oid != here
+        goes_on = at is not None and is_middle and rows[at].conversation == row.conversation
+        if goes_on and at is not None:
+            head = heads[oid] = heads[rows[at].oldest]
+            if head not in opened:
+                rows[at] = rows[at].with_older(row)
+            else:
+                at = len(rows)
+                rows.append(row)
+        else:
+            heads[oid] = oid
+            at = len(rows)
+            rows.append(row)
+        if row.turns and len(row.parents) == 1:
+            above[row.parents[0]] = at
+    return rows
+
+
+class _Naming:
+    """Makes rows of single commits, with the names on them."""
+
+    def __init__(self, known: Names) -> None:
+        self._tags: dict[str, list[str]] = {}
+        for tag in known.tags:
+            self._tags.setdefault(tag.commit, []).append(tag.name)
+        self._branches: dict[str, list[str]] = {}
+        for branch in known.branches:
+            self._branches.setdefault(branch.commit, []).append(branch.name)
+
+    def row(self, listed: Listed) -> Row:
+        oid = listed.commit.id
+        return Row(
+            listed,
+            1 if listed.kind == "turn" else 0,
+            tuple(self._tags.get(oid, ())),
+            tuple(self._branches.get(oid, ())),
+            oid,
+            listed.commit.parents,
+        )
 
 
 def changes_of(repo: Repository, row: Row) -> list[TextChange]:

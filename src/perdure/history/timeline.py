@@ -12,15 +12,21 @@ Read = Callable[[str], CommitInfo]
 
 
 def walk(
-    start: str, *, read: Read, trees: Trees, paths: Sequence[str], boundary: frozenset[str]
+    start: str,
+    *others: str,
+    read: Read,
+    trees: Trees,
+    paths: Sequence[str],
+    boundary: frozenset[str],
 ) -> Iterator[CommitInfo]:
-    """Commits reachable from one, newest first by commit time, as ``git log`` orders them.
+    """Commits reachable from one or several, newest first by commit time, in ``git log``'s order.
 
     With paths, a commit is left out when it has them exactly as one of its parents, and then only
     that parent is followed: git's history simplification.
 
     Args:
         start: id of the first commit.
+        others: ids of more commits to begin from.
         read: reads a commit.
         trees: reads trees.
         paths: files or folders; none means every commit.
@@ -38,7 +44,8 @@ def walk(
             order += 1
             heapq.heappush(queue, (-info.committed_at.timestamp(), order, info))
 
-    add(start)
+    for oid in (start, *others):
+        add(oid)
     while queue:
         info = heapq.heappop(queue)[2]
         parents = () if info.id in boundary else info.parents

@@ -120,16 +120,15 @@ class Index:
         ).fetchone()
         return _hex(row)
 
-    def reach(self, oid: str) -> dict[int, int]:
-        """Per line, the last place that is a commit's ancestor, or the commit itself."""
-        place = self.place(oid)
-        if place is None:
+    def reach(self, *oids: str) -> dict[int, int]:
+        """Per line, the last place that is an ancestor of some commits, or one of them."""
+        todo = [place for oid in oids if (place := self.place(oid)) is not None]
+        if not todo:
             return {}
         links: dict[int, list[tuple[int, int, int]]] = {}
         for chain, *link in self._db.execute("SELECT chain, pos, to_chain, to_pos FROM links"):
             links.setdefault(chain, []).append((link[0], link[1], link[2]))
         reached: dict[int, int] = {}
-        todo = [place]
         while todo:
             chain, upto = todo.pop()
             before = reached.get(chain, -1)
@@ -141,14 +140,14 @@ class Index:
         return reached
 
     def select(
-        self, oid: str, query: Query, *, skip: int, limit: int | None
+        self, oids: Sequence[str], query: Query, *, skip: int, limit: int | None
     ) -> Iterator[tuple[str, int, str, str | None, int, int]]:
-        """Wanted ancestors of a commit, newest first: id, n, kind, turn, words added and removed.
+        """Wanted ancestors of commits, newest first: id, n, kind, turn, words added and removed.
 
         ``skip`` and ``limit`` stand for the query's own. No commit comes before one that descends
         from it, whatever the clocks said.
         """
-        self._set_reach(oid)
+        self._set_reach(*oids)
         where, values = conditions(query)
         rows = self._db.execute(
             "SELECT c.id, c.n, c.kind, c.turn, c.added, c.removed FROM commits c "  # noqa: S608
@@ -159,10 +158,10 @@ class Index:
         for row in rows:
             yield _hex(row), *row[1:]
 
-    def _set_reach(self, oid: str) -> None:
+    def _set_reach(self, *oids: str) -> None:
         self._db.execute("CREATE TEMP TABLE IF NOT EXISTS reach (chain INTEGER PRIMARY KEY, upto)")
         self._db.execute("DELETE FROM temp.reach")
-        self._db.executemany("INSERT INTO temp.reach VALUES (?, ?)", self.reach(oid).items())
+        self._db.executemany("INSERT INTO temp.reach VALUES (?, ?)", self.reach(*oids).items())
 
     def turns(self, oid: str, turn: str) -> list[str]:
         """Ancestors of a commit that say to be of a turn, oldest first."""

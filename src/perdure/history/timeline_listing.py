@@ -44,15 +44,17 @@ class Timeline:
 
     # Questions
 
-    def listing(self, start: str, query: Query) -> Iterator[Listed]:
+    def listing(self, start: str, query: Query, *, beside: Sequence[str] = ()) -> Iterator[Listed]:
         """Wanted commits among those reachable from one, newest first.
 
         Args:
             start: id of the commit whose history is meant.
             query: which of them.
+            beside: ids of more commits whose histories are meant.
         """
+        starts = (start, *beside)
         if query.limit is not None and self._opener.file() is None:
-            found = list(self._walked(start, query, most=_LOOK_FIRST))
+            found = list(self._walked(starts, query, most=_LOOK_FIRST))
             if len(found) == query.limit:
                 yield from found
                 return
@@ -61,7 +63,7 @@ class Timeline:
             for attempt in range(2):
                 left = None if query.limit is None else query.limit - given
                 try:
-                    for listed in self._indexed(start, query, query.skip + given, left):
+                    for listed in self._indexed(starts, query, query.skip + given, left):
                         yield listed
                         given += 1
                 except sqlite3.Error as error:
@@ -69,7 +71,7 @@ class Timeline:
                 else:
                     return
         except NoIndex:
-            yield from islice(self._walked(start, query), given, None)
+            yield from islice(self._walked(starts, query), given, None)
 
     def turn(self, start: str, turn: str) -> list[CommitInfo]:
         """Commits below one that say to be of a turn and touch its conversation, oldest first."""
@@ -206,8 +208,10 @@ class Timeline:
 
     # Answers
 
-    def _walked(self, start: str, query: Query, most: int | None = None) -> Iterator[Listed]:
-        looked_at = islice(self._source.walk(start), most)
+    def _walked(
+        self, starts: Sequence[str], query: Query, most: int | None = None
+    ) -> Iterator[Listed]:
+        looked_at = islice(self._source.walk(*starts), most)
         wanted = (
             Listed.of(facts)
             for info in looked_at
@@ -216,10 +220,12 @@ class Timeline:
         stop = None if query.limit is None else query.skip + query.limit
         return islice(wanted, query.skip, stop)
 
-    def _indexed(self, start: str, query: Query, skip: int, limit: int | None) -> Iterator[Listed]:
-        index = self._opener.opened(start)
+    def _indexed(
+        self, starts: Sequence[str], query: Query, skip: int, limit: int | None
+    ) -> Iterator[Listed]:
+        index = self._opener.opened(*starts)
         try:
-            rows = list(index.select(start, query, skip=skip, limit=limit))
+            rows = list(index.select(starts, query, skip=skip, limit=limit))
             for oid, n, kind, turn, added, removed in rows:
                 info = self._source.read(oid)
                 if not (query.fits_message(info) and index.stands(info)):

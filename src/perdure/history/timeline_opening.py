@@ -83,8 +83,8 @@ class Opener:
         except OSError:
             return None
 
-    def opened(self, start: str) -> Index:
-        """An open index that knows a commit and all below it.
+    def opened(self, *starts: str) -> Index:
+        """An open index that knows some commits and all below them.
 
         Raises:
             NoIndex: it would have to be written, and cannot be.
@@ -93,14 +93,15 @@ class Opener:
         index = self.usable()
         if index is not None:
             with _closed_on_error(index):
-                if index.place(start) is not None:
+                if all(index.place(start) is not None for start in starts):
                     return index
             index.close()
         with self._writing():
             try:
                 index = self.usable() or self._created()
                 with _closed_on_error(index):
-                    self._fill(index, start)
+                    for start in starts:
+                        self._fill(index, start)
             except OSError as error:
                 raise NoIndex from error
         return index

@@ -39,9 +39,9 @@ class Source:
         """The boundary as a text: an index is good for one only."""
         return " ".join(sorted(self.boundary))
 
-    def walk(self, start: str) -> Iterator[CommitInfo]:
-        """Commits reachable from one, newest first."""
-        return walk(start, read=self.read, trees=self.trees, paths=(), boundary=self.boundary)
+    def walk(self, *starts: str) -> Iterator[CommitInfo]:
+        """Commits reachable from one or several, newest first."""
+        return walk(*starts, read=self.read, trees=self.trees, paths=(), boundary=self.boundary)
 
     def facts(self, info: CommitInfo) -> Facts:
         """What a commit touched, and of which kind it is."""

@@ -36,6 +36,13 @@ class Glyphs:
     separator: str
     before: str
     after: str
+    commit_here: str
+    commit_aside: str
+    lane: str
+    lane_opens: str
+    lane_closes: str
+    lane_meets: str
+    lane_touches: str
 
 
 UNICODE = Glyphs(
@@ -63,6 +70,13 @@ UNICODE = Glyphs(
     separator="·",
     before="‹",  # noqa: RUF001 - a glyph, not a less-than sign
     after="›",  # noqa: RUF001 - a glyph, not a greater-than sign
+    commit_here="●",
+    commit_aside="○",
+    lane="│",
+    lane_opens="╮",
+    lane_closes="╯",
+    lane_meets="┤",
+    lane_touches="├",
 )
 
 ASCII = Glyphs(
@@ -90,6 +104,13 @@ ASCII = Glyphs(
     separator="-",
     before="<",
     after=">",
+    commit_here="*",
+    commit_aside="o",
+    lane="|",
+    lane_opens="\\",
+    lane_closes="/",
+    lane_meets="+",
+    lane_touches="+",
 )
 
 

@@ -125,11 +125,15 @@ class TimelineScreen(TimelineLists):
             self._opened.add(row.commit.id)
         else:
             at = self.rows.highlighted or 0
-            while at > 0 and self._history[at].commit.id not in self._opened:
+            while at > 0 and not self._begins(self._history[at], row.conversation):
                 at -= 1
             self._opened.discard(self._history[at].commit.id)
             self.rows.highlighted = at
         self._show(self.rows.highlighted)
+
+    def _begins(self, row: Row, conversation: str) -> bool:
+        """Whether a row is the newest of turns of a conversation that are listed one by one."""
+        return row.commit.id in self._opened and row.conversation == conversation
 
     def action_open(self) -> None:
         """The change in full; on a branch: go there."""

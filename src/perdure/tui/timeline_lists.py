@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
@@ -16,6 +17,7 @@ from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
 from perdure.tui.asking import one_row
 from perdure.tui.flash import Flash
+from perdure.tui.lanes import draw
 from perdure.tui.over import OverScreen
 from perdure.tui.status import StatusLine
 from perdure.tui.timeline_about import About, about
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
     from perdure.history.repository import Repository
     from perdure.history.timeline_query import Listed
     from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.lanes import Drawn
     from perdure.tui.merging import MergingScreen
 
 Tab = Literal["History", "Branches", "Operations"]
 TABS: tuple[Tab, ...] = ("History", "Branches", "Operations")
 _PAGE = 120
+_LONGEST_PAGE = 2000
+_LANES, _NARROW_LANES = 10, 5
+"""Columns of the graph that there is room for; more of them are cut off."""
 _NEAR_END = 25
 _OPERATIONS = 300
 _WORTH_TELLING = 1000
@@ -64,6 +70,7 @@ class TimelineLists(OverScreen):
         self._grep = ""
         self._names = Names()
         self._tip = ""
+        self._tips: tuple[str, ...] = ()
         self._listed: list[Listed] = []
         self._ends = False
         self._loading = False
@@ -113,20 +120,21 @@ class TimelineLists(OverScreen):
     async def _read_first(self) -> None:
         self._tell_head()
         keep = self.rows.highlighted if self.rows.option_count else None
-        kind, grep = self._kind, self._grep
+        kind, grep, is_graph = self._kind, self._grep, self._is_graph
 
-        def first(repo: Repository) -> tuple[Names, str, list[Listed]]:
+        def first(repo: Repository) -> tuple[Names, str, tuple[str, ...], list[Listed]]:
             tip = repo.resolve("HEAD")
             names = looking_back.names(repo)
+            beside = tuple(each.commit for each in names.branches) if is_graph else ()
             found = looking_back.page(
-                repo, tip, kind, grep=grep, count=_PAGE, progress=self._progress
+                repo, tip, kind, grep=grep, count=_PAGE, beside=beside, progress=self._progress
             )
-            return names, tip, found
+            return names, tip, beside, found
 
         if self._tab == "Operations":
             await self._read_operations()
             return
-        self._names, self._tip, self._listed = await self._reader.ask(first)
+        self._names, self._tip, self._tips, self._listed = await self._reader.ask(first)
         self._ends = len(self._listed) < _PAGE
         self._show(keep)
 
@@ -152,17 +160,28 @@ class TimelineLists(OverScreen):
         if self._loading or self._ends or self._tab != "History":
             return
         self._loading = True
-        kind, grep, tip, seen = self._kind, self._grep, self._tip, len(self._listed)
+        wanted = (self._kind, self._grep, self._tip, self._tips, len(self._listed))
+        kind, grep, tip, tips, seen = wanted
+        # Each page is as long as all before it: what is read on is shown anew as a whole.
+        count = min(max(_PAGE, seen), _LONGEST_PAGE)
 
         async def more() -> None:
             found = await self._reader.ask(
                 lambda repo: looking_back.page(
-                    repo, tip, kind, grep=grep, skip=seen, count=_PAGE, progress=self._progress
+                    repo,
+                    tip,
+                    kind,
+                    grep=grep,
+                    skip=seen,
+                    count=count,
+                    beside=tips,
+                    progress=self._progress,
                 )
             )
-            if (kind, grep, tip, seen) == (self._kind, self._grep, self._tip, len(self._listed)):
+            now = (self._kind, self._grep, self._tip, self._tips, len(self._listed))
+            if now == wanted:
                 self._listed += found
-                self._ends = len(found) < _PAGE
+                self._ends = len(found) < count
                 self._show(self.rows.highlighted)
 
         try:
@@ -198,12 +217,28 @@ class TimelineLists(OverScreen):
                 texts.append(operation_row(each, glyphs, before=before, year=year))
                 before = each.entry.at
             return texts
-        self._history = looking_back.collapse(self._listed, self._names, self._opened)
-        for row in self._history:
+        graph: list[Drawn] = []
+        if self._is_graph:
+            self._history = looking_back.collapse_lines(
+                self._listed, self._names, self._opened, here=self._tip
+            )
+            commits = ((row.commit.id, row.parents) for row in self._history)
+            most = _NARROW_LANES if self.has_class("-narrow") else _LANES
+            graph = draw(commits, self._tip, glyphs, most)
+        else:
+            self._history = looking_back.collapse(self._listed, self._names, self._opened)
+        for row, drawn in zip_longest(self._history, graph):
             opened = row.commit.id in self._opened
-            texts.append(history_row(row, glyphs, before=before, opened=opened, year=year))
+            texts.append(
+                history_row(row, glyphs, before=before, opened=opened, year=year, drawn=drawn)
+            )
             before = row.commit.at
         return texts
+
+    @property
+    def _is_graph(self) -> bool:
+        """Whether all branches are shown; what is narrowed down is of the current one alone."""
+        return self._kind == "all" and not self._grep
 
     def _fill(self) -> None:
         """Read on while collapsed rows do not fill the list."""

@@ -14,37 +14,49 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName, Row
     from perdure.chat.steering.undoing import OpsRow
     from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.lanes import Drawn
 
+YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10
 _WHEN = 12
 
 
 def history_row(
-    row: Row, glyphs: Glyphs, *, before: datetime | None, opened: bool, year: int
+    row: Row,
+    glyphs: Glyphs,
+    *,
+    before: datetime | None,
+    opened: bool,
+    year: int,
+    drawn: Drawn | None = None,
 ) -> Text:
     """One row of the history. ``before`` is the time of the row above, for the day to be told once.
 
     ``opened``: its turns are listed one by one. ``year``: this one, which goes without saying.
+    ``drawn``: the lanes of the graph, where one is shown.
     """
     info = row.commit
-    sign = glyphs.ready if row.turns else glyphs.offline
+    fold = " "
     if row.turns > 1:
-        sign = glyphs.collapsed
+        fold = glyphs.collapsed
     elif row.turns and opened:
-        sign = glyphs.expanded
-    line = Text(f"{sign} ")
+        fold = glyphs.expanded
+    line = Text(f"{drawn.lanes} " if drawn is not None else " ")
     line.append(_when(info.at, before, year), "dim")
     kind = "chat" if row.turns else row.first.kind
+    line.append(f"{fold} ")
     line.append(f"{kind:<{_KIND}}", "bold" if not row.turns else "")
+    for name in row.branches:
+        line.append(f"{glyphs.branch} {one_row(name)}  ", "bold")
+    if drawn is not None and drawn.is_tip:
+        line.append(f"{YOU_ARE_HERE}  ", "bold italic")
+    for name in row.tags:
+        line.append(f"[{one_row(name)}]  ", "bold")
     if row.turns > 1:
         line.append(f"{row.turns} turns  ", "dim")
     added, removed = row.first.words
     if kind == "persona":
         line.append(f"+{added} -{removed} words  ", "bold")
-    for name in row.branches:
-        line.append(f"{glyphs.branch} {one_row(name)}  ", "bold")
-    for name in row.tags:
-        line.append(f"[{one_row(name)}]  ", "bold")
     line.append(one_row(info.subject.partition(": ")[2] or info.subject))
     return line
 
@@ -56,7 +68,7 @@ def branch_row(branch: BranchName, glyphs: Glyphs, *, year: int) -> Text:
     line.append(_when(branch.at, None, year), "dim")
     line.append(one_row(branch.name), "bold")
     if branch.is_current:
-        line.append("  you are here", "italic")
+        line.append(f"  {YOU_ARE_HERE}", "bold italic")
     line.append(f"  {one_row(branch.subject.partition(': ')[2] or branch.subject)}", "dim")
     return line
 
