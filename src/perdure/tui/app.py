@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from perdure.tui.commands import offers
 from perdure.tui.draft import Draft
 from perdure.tui.screen import ChatScreen
-from perdure.tui.themes import DARK, OWN, derived
+from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -35,6 +36,7 @@ class ChatApp(App[int]):
     PAUSE_GC_ON_SCROLL = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit; everything said is kept", priority=True, id="quit"),
+        Binding("escape", "stop", "Stop the reply before all else", priority=True, id="stop"),
     ]
 
     def __init__(
@@ -49,6 +51,7 @@ class ChatApp(App[int]):
         super().__init__()
         for own in OWN:
             self.register_theme(own)
+        self.ansi_theme_dark, self.ansi_theme_light = ansi_colours(DARK), ansi_colours(LIGHT)
         self.theme = theme if theme in self.available_themes else DARK.name
         self._chat = ChatScreen(opener, glyphs, clock, draft)
         self.crash: Exception | None = None
@@ -79,82 +82,8 @@ class ChatApp(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers: only what works now."""
-        chat = self._chat
-        if screen is chat:
-            yield SystemCommand(
-                "New conversation",
-                "The next message opens a conversation of its own",
-                chat.action_new_conversation,
-            )
-            yield SystemCommand(
-                "Conversations", "Open or close the rail of conversations", chat.action_rail
-            )
-            yield SystemCommand("Stop the reply", "Keep it as far as it came", chat.action_stop)
-            yield SystemCommand(
-                "Answer the last message", "Ask for a reply that is missing", chat.action_answer
-            )
-            yield SystemCommand(
-                "Switch backend",
-                "Let another one speak, from now on or for the next reply only",
-                chat.action_backend,
-            )
-            yield SystemCommand(
-                "Confirm backends",
-                "See where one that came from outside leads, and agree to it or not",
-                chat.action_confirm_backends,
-            )
-            yield SystemCommand("Another answer", "To the picked message", chat.action_regenerate)
-            yield SystemCommand("Correct words", "Of the picked message", chat.action_edit)
-            yield SystemCommand(
-                "Set aside",
-                "Keep the picked turn out of prompts, or bring it back",
-                chat.action_aside,
-            )
-            yield SystemCommand("Undo", "Take back the last thing that was done", chat.action_undo)
-            yield SystemCommand(
-                "Timeline", "What happened, and which branches there are", chat.action_timeline
-            )
-            yield SystemCommand(
-                "The open merge", "Which files wait to be settled", chat.action_merge
-            )
-            yield SystemCommand(
-                "What was done",
-                "The list of operations, and what undo takes next",
-                chat.action_operations,
-            )
-            yield SystemCommand(
-                "What she knows", "Facts, summaries, and what waits for you", chat.action_memory
-            )
-            yield SystemCommand(
-                "Search the whole life", "Earlier moments, the best first", chat.action_search
-            )
-            yield SystemCommand(
-                "The prompt of a turn", "What the picked one was answered to", chat.action_prompt
-            )
-            yield SystemCommand(
-                "What would be sent now",
-                "The prompt for what is in the message box",
-                chat.action_prompt_next,
-            )
-            yield SystemCommand("Redo", "Bring back what was undone", chat.action_redo)
-            yield SystemCommand(
-                "New branch", "It begins at the picked message, or at the end", chat.action_branch
-            )
-            yield SystemCommand(
-                "Tag", "Give the picked message, or the end, a name", chat.action_tag
-            )
-            yield SystemCommand(
-                "Talk on from here", "From the picked message, on a new branch", chat.action_rewind
-            )
-            yield SystemCommand(
-                "Copy the last reply", "Its source text, to the clipboard", chat.action_copy_reply
-            )
-            yield SystemCommand("Show or hide times", "Beside the messages", chat.view.toggle_times)
-            yield SystemCommand(
-                "Reload the history", "After a change from outside", chat.action_reload
-            )
-            yield SystemCommand("Show the folder", "Where this companion lives", chat.action_folder)
-            yield SystemCommand("Keys", "The keys that work here", chat.action_keys)
+        for offer in offers(screen, self._chat):
+            yield SystemCommand(offer.title, offer.help, offer.run)
         yield SystemCommand("Theme", "Choose colours", self.action_change_theme)
         yield SystemCommand("Quit", "Everything said is kept", self.run_quit)
 
@@ -166,6 +95,16 @@ class ChatApp(App[int]):
         """Quit; a running reply is stopped and committed before."""
         if self._chat.begin_leaving():
             self.exit(0)
+
+    def action_stop(self) -> None:
+        """Stop the reply that is being written, whatever stands over the talk."""
+        self._chat.action_stop()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape stops a reply first; where none runs, it is the screen's that is on top."""
+        if action == "stop":
+            return self._chat.can_stop
+        return super().check_action(action, parameters)
 
     def action_leave(self) -> None:
         """The turn that was waited for has ended."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def conflict_row(conflict: FileConflict, glyphs: Glyphs) -> Text:
     """The file, and how much of it is to be settled."""
     sign = glyphs.saved if conflict.settled else glyphs.warning
-    row = Text(f"{sign} ", "green" if conflict.settled else "yellow")
+    row = Text().append(f"{sign} ", "green" if conflict.settled else "yellow")
     row.append(one_row(conflict.path), "bold")
     row.append(f"  {_what(conflict)}", "dim")
     return row
@@ -26,7 +26,7 @@ def conflict_row(conflict: FileConflict, glyphs: Glyphs) -> Text:
 
 def conflict_text(conflict: FileConflict, join: OpenJoin, glyphs: Glyphs) -> Text:
     """What each side says, place by place, and what can be done."""
-    text = Text(one_row(conflict.path), "bold")
+    text = Text().append(one_row(conflict.path), "bold")
     text.append(f"\n{_what(conflict)}\n", "dim")
     here, there = one_row(join.branch), one_row(join.name)
     places = len(conflict.pairs)
@@ -35,7 +35,7 @@ def conflict_text(conflict: FileConflict, join: OpenJoin, glyphs: Glyphs) -> Tex
             text.append(f"\nplace {number} of {places}", "dim")
         for name, where, words in zip((here, there), ("here", "there"), sides, strict=True):
             text.append(f"\n{name}", "bold")
-            text.append(f" {where}\n", "dim")
+            text.append(f", {where}\n", "dim")
             text.append(_quoted(words, glyphs))
     text.append("\n" + "\n".join(_next_steps(conflict, here, there)), "dim")
     return text
@@ -69,7 +69,7 @@ def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
         ]
     steps = [f"o  the whole file as on {here}", f"t  the whole file as on {there}"]
     if conflict.kind == "text":
-        steps.append("E  in your editor: keep what shall stay, take the marks out")
+        steps.append("E  your editor: keep what shall stay, drop the marks")
     return steps
 
 

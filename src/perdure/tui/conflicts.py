@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.merging import MergingScreen
     from perdure.tui.ports import ChatSession
+    from perdure.tui.status import Hint
 
 _LEAVE = Choice("", "Leave it open")
 
@@ -34,9 +37,9 @@ class ConflictsScreen(OverScreen):
     """One row a file in conflict. It closes by itself once the merge is no longer open."""
 
     HINTS = (
-        ("o t", "one side", "screen.nothing"),
         ("E", "editor", "screen.edit"),
         ("m", "conclude", "screen.conclude"),
+        ("o t", "take a side", "screen.nothing"),
         ("esc", "talk", "screen.leave"),
         ("?", "keys", "screen.keys"),
     )
@@ -78,6 +81,10 @@ class ConflictsScreen(OverScreen):
         self.set_interval(0.5, self._tell_status)
         self._show()
 
+    def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
+        super()._tell_status(hints)
+        self.query_one("#status", StatusLine).tell(merge="")  # the head says more
+
     @property
     def rows(self) -> OptionList:
         """The list."""
@@ -102,11 +109,12 @@ class ConflictsScreen(OverScreen):
     def _show(self) -> None:
         join, rows = self._join, self.rows
         keep = rows.highlighted or 0
-        head = Text(" ")
-        head.append(f"{self._glyphs.branch} {one_row(join.name)}", "bold")
-        head.append(f" into {one_row(join.branch)}", "")
         what = f"{join.waits} to settle" if join.waits else "all settled; m concludes it"
-        head.append(f"  {self._glyphs.separator} {what}", "" if join.waits else "bold")
+        head = Content.assemble(
+            (f" Merge of {one_row(join.name)}", "bold $accent"),
+            f" into {one_row(join.branch)}  {self._glyphs.separator} ",
+            (what, "" if join.waits else "bold $success"),
+        )
         self.query_one("#merge-head", Static).update(head)
         rows.clear_options()
         conflicts = join.merge.conflicts

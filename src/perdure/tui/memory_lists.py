@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -177,11 +178,14 @@ class MemoryLists(OverScreen):
 
     def _tell_head(self) -> None:
         if self.has_class("-wide"):
-            line = Text(" What she knows", "bold")
+            line = Content.styled(" What she knows", "bold $accent")
         else:
-            line = head(self._topics, self._at, self.size.width - 2)
+            text = head(self._topics, self._at, self.size.width - 2)
+            line = Content.from_rich_text(text)
+            begin, end = text.plain.find("["), text.plain.find("]")
+            line = line.stylize("$accent", begin, end + 1)
         if self._words:
-            line.append(f"  /{one_row(self._words)}", "italic")
+            line = line.append(Content.styled(f"  /{one_row(self._words)}", "italic"))
         self.query_one("#memory-head", Static).update(line)
 
     def on_resize(self) -> None:

@@ -66,8 +66,8 @@ class MergingScreen(SteeringScreen):
         self.merge_known()
         if found is not None and is_new:
             self.flash.tell(
-                f"A merge of {found.name} into {found.branch} is open: {_waits(found)}. /merge "
-                "shows it, or m in the talk.",
+                f"A merge of {found.name} into {found.branch} is open: {_waits(found)}. "
+                "/merge shows it.",
                 "warning",
                 stays=True,
             )

@@ -51,7 +51,13 @@ class ChatScreen(InquiringScreen):
     AUTO_FOCUS = "#composer"
     BINDING_GROUP_TITLE = "Everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Stop the reply, else step back", show=False, id="back"),
+        Binding(
+            "escape",
+            "back",
+            "Step back; with no reply to stop",
+            show=False,
+            id="back",
+        ),
         Binding("f1", "keys", "Keys that work here", show=False, id="help"),
         Binding("ctrl+b", "rail", "Open or close the conversations", show=False, id="rail"),
         Binding("f4", "timeline", "The timeline", show=False, id="timeline"),
@@ -94,10 +100,8 @@ class ChatScreen(InquiringScreen):
         return self._glyphs.rule.isascii()
 
     def action_back(self) -> None:
-        """Escape: stop the reply, else close what is open, else leave the message box."""
-        if self._talking and not self._stopping:
-            self._stop()
-        elif self.selections:
+        """Escape, with no reply to stop: close what is open, else leave the message box."""
+        if self.selections:
             self.clear_selection()
         elif self.focused is self.rail:
             self._leave_rail(stay=False)

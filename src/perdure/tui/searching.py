@@ -94,7 +94,10 @@ class SearchView(Drawer):
         count = len(self._found)
         told_count = f"{count} {'moment' if count == 1 else 'moments'}, the best first"
         self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
-        self.fill([_row(*each) for each in self._found], empty="No earlier moment has these words.")
+        self.fill(
+            [_row(*each, self._glyphs.ellipsis) for each in self._found],
+            empty="No earlier moment has these words.",
+        )
         if 0 < self._search.at < count:
             self.list.highlighted = self._search.at
 
@@ -117,7 +120,7 @@ class SearchView(Drawer):
         self.query_one("#search-words", Input).focus()
 
 
-def _row(moment: Moment, marks: tuple[Marks, ...]) -> Text:
+def _row(moment: Moment, marks: tuple[Marks, ...], ellipsis: str) -> Text:
     """When it was said, by whom, and the words around the first that was found."""
     when = f"{moment.at:%d %b %Y}  " if moment.at else "no date      "
     row = Text().append(when, "dim")
@@ -129,6 +132,9 @@ def _row(moment: Moment, marks: tuple[Marks, ...]) -> Text:
     text = said[best].text
     spots = marks[best] if best < len(marks) else ()
     begin = max(0, spots[0][0] - _AROUND) if spots else 0
+    if begin:
+        begin = text.find(" ", begin, spots[0][0]) + 1 or begin
+        row.append(ellipsis, "dim")
     # What a terminal would obey is taken out piece by piece, so that the marks keep their places.
     at = begin
     for start, end in spots:

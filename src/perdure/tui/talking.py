@@ -290,9 +290,14 @@ class TalkingScreen(OpeningScreen):
 
     # -- actions -------------------------------------------------------------------------------
 
+    @property
+    def can_stop(self) -> bool:
+        """Whether a reply is being written that was not stopped yet."""
+        return self.session is not None and self._talking and not self._stopping
+
     def _stop(self) -> None:
         session = self.session
-        if session is not None and self._talking and not self._stopping:
+        if session is not None and self.can_stop:
             self._stopping = True
             session.stop()
             if self.view.live_text:

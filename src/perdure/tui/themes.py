@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.terminal_theme import TerminalTheme
+from textual.color import Color
 from textual.theme import Theme
 
 DARK = Theme(
@@ -83,6 +85,26 @@ LIGHT = Theme(
 )
 
 OWN = (DARK, LIGHT)
+
+
+def ansi_colours(theme: Theme) -> TerminalTheme:
+    """Red, green and their like as a theme has them: what is drawn by these names fits in."""
+    names = (
+        theme.panel,
+        theme.error,
+        theme.success,
+        theme.warning,
+        theme.primary,
+        theme.accent,
+        theme.secondary,
+        theme.foreground,
+    )
+    colours = [_rgb(name) for name in names]
+    return TerminalTheme(_rgb(theme.background), _rgb(theme.foreground), colours, colours)
+
+
+def _rgb(name: str | None) -> tuple[int, int, int]:
+    return Color.parse(name or "#000000").rgb
 
 
 def derived(variables: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -254,19 +255,18 @@ class TimelineLists(OverScreen):
         return marks.index("undo") if "undo" in marks else 0
 
     def _tell_head(self) -> None:
-        head = Text(" ")
+        head: list[str | tuple[str, str]] = [" "]
         for tab in TABS:
-            mark = f"[{tab}]" if tab == self._tab else f" {tab} "
-            head.append(mark, "bold" if tab == self._tab else "dim")
-            head.append(" ")
+            chosen = tab == self._tab
+            head += [(f"[{tab}]", "bold $accent") if chosen else (f" {tab} ", "dim"), " "]
         if self._tab == "History":
             head.append("  ")
             for kind in FOLDERS:
                 chosen = kind == self._kind
-                head.append(f"<{kind}>" if chosen else f" {kind} ", "bold" if chosen else "dim")
+                head.append((f"<{kind}>", "bold") if chosen else (f" {kind} ", "dim"))
             if self._grep:
-                head.append(f"  /{one_row(self._grep)}", "italic")
-        self.query_one("#timeline-head", Static).update(head)
+                head.append((f"  /{one_row(self._grep)}", "italic"))
+        self.query_one("#timeline-head", Static).update(Content.assemble(*head))
 
     # -- the row under the cursor --------------------------------------------------------------
 

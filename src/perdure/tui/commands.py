@@ -1,0 +1,93 @@
+"""What the palette offers: on each screen all that its keys do, and what has no key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding, BindingType
+
+from perdure.tui.keys import named
+from perdure.tui.over import OverScreen
+from perdure.tui.transcript.view import TranscriptView
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.widget import Widget
+
+    from perdure.tui.screen import ChatScreen
+
+_MOVES = re.compile(r"(cursor|page|move|end|leave|back)\b|(cursor|page)_")
+"""Actions that move a cursor, or lead back: of use as keys only."""
+_CHAT = (
+    ("New conversation", "The next message opens a conversation of its own", "new_conversation"),
+    ("Conversations", "Open or close the rail of conversations", "rail"),
+    ("Stop the reply", "Keep it as far as it came", "stop"),
+    ("Answer the last message", "Ask for a reply that is missing", "answer"),
+    ("Switch backend", "Let another one speak, from now on or for the next reply only", "backend"),
+    (
+        "Confirm backends",
+        "See where one that came from outside leads, and agree to it or not",
+        "confirm_backends",
+    ),
+    ("Another answer", "To the picked message", "regenerate"),
+    ("Correct words", "Of the picked message", "edit"),
+    ("Set aside", "Keep the picked turn out of prompts, or bring it back", "aside"),
+    ("Undo", "Take back the last thing that was done", "undo"),
+    ("Redo", "Bring back what was undone", "redo"),
+    ("Timeline", "What happened, and which branches there are", "timeline"),
+    ("What was done", "The list of operations, and what undo takes next", "operations"),
+    ("The open merge", "Which files wait to be settled", "merge"),
+    ("What she knows", "Facts, summaries, and what waits for you", "memory"),
+    ("Search the whole life", "Earlier moments, the best first", "search"),
+    ("The prompt of a turn", "What the picked one was answered to", "prompt"),
+    ("What would be sent now", "The prompt for what is in the message box", "prompt_next"),
+    ("New branch", "It begins at the picked message, or at the end", "branch"),
+    ("Tag", "Give the picked message, or the end, a name", "tag"),
+    ("Talk on from here", "From the picked message, on a new branch", "rewind"),
+    ("Copy the last reply", "Its source text, to the clipboard", "copy_reply"),
+    ("Reload the history", "After a change from outside", "reload"),
+    ("Show the folder", "Where this companion lives", "folder"),
+    ("Keys", "The keys that work here", "keys"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One command, and the node whose action it is."""
+
+    title: str
+    help: str
+    action: str
+    where: Widget
+
+    def run(self) -> None:
+        """Run it once the palette is closed."""
+        self.where.call_later(self.where.run_action, self.action)
+
+
+def offers(screen: Screen[object], chat: ChatScreen) -> Iterator[Offer]:
+    """What can be done on a screen."""
+    if screen is chat:
+        for title, words, action in _CHAT:
+            yield Offer(title, words, action, chat)
+        known = {action for _, _, action in _CHAT}
+        for offer in (*_bound(TranscriptView.BINDINGS, chat.view), *_bound(chat.BINDINGS, chat)):
+            if plain(offer.action) not in known:
+                yield offer
+    elif isinstance(screen, OverScreen):
+        yield from _bound(type(screen).BINDINGS, screen)
+
+
+def _bound(bindings: Sequence[BindingType], where: Widget) -> Iterator[Offer]:
+    for binding in bindings:
+        if isinstance(binding, Binding) and not _MOVES.match(binding.action):
+            yield Offer(binding.description, f"Key: {named(binding)}", binding.action, where)
+
+
+def plain(action: str) -> str:
+    """The action that a key of the talk asks the screen for."""
+    asked = re.fullmatch(r"ask\('(\w+)'\)", action)
+    return asked[1] if asked else action
