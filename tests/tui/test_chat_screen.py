@@ -10,6 +10,7 @@ from perdure.chat.events import Failed, Notice
 from perdure.companion.turns import Trouble
 from perdure.history.errors import ReadOnly
 from perdure.terminal.glyphs import ASCII
+from perdure.tui.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech
 from tests.tui.conftest import Running, chat_app, say, shown, until
 from tests.tui.stand_in import LIST, Info, ScriptedSession, ScriptedTranscript, life
@@ -473,6 +474,22 @@ async def test_help_lists_the_keys_and_closes(running: Running) -> None:
         assert type(app.screen).__name__ == "HelpScreen"
         await pilot.press("escape")
         assert app.screen is app.chat
+
+
+async def test_help_begins_with_the_keys_of_the_place(running: Running) -> None:
+    """Where one is comes first, the rest below it."""
+    async with running() as (app, pilot):
+        for widget, first in (
+            (app.chat.view, "Browsing the talk"),
+            (app.chat.rail, "Conversations"),
+        ):
+            widget.focus()
+            await pilot.press("f1")
+            help_ = app.screen
+            assert isinstance(help_, HelpScreen)
+            assert [title for title, _ in help_._groups][:2] == [first, "Writing"]
+            assert len(help_._groups) == 6
+            await pilot.press("escape")
 
 
 async def test_ascii_draws_nothing_beyond_ascii(running: Running) -> None:

@@ -56,6 +56,7 @@ LOOKS = (
     Look((80, 24)),
     Look((120, 40)),
     Look((120, 40), theme="perdure-light"),
+    Look((160, 50)),
     Look((80, 24), ASCII),
 )
 looks = pytest.mark.parametrize("look", LOOKS, ids=str)
@@ -221,7 +222,7 @@ def knowing(lived: Path) -> Path:
 
 
 @looks
-@pytest.mark.parametrize("steps", [0, 1], ids=["review", "people"])
+@pytest.mark.parametrize("steps", [0, 2], ids=["review", "people"])
 def test_what_she_knows(snap_compare: Compare, knowing: Path, look: Look, steps: int) -> None:
     """What waits for an answer with what contradicts it, and facts with where they came from."""
 

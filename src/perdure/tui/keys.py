@@ -80,10 +80,18 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
 """Keys that no binding of ours describes: the message box, its slash commands, Textual's own."""
 
 
-def key_groups(screen: Sequence[BindingType], app: Sequence[BindingType]) -> list[KeyGroup]:
-    """What the help shows; ``screen`` and ``app`` are the bindings that hold everywhere."""
+_HERE = {"transcript": "Browsing the talk", "rail": "Conversations"}
+
+
+def key_groups(
+    screen: Sequence[BindingType], app: Sequence[BindingType], place: str | None
+) -> list[KeyGroup]:
+    """What the help shows, first what works in the widget with this id.
+
+    ``screen`` and ``app`` are the bindings that hold everywhere.
+    """
     writing = [*FIXED["Writing"], ("pgup pgdn", "Scroll the talk")]
-    return [
+    groups: list[KeyGroup] = [
         ("Writing", writing),
         ("Browsing the talk", _told(TranscriptView.BINDINGS)),
         ("Conversations", [*FIXED["Conversations"], *_told(Rail.BINDINGS)]),
@@ -91,6 +99,8 @@ def key_groups(screen: Sequence[BindingType], app: Sequence[BindingType]) -> lis
         ("In the list of backends", _told(BackendPicker.BINDINGS)),
         ("Everywhere", [*FIXED["Everywhere"], *_told(screen), *_told(app)]),
     ]
+    first = _HERE.get(place or "", "Writing")
+    return sorted(groups, key=lambda group: group[0] != first)
 
 
 def _drawers() -> list[tuple[str, str]]:

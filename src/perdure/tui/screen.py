@@ -122,9 +122,9 @@ class ChatScreen(InquiringScreen):
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        self.app.push_screen(
-            HelpScreen(key_groups(ChatScreen.BINDINGS, type(self.app).BINDINGS), plain=self._plain)
-        )
+        place = self.focused.id if self.focused is not None else None
+        groups = key_groups(ChatScreen.BINDINGS, type(self.app).BINDINGS, place)
+        self.app.push_screen(HelpScreen(groups, plain=self._plain))
 
     def action_copy_reply(self) -> None:
         """Copy the newest reply."""
