@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -84,6 +85,12 @@ def companion(tmp_path: Path) -> Path:
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
     return path
+
+
+def copied(companion: Path, to: Path) -> Path:
+    """A copied folder without the cache, whose files a session that ended may still close."""
+    shutil.copytree(companion, to, symlinks=True, ignore=shutil.ignore_patterns("cache"))
+    return to
 
 
 def git(path: Path, *words: str) -> str:

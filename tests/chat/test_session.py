@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.turns import Turn
 from perdure.history.repository import Repository
-from tests.conftest import assert_sound, git
+from tests.conftest import assert_sound, copied, git
 from tests.speaking import Scripted
 
 
@@ -325,8 +324,7 @@ async def test_a_copied_companion_continues_in_a_conversation_of_its_own(
     companion: Path, tmp_path: Path
 ) -> None:
     (first,) = await talk(companion, "At home.")
-    other = tmp_path / "copy"
-    shutil.copytree(companion, other, symlinks=True)
+    other = copied(companion, tmp_path / "copy")
     backend = Scripted()
     (second,) = await talk(other, "On the copy.", backend=backend)
     assert second.turn_id.conversation != first.turn_id.conversation

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from tests.conftest import copied
 from tests.steering.acts import ACTS
 from tests.steering.life import Life
 from tests.steering.walk import new
@@ -34,8 +35,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
-        path = self.folder / "mira"
-        shutil.copytree(type(self).begun, path)
+        path = copied(type(self).begun, self.folder / "mira")
         self.life = Life(path, type(self).runner)
 
     def _act(self, name: str, data: st.DataObject) -> None:
