@@ -5,7 +5,7 @@ All methods block; a `Session` calls them on its worker thread.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.clock import now
@@ -22,6 +22,8 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.history.errors import UnknownRevision
 from perdure.history.repository import Author, Repository
 from perdure.memory.assembly import PastTurn
+
+_CLOCK_STEP = timedelta(minutes=1)
 
 
 class Standing:
@@ -144,7 +146,7 @@ class Standing:
         """A place in a conversation of its own."""
         settings = self.companion.settings
         return begin(
-            at,
+            self._after_the_newest(at),
             title=title_from(text),
             participants=(settings.user, settings.name),
             continues=continues,
@@ -156,7 +158,7 @@ class Standing:
         """A place in a conversation that goes on from another one's last turn."""
         settings = self.companion.settings
         return begin(
-            at,
+            self._after_the_newest(at),
             title=self.transcript.title(conversation) or title_from(text),
             participants=(settings.user, settings.name),
             continues=TurnId(conversation.id, last.number) if last is not None else None,
@@ -171,6 +173,19 @@ class Standing:
             return ""
         last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
         return last.path if self.repo.is_edited(self.branch, last.path) else ""
+
+    def _after_the_newest(self, at: datetime) -> datetime:
+        """A moment at which a conversation may begin: its start is all that orders it.
+
+        One that began in this very second, or a little later by a clock that was put right since,
+        must not come to stand behind it. Only seconds are bridged: a clock may be years off.
+        """
+        newest = self.transcript.last_conversation()
+        head = self.transcript.head(newest.first_chunk) if newest is not None else None
+        started = head.started if head is not None else None
+        if started is not None and timedelta() <= started - at < _CLOCK_STEP:
+            return started + timedelta(seconds=1)
+        return at
 
     # The thread so far
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -84,20 +85,22 @@ class Transcript:
             )
         )
 
-    def _starts(self, found: list[ChunkRef]) -> dict[str, tuple[str, bool]]:
+    def _starts(self, found: list[ChunkRef]) -> dict[str, tuple[str, int]]:
         """Exact starts of conversations that began within one minute: their ids do not order.
 
         Within one second, one that goes on from another comes after it.
         """
         first = [ref for ref in found if ref.number == 1]
         shared = Counter(ref.conversation.minute for ref in first)
-        starts = {}
-        for ref in first:
-            if shared[ref.conversation.minute] > 1:
-                head = self._parse(ref)[0].head
-                start = head.started.isoformat() if head.started else ""
-                starts[ref.conversation.text] = (start, head.continues is not None)
-        return starts
+        heads = {
+            ref.conversation.text: self._parse(ref)[0].head
+            for ref in first
+            if shared[ref.conversation.minute] > 1
+        }
+        return {
+            text: (head.started.isoformat() if head.started else "", _steps_back(head, heads))
+            for text, head in heads.items()
+        }
 
     def parsed(self, index: int) -> tuple[Chunk, ...]:
         """The chunk as it parses: one as a rule, several where files were joined by hand."""
@@ -178,3 +181,16 @@ class Transcript:
                 if turn.number == turn_id.number:
                     return turn
         return None
+
+
+def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
+    """How many of these conversations one goes on from, directly or through another of them."""
+    seen: set[str] = set()
+    before = head.continues
+    while before is not None and before.conversation.text not in seen:
+        seen.add(before.conversation.text)
+        earlier = heads.get(before.conversation.text)
+        if earlier is None:
+            break
+        before = earlier.continues
+    return len(seen)
