@@ -506,3 +506,31 @@ def test_a_terminal_is_asked(companion: Path) -> None:
     assert asked.code == 0
     assert "then revert: persona: loud" in asked.screen
     assert_sound(companion)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["undo", "--yes"],
+        ["rewind", "@", "--yes"],
+        ["branch", "other"],
+        ["tag", "now"],
+        ["edit", "@", "Other words."],
+        ["memory", "add", "food", "She likes toast."],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_companion_of_a_newer_format_is_only_read(
+    companion: Path, run: Run, words: list[str]
+) -> None:
+    talk(companion, "Hello.")
+    settings = companion / "companion.yaml"
+    settings.write_text(settings.read_text().replace("format: 1", "format: 9  # of a newer one"))
+    git(companion, "commit", "-qam", "companion: format 9")
+    before = git(companion, "for-each-ref")
+    done = run(*words, code=1)
+    assert "companion.yaml:2: " in done.stderr
+    assert "Update perdure" in done.stderr
+    assert git(companion, "for-each-ref") == before
+    for reading in (["ops"], ["branch"], ["tag"], ["log"], ["lore", "list"]):
+        run(*reading)

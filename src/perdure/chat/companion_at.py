@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.errors import NewerCompanion, NoBackend, NotACompanion
+from perdure.chat.errors import NoBackend, NotACompanion, newer_companion
 from perdure.companion.errors import BadFile, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
@@ -55,11 +55,7 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
     try:
         return CompanionAt(commit, parse_settings(data), read_persona(files))
     except NewerFormat as problem:
-        raise NewerCompanion(
-            problem.what,
-            kept="Nothing was changed",
-            next_step="Update perdure; until then git and an editor read everything",
-        ) from problem
+        raise newer_companion(problem) from problem
     except BadFile as problem:
         again = f"put it right, or take back what brought it: perdure log {problem.file}"
         raise BadFile(

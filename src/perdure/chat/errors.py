@@ -17,6 +17,15 @@ class NewerCompanion(ChatProblem):
     """The companion was written by a newer perdure; it can be read, not continued."""
 
 
+def newer_companion(problem: Problem) -> NewerCompanion:
+    """What to tell where ``companion.yaml`` names a newer format."""
+    return NewerCompanion(
+        problem.what,
+        kept="Nothing was changed",
+        next_step="Update perdure; until then git and an editor read everything",
+    )
+
+
 class NoBackend(ChatProblem):
     """No backend is set up, or its manifest is missing."""
 

@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from perdure.chat.clock import now
+from perdure.chat.errors import newer_companion
 from perdure.chat.steering.errors import CannotSteer
-from perdure.companion.errors import CompanionProblem
+from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
+from perdure.companion.upgrades import refuse_newer
 from perdure.history import oplog
 from perdure.history.errors import HistoryError
 from perdure.history.repository import Author, Change, Repository
@@ -33,9 +35,28 @@ class Helm:
         self._settings = settings
 
     @classmethod
-    def open(cls, path: Path) -> Helm:
-        """Open the companion at ``path``. Raises HistoryError."""
-        return cls(Repository.open(path))
+    def open(cls, path: Path, *, reading: bool = False) -> Helm:
+        """Open the companion at ``path``.
+
+        Args:
+            path: of its folder.
+            reading: nothing is going to be changed.
+
+        Raises:
+            NewerCompanion: a newer perdure has made it; it can be read, and not changed.
+            HistoryError: it cannot be opened.
+        """
+        repo = Repository.open(path)
+        try:
+            data = None if reading or repo.head().commit is None else repo.read(SETTINGS)
+            refuse_newer(data or b"")
+        except NewerFormat as problem:
+            repo.close()
+            raise newer_companion(problem) from problem
+        except BaseException:
+            repo.close()
+            raise
+        return cls(repo)
 
     @property
     def settings(self) -> CompanionSettings:

@@ -30,7 +30,7 @@ def command(turn: str, *, as_json: bool) -> None:
     from perdure.chat.steering.helm import Helm
     from perdure.companion.names import title_from
 
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(), reading=True) as helm:
         found = list_answers(helm, turn)
     if as_json:
         emit_json(found.record())

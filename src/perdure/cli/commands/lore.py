@@ -74,7 +74,7 @@ def list_(*, as_json: bool) -> None:
     from perdure.chat.steering.helm import Helm
     from perdure.cli.points import IndexProgress
 
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(), reading=True) as helm:
         found = list_lore(helm, IndexProgress())
     if as_json:
         emit_json(
@@ -188,7 +188,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     from perdure.chat.steering.helm import Helm
 
     said = [read_text() if text == "-" else text for text in texts]
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(), reading=True) as helm:
         trial = try_lore(helm, said, window=window)
     if as_json:
         emit_json(_trial_record(trial))

@@ -30,7 +30,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
     from perdure.chat.steering import tagging
     from perdure.chat.steering.helm import Helm
 
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(), reading=name is None) as helm:
         if name is None:
             _show(tagging.rows(helm), as_json=as_json)
             return

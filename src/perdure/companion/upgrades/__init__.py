@@ -7,9 +7,22 @@ Format 1 is the first: there is nothing to upgrade from.
 
 from __future__ import annotations
 
+import re
+
 from perdure.companion.errors import BadFile, NewerFormat
 
 FORMAT = 1
+_LINE = re.compile(rb"^format:[ \t]*([0-9]{1,9})[ \t\r]*(?:#.*)?$", re.MULTILINE)
+
+
+def refuse_newer(settings: bytes, where: str = "companion.yaml") -> None:
+    """Raise NewerFormat where ``companion.yaml`` says so; whatever else is in it does not matter.
+
+    A look at one line, without the YAML library, before anything is changed.
+    """
+    said = _LINE.search(settings)
+    if said is not None and int(said[1]) > FORMAT:
+        raise NewerFormat(where, settings.count(b"\n", 0, said.start()) + 1, int(said[1]), FORMAT)
 
 
 def check_format(found: int, where: str = "companion.yaml", line: int = 0) -> None:
