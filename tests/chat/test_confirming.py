@@ -92,6 +92,16 @@ async def test_what_a_commit_brought_is_sent_nothing(companion: Path, server: Ap
     assert_sound(companion)
 
 
+async def test_where_all_wait_to_be_confirmed_that_is_the_next_step(
+    companion: Path, server: ApiServer
+) -> None:
+    commit_manifest(companion, far(server.address), far(server.address, "farther"))
+    _, _, failed = await say(companion)
+    assert failed is not None
+    assert "perdure backend confirm far" in failed.next_step
+    assert server.asked == []
+
+
 async def test_once_confirmed_it_speaks(companion: Path, server: ApiServer) -> None:
     commit_manifest(companion, far(server.address))
     with Repository.open(companion) as repo:

@@ -62,8 +62,8 @@ async def test_a_key_that_a_server_repeats_is_neither_shown_nor_committed(compan
     refused = Scripted(name="far", failure=AuthenticationFailed(f"far says: bad key {key}"))
     events = await one_turn(companion, refused, Scripted(name="spare"))
     told = [event.text for event in events if isinstance(event, Notice)]
-    assert told == ["far did not answer: far says: bad key [key removed]."]
-    assert trailers(companion)["Instead-Of"] == "far: far says: bad key [key removed]"
+    assert told == ["far did not answer: bad key [key removed]."]
+    assert trailers(companion)["Instead-Of"] == "far: bad key [key removed]"
     events = await one_turn(companion, refused)
     failed = events[-1]
     assert isinstance(failed, Failed)
@@ -93,6 +93,15 @@ async def test_with_every_backend_down_the_message_is_kept_and_all_reasons_said(
     assert "a: nobody listens there; b: nobody listens there" in failed.what
     assert life(companion)[-1].unanswered
     assert_sound(companion)
+
+
+async def test_what_a_server_says_stands_behind_its_name_once(companion: Path) -> None:
+    says = ConnectionRefused("local says: come back later")
+    backend = Scripted(name="local", failure=says, fail_after=-1)
+    events = await one_turn(companion, backend, Scripted(name="spare"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert told == ["local did not answer: come back later."]
+    assert trailers(companion)["Instead-Of"] == "local: come back later"
 
 
 async def test_from_a_local_one_to_a_hosted_one_only_with_consent(companion: Path) -> None:

@@ -76,7 +76,7 @@ async def test_an_error_while_showing_the_companion_is_told(
     app = chat_app()
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: "a damaged index" in shown(app))
-        assert app.chat.status.status.state == "offline"
+        await until(pilot, lambda: app.chat.status.status.state == "offline")
         await pilot.press("ctrl+q")
     assert app.return_value == 0
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from perdure.backends.errors import Action
@@ -66,20 +66,29 @@ async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None])
         if settled or asking.stop.is_set():
             return Answer(backend, spoken, tuple(failures), place > 0, frozenset(absent))
         absent.add(backend.spec.name)
-        failures.append(f"{backend.spec.name}: {_reason(spoken)}")
+        reason = _reason(backend, spoken)
+        failures.append(f"{backend.spec.name}: {reason}")
         if place + 1 < len(order):
-            emit(Notice(f"{backend.spec.name} did not answer: {_reason(spoken)}.", "warning"))
+            emit(Notice(f"{backend.spec.name} did not answer: {reason}.", "warning"))
     if len(failures) > 1 and spoken.failure is not None:
         spoken.failure = Failed(
             f"no backend answered ({'; '.join(failures)})",
             spoken.failure.kept,
-            "When one of them is back, ask again with: perdure say --resume",
+            _next_step(order),
         )
     return Answer(last, spoken, tuple(failures), last is not order[0], frozenset(absent))
 
 
-def _reason(spoken: Spoken) -> str:
-    return spoken.failure.what.rstrip(".") if spoken.failure is not None else ""
+def _reason(backend: Backend, spoken: Spoken) -> str:
+    """Why a backend failed, to stand behind its name."""
+    what = spoken.failure.what.rstrip(".") if spoken.failure is not None else ""
+    return what.removeprefix(f"{backend.spec.name} says: ")
+
+
+def _next_step(asked: Sequence[Backend]) -> str:
+    if all(backend.spec.disabled for backend in asked):
+        return f"Look at one and allow it: perdure backend confirm {asked[0].spec.name}"
+    return "When one of them is back, ask again with: perdure say --resume"
 
 
 def _not_asked(backend: Backend) -> Notice:
@@ -102,7 +111,8 @@ async def _patiently(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
             return spoken
         emit(
             Notice(
-                f"{asking.backend.spec.name}: {spoken.failure.what}. Asking again in {pause:.0f} s."
+                f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. "
+                f"Asking again in {pause:.0f} s."
             )
         )
         with contextlib.suppress(TimeoutError):
@@ -124,8 +134,8 @@ async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
             return spoken
         emit(
             Notice(
-                f"{asking.backend.spec.name}: {_reason(spoken)}. It is asked again with fewer of "
-                "the older turns; they stay in the history."
+                f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. "
+                "It is asked again with fewer of the older turns; they stay in the history."
             )
         )
         asking = replace(asking, room=room)
