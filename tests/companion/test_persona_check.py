@@ -53,6 +53,15 @@ def test_no_template_has_a_finding(template: str, name: str, user: str) -> None:
     assert report.sizes.left > 1_500
 
 
+def test_files_that_other_disks_take_for_one_are_named() -> None:
+    files = {f"persona/{name}.md": b"# A\n\nSome words.\n" for name in ("Voice", "voice", "who")}
+    files |= {"persona/caf\u00e9.md": b"# B\n\nOne.\n", "persona/cafe\u0301.md": b"# C\n\nTwo.\n"}
+    told = found(files, "collision")
+    assert [each.path for each in told] == ["persona/caf\u00e9.md", "persona/voice.md"]
+    assert all("the same file as" in each.what for each in told)
+    assert check({}, beside={"lore/A.md": b"", "lore/a.md": b""}).findings != ()
+
+
 NAMES = [
     # Text in persona/10-who.md, code and the name that is told; "" for none.
     ("Your name is Iris.", "name", "Iris"),

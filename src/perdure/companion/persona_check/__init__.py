@@ -14,6 +14,7 @@ from perdure.companion.lore import read_lore
 from perdure.companion.persona_check.files import (
     file_findings,
     kind_of,
+    name_collisions,
     read_texts,
     secret_findings,
 )
@@ -92,6 +93,7 @@ def check_persona(
     found = [
         *more,
         *unreadable,
+        *name_collisions([*files, *(beside or {})]),
         *_broken(beside or {}),
         *file_findings(persona),
         *secret_findings({**files, **(beside or {})}),

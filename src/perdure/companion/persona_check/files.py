@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from perdure.companion import plainyaml
@@ -39,6 +39,16 @@ _ZERO_WIDTH = "\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 # England's, Scotland's and Wales's flags are made of tags behind a black flag.
 _TAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+|(?P<tag>[\U000e0000-\U000e007f]+)")
 _FOLDERS = {FOLDER: FOLDER, GREETINGS: "greetings", EXAMPLES: "examples"}
+
+
+def name_collisions(paths: Iterable[str]) -> Iterator[Finding]:
+    """Files that are one where a disk does not tell capitals, or ways to write an accent, apart."""
+    known: dict[str, str] = {}
+    for path in sorted(paths):
+        other = known.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        if other != path:
+            what = f"the same file as {quote(other)} on macOS and Windows"
+            yield Finding("problem", "collision", path, 0, what, "give one of them another name")
 
 
 def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Finding]]:
