@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,8 +52,8 @@ class Reader:
         """Answer nothing more; an index that is being made is left as far as it came."""
         self.close_with(lambda: None)
 
-    def close_with(self, last: Callable[[], None]) -> None:
-        """The same, and do something on the thread before it ends."""
+    def close_with(self, last: Callable[[], None]) -> Future[None]:
+        """The same, and do something on the thread before it ends; done when its files are."""
         self._closed = True
 
         def let_go() -> None:
@@ -61,5 +61,6 @@ class Reader:
             if self._repo is not None:
                 self._repo.close()
 
-        self._worker.submit(let_go)
+        closing = self._worker.submit(let_go)
         self._worker.shutdown(wait=False)
+        return closing

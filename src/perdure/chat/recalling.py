@@ -157,11 +157,12 @@ class Recaller:
         """Look for nothing more. An index that is being read is left as far as it came."""
         self.pause()
         self._background = False
-        self._reader.close_with(self._let_go)
+        closing = asyncio.wrap_future(self._reader.close_with(self._let_go))
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
         if self._running is not None:
             self._running.add_done_callback(lambda done: done.cancelled() or done.exception())
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait({self._running}, timeout=WAIT)
+        # Behind it, whoever copies or removes the folder meets no file that comes or goes.
+        await asyncio.wait({closing}, timeout=WAIT)
 
     def _let_go(self) -> None:
         if self._index is not None:
