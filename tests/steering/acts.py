@@ -184,7 +184,7 @@ def _end_merge(life: Life, pick: Pick) -> None:
         opened = life.steer(merging.opened)
         if opened is None:
             raise WrongTalk("the open merge is gone")
-        for conflict in opened.conflicts:
+        for conflict in opened.merge.conflicts:
             _settle(life, conflict.path, by_hand=way != 2)
         if way == 2:
             life.steer(merging.conclude)

@@ -355,7 +355,7 @@ async def look(name: str, path: Path, rows: list[Row], seed: int) -> None:
                 merging.give_up(helm)
             else:
                 opened = merging.opened(helm)
-                for conflict in opened.conflicts if opened else ():
+                for conflict in opened.merge.conflicts if opened else ():
                     merging.take_side(helm, conflict.path, "ours")
                 merging.conclude(helm)
         await found.say_something()
