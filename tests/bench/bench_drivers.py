@@ -5,7 +5,8 @@ driver, and a `Session` (journal, prompt, commit of what is new). All send the s
 the driver's; only a number at the start of the last message differs from request to request. That
 makes it fair: the server keeps the prompt that it read last, so each caller finds everything up to
 that number there and has the same tokens to read, as in a talk. The same text twice would find all
-of itself, and who asks second would win.
+of itself, and who asks second would win. Recall is off, since what it finds would make each prompt
+another one; what it takes is in `bench_prompt`.
 """
 
 from __future__ import annotations
@@ -241,8 +242,9 @@ def new(path: Path, spec: BackendSpec) -> Path:
     files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     greetings = sorted(name for name in files if name.startswith("persona/greetings/"))
     files = {name: text for name, text in files.items() if name not in greetings[1:]}
-    limit = f"reply_tokens: {REPLY_TOKENS}".encode()
-    files["companion.yaml"] = files["companion.yaml"].replace(b"reply_tokens: 512", limit)
+    # How many example talks fit would change as the counts are corrected by what a server reports.
+    context = f"context:\n  reply_tokens: {REPLY_TOKENS}\n  examples_tokens: 0\n"
+    files["companion.yaml"] += f"\n{context}memory:\n  recall: off\n".encode()
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
     return path
