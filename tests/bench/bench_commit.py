@@ -2,7 +2,8 @@
 
 Run it with `python tests/bench/bench_commit.py`. Both write to the same disk, in turns, with
 everything fsynced (git with `core.fsync=all`). A disk whose fsync costs nothing (tmpfs) is refused:
-the figures would mean nothing there.
+the figures would mean nothing there. They mean little where whole lives were just deleted, as other
+benches do: making a file is slow there for minutes. ``PERDURE_BENCH_DIR`` names a better folder.
 """
 
 from __future__ import annotations
