@@ -85,16 +85,6 @@ class ConflictsScreen(OverScreen):
         super()._tell_status(hints)
         self.query_one("#status", StatusLine).tell(merge="")  # the head says more
 
-    @property
-    def rows(self) -> OptionList:
-        """The list."""
-        return self.query_one("#rows", OptionList)
-
-    @property
-    def preview(self) -> str:
-        """What is shown beside the list."""
-        return str(self.query_one("#preview-text", Static).render())
-
     def refresh_list(self) -> None:
         """Show the merge as it is now; without one, close."""
         found = self._merging.open_join
@@ -163,20 +153,6 @@ class ConflictsScreen(OverScreen):
 
     def action_nothing(self) -> None:
         """A hint that only tells."""
-
-    def action_move(self, rows: int) -> None:
-        """One row up or down."""
-        if rows > 0:
-            self.rows.action_cursor_down()
-        else:
-            self.rows.action_cursor_up()
-
-    def action_end(self, where: int) -> None:
-        """The first row or the last."""
-        if where < 0:
-            self.rows.action_first()
-        else:
-            self.rows.action_last()
 
     @on(OptionList.OptionSelected, "#rows")
     def action_open(self) -> None:

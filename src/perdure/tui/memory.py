@@ -88,22 +88,8 @@ class MemoryScreen(MemoryLists):
         self._chat.run_action_soon("screen.timeline")
 
     @property
-    def _list(self) -> OptionList:
+    def moved(self) -> OptionList:
         return self.topics if self.focused is self.topics else self.rows
-
-    def action_move(self, rows: int) -> None:
-        """One row up or down."""
-        if rows > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
-
-    def action_end(self, where: int) -> None:
-        """The first row or the last."""
-        if where < 0:
-            self._list.action_first()
-        else:
-            self._list.action_last()
 
     def action_list(self, step: int) -> None:
         """Another list."""

@@ -76,19 +76,9 @@ class MemoryLists(OverScreen):
         self.read()
 
     @property
-    def rows(self) -> OptionList:
-        """The list of facts, proposals or summaries."""
-        return self.query_one("#rows", OptionList)
-
-    @property
     def topics(self) -> OptionList:
         """The list of lists."""
         return self.query_one("#topics", OptionList)
-
-    @property
-    def preview(self) -> str:
-        """What is shown beside the list."""
-        return str(self.query_one("#preview-text", Static).render())
 
     @property
     def topic(self) -> Topic | None:

@@ -1,4 +1,4 @@
-"""A screen that stands over the talk: its notice row, its status line, and its errors."""
+"""A screen that stands over the talk: its list, its notice row, its status line, its errors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
+from textual.widgets import OptionList, Static
 
 from perdure.chat.reader import Leaving
 from perdure.tui.flash import Flash
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OverScreen(Screen[None]):
-    """Says its own errors, and shows the status of the talk below it."""
+    """A list and what is beside it; its own errors, and the status of the talk below it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "#rows"
@@ -35,6 +36,35 @@ class OverScreen(Screen[None]):
     def flash(self) -> Flash:
         """The notice row."""
         return self.query_one(Flash)
+
+    @property
+    def rows(self) -> OptionList:
+        """The list."""
+        return self.query_one("#rows", OptionList)
+
+    @property
+    def preview(self) -> str:
+        """What is shown beside the list."""
+        return str(self.query_one("#preview-text", Static).render())
+
+    @property
+    def moved(self) -> OptionList:
+        """The list that the keys move in."""
+        return self.rows
+
+    def action_move(self, rows: int) -> None:
+        """One row up or down."""
+        if rows > 0:
+            self.moved.action_cursor_down()
+        else:
+            self.moved.action_cursor_up()
+
+    def action_end(self, where: int) -> None:
+        """The first row, or the last that was read."""
+        if where < 0:
+            self.moved.action_first()
+        else:
+            self.moved.action_last()
 
     def refresh_list(self) -> None:
         """Read all anew: something was done to the history."""

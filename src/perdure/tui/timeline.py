@@ -64,20 +64,6 @@ class TimelineScreen(TimelineLists):
         self.dismiss()
         self._chat.run_action_soon("screen.memory")
 
-    def action_move(self, rows: int) -> None:
-        """One row up or down."""
-        if rows > 0:
-            self.rows.action_cursor_down()
-        else:
-            self.rows.action_cursor_up()
-
-    def action_end(self, where: int) -> None:
-        """The first row, or the last that was read."""
-        if where < 0:
-            self.rows.action_first()
-        else:
-            self.rows.action_last()
-
     def action_tab(self, step: int) -> None:
         """Another list."""
         self.go_to(TABS[(TABS.index(self._tab) + step) % len(TABS)])

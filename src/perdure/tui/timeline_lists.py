@@ -97,16 +97,6 @@ class TimelineLists(OverScreen):
         self.set_interval(0.5, self._tell_status)
         self.read()
 
-    @property
-    def rows(self) -> OptionList:
-        """The list."""
-        return self.query_one("#rows", OptionList)
-
-    @property
-    def preview(self) -> str:
-        """What is shown beside the list."""
-        return str(self.query_one("#preview-text", Static).render())
-
     # -- reading -------------------------------------------------------------------------------
 
     def refresh_list(self) -> None:
