@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -384,6 +385,26 @@ def test_undo_refuses_where_git_has_moved_what_it_would_put_back(
     git("reset", "-q", "--hard", "main~1")
     undoing.undo(life, author=MIRA)
     assert life.head().branch == "main"
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_what_is_said_after_git_has_switched_goes_before_an_operation_of_that_second(
+    life: Repository, git: Git, seconds: int
+) -> None:
+    git("branch", "side")
+    done = perform(
+        life, "tag", "now", [RefMove("refs/tags/now", None, life.resolve("main"))],
+        author=MIRA, at=datetime(2099, 11, 22, 18, 3, 12, tzinfo=UTC),
+    )  # fmt: skip
+    git("switch", "-q", "side")
+    change = Change("conversations/2026-11/22/a.md", b"turn\n" * 7)
+    said = life.commit(
+        [change], message="turn: 7", author=MIRA, branch="side",
+        at=done.at + timedelta(seconds=seconds),
+    )  # fmt: skip
+    assert undoing.plan_undo(life).entry.id == said
+    undoing.undo(life, author=MIRA)
+    assert undoing.plan_undo(life).entry.id == done.id
 
 
 def test_a_branch_that_a_remote_knows_stays(life: Repository, git: Git) -> None:

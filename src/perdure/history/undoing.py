@@ -230,7 +230,11 @@ class _Walk:
         there = self._meant(position.after.commit)
         is_later = info.committed_at > position.at
         if position.after.branch != self._head.branch:
-            return info if is_later else None
+            # Of one and the same second it is later where git has switched since the last entry: an
+            # earlier one would have been left, and come back to, within that second.
+            has_switched = self._last is not None and self._last.after.branch != self._head.branch
+            same = has_switched and info.committed_at == position.at
+            return info if is_later or same else None
         if meant == there:
             return None
         if is_later or (there is not None and self._reach.is_ancestor(there, meant)):
