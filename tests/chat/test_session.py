@@ -84,7 +84,7 @@ async def test_trailers_say_what_the_tree_does_not(companion: Path) -> None:
     assert facts["Backend"] == "scripted"
     assert facts["Model"] == "script-1"
     assert facts["Fingerprint"] == "0123456789abcdef"
-    assert facts["Assembly"] == "2"
+    assert facts["Assembly"] == "3"
     assert facts["Window"] == f"{saved.turn_id.conversation}/0"
     assert len(facts["Prompt"]) == 32
     assert facts["Tokens"].count("+") == 1

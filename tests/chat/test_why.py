@@ -17,7 +17,7 @@ from perdure.companion.ids import TurnId
 from perdure.history.repository import Repository
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
-from tests.chat.why_lives import check, live
+from tests.chat.why_lives import TODAY, check, live
 from tests.conftest import git
 from tests.speaking import Scripted
 
@@ -42,13 +42,13 @@ def amended(path: Path, old: str, new: str) -> None:
 def test_every_prompt_of_a_whole_life_is_rebuilt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Branches, edits, races, failovers, three versions of the rules, with the cache gone."""
+    """Branches, edits, races, failovers, two versions of the rules, with the cache gone."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "empty"))
     done = live(tmp_path / "mira", 40, seed=3)
     assert done["races"]
     told, wrong = check(tmp_path / "mira", 1000, seed=1)
     assert [str(each.turn) for each in wrong] == []
-    assert {each.assembly for each in told} == {1, 2, 3}
+    assert {each.assembly for each in told} == {TODAY, TODAY + 1}
     kinds = {part.kind for each in told for part in each.parts}
     assert {"persona", "lore", "fact", "summary", "turn", "reminder", "time"} <= kinds
 
@@ -140,7 +140,7 @@ async def test_words_changed_behind_its_back_do_not_match(companion: Path) -> No
 
 async def test_rules_of_a_newer_perdure_are_named(companion: Path) -> None:
     await talk(companion, "Hello.")
-    amended(companion, "Assembly: 2", "Assembly: 99")
+    amended(companion, "Assembly: 3", "Assembly: 99")
     found = why(companion)
     assert found.verdict == "differs"
     assert "version 99" in found.note

@@ -4,8 +4,9 @@ By hand: ``python -m tests.chat.why_lives --turns 1100 --sample 1000``. A short 
 ``make test``. The life has branches, merges, regenerated, edited and set aside turns, edits of
 persona, lore, facts and summaries by hand, some of them committed while a reply is being written,
 failovers between backends with different windows and counters, hours between talks, recall,
-and turns that were made by an older version of the rules. It is checked with the cache deleted,
-without tiktoken's vocabulary, and after the rules have moved on to a version of the test's own.
+and turns that were made by a later version of the rules. It is checked with the cache deleted,
+without tiktoken's vocabulary, and after the rules have moved on. Turns of older versions are those
+of tests/chat/test_old_companions.py.
 """
 
 from __future__ import annotations
@@ -42,13 +43,21 @@ from perdure.companion.manifests import Manifest
 from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Change, Repository
-from perdure.memory.assembly import ASSEMBLIES, Choice, Prompt, PromptInputs, versions
+from perdure.memory.assembly import (
+    ASSEMBLIES,
+    Choice,
+    Prompt,
+    PromptInputs,
+    newest_assembly,
+    versions,
+)
 from perdure.problem import Problem
 from tests.lives import Words
 from tests.speaking import Scripted
 
 T = TypeVar("T")
 ANA = Author("Ana", "ana@example.org")
+TODAY = newest_assembly()
 TOPICS = ("river", "sister", "bakery", "Lisbon", "cello", "storm", "lantern", "orchard")
 
 
@@ -301,10 +310,10 @@ def rules(known: dict[int, versions.Assemble]) -> Iterator[None]:
         ASSEMBLIES.update(before)
 
 
-def version_three(inputs: PromptInputs, choice: Choice) -> Prompt:
-    """Made-up rules: the newest ones, and a line at the end of the persona."""
-    prompt = ASSEMBLIES[2](inputs, choice)
-    first = replace(prompt.messages[0], content=f"{prompt.messages[0].content}\n\nVersion 3.")
+def version_to_come(inputs: PromptInputs, choice: Choice) -> Prompt:
+    """Made-up rules: those of today, and a line at the end of the persona."""
+    prompt = ASSEMBLIES[TODAY](inputs, choice)
+    first = replace(prompt.messages[0], content=f"{prompt.messages[0].content}\n\nTo come.")
     return replace(prompt, messages=(first, *prompt.messages[1:]))
 
 
@@ -319,17 +328,15 @@ def new(path: Path) -> None:
 
 
 def live(path: Path, turns: int, seed: int) -> Counter[str]:
-    """A life of at least so many turns: the first under version 1, the last under a version 3."""
-    one, two = ASSEMBLIES[1], ASSEMBLIES[2]
+    """A life of at least so many turns: the last under rules of a later version."""
     with moving_clock() as wait:
         new(path)
         life = Life(path, random.Random(seed))
         try:
-            with rules({1: one}):
-                life.live(turns // 10, wait=wait)
+            life.live(turns // 10, wait=wait)
             life.remember()
             life.live(turns - 2 * (turns // 10), wait=wait)
-            with rules({1: one, 2: two, 3: version_three}):
+            with rules({**ASSEMBLIES, TODAY + 1: version_to_come}):
                 life.live(turns // 10, wait=wait)
         finally:
             life.end()
@@ -357,8 +364,8 @@ def check(path: Path, sample: int, seed: int) -> tuple[list[Explanation], list[E
     shutil.rmtree(path / ".git/perdure/cache", ignore_errors=True)
     every = sorted(recorded(path), key=lambda each: (str(each[1]), each[2]))
     picked = random.Random(seed).sample(every, min(sample, len(every)))
-    newer = rules({**ASSEMBLIES, 3: version_three, 4: version_three})
-    with newer, Repository.open(path, recover=False) as repo:
+    later = {TODAY + 1: version_to_come, TODAY + 2: version_to_come}
+    with rules({**ASSEMBLIES, **later}), Repository.open(path, recover=False) as repo:
         told = [explain(repo, turn, answer=answer, start=tip) for tip, turn, answer in picked]
     return told, [each for each in told if each.verdict != "matches"]
 

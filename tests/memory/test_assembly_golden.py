@@ -20,7 +20,14 @@ from perdure.companion.lore import LoreEntry
 from perdure.companion.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.summaries import Summary
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.memory.assembly import Choice, PastTurn, Prompt, PromptInputs, assembly
+from perdure.memory.assembly import (
+    Choice,
+    PastTurn,
+    Prompt,
+    PromptInputs,
+    assembly,
+    newest_assembly,
+)
 from perdure.memory.errors import ChoiceMissing, UnknownAssembly
 
 FOLDER = Path(__file__).parent / "golden"
@@ -109,6 +116,38 @@ HOSTILE = replace(
         )
     },
 )  # fmt: skip
+RENAMED = replace(
+    WHOLE,
+    char="Mirea",
+    user="Anna",
+    former_names=("Mir",),
+    turns=(
+        PastTurn(TurnId(TALK, 0), Turn(0, None, (Reply("M.", "Hello, {{user}}.", AT),))),
+        PastTurn(
+            TurnId(TALK, 1),
+            Turn(
+                1,
+                Message("Ana", "Who is here?", AT),
+                (
+                    Reply("Mira", "I am, by a backend.", AT, backend="local"),
+                    Reply("Mir", "I am, by a former name.", AT),
+                    Reply("Mira", "I am, cut", AT, interrupted=True),
+                    Reply("", "I am, without a name.", AT),
+                    Reply("Bo", "And I.", AT),
+                ),
+            ),
+        ),
+        PastTurn(TurnId(TALK, 2), Turn(2, Message("Ana", "Good.", AT))),
+    ),
+    recalled={
+        TurnId(BEFORE, 4): Turn(
+            4,
+            Message("Ana", "Eva paints boats.", SUMMER),
+            (Reply("M.", "Boats!", SUMMER, backend="old"), Reply("Bo", "Hm.", SUMMER)),
+        ),
+        TurnId(BEFORE, 5): said(5, "Yes.", "Lovely.", at=SUMMER),
+    },
+)
 CASES: dict[str, tuple[int, PromptInputs, Choice]] = {
     "one-everything": (1, WHOLE, Choice(TurnId(TALK, 0), 2)),
     "one-little": (1, WHOLE, Choice(TurnId(TALK, 2), 0)),
@@ -118,6 +157,14 @@ CASES: dict[str, tuple[int, PromptInputs, Choice]] = {
     "two-chinese": (2, replace(WHOLE, language="zh-Hans"), EVERYTHING),
     "two-japanese": (2, replace(WHOLE, language="ja"), EVERYTHING),
     "two-german": (2, replace(WHOLE, language="de"), EVERYTHING),
+    "three-everything": (3, WHOLE, EVERYTHING),
+    "three-little": (3, WHOLE, LITTLE),
+    "three-nothing": (3, replace(WHOLE, time="off"), replace(LITTLE, facts=0)),
+    "three-chinese": (3, replace(WHOLE, language="zh-Hans"), EVERYTHING),
+    "three-japanese": (3, replace(WHOLE, language="ja"), EVERYTHING),
+    "three-german": (3, replace(WHOLE, language="de"), EVERYTHING),
+    "three-hostile": (3, HOSTILE, replace(EVERYTHING, recalled=(TurnRange(BEFORE, 4, 4),))),
+    "three-renamed": (3, RENAMED, replace(EVERYTHING, recalled=(TurnRange(BEFORE, 4, 5),))),
     "two-hostile": (2, HOSTILE, replace(EVERYTHING, recalled=(TurnRange(BEFORE, 4, 4),))),
 }
 
@@ -144,8 +191,9 @@ def test_every_version_has_golden_prompts() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == set(CASES)
 
 
-def test_nothing_that_is_quoted_can_end_the_quotation() -> None:
-    version, inputs, choice = CASES["two-hostile"]
+@pytest.mark.parametrize("name", ["two-hostile", "three-hostile"])
+def test_nothing_that_is_quoted_can_end_the_quotation(name: str) -> None:
+    version, inputs, choice = CASES[name]
     prompt = assembly(version)(inputs, choice)
     for message in prompt.messages:
         if message.role != "system":
@@ -158,7 +206,7 @@ def test_nothing_that_is_quoted_can_end_the_quotation() -> None:
 
 
 def test_every_part_is_accounted_for() -> None:
-    prompt = assembly(2)(WHOLE, EVERYTHING)
+    prompt = assembly(newest_assembly())(WHOLE, EVERYTHING)
     sent = "\n".join(message.content for message in prompt.messages)
     kinds = {part.kind for part in prompt.parts}
     assert kinds == {
@@ -181,7 +229,7 @@ def test_every_part_is_accounted_for() -> None:
 )
 def test_a_choice_of_what_is_not_there_is_named(choice: Choice, missing: str) -> None:
     with pytest.raises(ChoiceMissing, match=missing):
-        assembly(2)(WHOLE, choice)
+        assembly(newest_assembly())(WHOLE, choice)
 
 
 def test_a_version_that_is_not_known_is_named() -> None:

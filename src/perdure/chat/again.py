@@ -19,7 +19,6 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.regenerating import AgainPlan, last_word, plan_again, spot_of
 from perdure.chat.steering.rewinding import rewind
-from perdure.chat.thread import thread
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.history import undoing
@@ -79,12 +78,8 @@ def _check_asked(desk: Desk, plan: AgainPlan, spot: Spot) -> None:
 
 def _before(desk: Desk, spot: Spot) -> list[PastTurn]:
     """The thread up to the turn, without it."""
-    conversation = desk.transcript.find(spot.turn_id.conversation)
-    if conversation is None:
-        return []
-    keep = spot.turn_id
-    until = thread(desk.transcript, conversation, until=keep, asides=desk.asides(), keep=keep)
-    return [past for past in until if past.id != keep]
+    until = desk.thread_to((spot.turn_id,), keep=spot.turn_id)
+    return [past for past in until if past.id != spot.turn_id]
 
 
 def _in_place(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:

@@ -30,7 +30,6 @@ from perdure.chat.standing import Standing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
-from perdure.chat.thread import thread
 from perdure.chat.trailers import TurnFacts
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug
@@ -163,12 +162,8 @@ class Desk(Standing):
         last = last_turn(self.transcript, conversation) if conversation is not None else None
         if conversation is None or last is None or not last.unanswered:
             raise NothingToAnswer("the last message has its reply.", next_step="Just say something")
-        past = thread(
-            self.transcript,
-            conversation,
-            asides=self.asides(),
-            keep=TurnId(conversation.id, last.number),
-        )
+        asked = TurnId(conversation.id, last.number)
+        past = self.thread_to((asked,), keep=asked)
         place = self.go_on(conversation)
         answers = place is not None
         if place is None:

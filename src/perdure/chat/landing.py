@@ -157,7 +157,8 @@ class Lander:
             landing.at,
             title=place.head.title,
             participants=place.head.participants,
-            continues=None if place.begins else before,
+            continues=place.head.continues if place.begins else before,
+            joins=place.head.joins if place.begins else (),
         )
         turn = replace(landing.turn, number=own.number)
         if landing.answers and not landing.again:

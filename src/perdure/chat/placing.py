@@ -100,9 +100,14 @@ def go_on(
 
 
 def begin(
-    at: datetime, *, title: str, participants: tuple[str, ...], continues: TurnId | None = None
+    at: datetime,
+    *,
+    title: str,
+    participants: tuple[str, ...],
+    continues: TurnId | None = None,
+    joins: tuple[TurnId, ...] = (),
 ) -> Place:
-    """A place in a conversation of its own."""
+    """A place in a conversation of its own, which goes on from one turn, or from several lines."""
     identity = ConversationId.begin(at)
     head = ChunkHead(
         conversation=identity,
@@ -110,6 +115,7 @@ def begin(
         title=title,
         participants=participants,
         continues=continues,
+        joins=joins,
         started=at,
     )
     path = chunk_path(identity, 1, at.date())

@@ -195,6 +195,7 @@ def prompt_inputs(
         facts=memory.facts,
         summaries=memory.summaries,
         language=companion.settings.language,
+        former_names=companion.settings.former_names,
     )
 
 

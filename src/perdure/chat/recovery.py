@@ -36,6 +36,7 @@ def journal_header(
         "title": place.head.title,
         "participants": list(place.head.participants),
         "continues": str(place.head.continues or ""),
+        "joins": [str(end) for end in place.head.joins],
         "begins": place.begins,
         "answers": answers,
         "again": again,

@@ -6,11 +6,12 @@ index that finds the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.asides import read_asides
+from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt, read_companion
+from perdure.chat.lines import joined_thread
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prompting import prompt_inputs
 from perdure.chat.recalling import read_turns
@@ -27,6 +28,11 @@ from perdure.memory.errors import ChoiceMissing
 Progress = Callable[[int, int], None]
 _MOST = (400, 20_000)
 """How far back a thread is read: as far as for a new turn, then as far as it takes."""
+
+_LAST = 999_999_999
+"""No turn of a conversation has a higher number."""
+_JOINED_SINCE = 3
+"""The version of assembly from which on a thread has all lines that a talk goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,27 +192,43 @@ def _thread(repo: Repository, asked: Asked, transcript: Transcript, most: int) -
     asides = read_asides(repo, transcript.rev)
     there = transcript.find(turn.conversation)
     stood = transcript.turn(turn) if there is not None else None
+
+    def before(ends: Sequence[TurnId], keep: TurnId | None) -> list[PastTurn]:
+        read = joined_thread if asked.facts.assembly >= _JOINED_SINCE else _single_line
+        return read(transcript, ends, most=most, asides=asides, keep=keep)
+
     if there is not None and stood is not None:
         # Answered later, or once more: it stands in the talk already.
-        past = thread(transcript, there, most=most, until=turn, asides=asides, keep=turn)
-        past = [each for each in past if each.id != turn]
+        past = [each for each in before((turn,), turn) if each.id != turn]
         said = stood.message
         return [*past, PastTurn(turn, Turn(turn.number, said))] if said is not None else past
     head, new = _as_committed(repo, asked)
     message = new[turn.number].message if turn.number in new else None
-    until = head.continues if head is not None and there is None else None
-    origin = there or (transcript.find(until.conversation) if until is not None else None)
-    keep = until if message is None else None
-    past = (
-        thread(transcript, origin, most=most, until=until, asides=asides, keep=keep)
-        if origin is not None
-        else []
-    )
+    ends = head.ends if head is not None else ()
+    if there is not None:
+        ends = (TurnId(there.id, _LAST),)
+    keep = head.continues if message is None and head is not None and there is None else None
+    past = before(ends, keep)
     if there is None and 0 in new:
         past.append(PastTurn(TurnId(turn.conversation, 0), new[0]))
     if message is not None:
         past.append(PastTurn(turn, Turn(turn.number, message)))
     return past
+
+
+def _single_line(
+    transcript: Transcript,
+    ends: Sequence[TurnId],
+    *,
+    most: int,
+    asides: Asides,
+    keep: TurnId | None,
+) -> list[PastTurn]:
+    """The thread as versions 1 and 2 read it: back from the first of these ends."""
+    origin = transcript.find(ends[0].conversation) if ends else None
+    if origin is None:
+        return []
+    return thread(transcript, origin, most=most, until=ends[0], asides=asides, keep=keep)
 
 
 def _as_committed(repo: Repository, asked: Asked) -> tuple[ChunkHead | None, dict[int, Turn]]:

@@ -5,15 +5,16 @@ All methods block; a `Session` calls them on its worker thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.landing import Lander
+from perdure.chat.lines import joined_thread
 from perdure.chat.placing import Place, begin, ended, go_on, last_turn
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
-from perdure.chat.thread import thread
 from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from
@@ -195,17 +196,13 @@ class Standing:
 
     def thread_before(self, place: Place) -> list[PastTurn]:
         """The turns that a new one at ``place`` follows."""
-        until = None
-        if place.oid is not None:
-            conversation = self.transcript.find(place.conversation)
-        elif place.head.continues is not None:
-            until = place.head.continues
-            conversation = self.transcript.find(until.conversation)
-        else:
-            conversation = None
-        if conversation is None:
-            return []
-        return thread(self.transcript, conversation, until=until, asides=self.asides())
+        if place.oid is None:
+            return self.thread_to(place.head.ends)
+        return self.thread_to((TurnId(place.conversation, place.number - 1),))
+
+    def thread_to(self, ends: Sequence[TurnId], keep: TurnId | None = None) -> list[PastTurn]:
+        """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""
+        return joined_thread(self.transcript, ends, asides=self.asides(), keep=keep)
 
     def look_at_last(self) -> None:
         """What the newest conversation leaves open when a session begins."""

@@ -20,7 +20,7 @@ from perdure.companion.quoting import quoted
 from perdure.companion.turns import ChunkHead, Trouble
 from perdure.companion.upgrades import FORMAT
 
-KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues")
+KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues", "joins")
 UNKNOWN = ConversationId("0001-01-01-0000-00000000")
 """Stands for the conversation of a chunk whose head and path both do not tell."""
 
@@ -49,6 +49,8 @@ def render_front(head: ChunkHead) -> str:
         lines.append(f"started: {format_time(head.started, 'T')}")
     if head.continues is not None:
         lines.append(f"continues: {head.continues}")
+    if head.joins:
+        lines.append(f"joins: [{', '.join(_quoted(str(end)) for end in head.joins)}]")
     lines.extend(f"{_key(key)}: {_quoted(value)}" for key, value in head.notes.items())
     return "\n".join([*lines, "---", ""])
 
@@ -78,6 +80,7 @@ class FrontMatter:
     participants: tuple[str, ...] = ()
     started: datetime | None = None
     continues: TurnId | None = None
+    joins: tuple[TurnId, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
 
@@ -89,6 +92,7 @@ class FrontMatter:
             title=self.title,
             participants=self.participants,
             continues=self.continues,
+            joins=self.joins,
             started=self.started,
             notes=self.notes,
         )
@@ -182,6 +186,12 @@ def _take(front: FrontMatter, key: str, value: Value) -> str:
             front.participants = (unescape(value),)
         case "participants", list():
             front.participants = tuple(unescape(name) for name in value)
+        case "joins", str() | list():
+            ends = [value] if isinstance(value, str) else value
+            try:
+                front.joins = tuple(dict.fromkeys(map(TurnId.parse, ends)))
+            except ValueError:
+                return f"no such {key}: {value}"
         case _:
             try:
                 return _take_exact(front, key, str(value))

@@ -19,7 +19,7 @@ def check_name(name: str) -> str:
 
     Raises BadName for an empty or over-long name, and for path, control or invisible characters.
     """
-    name = unicodedata.normalize("NFC", name.strip())
+    name = composed(name)
     if not name:
         raise BadName("a name is needed", next_step="give one, for example: Mira")
     if len(name) > NAME_LIMIT:
@@ -35,6 +35,11 @@ def check_name(name: str) -> str:
     if not name.strip("."):
         raise BadName(f"'{name}' is a path, not a name")
     return name
+
+
+def composed(name: str) -> str:
+    """A name without spaces at its ends, each letter and its accents one character (NFC)."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def _is_visible(character: str) -> bool:

@@ -52,7 +52,12 @@ def separate(apart: Apart, turns: Sequence[Turn]) -> tuple[dict[str, bytes], dic
     own = ConversationId(f"{minute}-{digits}")
     folder = f"{at:%Y-%m}/{at:%d}" if at else "/".join(apart.path.split("/")[1:3])
     head = ChunkHead(
-        own, 1, apart.head.title, apart.head.participants, apart.continues, at or apart.head.started
+        own,
+        1,
+        apart.head.title,
+        apart.head.participants,
+        apart.continues,
+        started=at or apart.head.started,
     )
     moved: dict[TurnId, TurnId] = {}
     chunks: list[list[Turn]] = [[]]

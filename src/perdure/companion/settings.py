@@ -10,7 +10,7 @@ import msgspec
 
 from perdure.companion import plainyaml, schema
 from perdure.companion.errors import BadFile, BadName
-from perdure.companion.names import check_name
+from perdure.companion.names import check_name, composed
 from perdure.companion.quoting import scalar
 from perdure.companion.turns import Trouble
 from perdure.companion.upgrades import FORMAT, check_format
@@ -76,6 +76,8 @@ class CompanionSettings:
 
     name: str
     user: str = "User"
+    former_names: tuple[str, ...] = ()
+    """Names that she had before: what was said under one of them is hers."""
     format: int = FORMAT
     language: str = "en"
     backends: tuple[str, ...] = ()
@@ -125,6 +127,7 @@ class _Settings(msgspec.Struct):
     format: int
     name: str
     user: str = "User"
+    former_names: str | list[str] = []
     language: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
     backends: str | list[str] = []
     failover_to_hosted: schema.YesNo = schema.YesNo(False)
@@ -166,6 +169,7 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
         inner = node.items.get(key)
         if isinstance(inner, plainyaml.Mapping):
             troubles += schema.unknown_keys(inner, shape)
+    former = [read.former_names] if isinstance(read.former_names, str) else read.former_names
     backends = [read.backends] if isinstance(read.backends, str) else read.backends
     for name in backends:
         if not name or "/" in name or name.startswith("."):
@@ -174,6 +178,7 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
     return CompanionSettings(
         name=_name(node, "name", read.name, where),
         user=_name(node, "user", read.user, where),
+        former_names=tuple(dict.fromkeys(composed(name) for name in former if name.strip())),
         format=number,
         language=read.language,
         backends=tuple(dict.fromkeys(backends)),

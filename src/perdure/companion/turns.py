@@ -69,10 +69,17 @@ class ChunkHead:
     title: str = ""
     participants: tuple[str, ...] = ()
     continues: TurnId | None = None
+    joins: tuple[TurnId, ...] = ()
+    """Ends of further lines that the conversation goes on from, beside ``continues``."""
     started: datetime | None = None
     """Start of the conversation, aware: carries the UTC offset that the id leaves out."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Front matter keys that this version gives no meaning; kept as they were read."""
+
+    @property
+    def ends(self) -> tuple[TurnId, ...]:
+        """The turns that the conversation goes on from; none where it begins a talk."""
+        return (*((self.continues,) if self.continues is not None else ()), *self.joins)
 
 
 @dataclass(frozen=True, slots=True)

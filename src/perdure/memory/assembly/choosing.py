@@ -21,7 +21,7 @@ from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens import PER_MESSAGE, EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.settings import LorePolicy
-from perdure.memory.assembly import two
+from perdure.memory.assembly import three, two
 from perdure.memory.assembly.moments import FRAME, Chosen, WholePrompt
 from perdure.memory.assembly.values import Choice, PromptInputs
 from perdure.memory.assembly.versions import Assemble, assemble
@@ -196,7 +196,7 @@ class _Room:
         for past in reversed(self.inputs.turns[:-1]):
             size = room + 1
             if total <= 2 * room and len(sizes) <= MOST_TURNS:
-                said = two.said(self.inputs, past.turn)
+                said = three.said(self.inputs, past.turn)
                 size = self.costs.messages(said)
             total += size
             sizes.append(size)

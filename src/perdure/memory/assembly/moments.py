@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from perdure.backends.protocol import Tokenizer
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.memory.assembly import two
+from perdure.memory.assembly import three, two
 from perdure.memory.assembly.values import Choice, PromptInputs
 from perdure.memory.assembly.versions import Assemble, assemble
 from perdure.memory.budgets import Budgets
@@ -73,7 +74,10 @@ def add_recalled(
     sent = _sent(inputs, chosen.choice.window)
     there = {turn: said for turn, said in inputs.recalled.items() if turn not in sent}
     question = two.question_of(inputs)
-    taken = moments(found, there, question, count=tokenizer.count, tokens=chosen.recall)
+    shown = partial(three.moment_lines, inputs)
+    taken = moments(
+        found, there, question, count=tokenizer.count, tokens=chosen.recall, shown=shown
+    )
     while taken:
         choice = replace(chosen.choice, recalled=as_ranges(taken))
         if check.fits(choice):
@@ -89,6 +93,7 @@ def moments(
     *,
     count: Callable[[str], int],
     tokens: int,
+    shown: two.ShownMoment = two.moment_lines,
 ) -> list[TurnId]:
     """Which earlier turns have room.
 
@@ -101,13 +106,14 @@ def moments(
         question: the newest message.
         count: tokens of a text.
         tokens: how many they may take, with the lines that frame them.
+        shown: the lines of an earlier turn.
     """
     taken: list[TurnId] = []
     left = tokens - FRAME
     for turn in [*found, *(near for each in found for near in _around(each, found))]:
         if turn in taken or turn not in there:
             continue
-        cost = count("\n".join(two.moment_lines(there[turn], question))) + _MOMENT
+        cost = count("\n".join(shown(there[turn], question))) + _MOMENT
         if cost <= left:
             taken.append(turn)
             left -= cost

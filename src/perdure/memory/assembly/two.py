@@ -17,7 +17,7 @@ has the system role: no text in it can end the quotation or speak as the program
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import groupby
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from perdure.companion.facts import Fact
     from perdure.companion.lore import LoreEntry
 
+SaidBy = Callable[[PromptInputs, Turn], list[PromptMessage]]
+ShownMoment = Callable[[Turn, str], list[str]]
 MOMENT_CELLS = 400
 """Longest message of an earlier moment, in terminal cells; one character of Chinese is two."""
 
@@ -47,12 +49,29 @@ def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
     Raises:
         ChoiceMissing: the choice names something that the inputs lack.
     """
+    return put_together(inputs, choice, said, moment_lines)
+
+
+def put_together(
+    inputs: PromptInputs, choice: Choice, said_by: SaidBy, shown: ShownMoment
+) -> Prompt:
+    """The same, with the two things that a later version reads otherwise.
+
+    Args:
+        inputs: what there is.
+        choice: what of it is sent.
+        said_by: a turn as messages, nothing added.
+        shown: the lines of an earlier turn, for the newest message.
+
+    Raises:
+        ChoiceMissing: the choice names something that the inputs lack.
+    """
     start = _start(inputs, choice)
     sent = inputs.turns[start:]
     lore = _entries(inputs, choice)
     system, parts = _system(inputs, lore, choice.examples)
     notes, noted = notes_block(inputs, _facts(inputs, choice), choice)
-    talk, spoken = _talk(inputs, sent, choice)
+    talk, spoken = _talk(inputs, sent, choice, said_by, shown)
     opened = [PromptMessage("user", notes)] if notes else []
     merged = _merge([*opened, *talk])
     deep, placed = _deep(inputs, lore)
@@ -170,7 +189,9 @@ def notes_block(
     return "\n".join([opening, *lines, words.notes_end]), parts
 
 
-def moments_block(inputs: PromptInputs, moments: Sequence[TurnRange]) -> tuple[str, list[Part]]:
+def moments_block(
+    inputs: PromptInputs, moments: Sequence[TurnRange], shown: ShownMoment
+) -> tuple[str, list[Part]]:
     """Earlier turns, each with its date and speakers, in the order given; empty without any."""
     if not moments:
         return "", []
@@ -180,7 +201,7 @@ def moments_block(inputs: PromptInputs, moments: Sequence[TurnRange]) -> tuple[s
     for moment in moments:
         turns = [_recalled(inputs, TurnId(moment.conversation, n)) for n in _numbers(moment)]
         day = next((at for at in map(_day, turns) if at is not None), moment.conversation.day)
-        said = [line for turn in turns for line in moment_lines(turn, question)]
+        said = [line for turn in turns for line in shown(turn, question)]
         lines += [*([">"] if lines else []), *quoted_lines(f"{words.on_day(day)}:")]
         lines += [quoted for line in said for quoted in quoted_lines(line)]
         parts.append(Part("recalled", str(moment), "\n".join(said)))
@@ -222,16 +243,22 @@ def question_of(inputs: PromptInputs) -> str:
 
 
 def _talk(
-    inputs: PromptInputs, sent: Sequence[PastTurn], choice: Choice
+    inputs: PromptInputs,
+    sent: Sequence[PastTurn],
+    choice: Choice,
+    said_by: SaidBy,
+    shown: ShownMoment,
 ) -> tuple[list[PromptMessage], list[Part]]:
     messages: list[PromptMessage] = []
     parts: list[Part] = []
     newest = sent[-1]
-    front, fronted = _front(inputs, choice) if newest.turn.message is not None else ("", [])
+    front, fronted = "", list[Part]()
+    if newest.turn.message is not None:
+        front, fronted = _front(inputs, choice, shown)
     for past in sent:
         if past is newest:
             parts += fronted
-        spoken = said(inputs, past.turn)
+        spoken = said_by(inputs, past.turn)
         parts.append(Part("turn", str(past.id), "\n\n".join(each.content for each in spoken)))
         if past is newest and front:
             spoken[0] = replace(spoken[0], content=front + spoken[0].content)
@@ -249,9 +276,9 @@ def said(inputs: PromptInputs, turn: Turn) -> list[PromptMessage]:
     return spoken
 
 
-def _front(inputs: PromptInputs, choice: Choice) -> tuple[str, list[Part]]:
+def _front(inputs: PromptInputs, choice: Choice, shown: ShownMoment) -> tuple[str, list[Part]]:
     """What stands before the newest message, in it: earlier moments, and the time."""
-    block, parts = moments_block(inputs, choice.recalled)
+    block, parts = moments_block(inputs, choice.recalled, shown)
     front = f"{block}\n\n" if block else ""
     if inputs.time != "off" and inputs.now is not None:
         words = wording(inputs.language)

@@ -50,6 +50,7 @@ class PromptInputs:
         summaries: of conversations, newest first.
         recalled: earlier turns that a choice may name.
         language: language tag of the texts that are not the companion's own.
+        former_names: names that she had before.
     """
 
     persona: Persona
@@ -64,6 +65,7 @@ class PromptInputs:
     summaries: tuple[Summary, ...] = ()
     recalled: Mapping[TurnId, Turn] = field(default_factory=dict)
     language: str = "en"
+    former_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perdure.memory.assembly import one, two
+from perdure.memory.assembly import one, three, two
 from perdure.memory.assembly.values import Choice, Prompt, PromptInputs
 from perdure.memory.errors import UnknownAssembly
 
 Assemble = Callable[[PromptInputs, Choice], Prompt]
 
-ASSEMBLIES: dict[int, Assemble] = {1: one.assemble, 2: two.assemble}
+ASSEMBLIES: dict[int, Assemble] = {1: one.assemble, 2: two.assemble, 3: three.assemble}
 """Each version's rules under its number, as the trailer ``Assembly`` of a turn has it."""
 
 

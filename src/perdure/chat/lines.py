@@ -1,0 +1,177 @@
+"""The thread as version 3 of prompt assembly reads it: all lines that a talk goes on from, by time.
+
+A function of the tree alone. Versions 1 and 2 read `perdure.chat.thread`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappop, heappush
+
+from perdure.chat.asides import Asides
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.turns import Turn
+from perdure.memory.assembly import PastTurn
+
+_Place = tuple[ConversationId, int]
+"""A conversation, and the place of a turn among those of it that are reached."""
+
+
+def joined_thread(
+    transcript: Transcript,
+    ends: Iterable[TurnId],
+    *,
+    most: int = 400,
+    asides: Asides | None = None,
+    keep: TurnId | None = None,
+) -> list[PastTurn]:
+    """The turns up to each of these ``ends``, oldest first, at the most ``most``.
+
+    Lines are followed backwards through what their conversations go on from. Each turn stands once,
+    behind every turn that leads to it; where several lines run side by side, by time. An end that
+    is not here is passed over, and a loop of hand-written ones ends where it closes. Turns that are
+    set aside are left out, but for ``keep``: what is to be answered, which stands last.
+    """
+    lines = _Lines(transcript, most)
+    lines.read(ends)
+    found = [
+        past
+        for past in reversed(lines.newest_first())
+        if past.id == keep or asides is None or past.id not in asides
+    ]
+    return sorted(found, key=lambda past: past.id == keep)
+
+
+def _said_at(turn: Turn) -> datetime | None:
+    """When a turn was begun: another answer may be years younger."""
+    if turn.message is not None and turn.message.at is not None:
+        return turn.message.at
+    return min((reply.at for reply in turn.replies if reply.at is not None), default=None)
+
+
+@dataclass(slots=True)
+class _Lines:
+    """What can be reached from some ends, no further back than ``most`` turns on any line."""
+
+    transcript: Transcript
+    most: int
+    turns: dict[ConversationId, list[Turn]] = field(default_factory=dict)
+    """Of each conversation those up to the last one that is reached, oldest first."""
+    ends: dict[ConversationId, tuple[TurnId, ...]] = field(default_factory=dict)
+    """What each conversation goes on from."""
+    starts: tuple[TurnId, ...] = ()
+
+    def read(self, ends: Iterable[TurnId]) -> None:
+        """Find the conversations of all lines, the nearest ones first."""
+        self.starts = tuple(dict.fromkeys(ends))
+        waiting: list[tuple[int, str, TurnId]] = []
+        for end in self.starts:
+            heappush(waiting, (0, str(end), end))
+        seen: set[TurnId] = set()
+        while waiting:
+            behind, _, end = heappop(waiting)
+            if end in seen:
+                continue
+            seen.add(end)
+            here = self._up_to(end)
+            if not here:
+                continue
+            known = self.turns.setdefault(end.conversation, here)
+            if known[-1].number < here[-1].number:
+                self.turns[end.conversation] = here
+            behind += len(here)
+            if behind < self.most:
+                for further in self._ends(end.conversation):
+                    heappush(waiting, (behind, str(further), further))
+
+    def newest_first(self) -> list[PastTurn]:
+        """The turns, each before all that lead to it; of those that may stand next the newest."""
+        later = self._later()
+        free: list[tuple[float, str, int, _Place]] = []
+        held: set[_Place] = set()
+        found: list[PastTurn] = []
+
+        def let(place: _Place, otherwise: float) -> None:
+            conversation, at = place
+            said = _said_at(self.turns[conversation][at])
+            when = said.timestamp() if said is not None else otherwise
+            heappush(free, (-when, str(conversation), -at, place))
+
+        done: set[_Place] = set()
+        for place in self._places(self.starts):
+            held.add(place)
+            if not later[place]:
+                let(place, 0.0)
+        while len(found) < self.most and held:
+            if not free:
+                # A loop: nothing is free, so it is opened where it was come upon last.
+                let(max(held, key=self._order), 0.0)
+            when, _, _, place = heappop(free)
+            if place in done:
+                continue
+            done.add(place)
+            held.discard(place)
+            conversation, at = place
+            turn = self.turns[conversation][at]
+            found.append(PastTurn(TurnId(conversation, turn.number), turn))
+            for before in self._before(place):
+                later[before] -= 1
+                if before not in done:
+                    held.add(before)
+                    if later[before] <= 0:
+                        let(before, -when)
+        return found
+
+    def _order(self, place: _Place) -> tuple[float, str, int]:
+        said = _said_at(self.turns[place[0]][place[1]])
+        return said.timestamp() if said is not None else 0.0, str(place[0]), place[1]
+
+    def _later(self) -> Counter[_Place]:
+        """How many turns go on directly from each turn."""
+        later: Counter[_Place] = Counter()
+        for conversation, turns in self.turns.items():
+            later.update((conversation, at) for at in range(len(turns) - 1))
+            later.update(self._places(self.ends.get(conversation, ())))
+        return later
+
+    def _before(self, place: _Place) -> list[_Place]:
+        """The turns that one goes on from directly."""
+        conversation, at = place
+        if at:
+            return [(conversation, at - 1)]
+        return self._places(self.ends.get(conversation, ()))
+
+    def _places(self, ends: Iterable[TurnId]) -> list[_Place]:
+        """Where turns stand, as far as they are reached."""
+        found: dict[_Place, None] = {}
+        for end in ends:
+            numbers = [turn.number for turn in self.turns.get(end.conversation, ())]
+            upto = [at for at, number in enumerate(numbers) if number <= end.number]
+            if upto:
+                found[end.conversation, upto[-1]] = None
+        return list(found)
+
+    def _ends(self, conversation: ConversationId) -> tuple[TurnId, ...]:
+        known = self.ends.get(conversation)
+        if known is None:
+            place = self.transcript.find(conversation)
+            head = self.transcript.head(place.first_chunk) if place is not None else None
+            known = head.ends if head is not None else ()
+            self.ends[conversation] = known
+        return known
+
+    def _up_to(self, end: TurnId) -> list[Turn]:
+        """The turns of a conversation up to one, at the most ``most``, oldest first."""
+        place = self.transcript.find(end.conversation)
+        if place is None:
+            return []
+        found: list[Turn] = []
+        for chunk in range(place.first_chunk + place.chunk_count - 1, place.first_chunk - 1, -1):
+            if len(found) >= self.most:
+                break
+            found[:0] = [t for t in self.transcript.turns(chunk) if t.number <= end.number]
+        return found[-self.most :]

@@ -1,0 +1,25 @@
+"""Whose words a reply is: the companion's under any name she had, or another speaker's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from perdure.companion.names import composed
+from perdure.companion.turns import Reply, Turn
+
+
+def is_hers(turn: Turn, reply: Reply, names: Collection[str]) -> bool:
+    """Whether the companion said it, and not somebody else in a talk of several.
+
+    Only the program writes ``backend`` and ``interrupted``, and only about her. A greeting is hers:
+    one reply in turn 0; several are the beginning of a talk of several. The rest is told by the
+    name, and a reply whose name was lost is hers.
+
+    Args:
+        turn: the turn that the reply stands in.
+        reply: the reply.
+        names: her name and those that she had before.
+    """
+    made = bool(reply.backend) or reply.interrupted
+    greeting = turn.number == 0 and turn.message is None and len(turn.replies) == 1
+    return made or greeting or not reply.speaker or composed(reply.speaker) in names
