@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.history import gitindex, indexrewrite
-from perdure.history.errors import CannotMerge, DamagedRepository
+from perdure.history.errors import BadPath, CannotMerge, DamagedRepository
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.indexrewrite import NewEntry
 from perdure.history.objects import ObjectStore
+from perdure.history.paths import is_path, shown
 from perdure.history.trees import PROGRAM, Node, Trees, is_regular
 from perdure.history.worktree import NotRegular, WorkTree
 
@@ -71,11 +72,18 @@ class Checkout:
     def steps(self, old: str | None, new: str | None) -> list[Step]:
         """What differs between two trees.
 
+        A name that no file can have is never in the work tree: that it goes is nothing to do.
+
         Raises:
+            BadPath: the new tree has such a name where the old one has not.
             CannotMerge: links or submodules differ, which are git's business.
         """
         found = []
         for change in self._trees.difference(old, new):
+            if not is_path(change.path):
+                if change.new_oid is not None:
+                    raise _unwritable(change.path)
+                continue
             nodes = [self._trees.node(root, change.path) if root else None for root in (old, new)]
             files = [node if node and not stat.S_ISDIR(node[0]) else None for node in nodes]
             if any(node is not None and not is_regular(node) for node in files):
@@ -104,8 +112,12 @@ class Checkout:
             accepted: more blobs, per path, that file and index may have, conflicts too.
 
         Raises:
+            BadPath: no file can have one of the names.
             IndexTrouble: the index cannot be read.
         """
+        for step in steps:
+            if not is_path(step.path):
+                raise _unwritable(step.path)
         slots, written = self._slots()
         outcome = Survey()
         going = {step.path for step in steps if step.old is not None}
@@ -220,7 +232,7 @@ class Checkout:
         for step in open_steps:
             if step.new is None or step.path in stats:
                 continue
-            self._clear(step.path)
+            self._work.clear(step.path)
             over = survey.seen[step.path]
             stats[step.path] = self._work.write(
                 step.path,
@@ -232,17 +244,6 @@ class Checkout:
         if not each:
             write_back()
         return stats
-
-    def _clear(self, path: str) -> None:
-        """Remove empty folders from a file's place."""
-        top = self._work.root / path
-        if top.is_symlink() or not top.is_dir():
-            return
-        for folder, _, _ in os.walk(top, topdown=False):
-            try:
-                Path(folder).rmdir()
-            except OSError:
-                return
 
     def index(
         self,
@@ -282,6 +283,14 @@ class Checkout:
         except FileNotFoundError:
             return
         indexrewrite.rewrite(data, (), (), written=None)
+
+
+def _unwritable(path: str) -> BadPath:
+    return BadPath(
+        f"that commit holds a file called {shown(path)}, which may not be written to the disk",
+        "nothing was changed",
+        "perdure log and show still read it; go to another commit",
+    )
 
 
 def _staged(entries: Sequence[Slot], oids: Collection[str | None], *, conflicts: bool) -> str:

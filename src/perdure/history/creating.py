@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from perdure.history import config, disk
 from perdure.history.commits import Author
 from perdure.history.errors import NotARepository, storage_errors
+from perdure.history.paths import check_path
 from perdure.history.refs import check_branch
-from perdure.history.trees import Change, check_path
+from perdure.history.trees import Change
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

@@ -32,6 +32,10 @@ class MissingObject(DamagedRepository):
     """An object that history names is nowhere in the object store."""
 
 
+class TooManyFiles(DamagedRepository):
+    """A commit holds more files than can be looked at, as a tree that holds itself does."""
+
+
 class UnknownRevision(HistoryError):
     """A branch, tag or id that names no commit here, or more than one."""
 

@@ -12,6 +12,8 @@ import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from perdure.history.paths import is_path, shown
+
 FIXED = 62
 """Bytes of an entry before its path, or before the second flags of an extended one."""
 _STAT = struct.Struct(">10I")
@@ -236,7 +238,13 @@ def flat(data: bytes) -> bytes:
 def entry_bytes(
     path: bytes, mode: int, oid: str, found: os.stat_result | None, stage: int = 0
 ) -> bytes:
-    """A new entry; ``found`` is the work file's stat when it has just that content."""
+    """A new entry; ``found`` is the work file's stat when it has just that content.
+
+    Raises:
+        IndexTrouble: no file can have that path.
+    """
+    if not is_path(os.fsdecode(path)):
+        raise IndexTrouble(f"{shown(os.fsdecode(path))} cannot stand in an index")
     return _entry(stat_bytes(found, mode) + bytes.fromhex(oid), stage << 12, 0, path)
 
 
@@ -301,8 +309,12 @@ def extensions(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
 
 
 def build(rows: Sequence[tuple[str, int, str, os.stat_result | None]]) -> bytes:
-    """A new index of version 2 from paths, modes, ids and stats."""
-    ordered = sorted(rows, key=lambda row: row[0].encode("utf-8", "surrogateescape"))
+    """A new index of version 2 from paths, modes, ids and stats.
+
+    A path that no file can have is left out: git refuses an index that has it.
+    """
+    good = [row for row in rows if is_path(row[0])]
+    ordered = sorted(good, key=lambda row: row[0].encode("utf-8", "surrogateescape"))
     parts = [b"DIRC" + struct.pack(">LL", 2, len(ordered))]
     for path, mode, oid, found in ordered:
         head = stat_bytes(found, mode) + bytes.fromhex(oid)

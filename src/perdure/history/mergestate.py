@@ -24,6 +24,7 @@ from perdure.history.layout import Layout
 from perdure.history.locks import GitLock
 from perdure.history.moving import intent_file
 from perdure.history.objects import ObjectStore, object_id
+from perdure.history.paths import is_path
 from perdure.history.refs import Refs
 from perdure.history.trees import FILE, Node, Trees
 from perdure.history.worktree import NotRegular, WorkTree
@@ -107,7 +108,8 @@ class MergeState:
     def staged(self, root: str | None) -> dict[str, list[Slot]]:
         """Paths that the index has otherwise than a tree; no slots: its removal is staged."""
         slots = self.slots()
-        there = dict(self._trees.leaves(root)) if root else {}
+        leaves = self._trees.leaves(root) if root else ()
+        there = {path: node for path, node in leaves if is_path(path)}
         found: dict[str, list[Slot]] = {path: [] for path in there.keys() - slots.keys()}
         for path, entries in slots.items():
             node = there.get(path)

@@ -13,7 +13,8 @@ from perdure.history.errors import BadPath
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.layout import Layout, WorkState
 from perdure.history.objects import ObjectStore
-from perdure.history.trees import Change, Entry, Trees, check_path
+from perdure.history.paths import check_path, is_path
+from perdure.history.trees import Change, Entry, Trees
 from perdure.history.worktree import NotRegular, WorkFile, WorkTree
 
 _SCRATCH = ("~", ".swp", ".swx", ".tmp", ".bak", ".orig", ".rej", ".part")
@@ -57,7 +58,7 @@ class Outside:
         except IndexTrouble as error:
             staged, unusable = {}, str(error)
         for prefix in prefixes:
-            tracked = {e.path: e for e in self._trees.files(root, prefix)} if root else {}
+            tracked = self._tracked(root, prefix)
             gone = bool(tracked) and not (self._layout.work / prefix).exists()
             for path in sorted(tracked.keys() | set(self._untracked(prefix, tracked.keys()))):
                 entry = tracked.get(path)
@@ -66,6 +67,11 @@ class Outside:
                     continue
                 self._judge(path, entry, slots, general or unusable, outcome, gone=gone)
         return outcome
+
+    def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
+        """Files of a tree by path; a name that no file can have is in no work tree."""
+        found = self._trees.files(root, prefix) if root else ()
+        return {entry.path: entry for entry in found if is_path(entry.path)}
 
     def _judge(
         self,
@@ -194,7 +200,7 @@ class Outside:
         """Paths whose work file differs from a tree: path, blob there, id of the content here."""
         rows: list[tuple[str, str | None, str | None]] = []
         for prefix in paths or ("",):
-            tracked = {e.path: e.oid for e in self._trees.files(root, prefix)} if root else {}
+            tracked = {path: e.oid for path, e in self._tracked(root, prefix).items()}
             for path in sorted({*tracked, *self._untracked(prefix, set(tracked))}):
                 try:
                     seen = self._work.read(path)

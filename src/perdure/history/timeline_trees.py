@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 
 from perdure.history.errors import DamagedRepository
-from perdure.history.trees import FOLDER, FileChange
+from perdure.history.paths import DEEPEST, tree_name
+from perdure.history.trees import FOLDER, MOST_FILES, FileChange, less
 
-_ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]+)\0(.{20})", re.DOTALL)
+_ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
 """Trees kept: the next commit is compared with them."""
 
@@ -47,8 +48,10 @@ class TreeComparer:
 
         Raises:
             DamagedRepository: a tree is missing or cannot be read.
+            TooManyFiles: see there.
         """
         found: list[FileChange] = []
+        most = MOST_FILES
         stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while stack:
             folder, before, after = stack.pop()
@@ -57,14 +60,18 @@ class TreeComparer:
             left, right = self._rows(before), self._rows(after)
             gone = {row[1]: row for row in left - right}
             come = {row[1]: row for row in right - left}
+            most = less(most, max(len(gone), len(come)))
+            is_deepest = folder.count("/") >= DEEPEST
             for raw_name in gone | come:
-                name = raw_name.decode("utf-8", "surrogateescape")
+                name = tree_name(raw_name)
                 path = f"{folder}/{name}" if folder else name
                 sides = [side.get(raw_name) for side in (gone, come)]
-                trees = [row[2].hex() if row and _is_folder(row) else None for row in sides]
+                ids = [row[2].hex() if row else None for row in sides]
+                is_open = [row and not is_deepest and _is_folder(row) for row in sides]
+                trees = [oid if way else None for oid, way in zip(ids, is_open, strict=True)]
                 if trees != [None, None]:
                     stack.append((path, trees[0], trees[1]))
-                files = [row[2].hex() if row and not _is_folder(row) else None for row in sides]
+                files = [None if way else oid for oid, way in zip(ids, is_open, strict=True)]
                 if files != [None, None]:
                     found.append(FileChange(path, files[0], files[1]))
         return sorted(found, key=lambda change: change.path)

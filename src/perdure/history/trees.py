@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perdure.history.errors import BadPath, DamagedRepository
+from perdure.history.errors import BadPath, DamagedRepository, TooManyFiles
 from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
+from perdure.history.paths import DEEPEST, check_path, raw_name, tree_name
 
 FOLDER = 0o40000
 FILE = 0o100644
 PROGRAM = 0o100755
+_LONGEST_MODE = 6
 _REGULAR = {FILE, PROGRAM, 0o100664}
-# Format characters that HFS+ ignores in names: `.g\u200cit` would be `.git` there.
-_IGNORABLE = "Cf"
+MOST_FILES = 500_000
+"""Paths that one look at a tree goes through. A tree may hold itself many times over: ten folders
+of ten folders, and so on, are a few hundred bytes and more files than anybody can read."""
 
 Node = tuple[int, str]
 """Mode and id of one tree entry."""
@@ -67,33 +69,10 @@ def is_regular(node: Node) -> bool:
     return node[0] in _REGULAR
 
 
-def check_path(path: str) -> tuple[str, ...]:
-    """The components of a path that may stand in a tree.
-
-    Raises:
-        BadPath: it is absolute or empty, climbs, holds NUL, or names git's own folder in any of
-            the ways in which some file system would take it for ``.git``.
-    """
-    parts = tuple(path.split("/"))
-    for part in parts:
-        plain = "".join(c for c in part if unicodedata.category(c) != _IGNORABLE)
-        plain = plain.partition(":")[0].rstrip(". ").casefold()
-        if (
-            part in {"", ".", ".."}
-            or "\0" in part
-            or plain in {".git", "git~1"}
-            or len(part.encode("utf-8", "surrogateescape")) > 255
-        ):
-            raise BadPath(f"{path!r} cannot be a path in a repository", "nothing was changed")
-    return parts
-
-
-def _name(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
 def parse_tree(data: bytes) -> dict[str, Node]:
-    """Entries of a tree by name, in the tree's own order.
+    """Entries of a tree by name, in the tree's own order; of two with one name the last.
+
+    A name that no file can have is among them, marked (`perdure.history.paths`).
 
     Raises:
         DamagedRepository: the object is cut short or has a mode that is no number.
@@ -107,7 +86,9 @@ def parse_tree(data: bytes) -> dict[str, Node]:
             oid = data[end + 1 : end + 21]
             if len(oid) != 20:
                 raise DamagedRepository("a tree is cut short")
-            entries[_name(data[space + 1 : end])] = (int(data[at:space], 8), oid.hex())
+            if not 0 < space - at <= _LONGEST_MODE or not data[at:space].isdigit():
+                raise DamagedRepository("a tree has an entry of unknown mode")
+            entries[tree_name(data[space + 1 : end])] = (int(data[at:space], 8), oid.hex())
             at = end + 21
     except ValueError as error:
         raise DamagedRepository("a tree cannot be read") from error
@@ -118,11 +99,26 @@ def render_tree(entries: Mapping[str, Node]) -> bytes:
     """A tree object. git sorts folders as if their names ended with a slash."""
     rows = []
     for name, (mode, oid) in entries.items():
-        raw = name.encode("utf-8", "surrogateescape")
+        raw = raw_name(name)
         key = raw + b"/" if mode == FOLDER else raw
         rows.append((key, b"%o %s\0" % (mode, raw) + bytes.fromhex(oid)))
     rows.sort()
     return b"".join(row for _, row in rows)
+
+
+def less(left: int, count: int) -> int:
+    """What is left of the files that may be looked at.
+
+    Raises:
+        TooManyFiles: nothing.
+    """
+    if count > left:
+        raise TooManyFiles(
+            f"there are more than {MOST_FILES:,} files in one commit",
+            "nothing was changed",
+            "git log names who made it",
+        )
+    return left - count
 
 
 class Trees:
@@ -175,7 +171,13 @@ class Trees:
                 yield Entry(path, oid)
 
     def leaves(self, root: str, prefix: str = "") -> Iterator[tuple[str, Node]]:
-        """Everything below a folder that is not a folder, in no particular order."""
+        """Everything below a folder that is not a folder, in no particular order.
+
+        Folders deeper than a file can be are given as they are, not opened.
+
+        Raises:
+            TooManyFiles: there are more than `MOST_FILES`.
+        """
         found = self.node(root, prefix)
         if found is None:
             return
@@ -183,18 +185,29 @@ class Trees:
             yield prefix, found
             return
         stack = [(prefix, found[1])]
+        left = MOST_FILES
         while stack:
             folder, oid = stack.pop()
-            for name, (mode, child) in self.entries(oid).items():
+            entries = self.entries(oid)
+            left = less(left, len(entries))
+            is_deepest = folder.count("/") >= DEEPEST
+            for name, (mode, child) in entries.items():
                 path = f"{folder}/{name}" if folder else name
-                if mode == FOLDER:
+                if mode == FOLDER and not is_deepest:
                     stack.append((path, child))
                 else:
                     yield path, (mode, child)
 
     def difference(self, old: str | None, new: str | None) -> list[FileChange]:
-        """Paths whose entries differ, folders opened only where their trees differ."""
+        """Paths whose entries differ, folders opened only where their trees differ.
+
+        Folders deeper than a file can be are given as they are, not opened.
+
+        Raises:
+            TooManyFiles: there are more than `MOST_FILES`.
+        """
         found: list[FileChange] = []
+        most = MOST_FILES
         stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while stack:
             folder, before, after = stack.pop()
@@ -202,15 +215,17 @@ class Trees:
                 continue
             left = self.entries(before) if before else {}
             right = self.entries(after) if after else {}
+            most = less(most, max(len(left), len(right)))
+            closed = 0 if folder.count("/") >= DEEPEST else FOLDER
             for name in {**left, **right}:
                 a, b = left.get(name), right.get(name)
                 if a == b:
                     continue
                 path = f"{folder}/{name}" if folder else name
-                trees = [node[1] if node and node[0] == FOLDER else None for node in (a, b)]
+                trees = [node[1] if node and node[0] == closed else None for node in (a, b)]
                 if trees != [None, None]:
                     stack.append((path, trees[0], trees[1]))
-                files = [node[1] if node and node[0] != FOLDER else None for node in (a, b)]
+                files = [node[1] if node and node[0] != closed else None for node in (a, b)]
                 if files != [None, None]:
                     found.append(FileChange(path, files[0], files[1]))
         return sorted(found, key=lambda change: change.path)

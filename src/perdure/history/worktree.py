@@ -1,4 +1,8 @@
-"""Files of the work tree: read and written without ever following a link out of it."""
+"""Files of the work tree: read and written without ever following a link out of it.
+
+Every path is checked here, where it is opened, whoever has named it: a tree, an index, a plan that
+a crash left.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from pathlib import Path
 
 from perdure.history import disk
 from perdure.history.objects import object_id
+from perdure.history.paths import check_path, is_path
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -43,8 +48,13 @@ class WorkTree:
 
     @contextlib.contextmanager
     def _folder(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-        """The open folder that a path is in, and its name there."""
-        *folders, name = path.split("/")
+        """The open folder that a path is in, and its name there.
+
+        Raises:
+            BadPath: no file can be there (`perdure.history.paths`).
+            OSError: a link is on the way, or the folder is not there.
+        """
+        *folders, name = check_path(path)
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for folder in folders:
@@ -67,8 +77,11 @@ class WorkTree:
         """A file's content and stat, None where nothing is.
 
         Raises:
-            NotRegular: a link, a folder or a device is there, or on the way there.
+            NotRegular: a link, a folder or a device is there, or on the way there, or no file can
+                be there.
         """
+        if not is_path(path):
+            raise NotRegular(path)
         try:
             with self._folder(path) as (folder, name):
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -95,7 +108,9 @@ class WorkTree:
         return (seen.oid if seen else None) == oid
 
     def stat(self, path: str) -> os.stat_result | None:
-        """A file's stat, links not followed; None where nothing is."""
+        """A file's stat, links not followed; None where nothing is, or can be."""
+        if not is_path(path):
+            return None
         try:
             with self._folder(path) as (folder, name):
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -124,7 +139,11 @@ class WorkTree:
 
         Returns:
             Its stat, or None where another file has come up meanwhile and stays.
+
+        Raises:
+            BadPath: no file can be there.
         """
+        check_path(path)
         temporary = self._spare / f"{os.getpid()}"
         temporary.unlink(missing_ok=True)
         if mode is None:
@@ -167,9 +186,10 @@ class WorkTree:
         """Put a file, or that there is none, on the disk.
 
         Raises:
+            BadPath: no file can be there.
             OSError: a link is on the way, or the disk has trouble.
         """
-        *folders, name = path.split("/")
+        *folders, name = check_path(path)
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with contextlib.suppress(FileNotFoundError):
@@ -206,6 +226,14 @@ class WorkTree:
                 break
             parent = parent.rpartition("/")[0]
         return True
+
+    def clear(self, path: str) -> None:
+        """Remove empty folders from a file's place; what is not empty stays, with what is in it."""
+        with contextlib.suppress(OSError), self._folder(path) as (folder, name):
+            for _, folders, _, fd in os.fwalk(name, topdown=False, dir_fd=folder):
+                for inner in folders:
+                    os.rmdir(inner, dir_fd=fd)
+            os.rmdir(name, dir_fd=folder)
 
 
 def _move(temporary: Path, folder: int, name: str, *, replace: bool) -> None:

@@ -9,6 +9,7 @@ from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.names import slug
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.history.branches import branches
+from perdure.history.paths import is_path, shown
 from perdure.history.repository import Repository
 
 _FOLDERS = ("persona", "lore", "memory", "alternatives", "backends", "assets")
@@ -41,13 +42,23 @@ def write_reading_copy(repo: Repository, folder: Path, name: str) -> int:
             path = _path(conversation, title)
             _write(folder / path, _conversation(transcript, conversation, title, branch.name))
             index.append(f"- [{conversation.id.minute} {_plain(title)}]({path})")
-    _write(folder / "index.md", "\n".join([index[0], "", *sorted(index[2:]), ""]))
+    left_out = _files(repo, folder / "files")
+    _write(folder / "index.md", "\n".join([index[0], "", *sorted(index[2:]), *left_out, ""]))
+    return len(written)
+
+
+def _files(repo: Repository, folder: Path) -> list[str]:
+    """Copy persona, lore and memory; lines about those whose names may not be written."""
+    lines = []
     for top in _FOLDERS:
         for entry in repo.files(top):
-            target = folder / "files" / entry.path
+            if not is_path(entry.path):
+                lines.append(f"\nOnly in the bundle, for its name: {_plain(shown(entry.path))}")
+                continue
+            target = folder / entry.path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(repo.blob(entry.oid))
-    return len(written)
+    return lines
 
 
 def _write(path: Path, text: str) -> None:
