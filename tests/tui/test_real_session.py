@@ -21,7 +21,7 @@ from tests.tui.conftest import say, shown, until
 
 @asynccontextmanager
 async def chatting(
-    path: Path, backend: Backend | None = None
+    path: Path, backend: Backend | None = None, *, size: tuple[int, int] = (120, 40)
 ) -> AsyncIterator[tuple[ChatApp, Pilot[int]]]:
     """The program as `perdure chat` runs it, closed as it is closed there."""
     state: list[Path] = []
@@ -30,7 +30,7 @@ async def chatting(
         UNICODE,
         draft=lambda _opened: Draft(state[0] / "draft.txt"),
     )
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.session is not None)
         await until(pilot, lambda: app.chat.status.status.state == "ready")
         yield app, pilot

@@ -8,12 +8,10 @@ from perdure.chat.events import Event, Failed, Saved
 from perdure.tui.asking import Choice
 from perdure.tui.editing import Editing
 from perdure.tui.merging import MergingScreen
-from perdure.tui.transcript.blocks import Speech
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from perdure.companion.ids import TurnId
     from perdure.history.repository import Repository
     from perdure.tui.ports import ChatSession
 
@@ -28,17 +26,11 @@ class AnswersScreen(MergingScreen):
     _again_branch: str | None = None
     _again_ended: Saved | Failed | None = None
 
-    def _picked_or_last(self) -> TurnId | None:
-        turn = self.picked_turn
-        if turn is None:
-            self.flash.tell("Pick a message first, with j and k.")
-        return turn
-
     # -- another answer ------------------------------------------------------------------------
 
     def action_regenerate(self) -> None:
         """Ask for another answer to the picked turn; the one that stands is kept beside it."""
-        turn = self._picked_or_last()
+        turn = self.turn_to_act_on()
         if turn is None:
             return
 
@@ -78,6 +70,8 @@ class AnswersScreen(MergingScreen):
         if not again:
             return
         self._read_again()
+        if isinstance(ended, Saved):
+            self.view.pick_turn(ended.turn_id)
         if isinstance(ended, Failed):
             self.flash.tell(f"{ended.what} {ended.kept} {ended.next_step}", "error")
         elif isinstance(ended, Saved):
@@ -92,7 +86,7 @@ class AnswersScreen(MergingScreen):
         self._swap(1)
 
     def _swap(self, step: int) -> None:
-        turn = self._picked_or_last()
+        turn = self.turn_to_act_on()
         if turn is None:
             return
 
@@ -121,31 +115,17 @@ class AnswersScreen(MergingScreen):
                     return
             await session.steer(lambda helm: choose(helm, choice))
             self.moved(f"Answer {there + 1} of {len(found.rows)} stands. z takes it back.")
-            self.pick_turn(turn)
 
         self.steer(plan)
-
-    def pick_turn(self, turn: TurnId) -> None:
-        """Put the cursor on the last speech of a turn among the last ones."""
-        here = self.view.back.before(self.view.back.pages, 0) if not self.view.empty else None
-        for _ in range(200):
-            if here is None:
-                return
-            block = self.view.back.blocks(here[0])[here[1]]
-            if isinstance(block, Speech) and block.turn == turn:
-                self.view.put_cursor(*here)
-                return
-            here = self.view.back.before(*here)
 
     # -- other words ---------------------------------------------------------------------------
 
     def action_edit(self) -> None:
         """Correct the words of the picked message where they stand."""
-        turn, here = self._picked_or_last(), self.view.cursor
-        block = self.view.back.block(here) if here is not None and turn is not None else None
-        if turn is None or not isinstance(block, Speech):
+        turn, speech = self.turn_to_act_on(), self.view.picked
+        if turn is None or speech is None:
             return
-        reply = not block.own
+        reply = not speech.own
 
         async def plan(session: ChatSession) -> None:
             from perdure.chat.steering.correcting import correct, find_words
@@ -163,19 +143,16 @@ class AnswersScreen(MergingScreen):
                 self._put_back([new])
                 raise
             masked = " Something that looks like a key was taken out." if done.masked else ""
-            top = self.view.top
             self.moved(f"Corrected; git keeps the words as they were.{masked} z takes it back.")
-            self.view.show(top)
 
         self.steer(plan)
 
     def action_aside(self) -> None:
         """Keep the picked turn out of prompts, or bring it back."""
-        turn, here = self._picked_or_last(), self.view.cursor
-        block = self.view.back.block(here) if here is not None and turn is not None else None
-        if turn is None or not isinstance(block, Speech):
+        turn, speech = self.turn_to_act_on(), self.view.picked
+        if turn is None or speech is None:
             return
-        back = "aside" in block.marks
+        back = "aside" in speech.marks
 
         async def plan(session: ChatSession) -> None:
             from perdure.chat.steering import setting_aside
@@ -184,11 +161,7 @@ class AnswersScreen(MergingScreen):
                 lambda helm: setting_aside.plan_aside(helm, str(turn), back=back)
             )
             await session.steer(lambda helm: setting_aside.put(helm, found))
-            top = self.view.top
             self.moved(f"{found.says()[0]} x again, or z, takes it back.")
-            self.view.show(top)
-            if here is not None:
-                self.view.put_cursor(here.page, here.block)
 
         self.steer(plan)
 
@@ -196,7 +169,9 @@ class AnswersScreen(MergingScreen):
 
     def action_voice(self) -> None:
         """Show the newest change of the persona that the picked turn was spoken under."""
-        place = self.place
+        place = self.place_to_act_on()
+        if place is None:
+            return
 
         async def plan(session: ChatSession) -> None:
             from perdure.chat import looking_back

@@ -11,8 +11,6 @@ from perdure.chat.reader import Reader
 from perdure.companion.ids import TurnId
 from perdure.tui.answers import AnswersScreen
 from perdure.tui.searching import Search
-from perdure.tui.transcript.blocks import Speech
-from perdure.tui.transcript.scrollback import Place
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
@@ -101,9 +99,11 @@ class InquiringScreen(AnswersScreen):
 
     def action_prompt(self) -> None:
         """What the picked turn was answered to; without one, what would be sent now."""
-        turn = self.picked_turn
-        if turn is None:
+        if self.view.empty or self.focused is not self.view or self.view.cursor is None:
             self.action_prompt_next()
+            return
+        turn = self.turn_to_act_on()
+        if turn is None:
             return
         reader = self.reader("beside")
         if reader is None:
@@ -191,18 +191,11 @@ class InquiringScreen(AnswersScreen):
 
     def go_to_turn(self, turn: TurnId) -> bool:
         """Bring a turn into view, the cursor on it; False where it is not on this branch."""
-        back = self.view.back
-        pages = list(range(back.history, back.pages))
-        page = self._history.page_of(turn) if self._history is not None else None
-        if page is not None:
-            pages.append(page)
-        for each in pages:
-            for number, block in enumerate(back.blocks(each)):
-                if isinstance(block, Speech) and block.turn == turn:
-                    self.view.show(Place(each, number, 0))
-                    self.view.put_cursor(each, number)
-                    self.view.focus()
-                    return True
+        if self.view.pick_turn(turn, first=True):
+            if self.view.cursor is not None:
+                self.view.show(self.view.cursor)
+            self.view.focus()
+            return True
         self.flash.tell(f"{turn} is not in the talk of this branch.", "warning")
         return False
 

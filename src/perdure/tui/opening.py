@@ -53,6 +53,7 @@ class OpeningScreen(Screen[None]):
         self._draft = Draft(None)
         self._opened: Opened | None = None
         self._history: History | None = None
+        self._branch: str | None = None
         self._ready = False
         self._talking = False
 
@@ -143,7 +144,8 @@ class OpeningScreen(Screen[None]):
         self._history = History(opened.transcript, rehearsals)
         self._talk.stands_at(*self._history.last())
         estimates = self._history.estimates(self.view.text_width)
-        self.view.open_history(self._history.page, estimates)
+        self._branch = info.branch
+        self.view.open_history(self._history.page, estimates, self._history.page_of)
         self.history_opened()
         self._tell_info()
         first = self.view.empty
@@ -205,11 +207,13 @@ class OpeningScreen(Screen[None]):
     def _read_again(self, expected: ConversationId | None = None) -> None:
         """Take the history from the repository anew; this session's talk is part of it by now.
 
+        The view and its cursor stay where they are; on another branch they go to the end.
         Nothing changes where the history does not hold the ``expected`` conversation.
         """
         if self._opened is None:
             return
-        self._opened.transcript.refresh(self._opened.session.info.branch)
+        branch = self._opened.session.info.branch
+        self._opened.transcript.refresh(branch)
         history = History(self._opened.transcript, self._talk.rehearsals)
         if expected is not None and history.first_page(expected) is None:
             return
@@ -218,11 +222,14 @@ class OpeningScreen(Screen[None]):
         self._history = history
         self._talk.stands_at(*self._history.last())
         estimates = self._history.estimates(self.view.text_width)
-        self.view.replace_history(self._history.page, estimates)
+        stays, self._branch = branch == self._branch, branch
+        self.view.replace_history(self._history.page, estimates, self._history.page_of, stays=stays)
         self.history_opened()
         self._greet()
         for text in waiting:
             self._talk.enqueue(text)
+        if self.focused is self.view:
+            self.view.pick_any()
 
     def _tell_composer(self) -> None:
         composer, dot = self.composer, self._glyphs.separator

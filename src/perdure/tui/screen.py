@@ -20,6 +20,7 @@ from perdure.tui.keys import hints_for, key_groups
 from perdure.tui.rail import Rail
 from perdure.tui.status import StatusLine
 from perdure.tui.transcript.scrollback import Place
+from perdure.tui.transcript.spots import Spot
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.unseen import Unseen
 from perdure.tui.welcome import Welcome
@@ -74,7 +75,8 @@ class ChatScreen(InquiringScreen):
     ) -> None:
         super().__init__(opener, glyphs, clock, draft)
         self._rail_wanted: bool | None = None
-        self._rail_return: Place | None = None
+        self._rail_return: tuple[Spot, ...] | None = None
+        """What was read when the conversations were gone into; empty: the end."""
 
     def compose(self) -> ComposeResult:
         glyphs = self._glyphs
@@ -111,13 +113,14 @@ class ChatScreen(InquiringScreen):
             self.action_compose()
 
     def action_browse(self) -> None:
-        """Go from the message box into the talk."""
+        """Go from the message box into the talk, the cursor on a message that is seen."""
         self.view.focus()
-        if self.view.cursor is None:
-            self.view.pick_last_in_view()
+        self.view.pick_seen()
 
     def action_compose(self) -> None:
-        """Go to the message box."""
+        """Go to the message box. Who comes back to the end of the talk finds its newest picked."""
+        if self.view.following:
+            self.view.cursor = None
         self.composer.focus()
 
     def action_keys(self) -> None:
@@ -135,10 +138,6 @@ class ChatScreen(InquiringScreen):
             self.flash.tell("There is no reply yet.")
 
     # -- browsing ------------------------------------------------------------------------------
-
-    @on(TranscriptView.Picked)
-    def _picked(self, event: TranscriptView.Picked) -> None:
-        self.view.cursor = event.place
 
     @on(TranscriptView.Unseen)
     def _unseen(self, event: TranscriptView.Unseen) -> None:
@@ -166,10 +165,6 @@ class ChatScreen(InquiringScreen):
                 self.action_keys()
             case other:
                 self.run_action_soon(f"screen.{other}")
-
-    @on(TranscriptView.Copied)
-    def _copied(self, event: TranscriptView.Copied) -> None:
-        self._copy(event.text)
 
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
@@ -215,7 +210,7 @@ class ChatScreen(InquiringScreen):
             self._rail_wanted = True
         self._place_rail()
         if self._rail_wanted:
-            self._rail_return = self.view.top
+            self._rail_return = self.view.reading
             self.rail.focus()
 
     def history_opened(self) -> None:
@@ -296,7 +291,7 @@ class ChatScreen(InquiringScreen):
 
     def _leave_rail(self, *, stay: bool) -> None:
         if not stay and self._rail_return is not None:
-            self.view.show(self._rail_return)
+            self.view.read_on(self._rail_return)
         self._rail_return = None
         if not self.has_class("-narrow"):
             (self.view if stay else self.composer).focus()
@@ -312,7 +307,7 @@ class ChatScreen(InquiringScreen):
         if event.widget is not self.rail:
             self._rail_return = None
         elif self._rail_return is None:
-            self._rail_return = self.view.top
+            self._rail_return = self.view.reading
         self.status.tell(hints=hints_for(event.widget.id, plain=self._plain))
 
     def action_nothing(self) -> None:
@@ -320,7 +315,8 @@ class ChatScreen(InquiringScreen):
 
     def action_copy_message(self) -> None:
         """Copy the picked message."""
-        self.view.action_copy_message()
+        if self.sees_picked():
+            self._copy(self.view.picked_text)
 
     def action_end(self) -> None:
         """Go to the end."""

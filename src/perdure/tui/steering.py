@@ -12,7 +12,6 @@ from perdure.tui.asking import Choice, Question
 from perdure.tui.confirming import ConfirmingScreen
 from perdure.tui.naming import NameDialog
 from perdure.tui.telling import sentence
-from perdure.tui.transcript.blocks import Speech
 
 if TYPE_CHECKING:
     from perdure.chat.events import Notice
@@ -120,32 +119,69 @@ class SteeringScreen(ConfirmingScreen):
     @property
     def picked_turn(self) -> TurnId | None:
         """The turn under the cursor of the talk."""
-        here = self.view.cursor
-        if here is None or self.view.empty:
+        speech = self.view.picked
+        return speech.turn if speech is not None else None
+
+    def sees_picked(self) -> bool:
+        """Whether keys may act on what is picked: nothing is done to what nobody looks at.
+
+        Where it is out of view it is brought there, and told; from the message box the newest
+        message is picked.
+        """
+        view = self.view
+        if view.empty:
+            self.flash.tell("Nothing was said here yet.")
+            return False
+        if self.focused is not view:
+            view.focus()
+            view.pick_seen()
+        if view.cursor is None:
+            self.flash.tell("Pick a message first, with j and k.")
+            return False
+        if not view.cursor_in_view:
+            view.jump_into_view(view.cursor)
+            self.flash.tell("This message is the picked one. Press the key again for it.")
+            return False
+        return True
+
+    def turn_to_act_on(self) -> TurnId | None:
+        """The picked turn, if it is seen; else None, and why is told."""
+        if not self.sees_picked():
             return None
-        block = self.view.back.block(here)
-        return block.turn if isinstance(block, Speech) else None
+        speech = self.view.picked
+        if speech is not None and speech.turn is not None:
+            return speech.turn
+        if speech is not None and speech.own:
+            self.flash.tell("This message is not sent yet.")
+        else:
+            self.flash.tell("This is part of no turn yet.")
+        return None
 
     def action_branch(self) -> None:
         """Begin a branch at the picked turn, and stay here."""
-        self.begin_branch(self.place)
+        if (place := self.place_to_act_on()) is not None:
+            self.begin_branch(place)
 
     def action_tag(self) -> None:
         """Give the picked turn a name that stays."""
-        self.begin_tag(self.place)
+        if (place := self.place_to_act_on()) is not None:
+            self.begin_tag(place)
 
     def action_rewind(self) -> None:
         """Talk on from the picked turn, on a new branch."""
-        if self.picked_turn is None:
-            self.flash.tell("Pick a message first, with j and k.")
-        else:
-            self.talk_on_from(self.place)
+        if (turn := self.turn_to_act_on()) is not None:
+            self.talk_on_from(str(turn))
 
-    @property
-    def place(self) -> str:
-        """The picked turn, or the end, as `find_place` takes it."""
-        turn = self.picked_turn
-        return str(turn) if turn is not None else "HEAD"
+    def place_to_act_on(self) -> str | None:
+        """The picked turn while one browses, else the end, as `find_place` takes it.
+
+        None where what is picked is not seen, which is told.
+        """
+        if self.view.empty or self.focused is not self.view:
+            return "HEAD"
+        if not self.sees_picked():
+            return None
+        return str(self.picked_turn) if self.picked_turn is not None else "HEAD"
 
     def begin_branch(self, place: str) -> None:
         """Ask for a name, and begin a branch there."""
@@ -293,7 +329,6 @@ class SteeringScreen(ConfirmingScreen):
         session = self.session
         if session is None or not self._ready or self._talking or self._steering:
             return
-        before = session.info.branch
         self._looking = True
         try:
             notices = await session.look_again()
@@ -306,17 +341,11 @@ class SteeringScreen(ConfirmingScreen):
             self._looking = False
         self._look_trouble = ""
         if notices is not None:
-            self._show_moved(before, notices)
+            self._show_moved(notices)
         self._go_on()
 
-    def _show_moved(self, before: str | None, notices: Sequence[Notice]) -> None:
-        session = self.session
-        if session is None:
-            return
-        top = None if self.view.following or session.info.branch != before else self.view.top
+    def _show_moved(self, notices: Sequence[Notice]) -> None:
         self._read_again()
-        if top is not None:
-            self.view.show(top)
         self._tell_info()
         for notice in notices:
             self.flash.tell(notice.text, notice.level, stays=True)

@@ -87,6 +87,7 @@ class TalkingScreen(OpeningScreen):
         self._talk.enqueue(text)
         self.query_one("#welcome").display = False
         self.view.follow()
+        self.view.cursor = None
         self._go_on()
         self._count_queue()
 
@@ -321,7 +322,7 @@ class TalkingScreen(OpeningScreen):
     def action_answer(self) -> None:
         """Ask for the reply that the last message did not get."""
         session = self.session
-        if session is None or not self._ready or self._talking:
+        if session is None or not self._ready or self._talking or not self.may_send():
             self.flash.tell("Not now: the model is not ready, or a reply is running.", "warning")
             return
         self._talk.answering()

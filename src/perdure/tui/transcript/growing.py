@@ -3,30 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from perdure.tui.transcript.blocks import Block, Live, Speech
 from perdure.tui.transcript.live import LiveReply
 from perdure.tui.transcript.rows import Reader, RowsView
 from perdure.tui.transcript.scrollback import Place
+from perdure.tui.transcript.spots import (
+    PageOf,
+    Spot,
+    find_first,
+    speeches_of,
+    spots_in_view,
+    spots_near,
+)
+
+if TYPE_CHECKING:
+    from perdure.companion.ids import TurnId
 
 
 class GrowingView(RowsView):
     """Shows what is asked of it; decides nothing about the chat."""
 
+    _page_of: PageOf = staticmethod(lambda _turn: None)
+
     # -- the history and what was added to it --------------------------------------------------
 
-    def open_history(self, reader: Reader, estimates: Sequence[int]) -> None:
-        """Show a history of pages that ``reader`` gives, after which this session's talk stands."""
-        self._reader = reader
+    def open_history(
+        self,
+        reader: Reader,
+        estimates: Sequence[int],
+        page_of: PageOf = lambda _turn: None,
+    ) -> None:
+        """Show a history of pages that ``reader`` gives, after which this session's talk stands.
+
+        Args:
+            reader: gives the blocks of a page.
+            estimates: rows of each page, as far as can be told unread.
+            page_of: finds a turn in it.
+        """
+        self._reader, self._page_of = reader, page_of
         self._back.open(estimates)
         self._forget_strips()
         self.follow()
 
-    def replace_history(self, reader: Reader, estimates: Sequence[int]) -> None:
-        """The history now holds this session's talk as well."""
-        self._back.forget_session()
+    def replace_history(
+        self,
+        reader: Reader,
+        estimates: Sequence[int],
+        page_of: PageOf = lambda _turn: None,
+        *,
+        stays: bool = True,
+    ) -> None:
+        """The history now holds this session's talk as well.
+
+        The view stays at what is read, the cursor on its message. Where that is gone they go to
+        what stood before it. ``stays``: False goes to the end, with nothing picked.
+        """
+        cursor, was_seen = self.cursor, self.cursor_in_view
+        top = self.reading if stays else ()
+        picked = spots_near(self._back, cursor) if stays and cursor is not None else ()
         self._cursor = None
-        self.open_history(reader, estimates)
+        self._back.forget_session()
+        if self.is_attached:
+            # What was marked with the mouse is addressed by places.
+            self.screen.clear_selection()
+        self.open_history(reader, estimates, page_of)
+        if self._live is not None:
+            self._live_place = self._back.append(self._live.block)
+            self._back.changed(self._live_place, self._live.rows)
+            self.follow()
+        if top:
+            self.read_on(top)
+        if (place := find_first(self._back, picked, page_of)) is not None:
+            self._cursor = place
+            if was_seen and not self.cursor_in_view:
+                self.jump_into_view(place)
+
+    @property
+    def reading(self) -> tuple[Spot, ...]:
+        """What is read now, to come back to later; nothing: the end is followed."""
+        return () if self.following else spots_in_view(self._back, self._window)
+
+    def read_on(self, spots: Sequence[Spot]) -> None:
+        """Go back to what was read then, or to what is left of it; without any to the end."""
+        place = find_first(self._back, spots, self._page_of)
+        if place is None:
+            self.follow()
+        else:
+            self.show(place)
+
+    def pick_turn(self, turn: TurnId, *, first: bool = False) -> bool:
+        """Put the cursor on the last, or first, speech of a turn and bring it into view.
+
+        False where it is not in the talk.
+        """
+        speeches = speeches_of(self._back, turn, self._page_of)
+        if not speeches:
+            return False
+        self._cursor = speeches[0 if first else -1][0]
+        self.jump_into_view(self._cursor)
+        return True
 
     def add(self, block: Block) -> Place:
         """Append a block to this session's talk."""
@@ -44,8 +121,18 @@ class GrowingView(RowsView):
     def take_away(self, place: Place) -> None:
         """Take a block of this session away."""
         before = self._back.total
-        self._back.remove(place)
+        self._remove(place)
         self._grown(before)
+
+    def _remove(self, place: Place) -> None:
+        """Remove a block; what is picked, and the top of the view, stay with their words."""
+        self._back.remove(place)
+        cursor = self._cursor
+        if cursor is not None and self.same_block(cursor, place):
+            self._cursor = None
+        elif cursor is not None:
+            self._cursor = _moved_up(cursor, place)
+        self._top = self._back.nearest(_moved_up(self._top, place))
 
     def last_reply(self) -> str:
         """The source of the newest reply among the last pages; empty without one."""
@@ -104,7 +191,14 @@ class GrowingView(RowsView):
         if blocks:
             self._back.replace(place, blocks[0])
         else:
-            self._back.remove(place)
+            self._remove(place)
         for block in blocks[1:]:
             self._back.append(block)
         self._grown(before)
+
+
+def _moved_up(place: Place, gone: Place) -> Place:
+    """Where a place is once a block of its page has gone."""
+    if place.page == gone.page and place.block > gone.block:
+        return Place(place.page, place.block - 1, place.row)
+    return place

@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from perdure.tui.transcript.blocks import Block, Live, Panel
+from perdure.tui.transcript.blocks import Block, Live, Panel, Speech
 from perdure.tui.transcript.inking import ink, painter_for
 from perdure.tui.transcript.live import LiveReply
 from perdure.tui.transcript.painter import Columns, Painter
@@ -110,7 +110,7 @@ class RowsView(ScrollView):
 
     def show(self, place: Place) -> None:
         """Put a place at the top of the view."""
-        self._settle(place)
+        self._settle(self._back.nearest(place))
 
     def page_height(self) -> int:
         """Rows that paging moves: a view, two rows kept for the eye."""
@@ -119,12 +119,25 @@ class RowsView(ScrollView):
     @property
     def cursor(self) -> Place | None:
         """The speech that browsing keys act on."""
-        return self._cursor
+        here = self._cursor
+        return here if here is not None and self._is_speech(here) else None
 
     @cursor.setter
     def cursor(self, place: Place | None) -> None:
         self._cursor = place
         self.refresh()
+
+    def _is_speech(self, place: Place) -> bool:
+        if place.page >= self._back.pages:
+            return False
+        blocks = self._back.blocks(place.page)
+        return place.block < len(blocks) and isinstance(blocks[place.block], Speech)
+
+    @property
+    def cursor_in_view(self) -> bool:
+        """Whether a row of the picked message is seen."""
+        here = self.cursor
+        return here is not None and any(self.same_block(each, here) for each in self._window)
 
     @property
     def window(self) -> Sequence[Place]:

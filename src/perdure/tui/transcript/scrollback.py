@@ -128,6 +128,14 @@ class Scrollback:
         """The block at a place."""
         return self.blocks(place.page)[place.block]
 
+    def nearest(self, place: Place) -> Place:
+        """The place itself; where there is no such block, the next one, else the last."""
+        if place.page < self.pages and place.block < len(self.blocks(place.page)):
+            return place
+        later = self.after(place.page, place.block) if place.page < self.pages else None
+        found = later or self.before(min(place.page + 1, self.pages), 0)
+        return Place(*found, 0) if found is not None else Place(0, 0, 0)
+
     def append(self, block: Block) -> Place:
         """Add a block to this session's talk."""
         if not self._session or len(self._session[-1]) >= _BLOCKS_A_PAGE:

@@ -36,6 +36,7 @@ Request = Literal[
     "edit",
     "aside",
     "voice",
+    "copy_message",
     "merge",
     "prompt",
     "prompt_next",
@@ -72,7 +73,7 @@ class TranscriptView(GrowingView, can_focus=True):
         ),
         Binding("g,home", "first", "The very first message", show=False, id="nav.first"),
         Binding("G,end", "last", "The end; follow the talk", show=False, id="nav.last"),
-        Binding("y", "copy_message", "Copy the message's source", show=False, id="copy"),
+        Binding("y", "ask('copy_message')", "Copy the message's source", show=False, id="copy"),
         Binding("t", "times", "Show or hide times", show=False, id="times"),
         Binding("z", "ask('undo')", "Undo the last thing done", show=False, id="op.undo"),
         Binding("Z", "ask('redo')", "Redo what was undone", show=False, id="op.redo"),
@@ -112,28 +113,16 @@ class TranscriptView(GrowingView, can_focus=True):
         what: Request
 
     @dataclass
-    class Copied(Message):
-        """The source text of the picked message is wanted."""
-
-        text: str
-
-    @dataclass
     class Typed(Message):
         """A character that is no command here."""
 
         character: str
 
-    @dataclass
-    class Picked(Message):
-        """A speech was clicked."""
-
-        place: Place
-
     def action_message(self, direction: int) -> None:
         """Move the cursor by a message; a long one is read to its end before it is left."""
-        here = self._cursor
-        if here is None or here.page >= self._back.pages:
-            self.pick_last_in_view()
+        here = self.cursor
+        if here is None:
+            self.pick_last()
             return
         edge = self._back.step(Place(here.page, here.block, 0), 0)
         if direction > 0:
@@ -153,23 +142,38 @@ class TranscriptView(GrowingView, can_focus=True):
         self._cursor = Place(*found, 0)
         self.jump_into_view(self._cursor)
 
-    def put_cursor(self, page: int, block: int) -> None:
-        """Put the cursor on a message, and bring it into view."""
-        if page < self._back.pages and block < len(self._back.blocks(page)):
-            self._cursor = Place(page, block, 0)
-            self.jump_into_view(self._cursor)
-
-    def pick_last_in_view(self) -> None:
-        """Put the cursor on the last message in view."""
+    def pick_last(self) -> None:
+        """Put the cursor on the last message in view; where none is, on the nearest above."""
         for place in reversed(self._window):
             if isinstance(self._back.block(place), Speech):
                 self.cursor = Place(place.page, place.block, 0)
                 return
+        first = self._window[0] if self._window else None
+        here = self._back.before(first.page, first.block) if first is not None else None
+        while here is not None and not isinstance(self._back.blocks(here[0])[here[1]], Speech):
+            here = self._back.before(*here)
+        if here is not None:
+            self.cursor = Place(*here, 0)
+            self.jump_into_view(self.cursor or Place(*here, 0))
+
+    def pick_seen(self) -> None:
+        """Let the cursor be where one looks: on what is picked, if that is seen, else the last."""
+        if not self.cursor_in_view:
+            self.pick_last()
+
+    def pick_any(self) -> None:
+        """Put the cursor on the last message in view where it is on none."""
+        if self.cursor is None:
+            self.pick_last()
+
+    def on_focus(self) -> None:
+        """Keys act on a message that is seen."""
+        self.pick_seen()
 
     def action_page(self, direction: int) -> None:
         """Scroll by a view; the cursor comes along."""
         self.move(direction * self.page_height())
-        self.pick_last_in_view()
+        self.pick_last()
 
     def action_first(self) -> None:
         """The very first row of all."""
@@ -181,7 +185,7 @@ class TranscriptView(GrowingView, can_focus=True):
     def action_last(self) -> None:
         """The end, to be followed."""
         self.follow()
-        self.pick_last_in_view()
+        self.pick_last()
 
     def action_conversation(self, direction: int) -> None:
         """The conversation before or after."""
@@ -189,14 +193,17 @@ class TranscriptView(GrowingView, can_focus=True):
             self.Asked("conversation-after" if direction > 0 else "conversation-before")
         )
 
-    def action_copy_message(self) -> None:
-        """Copy the picked message's source text, not its picture."""
-        here = self._cursor
-        if here is None:
-            return
-        block = self._back.block(here)
-        if isinstance(block, Speech):
-            self.post_message(self.Copied(block.text))
+    @property
+    def picked(self) -> Speech | None:
+        """The message under the cursor."""
+        here = self.cursor
+        block = self._back.block(here) if here is not None else None
+        return block if isinstance(block, Speech) else None
+
+    @property
+    def picked_text(self) -> str:
+        """The picked message's source text, not its picture; empty without one."""
+        return self.picked.text if self.picked is not None else ""
 
     def action_times(self) -> None:
         """Show or hide times."""
@@ -237,4 +244,4 @@ class TranscriptView(GrowingView, can_focus=True):
         if 0 <= offset.y < len(self._window) and not self.screen.selections:
             place = self._window[offset.y]
             if isinstance(self._back.block(place), Speech):
-                self.post_message(self.Picked(Place(place.page, place.block, 0)))
+                self.cursor = Place(place.page, place.block, 0)
