@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure.backends.errors import FetchFailed
+from perdure.environment import without_keys
 
 _ASK_PIP = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 
@@ -168,9 +169,16 @@ def _default_index() -> str:
     if outer:
         attempts.append(([outer], ""))
     for command, path in attempts:
-        env = {**os.environ, "PYTHONPATH": path} if path else None
+        env = without_keys("PIP_")
+        env |= {"PYTHONPATH": path} if path else {}
+        # From the root: with -c, Python imports from the folder one stands in, a stranger's maybe.
         answer = subprocess.run(
-            [*command, "-c", _ASK_PIP], env=env, capture_output=True, text=True, check=False
+            [*command, "-c", _ASK_PIP],
+            env=env,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if answer.returncode == 0 and answer.stdout.startswith("http"):
             return answer.stdout.strip()

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from perdure.history import disk
 from perdure.history.errors import UnsupportedRepository
 
 _SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
@@ -104,7 +105,7 @@ def is_true(value: str) -> bool:
 def read(git_dir: Path) -> dict[str, str]:
     """The repository's configuration, empty when it has no file."""
     try:
-        return parse((git_dir / "config").read_text("utf-8", "replace"))
+        return parse(disk.read_file(git_dir / "config").decode("utf-8", "replace"))
     except FileNotFoundError:
         return {}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,35 @@ from perdure.history.errors import Busy
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+class NotPlain(OSError):
+    """A link, a pipe or a device stands where a file of ours, or of git's, should."""
+
+
+def read_file(path: str | Path) -> bytes:
+    """A plain file's content. A link is not followed, a pipe not waited for.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError, IsADirectoryError: there is none.
+        NotPlain: something else is there.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise NotPlain(error.errno, "is no plain file", str(path)) from error
+        raise
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
 
 
 def sync(fd: int) -> None:
@@ -43,7 +74,7 @@ def sync_data(fd: int) -> None:
 
 def sync_folder(path: str | Path) -> None:
     """Put the entries of a folder on the disk: creations, renames and removals in it."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sync(fd)
     finally:
@@ -113,7 +144,8 @@ class KernelLock:
         """Take the lock if nobody has it. Creates the file when needed."""
         while True:
             try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                fd = os.open(self.path, flags, FILE_MODE)
             except FileNotFoundError:
                 make_folder(self.path.parent)
                 continue

@@ -28,6 +28,14 @@ class DamagedRepository(HistoryError):
     """Something that git wrote cannot be read: HEAD gone, an object missing or broken."""
 
 
+class NotOwned(HistoryError):
+    """Another user of the machine owns the folder, and nobody has said that it is trusted."""
+
+
+class LinkInside(HistoryError):
+    """A link, a pipe or a device stands inside the git folder, where git makes files only."""
+
+
 class MissingObject(DamagedRepository):
     """An object that history names is nowhere in the object store."""
 

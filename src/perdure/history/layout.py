@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history.errors import DamagedRepository, NotARepository, UnsupportedRepository
+from perdure.history import disk, links, ownership
+from perdure.history.errors import (
+    DamagedRepository,
+    HistoryError,
+    NotARepository,
+    UnsupportedRepository,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +52,55 @@ class Layout:
 
 
 def beside(layout: Layout, own: str) -> Layout | None:
-    """Another work tree of the same repository, None where it is gone.
+    """Another work tree of the same repository, None where it is gone or does not lead back here.
 
     Args:
         layout: the one that is open.
         own: its git folder, relative to the common one; "." is the main one.
     """
-    folder = layout.git_dir if own == "." else layout.git_dir / own
-    if folder == layout.own:
+    if own == layout.own_name:
         return layout
-    try:
-        if own == ".":
-            work = layout.git_dir.parent
-        else:
-            work = Path((folder / "gitdir").read_text("utf-8").strip()).parent
-    except OSError:
+    folder = layout.git_dir if own == "." else layout.git_dir / own
+    if own == ".":
+        work = layout.git_dir.parent
+        return Layout(work, folder, layout.git_dir) if work.is_dir() else None
+    parent, _, name = own.rpartition("/")
+    if parent != "worktrees" or name in {"", ".", ".."} or "\0" in name:
         return None
-    return Layout(work, folder, layout.git_dir) if work.is_dir() else None
+    try:
+        dot_git = _resolved(folder / _line(folder / "gitdir"))
+        leads_to = _resolved(dot_git.parent / _line(dot_git).removeprefix("gitdir: "))
+        if leads_to != folder.resolve():
+            return None
+        ownership.check(dot_git.parent, (dot_git.parent, dot_git, folder))
+    except (OSError, HistoryError):
+        return None
+    return Layout(dot_git.parent, folder, layout.git_dir)
 
 
 def find(path: Path) -> Layout:
     """The repository whose work tree has its root at ``path``.
 
+    Its ``.git`` may be a link, or a file that names the git folder; inside that no link is allowed.
+
     Raises:
         NotARepository: there is none.
-        UnsupportedRepository: a bare one.
+        UnsupportedRepository: a bare one, or one whose folders are not where git puts them.
+        NotOwned: it belongs to another user.
+        LinkInside: a link stands inside the git folder.
         DamagedRepository: git's folder is there without HEAD.
     """
     if not path.exists():
         raise NotARepository(f"{path} does not exist", next_step="check the name or the path")
-    work = path.resolve()
+    work = _resolved(path)
     dot_git = work / ".git"
     own = dot_git
     if dot_git.is_file():
-        text = dot_git.read_text("utf-8", "replace").strip()
+        ownership.check(work, (work, dot_git))
+        text = _line(dot_git.resolve())
         if not text.startswith("gitdir: "):
             raise NotARepository(f"{dot_git} does not say where the repository is")
-        own = (work / text.removeprefix("gitdir: ")).resolve()
+        own = _resolved(work / text.removeprefix("gitdir: "))
     if not own.is_dir():
         if (work / "objects").is_dir() and (work / "refs").is_dir() and (work / "HEAD").is_file():
             raise UnsupportedRepository(
@@ -89,19 +108,60 @@ def find(path: Path) -> Layout:
                 next_step="clone it and open the clone",
             )
         raise NotARepository(f"{path} is not a git repository")
-    git_dir = own
-    common = own / "commondir"
-    if common.is_file():
-        git_dir = (own / common.read_text("utf-8").strip()).resolve()
+    ownership.check(work, (work, dot_git, own.resolve()))
+    git_dir = _common(own)
+    if git_dir not in (own, own.parent.parent) or (
+        git_dir != own and own.parent.name != "worktrees"
+    ):
+        raise UnsupportedRepository(
+            f"{own} is no linked work tree of {git_dir}",
+            "nothing was changed",
+            "put its file commondir in order, or clone the companion and open the clone",
+        )
     if not (git_dir / "objects").is_dir():
         raise NotARepository(f"{path} is not a git repository: {git_dir} has no objects")
+    ownership.check(work, (git_dir.resolve(),))
+    layout = Layout(work, own, git_dir)
+    links.check(layout)
     if not (own / "HEAD").is_file():
         raise DamagedRepository(
             f"{own / 'HEAD'} is missing",
             "commits and branches are not touched",
             f'write the line "ref: refs/heads/main" to {own / "HEAD"}',
         )
-    return Layout(work, own, git_dir)
+    return layout
+
+
+def _common(own: Path) -> Path:
+    """The common git folder: ``own`` itself, or what the ``commondir`` of a linked one names."""
+    try:
+        return _resolved(own / _line(own / "commondir"))
+    except (FileNotFoundError, disk.NotPlain):
+        return own
+
+
+def _line(path: Path) -> str:
+    """What one of git's files with a path in it says. Paths are bytes, read as the system does."""
+    return os.fsdecode(disk.read_file(path)).strip()
+
+
+def _resolved(path: Path) -> Path:
+    """A path without links.
+
+    Raises:
+        NotARepository: it is none, or leads in a circle.
+    """
+    try:
+        found = path.resolve()
+        # Too long for the system, for instance: told here, and not by whoever looks at it next.
+        found.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NotARepository(
+            f"{os.fsencode(path)[:200]!r} is no path that leads anywhere",
+            "nothing was changed",
+            "look at the file .git there, and at the file commondir that it leads to",
+        ) from error
+    return found
 
 
 @dataclass(frozen=True, slots=True)

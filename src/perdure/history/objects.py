@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
+from perdure.history import disk
 from perdure.history.errors import DamagedRepository, MissingObject
 from perdure.history.packfile import PackFile
 
@@ -123,12 +124,11 @@ class ObjectStore:
             DamagedRepository: the file is broken.
         """
         try:
-            packed = (self.folder / oid[:2] / oid[2:]).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
+            packed = disk.read_file(self.folder / oid[:2] / oid[2:])
             raw = zlib.decompress(packed)
-        except zlib.error as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except (zlib.error, disk.NotPlain) as error:
             raise DamagedRepository(
                 f"the stored object {oid} is broken",
                 "nothing was changed",
@@ -214,8 +214,10 @@ class ObjectStore:
         if self._others is None:
             self._others = []
             try:
-                lines = (self.folder / "info" / "alternates").read_text("utf-8").split("\n")
-            except (FileNotFoundError, NotADirectoryError):
+                # A folder's name is bytes; git reads the file so, too.
+                text = os.fsdecode(disk.read_file(self.folder / "info" / "alternates"))
+                lines = text.replace("\0", "\n").split("\n")
+            except (FileNotFoundError, NotADirectoryError, disk.NotPlain):
                 return self._others
             for line in lines:
                 if line and not line.startswith("#"):

@@ -91,7 +91,7 @@ class Refs:
 
     def _content(self, name: str) -> str | None:
         try:
-            return self._path(name).read_text("utf-8", "replace").strip()
+            return disk.read_file(self._path(name)).decode("utf-8", "replace").strip()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
@@ -133,7 +133,8 @@ class Refs:
             return {}
         mark = (found.st_ino, found.st_mtime_ns, found.st_size)
         if mark != self._packed_mark:
-            rows = (line.partition(" ") for line in path.read_text("utf-8", "replace").split("\n"))
+            text = disk.read_file(path).decode("utf-8", "replace")
+            rows = (line.partition(" ") for line in text.split("\n"))
             self._packed = {name: oid for oid, _, name in rows if name and _OID.fullmatch(oid)}
             self._packed_mark = mark
         return self._packed
@@ -194,7 +195,7 @@ class Refs:
             lock.take(wait=LOCK_WAIT)
             kept: list[bytes] = []
             is_gone = False
-            for line in path.read_bytes().split(b"\n"):
+            for line in disk.read_file(path).split(b"\n"):
                 # A line "^id" is what the annotated tag above it names.
                 if not line.startswith(b"^"):
                     is_gone = line[41:] == name.encode() and not line.startswith(b"#")
@@ -294,7 +295,8 @@ class Refs:
             who,
             text.encode("utf-8", "replace"),
         )
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, disk.FILE_MODE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, disk.FILE_MODE)
         try:
             disk.write_all(fd, line)
         finally:

@@ -1,0 +1,35 @@
+"""What a process that perdure starts by itself gets of the environment: no keys.
+
+A key may stand in any variable (``key: env:NAME`` in a manifest), so what goes along is named, and
+the rest stays. Programs that the user chose, an editor or a pager, get all of it as ever.
+"""
+
+from __future__ import annotations
+
+import os
+
+_CARRIED = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SYSTEMROOT", "TZ",
+        "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
+        "TMPDIR", "TEMP", "TMP",
+        "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_DATA_DIRS",
+        "XDG_STATE_HOME",
+        "PERDURE_HOME", "PERDURE_MODELS",
+        "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+    }
+)  # fmt: skip
+
+
+def without_keys(*prefixes: str) -> dict[str, str]:
+    """The variables that a child of ours needs.
+
+    Args:
+        prefixes: beginnings of more names that this child needs.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _CARRIED or (prefixes and name.startswith(prefixes))
+    }

@@ -1,0 +1,106 @@
+"""No link inside a git folder is followed: it would lead a write, or a removal, out of it.
+
+git makes none there (but for what ``git-new-workdir`` and a very old HEAD are), while a folder that
+one was given may have them anywhere: ``logs/HEAD`` into a shell's start-up file, ``spare`` into the
+user's documents. Above the git folder links are the user's business.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.history.errors import LinkInside
+
+if TYPE_CHECKING:
+    from perdure.history.layout import Layout
+
+_FILES = frozenset(
+    {
+        "HEAD", "ORIG_HEAD", "FETCH_HEAD", "index", "config", "config.worktree", "packed-refs",
+        "shallow", "commondir", "gitdir", "gc.pid",
+        "MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "CHERRY_PICK_HEAD", "REVERT_HEAD",
+        "BISECT_LOG",
+    }
+)  # fmt: skip
+_WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "sequencer"})
+"""Folders in which everything is looked at. ``hooks``, ``modules`` and the like are git's alone."""
+
+
+def check(layout: Layout) -> None:
+    """Refuse a repository with a link, a pipe or a device where perdure reads or writes.
+
+    Raises:
+        LinkInside: names the first.
+    """
+    for folder in {layout.git_dir, layout.own}:
+        for entry in _entries(folder):
+            _look(entry)
+    for own in _entries(layout.git_dir / "worktrees"):
+        _refuse_link(own)
+        for entry in _entries(Path(own.path)):
+            _look(entry)
+
+
+def _look(entry: os.DirEntry[str]) -> None:
+    """One name directly in a git folder."""
+    name = entry.name
+    if name in _FILES:
+        if not entry.is_dir(follow_symlinks=False):
+            _refuse_odd(entry)
+    elif name in _WHOLE:
+        _refuse_link(entry)
+        _look_below(entry.path)
+    elif name in {"objects", "info"}:
+        _refuse_link(entry)
+        for inner in _entries(Path(entry.path)):
+            _refuse_odd(inner)
+            if name == "objects" and inner.name in {"pack", "info"}:
+                for file in _entries(Path(inner.path)):
+                    _refuse_odd(file)
+    elif name == "worktrees":
+        _refuse_link(entry)
+
+
+def _look_below(folder: str) -> None:
+    waiting = [folder]
+    while waiting:
+        for entry in _entries(Path(waiting.pop())):
+            _refuse_odd(entry)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            yield from found
+    except OSError:
+        # Not there, or not to be read: whoever needs it says so.
+        return
+
+
+def _refuse_link(entry: os.DirEntry[str]) -> None:
+    if entry.is_symlink():
+        raise _refused(entry.path, "a link")
+
+
+def _refuse_odd(entry: os.DirEntry[str]) -> None:
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return
+    try:
+        mode = entry.stat(follow_symlinks=False).st_mode
+    except OSError:
+        return
+    raise _refused(entry.path, "a link" if stat.S_ISLNK(mode) else "a pipe or a device")
+
+
+def _refused(path: str, kind: str) -> LinkInside:
+    return LinkInside(
+        f"{path} is {kind}, and inside a git folder perdure follows none",
+        "nothing was read through it and nothing was changed",
+        "Put the file or folder itself in its place, or go on in a clone: git clone",
+    )
