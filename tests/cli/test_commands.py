@@ -11,8 +11,9 @@ from tests.conftest import assert_sound, git
 
 
 @pytest.fixture
-def mira(perdure: Perdure, own_home: Path) -> Path:
+def mira(perdure: Perdure, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A companion made by the command, with a persona and replies short enough for a test."""
+    monkeypatch.setenv("PERDURE_COMPANION", "mira")  # named, so that no command has to tell
     made = perdure("new", "Mira", "--template", "blank", "--user", "Ana")
     assert (made.returncode, made.stderr) == (0, "")
     path = own_home / "companions" / "mira"

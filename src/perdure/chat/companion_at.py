@@ -42,11 +42,10 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
     except UnknownRevision as problem:
         if repo.head().commit is not None:
             raise
-        what = f"{repo.path.name} is a git repository without a commit on its branch"
-        raise _none_here(what) from problem
+        raise _none_here(repo, "a commit on its branch") from problem
     data = repo.read(SETTINGS, commit)
     if data is None:
-        raise _none_here(f"{repo.path.name} is a git repository without companion.yaml")
+        raise _none_here(repo, SETTINGS)
     files = {
         entry.path: repo.blob(entry.oid)
         for entry in repo.files("persona", commit)
@@ -67,9 +66,18 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
         ) from problem
 
 
-def _none_here(what: str) -> NotACompanion:
+def _none_here(repo: Repository, lacking: str) -> NotACompanion:
+    """What to tell of a repository without a companion at HEAD: the way back, if there is one."""
+    from perdure.history.lost_file import is_known, way_back
+
+    if is_known(repo.path, SETTINGS) or (repo.path / SETTINGS).is_file():
+        back = way_back(repo.path, SETTINGS)
+        if back is not None:
+            return NotACompanion(back.what, "Nothing was changed", back.next_step)
     return NotACompanion(
-        what, "Nothing was changed", "Name another folder, or make a companion: perdure new NAME"
+        f"{repo.path.name} is a git repository without {lacking}",
+        "Nothing was changed",
+        "Name another folder, or make a companion: perdure new NAME",
     )
 
 

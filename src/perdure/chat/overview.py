@@ -12,7 +12,9 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.settings import parse_settings
 from perdure.history.errors import HistoryError
+from perdure.history.lost_file import way_back
 from perdure.history.repository import Repository
+from perdure.problem import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ def overview(path: Path) -> Overview:
     """Look at a companion. Never raises for what is wrong with it."""
     try:
         repo = Repository.open(path, recover=False)
-        data = repo.read(SETTINGS)
-        if data is None:
-            return Overview(path, problem="no companion.yaml in its last commit")
+        back = way_back(repo.path, SETTINGS)
+        data = repo.read(SETTINGS) if back is None else None
+        if back is not None or data is None:
+            problem = one_line(back.what, back.next_step) if back else f"no {SETTINGS} at HEAD"
+            return Overview(path, problem=problem)
         settings = parse_settings(data)
         branch = repo.head().branch
         transcript = Transcript(repo, branch)

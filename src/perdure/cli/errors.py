@@ -11,3 +11,7 @@ class CommandProblem(Problem):
 
 class UnknownCompanion(CommandProblem):
     """No companion goes by that name, or none was named and several are there."""
+
+
+class LostCompanion(CommandProblem):
+    """A companion's folder without its companion.yaml, its branch or its repository."""

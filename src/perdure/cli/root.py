@@ -7,11 +7,13 @@ import importlib
 import click
 
 from perdure import __version__
+from perdure.cli.which import complete_names
 
 # Command name -> module and what `perdure --help` says of it, so that help imports none of them.
 _COMMANDS = {
     "new": ("new", "Make a companion from a template."),
-    "list": ("list_companions", "List the companions on this machine."),
+    "list": ("list_companions", "List the companions, and where they are."),
+    "where": ("where", "Print the folder of a companion."),
     "chat": ("chat", "Talk in the terminal program (or in plain lines)."),
     "say": ("say", "Say one thing; the reply is streamed to stdout."),
     "log": ("log", "Show the history: turns, persona changes and all else."),
@@ -71,7 +73,13 @@ class LazyGroup(click.Group):
     epilog="Companions are ordinary git repositories: git log, git diff and git push work on them.",
 )
 @click.version_option(__version__, prog_name="perdure", message="%(prog)s %(version)s")
-@click.option("-c", "--companion", metavar="NAME|PATH", help="Which companion is meant.")
+@click.option(
+    "-c",
+    "--companion",
+    metavar="NAME|PATH",
+    shell_complete=complete_names,
+    help="Which companion is meant.",
+)
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def root(ctx: click.Context, companion: str | None, *, debug: bool) -> None:  # noqa: ARG001 - entry reads it

@@ -30,7 +30,7 @@ def walk_command(name: str, about: str) -> click.Command:
     def command(count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
         from perdure.chat.steering.helm import Helm
 
-        with Helm.open(chosen()) as helm:
+        with Helm.open(chosen(lacking=True)) as helm:
             _walk(helm, name, count, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return command

@@ -1,22 +1,33 @@
 """Which companion a command means, and where companions live.
 
-In order: ``-c``, ``PERDURE_COMPANION``, the companion repository one stands in, the only one there
-is; else an error that lists them.
+In order: ``-c``, ``PERDURE_COMPANION``, the companion's folder one stands in, the only companion
+there is; else an error that lists them. A companion whose companion.yaml, or whose branch, is
+missing is one all the same: what is said in its folder goes to no other.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from perdure.cli.errors import UnknownCompanion
+from perdure.cli.errors import LostCompanion, UnknownCompanion
 
 F = TypeVar("F", bound=Callable[..., object])
 _MARK = "companion.yaml"
+_PARTS = ("persona", "conversations", "memory", "backends")
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The folder of a companion. ``by_default``: nobody named it, and it is the only one."""
+
+    path: Path
+    by_default: bool = False
 
 
 def home() -> Path:
@@ -31,31 +42,39 @@ def home() -> Path:
 
 def companions() -> list[Path]:
     """The companions in `home`, by folder name."""
-    folder = home()
-    if not folder.is_dir():
+    try:
+        return sorted(path for path in home().iterdir() if is_companion(path))
+    except OSError:
         return []
-    return sorted(path for path in folder.iterdir() if is_companion(path))
 
 
 def is_companion(path: Path) -> bool:
-    """True for a git work tree with a companion.yaml."""
-    return (path / _MARK).is_file() and (path / ".git").exists()
+    """True for a companion's folder, also where its companion.yaml or its branch is missing."""
+    try:
+        if (path / _MARK).is_file():
+            return (path / ".git").exists() or any((path / part).is_dir() for part in _PARTS)
+        if not (path / ".git").exists() and not (path / "HEAD").is_file():
+            return False
+    except OSError:
+        return False
+    from perdure.history.lost_file import is_known
+
+    return is_known(path, _MARK)
 
 
-def chosen(name: str | None = None) -> Path:
-    """The companion that is meant. Raises UnknownCompanion."""
+def meant(name: str | None = None) -> Meant:
+    """The companion that is meant, whatever is wrong with it. Raises UnknownCompanion."""
     ctx = click.get_current_context(silent=True)
     named = name or (ctx.meta.get(__name__) if ctx else None)
     named = named or (ctx.find_root().obj if ctx else None) or os.environ.get("PERDURE_COMPANION")
     if named:
-        return _by_name(str(named))
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if is_companion(folder):
-            return folder
+        return Meant(_by_name(str(named)))
+    standing_in = _around(Path.cwd())
+    if standing_in is not None:
+        return Meant(standing_in)
     found = companions()
     if len(found) == 1:
-        return found[0]
+        return Meant(found[0], by_default=True)
     if not found:
         raise UnknownCompanion(
             "there is no companion yet.", next_step="Make one with: perdure new NAME"
@@ -66,12 +85,73 @@ def chosen(name: str | None = None) -> Path:
     )
 
 
+def chosen(name: str | None = None, *, lacking: bool = False) -> Path:
+    """The folder of the companion that is meant.
+
+    Args:
+        name: of the companion, before all else that names one.
+        lacking: a folder without companion.yaml will do, as long as a commit is checked out.
+
+    Raises:
+        UnknownCompanion: none is meant.
+        LostCompanion: its companion.yaml or its branch is missing; says the way back.
+    """
+    path = meant(name).path
+    check_whole(path, lacking=lacking)
+    return path
+
+
+def chosen_to_talk(name: str | None = None) -> Path:
+    """`chosen`, which tells on stderr who is talked to where nobody said so."""
+    from perdure.cli.output import say
+
+    found = meant(name)
+    check_whole(found.path)
+    if found.by_default:
+        say(f"To {found.path.name}, the only companion in {found.path.parent}.", err=True)
+    return found.path
+
+
+def check_whole(path: Path, *, lacking: bool = False) -> None:
+    """Raise LostCompanion where a companion's folder has no companion.yaml, or is no repository."""
+    has_git = (path / ".git").exists()
+    if (path / _MARK).is_file() and has_git:
+        return
+    if not is_companion(path):
+        return
+    if (path / _MARK).is_file():
+        raise LostCompanion(
+            f"{path} has files of a companion, and no git repository",
+            "nothing was changed",
+            "Bring its .git folder back from a backup, or name another companion with: -c NAME",
+        )
+    from perdure.history.errors import HistoryError
+    from perdure.history.lost_file import way_back
+
+    try:
+        back = way_back(path, _MARK)
+    except HistoryError as problem:
+        raise LostCompanion(
+            f"{path} is a companion that cannot be opened: {problem.what}",
+            problem.kept or "nothing was changed",
+            problem.next_step,
+        ) from problem
+    if back is not None and not (lacking and has_git and back.has_commit):
+        raise LostCompanion(back.what, "nothing was changed", back.next_step)
+
+
+def _around(here: Path) -> Path | None:
+    """The companion's folder that ``here`` is, or is in."""
+    return next((folder for folder in (here, *here.parents) if is_companion(folder)), None)
+
+
 def _by_name(named: str) -> Path:
     from perdure.companion.names import slug
 
     path = Path(named).expanduser()
     if (os.sep in named or named in {".", ".."}) and path.is_dir():
-        return path.resolve()
+        whole = path.resolve()
+        return _around(whole) or whole
     for found in companions():
         if found.name in (named, slug(named)):
             return found

@@ -37,7 +37,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
     from perdure.chat.blaming import blamed_lines
     from perdure.history.repository import Repository
 
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None and at is None:
         raise CommandProblem("there is no commit yet", next_step="Make a first commit")
     start = commit_of(repo, at or "HEAD")

@@ -40,7 +40,7 @@ def command(
     from perdure.chat.steering import branching
     from perdure.chat.steering.helm import Helm
 
-    with Helm.open(chosen(), reading=name is None) as helm:
+    with Helm.open(chosen(lacking=True), reading=name is None) as helm:
         if name is None:
             _show(branching.rows(helm), as_json=as_json)
         elif drops:

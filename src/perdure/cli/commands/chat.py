@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from perdure.cli.visiting import visit_options, visiting
-from perdure.cli.which import chosen, companion_option, complete_names
+from perdure.cli.which import chosen, chosen_to_talk, companion_option, complete_names
 
 
 @click.command("chat")
@@ -30,15 +30,17 @@ def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool)
     With --at you talk to her as she was on a day, at a revision or a turn, on a scratch branch. At
     the end you are where you were, and it is kept or dropped.
     """
-    path = chosen(name)
+    dumb = os.environ.get("TERM", "dumb") == "dumb"
+    plain = plain or dumb or not (sys.stdin.isatty() and sys.stdout.isatty())
+    # The screen shows whose it is.
+    path = chosen_to_talk(name) if plain else chosen(name)
     with visiting(path, place, keep=keep, drop=drop):
         code = _talk(path, plain=plain)
     sys.exit(code)
 
 
 def _talk(path: Path, *, plain: bool) -> int:
-    dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if plain or dumb or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if plain:
         from perdure.cli.plain import talk
 
         return talk(path)

@@ -31,7 +31,7 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     from perdure.cli.differences import difference_lines, difference_records
     from perdure.history.repository import Repository
 
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None:
         raise CommandProblem("there is nothing to compare yet", next_step="Make a first commit")
     revisions, paths = split(repo, what, most=1 if work else 2)

@@ -11,7 +11,11 @@ from perdure.cli.which import companions, home
 @click.command("list")
 @json_option
 def command(*, as_json: bool) -> None:
-    """List the companions on this machine."""
+    """List the companions, and where they are.
+
+    These are the ones in the folder of companions (PERDURE_HOME). One that was made with --at, or
+    cloned to another place, is named by its path: -c PATH, or stand in its folder.
+    """
     from perdure.chat.overview import overview
 
     rows = [overview(path) for path in companions()]
@@ -40,3 +44,4 @@ def command(*, as_json: bool) -> None:
         count = f"{row.conversations} conversation{'s' * (row.conversations != 1)}"
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
         say_styled(style(row.path.name.ljust(width), bold=True), style(f"  {facts}"))
+        say_styled(style(f"{'':{width}}  {row.path}", dim=True))

@@ -72,7 +72,7 @@ def command(
     A DATE is a day or a time, such as 2026-11-01, "2026-11-01 14:30", yesterday, "last monday",
     "3 weeks ago". TEXT may be in any case.
     """
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen(lacking=True), recover=False)
     if branch is None and repo.head().commit is None:
         _show_plain([], repo, as_json=as_json)
         return

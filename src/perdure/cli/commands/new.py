@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -59,5 +60,6 @@ def command(
         return
     say(f"{founded.name} lives in {founded.path}, an ordinary git repository.")
     say(founded.voice)
-    where = f"perdure -c {founded.path} chat" if folder else f"perdure chat {founded.path.name}"
+    path, name = shlex.quote(str(founded.path)), shlex.quote(founded.path.name)
+    where = f"perdure -c {path} chat" if folder else f"perdure chat {name}"
     say(f"Talk: {where}")

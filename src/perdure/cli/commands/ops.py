@@ -24,7 +24,7 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     from perdure.chat.steering import undoing
     from perdure.chat.steering.helm import Helm
 
-    with Helm.open(chosen(), reading=True) as helm:
+    with Helm.open(chosen(lacking=True), reading=True) as helm:
         rows = undoing.rows(helm, None if everything else limit)
     if as_json:
         emit_json([row.record() for row in rows])

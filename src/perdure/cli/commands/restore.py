@@ -25,7 +25,7 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     from perdure.chat.steering.helm import Helm
     from perdure.chat.steering.restoring import plan_restore, restore
 
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(lacking=True)) as helm:
         commit = commit_of(helm.repo, place)
         wanted_paths = [path_of(helm.repo, path) for path in paths]
         plan = plan_restore(helm, wanted_paths, commit, place)

@@ -9,7 +9,7 @@ import click
 from perdure.cli.incoming import read_text
 from perdure.cli.output import json_option
 from perdure.cli.visiting import visit_options, visiting
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.which import chosen_to_talk, companion_option
 
 
 @click.command("say")
@@ -48,7 +48,7 @@ def command(
         raise click.UsageError("TEXT is empty")
     from perdure.cli.one_turn import say_once
 
-    path = chosen()
+    path = chosen_to_talk()
     with visiting(path, place, keep=keep, drop=drop):
         code = say_once(path, said, fresh=fresh, as_json=as_json, backend=backend)
     sys.exit(code)

@@ -30,7 +30,7 @@ def command(what: str, *, as_json: bool) -> None:
     from perdure.chat.clock import now
     from perdure.chat.showing import ShownTurn, look_up
 
-    found = look_up(chosen(), what, now(), IndexProgress())
+    found = look_up(chosen(lacking=True), what, now(), IndexProgress())
     if as_json:
         emit_json(found.record())
         return

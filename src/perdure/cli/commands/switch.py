@@ -21,7 +21,7 @@ def command(name: str, *, as_json: bool) -> None:
     from perdure.chat.steering import branching
     from perdure.chat.steering.helm import Helm
 
-    with Helm.open(chosen()) as helm:
+    with Helm.open(chosen(lacking=True)) as helm:
         before = helm.repo.head().branch
         operation = branching.go(helm, name)
     if operation is None and not as_json:

@@ -1,0 +1,26 @@
+"""``perdure where``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.output import emit_json, json_option
+from perdure.cli.which import companion_option, complete_names, meant
+
+
+@click.command("where")
+@click.argument("name", required=False, shell_complete=complete_names)
+@companion_option
+@json_option
+def command(name: str | None, *, as_json: bool) -> None:
+    """Print the folder of a companion, so that git can be used there.
+
+    For example: cd "$(perdure where mira)". Without NAME it is the one that every other command
+    would mean here.
+    """
+    path = meant(name).path
+    if as_json:
+        emit_json({"path": str(path)})
+        return
+    # As it is: a shell goes there.
+    click.echo(str(path))

@@ -1,0 +1,236 @@
+"""A file that a work tree lacks: which commits of its repository have it, and git's way back to it.
+
+The branches are looked at by their trees alone: no file is read, nothing is written or recovered.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from perdure.history import gitindex, layout
+from perdure.history.errors import HistoryError
+from perdure.history.gitindex import IndexTrouble
+from perdure.history.layout import Layout
+from perdure.history.objects import ObjectStore
+from perdure.history.refs import Refs, free_branch
+from perdure.history.repository import Repository
+from perdure.history.revisions import Revisions
+from perdure.history.trees import Trees
+
+_HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
+_MOST = 2000
+"""Branches and tags that are looked at: about 0.2 ms each."""
+_USUAL = ("main", "master", "trunk")
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What is the matter, a clause, and what the user can do about it, a sentence.
+
+    ``has_commit``: one is checked out, so that the history can be read and walked.
+    """
+
+    what: str
+    next_step: str
+    has_commit: bool = False
+
+
+def is_known(work: Path, path: str) -> bool:
+    """Whether the folder is a repository of ours, or one with a file at HEAD, a branch or a tag.
+
+    Bare repositories count. False where there is none, or it cannot be read.
+    """
+    try:
+        found = _Commits(work, path)
+    except (HistoryError, OSError):
+        return False
+    return found.is_ours or found.at_head or next(found.names(), None) is not None
+
+
+def way_back(work: Path, path: str) -> WayBack | None:
+    """How to come back to a file that a repository's work tree, or its HEAD, lacks.
+
+    Args:
+        work: the root of the work tree, or a bare repository.
+        path: of the file, in the root folder.
+
+    Returns:
+        None where work tree and HEAD have it.
+
+    Raises:
+        HistoryError: there is no repository, or none that can be read.
+    """
+    found = _Commits(work, path)
+    if found.is_bare:
+        name = next(found.names(), "").removeprefix(_HEADS)
+        option = "" if found.at_head or not name else f" -b {shlex.quote(name)}"
+        return WayBack(
+            f"{work.name} is a bare repository, without files to talk in",
+            f"Clone it, and stand in the clone: git clone{option} {shlex.quote(str(work))}",
+        )
+    is_there = (work / path).is_file()
+    if found.at_head:
+        command = found.checkout()
+        words = _in(work, f"Bring it back with: {command}")
+        return None if is_there else WayBack(f"{path} is missing in {work}", words, True)
+    return _to_a_branch(found) or _to_a_commit(found, is_there=is_there)
+
+
+def _to_a_branch(found: _Commits) -> WayBack | None:
+    """For a HEAD without the file, where a branch or a tag has it."""
+    names = list(found.names())
+    if not names:
+        return None
+    here = found.branch
+    if here is None:
+        what = f"the commit that is checked out in {found.work} has no {found.path}"
+    elif found.is_born:
+        what = f"the branch {here}, checked out in {found.work}, has no {found.path}"
+    else:
+        what = f"the branch {here}, checked out in {found.work}, has no commit yet"
+    command = found.switch(names)
+    shown = names[0].removeprefix(_HEADS).removeprefix(_REMOTES).removeprefix(_TAGS)
+    words = _in(found.work, f"{shown} has it; go there with: {command}")
+    return WayBack(what, words, found.is_born)
+
+
+def _to_a_commit(found: _Commits, *, is_there: bool) -> WayBack:
+    """For a file that no branch and no tag has."""
+    path, work = shlex.quote(found.path), found.work
+    if is_there:
+        return WayBack(
+            f"{found.path} is in {work}, and in no commit",
+            _in(work, 'Commit what is there: git add -A && git commit -m "Bring it back"'),
+            found.is_born,
+        )
+    if found.is_born:
+        last = f'git checkout "$(git rev-list -1 HEAD -- {path})~" -- {path}'
+        return WayBack(
+            f"no branch of {work} has {found.path} any more",
+            _in(work, f'Bring it back with: {last} && git commit -m "Bring {found.path} back"'),
+            True,
+        )
+    return WayBack(
+        f"no branch of {work} has a commit",
+        _in(work, "Fetch it from a backup, or look where it stood with: git log --all --reflog"),
+    )
+
+
+def _in(work: Path, words: str) -> str:
+    """Words that end with a command, so that it works from where the user stands."""
+    if Path.cwd() == work:
+        return words
+    before, colon, command = words.partition(": ")
+    return f"{before}{colon}cd {shlex.quote(str(work))} && {command}"
+
+
+class _Commits:
+    """The commits of one repository, asked for one file in the root folder.
+
+    Raises HistoryError where there is no repository that can be read.
+    """
+
+    def __init__(self, work: Path, path: str) -> None:
+        self.work, self.path = work, path
+        self.is_bare = not (work / ".git").exists() and _looks_bare(work)
+        place = Layout(work, work, work) if self.is_bare else _checked(work)
+        self._layout = place
+        self._refs = Refs(place)
+        self._store = ObjectStore(place.git_dir / "objects")
+        self._trees = Trees(self._store)
+        self._revisions = Revisions(self._store, self._refs)
+        head = self._refs.head()
+        self.branch = head.branch
+        self.is_born = head.commit is not None
+        self.is_ours = (place.git_dir / "perdure").is_dir()
+        self.at_head = head.commit is not None and self._has(head.commit)
+
+    def _has(self, commit: str) -> bool:
+        with suppress(HistoryError):
+            node = self._trees.entries(self._trees.root(commit)).get(self.path)
+            return node is not None and node[0] & 0o170000 == 0o100000
+        return False
+
+    def names(self) -> Iterator[str]:
+        """Full names of branches and tags whose commit has the file, the usual ones first."""
+        for prefix in (_HEADS, _REMOTES, _TAGS):
+            refs = self._refs.names(prefix)
+            usual = {name: index for index, name in enumerate(_USUAL)}
+            order = sorted(
+                (name for name in refs if not name.endswith("/HEAD")),
+                key=lambda name: (usual.get(name.rpartition("/")[2], len(usual)), name),
+            )
+            for name in islice(order, _MOST):
+                with suppress(HistoryError):
+                    if self._has(self._revisions.resolve(name)):
+                        yield name
+
+    def checkout(self) -> str:
+        """The command that brings the file back from HEAD, as git's index stands."""
+        path = shlex.quote(self.path)
+        try:
+            data = (self._layout.own / "index").read_bytes()
+            slots = gitindex.below(data, [self.path]).get(self.path, [])
+        except (OSError, IndexTrouble):
+            slots = []
+        if any(slot.hidden for slot in slots):
+            # Kept out of the work tree on purpose: git passes over it without this option.
+            return f"git checkout --ignore-skip-worktree-bits -- {path}"
+        staged = bool(slots) and not any(slot.stage for slot in slots)
+        return f"git checkout{'' if staged else ' HEAD'} -- {path}"
+
+    def switch(self, names: Sequence[str]) -> str:
+        """The command that goes to the best of some branches and tags."""
+        elsewhere = self._checked_out()
+        free = [name for name in names if name.removeprefix(_HEADS) not in elsewhere]
+        best = (free or names)[0]
+        short = best.removeprefix(_HEADS).removeprefix(_TAGS)
+        if best.startswith(_HEADS) and free:
+            return f"git switch {shlex.quote(short)}"
+        if not best.startswith(_REMOTES):
+            name = free_branch(self._refs, "restored")
+            return f"git switch -c {name} {shlex.quote(short)}"
+        remote, _, branch = best.removeprefix(_REMOTES).partition("/")
+        twins = [name for name in self._refs.names(_REMOTES) if name.endswith(f"/{branch}")]
+        if branch in self._heads():
+            wanted = shlex.quote(free_branch(self._refs, f"{remote}-{branch}"))
+            return f"git switch -c {wanted} {shlex.quote(f'{remote}/{branch}')}"
+        if len(twins) > 1:
+            # git asks which remote is meant.
+            return f"git checkout {shlex.quote(f'{remote}/{branch}')} -B {shlex.quote(branch)}"
+        return f"git switch {shlex.quote(branch)}"
+
+    def _heads(self) -> set[str]:
+        return {name.removeprefix(_HEADS) for name in self._refs.names(_HEADS)}
+
+    def _checked_out(self) -> set[str]:
+        """Branches that other work trees have checked out: git refuses to go there."""
+        git_dir = self._layout.git_dir
+        found = set()
+        for own in (git_dir, *git_dir.glob("worktrees/*")):
+            with suppress(OSError):
+                if own != self._layout.own:
+                    text = (own / "HEAD").read_text("utf-8", "replace").strip()
+                    found.add(text.removeprefix("ref: refs/heads/"))
+        return found
+
+
+def _checked(work: Path) -> Layout:
+    """Where things are in a repository that may be opened."""
+    Repository.open(work, recover=False).close()
+    return layout.find(work)
+
+
+def _looks_bare(folder: Path) -> bool:
+    """As git finds one: by its HEAD, objects and refs."""
+    return (
+        folder.name != ".git"
+        and (folder / "HEAD").is_file()
+        and (folder / "objects").is_dir()
+        and (folder / "refs").is_dir()
+    )
