@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.backends.anthropic_driver import OPENER, AnthropicBackend, folded
+from perdure.backends.anthropic_driver import AnthropicBackend, folded
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -25,6 +25,7 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
+from perdure.backends.prompt_shape import OPENER
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,

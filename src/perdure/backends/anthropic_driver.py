@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted import ApiServer, HostedBackend, api_address
 from perdure.backends.llama_tokens import chat_messages
+from perdure.backends.prompt_shape import Shape, fold
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ DEFAULT_ADDRESS = "https://api.anthropic.com"
 DEFAULT_WINDOW = 200_000
 """Tokens; every model of this provider has them, where the list of models names no other number."""
 
-OPENER = "(The conversation begins.)"
-"""The user's message before a greeting: the protocol wants the user to be first."""
+SHAPE = Shape("first", turns=True)
+"""What the protocol takes of a prompt's roles."""
 
 _WITH_SAMPLING = {"anthropic-version": "2023-06-01"}
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -71,8 +72,12 @@ class AnthropicBackend(HostedBackend):
         if given.get("top_k") == 0:
             # "No limit" is said by saying nothing.
             del given["top_k"]
+        for refused in request.without:
+            given.pop(refused, None)
         more = {name: given.pop(name) for name in _SAMPLING if name in given}
         system, messages = folded(request.messages)
+        if "cache_control" in request.without:
+            system = [{"type": "text", "text": each["text"]} for each in system]
         return {
             "model": self._spec.model,
             "max_tokens": limit,
@@ -96,30 +101,12 @@ def folded(
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """A prompt as this protocol has it: the system text apart, then user and assistant in turns.
 
-    The system messages at the front become the system text, marked for the provider's cache. A
-    later one becomes a marked line of the user's message, as the protocol knows no other place.
-    Messages of the same side are joined, and empty ones, which are refused, left out.
+    The system text is marked for the provider's cache.
     """
-    front = 0
-    while front < len(messages) and messages[front].role == "system":
-        front += 1
-    sent = chat_messages(messages)
-    system = "\n\n".join(each["content"] for each in sent[:front] if each["content"].strip())
-    turns: list[dict[str, str]] = []
-    for message in sent[front:]:
-        role, content = message["role"], message["content"]
-        if not content.strip():
-            continue
-        if role == "system":
-            role, content = "user", f"[Instructions for this reply: {content.strip()}]"
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += f"\n\n{content}"
-        else:
-            turns.append({"role": role, "content": content})
-    if not turns or turns[0]["role"] != "user":
-        turns.insert(0, {"role": "user", "content": OPENER})
-    if turns[-1]["role"] == "assistant":
+    sent = chat_messages(fold(messages, SHAPE))
+    system = sent.pop(0)["content"] if sent and sent[0]["role"] == "system" else ""
+    if sent[-1]["role"] == "assistant":
         # White space at the end of a reply that is to be gone on with is refused.
-        turns[-1]["content"] = turns[-1]["content"].rstrip()
+        sent[-1]["content"] = sent[-1]["content"].rstrip()
     cached = {"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}
-    return ([cached] if system else []), turns
+    return ([cached] if system else []), sent

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import anthropic
 
 from perdure.backends.addresses import Address
+from perdure.backends.anthropic_driver import SHAPE
 from perdure.backends.hosted import fields, text, whole
 from perdure.backends.protocol import (
     Finished,
@@ -104,6 +105,10 @@ class AnthropicServer(SdkServer):
         """
         answer = await self.wire.answer(self._sdk.messages.count_tokens(**body))
         return whole(self.wire.plain(answer).get("input_tokens")) or 0
+
+    async def shape(self) -> str:
+        """The protocol's own."""
+        return str(SHAPE)
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         return {"x-api-key": secret}

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
     ContentRefused,
     ContextExceeded,
+    FieldRefused,
     ModelMissing,
     QuotaExceeded,
+    ShapeRefused,
 )
 from perdure.backends.http_errors import TOO_LONG, error_line, status_error
+from perdure.backends.prompt_shape import NAMES_ROLES
 
 _TOO_LONG_HERE = re.compile(
     rf"context_length_exceeded|context_window_exceeded|request_too_large|prompt is too long"
-    rf"|maximum context length|exceed context limit|(?:{TOO_LONG.pattern})",
+    rf"|maximum context length|exceed context limit|input is too long|tokens must be <="
+    rf"|input token count .{{0,40}}exceeds|(?:{TOO_LONG.pattern})",
     re.IGNORECASE | re.DOTALL,
 )
 _PROMPT_TOKENS = re.compile(
@@ -48,6 +53,8 @@ class Complaint:
     """Its types and codes, with blanks between, in lower case."""
     status: int | None = None
     """A status named inside the body, which counts where HTTP's own was 200."""
+    fields: tuple[str, ...] = ()
+    """Fields of the request that it names apart from its words."""
 
 
 def read_complaint(body: object, secret: str = "") -> Complaint:
@@ -72,7 +79,20 @@ def read_complaint(body: object, secret: str = "") -> Complaint:
         error_line(said if isinstance(said, str) else json.dumps(said), secret),
         " ".join(str(each).lower() for each in named),
         next((number for number in numbers if 400 <= number < 600), None),
+        _named(body),
     )
+
+
+def _named(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """OpenAI's ``param``, and the ``loc`` of servers that check requests with pydantic."""
+    details = body.get("detail")
+    places = (
+        [each.get("loc") for each in details if isinstance(each, dict)]
+        if isinstance(details, list)
+        else []
+    )
+    parts = [part for place in places if isinstance(place, list) for part in place]
+    return tuple(part for part in (body.get("param"), *parts) if isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +105,24 @@ class Asked:
 
 
 def api_error(
-    asked: Asked, status: int, found: Complaint, headers: Mapping[str, str] | None = None
+    asked: Asked,
+    status: int,
+    found: Complaint,
+    headers: Mapping[str, str] | None = None,
+    sent: Collection[str] = (),
 ) -> BackendError:
-    """The error that a status and a server's words mean; 200 for an error in mid-stream."""
+    """The error that a status and a server's words mean; 200 for an error in mid-stream.
+
+    ``sent`` are the fields that the request had.
+    """
     status = found.status if status == 200 and found.status else status
     said = f"{asked.name} says: {found.text}" if found.text else ""
     by_words = _by_words(asked, status, found)
     if by_words is not None:
         return by_words
+    refusal = _refusal(asked, status, found, sent)
+    if refusal is not None:
+        return refusal
     if _BAD_PARAMETER.search(found.codes) or (
         status in {400, 422} and _NAMES_PARAMETER.search(found.text)
     ):
@@ -106,6 +136,58 @@ def api_error(
         key_step="check the manifest's key",
         protocol_step="check the manifest's address and model",
     )
+
+
+def _refusal(
+    asked: Asked, status: int, found: Complaint, sent: Collection[str]
+) -> BackendError | None:
+    """A refusal that another form of the request may mend: it names a field, or the roles."""
+    said = f"{asked.name} says: {found.text or found.codes}"
+    field = refused_field(found, sent) if status in AT_FAULT else ""
+    if field:
+        return FieldRefused(said, field, "try another model or server")
+    words = f"{found.codes} {' '.join(found.fields)} {found.text}"
+    return role_refusal(said, words, status, name=asked.name, model=asked.model)
+
+
+def role_refusal(
+    said: str, words: str, status: int, *, name: str, model: str
+) -> ShapeRefused | None:
+    """The refusal of a prompt's roles, where a server's words speak of them.
+
+    llama.cpp answers 500 where a template raises, so that status may mean the request too.
+    """
+    # A model may be called after roles.
+    words = re.sub(rf"(?<!\w){re.escape(model)}(?!\w)", "", words)
+    if not NAMES_ROLES.search(words) or status not in {*AT_FAULT, 200, 500}:
+        return None
+    return ShapeRefused(
+        said,
+        words,
+        proven=status in AT_FAULT,
+        next_step=f"perdure backend check {name}, or say what the model takes with 'shape:' in the "
+        "manifest",
+    )
+
+
+def refused_field(found: Complaint, sent: Collection[str]) -> str:
+    """The field of the request that a refusal names and that can be left out; empty for none."""
+    possible = [name for name in CAN_BE_LEFT_OUT if name in sent]
+    for name in possible:
+        if name in found.fields:
+            return name
+    places = {
+        match.start(): name
+        for name in possible
+        if (match := re.search(_mention(name), found.text)) is not None
+    }
+    return places[min(places)] if places else ""
+
+
+def _mention(name: str) -> str:
+    """A name that is an ordinary word too counts in quotes only."""
+    quoted = rf"['\"`.]{name}['\"`]"
+    return quoted if "_" not in name and name != "temperature" else rf"\b{name}\b"
 
 
 def _by_words(asked: Asked, status: int, found: Complaint) -> BackendError | None:
@@ -131,6 +213,24 @@ def _stated(pattern: re.Pattern[str], text: str) -> int | None:
     return next((int(each) for each in found.groups() if each), None) if found else None
 
 
+AT_FAULT = frozenset({400, 406, 415, 422})
+"""Statuses that say that the request itself cannot be taken."""
+CAN_BE_LEFT_OUT = (
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "stop",
+    "stop_sequences",
+    "repeat_penalty",
+    "repetition_penalty",
+    "cache_control",
+)
+"""Fields without which a request still asks for the same reply, if not with the same settings."""
 _NOTHING_LEFT = re.compile(
     r"insufficient_quota|billing|credit balance|insufficient (credit|balance|fund)", re.IGNORECASE
 )

@@ -8,6 +8,7 @@ not to; a random key of this process guards it, and token counts are asked over 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 import threading
@@ -23,6 +24,7 @@ from perdure.backends.errors import (
     ContextExceeded,
     ModelMissing,
     ProtocolError,
+    ShapeRefused,
     StreamCut,
     Unreachable,
 )
@@ -30,6 +32,7 @@ from perdure.backends.llama_settings import import_xllamacpp, server_parameters
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
 from perdure.backends.models import CATALOGUE, locate, verify
 from perdure.backends.parameters import checked_parameters
+from perdure.backends.prompt_shape import NAMES_ROLES
 from perdure.backends.protocol import (
     BackendSpec,
     Fingerprint,
@@ -42,6 +45,7 @@ from perdure.backends.protocol import (
     Tokenizer,
     Usage,
 )
+from perdure.backends.template_shape import is_whole, stated, trials
 from perdure.backends.thoughts import thoughts_apart
 
 HONOURED = frozenset(
@@ -81,6 +85,8 @@ class _Loaded:
     tokenizer: LlamaTokenizer
     window: int
     details: dict[str, str]
+    shape: str
+    """What its chat template takes."""
 
 
 class _Relay:
@@ -174,8 +180,9 @@ class EmbeddedBackend:
         return (await self._open_model()).tokenizer
 
     async def fingerprint(self) -> Fingerprint:
-        details = (await self._open_model()).details
-        return Fingerprint(short=details["digest"].removeprefix("sha256:")[:16], details=details)
+        loaded = await self._open_model()
+        short = loaded.details["digest"].removeprefix("sha256:")[:16]
+        return Fingerprint(short, loaded.details, loaded.shape)
 
     @thoughts_apart
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
@@ -284,7 +291,10 @@ def _error_of(error: object) -> BackendError:
         return ProtocolError(f"llama.cpp reports: {error}")
     if error.get("type") == "exceed_context_size_error":
         return ContextExceeded(int(error["n_prompt_tokens"]), int(error["n_ctx"]))
-    return ProtocolError(f"llama.cpp reports: {error.get('message', error)}")
+    said = str(error.get("message", error))
+    if NAMES_ROLES.search(said):
+        return ShapeRefused(f"the model's template says: {said[:300]}", said, proven=True)
+    return ProtocolError(f"llama.cpp reports: {said}")
 
 
 def _load(spec: BackendSpec) -> _Loaded:
@@ -306,7 +316,17 @@ def _load(spec: BackendSpec) -> _Loaded:
     props = calls.call("GET", "/props")
     window = int(props["default_generation_settings"]["n_ctx"])
     details = _details(digest, props, calls.call("GET", "/v1/models"), xllamacpp.__version__)
-    return _Loaded(server, calls, LlamaTokenizer(calls, f"llama.cpp {path.name}"), window, details)
+    tokenizer = LlamaTokenizer(calls, f"llama.cpp {path.name}")
+    return _Loaded(server, calls, tokenizer, window, details, _shape(tokenizer))
+
+
+def _shape(tokenizer: LlamaTokenizer) -> str:
+    """The widest shape that the model's template renders; empty for all roles, or for none."""
+    for shape, messages in trials():
+        with contextlib.suppress(ProtocolError):
+            if is_whole(tokenizer.rendered(messages)):
+                return stated(shape)
+    return ""
 
 
 def _wait_for_loop(server: _Server) -> None:

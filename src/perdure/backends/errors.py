@@ -14,7 +14,9 @@
     ├── ContentRefused         the provider will not answer this prompt
     ├── StreamCut              the reply stopped without an end mark
     ├── ProtocolError          an answer that makes no sense
+    │   └── ShapeRefused       the model's template does not take the prompt's roles
     ├── BadParameter           a manifest asks for what the driver cannot do
+    │   └── FieldRefused       the server refuses a field of the request
     ├── NotConfirmed           the manifest came from outside and nobody has agreed to it
     └── DriverMissing          the driver is unknown here or its package is not installed
 
@@ -154,6 +156,27 @@ class BadParameter(BackendError):
     """A manifest's field or parameter that the driver cannot honour, named."""
 
     action = Action.ASK
+
+
+class ShapeRefused(ProtocolError):
+    """The server, or the model's template, does not take the prompt's roles in their order.
+
+    ``words`` are the server's. ``proven``: its status says that the request is at fault; without,
+    it may as well be the server, and only a call that proves it teaches a shape.
+    """
+
+    def __init__(self, what: str, words: str, *, proven: bool, next_step: str = "") -> None:
+        super().__init__(what, next_step=next_step)
+        self.words = words
+        self.proven = proven
+
+
+class FieldRefused(BadParameter):
+    """The server refuses ``field``, which the request had and can do without."""
+
+    def __init__(self, what: str, field: str, next_step: str = "") -> None:
+        super().__init__(what, next_step=next_step)
+        self.field = field
 
 
 class NotConfirmed(BackendError):

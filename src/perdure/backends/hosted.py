@@ -46,6 +46,10 @@ class ApiServer(Server, Protocol):
         """Tokens that the server's list of models states; 0 where it does not."""
         ...
 
+    async def shape(self) -> str:
+        """What the protocol, or the model's template, takes; empty where nothing is known."""
+        ...
+
     def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]: ...
 
 
@@ -54,6 +58,7 @@ class _Connected:
     server: ApiServer
     window: int
     tokenizer: Tokenizer
+    shape: str
 
 
 class HostedBackend(ServerBackend[ApiServer, _Connected]):
@@ -94,6 +99,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
                 "address": self._address.url,
                 "window": str(window),
             },
+            (await self._open_server()).shape,
         )
 
     @thoughts_apart
@@ -128,7 +134,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         wanted = self._spec.context_window
         window = min(wanted, stated) if wanted and stated else wanted or stated
         server.wire.window = window or self._default_window
-        return _Connected(server, server.wire.window, tokenizer)
+        return _Connected(server, server.wire.window, tokenizer, await server.shape())
 
 
 def api_address(spec: BackendSpec, default: str, path: str) -> Address:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import ProtocolError, Unreachable
+from perdure.backends.prompt_shape import spoken
 from perdure.backends.protocol import PromptMessage, sendable
 
 REMEMBERED = 4096
@@ -23,15 +24,7 @@ REMEMBERED = 4096
 
 def chat_messages(messages: tuple[PromptMessage, ...]) -> list[dict[str, str]]:
     """Messages as chat templates know them: these have no speakers, so a name leads its text."""
-    return [
-        {
-            "role": message.role,
-            "content": sendable(
-                f"{message.name}: {message.content}" if message.name else message.content
-            ),
-        }
-        for message in messages
-    ]
+    return [{"role": message.role, "content": spoken(message)} for message in messages]
 
 
 class LoopbackCalls:
@@ -114,11 +107,20 @@ class LlamaTokenizer:
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
         """Tokens of the prompt exactly as the model would read it. Raises BackendError."""
+        return self._ask(self.rendered(messages), special=True)
+
+    def rendered(self, messages: tuple[PromptMessage, ...]) -> str:
+        """The prompt that the chat template makes of the messages.
+
+        Raises:
+            ProtocolError: the template does not take them.
+            Unreachable: the backend was closed.
+        """
         answer = self._calls.call("POST", "/apply-template", {"messages": chat_messages(messages)})
         prompt = answer.get("prompt")
         if not isinstance(prompt, str):
             raise ProtocolError("llama.cpp gave no prompt for these messages")
-        return self._ask(prompt, special=True)
+        return prompt
 
     def _ask(self, text: str, *, special: bool) -> int:
         body = {"content": sendable(text), "add_special": special, "parse_special": True}

@@ -123,10 +123,12 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
             BackendError: everything that ``open`` raises, RateLimited, Overloaded, TimedOut.
         """
         connected = await self._open_server()
+        connected.server.wire.without = request.without
+        # Without it a model that thinks may do so inside its reply.
+        thinks = connected.model.thinks and "think" not in request.without
         parts = connected.server.talk(
             chat_messages(request.messages),
-            # Without it a model that thinks may do so inside its reply.
-            think=True if connected.model.thinks else None,
+            think=True if thinks else None,
             options=self._options(request, connected.model),
         )
         async with aclosing(parts):

@@ -16,6 +16,7 @@ from perdure.backends.protocol import (
     PromptMessage,
     Tokenizer,
 )
+from perdure.backends.template_shape import ollama_shape
 
 if TYPE_CHECKING:
     from ollama import ShowResponse
@@ -45,12 +46,14 @@ class OllamaModel:
     """Of the model's manifest file, 64 hex digits: weights, template, system text and parameters;
     empty where the server lists none."""
     details: Mapping[str, str]
+    shape: str = ""
+    """What its template takes."""
 
     def fingerprint(self, version: str) -> Fingerprint:
         """``short`` begins as the ID in ``ollama list``, or hashes what there is without one."""
         details = {**self.details, "runtime": f"ollama {version}".strip()}
         known = json.dumps([self.name, dict(self.details)], sort_keys=True)
-        return Fingerprint((self.digest or _hash(known))[:16], details)
+        return Fingerprint((self.digest or _hash(known))[:16], details, self.shape)
 
 
 def cloud_name(model: str) -> bool:
@@ -141,6 +144,7 @@ def described(spec: BackendSpec, entry: Mapping[str, Any], shown: ShowResponse) 
             "context_length": str(own or ""),
             "window": str(min(window, own) if own else window),
         },
+        shape=ollama_shape(shown.template or ""),
     )
 
 

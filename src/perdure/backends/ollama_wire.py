@@ -18,10 +18,12 @@ import httpx
 
 from perdure.backends import http_errors
 from perdure.backends.addresses import Address
+from perdure.backends.api_errors import AT_FAULT, role_refusal
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
     ContextExceeded,
+    FieldRefused,
     ModelMissing,
     ProtocolError,
     StreamCut,
@@ -46,6 +48,12 @@ _NOT_LINE_ENDS = {
     b"\xe2\x80\xa9": rb"\u2029",
 }
 _NO_MODEL = re.compile(r"model .*not found|try pulling", re.IGNORECASE | re.DOTALL)
+_FIELDS = {
+    "think": re.compile(r"\bthink(ing)?\b", re.IGNORECASE),
+    "truncate": re.compile(r"\btruncate\b"),
+    "shift": re.compile(r"\bshift\b"),
+}
+"""Fields that a server may refuse and that can be left out, and how it speaks of each."""
 _NO_LOADING = re.compile(r"system memory|(unable|failed) to load|error loading", re.IGNORECASE)
 
 
@@ -63,6 +71,10 @@ class Wire:
         """Tokens, once known; for the errors' texts."""
         self._key = key
         self._route = Route(address, name, timeouts.connect)
+        self._sent: frozenset[str] = frozenset()
+        """Fields of the last request for a reply."""
+        self.without: tuple[str, ...] = ()
+        """Fields that the server refuses."""
 
     def client_settings(self) -> dict[str, Any]:
         """Keyword arguments of httpx clients."""
@@ -79,6 +91,8 @@ class Wire:
             # Ollama 0.12.6 and newer: a prompt that does not fit is an error instead of losing its
             # front, and so is a reply that would push the front out. Older ones ignore both.
             fields = {**json.loads(request.content), "truncate": False, "shift": False}
+            fields = {name: value for name, value in fields.items() if name not in self.without}
+            self._sent = frozenset(fields)
             body = json.dumps(fields, ensure_ascii=False).encode()
             request.stream = httpx.ByteStream(body)
             request.headers["content-length"] = str(len(body))
@@ -121,7 +135,16 @@ class Wire:
             return BadParameter(
                 f"{self.name}: {self.model} is no model to talk with", next_step="choose another"
             )
-        return None
+        return self._refusal(status, text)
+
+    def _refusal(self, status: int, text: str) -> BackendError | None:
+        """A refusal that another form of the request may mend."""
+        said = f"{self.name} says: {text}"
+        if status in AT_FAULT:
+            for name, words in _FIELDS.items():
+                if name in self._sent and words.search(text):
+                    return FieldRefused(said, name, "try another model")
+        return role_refusal(said, text, status, name=self.name, model=self.model)
 
     def _by_status(self, status: int, text: str, headers: Mapping[str, str]) -> BackendError:
         return status_error(

@@ -10,6 +10,7 @@ from perdure.backends.errors import BadParameter
 from perdure.backends.hosted import ApiServer, HostedBackend, api_address
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import BackendSpec, Request
+from perdure.backends.request_form import limit_field
 
 if TYPE_CHECKING:
     from perdure.backends.waiting import Timeouts
@@ -56,14 +57,20 @@ class OpenAIBackend(HostedBackend):
         if "repeat_penalty" in more:
             # llama.cpp's name, and that of vLLM and OpenRouter: each passes over the other's.
             more["repetition_penalty"] = more["repeat_penalty"]
+        # OpenAI's newer models refuse the old name, other servers do not know the new one.
+        usual = "max_completion_tokens" if self._own else "max_tokens"
+        named = limit_field(request.without, usual)
+        body = {
+            "messages": chat_messages(request.messages),
+            "stream_options": {"include_usage": True},
+            **({named: limit} if named else {}),
+            **given,
+        }
+        more = {name: value for name, value in more.items() if name not in request.without}
         return {
             "model": self._spec.model,
-            "messages": chat_messages(request.messages),
             "stream": True,
-            "stream_options": {"include_usage": True},
-            # OpenAI's newer models refuse the old name, other servers do not know the new one.
-            ("max_completion_tokens" if self._own else "max_tokens"): limit,
-            **given,
+            **{name: value for name, value in body.items() if name not in request.without},
             **({"extra_body": more} if more else {}),
         }
 

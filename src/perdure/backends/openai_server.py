@@ -11,8 +11,9 @@ from typing import Any
 import openai
 
 from perdure.backends.addresses import Address
-from perdure.backends.errors import ProtocolError
+from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused
 from perdure.backends.hosted import fields, text, whole
+from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -24,6 +25,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.sdk_server import Reading, SdkServer
 from perdure.backends.sdk_wire import PLACEHOLDER, NotOffered, SdkWire
+from perdure.backends.template_shape import is_whole, stated, trials
 from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
@@ -44,6 +46,8 @@ class OpenAIServer(SdkServer):
     ) -> None:
         """Nothing is asked yet. ``name`` is the backend's."""
         super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
+        self._renders = False
+        """It is a llama.cpp, whose template can be asked."""
         self._sdk = openai.AsyncOpenAI(
             api_key=PLACEHOLDER,
             base_url=address.url,
@@ -58,8 +62,14 @@ class OpenAIServer(SdkServer):
 
     async def window(self) -> int:
         """What the model's entry in the list of models states. Raises BackendError."""
-        own = (each for each in await self._listed() if each.get("id") == self._model)
-        return next(map(_window, own), 0)
+        listed = await self._listed()
+        own = next((each for each in listed if each.get("id") == self._model), {})
+        # A llama.cpp with one model takes any name for it.
+        here = own or (listed[0] if len(listed) == 1 else {})
+        # One of several models that a llama.cpp swaps would be loaded for it.
+        swapped = "status" in here and fields(here.get("status")).get("value") != "loaded"
+        self._renders = here.get("owned_by") == "llamacpp" and not swapped
+        return _window(own)
 
     async def models(self) -> list[OfferedModel]:
         """The list of models. Raises BackendError."""
@@ -88,6 +98,29 @@ class OpenAIServer(SdkServer):
                 next_step="check the manifest's address; most end in /v1",
             )
         return list(map(fields, listed))
+
+    async def shape(self) -> str:
+        """What the model's template takes, where a llama.cpp answers: it renders without talking.
+
+        (https://github.com/ggml-org/llama.cpp/tree/master/tools/server, POST /apply-template)
+        """
+        if not self._renders:
+            return ""
+        root = self.wire.address.url.removesuffix("/v1")
+        for shape, messages in trials():
+            body = {"model": self._model, "messages": chat_messages(messages)}
+            asking = self._sdk.post(f"{root}/apply-template", body=body, cast_to=object)
+            try:
+                answer = await self.wire.answer(asking)
+            except NotOffered:
+                return ""
+            except BackendError as refusal:
+                if not isinstance(refusal, ShapeRefused):
+                    return ""
+                continue
+            if is_whole(fields(answer).get("prompt")):
+                return stated(shape)
+        return ""
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         return {"authorization": f"Bearer {secret}"}

@@ -58,6 +58,9 @@ class BackendSpec:
     """Seconds; 0 means: the driver's own."""
     timeout: float = 0.0
     """Seconds that the server may be silent; 0 means: the driver's own."""
+    shape: str = ""
+    """Which roles a prompt may have, as `prompt_shape.parse_shape` reads it; empty: what the server
+    is found to take."""
     disabled: str = ""
     """Why nothing may be opened or sent; such a spec gets no driver, but a backend that refuses."""
 
@@ -68,6 +71,8 @@ class Request:
 
     messages: tuple[PromptMessage, ...]
     max_tokens: int
+    without: tuple[str, ...] = ()
+    """Fields of the driver's protocol that this server refuses, and that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,9 @@ class Fingerprint:
     short: str
     details: Mapping[str, str] = field(default_factory=dict)
     """digest, quantisation, template, adapters, context length … as far as the backend tells."""
+    shape: str = ""
+    """What the model's template takes, as `prompt_shape.Shape` is written; empty where it says
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True)

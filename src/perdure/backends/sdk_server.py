@@ -52,6 +52,10 @@ class SdkServer(ABC):
             async for event in events:
                 yield event
 
+    async def shape(self) -> str:
+        """What is known of the roles that a prompt may have; nothing."""
+        return ""
+
     @abstractmethod
     def _key_headers(self, secret: str) -> dict[str, str]:
         """How the protocol carries a key."""

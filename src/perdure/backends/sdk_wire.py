@@ -8,8 +8,9 @@ Hooks of the httpx2 client that they are given mend this.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -28,6 +29,7 @@ PLACEHOLDER = "set-by-perdure"
 
 _KEPT_HEADERS = {"host", "accept", "content-type", "content-length", "connection"}
 _KEPT_HEADERS |= {"transfer-encoding", "anthropic-version"}
+_QUESTIONS = ("/count_tokens", "/apply-template")
 _NOT_OFFERED = {403, 404, 405, 501}
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
@@ -85,14 +87,14 @@ class SdkWire:
             await response.aclose()
             raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
         request = response.request
-        asking = request.method == "GET" or request.url.path.endswith("/count_tokens")
+        asking = request.method == "GET" or request.url.path.endswith(_QUESTIONS)
         kind = response.headers.get("content-type", "").lower()
         if response.is_success and (asking or not re.search("json|html", kind)):
             if isinstance(response.stream, httpx2.AsyncByteStream):
                 response.stream = Bounded(response.stream, self._name, whole=asking)
             return
         body = await error_body(response)
-        error = self.error(response.status_code, body, response.headers)
+        error = self.error(response.status_code, body, response.headers, _fields_of(request))
         if response.is_success and not read_complaint(body).text:
             error = self.nonsense()
         if (
@@ -104,11 +106,18 @@ class SdkWire:
         raise error
 
     def error(
-        self, status: int, body: object, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        body: object,
+        headers: Mapping[str, str] | None = None,
+        sent: Collection[str] = (),
     ) -> BackendError:
-        """The error that a status and a body mean; 200 for one in mid-stream."""
+        """The error that a status and a body mean; 200 for one in mid-stream.
+
+        ``sent`` are the fields that the request had.
+        """
         asked = Asked(self._name, self._model, self.window)
-        return api_error(asked, status, read_complaint(body, self._secret), headers)
+        return api_error(asked, status, read_complaint(body, self._secret), headers, sent)
 
     async def answer(self, asking: Awaitable[T]) -> T:
         """What a question about models is answered. Raises BackendError, NotOffered."""
@@ -174,6 +183,19 @@ class SdkWire:
             f"what {self._name} at {self.address.url} answers makes no sense",
             next_step="check the manifest's driver and address",
         )
+
+
+def _fields_of(request: httpx2.Request) -> set[str]:
+    """The fields of a request for a reply; none for a question."""
+    if request.method != "POST":
+        return set()
+    try:
+        body = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return set()
+    system = body.get("system")
+    marked = isinstance(system, list) and any("cache_control" in each for each in system)
+    return {*body, *({"cache_control"} if marked else ())}
 
 
 class Bounded(httpx2.AsyncByteStream):

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Self
 
 from perdure.backends.drivers import make_backend
-from perdure.backends.protocol import Backend, BackendSpec
+from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
+from perdure.backends.request_form import Form
 from perdure.chat import confirming
 from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.chat.confirming import Waiting
 from perdure.chat.corrections import Corrections
 from perdure.chat.errors import ChatProblem, NoBackend
-from perdure.chat.fingerprints import device, note_fingerprint
+from perdure.chat.fingerprints import device, known_form, note_fingerprint, same_model
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.locks import Seen, lock_path, parse_lock
@@ -175,15 +176,30 @@ class BackendDesk:
             found = await backend.fingerprint()
         finally:
             await backend.close()
-        note_fingerprint(
+        self._note(backend.spec, found)
+        return found.short
+
+    def _note(self, spec: BackendSpec, found: Fingerprint, form: Form | None = None) -> str:
+        return note_fingerprint(
             self._repo,
             tip=self._repo.resolve("HEAD"),
             branch=self._branch(),
             author=self._author(),
-            name=backend.spec.name,
+            spec=spec,
             found=found,
-        )
-        return found.short
+            learned=form,
+        ).told
+
+    def note_form(self, spec: BackendSpec, found: Fingerprint, form: Form) -> None:
+        """Keep how a backend is to be asked, if that is news.
+
+        Not where it runs another model than last seen: accepting that is the next turn's, or
+        `pin`'s. Raises HistoryError.
+        """
+        seen = self.seen(spec.name)
+        is_other = seen is not None and not same_model(seen, found)
+        if not is_other and form != known_form(self._repo, "HEAD", spec, found):
+            self._note(spec, found, form)
 
     def free_name(self, wanted: str) -> str:
         """``wanted``, or ``wanted-2`` and so on where there is one of that name."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,16 +20,11 @@ from perdure.backends.errors import (
 )
 from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.places import load_driver
-from perdure.backends.protocol import (
-    Backend,
-    BackendSpec,
-    Fingerprint,
-    Finished,
-    Piece,
-    PromptMessage,
-    Request,
-)
+from perdure.backends.prompt_shape import counting_folded
+from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
+from perdure.backends.request_form import Form
 from perdure.chat.corrections import Corrections
+from perdure.chat.trial_call import PROMPT, first_form, try_forms
 from perdure.companion.locks import Seen
 from perdure.companion.secrets import mask_secrets
 
@@ -38,8 +32,6 @@ LOOK_SECONDS = 6.0
 """Longest look at one backend; a talk waits much longer."""
 _LOAD_SECONDS = 60.0
 """For a model that is loaded here: no network is waited for."""
-_PROBE = (PromptMessage("user", "Say hello in one short sentence."),)
-_PROBE_TOKENS = 24
 
 State = Literal[
     "reachable", "drift", "offline", "no key", "refused", "missing", "broken", "unconfirmed"
@@ -81,6 +73,12 @@ class Checked:
     counted_by: str
     exact: bool
     reported: int | None
+    only_thought: bool
+    """The model spent the call on thoughts."""
+    form: Form
+    """How the server takes a request."""
+    found: Fingerprint
+    """What it runs."""
 
 
 async def look_at(
@@ -215,43 +213,42 @@ def _key_state(spec: BackendSpec) -> KeyState:
 
 
 async def check(backend: Backend, corrections: Corrections | None = None) -> Checked:
-    """One tiny call, and the backend closed. Raises BackendError.
+    """A tiny call in the roles of a real turn, and the backend closed. Raises BackendError.
 
-    Nothing is learned from it: a chat template outweighs so short a prompt.
+    Where the server refuses these roles, or a field, it is asked again in another form, so that
+    what it takes is known. Nothing of the talk or the persona is sent.
+
+    Nothing is learned from the token counts: a chat template outweighs so short a prompt.
     """
     try:
         await backend.open()
         window = await backend.context_window()
-        tokenizer = await backend.tokenizer()
-        counted = tokenizer.count_prompt(_PROBE)
+        stated = (await backend.fingerprint()).shape
+        trial = await try_forms(backend, first_form(backend.spec, stated))
+        tokenizer = counting_folded(await backend.tokenizer(), trial.form.shape)
+        counted = tokenizer.count_prompt(PROMPT)
         known = corrections.applied(backend.spec, tokenizer) if corrections else tokenizer
-        expected = known.count_prompt(_PROBE)
-        began, first, pieces = time.monotonic(), 0.0, []
-        finished: Finished | None = None
-        async with aclosing(backend.stream(Request(_PROBE, _PROBE_TOKENS))) as stream:
-            async for event in stream:
-                if isinstance(event, Piece):
-                    first = first or time.monotonic() - began
-                    pieces.append(event.text)
-                elif isinstance(event, Finished):
-                    finished = event
-        whole = time.monotonic() - began
-        fingerprint = (await backend.fingerprint()).short
+        expected = known.count_prompt(PROMPT)
+        fingerprint = await backend.fingerprint()
     except BackendError as problem:
         problem.what = _without_keys(problem.what)
         raise
     finally:
         await backend.close()
+    finished = trial.finished
     return Checked(
-        reply="".join(pieces).strip(),
+        reply=trial.reply,
         model=finished.model if finished else backend.spec.model,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint.short,
         window=window,
-        first_piece=first,
-        whole=whole,
+        first_piece=trial.first_piece,
+        whole=trial.whole,
         counted=counted,
         expected=expected,
         counted_by=tokenizer.name,
         exact=tokenizer.exact,
         reported=finished.usage.prompt if finished else None,
+        only_thought=trial.thought and not trial.reply,
+        form=trial.form,
+        found=fingerprint,
     )

@@ -106,4 +106,5 @@ def backend_spec(manifest: Manifest) -> BackendSpec:
         allow_http=manifest.allow_http,
         connect_timeout=manifest.connect_timeout,
         timeout=manifest.timeout,
+        shape=manifest.shape,
     )

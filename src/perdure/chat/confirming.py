@@ -38,7 +38,8 @@ _SIZE_LIMIT = 1 << 20
 _SEARCHED = 250
 """Commits that are searched for the one that brought a manifest: who opens a talk waits for it."""
 # How a model is asked, not where the talk and the key go. A field that is not named here counts.
-_HARMLESS = {"name", "context_window", "parameters", "troubles", "connect_timeout", "timeout"}
+_HARMLESS = {"name", "context_window", "parameters", "shape", "troubles"}
+_HARMLESS |= {"connect_timeout", "timeout"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Self
 
 from perdure.backends.keys import loaded_secrets
-from perdure.backends.protocol import Fingerprint
+from perdure.backends.protocol import BackendSpec, Fingerprint
+from perdure.backends.request_form import Form
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Notice, Saved
-from perdure.chat.fingerprints import device, note_fingerprint
+from perdure.chat.fingerprints import Noted, device, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.outside import commit_outside_edits
@@ -201,21 +202,22 @@ class Desk(Standing):
             self.companion = replace(self.companion, commit=commit)
         self.start = None
 
-    def note_fingerprint(self, prepared: Prepared, name: str, found: Fingerprint) -> str:
-        """Commit what a backend runs where that is news; a sentence for the user, or ""."""
+    def note_fingerprint(
+        self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: Form | None
+    ) -> Noted:
+        """Commit what a backend runs and how it is asked, where that is news."""
         noted = note_fingerprint(
             self.repo,
             tip=self.tip,
             branch=prepared.branch,
             author=self.companion_author,
-            name=name,
+            spec=spec,
             found=found,
+            learned=learned,
         )
-        if noted is None:
-            return ""
-        commit, told = noted
-        self._follow_own(commit)
-        return told
+        if noted.commit:
+            self._follow_own(noted.commit)
+        return noted
 
     def land(self, prepared: Prepared, reply: Reply | None, facts: TurnFacts) -> Saved:
         """Commit a prepared turn with its reply, or unanswered without one."""

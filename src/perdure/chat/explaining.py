@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from perdure.backends.prompt_shape import PLAIN, Shape, fold
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.chat.errors import ChatProblem, UnknownTurn
+from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of
 from perdure.chat.reasons import LeftOut, left_out, reasons
 from perdure.chat.replaying import Asked, Replayed, find_asked, replay
@@ -70,8 +72,9 @@ class Explanation:
         backend: name of the backend that answered, or will be asked.
         model: its model.
         recorded: the hash on the commit.
-        rebuilt: the hash of ``messages``; "" where they could not be rebuilt.
-        messages: exactly as they were sent.
+        rebuilt: the hash of the messages before folding; "" where they could not be rebuilt.
+        messages: exactly as they were sent, folded where the model takes them in one shape only.
+        shape: that shape in words; "" where they went out with all their roles.
         parts: what they were made from, in the order of the prompt.
         left_out: what was there and is not in.
         tokens: of the whole prompt, as the commit has them or as they were counted now.
@@ -96,6 +99,7 @@ class Explanation:
     recorded: str = ""
     rebuilt: str = ""
     messages: tuple[PromptMessage, ...] = ()
+    shape: str = ""
     parts: tuple[ExplainedPart, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     tokens: int = 0
@@ -154,8 +158,14 @@ def explain(
         return _described(plain, asked, None, counter, note=_cause(repo, asked, None, problem))
     matches = again.prompt.digest == facts.prompt
     note = "" if matches else _cause(repo, asked, again, None)
-    found = _described(plain, asked, again, counter, note=note)
+    shape = _shape_of(repo, asked)
+    found = _described(plain, asked, again, counter, note=note, shape=shape)
     return share_of(repo, start, found, again.inputs.turns)
+
+
+def _shape_of(repo: Repository, asked: Asked) -> Shape:
+    """What the prompt was folded into, as the turn's base commit has it."""
+    return form_seen(repo, asked.base, asked.facts.backend, asked.facts.fingerprint).shape
 
 
 def _standing(repo: Repository, start: str, turn: TurnId, progress: Progress | None) -> int:
@@ -245,6 +255,7 @@ def _described(
     counter: Tokenizer | None,
     *,
     note: str,
+    shape: Shape = PLAIN,
 ) -> Explanation:
     facts = asked.facts
     told = replace(
@@ -261,14 +272,16 @@ def _described(
     if again is None:
         return told
     counter = counter or counter_for(facts.model)
+    sent = fold(again.prompt.messages, shape)
     return replace(
         told,
         verdict="matches" if again.prompt.digest == facts.prompt else "differs",
         rebuilt=again.prompt.digest,
-        messages=again.prompt.messages,
+        messages=sent,
+        shape=shape.told if shape != PLAIN else "",
         parts=explained_parts(again, counter),
         left_out=left_out(again.inputs, again.prompt, again.companion.settings),
-        tokens=told.tokens or counter.count_prompt(again.prompt.messages),
+        tokens=told.tokens or counter.count_prompt(sent),
         counter=counter.name,
         exact=counter.exact,
     )
@@ -314,11 +327,11 @@ def share_of(
     if asked is None or not asked.facts.prompt or asked.facts.backend != found.backend:
         return found
     try:
-        prompt = replay(repo, asked).prompt
+        messages = fold(replay(repo, asked).prompt.messages, _shape_of(repo, asked))
     except (HistoryError, ChatProblem, CompanionProblem, MemoryProblem):
         return found
     said = asked.reply.text if asked.reply is not None else ""
-    known = (*prompt.messages, PromptMessage("assistant", said))
+    known = (*messages, PromptMessage("assistant", said))
     return replace(found, before=before.id, shared=shared_front(known, found.messages))
 
 

@@ -13,12 +13,15 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from perdure.backends.errors import Action
+from perdure.backends.errors import Action, BackendError, ContextExceeded, ShapeRefused
 from perdure.backends.protocol import Backend
+from perdure.backends.request_form import Form, difference
 from perdure.chat.events import Event, Failed, Notice
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
+from perdure.chat.trial_call import MOST, next_form, try_forms
 from perdure.chat.turn_run import Asking, Spoken, ask
+from perdure.history.errors import HistoryError
 
 _TRIES = 3
 _PAUSE = 0.5
@@ -127,7 +130,7 @@ async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
     Without the model's own counter the length is an estimate, and a server may run with a smaller
     window than its manifest says. Otherwise no message of that conversation would be answered.
     """
-    spoken = await ask(asking, emit)
+    asking, spoken = await _taken(asking, emit)
     for _ in range(_FITTINGS):
         room = _smaller_room(asking, spoken)
         if room is None or asking.stop.is_set():
@@ -138,15 +141,58 @@ async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
                 "It is asked again with fewer of the older turns; they stay in the history."
             )
         )
-        asking = replace(asking, room=room)
-        spoken = await ask(asking, emit)
+        asking, spoken = await _taken(replace(asking, room=room), emit)
     return spoken
+
+
+async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking, Spoken]:
+    """Ask; where the server refuses the prompt's roles or a field, again in another form.
+
+    The form that it takes is written down before the turn is.
+    """
+    spoken = await ask(asking, emit)
+    tried = None
+    for _ in range(MOST):
+        form = await _other_form(asking, spoken)
+        if form is None or spoken.form is None or asking.stop.is_set():
+            break
+        emit(
+            Notice(
+                f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. It is asked "
+                f"again {difference(spoken.form, form)}, now and from now on."
+            )
+        )
+        tried = form
+        asking = replace(asking, form=form)
+        spoken = await ask(asking, emit)
+    heard = spoken.text or (spoken.failure is None and not spoken.stopped)
+    if tried is not None and heard and asking.saw is not None:
+        # The reply is there: it is kept, whether this can be written down now or not.
+        with contextlib.suppress(HistoryError, BackendError):
+            await asking.saw(asking.backend.spec, await asking.backend.fingerprint(), tried)
+    return asking, spoken
+
+
+async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
+    """The form to be asked in after a refusal; None where the backend refused nothing of it."""
+    refusal, backend = spoken.refusal, asking.backend
+    if refusal is None or spoken.text or spoken.thought or spoken.form is None:
+        return None
+    form = next_form(backend.spec, spoken.form, refusal)
+    if form is None or not isinstance(refusal, ShapeRefused) or refusal.proven:
+        return form
+    # The status blames the server. Words of our own tell whether it is the roles all the same.
+    try:
+        found = await try_forms(backend, spoken.form)
+    except BackendError:
+        return None
+    return found.form if found.form != spoken.form else None
 
 
 def _smaller_room(asking: Asking, spoken: Spoken) -> int | None:
     """Tokens, as counted here, that should fit; None where that is not what went wrong."""
-    exceeded, made = spoken.exceeded, spoken.counted
-    if exceeded is None or made is None or spoken.text:
+    exceeded, made = spoken.refusal, spoken.counted
+    if not isinstance(exceeded, ContextExceeded) or made is None or spoken.text:
         return None
     if not exceeded.prompt_tokens:
         return int(made.tokens * _LESS)

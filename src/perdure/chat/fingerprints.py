@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from perdure.backends.protocol import Fingerprint
+from perdure.backends.prompt_shape import PLAIN, Shape, parse_shape
+from perdure.backends.protocol import BackendSpec, Fingerprint
+from perdure.backends.request_form import Form
 from perdure.chat.clock import now
-from perdure.companion.errors import BadFile
-from perdure.companion.locks import Seen, lock_path, parse_lock, render_lock
+from perdure.companion.errors import BadFile, CompanionProblem
+from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
 from perdure.history.repository import Author, Change, Repository
 
@@ -23,37 +27,66 @@ def device() -> str:
     return slug(platform.node().partition(".")[0]) or "this-device"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What is known of a backend from now on.
+
+    Attributes:
+        form: how requests are sent to it.
+        commit: that wrote it down; "" where nothing changed.
+        told: a sentence for the user; "" where the backend is seen, or names the model that serves,
+            for the first time.
+    """
+
+    form: Form
+    commit: str = ""
+    told: str = ""
+
+
 def note_fingerprint(
     repo: Repository,
     *,
     tip: str,
     branch: str,
     author: Author,
-    name: str,
+    spec: BackendSpec,
     found: Fingerprint,
-) -> tuple[str, str] | None:
-    """Commit what a backend runs, if that is not what was last seen on this device.
+    learned: Form | None = None,
+) -> Noted:
+    """Commit what a backend runs, and how it is asked, where that is not what was last seen here.
 
-    ``tip`` is the commit that ``branch`` stands at, or will begin at.
+    Args:
+        repo: the companion's.
+        tip: the commit that ``branch`` stands at, or will begin at.
+        branch: to commit on.
+        author: of the commit.
+        spec: the backend.
+        found: what it runs.
+        learned: the form that it was just found to take; None: as remembered.
 
     Returns:
-        The commit, and a sentence for the user ("" where the backend is seen, or names the model
-        that serves, for the first time); None where nothing changed. A lock file that cannot be
-        read is left alone.
+        What is known then. A lock file that cannot be read is left alone.
     """
     path = lock_path(device())
     data = repo.read(path, tip)
     try:
         entries = parse_lock(data, path) if data is not None else {}
     except BadFile:
-        return None
-    before, at = entries.get(name), now()
+        return Noted(form_of(spec, found, None, learned))
+    before, at = entries.get(spec.name), now()
     details = {key: value for key, value in found.details.items() if value}
     seen = Seen(found.short, details, at.isoformat())
-    if before is not None and (before.fingerprint == seen.fingerprint or _learns(seen, before)):
-        return None
-    entries[name] = seen
-    subject, told = _news(name, before, seen)
+    same = before is not None and (before.fingerprint == seen.fingerprint or _learns(seen, before))
+    kept = before if same or (before is not None and _learns(before, seen)) else None
+    form = form_of(spec, found, kept, learned)
+    shape = str(form.shape) if form.shape != PLAIN or found.shape else ""
+    if same and before is not None:
+        if (shape, form.without) == (before.shape, before.without):
+            return Noted(form)
+        seen = replace(before, seen=at.isoformat())
+    seen = replace(seen, shape=shape, without=form.without)
+    entries[spec.name] = seen
+    subject, told = _news(spec.name, before, seen)
     commit = repo.commit(
         [Change(path, render_lock(entries))],
         message=f"backend: {subject}\n",
@@ -63,7 +96,67 @@ def note_fingerprint(
         expect={path: repo.oid(path, tip)},
         start=tip,
     )
-    return commit, told
+    return Noted(form, commit, told)
+
+
+def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> Form:
+    """How requests are sent to a backend as of a commit; nothing is written."""
+    path = lock_path(device())
+    seen: Seen | None = None
+    with suppress(CompanionProblem):
+        seen = parse_lock(repo.read(path, rev) or b"", path).get(spec.name)
+    kept = seen if seen is not None and same_model(seen, found) else None
+    return form_of(spec, found, kept)
+
+
+def same_model(seen: Seen, found: Fingerprint) -> bool:
+    """Whether a backend runs what was seen, as far as it tells before a reply or after one."""
+    details = {key: value for key, value in found.details.items() if value}
+    now_seen = Seen(found.short, details)
+    return seen.fingerprint == found.short or _learns(now_seen, seen) or _learns(seen, now_seen)
+
+
+def form_of(
+    spec: BackendSpec, found: Fingerprint, seen: Seen | None, learned: Form | None = None
+) -> Form:
+    """How requests are sent: the manifest's word, else what was learned, last seen, or is stated.
+
+    ``seen`` is the lock's entry where it is of the same model.
+    """
+    without = learned.without if learned is not None else seen.without if seen is not None else ()
+    if spec.shape:
+        return Form(_shape(spec.shape), without)
+    if learned is not None:
+        return learned
+    stated = seen.shape if seen is not None and seen.shape else found.shape
+    return Form(_shape(stated), without)
+
+
+def _shape(text: str) -> Shape:
+    """A lock file may come from anywhere: words that mean nothing here say nothing."""
+    try:
+        return parse_shape(text) if text else PLAIN
+    except ValueError:
+        return PLAIN
+
+
+def form_seen(repo: Repository, rev: str, backend: str, fingerprint: str) -> Form:
+    """The form that a turn's requests had, as the lock files of its base commit tell.
+
+    Of several devices that know the backend, the one that saw the same fingerprint counts, and of
+    those this one: the turn does not say which it was.
+    """
+    own = lock_path(device())
+    found: list[tuple[bool, bool, Seen]] = []
+    for path in (each.path for each in repo.files(FOLDER, rev)):
+        with suppress(CompanionProblem):
+            seen = parse_lock(repo.read(path, rev) or b"", path).get(backend)
+            if seen is not None:
+                found.append((seen.fingerprint != fingerprint, path != own, seen))
+    if not found:
+        return Form()
+    seen = min(found, key=lambda each: each[:2])[2]
+    return Form(_shape(seen.shape), seen.without)
 
 
 def _news(name: str, before: Seen | None, seen: Seen) -> tuple[str, str]:
@@ -73,8 +166,15 @@ def _news(name: str, before: Seen | None, seen: Seen) -> tuple[str, str]:
         return f"{name} is first seen here, running {what[:32]}", ""
     if _learns(before, seen):
         return f"{name} answers as {seen.details['served'][:60]}", ""
+    if before.fingerprint == seen.fingerprint:
+        return f"{name} is sent {_sent(seen)}", ""
     told = f"The model behind {name} changed: {_difference(before, seen)}."
     return f"{name} now runs {what[:32]}", told
+
+
+def _sent(seen: Seen) -> str:
+    without = f", without {', '.join(seen.without)}" if seen.without else ""
+    return f"prompts with {_shape(seen.shape).told}{without}"
 
 
 def _learns(without: Seen, served: Seen) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.backends.errors import BackendError
-from perdure.backends.protocol import Backend
+from perdure.backends.prompt_shape import PLAIN, fold
 from perdure.chat.explaining import (
     ExplainedPart,
     Explanation,
@@ -58,7 +58,7 @@ async def preview_for(desk: Desk, speakers: Speakers, work: Work, text: str) -> 
         return found
 
     heard = replace(material, recall=recall if material.recall is not None else None)
-    by, note = await _measure(speakers.coming)
+    by, note = await _measure(speakers)
     made = await make_prompt(desk.companion, thread, by, heard, speakers.corrections)
     told = _explained(desk, by, made, material, found)
     edited = await work(lambda: _edited(desk))
@@ -100,7 +100,8 @@ def _explained(
         backend=by.spec.name,
         model=by.spec.model,
         rebuilt=made.prompt.digest,
-        messages=made.prompt.messages,
+        messages=fold(made.prompt.messages, by.form.shape),
+        shape=by.form.shape.told if by.form.shape != PLAIN else "",
         parts=tuple(map(scored, explained_parts(again, made.tokenizer))),
         left_out=(*left_out(made.inputs, made.prompt, desk.companion.settings), *out),
         tokens=made.tokens,
@@ -110,11 +111,12 @@ def _explained(
     )
 
 
-async def _measure(backend: Backend) -> tuple[Measure, str]:
+async def _measure(speakers: Speakers) -> tuple[Measure, str]:
     """How the backend counts; what its manifest says where it cannot be asked, and a note."""
+    backend = speakers.coming
     try:
         await backend.open()
-        return await measure(backend), ""
+        return await measure(backend, await speakers.form(backend)), ""
     except BackendError as problem:
         window = backend.spec.context_window or _WINDOW
         told = f"{backend.spec.name}: {problem.what}. Counted for a window of {window:,} tokens."

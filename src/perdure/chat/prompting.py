@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from perdure.backends.errors import BackendError
+from perdure.backends.prompt_shape import counting_folded, fold
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
+from perdure.backends.request_form import Form
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.memory_at import MemoryAt
@@ -90,16 +92,21 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Whom a prompt is made for: the backend's spec, its window in tokens, its counter."""
+    """Whom a prompt is made for: the backend's spec, its window in tokens, its counter.
+
+    ``form`` is how it is sent there; tokens are counted so.
+    """
 
     spec: BackendSpec
     window: int
     tokenizer: Tokenizer
+    form: Form = field(default_factory=Form)
 
 
-async def measure(backend: Backend) -> Measure:
+async def measure(backend: Backend, form: Form | None = None) -> Measure:
     """Ask an open backend. Raises BackendError."""
-    return Measure(backend.spec, await backend.context_window(), await backend.tokenizer())
+    window, counter = await backend.context_window(), await backend.tokenizer()
+    return Measure(backend.spec, window, counter, form or Form())
 
 
 async def make_prompt(
@@ -115,6 +122,7 @@ async def make_prompt(
     if room is not None:
         shares = replace(shares, prompt=min(shares.prompt, room))
     plain = corrections.remembering(by.spec, by.tokenizer)
+    plain = counting_folded(plain, by.form.shape)
     tokenizer = corrections.applied(by.spec, plain)
     inputs = prompt_inputs(companion, thread, material.memory)
     previous = material.previous
@@ -150,6 +158,7 @@ async def read_ahead(
     backend: Backend,
     material: Material,
     corrections: Corrections,
+    form: Form | None = None,
 ) -> None:
     """Let a backend of this machine read the front of the next prompt while the user types.
 
@@ -159,11 +168,11 @@ async def read_ahead(
     """
     try:
         front_only = replace(material, recall=_nothing if material.recall is not None else None)
-        by = await measure(backend)
+        by = await measure(backend, form)
         made = await make_prompt(companion, thread, by, front_only, corrections)
-        front = made.prompt.messages[:-1]
+        front = fold(made.prompt.messages[:-1], by.form.shape)
         if front:
-            stream = backend.stream(Request(front, 1))
+            stream = backend.stream(Request(front, 1, by.form.without))
             async with contextlib.aclosing(stream):
                 async for _ in stream:
                     break

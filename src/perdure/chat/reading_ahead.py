@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from perdure.backends.errors import BackendError
 from perdure.chat.desk import Desk
 from perdure.chat.prompting import read_ahead
 from perdure.chat.speakers import Speakers, Work
@@ -35,11 +36,12 @@ class ReadingAhead:
         if first.hosted:
             return
         # What cannot be read or locked now is said when a message is sent.
-        with contextlib.suppress(HistoryError):
+        with contextlib.suppress(HistoryError, BackendError):
             thread = await self._work(self._desk.thread_to_come)
             material = await self._speakers.material(thread)
+            form = await self._speakers.form(first)
             reading = read_ahead(
-                self._desk.companion, thread, first, material, self._speakers.corrections
+                self._desk.companion, thread, first, material, self._speakers.corrections, form
             )
             self._task = asyncio.create_task(reading)
 

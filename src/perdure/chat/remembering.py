@@ -225,7 +225,8 @@ class Remembering:
         try:
             first = self._speakers.first
             known = self._speakers.corrections
-            asked = await may_read(first, reading, settings, known, allowed=allowed)
+            form = self._speakers.form
+            asked = await may_read(first, reading, settings, known, form=form, allowed=allowed)
             if asked is None:
                 why = self._why_not()
             else:

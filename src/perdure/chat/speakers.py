@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from perdure.backends.protocol import Backend, Fingerprint
+from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
+from perdure.backends.request_form import Form
 from perdure.chat.clock import now
 from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
 from perdure.chat.errors import NoBackend
 from perdure.chat.events import Event, Failed, Notice, ReplyPiece, ReplyStarted
 from perdure.chat.failover import Answer, answer
+from perdure.chat.fingerprints import known_form
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
@@ -152,11 +154,12 @@ class Speakers:
             failed = Failed(problem.what, "Your message is kept.", problem.next_step)
             return Answer(self.spoke_last, Spoken(failure=failed, ended_at=now()))
 
-        async def saw(name: str, fingerprint: Fingerprint) -> None:
-            note = partial(self._desk.note_fingerprint, prepared, name, fingerprint)
-            told = await self._work(note)
-            if told:
-                emit(Notice(told, "warning"))
+        async def saw(spec: BackendSpec, found: Fingerprint, learned: Form | None) -> Form:
+            note = partial(self._desk.note_fingerprint, prepared, spec, found, learned)
+            noted = await self._work(note)
+            if noted.told:
+                emit(Notice(noted.told, "warning"))
+            return noted.form
 
         asking = Asking(
             companion=self._desk.companion,
@@ -173,6 +176,16 @@ class Speakers:
         self._away |= answered.absent
         self.spoke_last = answered.backend
         return answered
+
+    async def form(self, backend: Backend) -> Form:
+        """How requests are sent to an open backend, as it is known now.
+
+        Raises:
+            BackendError, HistoryError: it cannot be asked what it runs, or the lock not be read.
+        """
+        found = await backend.fingerprint()
+        repo, rev = self._desk.repo, self._desk.companion.commit
+        return await self._work(lambda: known_form(repo, rev, backend.spec, found))
 
     async def material(
         self, thread: tuple[PastTurn, ...], emit: Emit | None = None, *, wait: float | None = None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import ContextExceeded
 from perdure.backends.keys import loaded_secrets
+from perdure.backends.prompt_shape import counting_folded, fold
 from perdure.backends.protocol import (
     Backend,
     Finished,
@@ -21,6 +22,7 @@ from perdure.backends.protocol import (
     Request,
     Tokenizer,
 )
+from perdure.backends.request_form import Form
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.corrections import Corrections
 from perdure.chat.talk_read import Reading
@@ -58,6 +60,7 @@ class Asked:
     backend: Backend
     window: int
     tokenizer: Tokenizer
+    form: Form = field(default_factory=Form)
 
     @property
     def name(self) -> str:
@@ -67,7 +70,8 @@ class Asked:
         """What it says, and the model that said it. Raises BackendError."""
         pieces: list[str] = []
         model, length = self.backend.spec.model, 0
-        stream = self.backend.stream(Request(messages, tokens))
+        folded = fold(messages, self.form.shape)
+        stream = self.backend.stream(Request(folded, tokens, self.form.without))
         async with contextlib.aclosing(stream):
             async for event in stream:
                 if isinstance(event, Piece):
@@ -87,13 +91,14 @@ async def may_read(
     settings: CompanionSettings,
     corrections: Corrections,
     *,
+    form: Callable[[Backend], Awaitable[Form]],
     allowed: bool = False,
 ) -> Asked | None:
     """The backend, opened, if it may be shown a talk; None: it is done without a model.
 
     That is the one listed first, which sees the talk anyway: no rehearsal model, none that waits to
     be confirmed, and a hosted one only where it has spoken in this conversation, where
-    ``failover_to_hosted`` says so, or with ``allowed``.
+    ``failover_to_hosted`` says so, or with ``allowed``. ``form`` tells how it is asked.
 
     Raises:
         BackendError: it does not answer.
@@ -108,8 +113,10 @@ async def may_read(
     await backend.open()
     if barred():
         return None
-    counter = corrections.applied(backend.spec, await backend.tokenizer())
-    return Asked(backend, await backend.context_window(), counter)
+    known = await form(backend)
+    counter = counting_folded(await backend.tokenizer(), known.shape)
+    counter = corrections.applied(backend.spec, counter)
+    return Asked(backend, await backend.context_window(), counter, known)
 
 
 async def summarise(

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from perdure.backends.errors import Action, BackendError, ContextExceeded
+from perdure.backends.errors import Action, BackendError
 from perdure.backends.keys import loaded_secrets
+from perdure.backends.prompt_shape import fold
 from perdure.backends.protocol import (
     Backend,
+    BackendSpec,
     Fingerprint,
     Finished,
     Piece,
@@ -20,6 +22,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
+from perdure.backends.request_form import Form
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
@@ -48,6 +51,9 @@ from perdure.problem import Problem
 T = TypeVar("T")
 _JOURNAL_EVERY = 1.0
 Emit = Callable[[Event], None]
+Saw = Callable[[BackendSpec, Fingerprint, Form | None], Awaitable[Form]]
+"""Told what a backend runs, and the form of request that it was just found to take; gives the form
+that is known then. Raises HistoryError where that cannot be written down."""
 
 
 @dataclass(slots=True)
@@ -56,6 +62,8 @@ class Spoken:
 
     text: str = ""
     finished: Finished | None = None
+    thought: str = ""
+    """What the model thought before it spoke, keys masked."""
     masked: int = 0
     """Keys that were taken out of the text."""
     stopped: bool = False
@@ -64,8 +72,10 @@ class Spoken:
     """What to do about the failure."""
     retry_after: float | None = None
     """Seconds that the backend asked to wait."""
-    exceeded: ContextExceeded | None = None
-    """Set where the backend found the prompt too long."""
+    refusal: BackendError | None = None
+    """What the backend said; set where it was the backend that failed."""
+    form: Form | None = None
+    """How it was asked."""
     prompt: Prompt | None = None
     prompt_tokens: int = 0
     counted: Made | None = None
@@ -85,8 +95,10 @@ class Asking:
     journal: Journal
     material: Material = field(default_factory=Material)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    saw: Callable[[str, Fingerprint], Awaitable[None]] | None = None
+    saw: Saw | None = None
     """Told what the backend runs before it is asked."""
+    form: Form | None = None
+    """How it is asked, where that is being tried; None: as is known of it."""
     may_leave: bool = True
     """Whether a backend that turns out to be hosted may be sent the talk."""
     stand_in: bool = False
@@ -109,7 +121,7 @@ async def ask(asking: Asking, emit: Emit) -> Spoken:
         spoken.failure = _failed(problem, spoken)
         if isinstance(problem, BackendError):
             spoken.action, spoken.retry_after = problem.action, problem.retry_after
-            spoken.exceeded = problem if isinstance(problem, ContextExceeded) else None
+            spoken.refusal = problem
         elif isinstance(problem, LeavesMachine):
             spoken.action = Action.FAIL_OVER
     spoken.ended_at = now()
@@ -169,11 +181,13 @@ def _check_may_be_sent(asking: Asking) -> None:
 
 async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
     backend, companion = asking.backend, asking.companion
-    by = await measure(backend)
     fingerprint = await backend.fingerprint()
     spoken.fingerprint = fingerprint.short
-    if asking.saw is not None:
-        await asking.saw(backend.spec.name, fingerprint)
+    form = asking.form
+    if form is None and asking.saw is not None:
+        form = await asking.saw(backend.spec, fingerprint, None)
+    spoken.form = form = form or Form()
+    by = await measure(backend, form)
     reply_tokens = reply_room(companion, by.window)
     made = await make_prompt(
         companion, asking.thread, by, asking.material, asking.corrections, asking.room
@@ -196,7 +210,7 @@ async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
             rehearsal=backend.rehearsal,
         )
     )
-    return Request(prompt.messages, reply_tokens)
+    return Request(fold(prompt.messages, form.shape), reply_tokens, form.without)
 
 
 def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
@@ -220,6 +234,7 @@ def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
 async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) -> None:
     """Hand pieces on as they come, keys masked; the journal is synced about once a second."""
     pieces: list[str] = []
+    thinking: list[str] = []
     reply, thoughts = (SecretMasker(loaded_secrets()) for _ in range(2))
 
     def say(text: str) -> None:
@@ -230,6 +245,7 @@ async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) 
 
     def think(text: str) -> None:
         if text:
+            thinking.append(text)
             emit(ThinkingPiece(text))
 
     synced = time.monotonic()
@@ -261,6 +277,7 @@ async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) 
         think(thoughts.end())
         say(reply.end())
         spoken.text, spoken.masked = "".join(pieces), reply.count
+        spoken.thought = "".join(thinking)
         await stream.aclose()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.backends.request_form import Form, difference
 from perdure.cli.output import say, say_styled, style
 from perdure.problem import one_line
 
@@ -81,7 +82,11 @@ def show_checked(name: str, found: Checked, *, err: bool = False) -> None:
         f"all of it after {found.whole:.2f} s, window {found.window}.",
         err=err,
     )
-    say(f"  {found.reply or '(an empty reply)'}", err=err)
+    nothing = "(only thoughts, no tokens were left for words)" if found.only_thought else ""
+    say(f"  {found.reply or nothing or '(an empty reply)'}", err=err)
+    sent = difference(Form(), found.form)
+    if sent:
+        say(f"  asked {sent}: it refuses more", err=err)
     say(f"  prompt: {_counts(found)}", err=err)
     say(f"  fingerprint {found.fingerprint}", err=err)
 
@@ -116,6 +121,8 @@ def checked_record(found: Checked) -> dict[str, object]:
         "counted_by": found.counted_by,
         "exact": found.exact,
         "prompt_tokens_reported": found.reported,
+        "shape": str(found.form.shape),
+        "without": list(found.form.without),
     }
 
 

@@ -16,11 +16,21 @@ _NAMES = ("digest", "quantisation", "template", "adapters", "context_length")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One backend as last seen: its fingerprint (16 hex digits), details, and when (ISO 8601)."""
+    """One backend as last seen.
+
+    Attributes:
+        fingerprint: 16 hex digits.
+        details: as far as the backend told them.
+        seen: when, in ISO 8601.
+        shape: which roles a prompt is sent with, as words; empty: with all.
+        without: fields that its server refuses and that are left out.
+    """
 
     fingerprint: str
     details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     seen: str = ""
+    shape: str = ""
+    without: tuple[str, ...] = ()
 
 
 def lock_path(device: str) -> str:
@@ -44,7 +54,8 @@ def parse_lock(data: bytes, where: str) -> dict[str, Seen]:
         }
         if "fingerprint" in values:
             fingerprint, seen = values.pop("fingerprint"), values.pop("seen", "")
-            found[name] = Seen(fingerprint, values, seen)
+            shape, without = values.pop("shape", ""), values.pop("without", "")
+            found[name] = Seen(fingerprint, values, seen, shape, tuple(without.split()))
     return found
 
 
@@ -60,6 +71,10 @@ def render_lock(entries: Mapping[str, Seen]) -> bytes:
             for key in order
             if entry.details.get(key)
         ]
+        if entry.shape:
+            lines.append(f"  shape: {scalar(entry.shape)}\n")
+        if entry.without:
+            lines.append(f"  without: {scalar(' '.join(entry.without))}\n")
         if entry.seen:
             lines.append(f"  seen: {scalar(entry.seen)}\n")
     return "".join(lines).encode()

@@ -30,6 +30,8 @@ _ADDRESS_SECRET = re.compile(
 )
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
+_SHAPE_WORDS = ("plain", "one-system", "no-system", "alternate")
+
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -54,6 +56,8 @@ class Manifest:
     """Seconds to wait for a connection; 0 means: the driver's own."""
     timeout: float = 0.0
     """Seconds that a server may be silent; 0 means: the driver's own."""
+    shape: str = ""
+    """Which roles a prompt may have; empty: what the server is found to take."""
     troubles: tuple[Trouble, ...] = ()
     """Keys that mean nothing in this version."""
 
@@ -67,6 +71,7 @@ class _Manifest(msgspec.Struct):
     allow_http: schema.YesNo = schema.YesNo(False)
     connect_timeout: _Seconds = 0.0
     timeout: _Seconds = 0.0
+    shape: str = ""
 
 
 class _Known(_Manifest):
@@ -89,6 +94,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     _refuse_secrets(node, where)
     parameters = node.items.pop("parameters", None)
     read = schema.convert(node, _Manifest, where)
+    if not _is_shape(read.shape):
+        raise BadFile(
+            where,
+            node.lines["shape"],
+            f"shape: {read.shape!r} is none",
+            kept="it was not used",
+            next_step=f"words that it may have: {', '.join(_SHAPE_WORDS)}",
+        )
     if read.key and not _REFERENCE.fullmatch(read.key):
         raise _secret(where, node.lines["key"], "key")
     return Manifest(
@@ -102,8 +115,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         allow_http=read.allow_http.value,
         connect_timeout=read.connect_timeout,
         timeout=read.timeout,
+        shape=read.shape,
         troubles=tuple(schema.unknown_keys(node, _Known)),
     )
+
+
+def _is_shape(text: str) -> bool:
+    words = set(re.split(r"[\s,]+", text.strip().lower())) if text.strip() else set()
+    return words <= set(_SHAPE_WORDS) and ("plain" not in words or len(words) == 1)
 
 
 def _refuse_secrets(node: plainyaml.Node, where: str, key: str = "") -> None:
@@ -188,6 +207,8 @@ def render_manifest(manifest: Manifest) -> bytes:
         for name in ("connect_timeout", "timeout")
         if (seconds := float(getattr(manifest, name)))
     ]
+    if manifest.shape:
+        lines.append(f"shape: {scalar(manifest.shape)}")
     if manifest.parameters:
         lines.append("parameters:")
         lines.extend(f"  {scalar(k)}: {_rendered(v)}" for k, v in manifest.parameters.items())

@@ -20,7 +20,7 @@ from perdure.cli.output import emit_json, json_option, progress_line, say, wait_
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.backends.protocol import Backend
+    from perdure.backends.protocol import Backend, BackendSpec
     from perdure.chat.backend_edits import BackendDesk, Listed
     from perdure.chat.backend_looks import Checked, Looked
     from perdure.chat.corrections import Corrections
@@ -153,6 +153,7 @@ def add(
     Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
     """
     from perdure.chat.backend_edits import BackendDesk
+    from perdure.chat.companion_at import backend_spec
     from perdure.cli.adding import Answers, goes_first, manifest_from
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
@@ -162,6 +163,8 @@ def add(
         checked = None if no_check else _check_new(manifest)
         leads = goes_first(desk, given)
         order = desk.add(manifest, first=leads)
+        if checked is not None:
+            _note_form(desk, backend_spec(manifest), checked)
         names, consent = desk.settings.backends, desk.settings.failover_to_hosted
     _tell_added(manifest, checked, names, order, consent=consent, as_json=as_json)
 
@@ -311,7 +314,9 @@ def check(name: str, *, as_json: bool) -> None:
 
     with BackendDesk(chosen()) as desk:
         _take_edits(desk)
-        found = _checked(name, desk.backend(name), desk.corrections)
+        backend = desk.backend(name)
+        found = _checked(name, backend, desk.corrections)
+        _note_form(desk, backend.spec, found)
     if as_json:
         emit_json(checked_record(found))
         return
@@ -322,6 +327,16 @@ def _checked(name: str, backend: Backend, known: Corrections | None = None) -> C
     from perdure.chat.backend_looks import check as try_it
 
     return wait_for(f"Asking {name} for one short sentence", lambda: try_it(backend, known))
+
+
+def _note_form(desk: BackendDesk, spec: BackendSpec, found: Checked) -> None:
+    """Keep how the server wants to be asked; that it cannot be written down changes no check."""
+    from perdure.history.errors import HistoryError
+
+    try:
+        desk.note_form(spec, found.found, found.form)
+    except HistoryError as problem:
+        say(f"How {spec.name} is asked could not be kept: {problem}", err=True)
 
 
 def _take_edits(desk: BackendDesk) -> None:

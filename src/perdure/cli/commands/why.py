@@ -110,6 +110,7 @@ def _record(found: Explanation) -> dict[str, object]:
         "exact": found.exact,
         "before": str(found.before) if found.before is not None else None,
         "shared": round(found.shared, 4) if found.shared is not None else None,
+        "shape": found.shape or None,
         "parts": [
             {
                 "kind": part.kind,
@@ -158,6 +159,8 @@ def _head(found: Explanation) -> list[str]:
     if found.assembly:
         who = f"{found.backend} ({found.model})" if found.model else found.backend
         lines.append(style(f"{who}, rules of version {found.assembly}", dim=True))
+    if found.shape:
+        lines.append(style(f"folded for the model: sent with {found.shape}", dim=True))
     return lines
 
 

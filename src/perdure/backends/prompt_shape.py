@@ -1,0 +1,200 @@
+"""What a model's chat template takes of a prompt's roles, and a prompt folded into that shape.
+
+Chat templates and servers differ in where a system message may stand, and in whether user and
+assistant have to take turns. A prompt is made in the widest shape that the protocols have; folding
+is a pure step between the prompt and the driver. Its hash on the turn is that of the prompt before.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from perdure.backends.protocol import PromptMessage, Tokenizer, sendable
+
+OPENER = "(The conversation begins.)"
+"""The user's message before a greeting, where the user has to be first."""
+
+System = Literal["anywhere", "first", "none"]
+_STRICTER: dict[System, int] = {"anywhere": 0, "first": 1, "none": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which roles may stand where.
+
+    Attributes:
+        system: system messages ``anywhere``, one at the front, or none.
+        turns: user and assistant take turns, the user first. Then no system message may stand
+            between them.
+    """
+
+    system: System = "anywhere"
+    turns: bool = False
+
+    def __post_init__(self) -> None:
+        if self.turns and self.system == "anywhere":
+            object.__setattr__(self, "system", "first")
+
+    def __str__(self) -> str:
+        """As a manifest and a lock file say it; `parse_shape` reads it."""
+        words = [_WORDS[self.system]] if self.system == "none" or not self.turns else []
+        return " ".join([*words, *(["alternate"] if self.turns else [])])
+
+    @property
+    def told(self) -> str:
+        """In words, to stand behind "with"."""
+        system = {"anywhere": "", "first": "one system message", "none": "no system message"}
+        parts = [system[self.system], "user and assistant in turns" if self.turns else ""]
+        return " and ".join(filter(None, parts)) or "all its roles"
+
+    def with_(self, system: System, *, turns: bool) -> Shape:
+        """The shape that fits this one and another."""
+        stricter = max(self.system, system, key=_STRICTER.__getitem__)
+        return Shape(stricter, self.turns or turns)
+
+
+_WORDS: dict[System, str] = {"anywhere": "plain", "first": "one-system", "none": "no-system"}
+PLAIN = Shape()
+SHAPES = (
+    PLAIN,
+    Shape("first"),
+    Shape("first", turns=True),
+    Shape("none", turns=True),
+)
+"""From the widest to the strictest; each is tried where the one before was refused."""
+
+
+def parse_shape(text: str) -> Shape:
+    """The shape that words name: ``plain``, ``one-system``, ``no-system``, ``alternate``.
+
+    Raises:
+        ValueError: one of them is no such word, or ``plain`` is not alone.
+    """
+    words = set(re.split(r"[\s,]+", text.strip().lower()))
+    if not words <= {*_WORDS.values(), "alternate"} or ("plain" in words and len(words) > 1):
+        raise ValueError(f"{text!r} is no shape of a prompt")
+    system: System = "none" if "no-system" in words else "anywhere"
+    if system == "anywhere" and "one-system" in words:
+        system = "first"
+    return Shape(system, "alternate" in words)
+
+
+def fold(messages: tuple[PromptMessage, ...], shape: Shape) -> tuple[PromptMessage, ...]:
+    """The messages in a shape; the same ones where it takes all roles anywhere.
+
+    The system messages at the front become one, or, where there is no system role, the beginning of
+    what the user says. A later one becomes a marked line of the user's message. Messages of the
+    same side are joined, names of speakers lead their texts, and empty messages are left out.
+    Folding twice changes nothing.
+    """
+    if shape == PLAIN:
+        return messages
+    front = 0
+    while front < len(messages) and messages[front].role == "system":
+        front += 1
+    system = "\n\n".join(spoken(each) for each in messages[:front] if each.content.strip())
+    turns: list[PromptMessage] = []
+    if shape.system == "none" and system:
+        turns.append(PromptMessage("user", system))
+    for message in messages[front:]:
+        role, content = message.role, spoken(message)
+        if not content.strip():
+            continue
+        if role == "system":
+            role, content = "user", f"[Instructions for this reply: {content.strip()}]"
+        if turns and turns[-1].role == role:
+            turns[-1] = PromptMessage(role, f"{turns[-1].content}\n\n{content}")
+        else:
+            turns.append(PromptMessage(role, content))
+    if shape.turns and (not turns or turns[0].role != "user"):
+        turns.insert(0, PromptMessage("user", OPENER))
+    if shape.system == "none" or not system:
+        return tuple(turns)
+    return (PromptMessage("system", system), *turns)
+
+
+def spoken(message: PromptMessage) -> str:
+    """A message's text as chat templates have it: these know no speakers, so a name leads it."""
+    text = f"{message.name}: {message.content}" if message.name else message.content
+    return sendable(text)
+
+
+class FoldedTokenizer:
+    """Counts prompts as they are sent to a model that takes them in one shape only."""
+
+    def __init__(self, plain: Tokenizer, shape: Shape) -> None:
+        self._plain = plain
+        self._shape = shape
+
+    @property
+    def exact(self) -> bool:
+        return self._plain.exact
+
+    @property
+    def name(self) -> str:
+        return self._plain.name
+
+    def count(self, text: str) -> int:
+        """Tokens of a text on its own."""
+        return self._plain.count(text)
+
+    def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
+        """Tokens of a prompt, folded."""
+        return self._plain.count_prompt(fold(messages, self._shape))
+
+
+def counting_folded(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
+    """The counter for prompts that are sent in a shape."""
+    return tokenizer if shape == PLAIN else FoldedTokenizer(tokenizer, shape)
+
+
+# What a refusal says
+
+_NO_SYSTEM = re.compile(
+    r"system.{0,60}(\bnot\b|n't|\bun)[- ]?(supported|support|allowed|enabled|available|accepted"
+    r"|permitted|valid)"
+    r"|(\b(no|without|not support\w*|unsupported|unknown|invalid|unexpected)|n't support\w*)"
+    r" .{0,40}\bsystem\b"
+    r"|only .{0,20}user.{0,20}assistant.{0,20}(roles|allowed|supported)|developer instruction",
+    re.IGNORECASE | re.DOTALL,
+)
+_ONE_SYSTEM = re.compile(
+    r"system.{0,80}\b(first|beginning|start|front|once|one|single|only)\b"
+    r"|\b(multiple|second|more than one|two|several) .{0,20}system"
+    r"|role '?system'? after|system.{0,20} after",
+    re.IGNORECASE | re.DOTALL,
+)
+_TURNS = re.compile(
+    r"alternat|interleav|successive|consecutive|in a row|\bturns\b|multi-?turn"
+    r"|(first|start|begin).{0,60}\buser|\buser.{0,60}(first|start|begin)",
+    re.IGNORECASE | re.DOTALL,
+)
+NAMES_ROLES = re.compile(
+    r"\broles?\b|chat.?template|\bjinja|raise_exception|system (message|prompt|instruction)"
+    r"|developer instruction|(first|last) message|message.?order|角色"
+    rf"|{_TURNS.pattern}",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Words of a refusal that is about the roles of a prompt, or about the template that has them."""
+
+
+def after_refusal(shape: Shape, words: str) -> Shape | None:
+    """The shape to be tried after a server refused ``shape`` with words; None: there is none left.
+
+    What the words say is believed where it makes the shape stricter, else the next stricter one is
+    tried.
+    """
+    found = shape
+    # "System role not supported after ..." would be both: the order of messages is the milder one.
+    if _ONE_SYSTEM.search(words) and shape.system == "anywhere":
+        found = found.with_("first", turns=False)
+    elif _NO_SYSTEM.search(words):
+        found = found.with_("none", turns=False)
+    if _TURNS.search(words):
+        found = found.with_("first", turns=True)
+    if found != shape:
+        return found
+    stricter = (shape.with_(each.system, turns=each.turns) for each in SHAPES)
+    return next((each for each in stricter if each != shape), None)

@@ -1,0 +1,52 @@
+"""What a server takes of a request: the shape of its prompt, and the fields that it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from perdure.backends.errors import BackendError, FieldRefused, ShapeRefused
+from perdure.backends.prompt_shape import PLAIN, Shape, after_refusal
+
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""OpenAI's two names for the most tokens of a reply: where one is refused, the other is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a request is sent to one backend's server.
+
+    Attributes:
+        shape: of the prompt.
+        without: names of fields that the server refuses and that are left out, in the order in
+            which it refused them.
+    """
+
+    shape: Shape = PLAIN
+    without: tuple[str, ...] = ()
+
+
+def limit_field(without: tuple[str, ...], preferred: str) -> str:
+    """The name under which the reply's limit is sent; empty where both are refused."""
+    names = (preferred, *(each for each in LIMITS if each != preferred))
+    return next((each for each in names if each not in without), "")
+
+
+def form_after(form: Form, refusal: BackendError) -> Form | None:
+    """The form to be tried after a refusal; None where it teaches none."""
+    match refusal:
+        case FieldRefused() if refusal.field not in form.without:
+            return replace(form, without=(*form.without, refusal.field))
+        case ShapeRefused():
+            shape = after_refusal(form.shape, refusal.words)
+            return replace(form, shape=shape) if shape is not None else None
+    return None
+
+
+def difference(before: Form, after: Form) -> str:
+    """What is sent otherwise than before, as the end of a sentence: "… is asked again with …"."""
+    told = [f"with {after.shape.told}"] if after.shape != before.shape else []
+    for field in after.without[len(before.without) :]:
+        other = limit_field(after.without, field) if field in LIMITS else ""
+        instead = f", with {other} in its place" if other else ""
+        told.append(f"without the field {field}{instead}")
+    return " and ".join(told)

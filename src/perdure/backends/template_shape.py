@@ -1,0 +1,64 @@
+"""The shape of prompts that a model's own chat template takes, found without running the model.
+
+A template that can be asked renders a trial talk of our own words in one shape after another. One
+is taken where it renders and every word is there, in its order: a template without a system role
+may raise, or drop what it does not know in silence. Ollama's templates are read instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from perdure.backends.prompt_shape import PLAIN, SHAPES, Shape, fold
+from perdure.backends.protocol import PromptMessage
+
+_MARKS = ("amber", "basil", "cedar", "daisy", "elder", "fern")
+_TRIAL = (
+    PromptMessage("system", "amber"),
+    PromptMessage("system", "basil"),
+    PromptMessage("assistant", "cedar"),
+    PromptMessage("user", "daisy"),
+    PromptMessage("system", "elder"),
+    PromptMessage("user", "fern"),
+)
+
+
+def trials() -> Iterator[tuple[Shape, tuple[PromptMessage, ...]]]:
+    """The shapes from the widest to the strictest, each with a talk to be rendered in it."""
+    for shape in SHAPES:
+        yield shape, fold(_TRIAL, shape)
+
+
+def is_whole(rendered: object) -> bool:
+    """Whether a rendered trial talk has all of its words in their order."""
+    if not isinstance(rendered, str):
+        return False
+    places = [rendered.find(mark) for mark in _MARKS]
+    return -1 not in places and places == sorted(places)
+
+
+def stated(shape: Shape) -> str:
+    """A shape that was found, as a fingerprint has it: one that takes all roles says nothing."""
+    return "" if shape == PLAIN else str(shape)
+
+
+_GO_FIELD = re.compile(r"\.(Messages|System|Role)\b")
+
+
+def ollama_shape(template: str) -> str:
+    """The shape that a template of an Ollama takes; empty where it takes all roles.
+
+    These never raise. One that goes through ``.Messages`` without a look at the role ``system``
+    drops such messages, or has their words as ``.System`` all at the front; one without ``.System``
+    and without roles drops them all (https://github.com/ollama/ollama, template/template.go).
+    """
+    found = {match[1] for match in _GO_FIELD.finditer(template)}
+    if not template.strip() or "{{" not in template:
+        return ""
+    if "Messages" in found:
+        rendered_as_is = re.search(r"\{\{-?\s*(\$?\w*)\.Role\s*-?\}\}", template) is not None
+        if rendered_as_is or '"system"' in template:
+            return ""
+        return str(Shape("first")) if "System" in found else str(Shape("none"))
+    return "" if "System" in found else str(Shape("none"))
