@@ -185,7 +185,7 @@ def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> N
         ended, _, _ = select.select([waiting], [], [], 60)
         os.close(waiting)
         assert ended
-    assert packs.listed(repo.state_dir / "packed", folder_of(repo))
+    assert packs.listed(repo.state_dir / "packed", folder_of(repo)).packs
     assert repo.read("a.md") == b"x" * 30
 
 
@@ -255,7 +255,7 @@ def test_marked_packs_and_packs_of_git_stay(repo: Repository, git: Git, mark: st
 
 
 def _listed(repo: Repository) -> list[str]:
-    found = packs.listed(repo.state_dir / "packs", folder_of(repo))
+    found = packs.listed(repo.state_dir / "packs", folder_of(repo)).free
     return [f"{name}.pack" for name, tier in found.items() if tier > 1]
 
 
@@ -417,7 +417,7 @@ def test_at_a_seam_the_older_version_is_a_delta_of_the_newer(
     for number in range(17):
         repo.commit([Change("a.md", text + b"x" * number)], message="t", author=MIRA, branch="main")
     pack_all(repo)
-    tiers = packs.listed(repo.state_dir / "packed", folder_of(repo))
+    tiers = packs.listed(repo.state_dir / "packed", folder_of(repo)).packs
     (merged,) = [name for name, tier in tiers.items() if tier > repacking.FIRST_TIER]
     entries, _ = slots(PackFile(folder_of(repo) / f"{merged}.idx"))
     whole = [slot for slot in entries if slot.number == 3 and slot.size > 5000]

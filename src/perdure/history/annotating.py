@@ -60,9 +60,10 @@ def tag_with_note(
     )
     oid = object_id(b"tag", data)
     with parts.writer.exclusive("the tag"):
-        parts.writer.packs.write([(oid, b"tag", data)])
+        keep = parts.writer.packs.write([(oid, b"tag", data)])
     says = f"{name} at {commit[:7]}"
-    return perform(repo, "tag", says, [RefMove(ref, None, oid)], author=author, at=at)
+    with keep:
+        return perform(repo, "tag", says, [RefMove(ref, None, oid)], author=author, at=at)
 
 
 def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Operation:

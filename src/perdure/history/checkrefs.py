@@ -13,6 +13,7 @@ from typing import Literal
 
 from perdure.history import gitindex
 from perdure.history.errors import BadPath
+from perdure.history.keeps import TEMPORARY
 from perdure.history.refs import NO_OID, check_branch
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
@@ -192,14 +193,19 @@ def locks(git_dir: Path) -> list[Finding]:
     state = git_dir / "perdure"
     for path in _files(git_dir):
         is_lock = path.name.endswith(".lock") and not path.is_relative_to(state)
-        is_half = path.name.startswith("tmp_") and path.is_relative_to(git_dir / "objects")
+        is_half = path.name.startswith(("tmp_", TEMPORARY)) and path.is_relative_to(
+            git_dir / "objects"
+        )
         if not is_lock and not is_half:
             continue
         with contextlib.suppress(OSError):
             age = time.time() - path.stat().st_mtime
             if is_half and age < 3600:
                 continue
-            step = "if no git command is open, remove it" if is_lock else "git prune removes it"
+            step = "if no git command is open, remove it"
+            if is_half:
+                is_ours = path.name.startswith(TEMPORARY)
+                step = "it goes with the next message" if is_ours else "git prune removes it"
             says = f"{path.relative_to(git_dir)} lies there for {_span(age)}"
             found.append(Finding("lock", says, step))
     return found

@@ -111,6 +111,12 @@ class Lander:
             "repeat in a moment",
         )
 
+    def _unreached(self, start: str) -> list[tuple[str, bytes, bytes]]:
+        """What a branch begins on and no ref reaches: its own branch may be gone since."""
+        from perdure.history.unreached import unreached
+
+        return unreached(start, self._store, self._trees, self._refs)
+
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:
         for path, oid in expect.items():
             node = self._trees.node(root, path) if root else None
@@ -129,7 +135,13 @@ class Lander:
             message=order.text(parent),
         )
         new = object_id(b"commit", data)
-        self._packs.write([*edit.objects, (new, b"commit", data)])
+        unreached = self._unreached(parent) if tip is None and parent else ()
+        with self._packs.write([*unreached, *edit.objects, (new, b"commit", data)]):
+            self._bring(order, ref, tip, new, edit)
+        return new
+
+    def _bring(self, order: Order, ref: str, tip: str | None, new: str, edit: Edit) -> None:
+        """Move the branch to a commit that is stored, with index and work files."""
         locks = _Locks(self._refs.prepare(ref, new))
         try:
             if self._refs.head().branch == order.branch:
@@ -146,7 +158,6 @@ class Lander:
             self._log(order, ref, tip, new, is_here=is_here)
         finally:
             locks.release()
-        return new
 
     @staticmethod
     def _intend(order: Order, new: str, edit: Edit, locks: _Locks) -> None:

@@ -164,6 +164,14 @@ def _resolved(path: Path) -> Path:
     return found
 
 
+def shallow_ends(git_dir: Path) -> frozenset[str]:
+    """Commits at the end of a shallow clone: each stands for all that came before it."""
+    try:
+        return frozenset((git_dir / "shallow").read_text("ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkState:
     """What is going on in a work tree. ``branch`` is the one that a rebase will come back to."""

@@ -8,6 +8,7 @@ one (`mergestate`), until ``conclude_merge`` or ``abort_merge``, or ``git commit
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from perdure.history.errors import (
 from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
 from perdure.history.mergestate import FILES, MergeState, marked, work_content
 from perdure.history.objects import object_id
-from perdure.history.operations import Operation, make_commit, perform
+from perdure.history.operations import Operation, made_commit, perform
 from perdure.history.refs import RefMove
 from perdure.history.trees import FILE, Change, Node
 
@@ -105,12 +106,14 @@ def _carry_out(
     if plan.conflicts:
         _leave_open(repo, plan, text)
         return None
-    new = plan.theirs
+    parents = [plan.ours, plan.theirs]
+    made: AbstractContextManager[str] = nullcontext(plan.theirs)
     if plan.kind == "merge":
-        parents = [plan.ours, plan.theirs]
-        new = make_commit(repo, plan.changes, parents=parents, message=text, author=author, at=at)
-    move = RefMove(f"{_HEADS}{plan.branch}", plan.ours, new)
-    return perform(repo, "merge", f"{plan.name} into {plan.branch}", [move], author=author, at=at)
+        made = made_commit(repo, plan.changes, parents=parents, message=text, author=author, at=at)
+    says = f"{plan.name} into {plan.branch}"
+    with made as new:
+        move = RefMove(f"{_HEADS}{plan.branch}", plan.ours, new)
+        return perform(repo, "merge", says, [move], author=author, at=at)
 
 
 def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
@@ -135,11 +138,11 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
         parts.writer.finish_operation()
         if parts.refs.head().commit != plan.ours:
             raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
-        if objects:
-            parts.writer.packs.write(objects)
         parts.writer.forget_landed()
         state = MergeState(parts.layout, parts.store, parts.trees)
-        state.open(plan.theirs, text, contents, plan.versions)
+        # Afterwards the index names them.
+        with parts.writer.packs.write(objects) if objects else nullcontext():
+            state.open(plan.theirs, text, contents, plan.versions)
 
 
 def open_merge(repo: Repository) -> OpenMerge | None:
@@ -195,9 +198,12 @@ def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
     """
     parts = repo.parts()
     with parts.writer.exclusive("settling a conflict"):
-        if content is not None:
-            parts.writer.packs.write([(object_id(b"blob", content), b"blob", content)])
-        MergeState(parts.layout, parts.store, parts.trees).settle(path, content)
+        state = MergeState(parts.layout, parts.store, parts.trees)
+        if content is None:
+            state.settle(path, None)
+            return
+        with parts.writer.packs.write([(object_id(b"blob", content), b"blob", content)]):
+            state.settle(path, content)
 
 
 def conclude_merge(
@@ -227,7 +233,7 @@ def conclude_merge(
         accepted[path] = {entry.oid for entry in entries}
         if not entries:
             accepted[path] = {None}
-    new = make_commit(
+    made = made_commit(
         repo,
         changes,
         parents=[head.commit, opened.theirs],
@@ -235,16 +241,17 @@ def conclude_merge(
         author=author,
         at=at,
     )
-    return perform(
-        repo,
-        "merge",
-        f"{opened.theirs[:7]} into {head.branch}",
-        [RefMove(f"{_HEADS}{head.branch}", head.commit, new)],
-        author=author,
-        at=at,
-        accepted=accepted,
-        done=FILES,
-    )
+    with made as new:
+        return perform(
+            repo,
+            "merge",
+            f"{opened.theirs[:7]} into {head.branch}",
+            [RefMove(f"{_HEADS}{head.branch}", head.commit, new)],
+            author=author,
+            at=at,
+            accepted=accepted,
+            done=FILES,
+        )
 
 
 def abort_merge(repo: Repository) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -39,7 +40,7 @@ __all__ = [
     "RefMove",
     "as_entry",
     "checked_out_elsewhere",
-    "make_commit",
+    "made_commit",
     "operations",
     "perform",
 ]
@@ -106,12 +107,12 @@ def perform(
             undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log),
         )  # fmt: skip
         op, objects = _entry_commit(repo, parts, entry, log)
-        parts.writer.packs.write(objects)
         plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
-        # Only when the repository is otherwise at rest does a landing stay remembered.
-        parts.writer.forget_landed()
-        mover = Mover(parts.layout, parts.store, parts.trees)
-        mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
+        with parts.writer.packs.write(objects):
+            # Only when the repository is otherwise at rest does a landing stay remembered.
+            parts.writer.forget_landed()
+            mover = Mover(parts.layout, parts.store, parts.trees)
+            mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
     return oplog.parse(repo.commit_info(op))
 
 
@@ -274,7 +275,8 @@ def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
     return found
 
 
-def make_commit(
+@contextmanager
+def made_commit(
     repo: Repository,
     changes: Sequence[Change],
     *,
@@ -283,8 +285,10 @@ def make_commit(
     author: Author,
     at: datetime | None = None,
     files_of: str | None = None,
-) -> str:
-    """Store a commit that is on no branch yet, to be handed to `perform` as the end of a move.
+) -> Iterator[str]:
+    """A commit that is on no branch yet, to be handed to `perform` as the end of a move.
+
+    Within the ``with`` statement git leaves it alone; after it the move must be done, or decided.
 
     Args:
         repo: the repository.
@@ -295,7 +299,7 @@ def make_commit(
         at: aware time; now without one.
         files_of: a commit whose files it has instead of its first parent's, before the changes.
 
-    Returns:
+    Yields:
         Its id; it is on the disk.
     """
     parts = repo.parts()
@@ -312,8 +316,9 @@ def make_commit(
             message=message,
         )
         oid = object_id(b"commit", data)
-        parts.writer.packs.write([*edit.objects, (oid, b"commit", data)])
-    return oid
+        keep = parts.writer.packs.write([*edit.objects, (oid, b"commit", data)])
+    with keep:
+        yield oid
 
 
 def operations(

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history import disk
+from perdure.history import disk, keeps
 from perdure.history.deltas import full_entry
 from perdure.history.errors import DamagedRepository
+from perdure.history.keeps import TEMPORARY, Keep
 from perdure.history.objects import ObjectStore
 from perdure.history.packfile import PackFile
 from perdure.history.packstream import PACK_MODE, index_of
@@ -28,14 +31,14 @@ SMALL_LIMIT = 32
 PROTECTED = (".keep", ".promisor", ".mtimes", ".bitmap")
 
 
-def build(entries: Iterable[tuple[bytes, bytes, int]]) -> tuple[bytes, bytes, str]:
+def build(entries: Iterable[tuple[bytes, bytes, int]]) -> tuple[bytes, bytes]:
     """Put entries together.
 
     Args:
         entries: raw id, the entry's bytes, their CRC-32; each id once.
 
     Returns:
-        The pack, its index of version 2, and the name (``pack-<checksum>``) for both.
+        The pack, and its index of version 2.
     """
     offset = 12
     rows: list[tuple[bytes, int, int]] = []
@@ -46,27 +49,47 @@ def build(entries: Iterable[tuple[bytes, bytes, int]]) -> tuple[bytes, bytes, st
         offset += len(data)
     content = b"PACK" + struct.pack(">LL", 2, len(rows)) + b"".join(body)
     checksum = hashlib.sha1(content, usedforsecurity=False).digest()
-    index = index_of(rows, checksum)
-    return content + checksum, index, f"pack-{checksum.hex()}"
+    return content + checksum, index_of(rows, checksum)
 
 
-def listed(path: Path, folder: Path) -> dict[str, int]:
-    """Packs that a list names (``tier name`` a line), that exist and carry no mark of git's."""
+def fresh_name() -> str:
+    """A name that no pack has had: git may be about to remove one whose name it has read."""
+    return f"pack-{secrets.token_hex(20)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Packs that a list names and that exist, each with its tier, in the order of the list.
+
+    Attributes:
+        packs: all of them.
+        marked: those with a mark of git's, or a ``.keep`` of ours or of the user's, beside them.
+            They are left as they are, and stay in the list for when the mark is gone.
+    """
+
+    packs: dict[str, int]
+    marked: frozenset[str]
+
+    @property
+    def free(self) -> dict[str, int]:
+        """Those that may be replaced."""
+        return {name: tier for name, tier in self.packs.items() if name not in self.marked}
+
+
+def listed(path: Path, folder: Path) -> Listed:
+    """Read a list of packs, ``tier name`` a line."""
     try:
         lines = path.read_text("ascii", errors="replace").split("\n")
         here = {entry.name for entry in os.scandir(folder)}
     except FileNotFoundError:
-        return {}
+        return Listed({}, frozenset())
     found: dict[str, int] = {}
     for line in lines:
         tier, _, name = line.partition(" ")
-        if (
-            tier.isdecimal()
-            and {f"{name}.pack", f"{name}.idx"} <= here
-            and not any(name + mark in here for mark in PROTECTED)
-        ):
+        if tier.isdecimal() and {f"{name}.pack", f"{name}.idx"} <= here:
             found[name] = int(tier)
-    return found
+    marked = (name for name in found if any(name + mark in here for mark in PROTECTED))
+    return Listed(found, frozenset(marked))
 
 
 def write_list(path: Path, packs: Mapping[str, int], *, synced: bool) -> None:
@@ -112,31 +135,39 @@ class PackWriter:
         self._folder = store.folder / "pack"
         self._list = state / "packs"
 
-    def write(self, objects: Sequence[tuple[str, bytes, bytes]]) -> str:
+    def write(self, objects: Sequence[tuple[str, bytes, bytes]]) -> Keep:
         """Store objects (id, kind, content) as one pack that is on the disk at return.
 
         They are written whether or not they exist already: what a crash left under their name,
-        an empty file for example, is then never relied on.
+        an empty file for example, is then never relied on, and what git is about to remove
+        neither.
+
+        Returns:
+            What keeps git from removing the pack; to be released when a ref reaches the objects.
         """
         entries = []
         for oid, kind, data in objects:
             entry = full_entry(kind, data)
             entries.append((bytes.fromhex(oid), entry, zlib.crc32(entry)))
-        name = self._place(*build(entries))
-        self._note(f"1 {name}")
+        name = fresh_name()
+        keep = Keep(self._folder, name)
+        try:
+            self._place(*build(entries), name)
+            self._note(f"1 {name}")
+        except BaseException:
+            keep.release()
+            raise
         for oid, kind, data in objects:
             self._store.remember(oid, kind, data)
         self._store.add_pack(name)
-        return name
+        return keep
 
-    def _place(self, pack: bytes, index: bytes, name: str) -> str:
+    def _place(self, pack: bytes, index: bytes, name: str) -> None:
         """Write both files beside their place, then rename: git sees a pack by its index."""
-        # `git prune` removes what a crash leaves under such a name.
-        new_pack = self._folder / f"tmp_pack_{name}"
-        new_index = self._folder / f"tmp_idx_{name}"
+        new_pack = self._folder / f"{TEMPORARY}{name}.p"
+        new_index = self._folder / f"{TEMPORARY}{name}.i"
         try:
             for path, content in ((new_pack, pack), (new_index, index)):
-                path.unlink(missing_ok=True)
                 disk.write_file(path, content, mode=PACK_MODE)
             new_pack.replace(self._folder / f"{name}.pack")
             new_index.replace(self._folder / f"{name}.idx")
@@ -145,7 +176,6 @@ class PackWriter:
             new_index.unlink(missing_ok=True)
             raise
         disk.sync_folder(self._folder)
-        return name
 
     def _note(self, line: str) -> None:
         """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
@@ -169,15 +199,15 @@ class PackWriter:
         except FileNotFoundError:
             return 0
         ours = listed(self._list, self._folder)
-        names = [name for name, tier in ours.items() if tier == 1]
+        names = [name for name, tier in ours.free.items() if tier == 1]
         if len(names) < SMALL_LIMIT or has_index_chain(self._folder):
             return 0
         self._join(names[: 2 * SMALL_LIMIT], ours)
         # Packs that the background has replaced since are let go of.
         self._store.rescan()
-        return sum(tier > 1 for tier in listed(self._list, self._folder).values())
+        return sum(tier > 1 for tier in listed(self._list, self._folder).free.values())
 
-    def _join(self, names: Sequence[str], ours: dict[str, int]) -> None:
+    def _join(self, names: Sequence[str], ours: Listed) -> None:
         """Copy the entries of several packs into one, read it back, then remove the old ones.
 
         A crash before the new pack's folder entry is on the disk leaves the old packs; after it,
@@ -194,11 +224,12 @@ class PackWriter:
             if all(zlib.crc32(entry.data) == entry.crc and entry.number < 5 for entry in raw):
                 sound.append(name)
                 entries.update((entry.oid, (entry.data, entry.crc)) for entry in raw)
-        left = {name: tier for name, tier in ours.items() if name not in names}
+        left = {name: tier for name, tier in ours.packs.items() if name not in names}
         if len(sound) < 2:
             write_list(self._list, left, synced=False)
             return
-        new = self._place(*build((oid, data, crc) for oid, (data, crc) in entries.items()))
+        new = fresh_name()
+        self._place(*build((oid, data, crc) for oid, (data, crc) in entries.items()), new)
         if not PackFile(self._folder / f"{new}.idx").is_whole():
             raise DamagedRepository(f"{new} did not read back as it was written")
         if not remove_multi_pack_index(self._folder):
@@ -206,12 +237,16 @@ class PackWriter:
         write_list(self._list, {**left, new: 2}, synced=False)
         self._store.add_pack(new)
         for name in sound:
-            if name != new:
-                self._store.drop_pack(name)
-                remove_pack(self._folder, name)
+            self._store.drop_pack(name)
+            remove_pack(self._folder, name)
 
     def sweep(self) -> None:
         """Remove half-written packs of a process that was killed."""
-        for prefix in ("tmp_pack_pack-", "tmp_idx_pack-"):
+        # The last two are names that these had in earlier versions.
+        for prefix in (TEMPORARY, "tmp_pack_pack-", "tmp_idx_pack-"):
             for path in self._folder.glob(f"{prefix}*"):
                 path.unlink(missing_ok=True)
+
+    def let_go(self) -> None:
+        """Give back the packs that a process kept which was killed; nothing waits for them."""
+        keeps.sweep(self._folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from perdure.history import timeline
 from perdure.history.commits import CommitInfo, parse_commit
 from perdure.history.errors import DamagedRepository
-from perdure.history.layout import Layout
+from perdure.history.layout import Layout, shallow_ends
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Head, Refs, check_branch, free_branch
 from perdure.history.revisions import Revisions
@@ -175,10 +175,7 @@ class Reader:
 
     def shallow_ends(self) -> frozenset[str]:
         """Commits at the end of a shallow clone: each stands for all that came before it."""
-        try:
-            return frozenset((self.git_dir / "shallow").read_text("ascii").split())
-        except FileNotFoundError:
-            return frozenset()
+        return shallow_ends(self.git_dir)
 
     def parents(self, rev: str) -> tuple[str, ...]:
         """Parents of a commit as far as they are here: none at a shallow clone's end."""

@@ -86,7 +86,7 @@ class Repacking:
     def _sources(self) -> list[str]:
         """Packs of sessions, oldest first: the list has them in the order of writing."""
         waiting = listed(self._state / "packs", self._folder)
-        joined = [name for name, tier in waiting.items() if tier > 1 and name not in self._unfit]
+        joined = [n for n, tier in waiting.free.items() if tier > 1 and n not in self._unfit]
         if len(joined) < JOINED_LIMIT:
             return []
         chosen: list[str] = []
@@ -133,7 +133,7 @@ class Repacking:
             # Listed first: a name without a pack is passed over, a pack that no list has is never
             # merged.
             packed = listed(self._list, self._folder)
-            write_list(self._list, {**packed, new: FIRST_TIER}, synced=True)
+            write_list(self._list, {**packed.packs, new: FIRST_TIER}, synced=True)
             stream.put_in_place()
 
     def _pack_loose(self) -> str:
@@ -171,10 +171,11 @@ class Repacking:
         packed = listed(self._list, self._folder)
         for tier in range(FIRST_TIER, LAST_TIER):
             while True:
-                names = [n for n, t in packed.items() if t == tier and n not in self._unfit][:FAN]
+                free = packed.free.items()
+                names = [n for n, t in free if t == tier and n not in self._unfit][:FAN]
                 if len(names) < FAN:
                     break
-                if self._merge(names, tier, packed):
+                if self._merge(names, tier, packed.packs):
                     return f"{FAN} packs of tier {tier} merged"
         return ""
 

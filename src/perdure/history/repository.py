@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, layout
+from perdure.history import config, keeps, layout
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
@@ -135,7 +135,8 @@ class Repository(Reader):
         return repo
 
     def _recover(self) -> None:
-        if not _anything_left(self._layout.state):
+        packs = self._layout.git_dir / "objects" / "pack"
+        if not _anything_left(self._layout.state) and not keeps.are_left(packs):
             return
         try:
             self._writer().recover()

@@ -11,7 +11,8 @@ commit brings the files back as they were: what was pushed would return with the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from perdure.history import oplog
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.history.moving import OPS
-from perdure.history.operations import as_entry, make_commit, perform
+from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail
 from perdure.history.reach import Reach
 from perdure.history.refs import Head, RefMove
@@ -111,45 +112,41 @@ def redo(
 
 
 def _do(repo: Repository, plan: UndoPlan, author: Author, at: datetime | None) -> Operation:
-    moves = []
-    stands_for: dict[str, str] = {}
     verb = "redo" if plan.is_redo else "undo"
     # An undo is called after what it took back.
     what = plan.entry.says if plan.is_redo else f"{plan.entry.kind}: {plan.entry.says}"
-    for move in plan.moves:
-        target = plan.by_commit.get(move.ref)
-        new = move.new
-        if target is not None and move.old is not None:
-            new = make_commit(
-                repo,
-                (),
-                parents=[move.old],
-                files_of=target,
-                message=f"revert: {verb} {what}",
-                author=author,
-                at=at,
-            )
-            stands_for[new] = target
-        moves.append(RefMove(move.ref, move.old, new))
-    trail = Trail(
-        plan.trail.position,
-        plan.trail.position_before,
-        plan.trail.redo,
-        plan.trail.redo_before,
-        stands_for,
-    )
-    return perform(
-        repo,
-        verb,
-        what,
-        moves,
-        author=author,
-        head=plan.head,
-        at=at,
-        undoes="" if plan.is_redo else plan.entry.id,
-        redoes=plan.entry.id if plan.is_redo else "",
-        trail=trail,
-    )
+    moves = []
+    stands_for: dict[str, str] = {}
+    with ExitStack() as made:
+        for move in plan.moves:
+            target = plan.by_commit.get(move.ref)
+            new = move.new
+            if target is not None and move.old is not None:
+                commit = made_commit(
+                    repo,
+                    (),
+                    parents=[move.old],
+                    files_of=target,
+                    message=f"revert: {verb} {what}",
+                    author=author,
+                    at=at,
+                )
+                new = made.enter_context(commit)
+                stands_for[new] = target
+            moves.append(RefMove(move.ref, move.old, new))
+        trail = replace(plan.trail, stands_for=stands_for)
+        return perform(
+            repo,
+            verb,
+            what,
+            moves,
+            author=author,
+            head=plan.head,
+            at=at,
+            undoes="" if plan.is_redo else plan.entry.id,
+            redoes=plan.entry.id if plan.is_redo else "",
+            trail=trail,
+        )
 
 
 class _Walk:

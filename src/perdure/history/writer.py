@@ -112,6 +112,7 @@ class Writer:
 
             Mover(self._layout, self._store, self._trees).finish()
             self.forget_landed()
+            self.packs.let_go()
 
     def forget_landed(self) -> None:
         """An operation has moved branches on purpose: no landing before it is watched any more."""
@@ -275,6 +276,7 @@ class Writer:
             with self._lock:
                 recovery.run()
                 self.finish_operation()
+                self.packs.let_go()
 
     def journal_file(self) -> JournalFile:
         """The session's journal file; a new one while the old one holds a turn."""
