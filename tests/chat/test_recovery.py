@@ -3,11 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from perdure.chat.events import Failed, Notice
+from perdure.chat.recovery import recovered_reply
 from perdure.chat.session import Session
+from perdure.history.journal import JournalFile, Leftover
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
@@ -106,3 +109,46 @@ async def test_a_turn_whose_commit_failed_lands_before_the_next_one(companion: P
     assert said == ["While the branch is locked.", "After it."]
     assert await reopened(companion) == []
     assert_sound(companion)
+
+
+async def test_a_whole_reply_whose_commit_had_to_wait_is_committed_as_what_it_is(
+    companion: Path,
+) -> None:
+    await talk(companion, "One.")
+    held = companion / ".git/refs/heads/main.lock"
+    held.touch()
+    session = await Session.open(companion, backends=[Scripted()])
+    events = await events_of(session.send("Two."))
+    await session.close()
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert "journal" in failed.kept
+    held.unlink()
+    (told,) = await reopened(companion)
+    assert "whole reply" in told
+    (reply,) = life(companion)[-1].replies
+    assert not reply.interrupted
+    assert (reply.text, reply.backend, reply.model) == ("I heard: Two.", "scripted", "script-1")
+    message = life(companion)[-1].message
+    assert message is not None
+    assert message.at is not None
+    assert reply.at is not None
+    assert reply.at >= message.at
+    assert_sound(companion)
+
+
+@pytest.mark.parametrize(
+    ("end", "interrupted"),
+    [
+        ({"backend": "far", "model": "m", "interrupted": False}, False),
+        ({"backend": 7, "model": None, "interrupted": "no", "at": "soon", "stand_in": 1}, True),
+        ({"at": "2026-11-22T18:00:00", "interrupted": False}, False),
+        ({}, True),
+    ],
+)
+def test_any_record_of_an_end_is_read(end: dict[str, object], interrupted: bool) -> None:  # noqa: FBT001
+    found = Leftover({"speaker": "Mira"}, "Hello.", lambda: None, cast("JournalFile", None), end)
+    reply = recovered_reply(found)
+    assert reply is not None
+    assert (reply.text, reply.interrupted) == ("Hello.", interrupted)
+    assert reply.at is not None
+    assert reply.at.tzinfo is not None

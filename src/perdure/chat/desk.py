@@ -26,7 +26,7 @@ from perdure.chat.landing import Lander, Landing
 from perdure.chat.outside import commit_outside_edits
 from perdure.chat.placing import Place, last_turn
 from perdure.chat.prepared import Prepared
-from perdure.chat.recovery import journal_header, recover_turns
+from perdure.chat.recovery import end_record, journal_header, recover_turns
 from perdure.chat.standing import Standing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import refuse_archived
@@ -221,6 +221,9 @@ class Desk(Standing):
 
     def land(self, prepared: Prepared, reply: Reply | None, facts: TurnFacts) -> Saved:
         """Commit a prepared turn with its reply, or unanswered without one."""
+        if reply is not None:
+            # Where the commit has to wait, it is known all the same how the reply ended.
+            prepared.journal.end(reply.text, end_record(reply))
         replies = (reply,) if reply is not None else ()
         turn = Turn(prepared.turn.number, prepared.turn.message, replies)
         in_chunk = prepared.answers and prepared.place.oid is not None

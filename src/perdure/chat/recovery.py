@@ -46,6 +46,17 @@ def journal_header(
     }
 
 
+def end_record(reply: Reply) -> dict[str, object]:
+    """What a journal must hold of a reply that ended, beside the text that was streamed."""
+    return {
+        "at": reply.at.isoformat() if reply.at is not None else "",
+        "backend": reply.backend,
+        "model": reply.model,
+        "interrupted": reply.interrupted,
+        "stand_in": reply.stand_in,
+    }
+
+
 def recover_turns(repo: Repository, lander: Lander, author: Author) -> list[str]:
     """Commit every turn that a dead session left; returns a sentence for each.
 
@@ -71,8 +82,7 @@ def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) 
     start = _start(repo, branch)
     transcript = Transcript(repo, start or f"refs/heads/{branch}")
     message = _message(header["message"])
-    text, _ = mask_secrets(found.text)
-    reply = Reply(str(header["speaker"]), text, now(), interrupted=True) if text else None
+    reply = recovered_reply(found)
     answers = bool(header["answers"])
     if answers and reply is None:
         found.discard()
@@ -99,7 +109,34 @@ def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) 
     )
     if reply is None:
         return "A message that had not been committed is committed now; it waits for its reply."
+    if not reply.interrupted:
+        return "A whole reply that could not be committed at its end is committed now."
     return "A reply that was cut off is committed now, as far as it came, marked interrupted."
+
+
+def recovered_reply(found: Leftover) -> Reply | None:
+    """The reply that is left: as it ended, or as far as it came; None where no word did."""
+    speaker, end = str(found.header["speaker"]), found.end
+    anew = end.get("text") if end is not None else None
+    text, _ = mask_secrets(anew if isinstance(anew, str) else found.text)
+    if not text.strip():
+        return None
+    if end is None:
+        return Reply(speaker, text, now(), interrupted=True)
+    backend, model = (end.get(key) for key in ("backend", "model"))
+    try:
+        at = _at(str(end.get("at", "")))
+    except ValueError:
+        at = None
+    return Reply(
+        speaker,
+        text,
+        at if at is not None and at.tzinfo is not None else now(),
+        backend=backend if isinstance(backend, str) else "",
+        model=model if isinstance(model, str) else "",
+        interrupted=end.get("interrupted") is not False,
+        stand_in=end.get("stand_in") is True,
+    )
 
 
 def _recover_again(
@@ -136,6 +173,11 @@ def _recover_again(
         ),
         found,
     )
+    if not reply.interrupted:
+        return (
+            "Another answer that could not be committed at its end is committed now; the one "
+            "before is kept: perdure alternatives @"
+        )
     return (
         "Another answer that was cut off is committed now, as far as it came, marked interrupted; "
         "the one before is kept: perdure alternatives @"

@@ -63,6 +63,8 @@ class Record:
     header: dict[str, Any]
     boot: str
     text: str = ""
+    end: dict[str, Any] | None = None
+    """What the caller noted when the reply had come to its end; None where it had not."""
     intents: list[Intent] = field(default_factory=list)
     recent: list[tuple[str, str, list[str | None]]] = field(default_factory=list)
     """Branch, path and former blobs of work files that were written shortly before."""
@@ -128,6 +130,10 @@ class JournalFile:
     def text(self, piece: str) -> None:
         """Add a piece of what is streamed; it survives the process, not yet the power."""
         self._add({"text": piece})
+
+    def end(self, facts: Mapping[str, object]) -> None:
+        """Note that the text is all there, and how it ended. The commit's intent is synced."""
+        self._add({"end": dict(facts)})
 
     def sync(self) -> None:
         """Put what was added on the disk."""
@@ -198,6 +204,8 @@ class JournalFile:
                 found = Record(value["begin"], str(value.get("boot", "")), recent=recent)
             elif "text" in value:
                 pieces.append(str(value["text"]))
+            elif isinstance(value.get("end"), dict):
+                found.end = value["end"]
             elif "commit" in value:
                 found.intents.append(_intent(value))
             elif "done" in value:
@@ -230,6 +238,7 @@ class Journal:
 
     def __init__(self, file: JournalFile) -> None:
         self.file = file
+        self._pieces: list[str] = []
 
     @classmethod
     def begin(cls, repo: Repository, header: Mapping[str, object]) -> Journal:
@@ -253,8 +262,18 @@ class Journal:
 
         A killed process loses none of it, a power cut what came after the last `sync`.
         """
+        self._pieces.append(text)
         with storage_errors("keeping the reply safe"):
             self.file.text(text)
+
+    def end(self, text: str, facts: Mapping[str, object]) -> None:
+        """Note that the reply came to its end, with whatever its commit needs, as JSON values.
+
+        ``text`` is the whole reply; it is written once more only where it is not what was appended.
+        """
+        anew = {"text": text} if text != "".join(self._pieces) else {}
+        with storage_errors("keeping the reply safe"):
+            self.file.end({**facts, **anew})
 
     def sync(self) -> None:
         """Put everything appended on the disk; call it about once a second."""
@@ -277,12 +296,14 @@ class Leftover:
         header: what `Journal.begin` was given.
         text: what had been appended.
         discard: removes it; call it when the turn is saved or not wanted.
+        end: what `Journal.end` was given; None where the reply had not come to its end.
     """
 
     header: dict[str, Any]
     text: str
     discard: Callable[[], None]
     file: JournalFile
+    end: dict[str, Any] | None = None
 
     def finish(self) -> None:
         """Drop it, as `Journal.finish` does."""
@@ -324,5 +345,5 @@ def leftover(repo: Repository) -> list[Leftover]:
             file.remove()
             continue
         repo.hold_leftover(file)
-        found.append(Leftover(record.header, record.text, file.remove, file))
+        found.append(Leftover(record.header, record.text, file.remove, file, record.end))
     return found
