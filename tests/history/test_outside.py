@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from perdure.history.branches import branches
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -113,3 +114,75 @@ def test_a_folder_that_is_gone_is_not_taken_for_an_edit(repo: Repository) -> Non
     found = repo.outside_edits(["persona"])
     assert found.ready == []
     assert {reason for _, reason in found.held} == {"its whole folder is missing"}
+
+
+def test_conflict_copies_are_no_edits_unless_they_are_tracked(repo: Repository, git: Git) -> None:
+    sure = "persona/10-who.sync-conflict-20260101-120000-ABCDEFG.md"
+    maybe = "persona/20-voice (1).md"
+    own = ["persona/30-you (1).md", "persona/50-who 2.md"]
+    for path in (sure, maybe, "persona/30-you (1).md"):
+        (repo.path / path).write_bytes(b"A copy?\n")
+    tracked = "persona/10-who 2.md"
+    (repo.path / tracked).write_bytes(b"Mine.\n")
+    git("add", tracked)
+    git("commit", "-qm", "mine")
+    (repo.path / tracked).write_bytes(b"Mine, edited.\n")
+    (repo.path / "persona/50-who 2.md").write_bytes(b"No 50-who.\n")
+    folder = repo.path / "persona" / "greetings (conflicted copy 2026-01-01)"
+    folder.mkdir()
+    (folder / "hello.md").write_bytes(b"Hello.\n")
+    found = repo.outside_edits(["persona"])
+    assert [change.path for change in found.ready] == sorted([tracked, *own])
+    assert {(each.path, each.original) for each in found.copies} == {
+        (sure, WHO),
+        (maybe, "persona/20-voice.md"),
+        ("persona/greetings (conflicted copy 2026-01-01)/", "persona/greetings/"),
+    }
+    assert {change.path for change in repo.diff(None, None)} == {tracked, *own}
+
+
+def test_conflict_copies_in_the_root_and_of_conversations_are_found(repo: Repository) -> None:
+    (repo.path / "companion.yaml").write_bytes(b"name: Mira\n")
+    for name in ("companion (1).yaml", "persona 2"):
+        (repo.path / name).write_bytes(b"")
+    (repo.path / ".gitignore").write_bytes(b"")
+    (repo.path / ".gitignore (Ana's conflicted copy 2026-01-01)").write_bytes(b"")
+    assert {each.path for each in repo.conflict_copies()} == {
+        "companion (1).yaml",
+        "persona 2",
+        ".gitignore (Ana's conflicted copy 2026-01-01)",
+    }
+    chunk = repo.path / "conversations/2026-01/01/x.sync-conflict-20260101-120000-ABCDEFG.md"
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(b"")
+    (found,) = repo.conflict_copies("conversations")
+    assert found.original == "conversations/2026-01/01/x.md"
+
+
+def test_copies_that_git_ignores_are_not_told(repo: Repository) -> None:
+    (repo.path / ".gitignore").write_bytes(b"*sync-conflict*\n")
+    (repo.path / "persona/10-who.sync-conflict-20260101-120000-ABCDEFG.md").write_bytes(b"x")
+    found = repo.outside_edits(["persona"])
+    assert (found.ready, found.copies) == ([], [])
+
+
+def test_a_file_that_icloud_took_off_the_disk_is_not_taken_for_deleted(repo: Repository) -> None:
+    (repo.path / WHO).rename(repo.path / "persona/.10-who.md.icloud")
+    found = repo.outside_edits(["persona"])
+    assert found.ready == []
+    assert "iCloud" in dict(found.held)[WHO]
+
+
+def test_many_files_that_may_be_copies_are_compared_in_one_pass(repo: Repository) -> None:
+    for number in range(3000):
+        (repo.path / "persona" / f"n{number} (1).md").write_bytes(b"")
+    assert len(repo.outside_edits(["persona"]).ready) == 3000
+
+
+def test_a_branch_that_a_sync_program_copied_is_no_branch(repo: Repository, git: Git) -> None:
+    heads = repo.path / ".git" / "refs" / "heads"
+    commit = git("rev-parse", "HEAD").strip()
+    (heads / "main (Ana's conflicted copy 2026-01-01)").write_text(f"{commit}\n")
+    assert [branch.name for branch in branches(repo)] == ["main"]
+    assert repo.stray_refs() == {"main (Ana's conflicted copy 2026-01-01)": commit}
+    assert git("branch", "--format=%(refname:short)", check=False).split() == ["main"]

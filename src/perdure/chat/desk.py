@@ -5,7 +5,6 @@ All methods block; a `Session` calls them on its worker thread.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,8 @@ from perdure.chat.events import Notice, Saved
 from perdure.chat.fingerprints import Noted, device, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Lander, Landing
-from perdure.chat.outside import commit_outside_edits
+from perdure.chat.once import first_time
+from perdure.chat.outside import commit_outside_edits, say_copies, say_stray_branches
 from perdure.chat.placing import Place, last_turn
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
@@ -82,8 +82,10 @@ class Desk(Standing):
         desk = cls(repo, branch, start, read_companion(repo, start or branch))
         begin_confirming(repo)
         notices += visit_notice(repo) + desk.say_waiting()
-        if not companion.persona.boundaries and _first_time(repo, "no-boundaries-said"):
+        if not companion.persona.boundaries and first_time(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
+        notices += say_copies(repo, repo.conflict_copies("conversations"))
+        notices += say_stray_branches(repo)
         return desk, notices
 
     def say_waiting(self) -> list[Notice]:
@@ -278,6 +280,7 @@ class Desk(Standing):
             + [Notice(text) for text in found.committed]
             + self.say_waiting()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
+            + say_copies(self.repo, [*self.repo.conflict_copies(), *found.copies])
             + self._say_unreadable_asides()
         )
 
@@ -378,13 +381,3 @@ def _branch_to_talk_on(repo: Repository, notices: list[Notice]) -> tuple[str, st
 
 def _companion_author(companion: CompanionAt) -> Author:
     return Author(companion.name, companion_email(slug(companion.name)))
-
-
-def _first_time(repo: Repository, mark: str) -> bool:
-    """True once in this repository's life on this machine."""
-    path = repo.state_dir / mark
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError:
-        return False
-    return True

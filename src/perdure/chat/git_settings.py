@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from perdure.chat.events import Notice
+from perdure.chat.once import first_time
 from perdure.history.repository import Repository
 
 _MOST = 6
@@ -14,7 +14,7 @@ _MOST = 6
 def odd_settings(repo: Repository) -> list[Notice]:
     """A notice for what was not said yet in this folder. perdure itself heeds none of it."""
     found = [*repo.odd_config(), *(f"hooks/{name}" for name in _hooks(repo))]
-    fresh = [each for each in found if _first_time(repo, each)]
+    fresh = [each for each in found if first_time(repo, "odd-git-said", each)]
     if not fresh:
         return []
     named = ", ".join(fresh[:_MOST]) + (f" and {len(fresh) - _MOST} more" * (len(fresh) > _MOST))
@@ -37,14 +37,3 @@ def _hooks(repo: Repository) -> list[str]:
     except OSError:
         return []
     return sorted(name for name in names if not name.endswith(".sample"))
-
-
-def _first_time(repo: Repository, finding: str) -> bool:
-    """True once for each finding; it is remembered on this machine only."""
-    digest = hashlib.sha256(finding.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    place = repo.state_dir / f"odd-git-said-{digest}"
-    try:
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError:
-        return False
-    return True

@@ -9,12 +9,15 @@ from itertools import groupby
 
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import confirm, made_here
+from perdure.chat.events import Notice
+from perdure.chat.once import first_time
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.settings import parse_settings
 from perdure.history.errors import HistoryError, TipMoved
+from perdure.history.outside import ConflictCopy
 from perdure.history.repository import Author, Change, Repository
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
@@ -33,14 +36,19 @@ _KINDS = {
 }
 
 _ATTEMPTS = 5
+_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class OutsideCommits:
-    """What was committed (one sentence each) and what was left alone, with the reason."""
+    """What was committed (one sentence each) and what was left alone, with the reason.
+
+    ``copies`` are no edits: a sync program or an editor has made them.
+    """
 
     committed: tuple[str, ...]
     held: tuple[str, ...]
+    copies: tuple[ConflictCopy, ...] = ()
 
 
 def commit_outside_edits(
@@ -87,7 +95,56 @@ def _commit_found(
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):
             confirm(repo, ours)
-    return OutsideCommits(tuple(committed), tuple(held))
+    return OutsideCommits(tuple(committed), tuple(held), tuple(edits.copies))
+
+
+def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
+    """A notice for the conflict copies that were not named yet in this folder."""
+    fresh = [each for each in copies if first_time(repo, "copy-said", each.path)]
+    if not fresh:
+        return []
+    if len(fresh) == 1:
+        (one,) = fresh
+        return [
+            Notice(
+                f"{one.path} looks like a copy of {one.original} that a sync program or an editor "
+                "made: it is neither committed nor read. Put what you want of it into "
+                f"{one.original} and delete it; to keep it as it is: git add and git commit.",
+                "warning",
+            )
+        ]
+    named = ", ".join(each.path for each in fresh[:_NAMED])
+    more = f" and {len(fresh) - _NAMED} more" * (len(fresh) > _NAMED)
+    return [
+        Notice(
+            f"{len(fresh)} files look like copies that a sync program or an editor made, and are "
+            f"neither committed nor read: {named}{more}. Put what you want of them into the "
+            "originals and delete them; to keep one as it is: git add and git commit.",
+            "warning",
+        )
+    ]
+
+
+def say_stray_branches(repo: Repository) -> list[Notice]:
+    """A notice for each file that a sync program has put among the branches, said once."""
+    notices = []
+    for name, commit in repo.stray_refs().items():
+        if not first_time(repo, "stray-branch-said", f"{name} {commit}"):
+            continue
+        try:
+            repo.commit_info(commit)
+            keep = f"To keep what was said there: perdure branch rescued --at {commit[:10]}"
+        except HistoryError:
+            keep = "The commits that it names are not here"
+        notices.append(
+            Notice(
+                f"A sync program has left a copy of a branch in .git: {name}. git does not see it, "
+                f"and it is no branch. {keep}. Then delete the file. Two machines that sync .git "
+                "by files can lose turns; git push and git pull do not.",
+                "warning",
+            )
+        )
+    return notices
 
 
 def _kind(path: str) -> str:

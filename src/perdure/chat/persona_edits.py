@@ -59,7 +59,8 @@ class Edited:
 def persona_paths(repo: Repository) -> list[str]:
     """The files of the persona, as they are in the folder and in the last commit."""
     root = repo.path
-    here = [path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*.md")]
+    copies = {each.path for each in repo.conflict_copies(FOLDER)}
+    here = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*.md")} - copies
     there = [entry.path for entry in repo.files(FOLDER)] if repo.head().commit else []
     return sorted(path for path in {*here, *there} if kind_of(path) is not None)
 

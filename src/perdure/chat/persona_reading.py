@@ -30,8 +30,8 @@ class Files:
         settings: companion.yaml.
         persona: every file below persona/, by its path, read or not.
         beside: companion.yaml, lore, facts and manifests.
-        unread: links, folders written in other letters and files that could not be opened, each
-            with the reason and what to do.
+        unread: links, folders written in other letters, conflict copies and files that could not be
+            opened, each with the reason and what to do.
         troubles: what is wrong with companion.yaml in the folder; the committed one is used then.
     """
 
@@ -79,8 +79,20 @@ def files_in_folder(repo: Repository) -> Files:
     found: dict[str, bytes] = {}
     unread: list[tuple[str, str, str]] = []
     for folder in ("persona", "lore", "memory/facts", "backends"):
+        copies = {each.path: each.original for each in repo.conflict_copies(folder)}
+        copied_folders = [path for path in copies if path.endswith("/")]
+        unread += [
+            (
+                path,
+                f"a copy of {original} that a sync program or an editor made",
+                f"put what you want of it into {original}, and delete it",
+            )
+            for path, original in copies.items()
+        ]
         for path in _walk(repo.path, folder):
             place = repo.path / path
+            if path in copies or any(path.startswith(copy) for copy in copied_folders):
+                continue
             if place.is_symlink() or not place.is_file():
                 unread.append((path, "a link; links are never followed", "put a file in its place"))
                 continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from perdure.history import gitindex
@@ -16,8 +17,15 @@ from perdure.history.objects import ObjectStore
 from perdure.history.paths import check_path, is_path
 from perdure.history.trees import Change, Entry, Trees
 from perdure.history.worktree import NotRegular, WorkFile, WorkTree
+from perdure.leavings import is_scratch, originals, same_name
 
-_SCRATCH = ("~", ".swp", ".swx", ".tmp", ".bak", ".orig", ".rej", ".part")
+
+@dataclass(frozen=True, slots=True)
+class ConflictCopy:
+    """A file or folder that a sync program or an editor has made, and what it is a copy of."""
+
+    path: str
+    original: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +35,12 @@ class OutsideEdits:
     Attributes:
         ready: changes that can be committed as their own commit.
         held: paths that differ too, each with the reason why they are left to their author.
+        copies: what is no edit but a copy of another file.
     """
 
     ready: list[Change]
     held: list[tuple[str, str]]
+    copies: list[ConflictCopy] = field(default_factory=list)
 
 
 class Outside:
@@ -60,7 +70,8 @@ class Outside:
         for prefix in prefixes:
             tracked = self._tracked(root, prefix)
             gone = bool(tracked) and not (self._layout.work / prefix).exists()
-            for path in sorted(tracked.keys() | set(self._untracked(prefix, tracked.keys()))):
+            new = self._untracked(prefix, tracked.keys(), outcome.copies)
+            for path in sorted({*tracked, *new}):
                 entry = tracked.get(path)
                 slots = staged.get(path, [])
                 if self._is_hidden(slots) or self._looks_level(path, entry, slots):
@@ -94,6 +105,8 @@ class Outside:
         if entry is not None and seen is not None and seen.oid == entry.oid:
             return
         reason = reason or _staged_reason(entry, slots, seen)
+        if not reason and seen is None and self._is_in_icloud(path):
+            reason = "iCloud has taken it off this disk; open it once in the Finder"
         if not reason and gone:
             reason = "its whole folder is missing"
         if not reason:
@@ -105,6 +118,11 @@ class Outside:
             outcome.held.append((path, reason))
         else:
             outcome.ready.append(Change(path, seen.data if seen else None))
+
+    def _is_in_icloud(self, path: str) -> bool:
+        """Whether a file that is gone was only moved away: macOS leaves ``.name.icloud`` then."""
+        place = self._layout.work / path
+        return (place.parent / f".{place.name}.icloud").exists()
 
     @staticmethod
     def _is_hidden(slots: Sequence[Slot]) -> bool:
@@ -142,20 +160,54 @@ class Outside:
             raise IndexTrouble("git's index is missing") from None
         return gitindex.below(data, prefixes)
 
-    def _untracked(self, prefix: str, tracked: Collection[str]) -> Iterator[str]:
-        """New files below a folder: no scratch files of editors, nothing that git ignores."""
+    def _untracked(
+        self, prefix: str, tracked: Collection[str], copies: list[ConflictCopy]
+    ) -> Iterator[str]:
+        """New files below a folder: no scratch files of editors, nothing that git ignores.
+
+        Copies that sync programs made are put into ``copies`` instead.
+        """
         new: list[str] = []
+        copied: dict[str, str] = {}
         top = self._layout.work / prefix
         for folder, folders, files in os.walk(top):
-            folders[:] = [name for name in folders if not name.startswith(".")]
             relative = Path(folder).relative_to(self._layout.work).as_posix()
             base = "" if relative == "." else f"{relative}/"
+            beside = _Beside([*files, *folders], base, tracked)
             for name in files:
-                is_scratch = name.startswith((".", "#")) or name.endswith(_SCRATCH)
-                if base + name not in tracked and not is_scratch:
+                original = beside.original_of(name)
+                if original:
+                    copied[base + name] = base + original
+                elif base + name not in tracked and not is_scratch(name):
                     new.append(base + name)
-        if new:
-            yield from self._not_ignored(new)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in folders.copy():
+                original = beside.original_of(name)
+                if original and not any(each.startswith(f"{base}{name}/") for each in tracked):
+                    folders.remove(name)
+                    copied[f"{base}{name}/"] = f"{base}{original}/"
+        for path in self._not_ignored([*new, *copied]) if new or copied else ():
+            if path in copied:
+                copies.append(ConflictCopy(path, copied[path]))
+            else:
+                yield path
+
+    def copies(self, root: str | None, folder: str) -> list[ConflictCopy]:
+        """Copies that sync programs made below a folder, or directly in the root folder for ""."""
+        found: list[ConflictCopy] = []
+        if folder:
+            list(self._untracked(folder, self._tracked(root, folder).keys(), found))
+            return found
+        with os.scandir(self._layout.work) as entries:
+            names = sorted(entry.name for entry in entries)
+        beside = _Beside(names, "", self._trees.entries(root).keys() if root else ())
+        found_for = {name: beside.original_of(name) for name in names}
+        kept = set(self._not_ignored([name for name, original in found_for.items() if original]))
+        return [
+            ConflictCopy(name, original)
+            for name, original in found_for.items()
+            if original and name in kept
+        ]
 
     def _not_ignored(self, paths: Sequence[str]) -> Iterator[str]:
         from dulwich.ignore import IgnoreFilter, IgnoreFilterStack
@@ -201,7 +253,7 @@ class Outside:
         rows: list[tuple[str, str | None, str | None]] = []
         for prefix in paths or ("",):
             tracked = {path: e.oid for path, e in self._tracked(root, prefix).items()}
-            for path in sorted({*tracked, *self._untracked(prefix, set(tracked))}):
+            for path in sorted({*tracked, *self._untracked(prefix, set(tracked), [])}):
                 try:
                     seen = self._work.read(path)
                 except (NotRegular, OSError):
@@ -210,6 +262,33 @@ class Outside:
                 if here != tracked.get(path):
                     rows.append((path, tracked.get(path), here))
         return rows
+
+
+class _Beside:
+    """The names in one folder, on the disk and in the tree."""
+
+    def __init__(self, names: Sequence[str], base: str, tracked: Collection[str]) -> None:
+        self._names = names
+        self._base = base
+        self._tracked = tracked
+
+    def original_of(self, name: str) -> str | None:
+        """What an untracked file or folder is a copy of; None for one of its own."""
+        if self._base + name in self._tracked:
+            return None
+        for original, is_sure in originals(name):
+            if is_sure or same_name(original) in self._all:
+                return original
+        return None
+
+    @cached_property
+    def _all(self) -> frozenset[str]:
+        names = [*self._names, *(
+            path[len(self._base) :].partition("/")[0]
+            for path in self._tracked
+            if path.startswith(self._base)
+        )]  # fmt: skip
+        return frozenset(map(same_name, names))
 
 
 def _staged_reason(entry: Entry | None, slots: Sequence[Slot], seen: WorkFile | None) -> str:

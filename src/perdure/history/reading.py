@@ -40,6 +40,10 @@ class Reader:
         """What is checked out."""
         return self._refs.head()
 
+    def stray_refs(self) -> dict[str, str]:
+        """Files among the branches that git does not take for one, and the id that each holds."""
+        return self._refs.strays()
+
     def free_branch(self, wanted: str) -> str:
         """A name for a new branch: ``wanted``, or it with the first number that is free."""
         return free_branch(self._refs, wanted)

@@ -142,7 +142,7 @@ class Refs:
     def names(self, prefix: str) -> dict[str, str]:
         """Every ref below a prefix such as ``refs/heads/`` and its id, sorted by name.
 
-        Refs that cannot be read are left out.
+        Refs that cannot be read are left out, and files whose name git would not take for a ref's.
         """
         found = {name for name in self._packed_refs() if name.startswith(prefix)}
         top = self._path(prefix.rstrip("/"))
@@ -152,6 +152,8 @@ class Refs:
             found.update(base + file for file in files if not file.endswith(".lock"))
         values: dict[str, str] = {}
         for name in sorted(found):
+            if _BAD_NAME.search(name.removeprefix("refs/")):
+                continue
             try:
                 oid = self.read(name)
             except DamagedRepository:
@@ -159,6 +161,24 @@ class Refs:
             if oid is not None:
                 values[name] = oid
         return values
+
+    def strays(self) -> dict[str, str]:
+        """Files among the branches whose name git would not take, and the id that each holds.
+
+        Sync programs put the branch of another machine there. git does not see it, so that nothing
+        keeps its commits.
+        """
+        top = self._path("refs/heads")
+        found: dict[str, str] = {}
+        for folder, _, files in os.walk(top):
+            for file in sorted(files):
+                name = (Path(folder) / file).relative_to(top).as_posix()
+                if file.endswith(".lock") or not _BAD_NAME.search(name):
+                    continue
+                content = self._content(f"refs/heads/{name}")
+                if content is not None and _OID.fullmatch(content):
+                    found[name] = content
+        return found
 
     def prepare_head(self, branch: str) -> GitLock:
         """A lock for HEAD that will name a branch, not taken yet."""

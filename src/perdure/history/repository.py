@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from perdure.history.journal import JournalFile
     from perdure.history.landing import HasJournal
     from perdure.history.leases import Hand
-    from perdure.history.outside import Outside, OutsideEdits
+    from perdure.history.outside import ConflictCopy, Outside, OutsideEdits
     from perdure.history.writer import Writer
 
 __all__ = [
@@ -213,6 +213,10 @@ class Repository(Reader):
         """Edits of people below some folders: those that may be committed, and those held."""
         found = self._outside()
         return found.find(self._tree(None), [p.strip("/") for p in prefixes], self.state_of_work())
+
+    def conflict_copies(self, folder: str = "") -> list[ConflictCopy]:
+        """What sync programs made below a folder, or directly in the root folder without one."""
+        return self._outside().copies(self._tree(None), folder)
 
     def is_edited(self, branch: str, path: str) -> bool:
         """Whether a hand has changed a chunk's work file, where ``branch`` is checked out.

@@ -28,6 +28,7 @@ from perdure.companion.persona_check.findings import (
     hide,
     quote,
 )
+from perdure.leavings import is_scratch
 
 LONG_LINE = 2000
 """Characters; a paragraph of a persona is rarely half as long."""
@@ -119,9 +120,10 @@ def _passed_over(path: str) -> Finding | None:
     """Why a file below persona/ is not read; None where nobody would expect it to be."""
     where = PurePosixPath(path)
     name, folder = where.name, str(where.parent)
+    is_hidden = name.startswith(".") and name.endswith(".md")
+    if is_scratch(name) and (not is_hidden or name.startswith(("._", ".#"))):
+        return None  # .gitkeep, .DS_Store, what an editor or macOS keeps beside a file
     if name.startswith("."):
-        if not name.endswith(".md"):
-            return None  # .gitkeep, .DS_Store and the like
         why, fix = "a hidden file", "name it without the dot"
     elif where.suffix != ".md":
         if where.suffix.lower() == ".md":
