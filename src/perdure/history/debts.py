@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from perdure.history import disk
 from perdure.history.layout import Layout
@@ -38,16 +38,25 @@ class Debts:
             return {}
         return value if isinstance(value, dict) else {}
 
+    def former(self, branch: str) -> Mapping[str, list[str | None]]:
+        """Per path the blobs that wait to be levelled with a branch, the newest last."""
+        return self.read().get(branch, {}) if self.are_open else {}
+
     def add(self, branch: str, blobs: Blobs) -> None:
-        """Write down entries that are to be levelled once ``index.lock`` is free."""
+        """Write down entries that are to be levelled once that is possible."""
+        pairs = {path: [node[1] if node else None for node in pair] for path, pair in blobs.items()}
+        self.owe(branch, pairs)
+
+    def owe(self, branch: str, blobs: Mapping[str, Iterable[str | None]]) -> None:
+        """Write down what index entry and work file of some paths may still have, newest last."""
         waiting = self.read()
         paths = waiting.setdefault(branch, {})
-        for path, (old, new) in blobs.items():
+        for path, oids in blobs.items():
             former = paths.setdefault(path, [])
-            for node in (old, new):
-                oid = node[1] if node else None
-                if oid not in former:
-                    former.append(oid)
+            for oid in oids:
+                if oid in former:
+                    former.remove(oid)
+                former.append(oid)
         # On a full disk this session at least remembers.
         self._in_memory = waiting
         disk.replace_file(self._file, json.dumps(waiting).encode(), synced=False)

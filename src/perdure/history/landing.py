@@ -222,6 +222,8 @@ class Lander:
         """Write the work files, and the new index into its lock. Returns what could not be."""
         level = self._level
         former = level.landings.ours(edit.blobs)
+        for path, oids in level.debts.former(order.branch).items():
+            former[path] = [*former.get(path, ()), *oids]
         stats = level.update_work(edit.blobs, former=former, synced=order.journal is None)
         owed = {path: edit.blobs[path] for path in level.unwritten}
         if not locks.has_index or locks.index is None:

@@ -138,7 +138,9 @@ class Level:
             except NotRegular:
                 stats[path] = None
             except OSError as error:
-                self.trouble = f"{path} could not be written: {error}"
+                self.trouble = (
+                    f"{path} cannot be written ({error.strerror}); it follows once it can be"
+                )
                 self.unwritten.append(path)
                 stats[path] = None
         return stats
@@ -222,7 +224,8 @@ class Level:
         found = os.fstat(lock.fd)
         self.landings.seen = mark_of(found)
         lock.publish()
-        self.trouble = ""
+        if not self.unwritten:
+            self.trouble = ""
         filled, stats = self._filled
         self._kept = filled.published(found, stats) if filled else None
 
@@ -234,22 +237,28 @@ class Level:
     # Later
 
     def catch_up(self, *, wait: float) -> bool:
-        """Level what was postponed for the branch that is checked out. False: still locked."""
+        """Level what was postponed for the branch that is checked out. False: not all of it yet."""
         waiting = self.debts.read()
         head = self._refs.head()
         former = waiting.pop(head.branch or "", None)
-        if former and head.commit and not self.settle(head.commit, former, wait=wait):
-            return False
-        with storage_errors("levelling the index"):
-            self.debts.leave(waiting)
-        return True
+        owed: Collection[str] = ()
+        if former and head.branch and head.commit:
+            owed = self.settle(head.commit, former, wait=wait)
+            if owed:
+                waiting[head.branch] = {path: former[path] for path in owed}
+        if former is None or len(owed) < len(former):
+            with storage_errors("levelling the index"):
+                self.debts.leave(waiting)
+        return not owed
 
     def settle(
         self, commit: str, former: Mapping[str, Iterable[str | None]], *, wait: float
-    ) -> bool:
+    ) -> Collection[str]:
         """Bring paths whose index entry or work file has one of its former blobs to a commit's.
 
-        False when ``index.lock`` is held by someone else.
+        Returns:
+            Those that could not follow: somebody else holds ``index.lock``, or the file, or the
+            index, cannot be written.
         """
         lock = self.prepare_index()
         try:
@@ -257,7 +266,7 @@ class Level:
                 lock.take(wait=wait)
             except Busy as error:
                 self.trouble = error.what
-                return False
+                return list(former)
             root = self._trees.root(commit)
             nodes = {path: self._trees.node(root, path) for path in former}
             blobs: Blobs = {path: (node, node) for path, node in nodes.items()}
@@ -265,11 +274,14 @@ class Level:
             try:
                 self.fill_index(lock, blobs, {}, stats, tip=root, former=former)
                 self.publish_index(lock)
-            except (IndexTrouble, OSError) as error:
+            except IndexTrouble as error:
                 self.trouble = str(error)
+            except OSError as error:
+                self.trouble = f"the index could not be written: {error}"
+                return list(former)
         finally:
             lock.release()
-        return True
+        return list(self.unwritten)
 
     def restore(self, commit: str, path: str, wrote: Iterable[str | None]) -> None:
         """Bring a work file to a commit that a power cut left empty, cut short or full of NULs.

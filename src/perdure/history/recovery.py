@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from perdure.history import disk
@@ -95,8 +95,6 @@ class Recovery:
             finally:
                 # Whatever became of it: `leftover` must find it free.
                 file.abandon()
-        if self._level.debts.are_open:
-            self._level.catch_up(wait=0.0)
 
     def _break_locks(self, record: Record) -> None:
         """Locks that the journal names, when the machine has been started anew since.
@@ -127,10 +125,17 @@ class Recovery:
             done = done or self._has_landed(intent.branch, intent.commit)
             if head.branch == intent.branch and head.commit is not None:
                 former = {path: list(pair) for path, pair in intent.paths.items()}
-                self._level.settle(head.commit, former, wait=0.0)
-                for path, blobs in intent.paths.items():
-                    self._level.restore(head.commit, path, blobs)
+                self._bring(intent.branch, head.commit, former)
         return done
+
+    def _bring(self, branch: str, commit: str, former: Mapping[str, Sequence[str | None]]) -> None:
+        """Level some paths with the tip; what cannot follow is owed from now on."""
+        owed = self._level.settle(commit, former, wait=0.0)
+        if owed:
+            self._level.debts.owe(branch, {path: former[path] for path in owed})
+        for path, blobs in former.items():
+            if path not in owed:
+                self._level.restore(commit, path, blobs)
 
     def _put_on_disk(self, record: Record) -> None:
         """Before the journal goes: a power cut after it would find nobody who knows."""
@@ -144,7 +149,5 @@ class Recovery:
         """Work files and index entries of the turns before, which a power cut may have undone."""
         head = self._refs.head()
         former = {path: oids for branch, path, oids in record.recent if branch == head.branch}
-        if former and head.commit is not None:
-            self._level.settle(head.commit, former, wait=0.0)
-            for path, oids in former.items():
-                self._level.restore(head.commit, path, oids)
+        if former and head.branch is not None and head.commit is not None:
+            self._bring(head.branch, head.commit, former)

@@ -94,10 +94,25 @@ class Writer:
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):
                 self.finish_operation()
-            if self.level.debts.are_open:
-                self.level.catch_up(wait=0.0)
+            self._pay_debts()
             self._land_again()
             yield
+
+    def _pay_debts(self) -> None:
+        """Level what was postponed, as far as it can be. The caller holds the commit lock."""
+        if not self.level.debts.are_open:
+            return
+        head = self._refs.head()
+        if head.branch is not None and head.commit is not None:
+            from perdure.history import takenout
+
+            former = dict(self.level.debts.former(head.branch))
+            # What cannot be done now is looked at with the next commit.
+            with contextlib.suppress(HistoryError):
+                taken = takenout.orders(head.branch, head.commit, former, self._store, self._trees)
+                for order in list(taken):
+                    self._lander.land(order)
+        self.level.catch_up(wait=0.0)
 
     def finish_operation(self) -> None:
         """Finish an operation whose owner died. The caller holds the commit lock.
@@ -242,7 +257,7 @@ class Writer:
                 return
             is_other = head.branch != branch
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
-            if self.level.settle(head.commit, former, wait=0.0) and is_other:
+            if not self.level.settle(head.commit, former, wait=0.0) and is_other:
                 self.level.landings.last = NOTHING
 
     def _chase(self) -> None:
@@ -257,12 +272,16 @@ class Writer:
     def _chase_lock(self) -> None:
         lock = self._layout.own / "index.lock"
         until = time.monotonic() + _CHASE
-        while time.monotonic() < until and not self._closed.wait(0.02):
+        pause = 0.02
+        while time.monotonic() < until and not self._closed.wait(pause):
             if lock.exists():
+                pause = 0.02
                 continue
             with contextlib.suppress(HistoryError):
                 if self.catch_up():
                     return
+            # Not the lock keeps it back: a file that cannot be written is tried less and less.
+            pause = min(pause * 2, 5.0)
 
     def recover(self) -> None:
         """Finish what a dead process left, unless a living one is at work right now."""
@@ -275,6 +294,7 @@ class Writer:
                 return
             with self._lock:
                 recovery.run()
+                self._pay_debts()
                 self.finish_operation()
                 self.packs.let_go()
 

@@ -1,0 +1,80 @@
+"""Turns that `git commit -a` took out of the tip while their work file could not be written.
+
+The file is from before them then, and git takes that for somebody's edit. What waits to be levelled
+(`debts`) tells the blobs that the file may still have: where the tip has one of them again, and the
+newest is in its past, nobody meant it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from perdure.history.commits import parse_commit
+from perdure.history.landing import Order
+from perdure.history.layout import shallow_ends
+from perdure.history.objects import ObjectStore
+from perdure.history.trees import Change, Trees
+
+_FAR = 256
+"""Commits of the first line that are looked through for the newest blob."""
+
+
+def orders(
+    branch: str,
+    tip: str,
+    former: Mapping[str, Sequence[str | None]],
+    store: ObjectStore,
+    trees: Trees,
+) -> Iterator[Order]:
+    """Commits that bring back what was taken out, with the messages that they had.
+
+    Args:
+        branch: the branch that is checked out.
+        tip: its commit.
+        former: per path the blobs that wait to be levelled with it, the newest last.
+        store: the objects.
+        trees: the trees.
+    """
+    for path, oids in former.items():
+        newest, here = oids[-1], _oid(trees, tip, path)
+        if newest is None or here == newest or here not in oids[:-1]:
+            continue
+        commit = _brought(tip, path, newest, store, trees)
+        if commit is None:
+            continue
+        data = store.read(commit)[1]
+        author = parse_commit(commit, data).author
+        yield Order(
+            [Change(path, store.read(newest)[1])],
+            data.partition(b"\n\n")[2].decode("utf-8", "replace"),
+            author,
+            author,
+            branch,
+            datetime.now().astimezone(),
+            {path: here},
+            None,
+            None,
+        )
+
+
+def _oid(trees: Trees, commit: str, path: str) -> str | None:
+    node = trees.node(trees.root(commit), path)
+    return node[1] if node else None
+
+
+def _brought(tip: str, path: str, oid: str, store: ObjectStore, trees: Trees) -> str | None:
+    """The commit in a tip's past that brought a blob; None where it is not there."""
+    ends = shallow_ends(store.folder.parent)
+    here: str | None = tip
+    found = None
+    for _ in range(_FAR):
+        if here is None:
+            break
+        if _oid(trees, here, path) == oid:
+            found = here
+        elif found is not None:
+            break
+        parents = () if here in ends else parse_commit(here, store.read(here)[1]).parents
+        here = parents[0] if parents else None
+    return found

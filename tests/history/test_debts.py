@@ -1,0 +1,133 @@
+"""A work file that cannot be written for a while, and plain git beside it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from perdure.history.journal import Journal
+from perdure.history.repository import Author, Change, Repository
+from perdure.history.worktree import WorkTree
+
+Git = Callable[..., str]
+MIRA = Author("Mira", "mira@companion.invalid")
+CHUNK = "conversations/c.md"
+
+
+def say(place: Path, text: str) -> str:
+    """One turn in a session of its own; what is to be told of the index afterwards."""
+    with Repository.open(place) as repo:
+        old = repo.read(CHUNK) or b""
+        repo.commit(
+            [Change(CHUNK, old + text.encode() + b"\n")],
+            message=f"turn: {text}",
+            author=MIRA,
+            branch="main",
+            expect={CHUNK: repo.oid(CHUNK)},
+            journal=Journal.begin(repo, {}),
+        )
+        return repo.index_trouble
+
+
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+    """A ``with`` statement in which the chunk's work file cannot be written."""
+    write = WorkTree.write
+
+    def refused(work: WorkTree, path: str, *args: object, **named: object) -> object:
+        if path == CHUNK:
+            raise PermissionError(errno.EPERM, "Operation not permitted", path)
+        return write(work, path, *args, **named)  # type: ignore[arg-type]
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(WorkTree, "write", refused)
+            yield
+
+    return held
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_it_follows_once_it_can_be_written(
+    repo: Repository,
+    git: Git,
+    sound: Callable[[], None],
+    stubborn: Callable[[], object],
+    turns: int,
+) -> None:
+    said = ["first"]
+    say(repo.path, "first")
+    with stubborn():  # type: ignore[attr-defined]
+        for number in range(turns):
+            told = say(repo.path, f"while {number}")
+            assert told == (
+                f"{CHUNK} cannot be written (Operation not permitted); it follows once it can be"
+            )
+            said.append(f"while {number}")
+    assert (repo.path / CHUNK).read_text() == "first\n"
+    assert say(repo.path, "after") == ""
+    said.append("after")
+    assert (repo.path / CHUNK).read_text().split() == " ".join(said).split()
+    assert not list(repo.state_dir.glob("level-*"))
+    sound()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_commit_of_all_takes_nothing_out(
+    repo: Repository,
+    git: Git,
+    sound: Callable[[], None],
+    stubborn: Callable[[], object],
+    *,
+    writable: bool,
+) -> None:
+    """Whether or not the file can be written by then: git commits what it finds in the folder."""
+    say(repo.path, "first")
+    voice = repo.path / "persona/20-voice.md"
+    with stubborn():  # type: ignore[attr-defined]
+        for number in range(3):
+            say(repo.path, f"while {number}")
+        voice.write_text("Long sentences.\n")
+        git("commit", "-qam", "voice")
+        assert git("show", f"HEAD:{CHUNK}") == "first\n"
+        if not writable:
+            say(repo.path, "still")
+    with Repository.open(repo.path):
+        pass
+    still = "" if writable else "still\n"
+    text = f"first\nwhile 0\nwhile 1\nwhile 2\n{still}"
+    assert git("show", f"HEAD:{CHUNK}") == text
+    assert git("show", "HEAD:persona/20-voice.md") == "Long sentences.\n"
+    assert (repo.path / CHUNK).read_text() == text
+    sound()
+
+
+def test_what_a_hand_wrote_into_it_stays(
+    repo: Repository, git: Git, stubborn: Callable[[], object]
+) -> None:
+    say(repo.path, "first")
+    with stubborn():  # type: ignore[attr-defined]
+        say(repo.path, "second")
+    (repo.path / CHUNK).write_text("mine\n")
+    with Repository.open(repo.path):
+        pass
+    assert (repo.path / CHUNK).read_text() == "mine\n"
+    assert git("status", "--porcelain") == f" M {CHUNK}\n"
+
+
+def test_going_back_on_purpose_is_left_alone(
+    repo: Repository, git: Git, stubborn: Callable[[], object], sound: Callable[[], None]
+) -> None:
+    say(repo.path, "first")
+    with stubborn():  # type: ignore[attr-defined]
+        say(repo.path, "second")
+    git("reset", "-q", "--hard", "HEAD~1")
+    with Repository.open(repo.path):
+        pass
+    assert git("show", f"HEAD:{CHUNK}") == "first\n"
+    sound()
