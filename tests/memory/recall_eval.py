@@ -69,8 +69,13 @@ class Figures:
 _TURN = re.compile(r"(?:\[(\w+)\]\s*)?(.*)")
 
 
-def read_dialogue(path: Path) -> Dialogue:
-    """Read a fixture: ``# time`` begins a session, ``>`` and ``<`` are a turn, ``?`` asks."""
+def read_dialogue(path: Path, *, by_message: bool = False) -> Dialogue:
+    """Read a fixture: ``# time`` begins a session, ``>`` and ``<`` are a turn, ``?`` asks.
+
+    Args:
+        path: the file.
+        by_message: make each message a turn of its own.
+    """
     user, companion = "Ana", "Mira"
     sessions: list[Session] = []
     tags: dict[str, tuple[str, int]] = {}
@@ -92,7 +97,15 @@ def read_dialogue(path: Path) -> Dialogue:
                 assert found[1] not in tags, found[1]
                 tags[found[1]] = (sessions[-1].name, len(turns))
         elif mark == "< ":
-            turns[-1] = (turns[-1][0], text)
+            found = _TURN.fullmatch(text)
+            assert found
+            if by_message:
+                turns.append(("", found[2]))
+            else:
+                turns[-1] = (turns[-1][0], found[2])
+            if found[1]:
+                assert found[1] not in tags, found[1]
+                tags[found[1]] = (sessions[-1].name, len(turns))
             last = sessions[-1]
             sessions[-1] = Session(last.name, last.at, tuple(turns))
         elif mark == "? ":

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import operator
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.memory.recall.store import WIDTH, StoredChunk
 
-BEFORE, AFTER, SELF = 2, 1, 2
-"""A message counts with two before it, one after it, and itself twice: the best of several windows,
-measured on public dialogue of many sessions."""
+BEFORE, AFTER = 2, 1
+"""A message counts with two before it and one after it."""
+SELF = 3.0
+"""What its own words count in that."""
+AROUND = {-2: 0.5, -1: 1.0, 1: 0.7}
+"""What those of the messages around it count, by how many places away they stand."""
 
 
 _NONE = array("i", [-1, -1])
@@ -25,9 +29,12 @@ class Arrangement:
     Attributes:
         place_of: place by row, -1 for rows that are not in this tree.
         talk: number of the conversation at each place, and some after the last that are none.
-        turn, speaker, words, moment, wall: of the message at each place.
+        turn, speaker, words, moment, wall, language, said: of the message at each place, as
+            `perdure.memory.recall.store.WIDTH` tells.
         window: words of a message as it is weighed, with those around it; `size` is their sum.
         in_order: whether nothing was said before what stands before it.
+        languages: how many messages are of each language, by number.
+        speakers: numbers of those who speak.
     """
 
     def __init__(self) -> None:
@@ -39,10 +46,14 @@ class Arrangement:
         self.words = array("I")
         self.moment = array("I")
         self.wall = array("I")
-        self.window: list[int] = []
-        self.size = 0
+        self.language = array("I")
+        self.said = array("I")
+        self.window: list[float] = []
+        self.size = 0.0
         self.names: list[str] = []
         self.in_order = True
+        self.languages: Counter[int] = Counter()
+        self.speakers: frozenset[int] = frozenset()
         self._numbers: dict[str, int] = {}
         self._chunks: list[int] = []
         self._starts: list[int] = []
@@ -69,6 +80,8 @@ class Arrangement:
             if chunk is not None:
                 self._add(chunk)
         self._weigh(first)
+        self.languages = Counter(self.language)
+        self.speakers = frozenset(self.speaker)
         return first
 
     def same_as(self, ids: Sequence[int]) -> int:
@@ -88,6 +101,7 @@ class Arrangement:
             self.place_of[row] = -1
         for numbers in (self.row, self.turn, self.speaker, self.words, self.moment, self.wall):
             del numbers[end:]
+        del self.language[end:], self.said[end:]
         del self.talk[end : -len(_NONE)]
         self.size -= sum(self.window[end:])
         del self.window[end:]
@@ -108,6 +122,8 @@ class Arrangement:
         self.words.extend(data[4::WIDTH])
         self.moment.extend(data[5::WIDTH])
         self.wall.extend(data[6::WIDTH])
+        self.language.extend(data[7::WIDTH])
+        self.said.extend(data[8::WIDTH])
         self.make_room(max(rows, default=0))
         for place, row in enumerate(rows, start):
             self.place_of[row] = place
@@ -133,11 +149,11 @@ class Arrangement:
             here = talk[place]
             size = SELF * words[place]
             if place > 0 and talk[place - 1] == here:
-                size += words[place - 1]
+                size += AROUND[-1] * words[place - 1]
                 if place > 1 and talk[place - 2] == here:
-                    size += words[place - 2]
+                    size += AROUND[-2] * words[place - 2]
             if talk[place + 1] == here:
-                size += words[place + 1]
+                size += AROUND[1] * words[place + 1]
             self.window.append(size)
         self.size += sum(self.window[begin:])
         # Where something was out of order before, it may be what was cut off.

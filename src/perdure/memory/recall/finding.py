@@ -11,19 +11,36 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from perdure.companion.ids import TurnId
+from perdure.memory.recall import compounds
 from perdure.memory.recall.api import RecallQuery
 from perdure.memory.recall.arrangement import Arrangement
 from perdure.memory.recall.irregular import forms
+from perdure.memory.recall.languages import (
+    LANGUAGES,
+    USUAL,
+    folded,
+    stem,
+    told_in,
+)
+from perdure.memory.recall.names import without_address, without_names
 from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
 from perdure.memory.recall.store import Store
 from perdure.memory.recall.when import Stretch, times_in
-from perdure.memory.recall.words import all_words, content_words, is_cjk, words_of
+from perdure.memory.recall.words import (
+    all_words,
+    content_words,
+    is_cjk,
+    single_characters,
+    tokens_of,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from perdure.memory.recall.dense import Vectors
 
-NEAR = 0.7
-"""Share of a score from which on a later turn goes before an earlier one with the same words."""
+NEAR, NEARER = 0.7, 0.9
+"""Share of a score from which on a later turn goes before an earlier one with the same words: where
+these are most of the question, and where they are less."""
 BEFORE_WEIGHTS = (0.3, 0.15)
 """What words of the message before count, and of the one before that, if the newest says little."""
 LITTLE = 3
@@ -31,6 +48,12 @@ LITTLE = 3
 _ENGLISH = "it that this he him his she her they them their there one those these"
 _GERMAN = "er sie es das ihm ihr"
 _POINTERS = frozenset(f"{_ENGLISH} {_GERMAN}".split())
+PRIOR = 0.3
+"""What the best score of a conversation adds to every message of it."""
+SINGLE = 0.4
+"""What one character of a Chinese or Japanese question weighs beside its pairs."""
+TOLD = 20
+"""Messages of which the language is known, from which on a script has no other language."""
 _FIRST = 400
 """Messages that are looked at, best first, before all the others."""
 
@@ -41,6 +64,7 @@ class Found:
 
     Attributes:
         place: of its best message.
+        told: a checksum of that message; 0 where it has no word of the question itself.
     """
 
     turn: TurnId
@@ -48,6 +72,24 @@ class Found:
     path: str
     matched: tuple[str, ...]
     place: int
+    told: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is looked up of a question.
+
+    Attributes:
+        word: as the question has it.
+        weight: what it counts.
+        tokens: words of the index.
+        whole: whether it is a word of the question, and not a character of one.
+    """
+
+    word: str
+    weight: float
+    tokens: tuple[str, ...]
+    whole: bool = True
 
 
 class Finder:
@@ -67,48 +109,75 @@ class Finder:
         self._gone = store.last_row() - len(messages)
         messages.make_room(store.last_row())
         self._asked: list[Term] = []
+        self._gains: dict[str, float] = {}
+        self._speakers = {
+            number: name for number, name in store.speakers().items() if number in messages.speakers
+        }
+        self._text = without_address(query.text, self._speakers.values())
+        self._languages = languages_of(messages)
 
     def best(self, limit: int) -> list[Found]:
         """The turns that fit best, best first."""
-        vectors = self._vectors
-        like = vectors.likeness(self._messages, self._query.text) if vectors is not None else None
+        vectors, like = self._vectors, None
+        if vectors is not None:
+            text = without_names(self._text, self._speakers.values())
+            like = vectors.likeness(self._messages, text)
         scores = self._scores(like.places if like is not None else ())
         if like is not None:
             scores = like.fuse(scores)
+        scores = self._with_sessions(scores)
         found = self._turns(scores, 3 * limit)
-        return _newest_of_the_same(found, self._messages)[:limit]
+        return _repeated_last(self._newest_first(found))[:limit]
 
     # Scores
 
     def _scores(self, also: Sequence[int]) -> dict[int, float]:
         messages, query = self._messages, self._query
         now = query.now.replace(tzinfo=None) if query.now else None
-        spoken = times_in(query.text, now)
-        words = self._with_before(content_words(spoken.words))
+        spoken = times_in(self._text, now)
+        words = self._with_before(content_words(spoken.words, self._languages))
         if not words and not spoken.times:
             words = all_words(spoken.words)
         terms = self._terms(words)
         runs = [run for time in spoken.times for run in places_in(messages, time)]
-        named = content_words(spoken.named)
+        named = content_words(spoken.named, self._languages)
         is_time_alone = bool(runs) and all(term.word in named for term in terms)
         if is_time_alone and all(isinstance(time, Stretch) for time in spoken.times):
             terms = [term for term in (_within(runs, term) for term in terms) if term.places]
         scores = Scores(messages, also)
         scores.add_terms(terms)
         self._asked = terms
+        for term in terms:
+            if term.whole:
+                known = self._gains.get(term.word, 0.0)
+                self._gains[term.word] = max(known, scores.gain(term))
         for run in runs:
             scores.add_mark(run, weight=1.0, everywhere=is_time_alone)
-        self._add_speakers(scores, words_of(query.text))
+        self._add_speakers(scores, words_of(self._text))
         return scores.by_place
+
+    def _with_sessions(self, scores: dict[int, float]) -> dict[int, float]:
+        """A message fits a little better where others of its conversation fit as well."""
+        if not PRIOR:
+            return scores
+        talk = self._messages.talk
+        best: dict[int, float] = {}
+        for place, score in scores.items():
+            here = talk[place]
+            if score > best.get(here, 0.0):
+                best[here] = score
+        return {
+            place: score + PRIOR * best.get(talk[place], 0.0) for place, score in scores.items()
+        }
 
     def _with_before(self, words: dict[str, float]) -> dict[str, float]:
         """Words of the newest message, and of those before it where it leans on them."""
-        leans = len(words) < LITTLE or _POINTERS & set(words_of(self._query.text))
+        leans = len(words) < LITTLE or _POINTERS & set(words_of(self._text))
         if not leans:
             return words
         merged = dict(words)
         for text, weight in zip(reversed(self._query.before), BEFORE_WEIGHTS, strict=False):
-            for word, own in content_words(text).items():
+            for word, own in content_words(text, self._languages).items():
                 merged.setdefault(word, own * weight)
         return merged
 
@@ -119,38 +188,47 @@ class Finder:
         is quicker, and enough where it holds nothing else.
         """
         enough = COMMON + self._gone + 1
-        asked: list[tuple[int, str, tuple[str, ...]]] = []
-        common: list[tuple[int, str, tuple[str, ...]]] = []
-        for word, stems in self._stems(words):
-            rows = sum(self._store.count(stem, enough) for stem in stems)
-            (common if rows >= enough else asked).append((rows, word, stems))
-        asked.sort()
+        asked: list[tuple[int, _Asked]] = []
+        common: list[_Asked] = []
+        for each in self._forms(words):
+            rows = sum(self._store.count(token, enough) for token in each.tokens)
+            if rows >= enough:
+                common.append(each)
+            elif rows:
+                asked.append((rows, each))
+        asked.sort(key=lambda row: (row[0], row[1].word))
         found: list[Term] = []
         read = 0
-        for rows, word, stems in asked:
+        for rows, each in asked:
             if not self._gone and found and read + rows > MOST:
                 break
-            term = Term(word, words[word], self._places(stems))
+            term = Term(each.word, each.weight, self._places(each.tokens), whole=each.whole)
             read += rows
             if len(term.places) > COMMON:
-                common.append((rows, word, stems))
+                common.append(each)
             elif term.places:
                 found.append(term)
         if not found:
-            found = [Term(word, words[word], self._places(stems)) for _, word, stems in common]
-            found = [term for term in found if term.places]
+            terms = [Term(each.word, each.weight, self._places(each.tokens)) for each in common]
+            found = [term for term in terms if term.places]
         return _rarest(found)
 
-    def _stems(self, words: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-        """The index's terms for each word; a single character stands for all that begin with it."""
-        variants = [(word, form) for word in words for form in forms(word)]
-        stems: dict[str, dict[str, None]] = {}
-        pieces = self._store.stems([form for _, form in variants])
-        for (word, _), found in zip(variants, pieces, strict=True):
-            single = len(word) == 1 and is_cjk(word)
-            terms = self._store.beginning_with(word) if single else found
-            stems.setdefault(word, {}).update(dict.fromkeys(terms))
-        return [(word, tuple(found)) for word, found in stems.items()]
+    def _forms(self, words: dict[str, float]) -> list[_Asked]:
+        """What is looked up for each word: its forms, compounds with it, parts of it."""
+        store, found = self._store, []
+        compounding = compounds.compounding(self._languages)
+        for word, weight in words.items():
+            own = tokens_for(store, word, self._languages)
+            found.append(_Asked(word, weight, own))
+            for language in compounding:
+                more = compounds.compounds_with(store, word, own, language)
+                pieces = [tuple(more)] if more else []
+                pieces += compounds.parts_of(store, word, language)
+                less = weight * compounds.WEIGHT
+                found += [_Asked(word, less, piece) for piece in pieces if piece != own]
+        singles = single_characters(words)
+        found += [_Asked(each, SINGLE, (each,), whole=False) for each in singles]
+        return list({(each.word, each.tokens): each for each in found}.values())
 
     def _places(self, stems: Sequence[str]) -> dict[int, int]:
         """How often one of the stems stands in each message of this tree that has it."""
@@ -165,9 +243,7 @@ class Finder:
     def _add_speakers(self, scores: Scores, words: Iterable[str]) -> None:
         """A named speaker's own messages fit a little better."""
         asked = set(words)
-        named = {
-            number for number, name in self._store.speakers().items() if asked & set(words_of(name))
-        }
+        named = {number for number, name in self._speakers.items() if asked & set(words_of(name))}
         if not named:
             return
         speaker = self._messages.speaker
@@ -177,28 +253,72 @@ class Finder:
     # Turns
 
     def _turns(self, scores: dict[int, float], wanted: int) -> list[Found]:
-        """The best turns, each by its best message; equal ones by time, then by id."""
+        """The best turns, each by its best message; equal ones by time, then by id.
+
+        So many that do not say the very same, and with them those that do.
+        """
         messages = self._messages
         for most in (_FIRST, len(scores)):
             ranked = heapq.nlargest(most, scores.items(), key=itemgetter(1))
             found: dict[tuple[int, int], Found] = {}
+            again: dict[tuple[int, int], Found] = {}
+            said: set[int] = set()
             for place, score in ranked:
                 key = (messages.talk[place], messages.turn[place])
-                if key in found or not self._wanted(place):
+                if key in found or key in again or not self._wanted(place):
                     continue
                 turn = messages.turn_at(place)
                 if self._query.without(turn):
                     continue
-                found[key] = Found(
-                    turn, round(score, 4), messages.path_at(place), self._matched(place), place
+                told = messages.said[place] if self._says(place) else 0
+                path, matched = messages.path_at(place), self._matched(place)
+                (again if told in said else found)[key] = Found(
+                    turn, round(score, 4), path, matched, place, told
                 )
+                if told:
+                    said.add(told)
                 if len(found) >= wanted:
                     break
             if len(found) >= wanted or len(ranked) == len(scores):
                 break
-        rows = sorted(found.values(), key=lambda each: each.turn)
+        rows = sorted((found | again).values(), key=lambda each: each.turn)
         rows.sort(key=lambda each: (-each.score, -messages.wall[each.place]))
         return rows
+
+    def _says(self, place: int) -> bool:
+        """Whether a message has a word of the question itself."""
+        return any(place in term.places for term in self._asked)
+
+    def _newest_first(self, found: list[Found]) -> list[Found]:
+        """Where turns say the same words of the question about equally well, the newest goes first.
+
+        Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. Only that
+        one turn moves, and once for each set of words: many turns may share a word with a question.
+        Where the words are most of what is asked, "equally well" means less.
+        """
+        wall = self._messages.wall
+        ordered = list(found)
+        seen: set[tuple[str, ...]] = set()
+        for best in found:
+            if not best.matched or best.matched in seen:
+                continue
+            seen.add(best.matched)
+            least = best.score * (NEAR if self._is_most(best.matched) else NEARER)
+            same = [
+                each
+                for each in found
+                if each is best or (each.matched == best.matched and each.score >= least)
+            ]
+            newest = max(same, key=lambda each: (wall[each.place], each is best))
+            if newest is not best:
+                ordered.remove(newest)
+                ordered.insert(ordered.index(best), newest)
+        return ordered
+
+    def _is_most(self, words: Sequence[str]) -> bool:
+        """Whether these words are half or more of what the question says."""
+        gains = self._gains
+        return 2 * sum(gains.get(word, 0.0) for word in words) >= sum(gains.values())
 
     def _wanted(self, place: int) -> bool:
         since, until = self._query.since, self._query.until
@@ -213,8 +333,9 @@ class Finder:
     def _matched(self, place: int) -> tuple[str, ...]:
         """Words of the question that the turn says itself."""
         turn = self._messages.turn_places(place)
-        words = [term.word for term in self._asked if any(each in term.places for each in turn)]
-        return tuple(sorted(words))
+        said = [term for term in self._asked if any(each in term.places for each in turn)]
+        whole = {term.word for term in said if term.whole}
+        return tuple(sorted(whole or {term.word for term in said}))
 
 
 def _within(runs: Sequence[range], term: Term) -> Term:
@@ -239,40 +360,54 @@ def _rarest(terms: list[Term]) -> list[Term]:
     return kept
 
 
-def _newest_of_the_same(found: list[Found], messages: Arrangement) -> list[Found]:
-    """Where turns say the same words of the question about equally well, the newest goes first.
-
-    Of "I live in Leeds" and, months later, "I live in Bristol", the second is true.
-    """
-    rest = list(found)
-    ordered: list[Found] = []
-    while rest:
-        best = rest[0]
-        same = [
-            each
-            for each in rest
-            if each is best
-            or (each.matched == best.matched != () and each.score >= NEAR * best.score)
-        ]
-        same.sort(key=lambda each: -messages.wall[each.place])
-        ordered += same
-        chosen = {id(each) for each in same}
-        rest = [each for each in rest if id(each) not in chosen]
-    return ordered
+def _repeated_last(found: Iterable[Found]) -> list[Found]:
+    """Who says the very same once more tells nothing more: that goes behind all else."""
+    first: list[Found] = []
+    again: list[Found] = []
+    said: set[int] = set()
+    for each in found:
+        (again if each.told in said else first).append(each)
+        if each.told:
+            said.add(each.told)
+    return [*first, *again]
 
 
-def marks(store: Store, text: str, matched: Sequence[str]) -> list[tuple[int, int]]:
+def languages_of(messages: Arrangement) -> tuple[str, ...]:
+    """Languages that a question about a life is asked under, the likeliest first."""
+    found = told_in(messages.languages)
+    known = sum(count for number, count in messages.languages.items() if number)
+    scripts = {LANGUAGES[name].script for name in found} if known >= TOLD else set()
+    found += [name for script, name in USUAL.items() if script not in scripts]
+    return tuple(dict.fromkeys(found))
+
+
+def tokens_for(store: Store, word: str, languages: Sequence[str]) -> tuple[str, ...]:
+    """The words of the index that are forms of a word in some languages."""
+    if is_cjk(word):
+        return (word,)
+    found = dict.fromkeys([folded(word)])
+    for language in languages:
+        for form in forms(word) if language == "en" else (word,):
+            found[folded(form)] = None
+            root = stem(language, form)
+            if root:
+                found.update(dict.fromkeys(store.tokens(language, root)))
+    return tuple(found)
+
+
+def marks(
+    store: Store, text: str, matched: Sequence[str], languages: Sequence[str]
+) -> list[tuple[int, int]]:
     """Where in a text words of a question stand, in any of their forms."""
     import re
 
-    all_forms = [form for word in matched for form in forms(word)]
-    stems = {stem for pieces in store.stems(all_forms) for stem in pieces}
+    tokens = {token for word in matched for token in tokens_for(store, word, languages)}
     pairs = [word for word in matched if is_cjk(word)]
-    found: list[tuple[int, int]] = []
-    words = list(re.finditer(r"[^\W_]+", text))
-    for word, pieces in zip(words, store.stems([word[0] for word in words]), strict=True):
-        if not is_cjk(word[0]) and stems & set(pieces):
-            found.append(word.span())
+    found = [
+        word.span()
+        for word in re.finditer(r"[^\W_]+", text)
+        if not is_cjk(word[0]) and not tokens.isdisjoint(tokens_of(words_of(word[0])))
+    ]
     for pair in pairs:
         found += [at.span() for at in re.finditer(re.escape(pair), text)]
     joined: list[tuple[int, int]] = []

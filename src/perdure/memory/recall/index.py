@@ -157,10 +157,12 @@ class RecallIndex:
             text: the text of a message.
             matched: words as `Hit.matched` has them.
         """
-        from perdure.memory.recall.finding import marks
+        from perdure.memory.recall.arrangement import Arrangement
+        from perdure.memory.recall.finding import languages_of, marks
 
         nothing: list[tuple[int, int]] = []
-        return self._try(lambda store: marks(store, text, matched), nothing)
+        languages = languages_of(self._messages or Arrangement())
+        return self._try(lambda store: marks(store, text, matched, languages), nothing)
 
     # The file
 

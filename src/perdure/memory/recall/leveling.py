@@ -52,8 +52,10 @@ def bring_level(
         done += len(batch)
         if progress is not None:
             progress(done, len(missing))
+    ids = [known[file] for file in files]
     with store.writing():
-        store.keep_tree(tree, [known[file] for file in files], instead_of=None)
+        store.have_languages(ids, ids)
+        store.keep_tree(tree, ids, instead_of=None)
     return len(missing)
 
 
@@ -73,7 +75,7 @@ def _grow(store: Store, repo: Repository, rev: str, tree: str) -> int | None:
         return None  # the older tree is gone from the repository
     if len(changes) > BATCH:
         return None
-    known, longer = store.last_chunk(), []
+    known, longer, added = store.last_chunk(), [], []
     with store.writing():
         for change in changes:
             path = f"{CONVERSATIONS}/{change.path}"
@@ -82,10 +84,12 @@ def _grow(store: Store, repo: Repository, rev: str, tree: str) -> int | None:
             if oid is None:
                 return None
             number = store.has(oid, path) or store.add_chunk(oid, path, repo.blob(oid))
+            added.append(number)
             old = store.has(change.old_oid, path) if change.old_oid else None
             if not _put(store, ids, number, path, old):
                 return None
             longer += [old] if old is not None else []
+        store.have_languages(ids, added)
         store.keep_tree(tree, ids, instead_of=before)
         read = sum(number > known for number in ids)
         store.drop_chunks(longer)

@@ -1,9 +1,9 @@
 """BM25 over messages in their context, from nothing but the tree's own messages.
 
-A message is weighed as if it were a text of its own: itself twice, two messages before it, one
-after it, and the time at which it was said. How often a word stands in such a text follows from
-where it was said at all, so only bare messages are indexed. Counts and lengths are those of the
-tree, so the same tree gives the same scores wherever they are computed.
+A message is weighed as if it were a text of its own: itself, with less weight two messages before
+it and one after it, and the time at which it was said. How often a word stands in such a text
+follows from where it was said at all, so only bare messages are indexed. Counts and lengths are
+those of the tree, so the same tree gives the same scores wherever they are computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from perdure.memory.recall.arrangement import AFTER, BEFORE, SELF, Arrangement
+from perdure.memory.recall.arrangement import AFTER, AROUND, BEFORE, SELF, Arrangement
 from perdure.memory.recall.when import Season, Stretch, Time
 
 K1, B = 1.2, 0.75
@@ -39,11 +39,13 @@ class Term:
         word: as it is asked for.
         weight: what it counts.
         places: how often it stands in each message that has it, by place.
+        whole: whether it is a word of the question, and not a character of one.
     """
 
     word: str
     weight: float
     places: dict[int, int]
+    whole: bool = True
 
 
 class Scores:
@@ -77,7 +79,7 @@ class Scores:
 
     def _add(self, term: Term) -> None:
         window, scores = self._messages.window, self.by_place
-        short, long, gain = self._short, self._long, self._gain(term)
+        short, long, gain = self._short, self._long, self.gain(term)
         for place, times in self._near(term.places).items():
             scores[place] = scores.get(place, 0.0) + gain * times / (
                 times + short + long * window[place]
@@ -93,29 +95,29 @@ class Scores:
 
     def _add_to_chosen(self, term: Term) -> None:
         talk, window, has = self._messages.talk, self._messages.window, term.places.get
-        short, long, gain = self._short, self._long, self._gain(term)
+        short, long, gain = self._short, self._long, self.gain(term)
         for place, score in self.by_place.items():
             times = SELF * has(place, 0)
             here = talk[place]
-            for near in (place - 2, place - 1, place + 1):
-                said = has(near, 0)
-                if said and talk[near] == here:
-                    times += said
+            for step, weight in AROUND.items():
+                said = has(place + step, 0)
+                if said and talk[place + step] == here:
+                    times += weight * said
             if times:
                 self.by_place[place] = score + gain * times / (times + short + long * window[place])
 
-    def _near(self, places: Mapping[int, int]) -> dict[int, int]:
+    def _near(self, places: Mapping[int, int]) -> dict[int, float]:
         """How often a word counts for each message, itself and its neighbours taken together."""
         talk = self._messages.talk
         near = {place: SELF * times for place, times in places.items()}
         for place, times in places.items():
             here = talk[place]
-            for other in (place + 1, place + 2, place - 1):
-                if talk[other] == here:
-                    near[other] = near.get(other, 0) + times
+            for step, weight in AROUND.items():
+                if talk[place - step] == here:
+                    near[place - step] = near.get(place - step, 0.0) + weight * times
         return near
 
-    def _gain(self, term: Term) -> float:
+    def gain(self, term: Term) -> float:
         """The most that a term adds: its weight, and how rare it is among messages in context.
 
         How many messages have it in their context is taken from how many have it themselves.

@@ -14,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
+import zlib
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,18 +25,36 @@ from pathlib import Path
 from perdure.companion.chunks import parse_chunk_path, parse_chunks
 from perdure.companion.turns import Message, Reply
 from perdure.history import disk
-from perdure.memory.recall.words import prepared, words_of
+from perdure.memory.recall.languages import (
+    LANGUAGES,
+    NUMBERS,
+    USUAL,
+    folded,
+    language_of,
+    name_of,
+    script_of,
+    stem,
+    told_in,
+)
+from perdure.memory.recall.words import tokens_of, words_of
 
-VERSION = 1
+VERSION = 2
 """Part of the file's name: an index of another version is not looked at, and removed."""
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""
 TREES = 32
 """Trees whose lists of chunks are kept: as many branches as anybody goes to and fro between."""
-_TOKENIZER = "porter unicode61 remove_diacritics 2"
-_SCHEMA = f"""
+_LONGEST_WORD = 40
+"""Letters of a word that gets stems; what is longer is an address, or no word at all."""
+_SCHEMA = """
+-- Words come folded, with spaces between them; this tokenizer does nothing more to them.
 CREATE VIRTUAL TABLE said USING fts5(
-  text, content='', columnsize=0, detail=full, tokenize='{_TOKENIZER}');
+  text, content='', columnsize=0, detail=full, tokenize='ascii');
+CREATE TABLE words (word TEXT PRIMARY KEY) WITHOUT ROWID;  -- each that has stems, with its accents
+CREATE TABLE languages (number INTEGER PRIMARY KEY);       -- in which all words have their stems
+CREATE TABLE backwards (token TEXT PRIMARY KEY) WITHOUT ROWID;  -- words that may be compounds
+CREATE TABLE stems (language INTEGER, stem TEXT, token TEXT, PRIMARY KEY (language, stem, token))
+  WITHOUT ROWID;
 CREATE TABLE messages (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE);
 CREATE TABLE speakers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE chunks (
@@ -54,9 +74,10 @@ CREATE TABLE vectors (model TEXT, message INTEGER, vector BLOB, PRIMARY KEY (mod
   WITHOUT ROWID;
 CREATE TABLE whole (yes INTEGER);  -- made last: a file without it was never finished
 """
-WIDTH = 7
-"""Numbers of one message: row, conversation within the chunk, turn, speaker, words, and the time in
-seconds, in UTC and on the speaker's clock; 0 where it is not known."""
+WIDTH = 9
+"""Numbers of one message: row, conversation within the chunk, turn, speaker, words, the time in
+seconds, in UTC and on the speaker's clock, 0 where it is not known, its language, and a checksum of
+its words, by which the same sentence said again is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +101,9 @@ class Store:
         self._db = db
         self.path = path
         self._counted: dict[str, int] = {}
+        self._words: set[str] = set()
         db.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab(main, said, instance)")
         db.execute("CREATE VIRTUAL TABLE temp.counts USING fts5vocab(main, said, row)")
-        db.execute(
-            "CREATE VIRTUAL TABLE temp.asked USING fts5("
-            f"text, content='', columnsize=0, tokenize='{_TOKENIZER}')"
-        )
-        db.execute("CREATE VIRTUAL TABLE temp.stems USING fts5vocab(temp, asked, instance)")
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -130,6 +147,7 @@ class Store:
             yield
             self._db.execute("COMMIT")
         except BaseException:
+            self._words.clear()
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
@@ -233,6 +251,7 @@ class Store:
         conversations: dict[str, int] = {}
         numbers = array("I")
         said: list[tuple[int, str]] = []
+        heard: set[str] = set()
         named = parse_chunk_path(path)
         for chunk in parse_chunks(data, path):
             conversation = str(chunk.head.conversation or (named and named[0]))
@@ -244,8 +263,11 @@ class Store:
                     name = f"{conversation}/{turn.number}/{order}"
                     row, is_new = self._message(name, message)
                     words = words_of(message.text)
+                    language = NUMBERS.get(language_of(words), 0)
+                    tokens = _stored(" ".join(tokens_of(words)))
                     if is_new:
-                        said.append((row, prepared(message.text)))
+                        said.append((row, tokens))
+                        heard.update(words)
                     numbers.extend(
                         (
                             row,
@@ -254,9 +276,12 @@ class Store:
                             self._speaker(message.speaker),
                             _length(words),
                             *_seconds(message),
+                            language,
+                            zlib.crc32(tokens.encode()),
                         )
                     )
         self._db.executemany("INSERT INTO said (rowid, text) VALUES (?, ?)", said)
+        self._learn(heard - self._words)
         cursor = self._db.execute(
             "INSERT INTO chunks (blob, path, rows, conversations) VALUES (?, ?, ?, ?)",
             (bytes.fromhex(blob), path, numbers.tobytes(), " ".join(conversations)),
@@ -312,17 +337,72 @@ class Store:
 
     # Words
 
-    def stems(self, words: Sequence[str]) -> list[tuple[str, ...]]:
-        """What the tokenizer makes of each word. No word is ever read as a query."""
-        self._db.execute("INSERT INTO temp.asked (asked) VALUES ('delete-all')")
+    def _learn(self, heard: set[str]) -> None:
+        """Give new words their stems in every language of the index.
+
+        A stem needs no more than the word, so what a tree's own messages have is the same
+        whatever else is here.
+        """
+        self._words |= heard
+        new = [
+            word
+            for word in sorted(filter(_has_stems, heard))
+            if self._db.execute("INSERT OR IGNORE INTO words VALUES (?)", (word,)).rowcount > 0
+        ]
+        have = self._languages()
+        self._add_stems(sorted(have), new)
+        usual = {NUMBERS[USUAL[script]] for script in {script_of(word) for word in new}}
+        for number in sorted(usual - have):
+            self._add_language(number)
+
+    def have_languages(self, chunks: Sequence[int], among: Sequence[int]) -> None:
+        """Have stems in every language of a tree; the caller holds the writer's lock.
+
+        Args:
+            chunks: those of the tree.
+            among: those that may have brought a language.
+        """
+        have = self._languages() | {0}
+        if all(have.issuperset(each.rows[7::WIDTH]) for each in self.chunks(among).values()):
+            return
+        counts: Counter[int] = Counter()
+        for each in self.chunks(chunks).values():
+            counts.update(each.rows[7::WIDTH])
+        for number in sorted(NUMBERS[name] for name in told_in(counts)):
+            if number not in have:
+                self._add_language(number)
+
+    def _languages(self) -> set[int]:
+        return {number for (number,) in self._db.execute("SELECT number FROM languages")}
+
+    def _add_language(self, number: int) -> None:
+        self._db.execute("INSERT OR IGNORE INTO languages VALUES (?)", (number,))
+        every = self._db.execute("SELECT word FROM words ORDER BY word").fetchall()
+        self._add_stems([number], [word for (word,) in every])
+
+    def _add_stems(self, languages: Sequence[int], words: Sequence[str]) -> None:
+        if any(LANGUAGES[name_of(number)].compounds for number in languages):
+            self._db.executemany(
+                "INSERT OR IGNORE INTO backwards VALUES (?)",
+                [(folded(word)[::-1],) for word in words if script_of(word) == "latin"],
+            )
         self._db.executemany(
-            "INSERT INTO temp.asked (rowid, text) VALUES (?, ?)",
-            [(at, _pair_or_word(word)) for at, word in enumerate(words)],
+            "INSERT OR IGNORE INTO stems VALUES (?, ?, ?)",
+            (
+                (number, found, folded(word))
+                for number in languages
+                for word in words
+                if (found := stem(name_of(number), word))
+            ),
         )
-        found: list[list[tuple[int, str]]] = [[] for _ in words]
-        for term, at, offset in self._db.execute('SELECT term, doc, "offset" FROM temp.stems'):
-            found[at].append((offset, term))
-        return [tuple(term for _, term in sorted(pieces)) for pieces in found]
+
+    def tokens(self, language: str, stem: str) -> list[str]:
+        """The words that have a stem in a language, as the index has them."""
+        found = self._db.execute(
+            "SELECT token FROM stems WHERE language = ? AND stem = ?",
+            (NUMBERS[language], _stored(stem)),
+        )
+        return [token for (token,) in found]
 
     def count(self, term: str, enough: int) -> int:
         """How often a term stands in all rows; at least ``enough`` where it is so often.
@@ -332,7 +412,9 @@ class Store:
         known = self._counted.get(term, 0)
         if known >= enough:
             return known
-        row = self._db.execute("SELECT cnt FROM temp.counts WHERE term = ?", (term,)).fetchone()
+        row = self._db.execute(
+            "SELECT cnt FROM temp.counts WHERE term = ?", (_stored(term),)
+        ).fetchone()
         found = int(row[0]) if row else 0
         if found >= enough:
             self._counted[term] = found
@@ -340,16 +422,25 @@ class Store:
 
     def rows(self, term: str) -> list[int]:
         """Rows that have a term, of every branch; one that has it twice is there twice."""
-        found = self._db.execute("SELECT doc FROM temp.places WHERE term = ?", (term,))
+        found = self._db.execute("SELECT doc FROM temp.places WHERE term = ?", (_stored(term),))
         return [row for (row,) in found.fetchall()]
 
-    def beginning_with(self, letter: str) -> list[str]:
-        """Terms that begin with a character."""
+    def beginning_with(self, letters: str) -> list[str]:
+        """Words that begin with some letters, as the index has them."""
         rows = self._db.execute(
             "SELECT term FROM temp.counts WHERE term >= ? AND term < ?",
-            (letter, letter + "\U0010ffff"),
+            (letters, letters + "\U0010ffff"),
         )
         return [term for (term,) in rows]
+
+    def ending_with(self, letters: str) -> list[str]:
+        """Words that end with some letters, where a language of the index has compounds."""
+        begin = letters[::-1]
+        rows = self._db.execute(
+            "SELECT token FROM backwards WHERE token >= ? AND token < ?",
+            (begin, begin + "\U0010ffff"),
+        )
+        return [token[::-1] for (token,) in rows]
 
 
 def newest(folder: Path) -> Path | None:
@@ -391,8 +482,15 @@ def _numbers(data: bytes) -> array[int]:
     return numbers
 
 
-def _pair_or_word(word: str) -> str:
-    return word.encode("utf-8", "replace").decode()
+def _stored(text: str) -> str:
+    """A text that can be stored: lone surrogates cannot, and nobody looks for them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _has_stems(word: str) -> bool:
+    if len(word) > _LONGEST_WORD or not script_of(word):
+        return False
+    return word.isalpha() or not any(letter.isnumeric() for letter in word)
 
 
 def _length(words: Sequence[str]) -> int:

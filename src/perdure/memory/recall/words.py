@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
+from perdure.memory.recall.languages import folded, language_of
 from perdure.memory.recall.stopwords import (
     CJK_PARTICLES,
     CJK_STOP,
@@ -22,7 +24,9 @@ _CJK = (
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _RUN = re.compile(f"[{_CJK}]+")
-_WORD = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_MARKS = "\u0300-\u036f\u064b-\u0652\u0900-\u0dff"
+"""Signs within a word that `str.isalnum` does not know, vowels of Indian scripts above all."""
+_WORD = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}](?:[^\W_{_CJK}]|[{_MARKS}])*")
 _HIRAGANA = re.compile("[\u3041-\u309f\u30fc]+")
 MOST_WORDS = 48
 """Words of a question that are looked at; of a longer one the longest words, which are rarest."""
@@ -33,22 +37,21 @@ def normal(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def prepared(text: str) -> str:
-    """Text as the tokenizer is given it: runs without spaces become pairs and a last character.
+def tokens_of(words: list[str]) -> list[str]:
+    """Words of `words_of` as the index has them, without accents.
 
-    Every character of a run so begins a token, and a single one is found as a prefix.
+    Runs without spaces are there as their pairs of characters, and each character by itself.
     """
-    if text.isascii():
-        return text
-    # NULs and lone surrogates cannot be stored; nobody looks for them.
-    clean = unicodedata.normalize("NFKC", text).encode("utf-8", "replace").decode()
-    return _RUN.sub(_pairs, clean)
-
-
-def _pairs(found: re.Match[str]) -> str:
-    run = found[0]
-    pairs = [run[at : at + 2] for at in range(len(run) - 1)]
-    return f" {' '.join([*pairs, run[-1]])} "
+    found: list[str] = []
+    for word in words:
+        if word.isascii():
+            found.append(word)
+        elif is_cjk(word):
+            found += [word[at : at + 2] for at in range(len(word) - 1)]
+            found += word
+        else:
+            found.append(folded(word))
+    return found
 
 
 def is_cjk(word: str) -> bool:
@@ -61,15 +64,29 @@ def words_of(text: str) -> list[str]:
     return [found.casefold() for found in _WORD.findall(normal(text))]
 
 
-def content_words(text: str) -> dict[str, float]:
+def content_words(text: str, likely: Sequence[str] = ("en",)) -> dict[str, float]:
     """Words of a question that say what it is about, each once, with a weight.
 
     Words of grammar are left out. Pairs of characters are words.
+
+    Args:
+        text: the question.
+        likely: languages that it may be in where it does not tell, the likeliest first.
     """
     words = pieces_of(text)
-    stop = _stop_list(words)
+    stop = _stop_list(words, likely)
     found = {word: FRAME.get(word, 1.0) for word in words if word not in stop and _says(word)}
     return _longest(found)
+
+
+def single_characters(words: Iterable[str]) -> list[str]:
+    """Han characters of pairs that are asked for, those that hold a sentence together left out."""
+    letters = (letter for word in words if len(word) == 2 and is_cjk(word) for letter in word)
+    return [
+        letter
+        for letter in dict.fromkeys(letters)
+        if letter not in CJK_PARTICLES and "\u3400" <= letter <= "\u9fff"
+    ]
 
 
 def all_words(text: str) -> dict[str, float]:
@@ -104,11 +121,14 @@ def _says(word: str) -> bool:
     return not all(letter in CJK_PARTICLES for letter in word)
 
 
-def _stop_list(words: list[str]) -> frozenset[str]:
+def _stop_list(words: list[str], likely: Sequence[str]) -> frozenset[str]:
     """The words of grammar of the language that most of these words are of.
 
     One list for all would lose "die", "war" and "hat", which are grammar in German only.
     """
-    counts = {name: sum(word in stop for word in words) for name, stop in STOP.items()}
-    best = max(counts, key=lambda name: (counts[name], name == "en"))
-    return STOP[best]
+    language = language_of(words)
+    if language not in STOP:
+        known = [each for each in likely if each in STOP] or ["en"]
+        counts = [sum(word in STOP[each] for word in words) for each in known]
+        language = known[counts.index(max(counts))]
+    return STOP[language]
