@@ -151,6 +151,7 @@ def chunks_of(dialogue: Dialogue) -> Iterator[tuple[str, bytes]]:
 def make_companion(path: Path, *dialogues: Dialogue) -> Repository:
     """A repository in which these dialogues were had."""
     files = {name: data for dialogue in dialogues for name, data in chunks_of(dialogue)}
+    files["companion.yaml"] = b"format: 1\nname: Mira\n"
     return Repository.create(path, files, message="companion: begins\n", author=AUTHOR)
 
 
