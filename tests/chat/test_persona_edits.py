@@ -36,7 +36,10 @@ def test_a_new_file_begins_and_an_empty_one_is_none(companion: Path) -> None:
     assert edit(companion, "examples/40-new", b" \n") is None
     assert not (companion / "persona/examples/40-new.md").exists()
     assert edit(companion, "60-river", b"You love rivers.\n") is not None
-    assert git(companion, "log", "-1", "--format=%s") == "persona: 60-river.md\n"
+    assert (
+        git(companion, "log", "-1", "--format=%s")
+        == "persona: added 60-river.md: “You love rivers.”\n"
+    )
     assert_sound(companion)
 
 

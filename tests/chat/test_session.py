@@ -219,7 +219,7 @@ async def test_an_edit_made_in_an_editor_is_committed_apart_by_the_human(compani
     assert git(companion, "log", "-3", "--format=%an %s").splitlines() == [
         "Mira turn: Hello.",
         "Mira backend: scripted is first seen here, running 0123456789abcdef",
-        "Ana persona: 20-voice.md",
+        "Ana persona: 20-voice.md: “Speak plainly.”",
     ]
     assert "Speak plainly." in backend.asked[0].messages[0].content
     assert_sound(companion)

@@ -289,7 +289,7 @@ async def test_a_new_manifest_can_be_chosen_at_once(listed: Path, voices: Voices
         assert "fresh" in {row.name for row in rows}
         switch = await session.speak_next("fresh")
         assert [notice.text for notice in switch.notices] == [
-            "Your edit of fresh.yaml was committed on its own."
+            "Your addition of fresh.yaml was committed on its own."
         ]
         assert spoke(await say(session, "Hello.")) == "fresh"
 

@@ -219,3 +219,25 @@ def test_debug_shows_the_traceback(perdure: Perdure, mira: Path) -> None:
     done = perdure("--debug", "show", "no-such-thing")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_a_difference_is_headed_by_its_first_changed_line(perdure: Perdure, mira: Path) -> None:
+    file = mira / "persona/10-who.md"
+    file.write_text("# Who\n\nYou are {{char}}.\n\nOne.\nTwo.\nThree.\nFour.\nFive.\n")
+    git(mira, "commit", "-qam", "longer")
+    file.write_text("# Who\n\nYou were {{char}}.\n\nOne.\nTwo.\nThree.\nFour.\nSix.\n")
+    lines = perdure("diff").stdout.splitlines()
+    assert [line for line in lines if line.startswith("@@")] == ["@@ line 3 @@", "@@ line 9 @@"]
+    assert lines[lines.index("@@ line 3 @@") + 2] == "You [-are-]{+were+} {{char}}."
+
+
+def test_nothing_found_says_so_beside_the_output(perdure: Perdure, mira: Path) -> None:
+    for words in (["diff"], ["log", "--grep", "no such words"], ["log", "--memory", "-n", "5"]):
+        done = perdure(*words)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr.startswith("Nothing")
+        assert json.loads(perdure(*words, "--json").stdout) == []
+    same = perdure("restore", "persona", "--at", "HEAD", "--yes")
+    assert (same.returncode, "the same now" in same.stderr) == (0, True)
+    as_json = perdure("restore", "persona", "--at", "HEAD", "--yes", "--json")
+    assert json.loads(as_json.stdout) == {"plan": None, "commits": []}

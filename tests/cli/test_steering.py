@@ -148,7 +148,7 @@ REFUSED = [
     (("redo", "--yes"), "nothing was undone"),
     (("revert", "@"), "is talk"),
     (("restore", "conversations", "--at", "HEAD", "--yes"), "is talk"),
-    (("restore", "persona", "--at", "HEAD", "--yes"), "the same now"),
+    (("merge", "gone", "--yes"), "perdure branch lists them"),
     (("restore", "persona/none.md", "--at", "HEAD", "--yes"), "there is no persona/none.md"),
     (("archive", "--reopen"), "not in the archive"),
     (("archive", "-o", "inside", "--yes"), "inside the companion"),

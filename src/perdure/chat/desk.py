@@ -271,13 +271,18 @@ class Desk(Standing):
         notices = self._follow_head() + self._land_again()
         found = commit_outside_edits(self.repo, self.branch, self.human)
         tip = self.tip
+        told = [Notice(text) for text in found.committed]
         if tip != self.companion.commit:
+            had_boundaries = self.companion.persona.boundaries
             self.companion = read_companion(self.repo, tip)
+            if had_boundaries and not self.companion.persona.boundaries:
+                first_time(self.repo, "no-boundaries-said")
+                told.append(Notice(_NO_BOUNDARIES, "warning"))
         self._stands = tip
         self.transcript.refresh(tip)
         return (
             notices
-            + [Notice(text) for text in found.committed]
+            + told
             + self.say_waiting()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
             + say_copies(self.repo, [*self.repo.conflict_copies(), *found.copies])

@@ -11,13 +11,14 @@ from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import confirm, made_here
 from perdure.chat.events import Notice
 from perdure.chat.once import first_time
+from perdure.chat.subjects import Edit, subject, told
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.settings import parse_settings
 from perdure.history.errors import HistoryError, TipMoved
-from perdure.history.outside import ConflictCopy
+from perdure.history.outside import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.history.repository import Author, Change, Repository
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
@@ -75,7 +76,7 @@ def _commit_found(
     """One look. Raises TipMoved where a file was committed meanwhile: what was read is old then."""
     seen = repo.head().commit
     edits = repo.outside_edits(below)
-    held = [f"{path}: {reason}" for path, reason in edits.held]
+    held = _held(edits.held)
     ready = []
     for change in edits.ready:
         trouble = _trouble(change) or _unfit(change, repo.read(change.path, seen))
@@ -87,15 +88,33 @@ def _commit_found(
     by_kind = sorted(ready, key=lambda change: (_kind(change.path), change.path))
     for kind, group in groupby(by_kind, key=lambda change: _kind(change.path)):
         changes = list(group)
-        message = f"{kind}: {_summary(changes)}\n"
+        made = [Edit(each.path, repo.read(each.path, seen), each.content) for each in changes]
+        message = f"{kind}: {subject(made)}\n"
         expect = {change.path: repo.oid(change.path, seen) for change in changes}
         repo.commit(changes, message=message, author=author, branch=branch, expect=expect)
-        committed.append(f"Your edit of {_summary(changes)} was committed on its own.")
+        committed.append(told(made))
     if ours:
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):
             confirm(repo, ours)
     return OutsideCommits(tuple(committed), tuple(held), tuple(edits.copies))
+
+
+def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """What is left alone: one sentence a reason, with the next step where it is not plain."""
+    found: dict[str, list[str]] = {}
+    for path, reason in rows:
+        found.setdefault(reason, []).append(path)
+    said = []
+    for reason, paths in found.items():
+        if reason == FOLDER_GONE:
+            said += [f"{path}/ is missing. Bring it back, in her folder: git checkout -- {path}"
+                     for path in paths]  # fmt: skip
+            continue
+        step = "; commit it with git" if reason in (STAGED, STAGED_OTHERWISE) else ""
+        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+        said.append(f"{', '.join(paths[:_NAMED])}{more}: {reason}{step}")
+    return said
 
 
 def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
@@ -189,10 +208,3 @@ def _unfit(change: Change, before: bytes | None) -> str:
         number = next((n for n, line in lines if line not in known and hide(line)[1]), 1)
         return f"{change.path}:{number}: it looks like a key or a password, which git would keep"
     return ""
-
-
-def _summary(changes: Sequence[Change]) -> str:
-    names = [change.path.partition("/")[2] or change.path for change in changes]
-    if len(names) > 3:
-        return f"{', '.join(names[:2])} and {len(names) - 2} more"
-    return ", ".join(names)

@@ -12,6 +12,7 @@ from perdure.chat.clock import now
 from perdure.chat.companion_at import read_companion
 from perdure.chat.errors import BoundariesThere, ChatProblem
 from perdure.chat.showing import TextChange
+from perdure.chat.subjects import Edit, subject
 from perdure.companion.errors import BadFile
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import FOLDER, read_persona
@@ -179,10 +180,10 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
     held = dict(repo.outside_edits((path,)).held)
     if path in held:
         raise _left(path, held[path])
-    subject = title_from(hide(note)[0]) or path.removeprefix(f"{FOLDER}/")
+    says = title_from(hide(note)[0]) or subject([Edit(path, editing.committed, data)])
     commit = repo.commit(
         [Change(path, data)],
-        message=f"persona: {subject}\n",
+        message=f"persona: {says}\n",
         author=_author(repo),
         branch=_branch(repo),
         at=now(),

@@ -95,10 +95,19 @@ def _by_lines(old: str, new: str) -> Iterator[str]:
 
 def _by_words(old: str, new: str) -> Iterator[str]:
     """Changed lines and those around them, with removed and added words marked."""
-    for place, (is_gap, row) in enumerate(changed_lines(old, new)):
-        if is_gap or place == 0:
+    around: list[str] = []
+    is_begun = False
+    for is_gap, row in changed_lines(old, new):
+        is_begun &= not is_gap
+        line = "".join(_mark(piece.kind, piece.text) for piece in row.pieces)
+        if is_begun:
+            yield line
+            continue
+        around = [line] if is_gap else [*around, line]
+        if row.changed:
             yield style(f"@@ line {row.number} @@", "cyan")
-        yield "".join(_mark(piece.kind, piece.text) for piece in row.pieces)
+            yield from around
+            around, is_begun = [], True
 
 
 @lru_cache(maxsize=1)

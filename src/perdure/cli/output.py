@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 import click
@@ -30,8 +31,18 @@ def emit_json(value: object) -> None:
     click.echo(text.encode("utf-8", "backslashreplace"))
 
 
-def show_lines(lines: Iterable[str]) -> None:
-    """Finished lines: through the pager on a terminal, plainly elsewhere."""
+def show_lines(lines: Iterable[str], nothing: str = "") -> None:
+    """Finished lines: through the pager on a terminal, plainly elsewhere.
+
+    Where there are none, ``nothing`` is told on stderr.
+    """
+    found = iter(lines)
+    first = next(found, None)
+    if first is None:
+        if nothing:
+            say(nothing, err=True)
+        return
+    lines = chain((first,), found)
     if sys.stdout.isatty():
         # As git does: what fits on the screen is shown without stopping there.
         os.environ.setdefault("LESS", "-FRX")

@@ -19,6 +19,10 @@ from perdure.history.trees import Change, Entry, Trees
 from perdure.history.worktree import NotRegular, WorkFile, WorkTree
 from perdure.leavings import is_scratch, originals, same_name
 
+STAGED = "it is staged"
+STAGED_OTHERWISE = "something else is staged for it"
+FOLDER_GONE = "its whole folder is missing"
+
 
 @dataclass(frozen=True, slots=True)
 class ConflictCopy:
@@ -55,7 +59,8 @@ class Outside:
         """Edits below some folders.
 
         Held is what is staged, in conflict, no regular file, or met while a merge, rebase,
-        cherry-pick, revert or bisect is open or HEAD is detached.
+        cherry-pick, revert or bisect is open or HEAD is detached; and a folder that is missing as a
+        whole, in one row.
         """
         outcome = OutsideEdits([], [])
         general = ""
@@ -69,7 +74,8 @@ class Outside:
             staged, unusable = {}, str(error)
         for prefix in prefixes:
             tracked = self._tracked(root, prefix)
-            gone = bool(tracked) and not (self._layout.work / prefix).exists()
+            is_folder = bool(tracked) and prefix not in tracked
+            gone = is_folder and not (self._layout.work / prefix).exists()
             new = self._untracked(prefix, tracked.keys(), outcome.copies)
             for path in sorted({*tracked, *new}):
                 entry = tracked.get(path)
@@ -77,6 +83,11 @@ class Outside:
                 if self._is_hidden(slots) or self._looks_level(path, entry, slots):
                     continue
                 self._judge(path, entry, slots, general or unusable, outcome, gone=gone)
+            if gone and any(reason == FOLDER_GONE for _, reason in outcome.held):
+                kept = [
+                    row for row in outcome.held if row[1] != FOLDER_GONE or row[0] not in tracked
+                ]
+                outcome.held[:] = [*kept, (prefix, FOLDER_GONE)]
         return outcome
 
     def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
@@ -108,7 +119,7 @@ class Outside:
         if not reason and seen is None and self._is_in_icloud(path):
             reason = "iCloud has taken it off this disk; open it once in the Finder"
         if not reason and gone:
-            reason = "its whole folder is missing"
+            reason = FOLDER_GONE
         if not reason:
             try:
                 check_path(path)
@@ -297,9 +308,9 @@ def _staged_reason(entry: Entry | None, slots: Sequence[Slot], seen: WorkFile | 
         return "it is in conflict"
     staged = slots[0].oid if slots else None
     if slots and slots[0].only_intended:
-        return "it is staged"
+        return STAGED
     if staged == (entry.oid if entry else None):
         return ""
     if seen is not None and staged == seen.oid:
-        return "it is staged"
-    return "something else is staged for it"
+        return STAGED
+    return STAGED_OTHERWISE

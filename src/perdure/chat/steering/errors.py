@@ -17,6 +17,10 @@ class CannotRestore(CannotSteer):
     """Files that cannot be brought back as they were."""
 
 
+class NothingToRestore(CannotRestore):
+    """The files are now as they were then."""
+
+
 class Archived(CannotSteer):
     """The companion was put into the archive: she is read, not talked to."""
 

@@ -14,6 +14,7 @@ from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.history import merging
 from perdure.history.branches import branches
+from perdure.history.errors import UnknownRevision
 from perdure.history.merge_planning import (
     FileConflict,
     MergePlan,
@@ -136,6 +137,12 @@ def plan_join(helm: Helm, name: str) -> JoinPlan:
         CannotMerge: the two have no common past here.
     """
     _ = helm.branch
+    try:
+        helm.repo.resolve(name)
+    except UnknownRevision as problem:
+        raise UnknownRevision(
+            f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
+        ) from problem
     plan = plan_merge(helm.repo, name, resolver=RESOLVER)
     return JoinPlan(plan, left(helm.repo, plan.theirs, [plan.ours]))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.chat.steering.errors import CannotRestore
+from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
 from perdure.history.repository import Change, CommitInfo, Repository
 
@@ -84,7 +84,7 @@ def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> Rest
                 if current is None:
                     returns.append(name)
     if not changes:
-        raise CannotRestore(
+        raise NothingToRestore(
             f"{', '.join(paths)}: the same now as at {at}", kept="nothing was changed"
         )
     ordered = tuple(changes[name] for name in sorted(changes))

@@ -66,9 +66,10 @@ class RewindPlan:
         else:
             lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
         if self.later:
+            came = "1 later turn" if self.later == 1 else f"{self.later} later turns"
+            stays = "it stays" if self.later == 1 else "they stay"
             lines.append(
-                f"{self.later} later turns came in the same commit: they stay in the files, "
-                "and out of the prompt."
+                f"{came} came in the same commit: {stays} in the files, and out of the prompt."
             )
         lines.append("Persona and memory are as they were then.")
         return lines

@@ -43,4 +43,4 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     if as_json:
         emit_json(difference_records(changes))
         return
-    show_lines(difference_lines(changes, words=words))
+    show_lines(difference_lines(changes, words=words), "Nothing differs.")

@@ -23,6 +23,7 @@ _FOLDERS = {
     "memory": ("memory", "lore"),
     "backend": ("backends", "backends.lock"),
 }
+_NOTHING = "Nothing in the history is like that."
 _USUAL = 30
 
 
@@ -115,11 +116,12 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
         emit_json([_record(commit) for commit in commits])
         return
     ends = repo.shallow_ends()
-    show_lines(
+    lines = (
         _line(commit, asides) + _end(commit, ends)
         for asides in (_asides(repo),)
         for commit in commits
     )
+    show_lines(lines, _NOTHING)
 
 
 def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
@@ -181,7 +183,7 @@ def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool
     if as_json:
         emit_json([_change_record(change, COUNTER) for change in changes])
         return
-    show_lines(_change_lines(changes, COUNTER, repo.shallow_ends()))
+    show_lines(_change_lines(changes, COUNTER, repo.shallow_ends()), _NOTHING)
 
 
 def _change_lines(

@@ -8,6 +8,7 @@ from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.points import commit_of, path_of
 from perdure.cli.steering import careful_options, tell_edits, wanted
 from perdure.cli.which import chosen, companion_option
+from perdure.problem import Problem
 
 
 @click.command("restore")
@@ -22,13 +23,18 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     PATH is a file or a folder. A file that was deleted since comes back; one that was not there
     then is removed, and named before. Talk is not brought back file by file: see perdure rewind.
     """
+    from perdure.chat.steering.errors import NothingToRestore
     from perdure.chat.steering.helm import Helm
     from perdure.chat.steering.restoring import plan_restore, restore
 
     with Helm.open(chosen(lacking=True)) as helm:
         commit = commit_of(helm.repo, place)
         wanted_paths = [path_of(helm.repo, path) for path in paths]
-        plan = plan_restore(helm, wanted_paths, commit, place)
+        try:
+            plan = plan_restore(helm, wanted_paths, commit, place)
+        except NothingToRestore as same:
+            _tell_same(same, as_json=as_json)
+            return
         made: list[str] = []
         if wanted(plan.says(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
             edits = helm.take_edits()
@@ -41,3 +47,9 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     elif made:
         shown = ", ".join(oid[:10] for oid in made)
         say(f"Restored in {shown}. To take that back: perdure undo")
+
+
+def _tell_same(same: Problem, *, as_json: bool) -> None:
+    say(f"{same}.", err=True)
+    if as_json:
+        emit_json({"plan": None, "commits": []})
