@@ -83,6 +83,19 @@ model: smollm2-135m-instruct \xc2\xb7 interrupted
 """
 
 
+def test_further_lines_are_named_beside_the_one_that_is_continued() -> None:
+    ends = (TurnId(ID, 4), TurnId(ConversationId("2026-11-21-2150-77c09f3a"), 12))
+    text = render_chunk(replace(HEAD, joins=ends), TURNS)
+    assert b'\njoins: ["2026-11-22-1803-9f3a77c0/4", "2026-11-21-2150-77c09f3a/12"]\n' in text
+    (chunk,) = parse_chunks(text)
+    assert chunk.head.ends == (HEAD.continues, *ends)
+    by_hand = text.replace(b'["2026-11-22-1803-9f3a77c0/4", ', b"[ 2026-11-22-1803-9f3a77c0/4 ,")
+    assert parse_chunks(by_hand)[0].head.joins == ends
+    (chunk,) = parse_chunks(text.replace(b"9f3a77c0/4", b"9f3a77c0"))
+    assert [trouble.what for trouble in chunk.troubles] != []
+    assert chunk.head.joins == ()
+
+
 def same_times(a: tuple[Turn, ...], b: tuple[Turn, ...]) -> bool:
     """Equal instants may have different offsets; the format keeps the offset too."""
 

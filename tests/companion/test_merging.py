@@ -168,6 +168,20 @@ def test_what_went_on_from_a_moved_turn_goes_on_from_where_it_is_now() -> None:
     assert parsed.turns == (turn(1),)
 
 
+def test_an_end_that_was_moved_is_joined_where_it_is_now() -> None:
+    later = "conversations/2026-11/23/2026-11-23-0900-0001-04bd11f2.md"
+    other = TurnId(ConversationId("2026-11-21-2211-04bd11f2"), 31)
+    ends = (TurnId(HEAD.conversation, 2), TurnId(HEAD.conversation, 1))
+    head = ChunkHead(ConversationId("2026-11-23-0900-04bd11f2"), 1, continues=other, joins=ends)
+    ours = {PATH: chunk(turn(1), turn(2, "ours"))}
+    theirs = {PATH: chunk(turn(1), turn(2, "theirs")), later: render_chunk(head, [turn(1)])}
+    result = merged({PATH: chunk(turn(1))}, ours, theirs)
+    (parsed,) = parse_chunks(result[later], later)
+    _, apart = added(result, {PATH, later})
+    assert parsed.head.continues == other
+    assert parsed.head.joins == (TurnId(apart.head.conversation, 1), ends[1])
+
+
 def test_a_damaged_side_is_kept_as_it_is_and_theirs_words_go_apart() -> None:
     base = {PATH: chunk(turn(1))}
     ours = {PATH: chunk(turn(1)) + b"\nstray words of mine\n"}

@@ -85,16 +85,18 @@ conversations = st.builds(
     st.datetimes(min_value=datetime(1000, 1, 1)),  # noqa: DTZ001
     st.integers(0, 2**32 - 1),
 )
+turn_ids = st.builds(TurnId, conversations, st.integers(0, 999_999_999))
 heads = st.builds(
     ChunkHead,
     conversation=conversations,
     chunk=st.integers(0, 99_999),
     title=texts,
     participants=st.lists(words, max_size=3).map(tuple),
-    continues=st.none() | st.builds(TurnId, conversations, st.integers(0, 999_999_999)),
+    continues=st.none() | turn_ids,
+    joins=st.lists(turn_ids, max_size=3, unique=True).map(tuple),
     started=st.none() | times,
     notes=st.dictionaries(
-        st.one_of(words, st.sampled_from(["format", "title", "was", "null", "no"])),
+        st.one_of(words, st.sampled_from(["format", "title", "joins", "was", "null", "no"])),
         texts,
         max_size=3,
     ),

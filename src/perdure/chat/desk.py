@@ -33,7 +33,7 @@ from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.trailers import TurnFacts
 from perdure.companion.ids import TurnId
-from perdure.companion.names import companion_email, slug
+from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
 from perdure.history.branches import branches
@@ -137,7 +137,7 @@ class Desk(Standing):
         settings = self.companion.settings
         greeting = self.opening()
         place = self.next_place(text, at)
-        notices += self._say_edited(place)
+        notices += self._say_joined(place) or self._say_edited(place)
         if place.begins:
             self._refresh_front_page(place)
         if not place.begins or place.head.continues is not None:
@@ -161,17 +161,24 @@ class Desk(Standing):
         """The last message, to be answered. Raises NothingToAnswer if it has its reply."""
         notices = self.commit_outside()
         refuse_archived(self.companion.settings)
-        conversation = self.transcript.last_conversation()
+        ends = self.ends_to_answer()
+        conversation = (
+            self.transcript.find(ends[0].id.conversation)
+            if ends
+            else self.transcript.last_conversation()
+        )
         last = last_turn(self.transcript, conversation) if conversation is not None else None
         if conversation is None or last is None or not last.unanswered:
             raise NothingToAnswer("the last message has its reply.", next_step="Just say something")
         asked = TurnId(conversation.id, last.number)
-        past = self.thread_to((asked,), keep=asked)
-        place = self.go_on(conversation)
+        past = self.thread_to([end.id for end in ends] or [asked], keep=asked)
+        place = None if ends else self.go_on(conversation)
         answers = place is not None
         if place is None:
-            place = self.continuing(conversation, last, now())
-            notices += self._say_edited(place)
+            place = (
+                self.joining(ends, now()) if ends else self.continuing(conversation, last, now())
+            )
+            notices += self._say_joined(place) or self._say_edited(place)
         else:
             place = Place(
                 place.head, place.path, place.oid, place.content, last.number, begins=False
@@ -288,6 +295,20 @@ class Desk(Standing):
             + say_copies(self.repo, [*self.repo.conflict_copies(), *found.copies])
             + self._say_unreadable_asides()
         )
+
+    def _say_joined(self, place: Place) -> list[Notice]:
+        """Which lines a conversation goes on from, where it is more than one."""
+        if not (place.begins and place.head.joins):
+            return []
+        turns = [turn for end in place.head.ends if (turn := self.transcript.turn(end))]
+        words = [f"“{title_from((turn.message or turn.replies[0]).text, 40)}”" for turn in turns]
+        return [
+            Notice(
+                "Talk from two places has come together here. It goes on from "
+                f"{'both' if len(words) == 2 else 'all of it'}: {', '.join(words[:-1])} and "
+                f"{words[-1]}."
+            )
+        ]
 
     def _say_edited(self, place: Place) -> list[Notice]:
         """That a talk goes on elsewhere because its file is in somebody's editor."""

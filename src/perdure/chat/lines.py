@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
+from math import inf
 
 from perdure.chat.asides import Asides
 from perdure.chat.transcript import Transcript
@@ -44,6 +45,14 @@ def joined_thread(
         if past.id == keep or asides is None or past.id not in asides
     ]
     return sorted(found, key=lambda past: past.id == keep)
+
+
+def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400) -> bool:
+    """Whether a turn stands on a line that leads to an ``end``, so many turns back at the most."""
+    lines = _Lines(transcript, most)
+    lines.read((end,))
+    reached = lines.turns.get(turn.conversation)
+    return reached is not None and any(each.number == turn.number for each in reached)
 
 
 def _said_at(turn: Turn) -> datetime | None:
@@ -95,10 +104,11 @@ class _Lines:
         held: set[_Place] = set()
         found: list[PastTurn] = []
 
-        def let(place: _Place, otherwise: float) -> None:
+        def let(place: _Place, otherwise: float, *, next_one: bool = False) -> None:
             conversation, at = place
             said = _said_at(self.turns[conversation][at])
             when = said.timestamp() if said is not None else otherwise
+            when = inf if next_one else when
             heappush(free, (-when, str(conversation), -at, place))
 
         done: set[_Place] = set()
@@ -118,12 +128,14 @@ class _Lines:
             conversation, at = place
             turn = self.turns[conversation][at]
             found.append(PastTurn(TurnId(conversation, turn.number), turn))
-            for before in self._before(place):
+            for order, before in enumerate(self._before(place)):
                 later[before] -= 1
                 if before not in done:
                     held.add(before)
                     if later[before] <= 0:
-                        let(before, -when)
+                        # A reply that opens a conversation stands behind its message.
+                        answered = turn.unasked and not order
+                        let(before, -when, next_one=answered)
         return found
 
     def _order(self, place: _Place) -> tuple[float, str, int]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
+from perdure.chat.ends import End, open_ends
 from perdure.chat.landing import Lander
 from perdure.chat.lines import joined_thread
 from perdure.chat.placing import Place, begin, ended, go_on, last_turn
@@ -124,6 +125,9 @@ class Standing:
         if self._fresh or starts_anew(self.repo, self.companion.commit):
             return self.begin(text, at)
         after = goes_on_from(self.repo, self.branch, self.companion.commit)
+        ends = self.open_ends()
+        if ends and after in {None, *(end.id for end in ends)}:
+            return self.joining(ends, at, text)
         if after is not None:
             return self.begin(text, at, after)
         policy = self.companion.settings.conversation
@@ -163,6 +167,30 @@ class Standing:
             title=self.transcript.title(conversation) or title_from(text),
             participants=(settings.user, settings.name),
             continues=TurnId(conversation.id, last.number) if last is not None else None,
+        )
+
+    def open_ends(self) -> tuple[End, ...]:
+        """Where the talk stands after lines came together; none where their talk has ended."""
+        policy = self.companion.settings.conversation
+        pause = timedelta(hours=policy.idle_hours)
+        ends = open_ends(self.repo, self.transcript, self.companion.commit, pause)
+        return () if ends and ended(ends[0].turn, now(), policy) else ends
+
+    def ends_to_answer(self) -> tuple[End, ...]:
+        """The same, a message that waits for its reply first, the newest word next."""
+        return tuple(sorted(self.open_ends(), key=lambda end: not end.turn.unanswered))
+
+    def joining(self, ends: Sequence[End], at: datetime, text: str = "") -> Place:
+        """A place in a conversation that goes on from several lines."""
+        settings = self.companion.settings
+        newest = self.transcript.find(ends[0].id.conversation)
+        title = self.transcript.title(newest) if newest is not None else ""
+        return begin(
+            self._after_the_newest(at),
+            title=title or title_from(text),
+            participants=(settings.user, settings.name),
+            continues=ends[0].id,
+            joins=tuple(end.id for end in ends[1:]),
         )
 
     def edited_chunk(self, place: Place) -> str:
@@ -217,7 +245,10 @@ class Standing:
         if after is not None:
             self.conversation = after.conversation
             return
-        if ended(last, now(), self.companion.settings.conversation):
+        ends = self.ends_to_answer()
+        if ends:
+            last, conversation = ends[0].turn, self.transcript.find(ends[0].id.conversation)
+        if conversation is None or ended(last, now(), self.companion.settings.conversation):
             return
         self.conversation = conversation.id
         if last.unanswered and last.message is not None:

@@ -186,11 +186,11 @@ class Transcript:
 def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
     """How many of these conversations one goes on from, directly or through another of them."""
     seen: set[str] = set()
-    before = head.continues
-    while before is not None and before.conversation.text not in seen:
-        seen.add(before.conversation.text)
-        earlier = heads.get(before.conversation.text)
-        if earlier is None:
-            break
-        before = earlier.continues
+    waiting = [head]
+    while waiting:
+        for end in waiting.pop().ends:
+            name = end.conversation.text
+            if name in heads and name not in seen:
+                seen.add(name)
+                waiting.append(heads[name])
     return len(seen)

@@ -12,6 +12,7 @@ Everything is decided from the files alone, so two devices that merge the same c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -28,6 +29,9 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.rewriting import Sheet, alternatives_path, open_sheet, put_aside
 from perdure.companion.separating import Apart, free_number, renumbered, separate
 from perdure.companion.turns import Message, Reply, Turn
+
+_GOES_ON = re.compile(rb"^(?:continues|joins): .*$", re.MULTILINE)
+_TURN = re.compile(rb"[0-9]{4}(?:-[0-9]{2}){2}-[0-9]{4}-[0-9a-f]{8}/[0-9]{1,9}")
 
 
 class Versions(Protocol):
@@ -118,11 +122,12 @@ def _following(data: bytes | None, moved: dict[TurnId, TurnId]) -> bytes | None:
         return data
     end = data.find(b"\n---\n", 3)
     front = data[: end + 1]
-    for old, new in moved.items():
-        line = f"\ncontinues: {old}\n".encode()
-        if line in front:
-            return front.replace(line, f"\ncontinues: {new}\n".encode(), 1) + data[end + 1 :]
-    return data
+    known = {str(old).encode(): str(new).encode() for old, new in moved.items()}
+
+    def follow(line: re.Match[bytes]) -> bytes:
+        return _TURN.sub(lambda turn: known.get(turn[0], turn[0]), line[0])
+
+    return _GOES_ON.sub(follow, front) + data[end + 1 :]
 
 
 @dataclass(slots=True)
@@ -378,7 +383,7 @@ class _Conversation:
             return Sheet(known.front, known.head, ())
         chunk = path.replace(ALTERNATIVES, CONVERSATIONS, 1)
         sheet = self.ours.sheets.get(chunk) or self.theirs.sheets[chunk]
-        head = replace(sheet.head, continues=None)
+        head = sheet.head.aside
         return Sheet(render_head(head), head, ())
 
     # Apart
@@ -394,6 +399,7 @@ class _Conversation:
             head,
             TurnId(self.conversation, max(common)) if common else head.continues,
             {turn.number: tuple(self.theirs.aside.get(turn.number, ())) for turn in self.rest},
+            () if common else head.joins,
         )
         files, moved = separate(apart, self.rest)
         self.result.update(files)

@@ -108,7 +108,7 @@ def _other_sheet(files: ChunkFiles, sheet: Sheet) -> Sheet:
     path = alternatives_path(files.path)
     if files.alternatives is not None:
         return open_sheet(files.alternatives, path)
-    head = replace(sheet.head, continues=None)
+    head = sheet.head.aside
     return Sheet(render_head(head), head, ())
 
 

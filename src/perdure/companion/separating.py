@@ -30,6 +30,7 @@ class Apart:
         head: its front matter: title and participants are the same.
         continues: the turn before them.
         aside: other answers to them, by their number.
+        joins: ends of other lines before them.
     """
 
     conversation: ConversationId
@@ -37,6 +38,7 @@ class Apart:
     head: ChunkHead
     continues: TurnId | None
     aside: Mapping[int, Sequence[Reply]]
+    joins: tuple[TurnId, ...] = ()
 
 
 def separate(apart: Apart, turns: Sequence[Turn]) -> tuple[dict[str, bytes], dict[TurnId, TurnId]]:
@@ -57,7 +59,8 @@ def separate(apart: Apart, turns: Sequence[Turn]) -> tuple[dict[str, bytes], dic
         apart.head.title,
         apart.head.participants,
         apart.continues,
-        started=at or apart.head.started,
+        apart.joins,
+        at or apart.head.started,
     )
     moved: dict[TurnId, TurnId] = {}
     chunks: list[list[Turn]] = [[]]
@@ -85,7 +88,7 @@ def separate(apart: Apart, turns: Sequence[Turn]) -> tuple[dict[str, bytes], dic
         here = replace(head, chunk=place)
         files[path] = render_head(here) + b"".join(map(render_turn, inner))
         if other:
-            front = render_head(replace(here, continues=None))
+            front = render_head(here.aside)
             files[alternatives_path(path)] = front + b"".join(map(render_turn, other))
     return files, moved
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from perdure.companion.ids import ConversationId, TurnId
@@ -59,6 +59,11 @@ class Turn:
         """True where the user spoke and nobody has answered yet."""
         return not self.replies
 
+    @property
+    def unasked(self) -> bool:
+        """True for replies to a message that stands in another conversation, or is gone."""
+        return self.message is None and self.number > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkHead:
@@ -80,6 +85,11 @@ class ChunkHead:
     def ends(self) -> tuple[TurnId, ...]:
         """The turns that the conversation goes on from; none where it begins a talk."""
         return (*((self.continues,) if self.continues is not None else ()), *self.joins)
+
+    @property
+    def aside(self) -> ChunkHead:
+        """The head of the file that holds other answers: it goes on from nothing."""
+        return replace(self, continues=None, joins=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class CommitInfo:
         author: who made the change.
         at: when the change was made, aware, in the author's offset.
         committed_at: when it was committed.
+        committer: who committed it.
         subject: first line of the message.
         body: the rest, without trailers.
         trailers: the ``Key: value`` lines of the last paragraph, in order.
@@ -47,6 +48,7 @@ class CommitInfo:
     subject: str
     body: str
     trailers: tuple[tuple[str, str], ...]
+    committer: Author = Author("", "")
 
 
 def _text(raw: bytes) -> str:
@@ -106,7 +108,7 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     tree = ""
     parents: list[str] = []
     author, at = Author("", ""), _EPOCH
-    committed_at = _EPOCH
+    committer, committed_at = Author("", ""), _EPOCH
     encoding = "utf-8"
     for line in head.split(b"\n"):
         key, _, value = line.partition(b" ")
@@ -117,7 +119,7 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
         elif key == b"author":
             author, at = parse_person(value)
         elif key == b"committer":
-            _, committed_at = parse_person(value)
+            committer, committed_at = parse_person(value)
         elif key == b"encoding":
             encoding = value.decode("ascii", "replace")
     if len(tree) != 40:
@@ -127,7 +129,9 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     except LookupError:
         text = _text(message)
     subject, body, trailers = split_message(text)
-    return CommitInfo(oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers)
+    return CommitInfo(
+        oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers, committer
+    )
 
 
 def _clean(name: str) -> bytes:

@@ -219,7 +219,7 @@ def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
         return choose_answer(files, number, answer.number)
     sheet = open_sheet(files.chunk, files.path)
     turn = sheet.turn(number)
-    head = replace(sheet.head, continues=None)
+    head = sheet.head.aside
     path = alternatives_path(files.path)
     other = open_sheet(files.alternatives or render_head(head), path)
     beside = other.turn(number)

@@ -82,8 +82,8 @@ def _conversation(
     first = conversation.first_chunk
     head = transcript.head(first)
     lines = [f"# {_plain(title) or conversation.id.minute}", "", f"{conversation.id}, on {branch}"]
-    if head is not None and head.continues is not None:
-        lines.append(f"goes on from {head.continues}")
+    if head is not None and head.ends:
+        lines.append(f"goes on from {' and '.join(map(str, head.ends))}")
     for place in range(first, first + conversation.chunk_count):
         for turn in transcript.turns(place):
             lines += _turn(turn)

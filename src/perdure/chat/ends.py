@@ -1,0 +1,147 @@
+"""The ends of the lines that came together since the last turn: where a talk goes on from.
+
+A pull of another machine, and a merge of a branch, bring a second line beside the one that is
+talked on. Until the first turn after that, the talk stands at the end of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from perdure.chat.lines import is_behind
+from perdure.chat.placing import last_turn, newest_time
+from perdure.chat.trailers import parse_trailers
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.separating import WAS
+from perdure.companion.turns import Turn
+from perdure.history.reach import Reach
+from perdure.history.repository import CommitInfo, Repository
+
+_LOOKED_AT = 200
+"""Commits that are looked at, all lines together."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last turn of a line."""
+
+    id: TurnId
+    turn: Turn
+
+    @property
+    def said_at(self) -> float:
+        """When the last word of it was said, in seconds since 1970; 0 where that is not known."""
+        at = newest_time(self.turn)
+        return at.timestamp() if at is not None else 0.0
+
+
+def open_ends(
+    repo: Repository, transcript: Transcript, tip: str, pause: timedelta
+) -> tuple[End, ...]:
+    """The ends of the lines that met since the last turn, the newest word first.
+
+    None where no lines met, and where all that met leads to one turn.
+
+    Args:
+        repo: the repository.
+        transcript: the life as of the tip.
+        tip: id of the branch's commit.
+        pause: how long nothing is said where a talk has ended.
+    """
+    found = list(_said_below(repo, transcript, tip))
+    if len(found) < 2:
+        return ()
+    reach = Reach(repo.commit_info, repo.shallow_ends())
+    ends: dict[TurnId, End] = {}
+    for said in found:
+        others = (each for each in found if each is not said)
+        if not any(
+            reach.is_ancestor(said.commit, each.commit) for each in others if not each.moved
+        ):
+            end = _end(repo, transcript, said)
+            if end is not None:
+                ends[end.id] = end
+    apart = [
+        end
+        for end in ends.values()
+        if not any(is_behind(transcript, end.id, other) for other in ends if other != end.id)
+    ]
+    apart.sort(key=lambda end: (-end.said_at, str(end.id)))
+    if found[0].moved:
+        # A commit that was only amended is no line: what was said long before it has ended.
+        apart = [end for end in apart if end.said_at > apart[0].said_at - pause.total_seconds()]
+    return tuple(apart) if len(apart) > 1 else ()
+
+
+# By commits
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A turn as a commit brought it."""
+
+    commit: str
+    turn: TurnId
+    moved: bool
+    """Whether git has written the commit anew: what is below it need not be its past."""
+
+
+def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[_Said]:
+    """The last turn of each line below a commit, of those that stand."""
+    waiting, seen, left = [tip], set[str](), _LOOKED_AT
+    while waiting:
+        here: str | None = waiting.pop()
+        was_moved = False
+        while here is not None and here not in seen and left:
+            seen.add(here)
+            left -= 1
+            info, parents = repo.commit_info(here), repo.parents(here)
+            if len(parents) > 1:
+                waiting += () if was_moved else reversed(parents)
+                break
+            turn = _brought(transcript, info)
+            # git rebase has put one line behind another, whose end is below the moved commits.
+            moved = info.committer != info.author
+            if turn is not None and not (was_moved and moved):
+                yield _Said(info.id, turn, moved)
+                was_moved = moved and not was_moved
+                if not was_moved:
+                    break
+            here = parents[0] if parents else None
+
+
+def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
+    """The turn that a commit brought; None where it did not, or where that was taken back."""
+    facts = parse_trailers(info.trailers)
+    if facts is None or facts.answer or not info.subject.startswith("turn: "):
+        return None
+    there = transcript.turn(facts.turn) is not None or _written_anew(transcript, facts.turn)
+    return facts.turn if there else None
+
+
+def _end(repo: Repository, transcript: Transcript, said: _Said) -> End | None:
+    """The end of the conversation that a turn stands in."""
+    now, then = transcript.turn(said.turn), Transcript(repo, said.commit).turn(said.turn)
+    identity: ConversationId | None = said.turn.conversation
+    if now is None or (then is not None and now.message != then.message):
+        identity = _written_anew(transcript, said.turn) or (identity if now is not None else None)
+    conversation = transcript.find(identity) if identity is not None else None
+    last = last_turn(transcript, conversation) if conversation is not None else None
+    return End(TurnId(conversation.id, last.number), last) if conversation and last else None
+
+
+def _written_anew(transcript: Transcript, turn: TurnId) -> ConversationId | None:
+    """The conversation that a merge has written a turn into, under another id."""
+    for conversation in reversed(transcript.conversations()):
+        if conversation.id.day < turn.conversation.day:
+            break
+        first = conversation.first_chunk
+        for place in range(first, first + conversation.chunk_count):
+            for each in transcript.turns(place):
+                notes = each.message.notes if each.message is not None else {}
+                if str(turn) in notes.get(WAS, "").split():
+                    return conversation.id
+    return None
