@@ -9,6 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
+from perdure.tui.writable import writable
+
 if TYPE_CHECKING:
     from textual import events
 
@@ -70,7 +72,7 @@ class Composer(TextArea, inherit_bindings=False):
 
     def put(self, text: str) -> None:
         """Fill the box, caret at the end."""
-        self.text = text
+        self.text = writable(text)
         self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual import work
-
 from perdure.tui.asking import Choice, Question
 from perdure.tui.switching import SwitchingScreen
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,7 @@ class ConfirmingScreen(SwitchingScreen):
         else:
             self._confirm_backends(asked=True)
 
-    @work(group="confirm", exclusive=True, exit_on_error=False)
+    @work(group="confirm", exclusive=True)
     async def _confirm_backends(self, *, asked: bool) -> None:
         from perdure.chat import agreeing
 

@@ -22,9 +22,13 @@ class Draft:
         if self._path is None:
             return ""
         try:
-            self._text = self._path.read_text("utf-8", "surrogatepass")
-        except (OSError, UnicodeDecodeError):
+            data = self._path.read_bytes()
+        except OSError:
             return ""
+        try:
+            self._text = data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            self._text = data.decode("utf-8", "replace")
         return self._text
 
     def save(self, text: str) -> None:

@@ -12,6 +12,7 @@ from textual.widgets import TextArea
 
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.asking import one_row
+from perdure.tui.writable import writable
 
 
 class Editing(ModalScreen[str | None]):
@@ -29,7 +30,7 @@ class Editing(ModalScreen[str | None]):
     def __init__(self, title: str, text: str, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._title = title
-        self._before = text
+        self._before = writable(text)
         self._glyphs = glyphs
         self._asked_for = ""
 

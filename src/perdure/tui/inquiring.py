@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from textual import work
-
 from perdure.chat.reader import Reader
 from perdure.companion.ids import TurnId
+from perdure.problem import Problem
 from perdure.tui.answers import AnswersScreen
 from perdure.tui.searching import Search
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
@@ -252,7 +252,7 @@ class InquiringScreen(AnswersScreen):
         super().opened()
         self._tell_of_review()
 
-    @work(group="review", exclusive=True, exit_on_error=False)
+    @work(group="review", exclusive=True)
     async def _tell_of_review(self) -> None:
         reader = None if self._told_of_review else self.reader("memory")
         if reader is None:
@@ -262,7 +262,7 @@ class InquiringScreen(AnswersScreen):
 
         try:
             count = await reader.ask(count_waiting)
-        except Exception:  # noqa: BLE001 - the browser says it, when somebody asks
+        except Problem:  # the browser says it, when somebody asks
             return
         if count and not self.flash.display:
             waits = "fact waits" if count == 1 else "facts and summaries wait"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
@@ -22,6 +22,7 @@ from perdure.tui.memory_lists import MemoryLists
 from perdure.tui.memory_rows import source_of, text_of
 from perdure.tui.naming import NameDialog
 from perdure.tui.reading import Reading
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan
@@ -118,7 +119,7 @@ class MemoryScreen(MemoryLists):
 
     # -- looking -------------------------------------------------------------------------------
 
-    @work(group="full", exclusive=True, exit_on_error=False)
+    @work(group="full", exclusive=True)
     async def action_open(self) -> None:
         """Show what stands beside the row in full."""
 
@@ -129,7 +130,7 @@ class MemoryScreen(MemoryLists):
 
         await self._guarded(full)
 
-    @work(group="full", exclusive=True, exit_on_error=False)
+    @work(group="full", exclusive=True)
     async def action_change(self) -> None:
         """Show the change that brought the row, or that accepting it would make."""
         row, seen = self.row, self._look
@@ -220,7 +221,7 @@ class MemoryScreen(MemoryLists):
         else:
             self._edit(row)
 
-    @work(group="edit", exclusive=True, exit_on_error=False)
+    @work(group="edit", exclusive=True)
     async def _edit(self, row: Waiting | FactRow) -> None:
         title = "Accept it with other words" if isinstance(row, Waiting) else "Other words"
         new = await self.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
@@ -273,7 +274,7 @@ class MemoryScreen(MemoryLists):
             self.flash.tell("That is for facts." if row is not None else _PICK)
         return None
 
-    @work(group="edit", exclusive=True, exit_on_error=False)
+    @work(group="edit", exclusive=True)
     async def action_add(self) -> None:
         """Ask for a topic and the words, and write them down."""
         topic = self.topic.fact_topic if self.topic is not None else ""

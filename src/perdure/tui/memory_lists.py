@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -20,6 +20,7 @@ from perdure.tui.memory_about import about
 from perdure.tui.memory_rows import REVIEW, Row, Topic, head, rows_text, topic_row, topics_of
 from perdure.tui.over import OverScreen
 from perdure.tui.status import StatusLine
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.reader import Reader
@@ -99,7 +100,7 @@ class MemoryLists(OverScreen):
         """Read the lists anew."""
         self.read()
 
-    @work(group="read", exclusive=True, exit_on_error=False)
+    @work(group="read", exclusive=True)
     async def read(self) -> None:
         """Read all anew."""
 
@@ -114,7 +115,7 @@ class MemoryLists(OverScreen):
 
         await self._guarded(read)
 
-    @work(group="again", exclusive=True, exit_on_error=False)
+    @work(group="again", exclusive=True)
     async def _look_again(self) -> None:
         async def ask() -> None:
             tip = await self._reader.ask(lambda repo: repo.head().commit)
@@ -198,7 +199,7 @@ class MemoryLists(OverScreen):
     def _highlighted(self) -> None:
         self._preview()
 
-    @work(group="preview", exclusive=True, exit_on_error=False)
+    @work(group="preview", exclusive=True)
     async def _preview(self) -> None:
         if self.has_class("-narrow"):
             return

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual import work
-
 from perdure.tui.asking import Choice
 from perdure.tui.steering import SteeringScreen
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
@@ -38,7 +37,7 @@ class MergingScreen(SteeringScreen):
         super().history_opened()
         self.look_at_merge()
 
-    @work(group="merge", exclusive=True, exit_on_error=False)
+    @work(group="merge", exclusive=True)
     async def look_at_merge(self) -> None:
         """Follow what became of an open merge; it is also read when a companion is opened."""
         session = self.session

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from textual import work
 from textual.screen import Screen
 
 from perdure.problem import one_line
@@ -21,6 +20,7 @@ from perdure.tui.talk import Talk
 from perdure.tui.telling import told
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.welcome import Welcome
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId
@@ -97,7 +97,7 @@ class OpeningScreen(Screen[None]):
 
     # -- opening -------------------------------------------------------------------------------
 
-    @work(group="open", exit_on_error=False)
+    @work(group="open")
     async def _open_companion(self) -> None:
         try:
             opened = await self._opener()
@@ -124,6 +124,11 @@ class OpeningScreen(Screen[None]):
     def tell_error(self, error: BaseException) -> None:
         """Say what went wrong above the message box."""
         self.flash.tell(one_line(*told(error)), "error")
+
+    def tell_unforeseen(self, error: BaseException) -> None:
+        """Say that something failed which nobody foresaw; what is being written is kept."""
+        self._keep_draft()
+        self.tell_error(error)
 
     def opened(self) -> None:
         """The companion is there, and its model as far as it could be loaded."""

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import work
 from textual.binding import Binding, BindingType
 
 from perdure.companion.aside import TurnRange
@@ -15,6 +14,7 @@ from perdure.terminal.glyphs import Glyphs
 from perdure.tui.asking import one_row
 from perdure.tui.drawer import Drawer, clean
 from perdure.tui.telling import sentence, told
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import ExplainedPart, Explanation
@@ -48,7 +48,7 @@ class PromptView(Drawer):
         self.tell_head(Text("Reading what was sent", "dim"))
         self._read()
 
-    @work(group="explain", exclusive=True, exit_on_error=False)
+    @work(group="explain", exclusive=True)
     async def _read(self) -> None:
         try:
             self.explanation = await self._ask()

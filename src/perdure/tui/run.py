@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import signal
 import sys
+from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,18 +21,23 @@ from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
 from perdure.tui.draft import Draft
 from perdure.tui.ports import Opened
-from perdure.tui.telling import told
+from perdure.tui.telling import log, told
 from perdure.tui.themes import DARK
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from textual.driver import Driver
+
     from perdure.backends.protocol import Backend
     from perdure.tui.ports import Opener
 
 
-def run(path: Path, *, theme: str | None = None) -> int:
-    """Show the chat until the user leaves; the session is closed whatever happened."""
+def run(path: Path, *, theme: str | None = None, debug: bool = False) -> int:
+    """Show the chat until the user leaves; the session is closed whatever happened.
+
+    ``debug``: where unforeseen errors came from is said once the screen is gone.
+    """
     wanted = theme or os.environ.get("PERDURE_THEME") or DARK.name
     state: list[Path] = []
     app = ChatApp(
@@ -38,8 +45,41 @@ def run(path: Path, *, theme: str | None = None) -> int:
         choose_glyphs(),
         theme=wanted,
         draft=lambda _opened: Draft(state[0] / "draft.txt" if state else None),
+        driver=_driver(),
     )
-    return asyncio.run(show(app))
+    kept = _Kept()
+    if debug:
+        log.addHandler(kept)
+    try:
+        return asyncio.run(show(app))
+    finally:
+        kept.say()
+
+
+def _driver() -> type[Driver] | None:
+    """How the terminal is read; None: as Textual does, where somebody chose, or on Windows."""
+    if os.environ.get("TEXTUAL_DRIVER") or sys.platform == "win32":
+        return None
+    from perdure.tui.driver import TerminalDriver
+
+    return TerminalDriver
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged while the screen is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        self._records: deque[str] = deque(maxlen=50)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(self.format(record))
+
+    def say(self) -> None:
+        """Print it, made safe for a terminal."""
+        for text in self._records:
+            print(sanitise(text), file=sys.stderr)  # noqa: T201 - the screen is gone
 
 
 def opener_of(path: Path, state: list[Path], backend: Backend | None = None) -> Opener:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
@@ -16,6 +16,7 @@ from perdure.terminal.glyphs import Glyphs
 from perdure.tui.asking import one_row
 from perdure.tui.drawer import Drawer, clean, short
 from perdure.tui.telling import sentence, told
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.searching import Found, Marks, Moment
@@ -77,7 +78,7 @@ class SearchView(Drawer):
             self.list.focus()
             self._find(words)
 
-    @work(group="search", exclusive=True, exit_on_error=False)
+    @work(group="search", exclusive=True)
     async def _find(self, words: str) -> None:
         again = words == self._search.words
         self.say("Searching")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from textual import work
-
 from perdure.companion.ids import TurnId
 from perdure.tui.asking import Choice, Question
 from perdure.tui.confirming import ConfirmingScreen
 from perdure.tui.naming import NameDialog
 from perdure.tui.telling import sentence
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.events import Notice
@@ -58,7 +57,7 @@ class SteeringScreen(ConfirmingScreen):
             return True
         return False
 
-    @work(group="steer", exit_on_error=False)
+    @work(group="steer")
     async def _run_plan(
         self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]], session: ChatSession
     ) -> None:
@@ -307,7 +306,7 @@ class SteeringScreen(ConfirmingScreen):
 
     # -- what others do ------------------------------------------------------------------------
 
-    @work(group="names", exclusive=True, exit_on_error=False)
+    @work(group="names", exclusive=True)
     async def _read_names(self) -> None:
         session = self.session
         if session is None:
@@ -323,7 +322,7 @@ class SteeringScreen(ConfirmingScreen):
             self._names = names
             self.names_known(names)
 
-    @work(group="look", exclusive=True, exit_on_error=False)
+    @work(group="look", exclusive=True)
     async def _look(self) -> None:
         """Follow a branch that git, or another program, switched or moved."""
         session = self.session

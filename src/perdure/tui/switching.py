@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual import work
-
 from perdure.tui.picker import BackendPicker, Picked
 from perdure.tui.talking import TalkingScreen
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,7 @@ class SwitchingScreen(TalkingScreen):
         else:
             self._pick_backend()
 
-    @work(group="switch", exclusive=True, exit_on_error=False)
+    @work(group="switch", exclusive=True)
     async def _pick_backend(self) -> None:
         session = self.session
         if session is None:
@@ -42,7 +41,7 @@ class SwitchingScreen(TalkingScreen):
         if picked is not None:
             self.switch(picked)
 
-    @work(group="switch", exit_on_error=False)
+    @work(group="switch")
     async def switch(self, picked: Picked) -> None:
         """Let another backend speak. A reply that is running is not touched."""
         session = self.session

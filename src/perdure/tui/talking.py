@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import on
 from textual.message import Message
 from textual.timer import Timer
 
@@ -24,6 +24,7 @@ from perdure.chat.events import (
 from perdure.tui.composer import Composer
 from perdure.tui.draft import Draft
 from perdure.tui.opening import OpeningScreen
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,7 +158,7 @@ class TalkingScreen(OpeningScreen):
             self._flusher.resume()
         self._read_turn(events_of_turn)
 
-    @work(group="turn", exit_on_error=False)
+    @work(group="turn")
     async def _read_turn(self, events_of_turn: AsyncIterator[Event]) -> None:
         trouble: Exception | None = None
         try:

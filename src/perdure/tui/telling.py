@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from perdure.problem import Problem
+
+log = logging.getLogger("perdure.tui")
+"""Errors that nobody foresaw, with where they came from; shown at the end under ``--debug``."""
+log.addHandler(logging.NullHandler())
+log.propagate = False
 
 
 def sentence(clause: str) -> str:
@@ -16,6 +23,11 @@ def told(error: BaseException) -> tuple[str, str, str]:
     """What happened, what is kept, what to do next; the last two may be empty."""
     if isinstance(error, Problem):
         return error.what, error.kept, error.next_step
+    log.error("unforeseen", exc_info=error)
     words = " ".join(str(error).split())
     name = type(error).__name__
-    return f"Internal error: {name}: {words}" if words else f"Internal error: {name}", "", ""
+    return (
+        f"Internal error: {name}: {words}" if words else f"Internal error: {name}",
+        "everything said is kept",
+        "to see where it came from, talk with: perdure --debug chat",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
@@ -12,6 +12,7 @@ from perdure.chat.looking_back import FOLDERS, BranchName, Row
 from perdure.tui.help import HelpScreen
 from perdure.tui.reading import Reading
 from perdure.tui.timeline_lists import TABS, Tab, TimelineLists
+from perdure.tui.work import work
 
 
 class TimelineScreen(TimelineLists):
@@ -128,7 +129,7 @@ class TimelineScreen(TimelineLists):
         else:
             self._read_full()
 
-    @work(group="full", exclusive=True, exit_on_error=False)
+    @work(group="full", exclusive=True)
     async def _read_full(self) -> None:
         async def full() -> None:
             found = await self._find()

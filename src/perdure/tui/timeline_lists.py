@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -23,6 +23,7 @@ from perdure.tui.over import OverScreen
 from perdure.tui.status import StatusLine
 from perdure.tui.timeline_about import About, about
 from perdure.tui.timeline_rows import branch_row, history_row, operation_row
+from perdure.tui.work import work
 
 if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName
@@ -103,7 +104,7 @@ class TimelineLists(OverScreen):
         """Read the list anew."""
         self.read()
 
-    @work(group="read", exclusive=True, exit_on_error=False)
+    @work(group="read", exclusive=True)
     async def read(self) -> None:
         """Read all anew: something was done, or something else is wanted."""
         await self._guarded(self._read_first)
@@ -146,7 +147,7 @@ class TimelineLists(OverScreen):
         share = f"{done:,} of {total:,}" if total else f"{done:,}"
         self.app.call_from_thread(self.flash.tell, f"Reading the history: {share} commits")
 
-    @work(group="more", exit_on_error=False)
+    @work(group="more")
     async def _read_more(self) -> None:
         if self._loading or self._ends or self._tab != "History":
             return
@@ -294,7 +295,7 @@ class TimelineLists(OverScreen):
     def _preview_none(self) -> None:
         self.query_one("#preview-text", Static).update("")
 
-    @work(group="preview", exclusive=True, exit_on_error=False)
+    @work(group="preview", exclusive=True)
     async def _look(self) -> None:
         """Show what the row under the cursor is about, beside the list."""
         if self.has_class("-narrow"):

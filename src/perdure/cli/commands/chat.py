@@ -46,4 +46,4 @@ def _talk(path: Path, *, plain: bool) -> int:
         return talk(path)
     from perdure.tui import run_chat
 
-    return run_chat(path)
+    return run_chat(path, debug=bool(click.get_current_context().find_root().params.get("debug")))
