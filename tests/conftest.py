@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -13,13 +14,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from perdure.backends.models import models_folder
 from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
+from perdure.history import statemark
+from perdure.history.layout import find
 from perdure.history.repository import Author, Repository
 from tests.background import wait_for_children
 
 Git = Callable[..., str]
+MODELS = models_folder()
+"""Where the embedded model is on this machine: the one thing of its user's that is used."""
 
 # No timing assertions: speed lives in tests/bench. The same examples each time in CI; many more of
 # them by hand, with `pytest --hypothesis-profile long`.
@@ -55,6 +61,8 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """No test reads or writes the folders, or the git identity, of who runs it."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("PERDURE_HOME", str(home / "companions"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("PERDURE_MODELS", str(MODELS))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nobody listens: an Ollama here is not asked
@@ -91,6 +99,16 @@ def copied(companion: Path, to: Path) -> Path:
     """A copied folder without the cache, whose files a session that ended may still close."""
     shutil.copytree(companion, to, symlinks=True, ignore=shutil.ignore_patterns("cache"))
     return to
+
+
+def as_its_own(copy: Path) -> Path:
+    """A copy that stands for the folder itself, as the disk after a power cut does."""
+    place = find(copy)
+    mark = place.state / "mark"
+    if mark.exists():
+        mark.write_text(f"{secrets.token_hex(16)}\n")
+        statemark._learn(place, mark.read_text().strip())
+    return copy
 
 
 def git(path: Path, *words: str) -> str:

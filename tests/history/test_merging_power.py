@@ -14,6 +14,7 @@ from perdure.history.mergestate import MergeState
 from perdure.history.merging import abort_merge, merge, open_merge
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.worktree import WorkTree
+from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -79,7 +80,7 @@ def test_a_power_cut_at_any_step(
 
 def is_open_after(place: Path, tip: str) -> bool:
     """Whether the merge is open once the power is back; either way all is as it should be."""
-    with Repository.open(place) as again:
+    with Repository.open(as_its_own(place)) as again:
         assert again.recovery_trouble == ""
         assert again.resolve("main") == tip
         is_open = open_merge(again) is not None

@@ -32,6 +32,7 @@ from perdure.history.operations import RefMove, perform
 from perdure.history.refs import Head, Refs
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.worktree import WorkTree
+from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 
 Git = Callable[..., str]
@@ -725,7 +726,7 @@ def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
             )
             return done.stdout.decode() + done.stderr.decode()
 
-        with Repository.open(place) as again:
+        with Repository.open(as_its_own(place)) as again:
             assert again.recovery_trouble == ""
             seen.add(is_done(again, run))
             assert run("status", "--porcelain") == ""

@@ -17,6 +17,7 @@ from perdure.history.level import Level
 from perdure.history.locks import GitLock
 from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
+from tests.conftest import as_its_own
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -346,7 +347,7 @@ def test_power_cuts_leave_the_old_or_the_new_state(
     assert len(cuts) > 20
     monkeypatch.setattr("perdure.history.recovery.boot", lambda: "another start")
     for place, old, new in cuts:
-        with Repository.open(place) as again:
+        with Repository.open(as_its_own(place)) as again:
             found = again.read(CHUNK) or b""
             assert found in {old, new}
             work = place / CHUNK

@@ -51,6 +51,7 @@ from perdure.history import (
     repacking,
 )
 from perdure.problem import Problem
+from tests.conftest import as_its_own
 from tests.speaking import Scripted
 from tests.steering.book import WrongTalk, run_git
 from tests.steering.power import MODES, Disk
@@ -420,7 +421,7 @@ def scene_in(folder: Path, name: str, mode: str, asked: argparse.Namespace) -> t
         shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(folder / "shadow", ignore_errors=True)
         shutil.copytree(folder / SCENES[name].world, place)
-        path = place / "mira"
+        path = as_its_own(place / "mira")
         try:
             rows = one(SCENES[name], name, path, mode, at, asked.seed + at)
             asyncio.run(look(name, path, rows, asked.seed))

@@ -256,16 +256,19 @@ def _place(repo: Repository) -> tuple[str, int]:
 
 def _read(repo: Repository) -> _Record | None:
     """The record; None where there is none, it is damaged, or was made for another folder."""
+    if not repo.owns_state():
+        return None
     try:
-        record = msgspec.json.decode((repo.state_dir / FILE).read_bytes(), type=_Record)
+        record = msgspec.json.decode(disk.read_file(repo.state_dir / FILE), type=_Record)
         return record if record.place == _place(repo) else None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 @contextmanager
 def _record(repo: Repository) -> Iterator[_Record]:
     """The record to be changed, written when the block ends. Raises HistoryError."""
+    repo.own_state()
     with storage_errors("keeping which backends are confirmed"):
         lock = disk.KernelLock(repo.state_dir / f"{FILE}.lock")
         lock.take(wait=5)

@@ -6,6 +6,7 @@ All methods block; a `Session` calls them on its worker thread.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -27,6 +28,7 @@ from perdure.chat.outside import commit_outside_edits, say_copies, say_stray_bra
 from perdure.chat.placing import Place, last_turn
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
+from perdure.chat.salvage import Where, keep_foreign
 from perdure.chat.standing import Standing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import refuse_archived
@@ -37,7 +39,8 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
 from perdure.history.branches import branches
-from perdure.history.errors import UnknownRevision
+from perdure.history.errors import HistoryError, UnknownRevision
+from perdure.history.foreign import take_draft
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Repository
 from perdure.memory.assembly import PastTurn
@@ -47,6 +50,11 @@ _NO_BOUNDARIES = (
 )
 
 
+_FROM_ELSEWHERE = (
+    "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in it "
+    "for itself is not used here and lies in {}. The talk goes on in a conversation of its own, "
+    "and backends are confirmed anew."
+)
 KEY_MASKED = (
     "Something that looks like a key was taken out before it was sent or saved; the rest is kept."
 )
@@ -75,10 +83,7 @@ class Desk(Standing):
             notices.append(Notice(repo.recovery_trouble, "warning"))
         branch, start = _branch_to_talk_on(repo, notices)
         companion = read_companion(repo, start or branch)
-        lander = Lander(repo)
-        author = _companion_author(companion)
-        notices += [Notice(text) for text in recover_turns(repo, lander, author)]
-        lander.release()
+        notices += _recovered(repo, Where(branch, start, *_who(companion)))
         desk = cls(repo, branch, start, read_companion(repo, start or branch))
         begin_confirming(repo)
         notices += visit_notice(repo) + desk.say_waiting()
@@ -339,7 +344,8 @@ class Desk(Standing):
         """Commit a turn of this session whose commit failed, before a new one is journaled."""
         if not self.repo.set_aside_journal():
             return []
-        told = recover_turns(self.repo, self.lander, self.companion_author)
+        where = Where(self.branch, self.start, *_who(self.companion))
+        told = recover_turns(self.repo, self.lander, where)
         return [Notice(text) for text in told]
 
     def _follow_head(self) -> list[Notice]:
@@ -405,5 +411,22 @@ def _branch_to_talk_on(repo: Repository, notices: list[Notice]) -> tuple[str, st
     return branch, commit if is_new else None
 
 
-def _companion_author(companion: CompanionAt) -> Author:
-    return Author(companion.name, companion_email(slug(companion.name)))
+def _who(companion: CompanionAt) -> tuple[str, Author]:
+    """The user's name, and the companion as an author."""
+    author = Author(companion.name, companion_email(slug(companion.name)))
+    return companion.settings.user, author
+
+
+def _recovered(repo: Repository, where: Where) -> list[Notice]:
+    """Commit what a crash left here, or had left where this folder comes from; tell of it."""
+    # A folder that cannot be written can be read all the same.
+    with suppress(HistoryError):
+        repo.own_state()
+    notices = [Notice(_FROM_ELSEWHERE.format(place), "warning") for place in repo.tell_set_aside()]
+    lander = Lander(repo)
+    told = recover_turns(repo, lander, where)
+    lander.release()
+    if repo.owns_state():
+        told += keep_foreign(repo, lander, where)
+        take_draft(repo)
+    return notices + [Notice(text) for text in told]

@@ -8,6 +8,7 @@ from perdure.chat.clock import now
 from perdure.chat.in_place import find_spot
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.placing import Place, begin, go_on, last_turn
+from perdure.chat.salvage import Where, keep, makes_sense
 from perdure.chat.trailers import TurnFacts
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
@@ -57,14 +58,22 @@ def end_record(reply: Reply) -> dict[str, object]:
     }
 
 
-def recover_turns(repo: Repository, lander: Lander, author: Author) -> list[str]:
+def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[str]:
     """Commit every turn that a dead session left; returns a sentence for each.
 
-    `leftover` leaves out those that reached their commit before the crash.
+    `leftover` leaves out those that reached their commit before the crash. One whose header makes
+    no sense is kept as words.
     """
-    return [
-        sentence for found in leftover(repo) if (sentence := _recover(repo, lander, author, found))
-    ]
+    told = []
+    for found in leftover(repo):
+        if makes_sense(found.header):
+            told.append(_recover(repo, lander, where.author, found))
+        elif keep(repo, lander, where, found):
+            told.append(
+                "What a crash had cut off could not be put back into its place, so it is committed "
+                "now in a conversation of its own."
+            )
+    return [sentence for sentence in told if sentence]
 
 
 def _start(repo: Repository, branch: str) -> str | None:

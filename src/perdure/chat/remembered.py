@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from perdure.companion.ids import ConversationId
 from perdure.history.disk import make_folder, replace_file
 
@@ -34,9 +36,8 @@ class Remembered:
     def __init__(self, state: Path) -> None:
         self._path = state / _NAME
         self._marks: dict[str, Mark] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            read = json.loads(self._path.read_bytes())
-            self._marks = {str(key): Mark(**value) for key, value in read.items()}
+        with contextlib.suppress(OSError, msgspec.DecodeError, ValueError, RecursionError):
+            self._marks = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Mark])
 
     def of(self, branch: str, conversation: ConversationId) -> Mark:
         """How far it was done."""

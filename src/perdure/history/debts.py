@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 
-from perdure.history import disk
+from perdure.history import disk, statefile
 from perdure.history.layout import Layout
 from perdure.history.trees import Blobs
 
@@ -33,10 +33,11 @@ class Debts:
         if self._in_memory:
             return self._in_memory
         try:
-            value = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
+            value = json.loads(disk.read_file(self._file))
+        except (OSError, ValueError, RecursionError):
             return {}
-        return value if isinstance(value, dict) else {}
+        rows = value.items() if isinstance(value, dict) else ()
+        return {name: statefile.blobs(paths) for name, paths in rows if statefile.is_branch(name)}
 
     def former(self, branch: str) -> Mapping[str, list[str | None]]:
         """Per path the blobs that wait to be levelled with a branch, the newest last."""

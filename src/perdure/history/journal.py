@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perdure.history import disk
+from perdure.history import disk, statefile
 from perdure.history.errors import storage_errors
 
 if TYPE_CHECKING:
@@ -200,14 +200,13 @@ class JournalFile:
             if found is None:
                 if not isinstance(value.get("begin"), dict):
                     return None
-                recent = [(str(b), str(p), list(oids)) for b, p, oids in value.get("recent", [])]
-                found = Record(value["begin"], str(value.get("boot", "")), recent=recent)
+                found = Record(value["begin"], str(value.get("boot", "")), recent=_recent(value))
             elif "text" in value:
-                pieces.append(str(value["text"]))
+                pieces.append(value["text"] if isinstance(value["text"], str) else "")
             elif isinstance(value.get("end"), dict):
                 found.end = value["end"]
             elif "commit" in value:
-                found.intents.append(_intent(value))
+                found.intents.extend(_intents(value))
             elif "done" in value:
                 found.is_done = True
         if found is not None:
@@ -220,17 +219,35 @@ def _parse_line(line: bytes, generation: bytes) -> dict[str, Any] | None:
     parts = line.split(b" ", 2)
     if len(parts) != 3 or parts[0] != generation or parts[1] != b"%08x" % zlib.crc32(parts[2]):
         return None
-    value = json.loads(parts[2])
+    try:
+        value = json.loads(parts[2])
+    except (ValueError, RecursionError):
+        return None
     return value if isinstance(value, dict) else None
 
 
-def _intent(value: Mapping[str, Any]) -> Intent:
-    return Intent(
-        str(value["branch"]),
-        str(value["commit"]),
-        {path: (old, new) for path, (old, new) in value["paths"].items()},
-        [(str(path), int(inode)) for path, inode in value["locks"]],
-    )
+def _recent(value: Mapping[str, Any]) -> list[tuple[str, str, list[str | None]]]:
+    """Branch, path and blobs of the work files that a record names."""
+    rows = value.get("recent")
+    return [
+        (row[0], row[1], list(row[2]))
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, list)
+        and len(row) == 3
+        and statefile.is_branch(row[0])
+        and statefile.blobs({row[1]: row[2]} if isinstance(row[1], str) else None)
+    ]
+
+
+def _intents(value: Mapping[str, Any]) -> list[Intent]:
+    """The intent of a record; none where it names what no commit of ours is about."""
+    branch, commit, paths = value.get("branch"), value.get("commit"), value.get("paths")
+    pairs = statefile.blobs(paths)
+    is_whole = isinstance(paths, dict) and all(len(pair) == 2 for pair in pairs.values())
+    if not (statefile.is_branch(branch) and statefile.is_oid(commit) and is_whole):
+        return []
+    both = {path: (old, new) for path, (old, new) in pairs.items()}
+    return [Intent(str(branch), str(commit), both, statefile.lock_files(value.get("locks")))]
 
 
 class Journal:
@@ -310,19 +327,27 @@ class Leftover:
         self.discard()
 
 
-def dead_files(folder: Path) -> Iterator[tuple[JournalFile, Record]]:
-    """Journals whose owner is gone, locked for us; empty ones are removed on the way."""
+def dead_files(folder: Path, *, largest: int | None = None) -> Iterator[tuple[JournalFile, Record]]:
+    """Journals whose owner is gone, locked for us; empty ones are removed on the way.
+
+    Args:
+        folder: where they are.
+        largest: bytes of a file above which it is left alone.
+    """
     for path in sorted(folder.glob("*.journal")):
         lock = disk.KernelLock(path)
-        if not lock.try_take():
+        try:
+            if not lock.try_take():
+                continue
+        except OSError:
+            # A folder, or nothing that may be opened: no journal.
             continue
         file = JournalFile(lock)
-        try:
-            record = file.parse()
-        except (ValueError, KeyError, TypeError):
-            # A record whose checksum holds is ours; this is one of another version. It stays.
+        if largest is not None and os.fstat(lock.fd).st_size > largest:
             file.abandon()
             continue
+        try:
+            record = file.parse()
         except BaseException:
             file.abandon()
             raise

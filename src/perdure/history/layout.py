@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from perdure.history.errors import (
     NotARepository,
     UnsupportedRepository,
 )
+
+_OID = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +170,10 @@ def _resolved(path: Path) -> Path:
 def shallow_ends(git_dir: Path) -> frozenset[str]:
     """Commits at the end of a shallow clone: each stands for all that came before it."""
     try:
-        return frozenset((git_dir / "shallow").read_text("ascii").split())
-    except FileNotFoundError:
+        words = disk.read_file(git_dir / "shallow").decode("ascii", "replace").split()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return frozenset()
+    return frozenset(word for word in words if _OID.fullmatch(word))
 
 
 @dataclass(frozen=True, slots=True)

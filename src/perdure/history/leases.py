@@ -69,7 +69,7 @@ class Hand:
         data = os.pread(self._lock.fd, 4096, 0)
         try:
             lease = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return lease == self._lease(branch, path, oid) and oid is not None
 
@@ -106,7 +106,11 @@ def take(git_dir: Path, folder: Path, conversation: str) -> Hand | None:
         name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     with storage_errors("taking the conversation"):
         lock = disk.KernelLock(folder / name)
-        if not lock.try_take():
+        try:
+            if not lock.try_take():
+                return None
+        except IsADirectoryError:
+            # Nobody can hold it; the talk goes on in a conversation of its own.
             return None
         os.utime(lock.fd)
         _tidy(folder)

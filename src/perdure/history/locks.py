@@ -68,8 +68,10 @@ def _locks_of(name: str, git_dir: Path) -> Iterable[Path]:
     """Where the lock of a twin with such a name may be."""
     if name[-17:-16] == "~":
         return (git_dir / "refs").rglob("*.lock")
-    target = git_dir / unquote(name)
-    return [target.with_name(target.name + ".lock")]
+    inside = unquote(name, errors="surrogateescape")
+    if "\0" in inside or not set(inside.split("/")).isdisjoint({"", ".", ".."}):
+        return []
+    return [git_dir / f"{inside}.lock"]
 
 
 class GitLock:
@@ -181,11 +183,12 @@ def sweep(git_dir: Path, held: Path) -> None:
     """Remove what a killed owner left. The caller holds the commit lock, so no owner is alive."""
     try:
         twins = list(held.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for twin in twins:
         for lock in _locks_of(twin.name.rpartition(".")[0], git_dir):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with contextlib.suppress(OSError):
                 if lock.samefile(twin):
                     lock.unlink(missing_ok=True)
-        twin.unlink(missing_ok=True)
+        with contextlib.suppress(IsADirectoryError, PermissionError):
+            twin.unlink(missing_ok=True)

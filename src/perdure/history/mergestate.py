@@ -26,6 +26,7 @@ from perdure.history.moving import intent_file
 from perdure.history.objects import ObjectStore, object_id
 from perdure.history.paths import is_path
 from perdure.history.refs import Refs
+from perdure.history.statefile import is_oid
 from perdure.history.trees import FILE, Node, Trees
 from perdure.history.worktree import NotRegular, WorkTree
 
@@ -75,9 +76,14 @@ class MergeState:
             HistoryError: several at once, which is git's business.
         """
         try:
-            ids = (self._layout.own / "MERGE_HEAD").read_text("ascii").split()
+            text = disk.read_file(self._layout.own / "MERGE_HEAD")
         except FileNotFoundError:
             return None
+        ids = text.decode("ascii", "replace").split()
+        if not all(map(is_oid, ids)) or not ids:
+            raise HistoryError(
+                "MERGE_HEAD does not name a commit", "nothing was changed", "git merge --abort"
+            )
         if len(ids) != 1:
             raise HistoryError("several branches are merged at once", "", "finish it with git")
         return ids[0]
@@ -85,7 +91,7 @@ class MergeState:
     def message(self) -> str:
         """The message that git would propose, comments left out."""
         try:
-            text = (self._layout.own / "MERGE_MSG").read_text("utf-8", "replace")
+            text = disk.read_file(self._layout.own / "MERGE_MSG").decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
         return "\n".join(line for line in text.split("\n") if not line.startswith("#")).strip()

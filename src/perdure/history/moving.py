@@ -8,19 +8,24 @@ to do, one after it is finished by whoever holds the commit lock next.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from perdure.history import disk
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.errors import (
+    BadPath,
+    CannotMerge,
+    DamagedRepository,
     HistoryError,
     NotCarriedOut,
     RefElsewhere,
     UnsavedEdits,
+    WriteFailed,
     storage_errors,
 )
 from perdure.history.gitindex import IndexTrouble
@@ -29,11 +34,19 @@ from perdure.history.layout import Layout, beside
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Head, Moved, RefMove, Refs
+from perdure.history.statefile import UnreadableState, break_locks, put_away
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
 
+if TYPE_CHECKING:
+    from perdure.history.planfile import Planned
+
 OPS = "refs/perdure/ops"
 _INDEX_WAIT = 2.0
+_NEVER = {
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP
+}  # fmt: skip
+"""Errors that no later try is without: something stands where a plan has something else."""
 
 Accepted = Mapping[str, Collection[str | None]]
 
@@ -282,41 +295,66 @@ class Mover:
         Raises:
             Busy: another program holds one of git's locks; the plan stays for the next time.
             HistoryError: the index is damaged, or of a kind that is left alone; likewise.
+            UnreadableState: it cannot be followed, and was put away.
         """
         try:
-            value = json.loads(self._intent.read_bytes())
+            data = disk.read_file(self._intent)
         except FileNotFoundError:
             return False
-        except ValueError:
-            # Not written to its end, so the commit point was never reached.
-            self._drop_intent()
-            return True
-        self._break_locks(value)
-        layout = beside(self._layout, str(value["own"]))
+        # The schema library is for who has something to finish.
+        from perdure.history import planfile
+
+        try:
+            found = planfile.read(data)
+        except planfile.BadPlan as error:
+            raise self._put_away(str(error)) from error
+        if found.boot and found.boot != boot():
+            # A power cut may have kept a lock and lost its twin (`Recovery`).
+            break_locks(found.locks, self._layout.git_dir)
+        layout = beside(self._layout, found.own)
         if layout is None:
             # The work tree was removed since; what it was about went with it.
             self._drop_intent()
             return True
         try:
-            if value.get("kind") == "merge":
-                from perdure.history.mergestate import MergeState
-
-                MergeState(layout, self._store, self._trees).put_back(value)
-            else:
-                Mover(layout, self._store, self._trees).finish_plan(_parse(value))
+            with storage_errors("finishing what was begun"):
+                self._finish_in(layout, found)
         except IndexTrouble as error:
             raise HistoryError(
                 f"what was begun cannot be finished: {error}",
                 "what was done stays written down, and is finished when the index is in order",
                 "put it in order with git, and repeat",
             ) from error
+        except (DamagedRepository, BadPath, CannotMerge) as error:
+            raise self._put_away(error.what) from error
+        except WriteFailed as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NEVER:
+                raise self._put_away(error.what) from error
+            raise
         return True
+
+    def _finish_in(self, layout: Layout, found: Planned) -> None:
+        if found.plan is None:
+            from perdure.history.mergestate import MergeState
+
+            state = MergeState(layout, self._store, self._trees)
+            state.put_back({"paths": found.paths, "forced": found.forced})
+        else:
+            Mover(layout, self._store, self._trees).finish_plan(found.plan)
+
+    def _put_away(self, why: str) -> UnreadableState:
+        error = put_away(self._intent, why)
+        disk.sync_folder(self._intent.parent)
+        return error
 
     def finish_plan(self, plan: Plan) -> None:
         """Carry out what is left of a plan, if it had reached its commit point."""
         if self._refs.read(OPS) != plan.op:
             self._drop_intent()
             return
+        for move in plan.moves:
+            if move.new is not None:
+                self._store.read(move.new)
         locks = _Locks()
         try:
             survey = self._take_again(plan, locks)
@@ -349,28 +387,6 @@ class Mover:
             if move.ref == f"refs/heads/{head.branch}":
                 values.update((move.old, move.new))
         return head.commit in values
-
-    def _break_locks(self, value: Mapping[str, Any]) -> None:
-        """Locks that the plan names, when the machine has been started anew since (`Recovery`)."""
-        if not value.get("boot") or value["boot"] == boot():
-            return
-        for name, inode in value.get("locks", ()):
-            path = Path(name)
-            with contextlib.suppress(OSError):
-                if path.stat().st_ino == inode and path.is_relative_to(self._layout.git_dir):
-                    path.unlink(missing_ok=True)
-
-
-def _parse(value: Mapping[str, Any]) -> Plan:
-    return Plan(
-        op=value["op"],
-        log=value["log"],
-        moves=tuple(RefMove(ref, old, new) for ref, old, new in value["moves"]),
-        before=Head(*value["before"]),
-        after=Head(*value["after"]),
-        accepted={path: set(oids) for path, oids in value["accepted"].items()},
-        done=tuple(value["done"]),
-    )
 
 
 def _elsewhere(ref: str) -> RefElsewhere:

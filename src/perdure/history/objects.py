@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import zlib
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from perdure.history.errors import DamagedRepository, MissingObject
 from perdure.history.packfile import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_OID = re.compile(r"[0-9a-f]{40}")
 _CACHE_LIMIT = 8 * 1024 * 1024
 """Bytes of objects kept in memory."""
 _LOOKS = 5
@@ -58,8 +60,10 @@ class ObjectStore:
         if cached is not None:
             self._cache.move_to_end(oid)
             return cached
-        found = self.find(oid)
-        for _ in range(_LOOKS):
+        # What is no id names no object, and no file in the folder either.
+        looks = _LOOKS if _OID.fullmatch(oid) else 0
+        found = self.find(oid) if looks else None
+        for _ in range(looks):
             if found is not None:
                 break
             # git or another process of ours may have packed meanwhile. A pack can also go while

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.history.commits import Author, CommitInfo
-from perdure.history.refs import NO_OID, Head, RefMove
+from perdure.history.refs import NO_OID, Head, RefMove, is_ref_name
 
 _NONE = "-"
 _NOWHERE = Head(None, None)
+_OID = re.compile(r"[0-9a-f]{40}")
 _KIND = re.compile(r"[a-z][a-z-]{0,30}")
 
 
@@ -114,7 +115,8 @@ def _head(head: Head) -> str:
 
 
 def _id(text: str) -> str | None:
-    return None if text in {_NONE, NO_OID, ""} else text
+    """An id, None for none; a log may come from elsewhere, and say what is no id."""
+    return text if _OID.fullmatch(text) and text != NO_OID else None
 
 
 def parse(info: CommitInfo) -> Operation:
@@ -129,7 +131,9 @@ def parse(info: CommitInfo) -> Operation:
         position_before=_id(values.get("Position-Before", "")),
         redo=info.id if undoes else _id(values.get("Redo", "")),
         redo_before=_id(values.get("Redo-Before", "")),
-        stands_for={pair[0]: pair[1] for pair in pairs if len(pair) == 2},
+        stands_for={
+            pair[0]: pair[1] for pair in pairs if len(pair) == 2 and all(map(_OID.fullmatch, pair))
+        },
     )
     return Operation(
         id=info.id,
@@ -138,7 +142,11 @@ def parse(info: CommitInfo) -> Operation:
         at=info.committed_at,
         author=info.author,
         device=values.get("Device", ""),
-        moves=tuple(RefMove(row[0], _id(row[1]), _id(row[2])) for row in rows if len(row) == 3),
+        moves=tuple(
+            RefMove(row[0], _id(row[1]), _id(row[2]))
+            for row in rows
+            if len(row) == 3 and is_ref_name(row[0]) and all(map(_OID.fullmatch, row[1:]))
+        ),
         before=_parse_head(values.get("Head-Before", "")),
         after=_parse_head(values.get("Head-After", "")),
         undoes=undoes,
@@ -149,7 +157,10 @@ def parse(info: CommitInfo) -> Operation:
 
 def _parse_head(text: str) -> Head:
     words = text.split()
-    return Head(_id(words[0]), _id(words[1])) if len(words) == 2 else Head(None, None)
+    if len(words) != 2:
+        return _NOWHERE
+    name = words[0] if is_ref_name(f"refs/heads/{words[0]}") and words[0] != _NONE else None
+    return Head(name, _id(words[1]))
 
 
 def walk(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:

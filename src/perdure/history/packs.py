@@ -79,7 +79,7 @@ class Listed:
 def listed(path: Path, folder: Path) -> Listed:
     """Read a list of packs, ``tier name`` a line."""
     try:
-        lines = path.read_text("ascii", errors="replace").split("\n")
+        lines = disk.read_file(path).decode("ascii", "replace").split("\n")
         here = {entry.name for entry in os.scandir(folder)}
     except FileNotFoundError:
         return Listed({}, frozenset())
@@ -180,7 +180,9 @@ class PackWriter:
     def _note(self, line: str) -> None:
         """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
         fd = os.open(
-            self._list, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, disk.FILE_MODE
+            self._list,
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW,
+            disk.FILE_MODE,
         )
         try:
             disk.write_all(fd, f"{line}\n".encode())

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from perdure.history import disk
+from perdure.history import disk, statefile
 from perdure.history.commits import CommitInfo
 from perdure.history.errors import DamagedRepository
 from perdure.history.journal import Record, boot, dead_files
@@ -83,7 +83,8 @@ class Recovery:
         sweep(self._layout.git_dir, self._layout.held)
         self._packs.sweep()
         for name in _names(self._layout.spare):
-            (self._layout.spare / name).unlink(missing_ok=True)
+            with contextlib.suppress(IsADirectoryError, PermissionError):
+                (self._layout.spare / name).unlink(missing_ok=True)
         for file, record in dead_files(self._layout.state / "journals"):
             try:
                 self._break_locks(record)
@@ -104,14 +105,7 @@ class Recovery:
         if not record.boot or record.boot == boot():
             return
         for intent in record.intents:
-            for name, inode in intent.locks:
-                path = Path(name)
-                try:
-                    is_ours = path.stat().st_ino == inode
-                except OSError:
-                    continue
-                if is_ours and path.is_relative_to(self._layout.git_dir):
-                    path.unlink(missing_ok=True)
+            statefile.break_locks(intent.locks, self._layout.git_dir)
 
     def _finish(self, record: Record) -> bool:
         """Bring work files and index entries to the tip. True when the turn had landed.

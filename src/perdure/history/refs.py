@@ -72,7 +72,24 @@ def free_branch(refs: Refs, wanted: str) -> str:
 def is_ref_name(name: str) -> bool:
     """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
     is_ours = name.startswith(("refs/heads/", "refs/tags/", "refs/perdure/"))
-    return is_ours and not _BAD_NAME.search(name.partition("/")[2].partition("/")[2])
+    rest = name.partition("/")[2].partition("/")[2]
+    return is_ours and bool(rest) and not _BAD_NAME.search(rest)
+
+
+def _checked_target(name: str, content: str) -> str:
+    """The ref that a symbolic one names.
+
+    Raises:
+        DamagedRepository: it names something else, a file outside of the refs for instance.
+    """
+    target = content[5:].strip()
+    if not target.startswith("refs/") or _BAD_NAME.search(target):
+        raise DamagedRepository(
+            f"{name} names {target[:80]!r}, which is no branch and no other ref",
+            "commits and branches are not touched",
+            f"see git symbolic-ref {name}",
+        )
+    return target
 
 
 class Refs:
@@ -106,7 +123,7 @@ class Refs:
             if content is None:
                 return self._packed_refs().get(name)
             if content.startswith("ref: "):
-                name = content[5:].strip()
+                name = _checked_target(name, content)
                 continue
             if _OID.fullmatch(content):
                 return content
@@ -121,7 +138,7 @@ class Refs:
         """What HEAD names."""
         content = self._content("HEAD") or ""
         if content.startswith("ref: "):
-            name = content[5:].strip()
+            name = _checked_target("HEAD", content)
             return Head(name.removeprefix("refs/heads/"), self.read(name))
         return Head(None, self.read("HEAD"))
 
@@ -135,7 +152,11 @@ class Refs:
         if mark != self._packed_mark:
             text = disk.read_file(path).decode("utf-8", "replace")
             rows = (line.partition(" ") for line in text.split("\n"))
-            self._packed = {name: oid for oid, _, name in rows if name and _OID.fullmatch(oid)}
+            self._packed = {
+                name: oid
+                for oid, _, name in rows
+                if name and _OID.fullmatch(oid) and not _BAD_NAME.search(name)
+            }
             self._packed_mark = mark
         return self._packed
 

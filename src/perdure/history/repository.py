@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, keeps, layout
+from perdure.history import config, keeps, layout, statemark
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
@@ -75,6 +75,7 @@ class Repository(Reader):
         self._mutex = threading.RLock()
         self._writer_made: Writer | None = None
         self._leftovers: list[JournalFile] = []
+        self._owns_state = False
 
     # Opening and closing
 
@@ -136,12 +137,35 @@ class Repository(Reader):
 
     def _recover(self) -> None:
         packs = self._layout.git_dir / "objects" / "pack"
-        if not _anything_left(self._layout.state) and not keeps.are_left(packs):
-            return
         try:
-            self._writer().recover()
+            if statemark.anything_in(self._layout.state):
+                self.own_state()
+            if _anything_left(self._layout.state) or keeps.are_left(packs):
+                self._writer().recover()
+                self.recovery_trouble = self._writer().unreadable
         except HistoryError as error:
             self.recovery_trouble = str(error)
+
+    def owns_state(self) -> bool:
+        """Whether what the state folder says may be believed here (`statemark`)."""
+        self._owns_state = self._owns_state or statemark.is_own(self._layout)
+        return self._owns_state
+
+    def own_state(self) -> None:
+        """See to it that the state folder is this user's own, before anything is kept there.
+
+        What came with the folder from elsewhere is set aside.
+
+        Raises:
+            ReadOnly, StorageFull, WriteFailed, Busy: that cannot be done.
+        """
+        if not self._owns_state:
+            statemark.own(self._layout)
+            self._owns_state = True
+
+    def tell_set_aside(self) -> list[Path]:
+        """Folders with state from elsewhere of which the user was not told; he is from now on."""
+        return statemark.tell_set_aside(self._layout)
 
     def close(self) -> None:
         """Give back locks and the session's journal file; a turn still in it stays there."""
@@ -316,6 +340,7 @@ class Repository(Reader):
         """
         from perdure.history import leases
 
+        self.own_state()
         return leases.take(self.git_dir, self.state_dir / "leases", conversation)
 
     def hold_leftover(self, file: JournalFile) -> None:

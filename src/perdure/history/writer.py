@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from perdure.history import disk, packing
+from perdure.history import disk, packing, statemark
 from perdure.history.commits import parse_commit
 from perdure.history.errors import (
     Busy,
@@ -28,6 +28,7 @@ from perdure.history.objects import ObjectStore
 from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
 from perdure.history.refs import Refs, check_branch
+from perdure.history.statefile import UnreadableState
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
 
@@ -74,10 +75,24 @@ class Writer:
         self._watcher: threading.Thread | None = None
         self._watch_until = 0.0
         self._closed = threading.Event()
+        self._is_own = False
+        self.unreadable = ""
+        """What was found in the state folder and could not be followed."""
+
+    def own_state(self) -> None:
+        """See to it that what is obeyed in the state folder is this user's own (`statemark`).
+
+        Raises:
+            ReadOnly, StorageFull, WriteFailed, Busy: it cannot be; nothing is to be written then.
+        """
+        if not self._is_own:
+            statemark.own(self._layout)
+            self._is_own = True
 
     @contextmanager
     def _commit_lock(self) -> Iterator[None]:
         with self._mutex:
+            self.own_state()
             self._lock.take(wait=COMMIT_WAIT)
             with self._lock:
                 yield
@@ -125,7 +140,11 @@ class Writer:
         if (self._layout.state / "operation.json").exists():
             from perdure.history.moving import Mover
 
-            Mover(self._layout, self._store, self._trees).finish()
+            try:
+                with storage_errors("finishing what was begun"):
+                    Mover(self._layout, self._store, self._trees).finish()
+            except UnreadableState as error:
+                self.unreadable = str(error)
             self.forget_landed()
             self.packs.let_go()
 
@@ -287,6 +306,7 @@ class Writer:
         """Finish what a dead process left, unless a living one is at work right now."""
         recovery = Recovery(self._layout, self._refs, self.level, self.packs, self._has_landed)
         with storage_errors("recovering"), self._mutex:
+            self.own_state()
             try:
                 self._lock.take(wait=0.2)
             except Busy:
@@ -301,6 +321,7 @@ class Writer:
     def journal_file(self) -> JournalFile:
         """The session's journal file; a new one while the old one holds a turn."""
         with self._mutex:
+            self.own_state()
             self.set_aside_journal()
             if self._journal is None:
                 folder = self._layout.state / "journals"

@@ -185,8 +185,8 @@ def _note(repo: Repository, copy: ArchiveCopy) -> None:
 
 def _noted(repo: Repository) -> list[dict[str, str]]:
     try:
-        value = json.loads((repo.state_dir / _NOTES).read_text("utf-8"))
-    except (OSError, ValueError):
+        value = json.loads((repo.state_dir / _NOTES).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return []
     rows = value if isinstance(value, list) else []
     return [

@@ -133,8 +133,11 @@ def _in_use(state: Path) -> bool:
     """Whether another process has a journal or a conversation of this companion open."""
     for path in [*(state / "journals").glob("*.journal"), *(state / "leases").glob("*")]:
         lock = KernelLock(path)
-        if not lock.try_take():
-            return True
+        try:
+            if not lock.try_take():
+                return True
+        except IsADirectoryError:
+            continue
         lock.release()
     return False
 

@@ -1,0 +1,163 @@
+"""Words of a journal that is not followed: kept as text, in a conversation of their own.
+
+A journal that came with a folder from elsewhere, or whose header makes no sense, decides nothing
+here: not the branch, not the conversation, not the turn. What somebody said in it is kept all the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from perdure.chat.clock import now
+from perdure.chat.landing import Lander, Landing
+from perdure.chat.placing import begin, last_turn
+from perdure.chat.trailers import TurnFacts
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.names import title_from
+from perdure.companion.secrets import mask_secrets
+from perdure.companion.turns import Message, Reply, Turn
+from perdure.history.foreign import words
+from perdure.history.journal import Leftover
+from perdure.history.repository import Author, Repository
+from perdure.history.statefile import is_branch
+
+_LONGEST_NAME = 100
+
+
+class _Said(msgspec.Struct):
+    speaker: str
+    text: str
+    at: str
+
+
+class _Header(msgspec.Struct):
+    branch: str
+    conversation: str
+    number: int
+    title: str
+    participants: list[str]
+    continues: str
+    begins: bool
+    answers: bool
+    speaker: str
+    message: _Said | None
+    greeting: _Said | None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where words are kept, and whose they are: the talk as it stands here."""
+
+    branch: str
+    start: str | None
+    user: str
+    author: Author
+
+
+def makes_sense(header: Mapping[str, object]) -> bool:
+    """Whether a journal's header is one that `journal_header` has made."""
+    try:
+        found = msgspec.convert(header, type=_Header)
+        ConversationId(found.conversation)
+        if found.continues:
+            TurnId.parse(found.continues)
+        said = [each for each in (found.message, found.greeting) if each is not None]
+        for text in (found.title, found.speaker, *found.participants):
+            text.encode()
+        times = [_time(each.at) is not None or not each.at for each in said]
+    except (msgspec.ValidationError, ValueError, RecursionError):
+        return False
+    return is_branch(found.branch) and 0 <= found.number < 10**9 and all(times)
+
+
+def keep_foreign(repo: Repository, lander: Lander, where: Where) -> list[str]:
+    """Commit what journals from elsewhere hold; returns a sentence for each."""
+    return [
+        "Words that were being said when this folder was copied, or before it was restored, are "
+        "committed now, in a conversation of their own."
+        for found in words(repo)
+        if keep(repo, lander, where, found)
+    ]
+
+
+def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> bool:
+    """Commit a journal's words in a conversation of their own, then drop it. False: it has none."""
+    message = _message(found.header.get("message"), where.user)
+    speaker = _name(found.header.get("speaker"), where.author.name)
+    anew = found.end.get("text") if found.end is not None else None
+    text = _plain(anew if isinstance(anew, str) else found.text)
+    reply = Reply(speaker, text, now(), interrupted=True) if text.strip() else None
+    if reply is None and (message is None or found.header.get("answers")):
+        found.discard()
+        return False
+    place = begin(
+        now(),
+        title=title_from(message.text if message is not None else text),
+        participants=(where.user, where.author.name),
+        continues=_before(repo, where, found.header),
+    )
+    turn = Turn(place.number, message, (reply,) if reply is not None else ())
+    landing = Landing(
+        place=place,
+        turn=turn,
+        greeting=None,
+        facts=TurnFacts(turn=place.turn_id),
+        branch=where.branch,
+        author=where.author,
+        at=now(),
+        start=where.start,
+    )
+    # Without the journal: a commit writes into it, and the next open would have to obey that.
+    lander.land(landing, None)
+    lander.release()
+    found.discard()
+    return True
+
+
+def _before(repo: Repository, where: Where, header: Mapping[str, object]) -> TurnId | None:
+    """The last turn of the conversation that was talked in, where it is one of these."""
+    try:
+        identity = ConversationId(str(header.get("conversation")))
+    except ValueError:
+        return None
+    transcript = Transcript(repo, where.start or f"refs/heads/{where.branch}")
+    conversation = transcript.find(identity)
+    last = last_turn(transcript, conversation) if conversation is not None else None
+    return TurnId(identity, last.number) if last is not None else None
+
+
+def _message(said: object, user: str) -> Message | None:
+    if not isinstance(said, dict):
+        return None
+    text = _plain(said.get("text"))
+    if not text.strip():
+        return None
+    return Message(_name(said.get("speaker"), user), text, _time(said.get("at")) or now())
+
+
+def _plain(text: object) -> str:
+    """A text without keys; halves of a character that came in two pieces are joined."""
+    if not isinstance(text, str):
+        return ""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return mask_secrets(whole)[0]
+
+
+def _name(value: object, otherwise: str) -> str:
+    name = _plain(value).strip()
+    return name if name.isprintable() and 0 < len(name) <= _LONGEST_NAME else otherwise
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None

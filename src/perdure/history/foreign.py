@@ -1,0 +1,67 @@
+"""Words in state that came from elsewhere (`perdure.history.statemark`): read as text, no more.
+
+A session that died in a folder that was copied since, or in a backup that was restored, has left
+what was being said in its journal. Whose folder it is does not matter for that: nothing of it
+follows but that the words are offered, and that the file goes when they are kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perdure.history import disk, statemark
+from perdure.history.journal import Leftover, dead_files
+from perdure.history.repository import Repository
+
+_JOURNALS = 64
+_LARGEST = 64 * 1024 * 1024
+_DRAFT = "draft.txt"
+_DRAFT_LIMIT = 1024 * 1024
+
+
+def words(repo: Repository) -> list[Leftover]:
+    """Turns in journals from elsewhere that no branch here has, as `journal.leftover` has ours.
+
+    What of them is too large, or in use by another process, stays where it is.
+    """
+    found: list[Leftover] = []
+    for place in statemark.set_aside(repo.parts().layout):
+        for file, record in dead_files(place / "journals", largest=_LARGEST):
+            has_landed = any(repo.has_landed(each.branch, each.commit) for each in record.intents)
+            if record.is_done or has_landed:
+                file.remove()
+            elif len(found) < _JOURNALS:
+                repo.hold_leftover(file)
+                found.append(Leftover(record.header, record.text, file.remove, file))
+            else:
+                file.abandon()
+    return found
+
+
+def take_draft(repo: Repository) -> bool:
+    """Offer a draft from elsewhere as the one here, where there is none. True where there was one.
+
+    Characters that steer a terminal are left out of it.
+    """
+    own = repo.state_dir / _DRAFT
+    for place in reversed(statemark.set_aside(repo.parts().layout)):
+        text = _draft(place / _DRAFT)
+        if not text.strip() or own.exists():
+            continue
+        try:
+            disk.replace_file(own, text.encode(), synced=True)
+            (place / _DRAFT).rename(place / f"{_DRAFT}.taken")
+        except OSError:
+            return False
+        return True
+    return False
+
+
+def _draft(path: Path) -> str:
+    try:
+        if path.lstat().st_size > _DRAFT_LIMIT:
+            return ""
+        text = disk.read_file(path).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t\u200d")

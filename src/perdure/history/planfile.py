@@ -1,0 +1,112 @@
+"""``operation.json``: the plan of an operation or of a merge, as it is read after a crash."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from perdure.history import statefile
+from perdure.history.moving import Plan
+from perdure.history.refs import Head, RefMove, is_ref_name
+
+MERGE_FILES = frozenset({"MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE"})
+"""The files of git's that a plan may remove: what an open merge leaves besides the index."""
+
+Blobs = dict[str, list[str | None]]
+
+
+class BadPlan(Exception):
+    """The file says what no plan of ours says."""
+
+
+class _Where(msgspec.Struct):
+    own: str
+    boot: str = ""
+    locks: list[tuple[str, int]] = []
+    kind: str = ""
+
+
+class _Operation(_Where, kw_only=True):
+    op: str
+    log: str | None
+    moves: list[tuple[str, str | None, str | None]]
+    before: tuple[str | None, str | None]
+    after: tuple[str | None, str | None]
+    accepted: Blobs = {}
+    done: list[str] = []
+
+
+class _Merge(_Where, kw_only=True):
+    paths: Blobs
+    forced: list[str]
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What was read.
+
+    Attributes:
+        own: the git folder of the work tree that it is about, relative to the common one.
+        boot: the start of the machine in which it was written.
+        locks: lock files and their inodes.
+        plan: the operation, None where it is a merge.
+        paths: of a merge, per path the blobs that its file may have.
+        forced: of a merge, the paths in conflict.
+    """
+
+    own: str
+    boot: str
+    locks: list[tuple[str, int]]
+    plan: Plan | None
+    paths: Blobs
+    forced: list[str]
+
+
+def read(data: bytes) -> Planned:
+    """Read the file.
+
+    Raises:
+        BadPlan: it is cut, or names what no operation may touch.
+    """
+    try:
+        # Not by msgspec's own decoder: it refuses halves of a pair, as names of files have that
+        # are no UTF-8.
+        value = json.loads(data)
+        if msgspec.convert(value, type=_Where).kind == "merge":
+            return _merge(msgspec.convert(value, type=_Merge))
+        return _operation(msgspec.convert(value, type=_Operation))
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise BadPlan(str(error) or type(error).__name__) from error
+
+
+def _operation(found: _Operation) -> Planned:
+    for ref, old, new in found.moves:
+        _check(is_ref_name(ref) and statefile.is_branch(ref), f"{ref[:80]!r} is no ref of ours")
+        _check(all(map(statefile.is_oid_or_none, (old, new))), f"{ref} moves to what is no id")
+    for branch, commit in (found.before, found.after):
+        _check(branch is None or statefile.is_branch(branch), f"{branch!r} is no branch")
+        _check(statefile.is_oid_or_none(commit), "HEAD is at what is no id")
+    _check(statefile.is_oid(found.op) and statefile.is_oid_or_none(found.log), "it has no id")
+    _check(MERGE_FILES.issuperset(found.done), "it removes what is no file of a merge")
+    _check(statefile.blobs(found.accepted) == found.accepted, "it names what is no file")
+    plan = Plan(
+        op=found.op,
+        log=found.log,
+        moves=tuple(RefMove(*move) for move in found.moves),
+        before=Head(*found.before),
+        after=Head(*found.after),
+        accepted={path: set(oids) for path, oids in found.accepted.items()},
+        done=tuple(found.done),
+    )
+    return Planned(found.own, found.boot, found.locks, plan, {}, [])
+
+
+def _merge(found: _Merge) -> Planned:
+    _check(statefile.blobs(found.paths) == found.paths, "it names what is no file")
+    _check(found.paths.keys() >= set(found.forced), "it names what is no file")
+    return Planned(found.own, found.boot, found.locks, None, found.paths, found.forced)
+
+
+def _check(holds: bool, why: str) -> None:  # noqa: FBT001 (reads as an assertion)
+    if not holds:
+        raise BadPlan(why)

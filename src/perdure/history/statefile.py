@@ -1,0 +1,106 @@
+"""What may stand in our own state files: each field is looked at before anything follows it.
+
+The files are written by perdure alone, but a power cut may cut one, a hand may edit one, and a bug
+of another version may have filled one: a path in it must lead nowhere else all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from perdure.history import paths
+from perdure.history.errors import BadPath, HistoryError
+from perdure.history.refs import check_branch
+
+_OID = re.compile(r"[0-9a-f]{40}")
+_LONGEST = 1024
+
+
+class UnreadableState(HistoryError):
+    """A state file says what cannot be followed. It was put away, and holds up nothing more."""
+
+
+def put_away(path: Path, why: str) -> UnreadableState:
+    """Rename a state file that cannot be followed, and say so; the error is the caller's to raise.
+
+    Raises:
+        OSError: not even that can be done.
+    """
+    away = path.with_name(f"{path.name}.broken")
+    path.replace(away)
+    return UnreadableState(
+        f"{path.name}, with which perdure goes on after a crash, cannot be followed: {why}",
+        f"nothing in it was done; it is put away as {away}, and commits and branches are as git "
+        "shows them",
+        "Look at perdure ops, and at git status; that file may be removed",
+    )
+
+
+def is_oid(value: object) -> bool:
+    """Whether it is an object's id in hex."""
+    return isinstance(value, str) and _OID.fullmatch(value) is not None
+
+
+def is_oid_or_none(value: object) -> bool:
+    """Whether it is an object's id in hex, or None."""
+    return value is None or is_oid(value)
+
+
+def is_path(value: object) -> bool:
+    """Whether it is a path that a tree of ours may have."""
+    try:
+        return isinstance(value, str) and paths.is_path(value)
+    except UnicodeError:
+        return False
+
+
+def is_branch(value: object) -> bool:
+    """Whether it can be the name of a branch."""
+    try:
+        return isinstance(value, str) and len(check_branch(value).encode()) < _LONGEST
+    except (BadPath, UnicodeError):
+        return False
+
+
+def blobs(value: object) -> dict[str, list[str | None]]:
+    """Per path the blobs that it may have; what makes no sense is left out."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {
+        path: list(oids)
+        for path, oids in value.items()
+        if is_path(path) and isinstance(oids, list | tuple) and all(map(is_oid_or_none, oids))
+    }
+
+
+def lock_files(value: object, git_dir: Path | None = None) -> list[tuple[str, int]]:
+    """Lock files of git's and their inodes, as journals and plans name them.
+
+    Args:
+        value: rows of path and inode.
+        git_dir: only locks inside this folder; all of them without.
+    """
+    found = []
+    for row in value if isinstance(value, list | tuple) else ():
+        if not isinstance(row, list | tuple) or len(row) != 2:
+            continue
+        name, inode = row
+        if not isinstance(name, str) or type(inode) is not int or "\0" in name:
+            continue
+        path = Path(name)
+        is_inside = git_dir is None or (path.is_relative_to(git_dir) and ".." not in path.parts)
+        if is_inside and path.name.endswith(".lock"):
+            found.append((name, inode))
+    return found
+
+
+def break_locks(value: object, git_dir: Path) -> None:
+    """Remove those of the named locks that still are the named files."""
+    for name, inode in lock_files(value, git_dir):
+        try:
+            if Path(name).lstat().st_ino == inode:
+                Path(name).unlink(missing_ok=True)
+        except (OSError, ValueError):
+            continue

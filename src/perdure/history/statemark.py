@@ -1,0 +1,264 @@
+"""Whose the state under ``.git/perdure`` is: obeyed where its mark is known, set aside elsewhere.
+
+What a crash left there is carried out by the next open, and what a stranger wrote there looks the
+same. So a state folder has a random mark, and the user's own data folder, which no archive and no
+other user writes to, knows the mark together with the inode of the git folder. A copy, a restored
+backup and a stranger's folder have no such mark, or another inode; their state is renamed away as a
+whole and nothing in it is obeyed. Only words are taken from it (`perdure.history.foreign`).
+
+The mark moves with ``mv``, as the inode does. An inode's number is used again by the next file that
+is made, so its generation counts too where the file system tells it; where it does not (NFS, FUSE,
+tmpfs), the machine must be the same one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import struct
+import time
+from pathlib import Path
+
+from perdure.history import disk
+from perdure.history.errors import storage_errors
+from perdure.history.layout import Layout
+from perdure.history.leases import machine
+
+_MARK = re.compile(rb"([0-9a-f]{32})\n")
+_FOLDERS = frozenset({"held", "spare", "journals", "leases"})
+_GET_GENERATION = 0x80087601
+"""FS_IOC_GETVERSION of 64-bit Linux, ``_IOR('v', 1, long)``: ext4, XFS, Btrfs and F2FS answer."""
+_PLACES = 16
+_KNOWN = 4096
+_KEPT = 8
+"""Folders set aside that are kept when more come: where inodes change, each mount makes one."""
+
+
+def own(layout: Layout) -> None:
+    """See to it that the state folder is this user's own, with a mark; nothing where it is.
+
+    Raises:
+        ReadOnly, StorageFull, WriteFailed: it cannot be set aside, or not be marked; nothing in it
+            may be obeyed then.
+        Busy: another process is just doing it.
+    """
+    if is_own(layout):
+        return
+    with storage_errors("setting aside what came with this folder"):
+        # Not in the state folder: that one is going to be moved.
+        lock = disk.KernelLock(_aside(layout) / "lock")
+        lock.take(wait=5.0)
+        with lock:
+            if is_own(layout):
+                return
+            mark = _read_mark(layout.state)
+            is_elsewhere = mark is not None and _is_known_inode(layout, mark)
+            if _is_older(layout) and _is_whole(layout.state):
+                mark = None
+            else:
+                _set_aside(layout)
+            fresh = mark if mark is not None and is_elsewhere else secrets.token_hex(16)
+            disk.make_folder(layout.state, synced=True)
+            # Known first: a mark that nobody knows would be taken for a stranger's.
+            _learn(layout, fresh)
+            disk.replace_file(layout.state / "mark", f"{fresh}\n".encode(), synced=True)
+            disk.sync_folder(layout.state)
+
+
+def is_own(layout: Layout) -> bool:
+    """Whether the state folder has a mark that is known here, and is in order."""
+    mark = _read_mark(layout.state)
+    if mark is None:
+        return False
+    inode, generation = _inode(layout.git_dir)
+    here = machine()
+    return _is_whole(layout.state) and any(
+        (where[1], where[2]) == (inode, generation) and (generation or where[0] == here)
+        for where in _places(mark)
+    )
+
+
+def set_aside(layout: Layout) -> list[Path]:
+    """Folders with state that came from elsewhere, oldest first."""
+    try:
+        with os.scandir(_aside(layout)) as found:
+            names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [_aside(layout) / name for name in sorted(names)]
+
+
+def anything_in(state: Path) -> bool:
+    """Whether a state folder has anything in it."""
+    try:
+        with os.scandir(state) as found:
+            return any(True for _ in found)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _aside(layout: Layout) -> Path:
+    return layout.git_dir / "perdure" / "aside"
+
+
+# The mark
+
+
+def _read_mark(state: Path) -> str | None:
+    try:
+        found = _MARK.fullmatch(disk.read_file(state / "mark"))
+    except OSError:
+        return None
+    return found[1].decode() if found else None
+
+
+def _inode(folder: Path) -> tuple[int, int]:
+    """Inode of a folder and its generation; 0 where the file system does not tell one."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        generation = int(getattr(found, "st_gen", 0) or getattr(found, "st_birthtime", 0))
+        if not generation:
+            answer = bytearray(8)
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(fd, _GET_GENERATION, answer)
+            (generation,) = struct.unpack_from("=i", answer)
+        return found.st_ino, generation
+    finally:
+        os.close(fd)
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether everything in a state folder is of the kind that it should be, folder or file."""
+    try:
+        with os.scandir(state) as found:
+            return all(
+                entry.is_dir(follow_symlinks=False)
+                if entry.name in _FOLDERS
+                else entry.is_file(follow_symlinks=False)
+                for entry in found
+            )
+    except OSError:
+        return False
+
+
+def _is_older(layout: Layout) -> bool:
+    """Whether an older perdure has left the state here, without a mark.
+
+    A lease of its tells by machine and inode: the machine's id is a secret that nobody outside has.
+    """
+    if _read_mark(layout.state) is not None or (layout.state / "mark").exists():
+        return False
+    place = [machine(), layout.git_dir.stat().st_ino]
+    return any(_place_of(lease) == place for lease in (layout.state / "leases").glob("*"))
+
+
+def _place_of(lease: Path) -> object:
+    try:
+        value = json.loads(disk.read_file(lease)[:4096])
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value.get("place") if isinstance(value, dict) else None
+
+
+# What is known of marks
+
+
+def _known() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("perdure", appauthor=False) / "known"
+
+
+def _file_of(mark: str) -> Path:
+    # The mark itself stands in the state folder alone.
+    return _known() / hashlib.sha256(b"perdure state " + mark.encode()).hexdigest()[:32]
+
+
+def _places(mark: str) -> list[tuple[str, int, int]]:
+    """Machine, inode and generation of the git folders that a mark is known of."""
+    try:
+        rows = json.loads(disk.read_file(_file_of(mark)))
+        return [(str(row[0]), int(row[1]), int(row[2])) for row in rows]
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return []
+
+
+def _is_known_inode(layout: Layout, mark: str) -> bool:
+    """Whether only the machine is another: a home on a network, a container made anew."""
+    return any(where[1:] == _inode(layout.git_dir) for where in _places(mark))
+
+
+def _learn(layout: Layout, mark: str) -> None:
+    """Remember a mark. Where the data folder cannot be written it stays unknown: words are kept."""
+    here = (machine(), *_inode(layout.git_dir))
+    rows = [row for row in _places(mark) if row != here][1 - _PLACES :]
+    with contextlib.suppress(OSError):
+        disk.make_folder(_known(), synced=True)
+        _forget_oldest()
+        disk.replace_file(_file_of(mark), json.dumps([*rows, here]).encode(), synced=True)
+        disk.sync_folder(_known())
+
+
+def _forget_oldest() -> None:
+    files = list(_known().iterdir())
+    if len(files) >= _KNOWN:
+        files.sort(key=lambda path: path.stat().st_mtime)
+        for path in files[: len(files) - _KNOWN + 1]:
+            path.unlink(missing_ok=True)
+
+
+# Setting aside
+
+
+def _set_aside(layout: Layout) -> None:
+    """Rename the state away, in one step: from then on nothing in it is obeyed."""
+    cache = layout.git_dir / "perdure" / "cache"
+    if anything_in(layout.state):
+        now = time.time_ns()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
+        name = f"{stamp}-{now % 10**9:09d}-{secrets.token_hex(2)}"
+        place = _aside(layout) / name
+        layout.state.rename(place)
+        disk.sync_folder(place.parent)
+        disk.sync_folder(layout.state.parent)
+    # An index may say anything of the talk; it is made anew from the commits.
+    if cache.is_dir():
+        gone = _aside(layout) / f"cache-{secrets.token_hex(3)}"
+        cache.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+    _forget_harmless(layout)
+
+
+def _forget_harmless(layout: Layout) -> None:
+    """Of many folders set aside, remove the oldest from which no words are left to be taken."""
+    found = set_aside(layout)
+    for place in found[:-_KEPT]:
+        if not any((place / "journals").glob("*.journal")):
+            shutil.rmtree(place, ignore_errors=True)
+            place.with_name(f"{place.name}.told").unlink(missing_ok=True)
+
+
+def tell_set_aside(layout: Layout) -> list[Path]:
+    """Folders set aside of which the user was not told yet; from now on he was."""
+    fresh = []
+    for place in set_aside(layout):
+        if place.name.startswith("cache-"):
+            continue
+        told = place.with_name(f"{place.name}.told")
+        try:
+            os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            continue
+        except OSError:
+            pass
+        fresh.append(place)
+    return fresh
