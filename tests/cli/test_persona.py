@@ -56,3 +56,26 @@ def test_edit_in_an_editor_and_undo(
     assert perdure(*which, "undo").returncode == 0
     assert "toast" in (companion / "persona/10-who.md").read_text()
     assert perdure(*which, "persona", "edit", "who").returncode == 2, "no terminal"
+
+
+def test_text_between_two_rules_is_told_to_be_left_out(perdure: Perdure, companion: Path) -> None:
+    which = ("-c", str(companion))
+    rules = companion / "persona/15-rules.md"
+    rules.write_text("---\nmood: calm\nvoice: low\n---\n\nYou keep bees.\n")
+    shown = perdure(*which, "persona", "show", "15-rules")
+    assert "You keep bees." in shown.stdout
+    assert (
+        "persona/15-rules.md:2: it stands between two rules (---) and is left out of the prompt: "
+        "mood, voice. Put an empty line above the first rule"
+    ) in shown.stdout
+    record = json.loads(perdure(*which, "persona", "show", "--json").stdout)
+    assert [(each["path"], each["line"]) for each in record["left_out"]] == [
+        ("persona/15-rules.md", 2)
+    ]
+    done = perdure(*which, "persona", "check")
+    assert (done.returncode, "advice  persona/15-rules.md:2" in done.stdout) == (3, True)
+    rules.write_text("\n" + rules.read_text())
+    shown = perdure(*which, "persona", "show")
+    assert "mood: calm" in shown.stdout
+    assert "left out of the prompt" not in shown.stdout
+    assert perdure(*which, "persona", "check").returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from perdure.backends.tokens import EstimateTokenizer
 from perdure.companion.facts import Fact
 from perdure.companion.ids import ConversationId
 from perdure.companion.review import Proposal
+from perdure.companion.settings import CompanionSettings
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.memory.answers import one_line, paragraph, shortened
 from perdure.memory.proposing import (
@@ -27,6 +29,7 @@ from perdure.memory.summaries import cleaned, extract, summary_prompt
 from perdure.memory.talk import Said, portion, record, said_in
 from tests.companion.values import texts
 
+CALLED = CompanionSettings("Mira", "Ana")
 CONVERSATION = ConversationId("2026-11-22-1803-9f3a77c0")
 RIVER = (
     Said(1, "Ana", "I sold the old boat yesterday, to Dr. Weber from Lindau. It hurt!", True),
@@ -71,7 +74,17 @@ def test_no_message_ends_the_record_or_begins_another_one(said: list[str]) -> No
 
 def test_a_stand_ins_words_are_not_shown() -> None:
     turn = Turn(4, Message("Ana", "Hello?"), (Reply("Mira", "I am not her.", stand_in=True),))
-    assert said_in([turn]) == (Said(4, "Ana", "Hello?", by_user=True),)
+    assert said_in([turn], CALLED) == (Said(4, "Ana", "Hello?", by_user=True),)
+
+
+def test_a_talk_is_shown_under_the_names_of_today() -> None:
+    turn = Turn(
+        4,
+        Message("Anna", "Who?"),
+        (Reply("Mi", "I.", backend="local"), Reply("Rn", "I.", model="old"), Reply("Bo", "And I.")),
+    )
+    said = said_in([turn], replace(CALLED, former_names=("Rn",)))
+    assert [one.speaker for one in said] == ["Ana", "Mira", "Mira", "Bo"]
 
 
 @given(

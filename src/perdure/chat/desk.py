@@ -36,6 +36,7 @@ from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.trailers import TurnFacts
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
 from perdure.history.branches import branches
@@ -89,6 +90,7 @@ class Desk(Standing):
         notices += visit_notice(repo) + desk.say_waiting()
         if not companion.persona.boundaries and first_time(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
+        notices += desk._say_left_out()
         notices += say_copies(repo, repo.conflict_copies("conversations"))
         notices += say_stray_branches(repo)
         return desk, notices
@@ -295,11 +297,23 @@ class Desk(Standing):
         return (
             notices
             + told
+            + self._say_left_out()
             + self.say_waiting()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
             + say_copies(self.repo, [*self.repo.conflict_copies(), *found.copies])
             + self._say_unreadable_asides()
         )
+
+    def _say_left_out(self) -> list[Notice]:
+        """Text of the persona that does not come into prompts, once for each state of a file."""
+        commit = self.companion.commit
+        return [
+            Notice(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.")
+            for each in self.companion.persona.left_out
+            if first_time(
+                self.repo, "left-out-said", f"{each.path} {self.repo.oid(each.path, commit)}"
+            )
+        ]
 
     def _say_joined(self, place: Place) -> list[Notice]:
         """Which lines a conversation goes on from, where it is more than one."""

@@ -98,7 +98,7 @@ def _her_marks(repo: Repository, start: str) -> Callable[[Author], bool]:
     data = repo.read(SETTINGS, start)
     try:
         if data is not None:
-            names.add(slug(parse_settings(data, read_only=True).name))
+            names.update(map(slug, parse_settings(data, read_only=True).her_names))
     except CompanionProblem:
         pass
     addresses = {companion_email(name) for name in names}

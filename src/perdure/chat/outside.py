@@ -16,6 +16,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
+from perdure.companion.quoting import scalar
 from perdure.companion.settings import parse_settings
 from perdure.history.errors import HistoryError, TipMoved
 from perdure.history.outside import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
@@ -93,11 +94,29 @@ def _commit_found(
         expect = {change.path: repo.oid(change.path, seen) for change in changes}
         repo.commit(changes, message=message, author=author, branch=branch, expect=expect)
         committed.append(told(made))
+        committed += [renamed(each) for each in made if each.path == SETTINGS and renamed(each)]
     if ours:
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):
             confirm(repo, ours)
     return OutsideCommits(tuple(committed), tuple(held), tuple(edits.copies))
+
+
+def renamed(edit: Edit) -> str:
+    """What to tell where an edit of companion.yaml gives her another name; else ""."""
+    if edit.before is None or edit.after is None:
+        return ""
+    try:
+        before, after = (parse_settings(data, read_only=True) for data in (edit.before, edit.after))
+    except CompanionProblem:
+        return ""
+    if before.name in after.her_names:
+        return ""
+    return (
+        f"She is called {after.name} now. What she said as {before.name} stays hers. For replies "
+        "under that name that no backend of hers made, as imported ones, add this line to "
+        f"{SETTINGS}: former_names: [{scalar(before.name)}]"
+    )
 
 
 def _held(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -18,6 +18,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import FOLDER, read_persona
 from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
+from perdure.companion.turns import Located
 from perdure.history.repository import Author, Change, Repository
 
 _BOUNDARIES = "persona/90-boundaries.md"
@@ -55,6 +56,8 @@ class Edited:
     path: str
     commit: str
     change: TextChange
+    left_out: tuple[Located, ...] = ()
+    """Text of the file that does not come into prompts."""
 
 
 def persona_paths(repo: Repository) -> list[str]:
@@ -169,14 +172,14 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
         return None
     if data in (editing.before, editing.committed):
         return None
-    _check(path, data)
+    left_out = _check(path, data)
     old, new = (
         None if each is None else each.decode("utf-8", "replace")
         for each in (editing.committed, data)
     )
     change = TextChange(path, old, new)
     if repo.read(path) == data:  # a session has committed it meanwhile, before its turn
-        return Edited(path, repo.resolve("HEAD"), change)
+        return Edited(path, repo.resolve("HEAD"), change, left_out)
     held = dict(repo.outside_edits((path,)).held)
     if path in held:
         raise _left(path, held[path])
@@ -189,15 +192,18 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
         at=now(),
         expect={path: repo.oid(path, editing.tip)},
     )
-    return Edited(path, commit, change)
+    return Edited(path, commit, change, left_out)
 
 
-def _check(path: str, data: bytes | None) -> None:
-    """Raise ChatProblem for what no prompt could be made from, or what must not be kept."""
+def _check(path: str, data: bytes | None) -> tuple[Located, ...]:
+    """What of a file does not come into prompts.
+
+    Raises ChatProblem for what no prompt could be made from, or what must not be kept.
+    """
     if data is None:
-        return
+        return ()
     try:
-        read_persona({path: data})
+        left_out = read_persona({path: data}).left_out
     except BadFile as problem:
         line = f", line {problem.line}" if problem.line else ""
         raise _left(path, f"{problem.problem}{line}") from problem
@@ -206,6 +212,7 @@ def _check(path: str, data: bytes | None) -> None:
         raise _left(path, "it holds conflict marks of a merge")
     if hide(text)[1]:
         raise _left(path, "it holds something that looks like a key or a password")
+    return left_out
 
 
 def _left(path: str, why: str) -> ChatProblem:

@@ -64,12 +64,14 @@ class Wanted:
         thread: the turns of the talk; the last one is the newest message.
         sent: those that the prompt has anyway.
         asides: what is kept out of prompts.
+        hers: the companion's names, the present one and former ones.
     """
 
     rev: str
     thread: tuple[PastTurn, ...]
     sent: frozenset[TurnId]
     asides: Asides
+    hers: tuple[str, ...] = ()
 
     @property
     def now(self) -> datetime | None:
@@ -218,7 +220,9 @@ def look(repo: Repository, index: RecallIndex, wanted: Wanted, limit: int = MOST
 
     *before, newest = wanted.texts() or [""]
     unwanted = wanted.unwanted()
-    query = RecallQuery(newest, before=tuple(before), now=wanted.now, without=unwanted)
+    query = RecallQuery(
+        newest, before=tuple(before), now=wanted.now, without=unwanted, hers=wanted.hers
+    )
     hits = index.find(wanted.rev, query, limit=limit)
     texts: dict[TurnId, Turn] = {}
     for hit in hits:

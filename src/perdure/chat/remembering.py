@@ -234,7 +234,7 @@ class Remembering:
         except BackendError as problem:
             why = problem.what
         if task.summary and outcome.summary is None and _may_extract(reading):
-            made = await asyncio.to_thread(without_model, reading)
+            made = await asyncio.to_thread(without_model, reading, settings)
             outcome = replace(outcome, summary=made)
         return outcome, why
 

@@ -208,7 +208,7 @@ class Speakers:
             return memory, previous, troubles
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
-            wanted = Wanted(companion.commit, thread, sent, asides)
+            wanted = Wanted(companion.commit, thread, sent, asides, companion.settings.her_names)
             return await self.recaller.find(wanted, wait=wait)
 
         memory, previous, notices = await self._work(read)

@@ -137,7 +137,7 @@ async def summarise(
         TooLong: it would take more than so many calls, or not even one turn fits.
     """
     previous, since = _standing(reading, anew=anew)
-    talk = said_in(turn for turn in reading.turns if turn.number > since)
+    talk = said_in((turn for turn in reading.turns if turn.number > since), settings)
     tokens, model = summary_room(asked.window), ""
 
     def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
@@ -159,13 +159,13 @@ async def summarise(
     return _made(reading, previous, asked.name, model) if model else None
 
 
-def without_model(reading: Reading) -> Summary | None:
+def without_model(reading: Reading, settings: CompanionSettings) -> Summary | None:
     """A summary of the talk's own sentences; None where there are none.
 
     The whole talk again each time, so that it is the same on every machine. Not the greeting, which
     says nothing of it.
     """
-    text = extract(said_in(turn for turn in reading.turns if turn.number))
+    text = extract(said_in((turn for turn in reading.turns if turn.number), settings))
     return _made(reading, text) if text else None
 
 
@@ -175,7 +175,7 @@ async def find_facts(
     """The facts that a model names in a talk. Raises BackendError, TooLong."""
     names = (settings.name, settings.user)
     known = _short(asked, [fact.text for fact in reading.facts])
-    talk = said_in(reading.turns)
+    talk = said_in(reading.turns, settings)
 
     def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
         return facts_prompt(

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from perdure.cli.output import style
+from perdure.companion.persona import PUT_BACK
 
 if TYPE_CHECKING:
     from perdure.chat.persona_checking import Checked
     from perdure.chat.persona_reading import PersonaPart
     from perdure.companion.persona_check import Finding, Window
+    from perdure.companion.turns import Located
 
 _SAID = {
     "prompt": "",
@@ -120,18 +122,28 @@ def check_record(checked: Checked) -> dict[str, object]:
     }
 
 
-def show_lines_of(parts: Sequence[PersonaPart], counted_by: str) -> Iterator[str]:
-    """The persona's texts, each under its path and size."""
+def show_lines_of(
+    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[Located] = ()
+) -> Iterator[str]:
+    """The persona's texts, each under its path and size, and what of their files is no text."""
     for part in parts:
         about = f" · {_SAID[part.kind]}" if _SAID[part.kind] else ""
         yield style(f"{part.path} · {part.tokens:,} tokens{about}", dim=True)
         yield style(part.text)
         yield ""
+    yield from map(left_out_line, left_out)
     total = sum(part.tokens for part in parts)
     yield style(f"{total:,} tokens, counted by {counted_by}.", dim=True)
 
 
-def show_record(parts: Sequence[PersonaPart], counted_by: str) -> dict[str, object]:
+def left_out_line(each: Located) -> str:
+    """That text of a file does not reach her, and what to do about it."""
+    return style(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.", "yellow")
+
+
+def show_record(
+    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[Located] = ()
+) -> dict[str, object]:
     """The same as plain data."""
     return {
         "files": [
@@ -140,4 +152,7 @@ def show_record(parts: Sequence[PersonaPart], counted_by: str) -> dict[str, obje
         ],
         "tokens": sum(part.tokens for part in parts),
         "counted_by": counted_by,
+        "left_out": [
+            {"path": each.path, "line": each.line, "what": each.what} for each in left_out
+        ],
     }

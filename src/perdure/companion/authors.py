@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from perdure.companion.names import composed
+from perdure.companion.settings import CompanionSettings
 from perdure.companion.turns import Reply, Turn
+
+
+def name_now(turn: Turn, reply: Reply, settings: CompanionSettings) -> str:
+    """Who said a reply, as the speaker is called now."""
+    return settings.name if is_hers(turn, reply, settings.her_names) else reply.speaker
 
 
 def is_hers(turn: Turn, reply: Reply, names: Collection[str]) -> bool:

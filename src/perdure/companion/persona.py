@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from perdure.companion import plainyaml
 from perdure.companion.errors import BadFile
+from perdure.companion.turns import Located
 
 FOLDER = "persona"
 GREETINGS = "persona/greetings"
@@ -17,6 +18,9 @@ REMINDER = "persona/reminder.md"
 BOUNDARIES = "boundaries.md"
 REMINDER_DEPTH = 4
 
+PUT_BACK = "put an empty line above the first rule, if she is to have it"
+"""What to do about text that is left out."""
+_NAMED = 3
 _HEADING = re.compile(r"^# +(.+?)(?: +#+)?$", re.MULTILINE)
 _NAME = re.compile(r"\{\{ *(char|user) *\}\}", re.IGNORECASE)
 # The card formats' upper-case forms; lower-case ones are tags that people write in prompts.
@@ -77,6 +81,9 @@ class Persona:
     reminder: Reminder | None = None
     boundaries: bool = False
     """Whether a file called ``…boundaries.md`` is there and says something."""
+    left_out: tuple[Located, ...] = ()
+    """Text between two rules at the top of a file, which counts as front matter and means nothing
+    to the program: it may be notes of another program, or meant to be read."""
 
 
 def read_persona(files: Mapping[str, bytes]) -> Persona:
@@ -89,6 +96,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
         BadFile: a file is not UTF-8 or its front matter cannot be read; names file and line.
     """
     parts: list[PersonaFile] = []
+    left_out: list[Located] = []
     greetings: list[Greeting] = []
     examples: list[Example] = []
     reminder = None
@@ -100,6 +108,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
         if folder not in {FOLDER, GREETINGS, EXAMPLES}:
             continue
         front, text = _read(files[path], path)
+        left_out += _left_out(front, path)
         if not text.strip():
             continue
         if path == REMINDER:
@@ -116,6 +125,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
         examples=tuple(examples),
         reminder=reminder,
         boundaries=any(part.path.endswith(BOUNDARIES) for part in parts),
+        left_out=tuple(left_out),
     )
 
 
@@ -181,6 +191,17 @@ def split_front(text: str, where: str) -> tuple[plainyaml.Mapping, str]:
 def _read(data: bytes, path: str) -> tuple[plainyaml.Mapping, str]:
     front, text = split_front(plainyaml.decode(data, path), path)
     return front, text.rstrip()
+
+
+def _left_out(front: plainyaml.Mapping, path: str) -> list[Located]:
+    """What of a front matter says nothing to the program, as one row; nothing without it."""
+    known = {"depth"} if path == REMINDER else set()
+    keys = [key for key in front.items if key not in known]
+    if not keys:
+        return []
+    named = ", ".join(keys[:_NAMED]) + (", …" if len(keys) > _NAMED else "")
+    what = f"it stands between two rules (---) and is left out of the prompt: {named}"
+    return [Located(path, front.lines[keys[0]], what)]
 
 
 def _title(stem: str, text: str) -> str:

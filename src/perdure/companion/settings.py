@@ -93,6 +93,11 @@ class CompanionSettings:
     troubles: tuple[Trouble, ...] = ()
     """Keys that mean nothing in this version, each with its line; nothing else is wrong."""
 
+    @property
+    def her_names(self) -> tuple[str, ...]:
+        """Her name, and those that she had before."""
+        return (self.name, *self.former_names)
+
 
 class _Conversation(msgspec.Struct):
     idle_hours: Annotated[float, msgspec.Meta(gt=0, le=8784)] = 6

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from perdure.companion.authors import name_now
+from perdure.companion.settings import CompanionSettings
 from perdure.companion.turns import Turn
 
 _SHORTEST = 200
@@ -24,14 +26,17 @@ class Said:
     by_user: bool = False
 
 
-def said_in(turns: Iterable[Turn]) -> tuple[Said, ...]:
-    """The messages of turns. A stand-in's replies are left out: they are to leave no trace."""
+def said_in(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[Said, ...]:
+    """The messages of turns, under the names that she and the user have now.
+
+    A stand-in's replies are left out: they are to leave no trace.
+    """
     found = []
     for turn in turns:
         if turn.message is not None:
-            found.append(Said(turn.number, turn.message.speaker, turn.message.text, by_user=True))
+            found.append(Said(turn.number, settings.user, turn.message.text, by_user=True))
         found += [
-            Said(turn.number, reply.speaker, reply.text)
+            Said(turn.number, name_now(turn, reply, settings), reply.text)
             for reply in turn.replies
             if not reply.stand_in
         ]

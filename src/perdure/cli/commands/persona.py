@@ -44,6 +44,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         windows_of,
     )
     from perdure.cli.persona_lines import show_lines_of, show_record
+    from perdure.companion.persona import read_persona
     from perdure.history.repository import Repository
 
     with Repository.open(chosen(), recover=False) as repo:
@@ -51,22 +52,25 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         files = files_at(repo, commit) if commit else files_in_folder(repo)
         tokenizer = tokenizer_of(files, windows_of(repo, files, commit))
     parts = parts_of(files, tokenizer)
+    left_out = read_persona(files.persona).left_out
     if file:
         from perdure.chat.persona_edits import match_file
 
-        path = match_file([part.path for part in parts], file)
+        paths = dict.fromkeys([*(part.path for part in parts), *(each.path for each in left_out)])
+        path = match_file(list(paths), file)
         if path is None:
             raise CommandProblem(
                 f"the persona has no file {file} that says something",
                 next_step=f"there are: {', '.join(part.path for part in parts) or 'none'}",
             )
         parts = [part for part in parts if part.path == path]
+        left_out = tuple(each for each in left_out if each.path == path)
     else:
         parts = [part for part in parts if part.kind != "greeting"]
     if as_json:
-        emit_json(show_record(parts, tokenizer.name))
+        emit_json(show_record(parts, tokenizer.name, left_out))
         return
-    show_lines(show_lines_of(parts, tokenizer.name))
+    show_lines(show_lines_of(parts, tokenizer.name, left_out))
 
 
 @command.command("check")
@@ -119,6 +123,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     from perdure.chat.persona_edits import begin_edit, finish_edit
     from perdure.cli.asking import on_terminal
     from perdure.cli.differences import difference_lines, difference_records
+    from perdure.cli.persona_lines import left_out_line
     from perdure.history.repository import Repository
 
     if not on_terminal():
@@ -142,6 +147,8 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
         return
     for line in difference_lines([done.change], words=True):
         click.echo(line)
+    for each in done.left_out:
+        say(left_out_line(each), err=True)
     say("Committed. To take that back: perdure undo")
 
 

@@ -6,6 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from perdure.companion import plainyaml
@@ -15,6 +16,7 @@ from perdure.companion.persona import (
     EXAMPLES,
     FOLDER,
     GREETINGS,
+    PUT_BACK,
     REMINDER,
     read_persona,
     split_front,
@@ -93,8 +95,16 @@ def file_findings(persona: Persona) -> Iterator[Finding]:
             yield finding
     for text in persona.texts:
         yield from _text_findings(text)
+    yield from _left_out(persona)
     yield from _boundaries(persona)
     yield from _duplicates(persona)
+
+
+def _left_out(persona: Persona) -> Iterator[Finding]:
+    for path in sorted(persona.files):
+        with suppress(BadFile):  # that is a finding of its own
+            for each in read_persona({path: persona.files[path]}).left_out:
+                yield Finding("advice", "left-out", path, each.line, each.what, PUT_BACK)
 
 
 def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:

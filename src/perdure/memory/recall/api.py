@@ -45,6 +45,7 @@ class RecallQuery:
         without: turns that are not wanted: set aside, or in the prompt already.
         since: only turns from this moment on, aware.
         until: only turns before this moment, aware.
+        hers: the companion's names, the present one and former ones: who names one means all.
     """
 
     text: str
@@ -53,6 +54,7 @@ class RecallQuery:
     without: Callable[[TurnId], bool] = never
     since: datetime | None = None
     until: datetime | None = None
+    hers: tuple[str, ...] = ()
 
 
 LONGEST = 600

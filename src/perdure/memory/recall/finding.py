@@ -113,14 +113,15 @@ class Finder:
         self._speakers = {
             number: name for number, name in store.speakers().items() if number in messages.speakers
         }
-        self._text = without_address(query.text, self._speakers.values())
+        self._names = (*self._speakers.values(), *query.hers)
+        self._text = without_address(query.text, self._names)
         self._languages = languages_of(messages)
 
     def best(self, limit: int) -> list[Found]:
         """The turns that fit best, best first."""
         vectors, like = self._vectors, None
         if vectors is not None:
-            text = without_names(self._text, self._speakers.values())
+            text = without_names(self._text, self._names)
             like = vectors.likeness(self._messages, text)
         scores = self._scores(like.places if like is not None else ())
         if like is not None:
@@ -243,6 +244,8 @@ class Finder:
     def _add_speakers(self, scores: Scores, words: Iterable[str]) -> None:
         """A named speaker's own messages fit a little better."""
         asked = set(words)
+        hers = {word for name in self._query.hers for word in words_of(name)}
+        asked |= hers if asked & hers else set()
         named = {number for number, name in self._speakers.items() if asked & set(words_of(name))}
         if not named:
             return
