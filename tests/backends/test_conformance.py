@@ -14,6 +14,7 @@ from perdure.backends.errors import (
     BackendError,
     ConnectionRefused,
     ContextExceeded,
+    ModelLoading,
     ModelMissing,
     Overloaded,
     ProtocolError,
@@ -294,7 +295,9 @@ async def test_garbage_in_a_stream_is_no_reply(
     end = b"\n" if dialect.driver == "ollama" else b"\n\n"
     fake.chat = streams(*dialect.reply("So "), lead[dialect.driver] + garbage + end)
     words, error = await failure(backend)
-    assert (words, type(error)) == ("So ", ProtocolError)
+    assert words == "So "
+    # What may be a keep-alive is passed over; then there is no end.
+    assert isinstance(error, (ProtocolError, StreamCut))
 
 
 async def test_garbage_instead_of_http_is_no_server(dialect: Dialect) -> None:
@@ -327,8 +330,10 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
     fake.models = endless
     if dialect.driver == "ollama":
         fake.other["/api/tags"] = endless
-    with pytest.raises(ProtocolError, match="without an end"):
+    # The list is done without.
+    async with asyncio.timeout(60):
         await backend.open()
+    await backend.close()
 
 
 async def test_a_compressed_answer_that_nobody_asked_for_is_not_unpacked(
@@ -346,8 +351,11 @@ async def test_a_compressed_answer_that_nobody_asked_for_is_not_unpacked(
     fake.models = listed
     if dialect.driver == "ollama":
         fake.other["/api/tags"] = listed
+    await backend.open()
+    await backend.close()
+    offered: Any = backend
     with pytest.raises(ProtocolError, match="compressed"):
-        await backend.open()
+        await offered.offered()
 
 
 async def test_thoughts_that_a_server_leaves_in_the_reply_are_taken_out(
@@ -403,11 +411,11 @@ async def test_nobody_there_is_refused(dialect: Dialect) -> None:
 async def test_it_opens_again_when_the_server_is_back(
     dialect: Dialect, fake: Any, backend: Backend
 ) -> None:
-    busy = refuses(503, b"")
+    busy = refuses(503, dialect.error("", "", "Loading model"), Content_Type="application/json")
     fake.models = busy
     if dialect.driver == "ollama":
         fake.other["/api/version"] = busy
-    with pytest.raises(Overloaded):
+    with pytest.raises(ModelLoading):
         await backend.open()
     fake.models = None
     if dialect.driver == "ollama":

@@ -144,19 +144,38 @@ async def test_the_window(fake: FakeApi, listed: dict[str, Any], wanted: int, wi
     await backend.close()
 
 
-@pytest.mark.parametrize("status", [403, 404, 405, 501])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 501])
 async def test_a_server_without_a_list_of_models_is_none_the_worse(
     fake: FakeApi, status: int
 ) -> None:
-    fake.models = refuses(status, b'{"error": {"message": "no such thing"}}')
+    fake.models = refuses(status, b'{"error": {"message": "no such thing as /v1/models"}}')
+    backend = backend_for(fake)
+    await backend.open()
+    assert isinstance(backend.doubt, AuthenticationFailed) == (status in {401, 403})
+    assert (await reply(backend))[0] == Piece("Hello.")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/html", ""])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"7", b"{}", b'{"data": 7}', b"", b"[1, 2"])
+async def test_a_list_that_is_none_is_none_the_worse(fake: FakeApi, body: bytes, kind: str) -> None:
+    fake.models = refuses(200, body, Content_Type=kind)
     assert (await reply(backend_for(fake)))[0] == Piece("Hello.")
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"7", b"{}", b'{"data": 7}'])
-async def test_another_server_is_not_taken_for_one(fake: FakeApi, body: bytes) -> None:
-    fake.models = refuses(200, body, Content_Type="application/json")
-    with pytest.raises(ProtocolError):
-        await backend_for(fake).open()
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [{"id": "tiny", "context_length": 4096}],
+        {"models": [{"name": "tiny", "context_length": 4096}]},
+        {"object": "list", "data": [{"model": "tiny", "max_model_len": 4096}, "other"]},
+    ],
+)
+async def test_the_list_may_have_other_keys(fake: FakeApi, listed: Any) -> None:
+    fake.listed = listed
+    backend = backend_for(fake)
+    assert await backend.context_window() == 4096
+    assert (await backend.offered())[0].name == "tiny"
+    await backend.close()
 
 
 async def test_reasoning_is_kept_apart_under_each_name(fake: FakeApi) -> None:
@@ -209,8 +228,20 @@ async def test_the_pause_in_milliseconds(fake: FakeApi) -> None:
         ("stop", "end"),
         ("length", "length"),
         ("content_filter", "refused"),
-        ("tool_calls", "unknown"),
-        (7, "unknown"),
+        ("eos_token", "end"),
+        ("end_turn", "end"),
+        ("STOP", "end"),
+        ("stop_sequence", "end"),
+        ("", "unknown"),
+        (None, "unknown"),
+        ("max_tokens", "length"),
+        ("MAX_TOKENS", "length"),
+        ("SAFETY", "refused"),
+        ("content_filter: HATE", "refused"),
+        ("error", "cancelled"),
+        ("insufficient_system_resource", "cancelled"),
+        ("tool_calls", "end"),
+        (7, "end"),
     ],
 )
 async def test_why_the_reply_ended(fake: FakeApi, reason: Any, stop: str) -> None:
@@ -287,7 +318,7 @@ async def test_counts_and_who_answered(fake: FakeApi) -> None:
         (500, {"error": {"message": "busy", "code": "server_is_overloaded"}}, Overloaded),
         (502, [{"error": {"message": "bad gateway", "code": 502}}], Unreachable),
         (200, {"error": {"message": "slow", "code": 429}}, RateLimited),
-        (200, {"choices": [{"message": {"content": "Hi"}}]}, ProtocolError),
+        (200, {"choice": "Hi"}, ProtocolError),
     ],
 )
 async def test_the_forms_of_an_error(

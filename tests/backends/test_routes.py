@@ -341,7 +341,7 @@ async def test_a_reply_that_drips_on_for_ever_ends(dialect: Dialect, fake: Any) 
 async def test_a_stream_without_measure_is_not_read_to_its_end(
     dialect: Dialect, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_errors, "STREAM_LIMIT", 2000)
+    monkeypatch.setattr(http_errors, "stream_limit", lambda _tokens: 2000)
     long = [f"word {number} " for number in range(100)]
     fake.chat = streams(*dialect.reply(*long), *dialect.end)
     backend = dialect.make(dialect.spec(fake.address), None)

@@ -13,7 +13,10 @@ import anthropic
 
 from perdure.backends.addresses import Address
 from perdure.backends.anthropic_driver import SHAPE
+from perdure.backends.errors import ProtocolError
+from perdure.backends.event_stream import Written, named_event
 from perdure.backends.hosted import fields, text, whole
+from perdure.backends.http_errors import NotOffered
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -24,16 +27,15 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.backends.sdk_server import Reading, SdkServer
-from perdure.backends.sdk_wire import PLACEHOLDER, NotOffered, SdkWire
+from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "refused",
 }
+"""Reasons other than an ordinary end."""
 _PAGE = 100
 _PAGES = 10
 """A server whose list has no end is not followed further."""
@@ -41,6 +43,8 @@ _PAGES = 10
 
 class AnthropicServer(SdkServer):
     """Connections to one server, for one backend."""
+
+    _written: Written = staticmethod(named_event)
 
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
@@ -65,11 +69,12 @@ class AnthropicServer(SdkServer):
         path = f"/v1/models/{quote(self._model, safe='')}"
         try:
             answer = await self.wire.answer(self._sdk.get(path, cast_to=object))
-        except NotOffered:
+        except NotOffered as refused:
+            self.doubt = refused.doubt
             return 0
-        if not isinstance(answer, dict):
-            raise self.wire.nonsense()
-        return whole(answer.get("max_input_tokens")) or 0
+        except ProtocolError:
+            return 0
+        return whole(fields(answer).get("max_input_tokens")) or 0
 
     async def models(self) -> list[OfferedModel]:
         """The list of models, page after page. Raises BackendError."""
@@ -92,7 +97,8 @@ class AnthropicServer(SdkServer):
         asking = self._sdk.get("/v1/models", cast_to=object, options={"params": query})
         try:
             answer = await self.wire.answer(asking)
-        except NotOffered:
+        except NotOffered as refused:
+            refused.check()
             return {}
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             raise self.wire.nonsense()
@@ -101,9 +107,12 @@ class AnthropicServer(SdkServer):
     async def count(self, body: dict[str, Any]) -> int:
         """Tokens of a prompt as the server counts them: a question of its own over the network.
 
-        ``body`` has model, messages and system. Raises BackendError, NotOffered.
+        ``body`` has model, messages and system. Raises BackendError.
         """
-        answer = await self.wire.answer(self._sdk.messages.count_tokens(**body))
+        try:
+            answer = await self.wire.answer(self._sdk.messages.count_tokens(**body))
+        except NotOffered as refused:
+            raise refused.why from refused
         return whole(self.wire.plain(answer).get("input_tokens")) or 0
 
     async def shape(self) -> str:
@@ -128,6 +137,7 @@ class _Events(Reading):
         self._stopping: StopReason = "unknown"
         self._counts: dict[str, Any] = {}
         self._model = ""
+        self._tool = ""
 
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
         found: list[StreamEvent] = []
@@ -142,7 +152,8 @@ class _Events(Reading):
                 found = self._words(fields(data.get("delta")))
             case "message_delta":
                 reason = fields(data.get("delta")).get("stop_reason")
-                self._stopping = _STOPS.get(str(reason), "unknown")
+                if reason is not None:
+                    self._stopping = _STOPS.get(str(reason), "end")
                 later = fields(data.get("usage")).items()
                 self._counts.update({name: count for name, count in later if count is not None})
             case "message_stop":
@@ -152,6 +163,8 @@ class _Events(Reading):
         return found
 
     def _words(self, block: Mapping[str, Any]) -> list[StreamEvent]:
+        if block.get("type") in {"tool_use", "server_tool_use"}:
+            self._tool = text(block.get("name")) or "a tool"
         thought, said = text(block.get("thinking")), text(block.get("text"))
         self._replied = self._replied or bool(said)
         return [*([Thinking(thought)] if thought else []), *([Piece(said)] if said else [])]
@@ -160,7 +173,7 @@ class _Events(Reading):
         return super().finished(done=False)
 
     def _end(self, stop: StopReason) -> Finished:
-        return Finished(stop, self._usage(), self._model)
+        return Finished(stop, self._usage(), self._model, tool=self._tool)
 
     def _usage(self) -> Usage:
         new = whole(self._counts.get("input_tokens"))

@@ -8,11 +8,13 @@
     ├── QuotaExceeded          paid-for use is used up; waiting does not help
     ├── RateLimited            too many requests; waiting helps
     ├── Overloaded             the server is busy; waiting helps
+    │   └── ModelLoading       it is reading the model into memory, which takes minutes
     ├── ModelMissing           the model's file or name is not there
     ├── WrongChecksum          the model's file is there but is not the one it should be
     ├── ContextExceeded        the prompt does not fit into the model's window
     ├── ContentRefused         the provider will not answer this prompt
     ├── StreamCut              the reply stopped without an end mark
+    ├── ReplyTooLong           the reply went on far beyond the tokens that it was asked for
     ├── ProtocolError          an answer that makes no sense
     │   └── ShapeRefused       the model's template does not take the prompt's roles
     ├── BadParameter           a manifest asks for what the driver cannot do
@@ -100,6 +102,10 @@ class Overloaded(BackendError):
     action = Action.RETRY
 
 
+class ModelLoading(Overloaded):
+    """The server is up and reads the model into memory."""
+
+
 class ModelMissing(BackendError):
     """The model is not on this machine, or the server does not know its name."""
 
@@ -144,6 +150,12 @@ class StreamCut(BackendError):
     """The reply ended without its end mark; what came before is as it was streamed."""
 
     action = Action.FAIL_OVER
+
+
+class ReplyTooLong(BackendError):
+    """The model does not end; what came up to the bound is as it was streamed."""
+
+    action = Action.ASK
 
 
 class ProtocolError(BackendError):

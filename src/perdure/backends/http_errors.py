@@ -19,6 +19,8 @@ from perdure.backends.errors import (
     BackendError,
     ConnectionRefused,
     ContextExceeded,
+    ModelLoading,
+    ModelMissing,
     Overloaded,
     ProtocolError,
     QuotaExceeded,
@@ -30,18 +32,58 @@ from perdure.backends.errors import (
 
 ANSWER_LIMIT = 8 << 20
 """Bytes of one answer, or of one event of a stream; a model's licence texts make the largest."""
-STREAM_LIMIT = 256 << 20
-"""Bytes of a whole stream; one of a million tokens, each in an event of its own, has as many."""
+_REPLY_LEAST = 64 << 10
+_LETTERS = 16
+"""Bytes of text for each token; only rare ones of the usual vocabularies have more."""
+_FRAME = 4 << 10
+"""Bytes of an event around one token: filters' results and usage make the largest."""
 ERROR_LIMIT = 16 << 10
 """Bytes of an error's body that are read."""
+
+
+def reply_limit(tokens: int) -> int:
+    """Bytes of text, thoughts included, at which a reply of so many tokens is broken off."""
+    return _REPLY_LEAST + _LETTERS * max(tokens, 0)
+
+
+def stream_limit(tokens: int) -> int:
+    """Bytes of the whole stream of a reply of so many tokens, each in an event of its own."""
+    return ANSWER_LIMIT + _FRAME * max(tokens, 0)
+
+
+_NO_LIST = frozenset({403, 404, 405, 501})
+"""Statuses of servers that have no list of models, or have it not for this key."""
 _LINE_LIMIT = 300
 _LONGEST_PAUSE = 24 * 3600.0
 
+# llama.cpp, and inference services of Hugging Face.
+_LOADING = re.compile(
+    r"loading( the)? model|model .{0,60}\bloading\b|warming up", re.IGNORECASE | re.DOTALL
+)
 # Not "context deadline exceeded", which is Go's word for a timeout.
 TOO_LONG = re.compile(
     r"exceed_context_size|(?=.*context (length|window|size))(?=.*(exceed|too long|longer))",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class NotOffered(Exception):
+    """The server does not answer a question about models, or not to this key."""
+
+    def __init__(self, why: BackendError, status: int) -> None:
+        super().__init__(why.what)
+        self.why = why
+        self.status = status
+
+    def check(self) -> None:
+        """Raises what kept the server from answering, where it is no mere lack of a list."""
+        if self.status not in _NO_LIST:
+            raise self.why from self
+
+    @property
+    def doubt(self) -> BackendError | None:
+        """What the refusal says against the key or the model."""
+        return self.why if isinstance(self.why, AuthenticationFailed | ModelMissing) else None
 
 
 def status_error(
@@ -76,6 +118,8 @@ def status_error(
             found = ContextExceeded(None, window)
         case 429:
             found = RateLimited(said, retry_after=pause)
+        case 503 if _LOADING.search(said):
+            found = ModelLoading(said, retry_after=pause)
         # 409: another request of the same account was in the way; the providers' packages retry.
         case 409 | 425 | 503 | 529:
             found = Overloaded(said, retry_after=pause)
@@ -136,6 +180,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
         except (ValueError, TypeError):
             return None
+        # A date that has passed, by this machine's clock, names no pause.
+        return _bounded(seconds) if seconds > 0 else None
     return _bounded(seconds)
 
 

@@ -56,7 +56,8 @@ _OPTIONS = {
 }
 """Common names of parameters, and Ollama's."""
 
-_STOPS: dict[str, StopReason] = {"stop": "end", "length": "length"}
+_STOPS: dict[str, StopReason] = {"length": "length", "load": "unknown", "unload": "unknown"}
+"""Reasons other than an ordinary end; an Ollama before 0.1.38 has none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,9 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         """Asked anew each time: `ollama pull` changes the model behind a name at any moment."""
         connected = await self._open_server()
         server, model = connected.server, connected.model
-        entry = listed_entry(await server.get("/api/tags"), self._spec.model)
-        if not model.digest or digest_of(entry) != model.digest:
+        entry = listed_entry(await server.told("/api/tags"), self._spec.model)
+        # A list that fails just now tells of no other model.
+        if not model.digest or (entry and digest_of(entry) != model.digest):
             model = described(self._spec, entry, await server.show())
             if self._connected is connected:
                 self._connected = replace(connected, model=model)
@@ -131,14 +133,17 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
             think=True if thinks else None,
             options=self._options(request, connected.model),
         )
+        tool = ""
         async with aclosing(parts):
             async for part in parts:
                 if part.message.thinking:
                     yield Thinking(part.message.thinking)
                 if part.message.content:
                     yield Piece(part.message.content)
+                for call in part.message.tool_calls or ():
+                    tool = tool or call.function.name
                 if part.done:
-                    yield self._finished(connected, request, part)
+                    yield self._finished(connected, request, part, tool)
 
     def _options(self, request: Request, model: OllamaModel) -> dict[str, Any]:
         """Ollama's options. ``num_ctx`` is always there, as the server's default is another one."""
@@ -149,7 +154,9 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
             options["stop"] = list(dict.fromkeys([*model.stops, *options["stop"]]))
         return {**options, "num_ctx": model.window, "num_predict": limit}
 
-    def _finished(self, connected: _Connected, request: Request, part: ChatResponse) -> Finished:
+    def _finished(
+        self, connected: _Connected, request: Request, part: ChatResponse, tool: str
+    ) -> Finished:
         prompt, reply = part.prompt_eval_count or None, part.eval_count
         if prompt is not None and prompt_was_cut(
             prompt,
@@ -164,8 +171,8 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
                 connected.model.window,
                 kept="the reply is kept, but the model did not see the whole prompt",
             )
-        stop = _STOPS.get(part.done_reason or "", "unknown")
-        return Finished(stop, Usage(prompt, reply), part.model or self._spec.model)
+        stop = _STOPS.get(part.done_reason or "", "end")
+        return Finished(stop, Usage(prompt, reply), part.model or self._spec.model, tool=tool)
 
     def _package(self) -> Callable[..., OllamaServer]:
         from perdure.backends.ollama_server import OllamaServer
@@ -173,8 +180,8 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         return OllamaServer
 
     async def _learned(self, server: OllamaServer) -> _Connected:
-        version = (await server.get("/api/version")).get("version")
-        entry = listed_entry(await server.get("/api/tags"), self._spec.model)
+        version = (await server.told("/api/version")).get("version")
+        entry = listed_entry(await server.told("/api/tags"), self._spec.model)
         model = described(self._spec, entry, await server.show())
         tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model, own_name=True)
         server.wire.window = model.window

@@ -16,6 +16,7 @@ import ollama
 
 from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
+from perdure.backends.http_errors import NotOffered
 from perdure.backends.ollama_model import offered
 from perdure.backends.ollama_wire import Wire
 from perdure.backends.protocol import OfferedModel
@@ -51,6 +52,8 @@ class OllamaServer:
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
         """Nothing is asked yet. ``name`` is the backend's; ``secret`` is its key, or empty."""
+        self.doubt: BackendError | None = None
+        """What was said against the key; a talk may work all the same."""
         self.wire = Wire(address, name=name, model=model, key=secret, timeouts=timeouts)
         self._model = model
         self._address = address
@@ -65,8 +68,22 @@ class OllamaServer:
         await self._sdk.close()
         await self._http.aclose()
 
+    async def told(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path; an empty one where an imitation of an Ollama has none.
+
+        Raises:
+            BackendError: it cannot be reached, or is loading.
+        """
+        try:
+            return await self.get(path)
+        except NotOffered as refused:
+            self.doubt = self.doubt or refused.doubt
+        except ProtocolError:
+            pass
+        return {}
+
     async def get(self, path: str) -> dict[str, Any]:
-        """The JSON object at a path. Raises BackendError."""
+        """The JSON object at a path. Raises BackendError, NotOffered."""
         try:
             async with asyncio.timeout(self._timeouts.answer):
                 answer = (await self._http.get(self._address.url + path)).json()
@@ -77,21 +94,35 @@ class OllamaServer:
         return answer
 
     async def show(self) -> ollama.ShowResponse:
-        """What the server says about the model. Raises BackendError."""
+        """What the server says about the model; nothing where an imitation says nothing.
+
+        Raises:
+            ModelMissing: it has no such model.
+            BackendError: it cannot be reached, or is loading.
+        """
         try:
             async with asyncio.timeout(self._timeouts.answer):
                 return await self._sdk.show(self._model)
-        except (*_BROKEN, *_NONSENSE) as error:
+        except NotOffered as refused:
+            self.doubt = self.doubt or refused.doubt
+        except _BROKEN as error:
             raise self._failure(error) from error
+        except _NONSENSE:
+            pass
+        return ollama.ShowResponse(model_info=None)
 
     async def models(self) -> list[OfferedModel]:
         """The models that can talk, with what ``/api/ps`` adds. Raises BackendError."""
-        tags = await self.get("/api/tags")
+        try:
+            tags = await self.get("/api/tags")
+        except NotOffered as refused:
+            refused.check()
+            return []
         if not isinstance(tags.get("models"), list):
             raise self._nonsense()
         running: dict[str, Any] = {}
         # Servers that only imitate an Ollama lack it, and the list is at hand without it.
-        with contextlib.suppress(BackendError):
+        with contextlib.suppress(BackendError, NotOffered):
             running = await self.get("/api/ps")
         return offered(tags, running)
 

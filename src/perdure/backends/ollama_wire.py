@@ -24,12 +24,15 @@ from perdure.backends.errors import (
     BadParameter,
     ContextExceeded,
     FieldRefused,
+    ModelLoading,
     ModelMissing,
     ProtocolError,
     StreamCut,
 )
+from perdure.backends.glued_json import json_objects
 from perdure.backends.http_errors import (
     TOO_LONG,
+    NotOffered,
     error_body,
     error_line,
     lost_connection,
@@ -41,12 +44,6 @@ from perdure.backends.waiting import Timeouts
 
 CHAT = "/api/chat"
 
-# Line ends to httpx, ordinary characters to JSON. In UTF-8 these bytes mean nothing else.
-_NOT_LINE_ENDS = {
-    b"\xc2\x85": rb"\u0085",
-    b"\xe2\x80\xa8": rb"\u2028",
-    b"\xe2\x80\xa9": rb"\u2029",
-}
 _NO_MODEL = re.compile(r"model .*not found|try pulling", re.IGNORECASE | re.DOTALL)
 _FIELDS = {
     "think": re.compile(r"\bthink(ing)?\b", re.IGNORECASE),
@@ -73,6 +70,8 @@ class Wire:
         self._route = Route(address, name, timeouts.connect)
         self._sent: frozenset[str] = frozenset()
         """Fields of the last request for a reply."""
+        self._tokens = 0
+        """What the last reply may have."""
         self.without: tuple[str, ...] = ()
         """Fields that the server refuses."""
 
@@ -93,6 +92,8 @@ class Wire:
             fields = {**json.loads(request.content), "truncate": False, "shift": False}
             fields = {name: value for name, value in fields.items() if name not in self.without}
             self._sent = frozenset(fields)
+            options = fields.get("options") or {}
+            self._tokens = int(options.get("num_predict") or self.window)
             body = json.dumps(fields, ensure_ascii=False).encode()
             request.stream = httpx.ByteStream(body)
             request.headers["content-length"] = str(len(body))
@@ -105,11 +106,18 @@ class Wire:
             raise ProtocolError(f"{self.name} sends a compressed answer, which nobody asked for")
         if response.is_success:
             if isinstance(response.stream, httpx.AsyncByteStream):
-                talk = response.request.url.path.endswith(CHAT)
-                response.stream = _Lines(response.stream, self.name, whole=not talk)
+                if response.request.url.path.endswith(CHAT):
+                    limit = http_errors.stream_limit(self._tokens)
+                    response.stream = _Lines(response.stream, self.name, limit)
+                else:
+                    response.stream = _Bounded(response.stream, self.name)
             return
         text = error_text(await error_body(response))
-        raise self.error(response.status_code, text, response.headers)
+        error = self.error(response.status_code, text, response.headers)
+        asking = not response.request.url.path.endswith(CHAT)
+        if asking and not isinstance(error, ModelLoading) and not _NO_MODEL.search(text):
+            raise NotOffered(error, response.status_code) from error
+        raise error
 
     def error(
         self, status: int, text: str, headers: Mapping[str, str] | None = None
@@ -164,41 +172,67 @@ class Wire:
 
 
 class _Lines(httpx.AsyncByteStream):
-    """The bytes of an answer by whole lines, up to a limit for the whole or for one line."""
+    """The bytes of a reply, one JSON object a line, up to a limit for the whole or for one line.
 
-    def __init__(self, stream: httpx.AsyncByteStream, name: str, *, whole: bool) -> None:
+    What imitations add is passed over: a byte order mark, comments, pings, heads of other formats.
+    """
+
+    def __init__(self, stream: httpx.AsyncByteStream, name: str, limit: int) -> None:
         self._stream = stream
         self._name = name
-        self._whole = whole
+        self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         rest, total = bytearray(), 0
-        limit = http_errors.ANSWER_LIMIT if self._whole else http_errors.STREAM_LIMIT
         async for block in self._stream:
             total += len(block)
             whole, end, tail = bytes(block).rpartition(b"\n")
             if not end:
                 rest += tail
             else:
-                yield _escaped(bytes(rest) + whole + end)
+                yield _objects_of(bytes(rest) + whole)
                 rest = bytearray(tail)
-            if len(rest) > http_errors.ANSWER_LIMIT or total > limit:
+            if len(rest) > http_errors.ANSWER_LIMIT or total > self._limit:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
         if rest:
             # A server that dies without chunked encoding looks like one that is done.
             if rest.startswith(b"{") and not _is_json(bytes(rest)):
                 raise StreamCut(f"{self._name} stopped in the middle of a line")
-            yield _escaped(bytes(rest))
+            yield _objects_of(bytes(rest))
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _escaped(lines: bytes) -> bytes:
-    for mark, escape in _NOT_LINE_ENDS.items():
-        lines = lines.replace(mark, escape)
-    # The package reads an empty line as JSON and fails.
-    return b"".join(line for line in lines.splitlines(keepends=True) if line.strip())
+class _Bounded(httpx.AsyncByteStream):
+    """The bytes of an answer to a question, up to a limit."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        total = 0
+        async for block in self._stream:
+            total += len(block)
+            if total > http_errors.ANSWER_LIMIT:
+                raise ProtocolError(f"{self._name} sends an answer without an end")
+            yield block
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _objects_of(lines: bytes) -> bytes:
+    """The JSON objects of some lines, escaped so that httpx finds no line's end inside a text."""
+    written = []
+    for line in lines.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        found, rest = json_objects(line.decode("utf-8", "replace"))
+        written += [json.dumps(each).encode() + b"\n" for each in found]
+        if rest.startswith("{"):
+            # It may have had words: the package finds out that it is broken.
+            written.append(rest.encode() + b"\n")
+    return b"".join(written)
 
 
 def _is_json(text: bytes) -> bool:

@@ -13,6 +13,7 @@ import openai
 from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused
 from perdure.backends.hosted import fields, text, whole
+from perdure.backends.http_errors import NotOffered
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import (
     Finished,
@@ -24,16 +25,31 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.backends.sdk_server import Reading, SdkServer
-from perdure.backends.sdk_wire import PLACEHOLDER, NotOffered, SdkWire
+from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.template_shape import is_whole, stated, trials
 from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
-    "stop": "end",
-    "eos": "end",
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "max_output_tokens": "length",
     "content_filter": "refused",
+    "safety": "refused",
+    "prohibited_content": "refused",
+    "recitation": "refused",
+    "error": "cancelled",
+    "abort": "cancelled",
+    "aborted": "cancelled",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "network_error": "cancelled",
+    "insufficient_system_resource": "cancelled",
 }
+"""Reasons other than an ordinary end, which has many names: of OpenAI, Mistral, Gemini's and
+Zhipu's compatible faces, OpenRouter, vLLM and DeepSeek."""
+_LISTS = ("data", "models", "result", "items")
+_NAMES = ("id", "name", "model")
 # vLLM, llama.cpp, OpenRouter and LM Studio each have their own.
 _WINDOWS = ("context_length", "max_model_len", "max_context_length", "context_window", "n_ctx")
 
@@ -62,8 +78,14 @@ class OpenAIServer(SdkServer):
 
     async def window(self) -> int:
         """What the model's entry in the list of models states. Raises BackendError."""
-        listed = await self._listed()
-        own = next((each for each in listed if each.get("id") == self._model), {})
+        try:
+            listed = await self._listed()
+        except NotOffered as refused:
+            self.doubt = refused.doubt
+            return 0
+        except ProtocolError:
+            return 0
+        own = next((each for each in listed if _name(each) == self._model), {})
         # A llama.cpp with one model takes any name for it.
         here = own or (listed[0] if len(listed) == 1 else {})
         # One of several models that a llama.cpp swaps would be loaded for it.
@@ -73,31 +95,42 @@ class OpenAIServer(SdkServer):
 
     async def models(self) -> list[OfferedModel]:
         """The list of models. Raises BackendError."""
+        try:
+            listed = await self._listed()
+        except NotOffered as refused:
+            refused.check()
+            return []
         return [
             OfferedModel(
-                text(each.get("id")),
+                _name(each),
                 # llama.cpp's, of the file.
                 whole(fields(each.get("meta")).get("size")) or 0,
                 _window(each),
                 # A llama.cpp that swaps models says so.
                 loaded=fields(each.get("status")).get("value") == "loaded",
             )
-            for each in await self._listed()
+            for each in listed
         ]
 
     async def _listed(self) -> list[Mapping[str, Any]]:
-        """The entries of the list; none where the server has no list."""
-        try:
-            answer = await self.wire.answer(self._sdk.get("/models", cast_to=object))
-        except NotOffered:
-            return []
-        listed = fields(answer).get("data")
+        """The entries of the list: under ``data``, or another key, or in a bare list.
+
+        Raises:
+            NotOffered: the server refuses or fails to list them.
+            BackendError: no answer; or ProtocolError, one that is no list of models.
+        """
+        answer = await self.wire.answer(self._sdk.get("/models", cast_to=object))
+        listed = answer
+        if isinstance(answer, dict):
+            listed = next(
+                (answer[key] for key in _LISTS if isinstance(answer.get(key), list)), None
+            )
         if not isinstance(listed, list):
             raise ProtocolError(
-                f"what {self._name} at {self.wire.address.url} answers is not OpenAI's protocol",
+                f"what {self._name} at {self.wire.address.url} lists is no list of models",
                 next_step="check the manifest's address; most end in /v1",
             )
-        return list(map(fields, listed))
+        return [{"id": each} if isinstance(each, str) else fields(each) for each in listed]
 
     async def shape(self) -> str:
         """What the model's template takes, where a llama.cpp answers: it renders without talking.
@@ -112,12 +145,12 @@ class OpenAIServer(SdkServer):
             asking = self._sdk.post(f"{root}/apply-template", body=body, cast_to=object)
             try:
                 answer = await self.wire.answer(asking)
-            except NotOffered:
-                return ""
-            except BackendError as refusal:
-                if not isinstance(refusal, ShapeRefused):
+            except NotOffered as refused:
+                if not isinstance(refused.why, ShapeRefused):
                     return ""
                 continue
+            except BackendError:
+                return ""
             if is_whole(fields(answer).get("prompt")):
                 return stated(shape)
         return ""
@@ -141,6 +174,7 @@ class _Chunks(Reading):
         self._model = ""
         self._system_fingerprint = ""
         self._drew = False
+        self._tool = ""
 
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
         if data.get("object") == "error" or (data.get("detail") and not data.get("choices")):
@@ -153,11 +187,14 @@ class _Chunks(Reading):
         choices = data.get("choices")
         found: list[StreamEvent] = []
         for choice in map(fields, choices if isinstance(choices, list) else ()):
-            found += self._choice(choice)
+            # One reply was asked for; a second one is not to be mixed into it.
+            if choice.get("index") in (0, None):
+                found += self._choice(choice)
         return found
 
     def _choice(self, choice: Mapping[str, Any]) -> list[StreamEvent]:
-        delta = fields(choice.get("delta"))
+        # A whole answer in the place of a stream has a message.
+        delta = fields(choice.get("delta")) or fields(choice.get("message"))
         found: list[StreamEvent] = []
         # DeepSeek's and llama.cpp's name, and OpenRouter's.
         thought = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
@@ -166,8 +203,12 @@ class _Chunks(Reading):
         found += self._content(delta.get("content") or delta.get("refusal"))
         # OpenRouter's place for what a model draws.
         self._drew = self._drew or bool(delta.get("images"))
+        calls = delta.get("tool_calls")
+        for call in (*(calls if isinstance(calls, list) else ()), delta.get("function_call")):
+            asked = fields(fields(call).get("function")) or fields(call)
+            self._tool = self._tool or text(asked.get("name"))
         if choice.get("finish_reason"):
-            self.stop = _STOPS.get(str(choice["finish_reason"]), "unknown")
+            self.stop = _stop(str(choice["finish_reason"]))
         return found
 
     def _content(self, content: object) -> list[StreamEvent]:
@@ -191,7 +232,21 @@ class _Chunks(Reading):
                 kept="the words of the reply are kept",
                 next_step="ask for words, or choose a model that does not draw",
             )
-        return Finished(stop, self._usage, self._model, self._system_fingerprint)
+        return Finished(stop, self._usage, self._model, self._system_fingerprint, self._tool)
+
+
+def _stop(reason: str) -> StopReason:
+    """Why a reply ended; any name but the known ones is that of an end."""
+    plain = reason.lower()
+    if plain.startswith("content_filter"):
+        # Gemini's compatible face adds what was found.
+        return "refused"
+    return _STOPS.get(plain, "end")
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """A model's name in its entry, under any of the keys that servers have for it."""
+    return next((name for key in _NAMES if (name := text(entry.get(key)))), "")
 
 
 def _window(entry: Mapping[str, Any]) -> int:

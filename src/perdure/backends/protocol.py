@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
-StopReason = Literal["end", "length", "cancelled", "refused", "unknown"]
+StopReason = Literal["end", "length", "cancelled", "refused", "unclosed", "unknown"]
+"""``cancelled``: the server broke it off; ``unclosed``: thoughts that did not end may be all of it;
+``unknown``: it came to its end mark, for a reason that is not known here."""
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -100,6 +102,11 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsaid:
+    """All pieces so far were thoughts: their last mark has come, and it had no first one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event of every stream that did not raise."""
 
@@ -109,9 +116,11 @@ class Finished:
     """The model id that served the reply, as the backend states it."""
     system_fingerprint: str = ""
     """What the provider calls the set-up that served it; OpenAI's protocol has it."""
+    tool: str = ""
+    """A tool that the model asked for, by name; none are offered to it."""
 
 
-StreamEvent = Piece | Thinking | Finished
+StreamEvent = Piece | Thinking | Unsaid | Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import httpx2
 
 from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, ContentRefused, ProtocolError, StreamCut
+from perdure.backends.event_stream import Written, plain_event
 from perdure.backends.protocol import Finished, StopReason, StreamEvent
 from perdure.backends.sdk_wire import SdkWire
 from perdure.backends.waiting import Patience, Timeouts
@@ -27,10 +28,15 @@ class _Stream(Protocol):
 class SdkServer(ABC):
     """Connections to one server, for one backend."""
 
+    _written: Written = staticmethod(plain_event)
+    """Gives the bytes of an event, as the package reads it."""
+
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
         """Nothing is asked yet. ``name`` is the backend's. Raises DriverMissing."""
+        self.doubt: BackendError | None = None
+        """What the list of models said about the key or the model; a talk may work all the same."""
         self._name = name
         self._model = model
         self.wire = SdkWire(
@@ -40,6 +46,7 @@ class SdkServer(ABC):
             key_headers=self._key_headers(secret) if secret else {},
             secret=secret,
             timeouts=timeouts,
+            written=self._written,
         )
 
     async def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from typing import Any, TypeVar
 
@@ -19,8 +18,10 @@ import pydantic
 from perdure.backends import http_errors
 from perdure.backends.addresses import Address
 from perdure.backends.api_errors import Asked, api_error, read_complaint
-from perdure.backends.errors import BackendError, ProtocolError
-from perdure.backends.http_errors import error_body, lost_connection, packed
+from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
+from perdure.backends.event_stream import Blocks, EventStream, Written, plain_event, whole_answer
+from perdure.backends.http_errors import NotOffered, error_body, lost_connection, packed
+from perdure.backends.request_form import LIMITS
 from perdure.backends.routes import Route
 from perdure.backends.waiting import Patience, Timeouts
 
@@ -30,15 +31,8 @@ PLACEHOLDER = "set-by-perdure"
 _KEPT_HEADERS = {"host", "accept", "content-type", "content-length", "connection"}
 _KEPT_HEADERS |= {"transfer-encoding", "anthropic-version"}
 _QUESTIONS = ("/count_tokens", "/apply-template")
-_NOT_OFFERED = {403, 404, 405, 501}
-_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
 
 T = TypeVar("T")
-
-
-class NotOffered(Exception):
-    """The server does not answer questions about models, or not to this key."""
 
 
 class SdkWire:
@@ -53,8 +47,12 @@ class SdkWire:
         key_headers: Mapping[str, str],
         secret: str,
         timeouts: Timeouts,
+        written: Written = plain_event,
     ) -> None:
-        """``key_headers`` carry the secret; empty where there is none."""
+        """``key_headers`` carry the secret; empty where there is none.
+
+        ``written`` gives the bytes of an event, as the package reads it.
+        """
         self.address = address
         self.window = 0
         """Tokens, once known; for the errors' texts."""
@@ -63,6 +61,7 @@ class SdkWire:
         self._model = model
         self._headers = {"user-agent": "perdure", "accept-encoding": "identity", **key_headers}
         self._secret = secret
+        self._written = written
         self._route = Route(address, name, timeouts.connect)
 
     def client(self) -> httpx2.AsyncClient:
@@ -88,22 +87,40 @@ class SdkWire:
             raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
         request = response.request
         asking = request.method == "GET" or request.url.path.endswith(_QUESTIONS)
-        kind = response.headers.get("content-type", "").lower()
-        if response.is_success and (asking or not re.search("json|html", kind)):
+        if response.is_success:
             if isinstance(response.stream, httpx2.AsyncByteStream):
-                response.stream = Bounded(response.stream, self._name, whole=asking)
+                if asking:
+                    response.stream = Bounded(response.stream, self._name)
+                else:
+                    await self._reply(response, response.stream)
             return
         body = await error_body(response)
-        error = self.error(response.status_code, body, response.headers, _fields_of(request))
-        if response.is_success and not read_complaint(body).text:
-            error = self.nonsense()
-        if (
-            asking
-            and response.status_code in _NOT_OFFERED
-            and type(error).__name__ != "ModelMissing"
-        ):
-            raise NotOffered from error
+        error = self.error(response.status_code, body, response.headers, set(_body_of(request)))
+        if asking and not isinstance(error, ModelLoading):
+            raise NotOffered(error, response.status_code) from error
         raise error
+
+    async def _reply(self, response: httpx2.Response, stream: httpx2.AsyncByteStream) -> None:
+        """Make the bytes of a reply what the package reads; raises where they are an error."""
+        blocks = Blocks(stream)
+        first = await blocks.first()
+        source: httpx2.AsyncByteStream = blocks
+        if first in {b"{", b"[", b"<"}:
+            body = await blocks.whole(http_errors.ANSWER_LIMIT)
+            await blocks.aclose()
+            whole = whole_answer(body) if first != b"<" else None
+            if whole is None and read_complaint(body, self._secret).text:
+                raise self.error(response.status_code, body, response.headers)
+            if whole is None:
+                raise self.nonsense()
+            source = httpx2.ByteStream(whole)
+        limit = http_errors.stream_limit(self._tokens(_body_of(response.request)))
+        response.stream = EventStream(source, self._name, limit=limit, written=self._written)
+
+    def _tokens(self, asked: Mapping[str, Any]) -> int:
+        """Tokens that a reply may have: as asked for, else what the window holds."""
+        limits = [asked[name] for name in LIMITS if isinstance(asked.get(name), int)]
+        return limits[0] if limits else self.window
 
     def error(
         self,
@@ -185,40 +202,32 @@ class SdkWire:
         )
 
 
-def _fields_of(request: httpx2.Request) -> set[str]:
-    """The fields of a request for a reply; none for a question."""
+def _body_of(request: httpx2.Request) -> dict[str, Any]:
+    """What a request for a reply asks; nothing of a question."""
     if request.method != "POST":
-        return set()
+        return {}
     try:
-        body = json.loads(request.content)
+        body: dict[str, Any] = json.loads(request.content)
     except (ValueError, httpx2.RequestNotRead):
-        return set()
+        return {}
     system = body.get("system")
     marked = isinstance(system, list) and any("cache_control" in each for each in system)
-    return {*body, *({"cache_control"} if marked else ())}
+    return {**body, **({"cache_control": True} if marked else {})}
 
 
 class Bounded(httpx2.AsyncByteStream):
-    """The bytes of an answer as they come, up to a limit for the whole or for one event."""
+    """The bytes of an answer to a question, up to a limit."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, name: str, *, whole: bool) -> None:
-        self.done = False
-        """OpenAI's end mark has passed, which the package keeps to itself."""
+    def __init__(self, stream: httpx2.AsyncByteStream, name: str) -> None:
         self._stream = stream
         self._name = name
-        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total, size, tail = 0, 0, b"\n"
+        total = 0
         async for block in self._stream:
-            seen = tail + block
-            ends = list(_EVENT_END.finditer(seen)) if not self._whole else []
-            size = len(seen) - ends[-1].end() if ends else size + len(block)
             total += len(block)
-            if size > http_errors.ANSWER_LIMIT or total > http_errors.STREAM_LIMIT:
+            if total > http_errors.ANSWER_LIMIT:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
-            self.done = self.done or _DONE.search(seen) is not None
-            tail = seen[-16:]
             yield block
 
     async def aclose(self) -> None:

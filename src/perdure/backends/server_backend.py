@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Generic, Protocol, TypeVar
 
 from perdure.backends.addresses import Address
-from perdure.backends.errors import BadParameter, DriverMissing, Unreachable
+from perdure.backends.errors import BackendError, BadParameter, DriverMissing, Unreachable
 from perdure.backends.keys import check_reference, resolve
 from perdure.backends.parameters import checked_parameters
 from perdure.backends.protocol import BackendSpec, OfferedModel, Request
@@ -70,15 +70,23 @@ class ServerBackend(ABC, Generic[S, C]):
     def rehearsal(self) -> bool:
         return False
 
+    @property
+    def doubt(self) -> BackendError | None:
+        """What the server said about key or model when it was opened; a talk may work all the same.
+
+        None where it said nothing against them.
+        """
+        return getattr(self._connected.server, "doubt", None) if self._connected else None
+
     async def open(self) -> None:
-        """Connect, and ask about the model, which shows whether the key is accepted.
+        """Connect, and ask about the model; what that says against key or model is the `doubt`.
 
         Raises:
             Unreachable: no server, or none that answers in time.
-            AuthenticationFailed: the key is missing or not accepted.
-            ModelMissing: the server says that it has no such model.
+            AuthenticationFailed: the key is missing; or an Ollama does not accept it.
+            ModelMissing: an Ollama says that it has no such model.
             DriverMissing: the driver's package is not installed.
-            ProtocolError: another kind of server is at the address.
+            ProtocolError: no server of this protocol is at the address.
         """
         async with self._opening:
             if self._connected is None:

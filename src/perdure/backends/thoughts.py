@@ -1,45 +1,148 @@
-"""Keeps a model's thoughts apart where its server leaves them inside the reply.
+"""Keeps a model's thoughts apart where its server leaves them inside the reply, and bounds both.
 
 Open models write their thoughts between two marks at the very front of a reply. Servers that know
 the model cut them out; those that do not stream them as words. Marks further on are the reply's own
 words, as of a companion who talks about them. A template that puts the first mark into the prompt
-leaves a reply without it, which cannot be told from one without thoughts.
+leaves the last one alone in the reply, on a line's end: what stood before it is taken back then.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import wraps
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from perdure.backends.errors import BackendError
-from perdure.backends.protocol import Piece, Request, StreamEvent, Thinking
+from perdure.backends.errors import BackendError, ReplyTooLong
+from perdure.backends.http_errors import reply_limit
+from perdure.backends.protocol import (
+    BackendSpec,
+    Finished,
+    Piece,
+    Request,
+    StreamEvent,
+    Thinking,
+    Unsaid,
+)
+from perdure.backends.request_form import LIMITS
 
-_MARKS = {"<think>": "</think>", "[THINK]": "[/THINK]"}
-"""Of DeepSeek, Qwen and most others, and of Mistral."""
+_FINAL = "<|channel|>final<|message|>"
+_MARKS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis<|message|>": _FINAL,
+    "<|start|>assistant<|channel|>analysis<|message|>": _FINAL,
+}
+"""Of DeepSeek, Qwen and most others, Gemini's and Gemma's, Seed's, Mistral's, Kimi's, Cohere's, and
+the channels of gpt-oss (https://cookbook.openai.com/articles/openai-harmony)."""
+_WORDS_BEGIN = (_FINAL, f"<|start|>assistant{_FINAL}")
+_LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/THINK]")
+"""Marks that may come without their first one."""
+_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|endoftext|>", "<end_of_turn>")
+"""Marks of a turn's end in chat templates, which a server with another template leaves in."""
+_ENDS_BEHIND = re.compile(rf"(?:(?:{'|'.join(map(re.escape, _ENDS))})\s*)+$")
+_FIRST_MARKS = tuple(mark for mark, end in _MARKS.items() if end in _LONE)
+_LONGEST = max(map(len, (*_MARKS, *_LONE, *_ENDS)))
+_HALVES = re.compile("[\ud800-\udfff]")
 
-B = TypeVar("B")
+
+class _Streams(Protocol):
+    @property
+    def spec(self) -> BackendSpec: ...
+
+    async def context_window(self) -> int: ...
+
+
+B = TypeVar("B", bound=_Streams)
 Stream = Callable[[B, Request], AsyncGenerator[StreamEvent, None]]
 
 
 def thoughts_apart(stream: Stream[B]) -> Stream[B]:
-    """A driver's ``stream`` whose thoughts at the front of a reply are `Thinking`."""
+    """A driver's ``stream`` whose thoughts at the front of a reply are `Thinking`.
+
+    Halves of a character that come apart are joined. A reply that goes on far beyond the tokens
+    that it was asked for, thoughts included, ends with `ReplyTooLong`.
+    """
 
     @wraps(stream)
     async def told(self: B, request: Request) -> AsyncGenerator[StreamEvent, None]:
-        splitter = Splitter()
+        tokens = request.max_tokens
+        if set(LIMITS) <= set(request.without):
+            tokens = max(tokens, await self.context_window())
+        splitter, bound = Splitter(), _Bound(self.spec.name, reply_limit(tokens))
         async with aclosing(stream(self, request)) as events:
             try:
                 async for event in events:
-                    for found in splitter.events(event):
+                    for found in splitter.events(bound.within(event)):
                         yield found
+                    bound.check()
+            except ReplyTooLong:
+                for found in splitter.cut():
+                    yield found
+                raise
             except BackendError:
                 for found in splitter.rest():
                     yield found
                 raise
 
     return told
+
+
+class _Bound:
+    """Ends a reply that does not end by itself."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        self._left = limit
+
+    def within(self, event: StreamEvent) -> StreamEvent:
+        """The event, its text cut where there is no room for all of it."""
+        if not isinstance(event, Piece | Thinking):
+            return event
+        data = event.text.encode("utf-8", "surrogatepass")
+        self._left -= len(data)
+        if self._left >= 0:
+            return event
+        return replace(event, text=data[: self._left].decode("utf-8", "ignore"))
+
+    def check(self) -> None:
+        """Raises ReplyTooLong once the room is used up."""
+        if self._left < 0:
+            raise ReplyTooLong(
+                f"{self._name} does not end its reply; it was stopped at {self._limit >> 10} KiB",
+                next_step="choose another model, or give it a 'stop' in the manifest's parameters: "
+                "its server passes over the limit of tokens",
+            )
+
+
+class _Halves:
+    """Joins the two halves of a character that JSON may write as two escapes, in two pieces."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        text, self._held = self._held + text, ""
+        if not _HALVES.search(text):
+            return text
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+    def end(self) -> str:
+        held, self._held = self._held, ""
+        return held
 
 
 class Splitter:
@@ -49,57 +152,159 @@ class Splitter:
         self._state: Literal["front", "thoughts", "gap", "words"] = "front"
         self._held = ""
         self._end = ""
+        self._thought: list[str] = []
+        """Of thoughts between marks that are not closed yet."""
+        self._lone = ""
+        """A last mark that came alone, until a word behind it shows that it ended thoughts."""
+        self._looks_for_lone = True
+        self._said = ""
+        """The end of the words so far."""
+        self._halves = {Piece: _Halves(), Thinking: _Halves()}
 
     def events(self, event: StreamEvent) -> list[StreamEvent]:
         """What can be told after one more event; the last event lets everything go."""
-        if isinstance(event, Thinking):
-            return [event]
-        if not isinstance(event, Piece):
-            return [*self.rest(), event]
-        if self._state == "words":
-            return [event]
-        self._held += event.text
-        found: list[StreamEvent] = []
-        if self._state == "front":
-            self._front()
-        if self._state == "thoughts":
-            found += self._thoughts()
-        if self._state == "gap":
-            # The line ends between thoughts and words belong to neither.
-            self._held = self._held.lstrip()
-            self._state = "words" if self._held else "gap"
-        if self._state == "words" and self._held:
-            found += self.rest()
-        return found
+        match event:
+            case Thinking():
+                text = self._halves[Thinking].feed(event.text)
+                return [Thinking(text)] if text else []
+            case Piece():
+                return self._fed(self._halves[Piece].feed(event.text))
+            case Finished():
+                return self._finished(event)
+        return [event]
 
     def rest(self) -> list[StreamEvent]:
-        """What is still held back."""
-        held, self._held = self._held, ""
+        """What is still held back, where the reply broke off."""
+        half = self._halves[Piece].end()
+        held, self._held = self._lone + self._held + half, ""
+        self._lone = ""
         if not held:
             return []
         return [Thinking(held) if self._state == "thoughts" else Piece(held)]
 
+    def cut(self) -> list[StreamEvent]:
+        """The same, where it was broken off for its length: it may be all one thought."""
+        return self._unclosed() or self.rest()
+
+    def _finished(self, event: Finished) -> list[StreamEvent]:
+        unclosed = self._unclosed()
+        if unclosed:
+            return [*unclosed, replace(event, stop="unclosed")]
+        found = self.rest()
+        if self._state == "words":
+            texts = [_ENDS_BEHIND.sub("", each.text) for each in found if isinstance(each, Piece)]
+            found = [Piece(text) for text in texts if text]
+        return [*found, event]
+
+    def _unclosed(self) -> list[StreamEvent]:
+        """Thoughts whose last mark never came may be all that the model said."""
+        if self._state != "thoughts":
+            return []
+        text = "".join(self._thought) + self._held + self._halves[Piece].end()
+        self._thought, self._held = [], ""
+        return [Piece(text.strip())] if text.strip() else []
+
+    def _fed(self, text: str) -> list[StreamEvent]:
+        self._held += text
+        found: list[StreamEvent] = []
+        while True:
+            before = self._state, self._held
+            if self._state == "front":
+                self._front()
+            elif self._state == "thoughts":
+                found += self._thoughts()
+            elif self._state == "gap":
+                found += self._gap()
+            else:
+                found += self._words()
+            if (self._state, self._held) == before or not self._held:
+                return found
+
     def _front(self) -> None:
         begun = self._held.lstrip()
+        for mark in _WORDS_BEGIN:
+            if begun.startswith(mark):
+                self._state, self._held = "words", begun.removeprefix(mark)
+                return
         for mark, end in _MARKS.items():
             if begun.startswith(mark):
                 self._state, self._end = "thoughts", end
                 self._held = begun.removeprefix(mark)
                 return
-        if not any(mark.startswith(begun) for mark in _MARKS):
+        if not any(mark.startswith(begun) for mark in (*_MARKS, *_WORDS_BEGIN)):
             self._state = "words"
 
     def _thoughts(self) -> list[StreamEvent]:
         thought, end, after = self._held.partition(self._end)
         if end:
-            self._state, self._held = "gap", after
+            self._state, self._held, self._thought = "gap", after, []
         else:
-            kept = _begun(thought, self._end)
-            cut = len(thought) - kept
+            cut = len(thought) - _begun(thought, (self._end,))
             thought, self._held = thought[:cut], thought[cut:]
+            self._thought.append(thought)
         return [Thinking(thought)] if thought.strip() or (thought and not end) else []
 
+    def _gap(self) -> list[StreamEvent]:
+        """The line ends between thoughts and words belong to neither."""
+        words = self._held.lstrip()
+        if not words:
+            # Behind a mark that came alone they may be the reply's own.
+            self._held = self._held if self._lone else ""
+            return []
+        self._held, self._state = words, "words"
+        if not self._lone:
+            return []
+        self._lone, taken_back = "", bool(self._said.strip())
+        return [Unsaid()] if taken_back else []
 
-def _begun(text: str, mark: str) -> int:
-    """How many characters at the end of ``text`` may be the beginning of ``mark``."""
-    return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
+    def _words(self) -> list[StreamEvent]:
+        text, self._held = self._held, ""
+        if self._looks_for_lone:
+            taken = self._up_to_lone(text)
+            if taken is not None:
+                return taken
+        cut = len(text) - _begun(text, (*_LONE, *_ENDS))
+        behind = _ENDS_BEHIND.search(text, max(0, cut - 4 * _LONGEST), cut)
+        cut = behind.start() if behind else cut
+        text, self._held = text[:cut], text[cut:]
+        return self._say(text)
+
+    def _up_to_lone(self, text: str) -> list[StreamEvent] | None:
+        """The words before a last mark that came alone; None where there is none."""
+        found = [(at, mark) for mark in _LONE if (at := text.find(mark)) >= 0]
+        at, mark = min(found, default=(len(text), ""))
+        if any(mark in self._said + text[:at] for mark in _FIRST_MARKS):
+            self._looks_for_lone = False
+            return None
+        if not mark:
+            return None
+        before, after = text[:at], text[at + len(mark) :]
+        on_own_line = not (self._said + before).rpartition("\n")[2].strip()
+        if not after and not on_own_line:
+            self._held = text[at:]
+            return self._say(before)
+        self._looks_for_lone = False
+        if not on_own_line and not after.startswith(("\n", "\r")):
+            return None
+        said = self._say(before)
+        self._state, self._lone, self._held = "gap", mark, after
+        return said
+
+    def _say(self, text: str) -> list[StreamEvent]:
+        if not text:
+            return []
+        self._said = (self._said + text)[-_KEPT:]
+        return [Piece(text)]
+
+
+_KEPT = 4096
+"""Letters of the words so far: a line that is longer is no thought's last."""
+
+
+def _begun(text: str, marks: tuple[str, ...]) -> int:
+    """How many characters at the end of ``text`` may be the beginning of one of the marks."""
+    longest = max(map(len, marks))
+    for length in range(min(longest - 1, len(text)), 0, -1):
+        if any(mark.startswith(text[-length:]) for mark in marks):
+            return length
+    return 0

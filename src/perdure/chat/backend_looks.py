@@ -23,6 +23,7 @@ from perdure.backends.places import load_driver
 from perdure.backends.prompt_shape import counting_folded
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
+from perdure.backends.server_backend import ServerBackend
 from perdure.chat.corrections import Corrections
 from perdure.chat.trial_call import PROMPT, first_form, try_forms
 from perdure.companion.locks import Seen
@@ -128,6 +129,8 @@ class _Look:
         began = time.monotonic()
         await backend.open()
         latency = time.monotonic() - began
+        if isinstance(backend, ServerBackend) and backend.doubt is not None:
+            return _failed(backend.doubt, hosted=backend.hosted, key=key)
         window = await backend.context_window()
         told = _drift(await backend.fingerprint(), self._seen)
         step = f"perdure backend pin {self._spec.name}, if that is as it should be" if told else ""

@@ -13,9 +13,16 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from perdure.backends.errors import Action, BackendError, ContextExceeded, ShapeRefused
+from perdure.backends.errors import (
+    Action,
+    BackendError,
+    ContextExceeded,
+    ModelLoading,
+    ShapeRefused,
+)
 from perdure.backends.protocol import Backend
 from perdure.backends.request_form import Form, difference
+from perdure.backends.waiting import timeouts_of
 from perdure.chat.events import Event, Failed, Notice
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
@@ -26,6 +33,8 @@ from perdure.history.errors import HistoryError
 _TRIES = 3
 _PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
+_LOADING = 2.0
+"""Seconds until a server that is loading its model is asked again."""
 _FITTINGS = 3
 _MARGIN = 0.95
 _LESS = 0.75
@@ -65,7 +74,7 @@ async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None])
             asking, backend=backend, may_leave=consent or place == 0, stand_in=place > 0
         )
         spoken = await _patiently(question, emit)
-        settled = spoken.failure is None or spoken.text or spoken.action is Action.ASK
+        settled = spoken.failure is None or spoken.spoke or spoken.action is Action.ASK
         if settled or asking.stop.is_set():
             return Answer(backend, spoken, tuple(failures), place > 0, frozenset(absent))
         absent.add(backend.spec.name)
@@ -103,25 +112,43 @@ def _not_asked(backend: Backend) -> Notice:
 
 
 async def _patiently(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
-    """Ask one backend, again after a pause where it says that waiting helps."""
-    for tried in range(1, _TRIES + 1):
+    """Ask one backend, again after a pause where it says that waiting helps.
+
+    A model that is being loaded is waited for as long as for a reply's first word.
+    """
+    clock = asyncio.get_running_loop().time
+    patience, loaded_by, tried = timeouts_of(asking.backend.spec).first, 0.0, 0
+    while True:
         spoken = await _fitting(asking, emit)
+        pause, tried = _pause(spoken, tried + 1), tried + 1
+        if isinstance(spoken.refusal, ModelLoading):
+            pause, tried = min(pause or _LOADING, _LOADING), 0
+            if not loaded_by:
+                loaded_by = clock() + patience
+                emit(Notice(f"{asking.backend.spec.name} is loading its model; it is waited for."))
+            elif clock() > loaded_by:
+                return spoken
+        elif pause is not None and spoken.action is Action.RETRY and tried < _TRIES:
+            emit(
+                Notice(
+                    f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. "
+                    f"Asking again in {pause:.0f} s."
+                )
+            )
+        else:
+            return spoken
         if asking.stop.is_set():
             return spoken
-        again = spoken.action is Action.RETRY and not spoken.text and tried < _TRIES
-        pause = spoken.retry_after if spoken.retry_after is not None else _PAUSE * 2**tried
-        if not again or pause > _LONGEST_PAUSE or spoken.failure is None:
-            return spoken
-        emit(
-            Notice(
-                f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. "
-                f"Asking again in {pause:.0f} s."
-            )
-        )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asking.stop.wait(), timeout=pause)
             return replace(spoken, stopped=True, failure=None)
-    return spoken
+
+
+def _pause(spoken: Spoken, tried: int) -> float | None:
+    """Seconds until it may be asked again; None where waiting is no remedy."""
+    pause = spoken.retry_after if spoken.retry_after is not None else _PAUSE * 2**tried
+    again = spoken.failure is not None and not spoken.spoke and pause <= _LONGEST_PAUSE
+    return pause if again else None
 
 
 async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
@@ -165,7 +192,7 @@ async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking,
         tried = form
         asking = replace(asking, form=form)
         spoken = await ask(asking, emit)
-    heard = spoken.text or (spoken.failure is None and not spoken.stopped)
+    heard = spoken.spoke or (spoken.failure is None and not spoken.stopped)
     if tried is not None and heard and asking.saw is not None:
         # The reply is there: it is kept, whether this can be written down now or not.
         with contextlib.suppress(HistoryError, BackendError):
@@ -176,7 +203,7 @@ async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking,
 async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
     """The form to be asked in after a refusal; None where the backend refused nothing of it."""
     refusal, backend = spoken.refusal, asking.backend
-    if refusal is None or spoken.text or spoken.thought or spoken.form is None:
+    if refusal is None or spoken.spoke or spoken.thought or spoken.form is None:
         return None
     form = next_form(backend.spec, spoken.form, refusal)
     if form is None or not isinstance(refusal, ShapeRefused) or refusal.proven:
@@ -192,7 +219,7 @@ async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
 def _smaller_room(asking: Asking, spoken: Spoken) -> int | None:
     """Tokens, as counted here, that should fit; None where that is not what went wrong."""
     exceeded, made = spoken.refusal, spoken.counted
-    if not isinstance(exceeded, ContextExceeded) or made is None or spoken.text:
+    if not isinstance(exceeded, ContextExceeded) or made is None or spoken.spoke:
         return None
     if not exceeded.prompt_tokens:
         return int(made.tokens * _LESS)

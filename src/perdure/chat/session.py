@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
 from perdure.backends.protocol import Backend
+from perdure.backends.server_backend import ServerBackend
 from perdure.chat.again import as_before, give_up, prepare_again
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.desk import KEY_MASKED, Desk
@@ -28,6 +29,7 @@ from perdure.chat.info import SessionInfo
 from perdure.chat.prepared import Done, Prepared
 from perdure.chat.reading_ahead import ReadingAhead
 from perdure.chat.remembering import Remembering
+from perdure.chat.reply_ends import broken_off, end_notices, nothing_said
 from perdure.chat.roster import Candidate, Make, Roster, find_listed
 from perdure.chat.speakers import Question, Speakers, Switch
 from perdure.chat.steering.helm import Helm
@@ -127,7 +129,10 @@ class Session:
         return self._desk.opening()
 
     async def prepare(self) -> None:
-        """Load the model ahead of the first message. Raises BackendError.
+        """Load the model ahead of the first message.
+
+        Raises:
+            BackendError: it cannot be reached, or says on opening that key or model are wrong.
 
         A model of this machine goes on to read what will stand before that message, behind this
         call; a hosted one would charge for it.
@@ -135,6 +140,8 @@ class Session:
         first = self._speakers.first
         await first.open()
         self._window = await first.context_window()
+        if isinstance(first, ServerBackend) and first.doubt is not None:
+            raise first.doubt
         if not (self._ahead.has_begun or self.busy):
             await self._ahead.begin()
 
@@ -368,15 +375,16 @@ class Session:
         elif not await self._commit(prepared, reply, answered, companion, emit):
             return
         await self._speakers.learn(answered)
-        if spoken.failure is not None:
-            emit(as_before(spoken.failure) if prepared.again and reply is None else spoken.failure)
-        elif reply is None and not spoken.stopped:
-            nothing = Failed(
-                "the model answered with nothing.",
-                "Your message is kept, unanswered.",
-                "Ask again with: perdure say --resume",
-            )
-            emit(as_before(nothing) if prepared.again else nothing)
+        limit = spoken.reply_tokens
+        failure = spoken.failure
+        if failure is None and reply is None and not spoken.stopped:
+            failure = nothing_said(spoken, backend, limit)
+        if reply is not None:
+            for notice in end_notices(spoken, backend, limit):
+                emit(notice)
+            failure = failure or broken_off(spoken, backend)
+        if failure is not None:
+            emit(as_before(failure) if prepared.again and reply is None else failure)
 
     async def _commit(
         self,

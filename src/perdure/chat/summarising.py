@@ -21,6 +21,7 @@ from perdure.backends.protocol import (
     PromptMessage,
     Request,
     Tokenizer,
+    Unsaid,
 )
 from perdure.backends.request_form import Form
 from perdure.backends.tokens import EstimateTokenizer
@@ -77,6 +78,8 @@ class Asked:
                 if isinstance(event, Piece):
                     pieces.append(event.text)
                     length += len(event.text)
+                elif isinstance(event, Unsaid):
+                    pieces.clear()
                 elif isinstance(event, Finished):
                     model = event.model or model
                 if length > tokens * _LETTERS_A_TOKEN:

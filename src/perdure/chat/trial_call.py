@@ -16,6 +16,7 @@ from perdure.backends.protocol import (
     PromptMessage,
     Request,
     Thinking,
+    Unsaid,
 )
 from perdure.backends.request_form import Form, form_after
 
@@ -91,6 +92,8 @@ async def _call(backend: Backend, form: Form) -> Trial:
                     pieces.append(event.text)
                 case Thinking():
                     thought = True
+                case Unsaid():
+                    thought, pieces = True, []
                 case Finished():
                     finished = event
     whole = time.monotonic() - began

@@ -20,6 +20,7 @@ from perdure.backends.protocol import (
     Piece,
     Request,
     Thinking,
+    Unsaid,
     Usage,
 )
 from perdure.backends.request_form import Form
@@ -64,6 +65,8 @@ class Spoken:
     finished: Finished | None = None
     thought: str = ""
     """What the model thought before it spoke, keys masked."""
+    unsaid: bool = False
+    """The first words turned out to be thoughts, and are none of ``text``."""
     masked: int = 0
     """Keys that were taken out of the text."""
     stopped: bool = False
@@ -78,10 +81,17 @@ class Spoken:
     """How it was asked."""
     prompt: Prompt | None = None
     prompt_tokens: int = 0
+    reply_tokens: int = 0
+    """What the reply might have, by companion.yaml and the manifest."""
     counted: Made | None = None
     fingerprint: str = ""
     model: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def spoke(self) -> bool:
+        """Whether a word of the reply came: blanks are none."""
+        return bool(self.text.strip())
 
 
 @dataclass(slots=True)
@@ -132,7 +142,7 @@ def _failed(problem: Problem, spoken: Spoken) -> Failed:
     """What to tell: a reply that broke off is answered, so there is nothing to resume."""
     # A server may repeat the key that it refuses, and this is shown and committed.
     what, _ = mask_secrets(problem.what, loaded_secrets())
-    if spoken.text:
+    if spoken.spoke:
         return Failed(
             what,
             "What came of the reply is kept, marked interrupted.",
@@ -189,6 +199,8 @@ async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
     spoken.form = form = form or Form()
     by = await measure(backend, form)
     reply_tokens = reply_room(companion, by.window)
+    own = backend.spec.parameters.get("max_tokens")
+    spoken.reply_tokens = min(reply_tokens, own) if isinstance(own, int) else reply_tokens
     made = await make_prompt(
         companion, asking.thread, by, asking.material, asking.corrections, asking.room
     )
@@ -269,6 +281,11 @@ async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) 
             elif isinstance(event, Piece):
                 think(thoughts.end())
                 say(reply.feed(event.text))
+            elif isinstance(event, Unsaid):
+                say(reply.end())
+                thinking += pieces
+                pieces.clear()
+                spoken.unsaid = True
             if time.monotonic() - synced >= _JOURNAL_EVERY:
                 await asyncio.to_thread(asking.journal.sync)
                 synced = time.monotonic()
@@ -291,11 +308,11 @@ def kept_event(place: Place, turn: Turn) -> MessageKept:
 def reply_of(
     spoken: Spoken, companion: CompanionAt, backend: Backend, *, stand_in: bool
 ) -> Reply | None:
-    """The reply as it is recorded; None where not a word came."""
-    if not spoken.text:
+    """The reply as it is recorded; None where not a word came, or nothing but blanks."""
+    if not spoken.spoke:
         return None
     finished = spoken.finished
-    whole = finished is not None and finished.stop in ("end", "length")
+    whole = finished is not None and finished.stop in ("end", "length", "unknown")
     return Reply(
         speaker=companion.name,
         text=spoken.text,
@@ -316,7 +333,7 @@ def facts_of(
 ) -> TurnFacts:
     """The trailers of the turn's commit."""
     prompt = spoken.prompt
-    if prompt is None or spoken.counted is None or not spoken.text:
+    if prompt is None or spoken.counted is None or not spoken.spoke:
         return TurnFacts(turn=place.turn_id, instead_of=instead_of, base=companion.commit)
     usage = spoken.finished.usage if spoken.finished else Usage(None, None)
     facts = TurnFacts(

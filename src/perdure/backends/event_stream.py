@@ -1,0 +1,227 @@
+"""The bytes of a reply as servers send them, made into what the providers' packages read.
+
+The packages (openai 3.54, anthropic 2.12) lose an event behind a byte order mark, end at one whose
+data is no JSON, and take nothing but a stream. Servers and gateways send all of that: keep-alives
+in any form, several frames in one line, frames without a blank line between, errors as events, a
+whole answer in the place of a stream.
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+import httpx2
+
+from perdure.backends import http_errors
+from perdure.backends.errors import ProtocolError
+from perdure.backends.glued_json import json_objects
+
+_BOM = b"\xef\xbb\xbf"
+_MOST_BLANKS = 64 << 10
+_FIELDS = {b"data", b"event", b"id", b"retry"}
+
+Written = Callable[[Mapping[str, Any]], bytes]
+"""Gives the bytes of one event, as one of the packages reads it."""
+
+
+class EventReader:
+    """Reads a stream block by block; gives every event that holds JSON, as the packages want it."""
+
+    def __init__(self, written: Written) -> None:
+        """``written`` gives the bytes of one event."""
+        self.done = False
+        """OpenAI's end mark has passed."""
+        self.size = 0
+        """Bytes of the event that is being read."""
+        self._written = written
+        self._rest = bytearray()
+        self._is_first = True
+        self._skips_line_feed = False
+        self._data: list[bytes] = []
+        self._event = b""
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """The events that a block completes."""
+        if self._is_first:
+            self._rest += block
+            if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
+                return []
+            block, self._rest, self._is_first = bytes(self._rest), bytearray(), False
+            block = block.removeprefix(_BOM)
+        if self._skips_line_feed and block:
+            block, self._skips_line_feed = block.removeprefix(b"\n"), False
+        self.size += len(block)
+        if b"\n" not in block and b"\r" not in block:
+            self._rest += block
+            return []
+        lines = (bytes(self._rest) + block).splitlines(keepends=True)
+        self._rest = bytearray()
+        if not lines[-1].endswith((b"\n", b"\r")):
+            self._rest += lines.pop()
+        # The other half of the line's end may be in the next block.
+        self._skips_line_feed = not self._rest and lines[-1].endswith(b"\r")
+        return [event for line in lines for event in self._line(line.rstrip(b"\r\n"))]
+
+    def end(self) -> list[bytes]:
+        """What is there when the stream ends without a last empty line."""
+        last = bytes(self._rest)
+        self._rest = bytearray()
+        return [*self._line(last), *self._dispatched(cut=True)] if last or self._data else []
+
+    def _line(self, line: bytes) -> Iterator[bytes]:
+        if not line:
+            yield from self._dispatched()
+            self.size = len(self._rest)
+            return
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif name == b"event":
+            self._event = value.strip()
+        elif name not in _FIELDS and line.lstrip().startswith(b"{"):
+            # A server that writes JSON objects, without the format's line heads.
+            found, rest = json_objects(line.decode("utf-8", "replace"))
+            if self._data or not found or rest:
+                self._data.append(line)
+            else:
+                yield from map(self._written, found)
+
+    def _dispatched(self, *, cut: bool = False) -> Iterator[bytes]:
+        text = b"\n".join(self._data).decode("utf-8", "replace").strip()
+        event, self._data, self._event = self._event, [], b""
+        if text == "[DONE]":
+            self.done = True
+            yield b"data: [DONE]\n\n"
+        elif event == b"error" and not text.startswith("{"):
+            yield self._written({"error": {"message": text}})
+        else:
+            yield from self._frames(text, event, cut=cut)
+
+    def _frames(self, text: str, event: bytes, *, cut: bool) -> Iterator[bytes]:
+        """Each JSON object in the data: of one frame, or of several that were glued together."""
+        found, rest = json_objects(text)
+        for value in found:
+            error = event == b"error" and not value.get("error")
+            yield self._written({"error": value} if error else value)
+        if rest == "[DONE]":
+            self.done = True
+            yield b"data: [DONE]\n\n"
+        elif rest.startswith("{") and not cut:
+            # A frame that is broken may have had words: the package finds that out.
+            name = b"event: %s\n" % event if event else b""
+            yield name + f"data: {' '.join(rest.split())}\n\n".encode()
+
+
+class Blocks(httpx2.AsyncByteStream):
+    """The blocks of an answer, whose beginning can be looked at before they are read."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+        self._blocks = aiter(stream)
+        self._ahead: list[bytes] = []
+
+    async def first(self) -> bytes:
+        """The first byte that is no white space and no byte order mark; empty where none comes."""
+        while True:
+            begun = b"".join(self._ahead).removeprefix(_BOM).lstrip()
+            if begun and not _BOM.startswith(begun):
+                return begun[:1]
+            if sum(map(len, self._ahead)) > _MOST_BLANKS:
+                return b""
+            block = await anext(self._blocks, None)
+            if block is None:
+                return b""
+            self._ahead.append(block)
+
+    async def whole(self, limit: int) -> bytes:
+        """All of it; what is beyond ``limit`` bytes is not read."""
+        body = bytearray()
+        async for block in self:
+            body += block
+            if len(body) > limit:
+                break
+        return bytes(body)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self._ahead:
+            yield block
+        async for block in self._blocks:
+            yield block
+
+    async def aclose(self) -> None:
+        """Close the stream beneath."""
+        await self._stream.aclose()
+
+
+class EventStream(httpx2.AsyncByteStream):
+    """The bytes of one reply, clean, up to a limit for the whole and for one event."""
+
+    def __init__(
+        self, stream: httpx2.AsyncByteStream, name: str, *, limit: int, written: Written
+    ) -> None:
+        """``limit`` is in bytes; ``name`` is the backend's, for errors."""
+        self._stream = stream
+        self._name = name
+        self._limit = limit
+        self._reader = EventReader(written)
+
+    @property
+    def done(self) -> bool:
+        """OpenAI's end mark has passed, which its package keeps to itself."""
+        return self._reader.done
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        total = 0
+        async for block in self._stream:
+            total += len(block)
+            found = self._reader.feed(block)
+            if self._reader.size > http_errors.ANSWER_LIMIT or total > self._limit:
+                raise ProtocolError(f"{self._name} sends an answer without an end")
+            for event in found:
+                yield event
+        for event in self._reader.end():
+            yield event
+
+    async def aclose(self) -> None:
+        """Close the stream beneath."""
+        await self._stream.aclose()
+
+
+def whole_answer(body: bytes) -> bytes | None:
+    """A whole answer in the place of a stream, as a stream of one reply; None where it is none."""
+    try:
+        value = json.loads(body.removeprefix(_BOM))
+    except ValueError:
+        # One JSON object a line; an error that is none of ours has none.
+        return body if body.count(b"\n{") or b'"choices"' in body else None
+    if not isinstance(value, dict):
+        return None
+    if value.get("type") == "message" and isinstance(value.get("content"), list):
+        blocks = [
+            {"type": "content_block_start", "content_block": each} for each in value["content"]
+        ]
+        start = {"type": "message_start", "message": {**value, "content": []}}
+        end = {"type": "message_delta", "delta": {"stop_reason": value.get("stop_reason")}}
+        events = [start, *blocks, end, {"type": "message_stop"}]
+        return b"".join(map(plain_event, events))
+    if isinstance(value.get("choices"), list) and not value.get("error"):
+        return plain_event(value) + b"data: [DONE]\n\n"
+    return None
+
+
+def plain_event(value: Mapping[str, Any]) -> bytes:
+    """One event of OpenAI's protocol."""
+    return b"data: %s\n\n" % json.dumps(value).encode()
+
+
+def named_event(value: Mapping[str, Any]) -> bytes:
+    """One event of Anthropic's protocol, whose package goes by the event's name."""
+    kind = value.get("type")
+    if value.get("error") is not None:
+        kind, value = "error", {**value, "type": "error"}
+    if not isinstance(kind, str) or not kind.isidentifier():
+        return b""
+    return b"event: %s\n%s" % (kind.encode(), plain_event(value))

@@ -1,0 +1,100 @@
+"""What there is to tell of how a reply ended, beside what failed."""
+
+from __future__ import annotations
+
+from perdure.backends.protocol import Backend
+from perdure.chat.events import Failed, Notice
+from perdure.chat.turn_run import Spoken
+
+_KEPT = "Your message is kept, unanswered."
+_AGAIN = "ask again with: perdure say --resume"
+_APART = (
+    "Let its server cut thoughts out (llama.cpp: --reasoning-format deepseek; vLLM: "
+    "--reasoning-parser)"
+)
+
+
+def end_notices(spoken: Spoken, backend: Backend, limit: int) -> list[Notice]:
+    """What the user should know about a reply that is there.
+
+    Args:
+        spoken: what came.
+        backend: it came from.
+        limit: tokens that it might have.
+    """
+    notices = []
+    if spoken.unsaid:
+        notices.append(
+            Notice(
+                f"{backend.spec.name} sent its thoughts in front of the words, with the last mark "
+                f"only; they are left out of the reply. {_APART}."
+            )
+        )
+    if spoken.finished is not None and spoken.finished.stop == "length":
+        notices.append(
+            Notice(
+                f"The reply was cut at its limit of {limit:,} tokens. Ask for the rest; for longer "
+                f"replies, raise {_limit_setting(backend, limit)}."
+            )
+        )
+    return notices
+
+
+def _limit_setting(backend: Backend, limit: int) -> str:
+    """Where the number stands that a reply was cut at."""
+    own = backend.spec.parameters.get("max_tokens")
+    if isinstance(own, int) and own <= limit:
+        return f"max_tokens in backends/{backend.spec.name}.yaml"
+    return "context.reply_tokens in companion.yaml"
+
+
+def broken_off(spoken: Spoken, backend: Backend) -> Failed | None:
+    """Why a reply that has words is no whole one, where no error and no user ended it."""
+    stop = spoken.finished.stop if spoken.finished is not None else None
+    name = backend.spec.name
+    match stop:
+        case "refused":
+            what = f"a filter of {name} cut the reply off"
+            step = "Say it in other words, or choose another backend for the next reply"
+        case "cancelled":
+            what = f"{name} broke its reply off"
+            step = "To hear the rest, ask for it in your next message"
+        case "unclosed":
+            what = (
+                f"{name} opened its thoughts and never closed them, so what came may be thoughts, "
+                "words, or both"
+            )
+            step = (
+                f"For another answer: perdure regenerate. If it happens again, raise "
+                f"context.reply_tokens in companion.yaml, or turn thinking off. {_APART}"
+            )
+        case _:
+            return None
+    return Failed(what, "What came of the reply is kept, marked interrupted.", step)
+
+
+def nothing_said(spoken: Spoken, backend: Backend, limit: int) -> Failed:
+    """Why a message stands unanswered though the model ended its reply."""
+    finished, name = spoken.finished, backend.spec.name
+    if finished is not None and finished.tool:
+        return Failed(
+            f"{name} asked for the tool {finished.tool[:60]!r} and said nothing; none are here.",
+            _KEPT,
+            f"Turn tools off at its server or choose another model, then {_AGAIN}",
+        )
+    if spoken.thought.strip() and finished is not None and finished.stop == "length":
+        return Failed(
+            f"{name} spent the whole reply of {limit:,} tokens on thoughts, and none was left for "
+            "words.",
+            _KEPT,
+            f"Raise {_limit_setting(backend, limit)}, or turn thinking off at its server, then "
+            f"{_AGAIN}",
+        )
+    if spoken.thought.strip():
+        return Failed(
+            f"{name} thought and said nothing.",
+            _KEPT,
+            "Ask again with: perdure say --resume. If that ends the same way, turn thinking off at "
+            "its server",
+        )
+    return Failed(f"{name} answered with nothing.", _KEPT, "Ask again with: perdure say --resume")
