@@ -208,6 +208,20 @@ def test_room_is_kept_for_earlier_turns_and_filled_best_first() -> None:
     assert choice == add_recalled(given, made, found, budgets=SHARES, tokenizer=PLAIN)
 
 
+def test_earlier_turns_may_have_what_is_empty() -> None:
+    shares = replace(SHARES, empty=2_000)
+    few, many = inputs(talk_of(3)), inputs(talk_of(80))
+    roomy = choose(few, budgets=shares, tokenizer=PLAIN, recall=True)
+    plain = choose(few, budgets=SHARES, tokenizer=PLAIN, recall=True)
+    assert (roomy.choice, roomy.recall) == (plain.choice, 2_000)
+    assert plain.recall == SHARES.recall
+    full = choose(many, budgets=shares, tokenizer=PLAIN, recall=True)
+    spare = shares.prompt - PLAIN.count_prompt(assemble(many, full.choice).messages)
+    assert full.choice == choose(many, budgets=SHARES, tokenizer=PLAIN, recall=True).choice
+    assert full.recall == min(2_000, spare)
+    assert choose(few, budgets=shares, tokenizer=PLAIN, recall=False).recall == 0
+
+
 def test_without_room_nothing_is_recalled() -> None:
     earlier = {TurnId(BEFORE, 1): past(1, "earlier " * 90, talk=BEFORE).turn}
     given = inputs(recalled=earlier)

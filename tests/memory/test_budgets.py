@@ -9,10 +9,10 @@ from perdure.memory.budgets import Budgets, budgets
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
-        (4_096, Budgets(512, 3_584, 400, 400, 300, 300, 400)),
-        (8_192, Budgets(768, 7_424, 800, 800, 600, 600, 600)),
-        (32_768, Budgets(1_024, 31_744, 1_600, 2_000, 1_500, 2_000, 1_200)),
-        (200_000, Budgets(2_048, 64_000, 4_000, 6_000, 4_000, 6_000, 3_000)),
+        (4_096, Budgets(512, 3_584, 400, 400, 300, 300, 400, 1_024)),
+        (8_192, Budgets(768, 7_424, 800, 800, 600, 600, 600, 2_048)),
+        (32_768, Budgets(1_024, 31_744, 1_600, 2_000, 1_500, 2_000, 1_200, 4_096)),
+        (200_000, Budgets(2_048, 64_000, 4_000, 6_000, 4_000, 6_000, 3_000, 4_096)),
     ],
 )
 def test_the_defaults_grow_with_the_window(window: int, expected: Budgets) -> None:
@@ -24,7 +24,7 @@ def test_a_window_between_two_rows_has_those_of_the_smaller_one() -> None:
 
 
 def test_a_tiny_window_has_its_share_of_the_smallest_row() -> None:
-    assert budgets(2_000, ContextPolicy()) == Budgets(256, 1_744, 200, 200, 150, 150, 200)
+    assert budgets(2_000, ContextPolicy()) == Budgets(256, 1_744, 200, 200, 150, 150, 200, 500)
     assert budgets(0, ContextPolicy()).prompt == 0
 
 
@@ -33,7 +33,7 @@ def test_what_the_companion_says_goes_before_the_table() -> None:
         reply_tokens=100, prompt_tokens=3_000, examples_tokens=0, lore_tokens=1,
         facts_tokens=2, summaries_tokens=3, recall_tokens=4,
     )  # fmt: skip
-    assert budgets(8_192, said) == Budgets(100, 3_000, 0, 1, 2, 3, 4)
+    assert budgets(8_192, said) == Budgets(100, 3_000, 0, 1, 2, 3, 4, 4)
     assert budgets(100_000, ContextPolicy(prompt_tokens=90_000)).prompt == 90_000
 
 

@@ -6,7 +6,7 @@ A function of the tree alone. Versions 1 and 2 read `perdure.chat.thread`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -18,6 +18,12 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.memory.assembly import PastTurn
 
+MOST_TURNS = 300
+"""Turns of a life that may be sent as a whole."""
+_MOST_CHUNKS = 64
+"""Files that are read to find out: as many as stay in memory from one turn to the next."""
+_LAST = 999_999_999
+"""No turn of a conversation has a higher number."""
 _Place = tuple[ConversationId, int]
 """A conversation, and the place of a turn among those of it that are reached."""
 
@@ -53,6 +59,36 @@ def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400
     lines.read((end,))
     reached = lines.turns.get(turn.conversation)
     return reached is not None and any(each.number == turn.number for each in reached)
+
+
+def whole_life(
+    transcript: Transcript, thread: Sequence[PastTurn], *, asides: Asides | None = None
+) -> list[PastTurn]:
+    """A thread with all that was said in earlier conversations before it, oldest first.
+
+    Those are the conversations that begin before the one that the thread ends in, whether it goes
+    on from them or not. Empty where nothing is added, where that is more than `MOST_TURNS`, and
+    where the life begins with a turn that the thread has: a prompt's first turn tells which of the
+    two it was made from.
+    """
+    if not thread:
+        return []
+    earlier = transcript.conversations()
+    place = next(
+        (n for n, each in enumerate(earlier) if each.id == thread[-1].id.conversation), len(earlier)
+    )
+    if not place or sum(each.chunk_count for each in earlier[:place]) > _MOST_CHUNKS:
+        return []
+    ends = [TurnId(each.id, _LAST) for each in earlier[:place]]
+    told = joined_thread(transcript, ends, most=MOST_TURNS + 1, asides=asides)
+    known = {past.id for past in thread}
+    if not told or told[0].id in known:
+        return []
+    before = {past.id for past in told}
+    life = [*told, *(past for past in thread if past.id not in before)]
+    # What is answered once more stands last, where it may be a turn of an earlier conversation.
+    life.sort(key=lambda past: past.id == thread[-1].id)
+    return life if len(life) <= MOST_TURNS else []
 
 
 def _said_at(turn: Turn) -> datetime | None:

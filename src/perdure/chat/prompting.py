@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from perdure.backends.errors import BackendError
@@ -21,6 +21,7 @@ from perdure.companion.ids import TurnId
 from perdure.history.repository import Repository
 from perdure.memory.assembly import (
     Choice,
+    Chosen,
     PastTurn,
     Prompt,
     PromptInputs,
@@ -34,6 +35,8 @@ from perdure.memory.errors import MemoryProblem
 LEAST_RECALL = 60
 """Tokens below which no earlier turn has room."""
 _COMMITS_BACK = 12
+_LETTERS_A_TOKEN = 8
+"""More than any language has: what is longer than that does not fit, and is not counted."""
 NO_MEMORY = MemoryAt()
 
 
@@ -62,11 +65,13 @@ class Material:
         memory: lore, facts and summaries.
         previous: the choice for the turn before.
         recall: asks for earlier turns; None: none are wanted.
+        life: the thread with all earlier conversations before it, where that is to be tried.
     """
 
     memory: MemoryAt = field(default_factory=MemoryAt)
     previous: Previous | None = None
     recall: Recall | None = None
+    life: tuple[PastTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +131,31 @@ async def make_prompt(
     tokenizer = corrections.applied(by.spec, plain)
     inputs = prompt_inputs(companion, thread, material.memory)
     previous = material.previous
-    fits = previous is not None and previous.backend == by.spec.name
-    chosen = await asyncio.to_thread(
-        choose,
-        inputs,
-        budgets=shares,
-        tokenizer=tokenizer,
-        previous=previous.choice if previous is not None and fits else None,
-        policy=companion.settings.lore,
-        recall=material.recall is not None and thread[-1].turn.message is not None,
-    )
+    before = previous.choice if previous and previous.backend == by.spec.name else None
+
+    def decide(inputs: PromptInputs, before: Choice | None, *, recall: bool) -> Chosen:
+        return choose(
+            inputs,
+            budgets=shares,
+            tokenizer=tokenizer,
+            previous=before,
+            policy=companion.settings.lore,
+            recall=recall,
+        )
+
+    def decide_either() -> tuple[PromptInputs, Chosen]:
+        """All that was ever said, where it fits; else the thread, and room for earlier turns."""
+        if material.life and _letters(material.life) <= shares.prompt * _LETTERS_A_TOKEN:
+            first = material.life[0].id
+            whole = replace(inputs, turns=material.life)
+            kept = replace(before, window=first) if before is not None else None
+            chosen = decide(whole, kept, recall=False)
+            if chosen.choice.window == first:
+                return whole, chosen
+        wanted = material.recall is not None and thread[-1].turn.message is not None
+        return inputs, decide(inputs, before, recall=wanted)
+
+    inputs, chosen = await asyncio.to_thread(decide_either)
     found = Found()
     if material.recall is not None and chosen.recall > LEAST_RECALL:
         found = await material.recall(sent(inputs, chosen.choice))
@@ -150,6 +170,15 @@ async def make_prompt(
         return Made(prompt, inputs, tokens, counted, plain, found.notice)
 
     return await asyncio.to_thread(finish)
+
+
+def _letters(turns: Sequence[PastTurn]) -> int:
+    return sum(
+        len(said.text)
+        for past in turns
+        for said in (past.turn.message, *past.turn.replies)
+        if said is not None
+    )
 
 
 async def read_ahead(

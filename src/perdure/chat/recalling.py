@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 WAIT = 0.4
 """Seconds that a turn waits for its earlier moments."""
-MOST = 10
+MOST = 24
 """Turns that are looked for."""
+SURE = 10
+"""Turns that are taken however well they fit."""
+FLOOR = 0.25
+"""Share of the best score that the others need."""
 _MANY = 64
 """Chunks still to be read from which on it is said that recall is behind."""
 _BEFORE = 4
@@ -223,29 +227,43 @@ def look(repo: Repository, index: RecallIndex, wanted: Wanted, limit: int = MOST
     query = RecallQuery(
         newest, before=tuple(before), now=wanted.now, without=unwanted, hers=wanted.hers
     )
-    hits = index.find(wanted.rev, query, limit=limit)
+    hits = worth_a_place(index.find(wanted.rev, query, limit=limit))
     texts: dict[TurnId, Turn] = {}
-    for hit in hits:
-        texts |= _around(repo, wanted.rev, unwanted, hit)
+    for path in dict.fromkeys(hit.path for hit in hits):
+        near = [hit.turn for hit in hits if hit.path == path]
+        texts |= _around(repo, wanted.rev, unwanted, path, near)
     turns = tuple(hit.turn for hit in hits if hit.turn in texts)
     scores = {hit.turn: hit.score for hit in hits}
     notice = index.notice[:1].upper() + index.notice[1:]
     return Found(turns, scores, texts, f"{notice}." if notice else "")
 
 
+def worth_a_place(hits: Sequence[Hit]) -> list[Hit]:
+    """The first of them, and those behind that fit nearly as well as the best."""
+    least = FLOOR * max((hit.score for hit in hits), default=0.0)
+    return [hit for place, hit in enumerate(hits) if place < SURE or hit.score >= least]
+
+
 def _around(
-    repo: Repository, rev: str, unwanted: Callable[[TurnId], bool], hit: Hit
+    repo: Repository,
+    rev: str,
+    unwanted: Callable[[TurnId], bool],
+    path: str,
+    hits: Sequence[TurnId],
 ) -> dict[TurnId, Turn]:
-    """A turn and its neighbours, as far as they stand in the same chunk and are wanted."""
+    """Turns of a chunk and their neighbours in it, as far as they are wanted."""
     from perdure.companion.chunks import parse_chunks
 
-    data = repo.read(hit.path, rev)
+    data = repo.read(path, rev)
+    wanted = {(hit.conversation, hit.number + step) for hit in hits for step in (-1, 0, 1)}
     found = {}
-    for chunk in parse_chunks(data, path=hit.path) if data is not None else ():
+    for chunk in parse_chunks(data, path=path) if data is not None else ():
         for each in chunk.turns:
-            turn = TurnId(hit.turn.conversation, each.number)
-            if abs(each.number - hit.turn.number) <= 1 and not unwanted(turn):
-                found[turn] = each
+            for conversation, number in wanted:
+                turn = TurnId(conversation, number)
+                here = chunk.head.conversation in {None, conversation}
+                if here and number == each.number and not unwanted(turn):
+                    found[turn] = each
     return found
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt, read_companion
-from perdure.chat.lines import joined_thread
+from perdure.chat.lines import joined_thread, whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prompting import prompt_inputs
 from perdure.chat.recalling import read_turns
@@ -182,6 +182,10 @@ def _talk(repo: Repository, asked: Asked, base: str) -> list[PastTurn]:
         found = _thread(repo, asked, transcript, most)
         if any(past.id == asked.facts.window for past in found):
             break
+        if asked.facts.assembly >= _JOINED_SINCE:
+            life = whole_life(transcript, found, asides=read_asides(repo, base))
+            if life and life[0].id == asked.facts.window:
+                return life
     if not found:
         raise ChoiceMissing(f"there is no talk before {asked.facts.turn}")
     return found

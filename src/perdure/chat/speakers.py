@@ -17,6 +17,7 @@ from perdure.chat.errors import NoBackend
 from perdure.chat.events import Event, Failed, Notice, ReplyPiece, ReplyStarted
 from perdure.chat.failover import Answer, answer
 from perdure.chat.fingerprints import known_form
+from perdure.chat.lines import whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
@@ -200,22 +201,26 @@ class Speakers:
         desk = self._desk
         companion, asides = desk.companion, await self._work(desk.asides)
 
-        def read() -> tuple[MemoryAt, Previous | None, list[Notice]]:
+        settings = companion.settings
+        with_recall = settings.memory.recall and settings.context.recall_tokens != 0
+
+        def read() -> tuple[MemoryAt, Previous | None, list[Notice], tuple[PastTurn, ...]]:
             conversations = {past.id.conversation for past in thread}
             memory = read_memory(desk.repo, companion.commit, asides, conversations)
             previous = previous_choice(desk.repo, companion.commit)
             troubles = desk.say_unreadable(memory.troubles) if emit is not None else []
-            return memory, previous, troubles
+            life = whole_life(desk.transcript, thread, asides=asides) if with_recall else ()
+            return memory, previous, troubles, tuple(life)
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
             wanted = Wanted(companion.commit, thread, sent, asides, companion.settings.her_names)
             return await self.recaller.find(wanted, wait=wait)
 
-        memory, previous, notices = await self._work(read)
+        memory, previous, notices, life = await self._work(read)
         if emit is not None:
             for notice in notices:
                 emit(notice)
-        return Material(memory, previous, recall if companion.settings.memory.recall else None)
+        return Material(memory, previous, recall if settings.memory.recall else None, life)
 
     async def _line_up(self, chosen: Found | None) -> LineUp:
         """The backends as the tree has them; a file that was edited meanwhile counts."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from perdure.chat.turn_ranges import ranges_text, read_ranges
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
@@ -75,7 +76,7 @@ def turn_message(turn: Turn, facts: TurnFacts) -> str:
             ("Assembly", str(facts.assembly or "")),
             ("Window", str(facts.window or "")),
             ("Examples", "" if facts.examples is None else str(facts.examples)),
-            ("Recalled", " ".join(map(str, facts.recalled))),
+            ("Recalled", ranges_text(facts.recalled)),
             ("Lore", " ".join(lore)),
             ("Facts", "" if facts.facts is None else str(facts.facts)),
             ("Summary", " ".join(map(str, facts.summaries))),
@@ -95,18 +96,16 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
 
     Trailers may come from anywhere, so what cannot be read counts as not there.
     """
-    from perdure.companion.aside import TurnRange
-
     said: dict[str, str] = {}
     for key, value in trailers:
         said.setdefault(key, value.strip())
     turn = _turn(said.get("Turn", ""))
     if turn is None:
         return None
-    recalled: list[TurnRange] = []
+    recalled: tuple[TurnRange, ...] = ()
     summaries: list[ConversationId] = []
     with suppress(ValueError):
-        recalled = [TurnRange.parse(each) for each in said.get("Recalled", "").split()]
+        recalled = read_ranges(said.get("Recalled", ""))
     with suppress(ValueError):
         summaries = [ConversationId(each) for each in said.get("Summary", "").split()]
     lore = said.get("Lore", "").split()
@@ -121,7 +120,7 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
         assembly=_number(said.get("Assembly", "")) or 0,
         window=_turn(said.get("Window", "")),
         examples=_number(said.get("Examples", "")),
-        recalled=tuple(recalled),
+        recalled=recalled,
         lore=tuple(_lore_path(name) for name in lore if not name.startswith("-")),
         lore_left_out=tuple(_lore_path(name[1:]) for name in lore if name.startswith("-")),
         facts=_number(said.get("Facts", "")),

@@ -12,10 +12,19 @@ MOST_SENT = 64_000
 Models attend less and less to the middle of longer prompts, and hosted ones charge for each token.
 """
 
+MOST_EMPTY = 4_096
+"""Tokens of earlier turns in what is empty: a quarter of the window, and no more than this.
+
+They stand behind the talk and are read anew with each message.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The most that each part of a prompt may take; ``reply`` is kept free behind it."""
+    """The most that each part of a prompt may take; ``reply`` is kept free behind it.
+
+    Earlier turns have ``recall`` for themselves, and up to ``empty`` of what all else leaves empty.
+    """
 
     reply: int
     prompt: int
@@ -24,6 +33,7 @@ class Budgets:
     facts: int
     summaries: int
     recall: int
+    empty: int = 0
 
     def within(self, left: int) -> Budgets:
         """The same, its parts scaled down evenly where they would take more than half of ``left``.
@@ -73,6 +83,7 @@ def budgets(window: int, policy: ContextPolicy) -> Budgets:
         facts=_said(policy.facts_tokens, facts),
         summaries=_said(policy.summaries_tokens, summaries),
         recall=_said(policy.recall_tokens, recall),
+        empty=_said(policy.recall_tokens, max(recall, min(window // 4, MOST_EMPTY))),
     )
 
 

@@ -106,7 +106,8 @@ def choose(
         chosen = _Room(inputs, costs, shares, room - fixed, previous, lore).choose(recall=recall)
         spare = budgets.prompt - check.tokens(chosen.choice)
         if spare >= chosen.recall // 2:
-            return replace(chosen, recall=min(chosen.recall, spare))
+            most = max(chosen.recall, budgets.empty) if recall else 0
+            return replace(chosen, recall=min(most, spare))
         over = chosen.recall - spare
         room -= over + over // 8 + 4
     if not check.fits(newest):

@@ -18,9 +18,9 @@ from perdure.memory.budgets import Budgets
 if TYPE_CHECKING:
     from perdure.companion.aside import TurnRange
 
-FRAME = 60
+FRAME = 40
 """About what the two lines around a quoted block cost."""
-_MOMENT = 16
+_MOMENT = 8
 """About what the date over an earlier moment and the marks of its lines cost."""
 
 
