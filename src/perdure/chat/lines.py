@@ -64,12 +64,11 @@ def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400
 def whole_life(
     transcript: Transcript, thread: Sequence[PastTurn], *, asides: Asides | None = None
 ) -> list[PastTurn]:
-    """A thread with all that was said in earlier conversations before it, oldest first.
+    """A thread, and before it, by time, what else was said in earlier conversations.
 
-    Those are the conversations that begin before the one that the thread ends in, whether it goes
-    on from them or not. Empty where nothing is added, where that is more than `MOST_TURNS`, and
-    where the life begins with a turn that the thread has: a prompt's first turn tells which of the
-    two it was made from.
+    Those are the conversations that begin before the one that the thread ends in. Empty where
+    nothing is added, and where that is more than `MOST_TURNS`. The first turn is none of the
+    thread's, so it tells which of the two a prompt was made from.
     """
     if not thread:
         return []
@@ -82,13 +81,8 @@ def whole_life(
     ends = [TurnId(each.id, _LAST) for each in earlier[:place]]
     told = joined_thread(transcript, ends, most=MOST_TURNS + 1, asides=asides)
     known = {past.id for past in thread}
-    if not told or told[0].id in known:
-        return []
-    before = {past.id for past in told}
-    life = [*told, *(past for past in thread if past.id not in before)]
-    # What is answered once more stands last, where it may be a turn of an earlier conversation.
-    life.sort(key=lambda past: past.id == thread[-1].id)
-    return life if len(life) <= MOST_TURNS else []
+    more = [past for past in told if past.id not in known]
+    return [*more, *thread] if more and len(more) + len(thread) <= MOST_TURNS else []
 
 
 def _said_at(turn: Turn) -> datetime | None:
