@@ -162,6 +162,50 @@ async def test_both_machines_go_on_and_meet_again(two: tuple[Path, Path]) -> Non
     assert verdict(here) == "matches"
 
 
+async def test_two_machines_that_merge_the_same_by_themselves_meet_again(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    here, there = two
+    before = cloned(here, tmp_path / "before")
+    pull(here, there)
+    pull(there, before)
+    await say(here, "Here again.")
+    await say(there, "There again.")
+    assert len(head(here).ends) == len(head(there).ends) == 2
+    pull(here, there)
+    backend, told = await say(here, "One talk.")
+    words = asked(backend)
+    assert {"Here again.", "There again.", "Laptop two.", "Desktop two."} < set(words)
+    assert len(words) == len(set(words))
+    assert words[-1] == "One talk."
+    assert [text for text in told if "both" in text]
+    assert verdict(here) == "matches"
+
+
+async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_path: Path) -> None:
+    """Both sides added to one file, which only a hand or a copied state can do."""
+    from perdure.chat.steering import merging
+    from perdure.chat.steering.helm import Helm
+
+    await say(companion, "We begin.")
+    there = cloned(companion, tmp_path / "there")
+    for path in (there, companion):
+        (chunk,) = (path / "conversations").rglob("*.md")
+        at = datetime.now(UTC).replace(microsecond=0)
+        words = f"At {path.name}."
+        turn = Turn(2, Message("Ana", words, at), (Reply("Mira", "Yes.", at, backend="b"),))
+        chunk.write_bytes(chunk.read_bytes() + render_turn(turn))
+        identity = head(path).conversation
+        git(path, "commit", "-qam", f"turn: {words}\n\nTurn: {identity}/2")
+    git(companion, "fetch", "-q", str(there), "main:there")
+    with Helm.open(companion) as helm:
+        merging.join(helm, "there")
+    backend, _ = await say(companion, "After.")
+    assert {"At there.", "At mira."} < set(asked(backend))
+    assert len(head(companion).ends) == 2
+    assert verdict(companion) == "matches"
+
+
 async def test_a_line_that_leads_to_the_other_is_no_second_end(
     companion: Path, tmp_path: Path
 ) -> None:
@@ -191,6 +235,30 @@ async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -
     assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))
     assert "After." not in asked(backend)
     assert [text for text in told if "both" in text]
+
+
+async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.undoing import next_undo, take
+
+    here, there = two
+    pull(here, there)
+    await say(here, "After.")
+    hub = tmp_path / "hub"
+    subprocess.run(["git", "init", "-q", "--bare", str(hub)], check=True, timeout=60)
+    git(here, "push", "-q", str(hub), "main")
+    git(here, "remote", "add", "hub", str(hub))
+    git(here, "fetch", "-q", "hub")
+    with Helm.open(here) as helm:
+        take(helm, next_undo(helm))
+    assert git(here, "log", "-1", "--format=%s").startswith("revert: ")
+    backend, told = await say(here, "Otherwise.")
+    assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))
+    assert "After." not in asked(backend)
+    assert [text for text in told if "both" in text]
+    assert verdict(here) == "matches"
 
 
 async def test_an_end_that_is_set_aside_stays_out(two: tuple[Path, Path]) -> None:

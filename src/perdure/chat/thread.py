@@ -1,4 +1,7 @@
-"""The thread that a prompt is made from: a conversation's turns and those that it continues."""
+"""The thread as versions 1 and 2 of prompt assembly read it: a conversation and what it continues.
+
+Its output never changes; version 3 and what comes after it read `perdure.chat.lines`.
+"""
 
 from __future__ import annotations
 
