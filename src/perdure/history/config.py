@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from perdure.history import disk
@@ -35,7 +36,7 @@ _MAC = "\tignorecase = true\n\tprecomposeunicode = true\n"
 _ALLOWED = (
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|splitindex|fsync|fsyncmethod"
     r"|autocrlf|eol|safecrlf|ignorecase|precomposeunicode|symlinks|quotepath|abbrev|compression"
-    r"|loosecompression|untrackedcache|checkstat|trustctime|preloadindex|commentchar|worktree"
+    r"|loosecompression|untrackedcache|checkstat|trustctime|preloadindex|commentchar"
     r"|whitespace|filesreflocktimeout|packedrefstimeout|lockfilepid|multipackindex|commitgraph)"
     r"|index\.\w+|gc\.\w+|pack\.\w+|maintenance\.\w+|user\.(name|email|useconfigonly)"
     r"|author\.(name|email)|committer\.(name|email)|extensions\.\w+|init\.\w+|color\.[\w.-]+"
@@ -45,8 +46,9 @@ _ALLOWED = (
 )
 _RUNS = (
     r"core\.(fsmonitor|hookspath|sshcommand|editor|pager|askpass|gitproxy|attributesfile"
-    r"|alternaterefscommand)|(filter|merge|diff|difftool|mergetool)\..*\.\w+|diff\.external"
-    r"|sequence\.editor|alias\..*|include\.path|includeif\..*|gpg\..*|.*\.helper|commit\.gpgsign"
+    r"|alternaterefscommand|worktree)|(filter|merge|diff|difftool|mergetool)\..*\.\w+|diff\.external"
+    r"|sequence\.editor|alias\..*|include\.path|includeif\..*|gpg\..*|.*\.helper|(commit|tag|push)\.gpgsign"
+    r"|log\.showsignature|gc\.recentobjectshook"
     r"|remote\..*\.(uploadpack|receivepack|vcs|proxy)|uploadpack\..*|http\..*|url\..*|protocol\..*"
 )
 
@@ -61,7 +63,11 @@ def parse(text: str) -> dict[str, str]:
 
     Includes are not followed. Lines that git would refuse are skipped: git itself says so.
     """
-    values: dict[str, str] = {}
+    return dict(pairs(text))
+
+
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Every key and value in their order; a key may come several times."""
     section = ""
     for raw in re.sub(r"\\\r?\n", "", text).split("\n"):
         line = raw.strip()
@@ -73,8 +79,7 @@ def parse(text: str) -> dict[str, str]:
             line = line[found.end() :].strip()
         pair = _KEY.fullmatch(line) if line[:1] not in {"#", ";"} else None
         if pair and section:
-            values[f"{section}.{pair[1].lower()}"] = _value(pair[2])
-    return values
+            yield f"{section}.{pair[1].lower()}", _value(pair[2])
 
 
 def _value(raw: str | None) -> str:
@@ -134,10 +139,15 @@ def check(values: dict[str, str]) -> None:
             raise UnsupportedRepository(f"the repository extension {name} is not known", "", step)
 
 
-def odd_keys(values: dict[str, str]) -> list[str]:
-    """Keys that make git run something or read other files, or that we do not know."""
+def odd(text: str) -> list[tuple[str, str]]:
+    """Keys, with values, that make git run something or read other files, or that we do not know.
+
+    Sorted by key. What we write ourselves is none of it.
+    """
     # Compiled here: that takes longer than opening a repository does.
     runs, allowed = re.compile(_RUNS), re.compile(_ALLOWED)
     return sorted(
-        key for key in values if runs.fullmatch(key) or not allowed.fullmatch(key)
-    )  # fmt: skip
+        (key, value)
+        for key, value in pairs(text)
+        if runs.fullmatch(key) or not allowed.fullmatch(key)
+    )

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, keeps, layout, statemark
+from perdure.history import config, disk, keeps, layout, statemark
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
@@ -256,12 +256,27 @@ class Repository(Reader):
 
         return human(self._config)
 
-    def odd_config(self) -> list[str]:
-        """Configuration keys that are not known, or with which git here runs or reads other things.
+    def odd_config(self) -> list[tuple[Path, str, str]]:
+        """Settings that are not known, or with which git here runs or reads other things.
 
         The engine itself heeds none of them.
+
+        Returns:
+            The file, the key and the value of each; a key may come several times.
         """
-        return config.odd_keys(self._config)
+        found = []
+        for path in (self.git_dir / "config", self._layout.own / "config.worktree"):
+            with contextlib.suppress(OSError):
+                text = disk.read_file(path).decode("utf-8", "replace")
+                found += [(path, key, value) for key, value in config.odd(text)]
+        return found
+
+    def is_told(self, what: str) -> bool:
+        """Whether the user was told of something in this folder; from now on he was.
+
+        Kept by content in the user's own data folder: nobody who gives a folder away writes there.
+        """
+        return statemark.is_told(self._layout, what)
 
     # Writing
 

@@ -36,6 +36,7 @@ _GET_GENERATION = 0x80087601
 """FS_IOC_GETVERSION of 64-bit Linux, ``_IOR('v', 1, long)``: ext4, XFS, Btrfs and F2FS answer."""
 _PLACES = 16
 _KNOWN = 4096
+_TOLD = 256
 _KEPT = 8
 """Folders set aside that are kept when more come: where inodes change, each mount makes one."""
 
@@ -214,6 +215,24 @@ def _forget_oldest() -> None:
         files.sort(key=lambda path: path.stat().st_mtime)
         for path in files[: len(files) - _KNOWN + 1]:
             path.unlink(missing_ok=True)
+
+
+def is_told(layout: Layout, what: str) -> bool:
+    """Whether something was told of this folder before; remembered beside its mark."""
+    mark = _read_mark(layout.state)
+    if mark is None or not is_own(layout):
+        return False
+    digest = hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    path = _file_of(mark).with_suffix(".told")
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        lines = disk.read_file(path).decode("ascii", "replace").split()
+    if digest in lines:
+        return True
+    with contextlib.suppress(OSError):
+        text = "\n".join([*lines[1 - _TOLD :], digest, ""])
+        disk.replace_file(path, text.encode(), synced=False)
+    return False
 
 
 # Setting aside
