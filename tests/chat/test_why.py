@@ -17,7 +17,7 @@ from perdure.companion.ids import TurnId
 from perdure.history.repository import Repository
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
-from tests.chat.why_lives import TODAY, check, live
+from tests.chat.why_lives import BRANCHING, TODAY, check, live
 from tests.conftest import git
 from tests.speaking import Scripted
 
@@ -51,6 +51,16 @@ def test_every_prompt_of_a_whole_life_is_rebuilt(
     assert {each.assembly for each in told} == {TODAY, TODAY + 1}
     kinds = {part.kind for each in told for part in each.parts}
     assert {"persona", "lore", "fact", "summary", "turn", "reminder", "time"} <= kinds
+
+
+def test_every_prompt_on_many_lines_is_rebuilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "empty"))
+    live(tmp_path / "mira", 24, seed=4, acts=BRANCHING)
+    told, wrong = check(tmp_path / "mira", 1000, seed=1)
+    assert [str(each.turn) for each in wrong] == []
+    assert len(told) > 12
 
 
 async def test_each_part_says_where_it_came_from_and_why(companion: Path) -> None:

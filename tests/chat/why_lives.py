@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import perdure.chat.clock
 from perdure.backends.errors import ConnectionRefused
@@ -37,6 +37,7 @@ from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, setting_aside
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.chat.steering.undoing import next_undo, take
 from perdure.chat.trailers import parse_trailers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.manifests import Manifest
@@ -56,6 +57,8 @@ from tests.lives import Words
 from tests.speaking import Scripted
 
 T = TypeVar("T")
+Acts = tuple[tuple[str, int], ...]
+"""What is done, with weights."""
 ANA = Author("Ana", "ana@example.org")
 TODAY = newest_assembly()
 TOPICS = ("river", "sister", "bakery", "Lisbon", "cello", "storm", "lantern", "orchard")
@@ -172,6 +175,9 @@ class Life:
             lambda helm: setting_aside.put(helm, setting_aside.plan_aside(helm, place, back=back))
         )
 
+    def undo(self) -> None:
+        self.steer(lambda helm: take(helm, next_undo(helm)))
+
     def new(self) -> None:
         self.session.new_conversation()
 
@@ -252,14 +258,16 @@ class Life:
         )  # fmt: skip
         return done.stdout
 
-    ACTS = (
+    ACTS: ClassVar[Acts] = (
         ("say", 60), ("again", 7), ("rewind", 2), ("switch", 2), ("merge", 1), ("choose", 2),
         ("edit", 4), ("aside", 3), ("new", 2), ("reopen", 2), ("edit_file", 8),
     )  # fmt: skip
 
-    def live(self, turns: int, *, wait: Callable[[timedelta], None]) -> None:
+    def live(
+        self, turns: int, *, wait: Callable[[timedelta], None], acts: Acts | None = None
+    ) -> None:
         """Act until so many turns were saved."""
-        names, weights = zip(*self.ACTS, strict=True)
+        names, weights = zip(*(acts or self.ACTS), strict=True)
         until = self.done["turns"] + turns
         while self.done["turns"] < until:
             (name,) = self.dice.choices(names, weights)
@@ -327,17 +335,24 @@ def new(path: Path) -> None:
     Repository.create(path, files, message="companion: Mira begins\n", author=ANA).close()
 
 
-def live(path: Path, turns: int, seed: int) -> Counter[str]:
+BRANCHING: Acts = (
+    ("say", 10), ("again", 3), ("rewind", 3), ("switch", 4), ("merge", 6), ("undo", 2), ("new", 1),
+    ("aside", 1), ("reopen", 1),
+)  # fmt: skip
+"""For a life on many lines, which come together again and again."""
+
+
+def live(path: Path, turns: int, seed: int, acts: Acts | None = None) -> Counter[str]:
     """A life of at least so many turns: the last under rules of a later version."""
     with moving_clock() as wait:
         new(path)
         life = Life(path, random.Random(seed))
         try:
-            life.live(turns // 10, wait=wait)
+            life.live(turns // 10, wait=wait, acts=acts)
             life.remember()
-            life.live(turns - 2 * (turns // 10), wait=wait)
+            life.live(turns - 2 * (turns // 10), wait=wait, acts=acts)
             with rules({**ASSEMBLIES, TODAY + 1: version_to_come}):
-                life.live(turns // 10, wait=wait)
+                life.live(turns // 10, wait=wait, acts=acts)
         finally:
             life.end()
     return life.done

@@ -17,6 +17,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.separating import WAS
 from perdure.companion.turns import Turn
+from perdure.history.errors import HistoryError
 from perdure.history.reach import Reach
 from perdure.history.repository import CommitInfo, Repository
 
@@ -54,16 +55,12 @@ def open_ends(
     found = list(_said_below(repo, transcript, tip))
     if len(found) < 2:
         return ()
-    reach = Reach(repo.commit_info, repo.shallow_ends())
-    ends: dict[TurnId, End] = {}
-    for said in found:
-        others = (each for each in found if each is not said)
-        if not any(
-            reach.is_ancestor(said.commit, each.commit) for each in others if not each.moved
-        ):
-            end = _end(repo, transcript, said)
-            if end is not None:
-                ends[end.id] = end
+    ends = {
+        end.id: end
+        for said in found
+        if not any(_is_past(repo, said, each) for each in found if each is not said)
+        and (end := _end(repo, transcript, said)) is not None
+    }
     apart = [
         end
         for end in ends.values()
@@ -98,7 +95,10 @@ def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[
         while here is not None and here not in seen and left:
             seen.add(here)
             left -= 1
-            info, parents = repo.commit_info(here), repo.parents(here)
+            try:
+                info, parents = repo.commit_info(here), repo.parents(here)
+            except HistoryError:  # a hole in the history: nothing is known of this line
+                break
             if len(parents) > 1:
                 waiting += () if was_moved else reversed(parents)
                 break
@@ -111,6 +111,17 @@ def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[
                 if not was_moved:
                     break
             here = parents[0] if parents else None
+
+
+def _is_past(repo: Repository, said: _Said, later: _Said) -> bool:
+    """Whether a turn was said before another one, on the way to it."""
+    if later.moved:
+        return False
+    reach = Reach(repo.commit_info, repo.shallow_ends())
+    try:
+        return reach.is_ancestor(said.commit, later.commit)
+    except HistoryError:  # a hole in the history; lines of turns tell it too
+        return False
 
 
 def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
