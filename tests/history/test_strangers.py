@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -15,8 +14,6 @@ import pytest
 from perdure.environment import without_keys
 from perdure.history import layout, packing
 from perdure.history.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
-from perdure.history.lost_file import is_known
-from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -110,42 +107,6 @@ def test_what_comes_up_after_the_opening_is_not_followed_either(
     repo.commit([Change("a.md", b"x")], message="turn: y", author=mira, branch="main")
     assert start_up.read_bytes() == b"# mine\n"
     assert repo.read("a.md") == b"x"
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "logs", "logs/refs/heads", "refs/heads", "objects", "objects/pack", "perdure",
-        "perdure/state", "perdure/state/held", "perdure/state/spare", "perdure/state/journals",
-        "refs/heads/deep", "logs/refs/heads/deep",
-    ],
-)  # fmt: skip
-def test_a_folder_that_becomes_a_link_beneath_an_open_session(
-    repo: Repository, tmp_path: Path, place: str
-) -> None:
-    """A program that synchronises the folder may bring one at any moment."""
-    mira = Author("Mira", "mira@companion.invalid")
-    tip = repo.resolve("main")
-
-    def turn(text: bytes) -> None:
-        repo.commit([Change("a.md", text)], message="t", author=mira, branch="deep/one", start=tip)
-
-    turn(b"one")
-    outside = tmp_path / "outside"
-    folder = repo.git_dir / place
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(folder, outside)
-    (outside / "thesis.txt").write_bytes(b"precious")
-    shutil.rmtree(folder)
-    folder.symlink_to(outside)
-    before = snapshot(outside)
-    # A reflog is no reason to fail a turn; what is needed for it is.
-    can = contextlib.nullcontext() if place.endswith("logs/refs/heads/deep") else None
-    with can or pytest.raises(LinkInside):
-        turn(b"two")
-    with can or pytest.raises(LinkInside):
-        perform(repo, "branch", "x", [RefMove("refs/heads/deep/x", None, tip)], author=mira)
-    assert snapshot(outside) == before
 
 
 def test_links_above_the_git_folder_are_the_users_business(
@@ -307,20 +268,6 @@ def test_safe_directories_are_read_as_git_reads_them(
     assert ours(repo.path) == opens
     if values[0] in {"*", "", "@", "mira", "@@", "@/.git"}:  # the rest is read so by newer git
         assert gits_word(repo.path) == opens
-
-
-@as_root
-def test_a_bare_repository_of_another_user_is_not_read(
-    repo: Repository, git: Git, tmp_path: Path, protected: Path
-) -> None:
-    bare = tmp_path / "bare"
-    git("clone", "-q", "--bare", str(repo.path), str(bare))
-    assert is_known(bare, "companion.yaml")
-    os.chown(bare, OTHER, OTHER)
-    assert not is_known(bare, "companion.yaml")
-    os.chown(bare, 0, 0)
-    (bare / "refs" / "heads" / "x").symlink_to("/etc/passwd")
-    assert not is_known(bare, "companion.yaml")
 
 
 @as_root

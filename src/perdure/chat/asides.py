@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.chat.companion_files import small
 from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
@@ -45,7 +46,7 @@ def read_asides(repo: Repository, rev: str | None) -> Asides:
         if not entry.path.endswith(".md"):
             continue
         try:
-            found.append((entry.path, parse_aside(repo.blob(entry.oid), entry.path)))
+            found.append((entry.path, parse_aside(small(repo, entry.oid), entry.path)))
         except CompanionProblem as problem:
             troubles.append(str(problem))
     return Asides(tuple(found), tuple(troubles))

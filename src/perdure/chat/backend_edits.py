@@ -15,6 +15,7 @@ from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
 from perdure.chat import confirming
 from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_companion
+from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import Waiting
 from perdure.chat.corrections import Corrections
 from perdure.chat.errors import ChatProblem, NoBackend
@@ -22,13 +23,7 @@ from perdure.chat.fingerprints import device, known_form, note_fingerprint, same
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.locks import Seen, lock_path, parse_lock
-from perdure.companion.manifests import (
-    Manifest,
-    check_keys,
-    manifest_path,
-    parse_manifest,
-    render_manifest,
-)
+from perdure.companion.manifests import Manifest, manifest_path, parse_manifest, render_manifest
 from perdure.companion.names import companion_email, slug
 from perdure.companion.settings import CompanionSettings, edit_settings
 from perdure.history.errors import HistoryError
@@ -120,7 +115,6 @@ class BackendDesk:
         edited = manifest_path(name) in self._edits
         try:
             manifest = self.manifest(name)
-            check_keys(manifest)
         except (CompanionProblem, NoBackend) as problem:
             return Listed(name, order, None, edited=edited, problem=str(problem))
         return Listed(name, order, manifest, self._usable(manifest), edited)
@@ -131,7 +125,7 @@ class BackendDesk:
     def text(self, name: str) -> bytes:
         """A manifest's file, comments and all. Raises NoBackend."""
         path = manifest_path(name)
-        data = self._edits[path] if path in self._edits else self._repo.read(path)
+        data = self._edits[path] if path in self._edits else small_at(self._repo, path)
         if data is not None:
             return data
         listed = name in self._companion.settings.backends
@@ -152,12 +146,7 @@ class BackendDesk:
         return parse_manifest(self.text(name), manifest_path(name))
 
     def spec(self, manifest: Manifest) -> BackendSpec:
-        """What a driver needs of it; disabled where the user has not agreed to it.
-
-        Raises:
-            BadFile: it has a key that means nothing.
-        """
-        check_keys(manifest)
+        """What a driver needs of it; disabled where the user has not agreed to it."""
         if self._usable(manifest):
             return backend_spec(manifest)
         return confirming.usable_spec(self._repo, manifest)
@@ -273,7 +262,7 @@ class BackendDesk:
         confirming.confirm(self._repo, agreed)
 
     def _ordered(self, names: list[str]) -> Change:
-        data = self._repo.read(SETTINGS)
+        data = small_at(self._repo, SETTINGS)
         return Change(SETTINGS, edit_settings(data or b"", {"backends": names}))
 
     def _commit(self, changes: list[Change], subject: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
+from perdure.chat.companion_files import files_below, small_at
 from perdure.chat.errors import NoBackend, NotACompanion, newer_companion
 from perdure.companion.errors import BadFile, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
@@ -43,15 +44,11 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
         if repo.head().commit is not None:
             raise
         raise _none_here(repo, "a commit on its branch") from problem
-    data = repo.read(SETTINGS, commit)
+    data = small_at(repo, SETTINGS, commit)
     if data is None:
         raise _none_here(repo, SETTINGS)
-    files = {
-        entry.path: repo.blob(entry.oid)
-        for entry in repo.files("persona", commit)
-        if entry.path.endswith(".md")
-    }
     try:
+        files = files_below(repo, "persona", commit, wanted=lambda path: path.endswith(".md"))
         return CompanionAt(commit, parse_settings(data), read_persona(files))
     except NewerFormat as problem:
         raise newer_companion(problem) from problem
@@ -84,7 +81,7 @@ def _none_here(repo: Repository, lacking: str) -> NotACompanion:
 def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:
     """The manifest of a backend. Raises NoBackend if the tree has none of that name."""
     path = f"backends/{name}.yaml"
-    data = repo.read(path, rev)
+    data = small_at(repo, path, rev)
     if data is None:
         raise NoBackend(
             f"companion.yaml lists the backend {name!r}, but there is no {path}.",

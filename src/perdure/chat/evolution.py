@@ -8,6 +8,7 @@ from itertools import islice
 
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.companion_at import SETTINGS
+from perdure.chat.companion_files import files_below, small_at
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.names import companion_email, slug
 from perdure.companion.settings import parse_settings
@@ -86,16 +87,16 @@ def _persona_tree(repo: Repository, commit: str) -> str | None:
 def _tokens(repo: Repository, commit: str) -> int:
     counter = EstimateTokenizer()
     return sum(
-        counter.count(repo.blob(entry.oid).decode("utf-8", "replace"))
-        for entry in repo.files("persona", commit)
-        if entry.path.endswith(".md")
+        counter.count(data.decode("utf-8", "replace"))
+        for path, data in files_below(repo, "persona", commit).items()
+        if path.endswith(".md")
     )
 
 
 def _her_marks(repo: Repository, start: str) -> Callable[[Author], bool]:
     """Whether an author is the companion: by the address that marks her commits."""
     names = {repo.path.name}
-    data = repo.read(SETTINGS, start)
+    data = small_at(repo, SETTINGS, start)
     try:
         if data is not None:
             names.update(map(slug, parse_settings(data, read_only=True).her_names))

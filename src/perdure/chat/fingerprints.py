@@ -11,6 +11,7 @@ from perdure.backends.prompt_shape import PLAIN, Shape, parse_shape
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
 from perdure.chat.clock import now
+from perdure.chat.companion_files import small_at
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
@@ -68,7 +69,7 @@ def note_fingerprint(
         What is known then. A lock file that cannot be read is left alone.
     """
     path = lock_path(device())
-    data = repo.read(path, tip)
+    data = small_at(repo, path, tip)
     try:
         entries = parse_lock(data, path) if data is not None else {}
     except BadFile:

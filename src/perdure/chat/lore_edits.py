@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from perdure.backends.protocol import Tokenizer
+from perdure.chat.companion_files import entries_below, files_below
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile
@@ -294,11 +295,7 @@ def _checked(data: bytes, entry: LoreEntry) -> bytes:
 def _files(helm: Helm) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
     """The files as the next turn sees them: the last commit's, with edits that it will commit."""
     tip = helm.tip
-    files = {
-        entry.path: helm.repo.blob(entry.oid)
-        for entry in helm.repo.files(FOLDER, tip)
-        if is_lore(entry.path)
-    }
+    files = files_below(helm.repo, FOLDER, tip, wanted=is_lore)
     edits = helm.repo.outside_edits([FOLDER])
     for change in edits.ready:
         if change.content is None:
@@ -349,12 +346,13 @@ def _filled(helm: Helm, text: str) -> str:
 def path_of(helm: Helm, name: str) -> str:
     """The file that a name means, as in `find_entry`; it need not be readable."""
     tip = helm.tip
-    there = [entry.path for entry in helm.repo.files(FOLDER, tip) if is_lore(entry.path)]
+    entries = entries_below(helm.repo, FOLDER, tip)
+    there = [entry.path for entry in entries if is_lore(entry.path)]
     stem = PurePosixPath(name).name.removesuffix(".md")
     for path in (f"{FOLDER}/{stem}.md", f"{FOLDER}/{slug(stem)}.md"):
         if path in there:
             return path
-    data = {path: helm.repo.read(path, tip) or b"" for path in there}
+    data = files_below(helm.repo, FOLDER, tip, wanted=is_lore)
     wanted = name.casefold()
     titled = [each.path for each in read_lore(data)[0] if each.title.casefold() == wanted]
     if len(titled) == 1:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from perdure.chat.companion_files import files_below, small
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Located
 from perdure.history.repository import Repository
@@ -61,6 +62,7 @@ def read_memory(
 
     Raises:
         HistoryError: the tree cannot be read. A file that makes no sense raises nothing.
+        BadFile: a folder has too many files.
     """
     troubles: list[Located] = []
     lore, wrong = _lore(repo, rev)
@@ -128,11 +130,7 @@ def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
 
 
 def _files(repo: Repository, rev: str, folder: str) -> dict[str, bytes]:
-    return {
-        entry.path: repo.blob(entry.oid)
-        for entry in repo.files(folder, rev)
-        if entry.path.endswith(".md")
-    }
+    return files_below(repo, folder, rev, wanted=lambda path: path.endswith(".md"))
 
 
 def _summaries(
@@ -145,4 +143,4 @@ def _summaries(
     own = {f"{each}.md" for each in thread}
     newest = sorted(entries, reverse=True)[:latest] if latest else []
     names = [name for name in entries if name in own or name in newest]
-    return {entries[name].path: repo.blob(entries[name].oid) for name in names}
+    return {entries[name].path: small(repo, entries[name].oid) for name in names}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from perdure.chat.asides import Asides, read_asides
+from perdure.chat.companion_files import files_below
 from perdure.chat.errors import UnknownFact
 from perdure.companion.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
@@ -157,7 +158,7 @@ class Known:
 
 def read_known(repo: Repository, rev: str) -> Known:
     """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
-    files = {entry.path: repo.blob(entry.oid) for entry in repo.files(FOLDER, rev)}
+    files = files_below(repo, FOLDER, rev)
     facts, troubles = read_facts(files)
     asides = read_asides(repo, rev)
     out = AsideFacts(asides.facts)

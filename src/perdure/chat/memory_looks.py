@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.chat.companion_files import small
 from perdure.chat.memory_known import Known, read_known
 from perdure.chat.reviewing import ReviewList, waiting
 from perdure.chat.steering.helm import Helm
@@ -44,7 +45,7 @@ def look(repo: Repository) -> MemoryLook:
     review = waiting(helm)
     tip = review.known.tip
     files = {
-        entry.path: repo.blob(entry.oid)
+        entry.path: small(repo, entry.oid)
         for entry in repo.files(SUMMARIES, tip)
         if entry.path.endswith(".md")
     }
@@ -64,7 +65,7 @@ def count_waiting(repo: Repository) -> int:
         for entry in repo.files(REVIEW, tip):
             if entry.path.endswith(".md"):
                 try:
-                    count += len(read_review(repo.blob(entry.oid), entry.path).proposals)
+                    count += len(read_review(small(repo, entry.oid), entry.path).proposals)
                 except CompanionProblem:
                     continue
     if repo.folder_oid(FACTS, tip) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from perdure.companion.chunks import CONVERSATIONS, parse_chunk_path, parse_chunks
+from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import Turn
@@ -37,7 +37,7 @@ def counted_back(
         if len({conversation for _, conversation, _ in refs}) > 1:
             raise NotSoSimple
         for _, conversation, (path, oid) in sorted(refs, reverse=True):
-            numbers = turn_numbers(repo.blob(oid), path)
+            numbers = turn_numbers(repo.small(oid, MOST_BYTES), path)
             if back < len(numbers):
                 return TurnId(conversation, numbers[-1 - back])
             back -= len(numbers)
@@ -64,7 +64,7 @@ def turns_of(
     found: list[Turn] = []
     for _, each, (path, oid) in sorted(_standing(repo, rev, named)):
         if each == conversation:
-            for chunk in parse_chunks(repo.blob(oid), path=path):
+            for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path):
                 found += chunk.turns
     return found
 

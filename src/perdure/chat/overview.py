@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from perdure.chat.companion_at import SETTINGS
+from perdure.chat.companion_files import small_at
 from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
@@ -34,7 +35,7 @@ def overview(path: Path) -> Overview:
     try:
         repo = Repository.open(path, recover=False)
         back = way_back(repo.path, SETTINGS)
-        data = repo.read(SETTINGS) if back is None else None
+        data = small_at(repo, SETTINGS) if back is None else None
         if back is not None or data is None:
             problem = one_line(back.what, back.next_step) if back else f"no {SETTINGS} at HEAD"
             return Overview(path, problem=problem)
@@ -52,3 +53,8 @@ def overview(path: Path) -> Overview:
         )
     except (HistoryError, CompanionProblem) as problem:
         return Overview(path, problem=str(problem))
+    except OSError as problem:
+        return Overview(path, problem=f"it cannot be read: {problem.strerror}")
+    except Exception as problem:  # noqa: BLE001 - the list goes on with the others
+        what = f"it is damaged in a way that perdure does not know ({type(problem).__name__})"
+        return Overview(path, problem=one_line(what, f"git -C {path} fsck tells more"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perdure.chat.clock import now
 from perdure.chat.companion_at import read_companion
+from perdure.chat.companion_files import MOST_FILES, entries_below
 from perdure.chat.errors import BoundariesThere, ChatProblem
 from perdure.chat.showing import TextChange
 from perdure.chat.subjects import Edit, subject
@@ -19,6 +20,7 @@ from perdure.companion.persona import FOLDER, read_persona
 from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
 from perdure.companion.turns import Located
+from perdure.history.paths import is_path
 from perdure.history.repository import Author, Change, Repository
 
 _BOUNDARIES = "persona/90-boundaries.md"
@@ -62,11 +64,11 @@ class Edited:
 
 def persona_paths(repo: Repository) -> list[str]:
     """The files of the persona, as they are in the folder and in the last commit."""
-    root = repo.path
     copies = {each.path for each in repo.conflict_copies(FOLDER)}
-    here = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*.md")} - copies
-    there = [entry.path for entry in repo.files(FOLDER)] if repo.head().commit else []
-    return sorted(path for path in {*here, *there} if kind_of(path) is not None)
+    here = repo.work_tree().below(FOLDER, most=MOST_FILES[FOLDER]).keys() - copies
+    there = entries_below(repo, FOLDER, None) if repo.head().commit else []
+    found = {*here, *(entry.path for entry in there if is_path(entry.path))}
+    return sorted(path for path in found if kind_of(path) is not None)
 
 
 def find_file(repo: Repository, name: str) -> str:

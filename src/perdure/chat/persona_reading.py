@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from perdure.backends.protocol import Tokenizer
 from perdure.chat.companion_at import SETTINGS
+from perdure.chat.companion_files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
 from perdure.chat.errors import NotACompanion
 from perdure.companion import persona, plainyaml
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import Seen, lock_path, parse_lock
 from perdure.companion.manifests import Manifest, manifest_path, parse_manifest
 from perdure.companion.persona_check import Kind, Window, kind_of
+from perdure.companion.plainyaml import SIZE_LIMIT
 from perdure.companion.settings import CompanionSettings, parse_settings
+from perdure.history.errors import TooManyFiles
 from perdure.history.repository import Repository
+from perdure.history.worktree import NotRegular, TooLarge
 
-_MOST_BYTES = 2 * 1024 * 1024
-"""Of one file; a file above 1 MiB is refused anyway, whatever stands behind."""
+_LINK = "a link, or something else that is no file; links are never followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,12 @@ class PersonaPart:
 
 def files_at(repo: Repository, commit: str) -> Files:
     """The files of a commit. Raises NotACompanion, CompanionProblem."""
-    data = repo.read(SETTINGS, commit)
+    data = small_at(repo, SETTINGS, commit)
     if data is None:
         raise NotACompanion(f"{repo.path.name} has no {SETTINGS} there")
     found: dict[str, bytes] = {SETTINGS: data}
     for folder in ("persona", "lore", "memory/facts", "backends"):
-        for entry in repo.files(folder, commit):
-            found[entry.path] = repo.blob(entry.oid)[:_MOST_BYTES]
+        found.update(files_below(repo, folder, commit))
     return _parted(parse_settings(data, read_only=True), found)
 
 
@@ -78,9 +77,21 @@ def files_in_folder(repo: Repository) -> Files:
     """
     found: dict[str, bytes] = {}
     unread: list[tuple[str, str, str]] = []
+    work = repo.work_tree()
     for folder in ("persona", "lore", "memory/facts", "backends"):
+        if (repo.path / folder).is_symlink():
+            unread.append((folder, _LINK, "put a folder in its place"))
+        try:
+            paths = sorted(work.below(folder, most=MOST_FILES[folder]))
+        except TooManyFiles as error:
+            raise too_many(folder) from error
+        except OSError as problem:
+            unread.append(
+                (folder, f"it cannot be read ({problem.strerror})", "see who may read it")
+            )
+            continue
         copies = {each.path: each.original for each in repo.conflict_copies(folder)}
-        copied_folders = [path for path in copies if path.endswith("/")]
+        copied_folders = tuple(path for path in copies if path.endswith("/"))
         unread += [
             (
                 path,
@@ -89,20 +100,23 @@ def files_in_folder(repo: Repository) -> Files:
             )
             for path, original in copies.items()
         ]
-        for path in _walk(repo.path, folder):
-            place = repo.path / path
-            if path in copies or any(path.startswith(copy) for copy in copied_folders):
-                continue
-            if place.is_symlink() or not place.is_file():
-                unread.append((path, "a link; links are never followed", "put a file in its place"))
+        for path in paths:
+            if path in copies or path.startswith(copied_folders):
                 continue
             try:
-                with place.open("rb") as file:
-                    found[path] = file.read(_MOST_BYTES)
+                seen = work.read(path, most=SIZE_LIMIT)
+            except TooLarge:
+                found[path] = TOO_LARGE
+                continue
+            except NotRegular:
+                unread.append((path, _LINK, "put a file in its place"))
+                continue
             except OSError as problem:
-                unread.append(
-                    (path, f"it cannot be opened ({problem.strerror})", "see who may read it")
-                )
+                reason = f"it cannot be opened ({problem.strerror})"
+                unread.append((path, reason, "see who may read it"))
+                continue
+            if seen is not None:
+                found[path] = seen.data
     unread += [
         (place.name, "only a folder called persona is read", "move its files to persona/")
         for place in sorted(repo.path.iterdir())
@@ -113,26 +127,22 @@ def files_in_folder(repo: Repository) -> Files:
     return Files(settings, files.persona, files.beside, tuple(unread), troubles)
 
 
-def _walk(root: Path, folder: str) -> Iterator[str]:
-    """Paths of files and links below a folder; no link is followed."""
-    for place, folders, names in os.walk(root / folder):
-        here = Path(place)
-        links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in links)
-        for name in sorted([*names, *links]):
-            yield (here / name).relative_to(root).as_posix()
-
-
 def _settings(repo: Repository) -> tuple[CompanionSettings, bytes, tuple[BadFile, ...]]:
-    place = repo.path / SETTINGS
     trouble: BadFile | None = None
-    if place.is_file() and not place.is_symlink():
-        data = place.read_bytes()[:_MOST_BYTES]
+    try:
+        seen = repo.work_tree().read(SETTINGS, most=SIZE_LIMIT)
+    except TooLarge:
+        trouble = BadFile(SETTINGS, 0, f"larger than {SIZE_LIMIT // 1024} KiB")
+        seen = None
+    except (NotRegular, OSError):
+        seen = None
+    if seen is not None:
+        data = seen.data
         try:
             return parse_settings(data, read_only=True), data, ()
         except BadFile as problem:
             trouble = problem
-    committed = repo.read(SETTINGS) if repo.head().commit else None
+    committed = small_at(repo, SETTINGS) if repo.head().commit else None
     if committed is None:
         raise trouble or NotACompanion(f"{repo.path.name} has no {SETTINGS}")
     settings = parse_settings(committed, read_only=True)
@@ -229,7 +239,7 @@ def _seen(repo: Repository, commit: str | None) -> dict[str, Seen]:
 
     path = lock_path(device())
     try:
-        data = repo.read(path, commit) if commit or repo.head().commit else None
+        data = small_at(repo, path, commit) if commit or repo.head().commit else None
         return parse_lock(data, path) if data is not None else {}
     except CompanionProblem:
         return {}

@@ -18,7 +18,7 @@ from perdure.chat.recalling import read_turns
 from perdure.chat.thread import thread
 from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn
 from perdure.history.repository import CommitInfo, FileChange, Repository
@@ -127,7 +127,7 @@ def _of_conversation(changes: list[FileChange], turn: TurnId) -> Iterator[FileCh
 
 
 def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
-    for chunk in parse_chunks(repo.blob(oid), path=path) if oid else ():
+    for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ():
         for each in chunk.turns:
             if each.number == turn.number:
                 yield each
@@ -242,7 +242,7 @@ def _as_committed(repo: Repository, asked: Asked) -> tuple[ChunkHead | None, dic
     for change in _of_conversation(repo.changed(asked.commit.id), asked.facts.turn):
         if change.new_oid is None or not change.path.startswith("conversations/"):
             continue
-        for chunk in parse_chunks(repo.blob(change.new_oid), path=change.path):
+        for chunk in parse_chunks(repo.small(change.new_oid, MOST_BYTES), path=change.path):
             head = head or chunk.head
             turns |= {each.number: each for each in chunk.turns}
     return head, turns

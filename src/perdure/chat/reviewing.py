@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from perdure.chat.companion_files import small
 from perdure.chat.errors import UnknownFact
 from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
 from perdure.chat.memory_known import FactRow, Known, read_known
@@ -113,7 +114,7 @@ def waiting(helm: Helm) -> ReviewList:
         if not entry.path.endswith(".md"):
             continue
         try:
-            review = read_review(helm.repo.blob(entry.oid), entry.path)
+            review = read_review(small(helm.repo, entry.oid), entry.path)
         except CompanionProblem as problem:
             troubles.append(str(problem))
             continue

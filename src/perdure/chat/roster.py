@@ -17,6 +17,7 @@ from perdure.backends.errors import Action, BackendError
 from perdure.backends.places import destination
 from perdure.backends.protocol import Backend, BackendSpec
 from perdure.chat.companion_at import SETTINGS, read_manifest
+from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import usable_spec
 from perdure.chat.errors import NoBackend
 from perdure.companion.errors import CompanionProblem
@@ -99,7 +100,7 @@ def find_listed(repo: Repository, rev: str) -> list[Found]:
         NoBackend: it lists none.
         CompanionProblem: it cannot be read.
     """
-    names = parse_settings(repo.read(SETTINGS, rev) or b"").backends
+    names = parse_settings(small_at(repo, SETTINGS, rev) or b"").backends
     if not names:
         raise NoBackend(
             "companion.yaml lists no backend.",

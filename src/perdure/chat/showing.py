@@ -14,11 +14,15 @@ from perdure.chat.newest import turns_of
 from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
+from perdure.history.errors import DamagedRepository
 from perdure.history.repository import CommitInfo, FileChange, Repository
+from perdure.history.worktree import NotRegular, TooLarge, WorkTree
 
 Progress = Callable[[int, int], None]
 MOST_BYTES = 2 * 1024 * 1024
 """Both versions of a file together; above that only the sizes are shown."""
+MOST_SHOWN = 1_000
+"""Files whose texts are read; of those after them only the sizes are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,35 +184,56 @@ def changes_between(
         paths: files or folders to look at; everything without.
     """
     changes = repo.diff(old, new, paths)
-    return _texts(repo, changes, work=repo.path if new is None else None)
+    return _texts(repo, changes, work=repo.work_tree() if new is None else None)
 
 
 def _texts(
-    repo: Repository, changes: Sequence[FileChange], *, work: Path | None = None
+    repo: Repository, changes: Sequence[FileChange], *, work: WorkTree | None = None
 ) -> list[TextChange]:
-    found = []
+    found: list[TextChange] = []
     for change in changes:
-        old = repo.blob(change.old_oid) if change.old_oid else None
-        if work is not None:
-            new = _work_file(work, change.path)
+        most = MOST_BYTES if len(found) < MOST_SHOWN else 0
+        old = _stored(repo, change.old_oid, most)
+        new = _stored(repo, change.new_oid, most) if work is None else _work_file(work, change.path)
+        sizes = (old[1] if old else 0, new[1] if new else 0)
+        data = [each[0] if each else None for each in (old, new)]
+        is_binary = any(b"\0" in each for each in data if each is not None)
+        if sum(sizes) > most or is_binary:
+            before, after = (None if side is None else "" for side in (old, new))
+            found.append(TextChange(change.path, before, after, binary=is_binary, sizes=sizes))
         else:
-            new = repo.blob(change.new_oid) if change.new_oid else None
-        sizes = (len(old or b""), len(new or b""))
-        if sum(sizes) > MOST_BYTES or b"\0" in (old or b"") + (new or b""):
-            before, after = (None if data is None else "" for data in (old, new))
-            binary = b"\0" in (old or b"") + (new or b"")
-            found.append(TextChange(change.path, before, after, binary=binary, sizes=sizes))
-        else:
-            found.append(TextChange(change.path, _text(old), _text(new)))
+            found.append(TextChange(change.path, _text(data[0]), _text(data[1])))
     return found
+
+
+_Side = tuple[bytes, int] | None
+"""Content, empty for a file that is too large to be shown, and size."""
+
+
+def _stored(repo: Repository, oid: str | None, most: int) -> _Side:
+    """One side as it is stored, read where it has at most so many bytes.
+
+    A submodule's, or what is missing here, counts as binary.
+    """
+    if oid is None:
+        return None
+    try:
+        size = repo.size(oid)
+        return repo.small(oid, most), size
+    except DamagedRepository:
+        return b"\0", 0
 
 
 def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "replace")
 
 
-def _work_file(root: Path, path: str) -> bytes | None:
+def _work_file(work: WorkTree, path: str) -> _Side:
     """A file of the work tree; links are not followed, so nothing outside is ever shown."""
-    place = root / path
-    inside = place.resolve().is_relative_to(root.resolve())
-    return place.read_bytes() if inside and place.is_file() and not place.is_symlink() else None
+    try:
+        seen = work.read(path, most=MOST_BYTES)
+    except TooLarge as error:
+        return b"", error.size
+    except (NotRegular, OSError):
+        return None
+    return (seen.data, len(seen.data)) if seen else None

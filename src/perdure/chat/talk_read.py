@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from perdure.chat.asides import Asides
+from perdure.chat.companion_files import entries_below, small
 from perdure.chat.desk import Desk
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.chat.steering.visiting import open_visit
@@ -169,7 +170,7 @@ def read_talk(
     if facts:
         found = {
             entry.path: content
-            for entry in desk.repo.files(FACTS, tip)
+            for entry in entries_below(desk.repo, FACTS, tip)
             if (content := reading.take(entry.path)) is not None
         }
         known = read_facts(found)[0]
@@ -210,7 +211,7 @@ class _Files:
         self.blobs[path] = oid
         if oid is None:
             return None
-        self.files[path] = self._repo.blob(oid)
+        self.files[path] = small(self._repo, oid)
         return self.files[path]
 
 

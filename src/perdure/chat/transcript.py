@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.turn_marks import TurnMarks, marks_of
 from perdure.companion.aside import FOLDER as ASIDES
-from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Trouble, Turn
 from perdure.history.repository import Repository
@@ -109,7 +109,10 @@ class Transcript:
     def _parse(self, ref: ChunkRef) -> tuple[Chunk, ...]:
         kept = self._parsed.get(ref.oid)
         if kept is None:
-            kept = tuple(parse_chunks(self._repo.blob(ref.oid), path=ref.path))
+            data = self._repo.small(ref.oid, MOST_BYTES)
+            kept = tuple(parse_chunks(data, path=ref.path))
+            if not data:
+                kept = tuple(replace(chunk, troubles=_unread(self._repo, ref)) for chunk in kept)
             self._parsed[ref.oid] = kept
             if len(self._parsed) > _KEPT_CHUNKS:
                 self._parsed.popitem(last=False)
@@ -181,6 +184,13 @@ class Transcript:
                 if turn.number == turn_id.number:
                     return turn
         return None
+
+
+def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
+    """Why a chunk has nothing in it: it is empty, or larger than is read."""
+    size = repo.size(ref.oid)
+    most = f"larger than {MOST_BYTES >> 20} MiB: not read, {size >> 20} MiB stay in git as they are"
+    return (Trouble(1, most if size else "the file is empty"),)
 
 
 def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:

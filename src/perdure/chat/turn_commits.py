@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.history.repository import CommitInfo, Repository
@@ -69,7 +69,7 @@ def _adds(repo: Repository, info: CommitInfo, turn: TurnId) -> bool:
 
 
 def _numbers(repo: Repository, path: str, oid: str | None) -> set[int]:
-    chunks = parse_chunks(repo.blob(oid), path=path) if oid else ()
+    chunks = parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ()
     return {turn.number for chunk in chunks for turn in chunk.turns}
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from perdure.chat.asides import Asides
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.chunks import MOST_BYTES, parse_chunks
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.rewriting import alternatives_path
@@ -39,8 +39,9 @@ def marks_of(
 ) -> TurnMarks:
     """Look beside a chunk. Alternatives that cannot be read are none."""
     others: dict[int, set[int]] = {}
-    data = repo.read(alternatives_path(path), rev)
-    if data is not None:
+    oid = repo.oid(alternatives_path(path), rev)
+    if oid is not None:
+        data = repo.small(oid, MOST_BYTES)
         with suppress(CompanionProblem):
             for chunk in parse_chunks(data, path=alternatives_path(path)):
                 for turn in chunk.turns:

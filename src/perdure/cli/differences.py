@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from perdure.chat.showing import TextChange
+from perdure.chat.showing import MOST_SHOWN, TextChange
 from perdure.cli.output import style
 from perdure.history.changed_lines import changed_lines
 from perdure.history.words import Kind, compare, split_lines
@@ -27,7 +27,7 @@ _MOST_LINES = 2_000
 
 def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[str]:
     """Lines to print for all changes, one file after another."""
-    for change in changes:
+    for change in changes[:MOST_SHOWN]:
         yield style(f"{_verb(change)} {change.path}", bold=True)
         if change.sizes is not None:
             reason = "not text" if change.binary else "too large to compare"
@@ -37,6 +37,9 @@ def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[
             shown = _by_words if words else _by_lines
             yield from _bounded(shown(change.old or "", change.new or ""))
         yield ""
+    if len(changes) > MOST_SHOWN:
+        rest = len(changes) - MOST_SHOWN
+        yield style(f"and {rest:,} more files; --json names them, git shows them", dim=True)
 
 
 def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]:

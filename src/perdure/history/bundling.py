@@ -107,7 +107,7 @@ def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
             continue
         seen.add(oid)
         order.append(oid)
-        kind, data = parts.store.read(oid.hex())
+        kind, data = parts.store.read(oid.hex(), None)
         if kind == b"tag":
             todo.append(bytes.fromhex(data[7:47].decode("ascii")))
         elif kind == b"commit":
@@ -136,7 +136,7 @@ def _batches(parts: Parts, oids: list[bytes]) -> Iterator[dict[bytes, tuple[byte
     batch: dict[bytes, tuple[bytes, bytes]] = {}
     size = 0
     for oid in oids:
-        found = parts.store.read(oid.hex())
+        found = parts.store.read(oid.hex(), None)
         batch[oid] = found
         size += len(found[1])
         if size >= _BATCH_BYTES:

@@ -10,6 +10,12 @@ from perdure.history.errors import DamagedRepository
 
 _PERSON = re.compile(rb"(.*?) ?<([^>]*)>(?: (-?\d{1,18}) ([+-]\d{4}))?.*")
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
+MOST_BYTES = 8 * 1024 * 1024
+"""Of a commit."""
+_LONGEST_MESSAGE = 1024 * 1024
+"""Bytes of a message that are read; the trailers of a longer one are not."""
+_LONGEST_PERSON = 4096
+_ID = re.compile(r"[0-9a-f]{40}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC is the same object)
 _LAST_SECOND = 253_402_000_000
 
@@ -66,7 +72,7 @@ def _moment(seconds: int, offset: str) -> datetime:
 
 def parse_person(raw: bytes) -> tuple[Author, datetime]:
     """Name, address and time of ``Name <email> seconds offset``; what is missing: "" or 1970."""
-    found = _PERSON.fullmatch(raw)
+    found = _PERSON.fullmatch(raw[:_LONGEST_PERSON])
     if not found:
         return Author(_text(raw), ""), _EPOCH
     at = _moment(int(found[3]), found[4].decode()) if found[3] else _EPOCH
@@ -81,28 +87,39 @@ def split_message(message: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """
     subject, _, rest = message.strip("\n").partition("\n")
     paragraphs = rest.strip("\n").split("\n\n") if rest.strip("\n") else []
-    trailers: list[tuple[str, str]] = []
+    trailers: list[tuple[str, list[str]]] = []
     if paragraphs:
         for line in paragraphs[-1].strip("\n").split("\n"):
             found = _TRAILER.fullmatch(line)
             if found:
-                trailers.append((found[1], found[2].strip()))
+                trailers.append((found[1], [found[2].strip()]))
             elif line[:1] in {" ", "\t"} and trailers:
-                key, value = trailers[-1]
-                trailers[-1] = (key, f"{value} {line.strip()}")
+                trailers[-1][1].append(line.strip())
             else:
                 trailers = []
                 break
         if trailers:
             paragraphs.pop()
-    return subject, "\n\n".join(paragraphs).strip("\n"), tuple(trailers)
+    read = tuple((key, " ".join(parts)) for key, parts in trailers)
+    return subject, "\n\n".join(paragraphs).strip("\n"), read
+
+
+def _decoded(message: bytes, encoding: str) -> str:
+    """A message in the encoding that its commit names, as far as Python knows it."""
+    if encoding.lower() in {"utf-8", "utf8"}:
+        return _text(message)
+    try:
+        # Some codecs of Python's (idna, undefined) raise whatever is asked; some make halves.
+        return message.decode(encoding, "replace").encode("utf-8", "replace").decode("utf-8")
+    except (LookupError, ValueError):
+        return _text(message)
 
 
 def parse_commit(oid: str, data: bytes) -> CommitInfo:
     """Read a commit object.
 
     Raises:
-        DamagedRepository: it names no tree.
+        DamagedRepository: it names no tree, or a parent by something that is no id.
     """
     head, _, message = data.partition(b"\n\n")
     tree = ""
@@ -122,13 +139,13 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
             committer, committed_at = parse_person(value)
         elif key == b"encoding":
             encoding = value.decode("ascii", "replace")
-    if len(tree) != 40:
+    if not _ID.fullmatch(tree):
         raise DamagedRepository(f"commit {oid} names no tree")
-    try:
-        text = message.decode(encoding, "replace")
-    except LookupError:
-        text = _text(message)
-    subject, body, trailers = split_message(text)
+    if not all(_ID.fullmatch(parent) for parent in parents):
+        raise DamagedRepository(f"commit {oid} names a parent that is no id")
+    is_cut = len(message) > _LONGEST_MESSAGE
+    subject, body, trailers = split_message(_decoded(message[:_LONGEST_MESSAGE], encoding))
+    trailers = () if is_cut else trailers
     return CommitInfo(
         oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers, committer
     )

@@ -23,12 +23,17 @@ class NotPlain(OSError):
     """A link, a pipe or a device stands where a file of ours, or of git's, should."""
 
 
-def read_file(path: str | Path) -> bytes:
+def read_file(path: str | Path, *, most: int | None = None) -> bytes:
     """A plain file's content. A link is not followed, a pipe not waited for.
+
+    Args:
+        path: where.
+        most: bytes up to which it is read.
 
     Raises:
         FileNotFoundError, NotADirectoryError, IsADirectoryError: there is none.
         NotPlain: something else is there.
+        OSError: EFBIG: it is larger than ``most``.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -37,11 +42,14 @@ def read_file(path: str | Path) -> bytes:
             raise NotPlain(error.errno, "is no plain file", str(path)) from error
         raise
     try:
-        mode = os.fstat(fd).st_mode
+        found = os.fstat(fd)
+        mode = found.st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, "it is too large", str(path))
         with open(fd, "rb", closefd=False) as file:
             return file.read()
     finally:

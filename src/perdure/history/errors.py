@@ -40,8 +40,33 @@ class MissingObject(DamagedRepository):
     """An object that history names is nowhere in the object store."""
 
 
+class TooLargeObject(DamagedRepository):
+    """Something stored is larger than what is read of its kind; its header says so.
+
+    Attributes:
+        size: its bytes.
+    """
+
+    def __init__(self, oid: str, size: int, most: int) -> None:
+        super().__init__(
+            f"{oid} has {size:,} bytes, and no more than {most:,} are read of such an object",
+            "nothing was changed",
+            "git can show it, and git log names who brought it",
+        )
+        self.size = size
+
+
 class TooManyFiles(DamagedRepository):
     """A commit holds more files than can be looked at, as a tree that holds itself does."""
+
+
+def too_many(place: str, most: int) -> TooManyFiles:
+    """The error for a folder, "" for all of a commit, with more files than are looked at."""
+    return TooManyFiles(
+        f"{place or 'the companion'} has more than {most:,} files, more than perdure looks at",
+        "nothing was changed",
+        "take those away that do not belong there; git log names who brought them",
+    )
 
 
 class UnknownRevision(HistoryError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from perdure.history.commits import Author
 
@@ -27,6 +29,20 @@ def human(repository: Mapping[str, str]) -> Author | None:
         name = name or users.get("name")
         email = email or users.get("email") or os.environ.get("EMAIL")
     return Author(name, email) if name and email else None
+
+
+def users_ignored() -> Path:
+    """The user's own file of ignore rules: ``core.excludesFile``, else git's usual place.
+
+    A repository's own setting is not followed: it could name any file of the machine.
+    """
+    from dulwich.config import StackedConfig
+
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        named = StackedConfig.default().get((b"core",), b"excludesfile")
+        return Path(os.fsdecode(named)).expanduser()
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "git" / "ignore"
 
 
 def _users() -> dict[str, str]:

@@ -168,12 +168,10 @@ class _Merger:
 
                 found = resolver.merge([three(path) for path in claimed], three)
                 contents.update(sorted(found.items()))
-            union = union_paths(self._text(".gitattributes"))
+            union = union_paths(self._content(self._plan.ours, ".gitattributes") or b"")
             for path in paths:
                 if path not in contents:
-                    self._merge_path(
-                        path, contents, conflicts, is_union=bool(union.fullmatch(path))
-                    )
+                    self._merge_path(path, contents, conflicts, is_union=union(path))
         changes = [
             Change(path, content)
             for path, content in contents.items()

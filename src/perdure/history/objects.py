@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -12,21 +14,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perdure.history import disk
-from perdure.history.errors import DamagedRepository, MissingObject
+from perdure.history.errors import DamagedRepository, MissingObject, TooLargeObject
 from perdure.history.packfile import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _OID = re.compile(r"[0-9a-f]{40}")
 _CACHE_LIMIT = 8 * 1024 * 1024
 """Bytes of objects kept in memory."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an object that is read, where nothing else is said. A larger file is git's business; a bundle
+and packing take any."""
 _LOOKS = 5
 """How often the packs are listed for one object while packs come and go."""
 
 
 def object_id(kind: bytes, data: bytes) -> str:
     """The id of an object as git has it: SHA-1 over ``kind size NUL data``, in hex."""
-    head = b"%s %d\0" % (kind, len(data))
-    return hashlib.sha1(head + data, usedforsecurity=False).hexdigest()
+    made = hashlib.sha1(b"%s %d\0" % (kind, len(data)), usedforsecurity=False)
+    made.update(data)
+    return made.hexdigest()
+
+
+def _broken(oid: str) -> DamagedRepository:
+    return DamagedRepository(
+        f"the stored object {oid} is broken",
+        "nothing was changed",
+        "fetch it from another copy of this companion",
+    )
 
 
 class ObjectStore:
@@ -45,24 +59,59 @@ class ObjectStore:
         self._cached_bytes = 0
         self._others: list[ObjectStore] | None = None
 
-    def read(self, oid: str) -> tuple[bytes, bytes]:
+    def read(self, oid: str, most: int | None = MOST_BYTES) -> tuple[bytes, bytes]:
         """Kind and content of an object.
+
+        Args:
+            oid: its id.
+            most: bytes that it may have, by its header, before it is unpacked; None: any number.
 
         Raises:
             MissingObject: nothing by that id is stored.
+            TooLargeObject: it has more.
             DamagedRepository: it is stored, but every copy is broken.
         """
         with self._lock:
-            return self._read(oid)
+            return self._read(oid, most)
 
-    def _read(self, oid: str) -> tuple[bytes, bytes]:
+    def size(self, oid: str) -> tuple[bytes, int]:
+        """Kind and size of an object, by its header alone.
+
+        Raises:
+            MissingObject, DamagedRepository: as for `read`.
+        """
+        with self._lock:
+            cached = self._cache.get(oid)
+            found = (cached[0], len(cached[1])) if cached else self._size(oid)
+            if found is None:
+                # Waits for packs that come and go, and says what is wrong.
+                kind, data = self._read(oid, MOST_BYTES)
+                found = kind, len(data)
+            return found
+
+    def _size(self, oid: str) -> tuple[bytes, int] | None:
+        if not _OID.fullmatch(oid):
+            return None
+        if not self._scanned:
+            self.rescan()
+        for pack in reversed(self.packs.values()):
+            offset = pack.find(bytes.fromhex(oid))
+            if offset is not None:
+                with contextlib.suppress(FileNotFoundError, DamagedRepository):
+                    return pack.size(offset)
+        with contextlib.suppress(OSError, DamagedRepository):
+            opened = self._open_loose(oid)
+            return opened[:2] if opened else None
+        return None
+
+    def _read(self, oid: str, most: int | None) -> tuple[bytes, bytes]:
         cached = self._cache.get(oid)
         if cached is not None:
             self._cache.move_to_end(oid)
             return cached
         # What is no id names no object, and no file in the folder either.
         looks = _LOOKS if _OID.fullmatch(oid) else 0
-        found = self.find(oid) if looks else None
+        found = self.find(oid, most) if looks else None
         for _ in range(looks):
             if found is not None:
                 break
@@ -70,7 +119,7 @@ class ObjectStore:
             # the folder is being listed, and what replaces it come too late to be in the list.
             self._is_moving = False
             self.rescan()
-            found = self.find(oid)
+            found = self.find(oid, most)
             if not self._is_moving:
                 break
         if found is None:
@@ -95,12 +144,18 @@ class ObjectStore:
             while self._cached_bytes > _CACHE_LIMIT:
                 self._cached_bytes -= len(self._cache.popitem(last=False)[1][1]) + 200
 
-    def find(self, oid: str) -> tuple[bytes, bytes] | None:
-        """Kind and content from whichever place has it whole; None where no place has it."""
+    def find(self, oid: str, most: int | None = MOST_BYTES) -> tuple[bytes, bytes] | None:
+        """Kind and content from whichever place has it whole; None where no place has it.
+
+        Raises:
+            DamagedRepository: every copy is broken, or (TooLargeObject) too large.
+        """
+        if not _OID.fullmatch(oid):
+            return None
         damage: DamagedRepository | None = None
         for reader in (self._packed, self.loose):
             try:
-                found = reader(oid)
+                found = reader(oid, most)
             except DamagedRepository as error:
                 damage = error
                 continue
@@ -114,37 +169,62 @@ class ObjectStore:
                 "fetch it from another copy of this companion",
             )
         for other in self._alternates():
-            found = other.find(oid)
+            found = other.find(oid, most)
             if found is not None:
                 return found
         if damage is not None:
             raise damage
         return None
 
-    def loose(self, oid: str) -> tuple[bytes, bytes] | None:
+    def loose(self, oid: str, most: int | None = None) -> tuple[bytes, bytes] | None:
         """Kind and content from a file of its own; None without one. The id is not compared.
 
         Raises:
+            TooLargeObject: it has more than ``most`` bytes.
             DamagedRepository: the file is broken.
         """
-        try:
-            packed = disk.read_file(self.folder / oid[:2] / oid[2:])
-            raw = zlib.decompress(packed)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        opened = self._open_loose(oid, most)
+        if opened is None:
             return None
-        except (zlib.error, disk.NotPlain) as error:
-            raise DamagedRepository(
-                f"the stored object {oid} is broken",
-                "nothing was changed",
-                "fetch it from another copy of this companion",
-            ) from error
-        head, _, data = raw.partition(b"\0")
-        kind, _, size = head.partition(b" ")
-        if size != b"%d" % len(data):
+        kind, size, start, rest = opened
+        if most is not None and size > most:
+            raise TooLargeObject(f"object {oid}", size, most)
+        engine = zlib.decompressobj()
+        try:
+            # One byte more than promised, so that an object that holds more is noticed.
+            data = engine.decompress(rest, start + size + 1)[start:]
+        except zlib.error as error:
+            raise _broken(oid) from error
+        if len(data) != size or not engine.eof:
             raise DamagedRepository(f"the stored object {oid} has the wrong size")
         return kind, data
 
-    def _packed(self, oid: str) -> tuple[bytes, bytes] | None:
+    def _open_loose(
+        self, oid: str, most: int | None = MOST_BYTES
+    ) -> tuple[bytes, int, int, bytes] | None:
+        """Kind and size by the header, how long that is, and the compressed file."""
+        try:
+            # What does not compress grows by a few bytes in 16 KiB.
+            packed = disk.read_file(
+                self.folder / oid[:2] / oid[2:],
+                most=None if most is None else most + most // 1000 + 1024,
+            )
+            start = zlib.decompressobj().decompress(packed, 64)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except (zlib.error, disk.NotPlain) as error:
+            raise _broken(oid) from error
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            raise TooLargeObject(f"object {oid}", (most or 0) + 1, most or 0) from error
+        head, end, _ = start.partition(b"\0")
+        kind, _, size = head.partition(b" ")
+        if not (end and size.isdigit() and len(size) < 20):
+            raise _broken(oid)
+        return kind, int(size), len(head) + 1, packed
+
+    def _packed(self, oid: str, most: int | None) -> tuple[bytes, bytes] | None:
         if not self._scanned:
             self.rescan()
         raw = bytes.fromhex(oid)
@@ -155,7 +235,7 @@ class ObjectStore:
             if offset is None:
                 continue
             try:
-                found = pack.read(offset)
+                found = pack.read(offset, most)
             except FileNotFoundError:
                 self._is_moving = True
                 continue

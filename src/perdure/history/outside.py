@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
-from perdure.history import gitindex
-from perdure.history.errors import BadPath
+from perdure.history import config, disk, gitindex
+from perdure.history.errors import BadPath, HistoryError, TooManyFiles
 from perdure.history.gitindex import IndexTrouble, Slot
+from perdure.history.ignore import Ignored, RulesTrouble
 from perdure.history.layout import Layout, WorkState
 from perdure.history.objects import ObjectStore
 from perdure.history.paths import check_path, is_path
 from perdure.history.trees import Change, Entry, Trees
-from perdure.history.worktree import NotRegular, WorkFile, WorkTree
+from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.leavings import is_scratch, originals, same_name
 
 STAGED = "it is staged"
 STAGED_OTHERWISE = "something else is staged for it"
 FOLDER_GONE = "its whole folder is missing"
+MOST_FILES = 200_000
+"""Of one folder that is looked through."""
+_MOST_BYTES = 16 * 1024 * 1024
+"""Of one file that is committed as an edit."""
+_MOST_EDITS = 5_000
+_MOST_TOGETHER = 64 * 1024 * 1024
+"""Bytes of all edits that are taken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,8 @@ class Outside:
         """Edits below some folders.
 
         Held is what is staged, in conflict, no regular file, or met while a merge, rebase,
-        cherry-pick, revert or bisect is open or HEAD is detached; and a folder that is missing as a
-        whole, in one row.
+        cherry-pick, revert or bisect is open or HEAD is detached; a folder that is missing as a
+        whole, in one row; and what is larger, or more, than is read at once.
         """
         outcome = OutsideEdits([], [])
         general = ""
@@ -71,24 +79,52 @@ class Outside:
         try:
             staged, unusable = self._index(prefixes), ""
         except IndexTrouble as error:
-            staged, unusable = {}, str(error)
+            staged, unusable = _Staged({}, 0), str(error)
+        budget = _Budget(_MOST_EDITS, _MOST_TOGETHER)
         for prefix in prefixes:
-            tracked = self._tracked(root, prefix)
+            try:
+                tracked = self._tracked(root, prefix)
+                present = list(self._work.walk(prefix, most=MOST_FILES))
+            except TooManyFiles as error:
+                outcome.held.append((prefix, error.what))
+                continue
+            except OSError as error:
+                outcome.held.append((prefix, f"it cannot be read: {error.strerror}"))
+                continue
             is_folder = bool(tracked) and prefix not in tracked
             gone = is_folder and not (self._layout.work / prefix).exists()
-            new = self._untracked(prefix, tracked.keys(), outcome.copies)
-            for path in sorted({*tracked, *new}):
+            here = _stats(present)
+            new = self._new(prefix, present, tracked, outcome)
+            for path in sorted(tracked.keys() | set(new)):
                 entry = tracked.get(path)
-                slots = staged.get(path, [])
-                if self._is_hidden(slots) or self._looks_level(path, entry, slots):
+                slots = staged.slots.get(path, [])
+                if self._is_hidden(slots) or self._looks_level(
+                    path, entry, slots, staged.written, here
+                ):
                     continue
-                self._judge(path, entry, slots, general or unusable, outcome, gone=gone)
+                self._judge(path, entry, slots, general or unusable, outcome, budget, gone=gone)
             if gone and any(reason == FOLDER_GONE for _, reason in outcome.held):
                 kept = [
                     row for row in outcome.held if row[1] != FOLDER_GONE or row[0] not in tracked
                 ]
                 outcome.held[:] = [*kept, (prefix, FOLDER_GONE)]
+        if budget.is_spent:
+            outcome.held.append(("the rest", "there is more to commit than is read at once"))
         return outcome
+
+    def _new(
+        self,
+        prefix: str,
+        present: Sequence[Listed],
+        tracked: Collection[str],
+        outcome: OutsideEdits,
+    ) -> list[str]:
+        """New files that may be committed; where that cannot be told, none, and it is said."""
+        try:
+            return list(self._untracked(present, tracked, outcome.copies))
+        except RulesTrouble as error:
+            outcome.held.append((prefix, f"new files stay as they are: {error}"))
+            return []
 
     def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
         """Files of a tree by path; a name that no file can have is in no work tree."""
@@ -102,11 +138,19 @@ class Outside:
         slots: Sequence[Slot],
         reason: str,
         outcome: OutsideEdits,
+        budget: _Budget,
         *,
         gone: bool,
     ) -> None:
+        if budget.count <= 0 or budget.size <= 0:
+            budget.is_spent = True
+            return
         try:
-            seen = self._work.read(path)
+            seen = self._work.read(path, most=_MOST_BYTES)
+        except TooLarge:
+            most = _MOST_BYTES >> 20
+            outcome.held.append((path, f"it is larger than {most} MiB; commit it with git"))
+            return
         except NotRegular:
             outcome.held.append((path, "it is not a regular file"))
             return
@@ -129,6 +173,7 @@ class Outside:
             outcome.held.append((path, reason))
         else:
             outcome.ready.append(Change(path, seen.data if seen else None))
+            budget.spend(seen)
 
     def _is_in_icloud(self, path: str) -> bool:
         """Whether a file that is gone was only moved away: macOS leaves ``.name.icloud`` then."""
@@ -139,7 +184,14 @@ class Outside:
     def _is_hidden(slots: Sequence[Slot]) -> bool:
         return any(slot.hidden for slot in slots)
 
-    def _looks_level(self, path: str, entry: Entry | None, slots: Sequence[Slot]) -> bool:
+    def _looks_level(
+        self,
+        path: str,
+        entry: Entry | None,
+        slots: Sequence[Slot],
+        written: int,
+        here: Mapping[str, os.stat_result],
+    ) -> bool:
         """Whether the stat says that the file is as in HEAD, without reading it.
 
         Only for a file that is older than the index: a younger one may have changed in the same
@@ -147,14 +199,10 @@ class Outside:
         """
         if entry is None or len(slots) != 1 or slots[0].oid != entry.oid or slots[0].stage:
             return False
-        found = self._work.stat(path)
+        found = here.get(path) or self._work.stat(path)
         if found is None or not stat.S_ISREG(found.st_mode):
             return False
         slot = slots[0]
-        try:
-            written = (self._layout.own / "index").stat().st_mtime_ns
-        except OSError:
-            return False
         mtime = slot.mtime[0] * 10**9 + slot.mtime[1]
         return (
             mtime == found.st_mtime_ns
@@ -163,40 +211,49 @@ class Outside:
             and mtime < written
         )
 
-    def _index(self, prefixes: Sequence[str]) -> dict[str, list[Slot]]:
+    def _index(self, prefixes: Sequence[str]) -> _Staged:
         """The index's entries below some folders, by path."""
+        place = self._layout.own / "index"
         try:
-            data = (self._layout.own / "index").read_bytes()
+            written = place.stat().st_mtime_ns
+            return _Staged(gitindex.below(disk.read_file(place), prefixes), written)
         except FileNotFoundError:
             raise IndexTrouble("git's index is missing") from None
-        return gitindex.below(data, prefixes)
+        except disk.NotPlain as error:
+            raise IndexTrouble("git's index is no plain file") from error
 
     def _untracked(
-        self, prefix: str, tracked: Collection[str], copies: list[ConflictCopy]
+        self, present: Sequence[Listed], tracked: Collection[str], copies: list[ConflictCopy]
     ) -> Iterator[str]:
-        """New files below a folder: no scratch files of editors, nothing that git ignores.
+        """New files of those below a folder: no scratch files of editors, nothing ignored by git.
 
         Copies that sync programs made are put into ``copies`` instead.
+
+        Raises:
+            RulesTrouble: what git ignores cannot be told.
         """
         new: list[str] = []
         copied: dict[str, str] = {}
-        top = self._layout.work / prefix
-        for folder, folders, files in os.walk(top):
-            relative = Path(folder).relative_to(self._layout.work).as_posix()
-            base = "" if relative == "." else f"{relative}/"
-            beside = _Beside([*files, *folders], base, tracked)
-            for name in files:
+        away: tuple[str, ...] = ()
+        known = _Names(tracked)
+        for folder, names, files in present:
+            base = f"{folder}/" if folder else ""
+            if base.startswith(away):
+                continue
+            beside = _Beside([*files, *names], base, known)
+            for name, found in files.items():
                 original = beside.original_of(name)
                 if original:
                     copied[base + name] = base + original
-                elif base + name not in tracked and not is_scratch(name):
+                elif not (
+                    base + name in tracked or is_scratch(name) or self._is_way(base + name, found)
+                ):
                     new.append(base + name)
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in folders.copy():
+            for name in names:
                 original = beside.original_of(name)
-                if original and not any(each.startswith(f"{base}{name}/") for each in tracked):
-                    folders.remove(name)
+                if original and not known.below(base + name):
                     copied[f"{base}{name}/"] = f"{base}{original}/"
+                    away += (f"{base}{name}/",)
         for path in self._not_ignored([*new, *copied]) if new or copied else ():
             if path in copied:
                 copies.append(ConflictCopy(path, copied[path]))
@@ -204,39 +261,48 @@ class Outside:
                 yield path
 
     def copies(self, root: str | None, folder: str) -> list[ConflictCopy]:
-        """Copies that sync programs made below a folder, or directly in the root folder for ""."""
+        """Copies that sync programs made below a folder, or directly in the root folder for "".
+
+        Raises:
+            TooManyFiles: there are more files than are looked through.
+        """
         found: list[ConflictCopy] = []
-        if folder:
-            list(self._untracked(folder, self._tracked(root, folder).keys(), found))
-            return found
-        with os.scandir(self._layout.work) as entries:
-            names = sorted(entry.name for entry in entries)
-        beside = _Beside(names, "", self._trees.entries(root).keys() if root else ())
-        found_for = {name: beside.original_of(name) for name in names}
-        kept = set(self._not_ignored([name for name, original in found_for.items() if original]))
-        return [
-            ConflictCopy(name, original)
-            for name, original in found_for.items()
-            if original and name in kept
-        ]
+        with contextlib.suppress(RulesTrouble):
+            if folder:
+                present = list(self._work.walk(folder, most=MOST_FILES))
+                list(self._untracked(present, self._tracked(root, folder).keys(), found))
+                return found
+            with os.scandir(self._layout.work) as entries:
+                names = sorted(entry.name for entry in entries)
+            tracked = self._trees.entries(root).keys() if root else ()
+            beside = _Beside(names, "", _Names(tracked))
+            found_for = {name: beside.original_of(name) for name in names}
+            kept = set(
+                self._not_ignored([name for name, original in found_for.items() if original])
+            )
+            found += [
+                ConflictCopy(name, original)
+                for name, original in found_for.items()
+                if original and name in kept
+            ]
+        return found
 
     def _not_ignored(self, paths: Sequence[str]) -> Iterator[str]:
-        from dulwich.ignore import IgnoreFilter, IgnoreFilterStack
+        """Those that git does not ignore; a folder's ends in a slash."""
+        if not paths:
+            return
+        from perdure.history.identity import users_ignored
 
-        filters = [
-            IgnoreFilter.from_path(str(place))
-            for place in (
-                self._layout.work / ".gitignore",
-                self._layout.git_dir / "info" / "exclude",
-            )
-            if place.is_file()
-        ]
-        stack = IgnoreFilterStack(filters)
+        values = config.read(self._layout.git_dir)
+        folded = config.is_true(values.get("core.ignorecase", "false"))
+        rules = Ignored(self._work, self._layout.git_dir, users_ignored(), folded=folded)
         for path in paths:
-            parts = path.split("/")
-            folders = ["/".join(parts[: i + 1]) + "/" for i in range(len(parts) - 1)]
-            if not any(stack.is_ignored(name) for name in [*folders, path]):
+            if not rules.is_ignored(path.rstrip("/"), is_folder=path.endswith("/")):
                 yield path
+
+    def _is_way(self, path: str, found: os.stat_result) -> bool:
+        """Whether something is a link to a folder: nobody's edit, and not gone into."""
+        return stat.S_ISLNK(found.st_mode) and (self._work.root / path).is_dir()
 
     def is_edited(self, path: str, oid: str, store: ObjectStore) -> bool:
         """Whether a hand has changed the work file of a chunk that has a blob at the tip.
@@ -262,30 +328,71 @@ class Outside:
     ) -> list[tuple[str, str | None, str | None]]:
         """Paths whose work file differs from a tree: path, blob there, id of the content here."""
         rows: list[tuple[str, str | None, str | None]] = []
+        try:
+            staged = self._index(paths or ("",))
+        except IndexTrouble:
+            staged = _Staged({}, 0)
         for prefix in paths or ("",):
-            tracked = {path: e.oid for path, e in self._tracked(root, prefix).items()}
-            for path in sorted({*tracked, *self._untracked(prefix, set(tracked), [])}):
+            tracked = self._tracked(root, prefix)
+            present = list(self._work.walk(prefix, most=MOST_FILES))
+            stats = _stats(present)
+            try:
+                new = set(self._untracked(present, tracked, []))
+            except RulesTrouble as error:
+                raise HistoryError(
+                    f"new files cannot be told from ignored ones: {error}",
+                    "nothing was changed",
+                    "put that file right, or look with git status",
+                ) from error
+            for path in sorted(tracked.keys() | new):
+                entry, slots = tracked.get(path), staged.slots.get(path, [])
+                if self._looks_level(path, entry, slots, staged.written, stats):
+                    continue
                 try:
                     seen = self._work.read(path)
                 except (NotRegular, OSError):
                     seen = None
                 here = seen.oid if seen else None
-                if here != tracked.get(path):
-                    rows.append((path, tracked.get(path), here))
+                there = entry.oid if entry else None
+                if here != there:
+                    rows.append((path, there, here))
         return rows
+
+
+class _Names:
+    """Paths of a tree, and by folder the names in it."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self.paths = paths
+
+    @cached_property
+    def _in_folder(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for path in self.paths:
+            at = -1
+            while True:
+                start, at = at + 1, path.find("/", at + 1)
+                found.setdefault(path[:start], set()).add(path[start : at if at >= 0 else None])
+                if at < 0:
+                    break
+        return found
+
+    def below(self, base: str) -> set[str]:
+        """Names in a folder."""
+        return self._in_folder.get(base if base.endswith("/") or not base else f"{base}/", set())
 
 
 class _Beside:
     """The names in one folder, on the disk and in the tree."""
 
-    def __init__(self, names: Sequence[str], base: str, tracked: Collection[str]) -> None:
+    def __init__(self, names: Sequence[str], base: str, tracked: _Names) -> None:
         self._names = names
         self._base = base
         self._tracked = tracked
 
     def original_of(self, name: str) -> str | None:
         """What an untracked file or folder is a copy of; None for one of its own."""
-        if self._base + name in self._tracked:
+        if self._base + name in self._tracked.paths:
             return None
         for original, is_sure in originals(name):
             if is_sure or same_name(original) in self._all:
@@ -294,12 +401,38 @@ class _Beside:
 
     @cached_property
     def _all(self) -> frozenset[str]:
-        names = [*self._names, *(
-            path[len(self._base) :].partition("/")[0]
-            for path in self._tracked
-            if path.startswith(self._base)
-        )]  # fmt: skip
-        return frozenset(map(same_name, names))
+        return frozenset(map(same_name, [*self._names, *self._tracked.below(self._base)]))
+
+
+def _stats(present: Sequence[Listed]) -> dict[str, os.stat_result]:
+    """By path the stat of every file that was found."""
+    return {
+        f"{folder}/{name}" if folder else name: found
+        for folder, _, files in present
+        for name, found in files.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """The index's entries by path, and when it was written, in ns."""
+
+    slots: dict[str, list[Slot]]
+    written: int
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What may still be read to be committed."""
+
+    count: int
+    size: int
+    is_spent: bool = False
+    """Something was left for the next time."""
+
+    def spend(self, seen: WorkFile | None) -> None:
+        self.count -= 1
+        self.size -= len(seen.data) if seen else 0
 
 
 def _staged_reason(entry: Entry | None, slots: Sequence[Slot], seen: WorkFile | None) -> str:

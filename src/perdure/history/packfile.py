@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history.errors import DamagedRepository
+from perdure.history.errors import DamagedRepository, TooLargeObject
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 NUMBERS = {kind: number for number, kind in KINDS.items()}
@@ -23,6 +23,9 @@ _OFS_DELTA, _REF_DELTA = 6, 7
 _IDX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _CHAIN_LIMIT = 5000
 """Deltas on deltas; git itself makes at most 4,095."""
+_WORK_LIMIT = 512 * 1024 * 1024
+"""Bytes of all deltas of one chain and of what they make: a short chain of large ones takes long,
+too. Where nothing is said of a limit, none is held."""
 _KEPT_BYTES = 4 * 1024 * 1024
 """Bytes of bases that a pack keeps in memory: neighbours of an object are deltas of one another."""
 
@@ -164,28 +167,67 @@ class PackFile:
             raise DamagedRepository(f"an entry of {self.path.name} has the wrong size")
         return data
 
-    def read(self, offset: int) -> tuple[bytes, bytes]:
-        """Kind and content of the entry at an offset, its deltas applied.
+    def size(self, offset: int) -> tuple[bytes, int]:
+        """Kind and size of the entry at an offset, by headers alone: nothing is unpacked.
 
         Raises:
             DamagedRepository: the entry cannot be read.
         """
+        target = -1
+        for _ in range(_CHAIN_LIMIT):
+            try:
+                number, size, at = self.header(offset)
+                if number in KINDS:
+                    return KINDS[number], size if target < 0 else target
+                base, at = self.base_of(number, offset, at)
+                if target < 0:
+                    target = self._target(at)
+            except IndexError as error:
+                raise DamagedRepository(f"{self.path.name} is cut short") from error
+            offset = base
+        raise DamagedRepository(f"{self.path.name} has deltas that never end")
+
+    def _target(self, at: int) -> int:
+        """The size that a delta makes, by its first bytes. Raises IndexError where it has none."""
+        try:
+            start = zlib.decompressobj().decompress(self.pack[at : at + 256], 32)
+        except zlib.error as error:
+            raise DamagedRepository(f"an entry of {self.path.name} does not inflate") from error
+        return _varint(start, _varint(start, 0)[1])[0]
+
+    def read(self, offset: int, most: int | None = None) -> tuple[bytes, bytes]:
+        """Kind and content of the entry at an offset, its deltas applied.
+
+        Args:
+            offset: where it begins.
+            most: bytes that the entry, and what it is built on, may have; checked before anything
+                is unpacked.
+
+        Raises:
+            DamagedRepository: the entry cannot be read.
+            TooLargeObject: it, or something that it is built on, has more.
+        """
         deltas: list[tuple[int, bytes]] = []
+        left = _WORK_LIMIT
         for _ in range(_CHAIN_LIMIT):
             kept = self._kept.get(offset)
             if kept is not None:
                 return self._grow(*kept, deltas)
             try:
                 number, size, at = self.header(offset)
-                if number in KINDS:
-                    data = self.inflate(at, size)
-                    if deltas:
-                        self._keep(offset, KINDS[number], data)
-                    return self._grow(KINDS[number], data, deltas)
-                base, at = self.base_of(number, offset, at)
+                base, start = (-1, at) if number in KINDS else self.base_of(number, offset, at)
+                made = size if base < 0 else self._target(start)
             except IndexError as error:
                 raise DamagedRepository(f"{self.path.name} is cut short") from error
-            deltas.append((offset, self.inflate(at, size)))
+            left -= size + made
+            if most is not None and (max(size, made) > most or left < 0):
+                raise TooLargeObject(f"an object in {self.path.name}", made, most)
+            if base < 0:
+                data = self.inflate(at, size)
+                if deltas:
+                    self._keep(offset, KINDS[number], data)
+                return self._grow(KINDS[number], data, deltas)
+            deltas.append((offset, self.inflate(start, size)))
             offset = base
         raise DamagedRepository(f"{self.path.name} has deltas that never end")
 
@@ -280,6 +322,7 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
         source_size, at = _varint(delta, 0)
         target_size, at = _varint(delta, at)
         pieces: list[bytes] = []
+        left = target_size
         while at < len(delta):
             op = delta[at]
             at += 1
@@ -299,6 +342,10 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
                 at += op
             else:
                 raise DamagedRepository("a delta has an unknown instruction")
+            # A few bytes can say "copy all of it" a million times.
+            left -= len(pieces[-1])
+            if left < 0:
+                raise DamagedRepository("a delta does not fit its base")
     except IndexError as error:
         raise DamagedRepository("a delta is cut short") from error
     data = b"".join(pieces)

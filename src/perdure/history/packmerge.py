@@ -74,7 +74,7 @@ class Merge:
         return next(number for number, name in KINDS.items() if name == kind)
 
     def _read(self, oid: bytes) -> tuple[bytes, bytes]:
-        return self._store.read(oid.hex())
+        return self._store.read(oid.hex(), None)
 
     def _measure(self) -> None:
         """How many deltas stand on each object, so that none is put where they get too deep."""

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from perdure.history import timeline
-from perdure.history.commits import CommitInfo, parse_commit
-from perdure.history.errors import DamagedRepository
+from perdure.history.commits import MOST_BYTES, CommitInfo, parse_commit
+from perdure.history.errors import DamagedRepository, too_many
 from perdure.history.layout import Layout, shallow_ends
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Head, Refs, check_branch, free_branch
@@ -17,6 +17,12 @@ from perdure.history.trees import FOLDER, Entry, FileChange, Trees
 
 if TYPE_CHECKING:
     from perdure.history.timeline_listing import Timeline
+
+
+MOST_READ = 16 * 1024 * 1024
+"""Bytes of a file that is read, where nothing else is said."""
+_LARGE_COMMIT = 32 * 1024
+"""Bytes of a commit above which it is not kept."""
 
 
 class Reader:
@@ -69,10 +75,12 @@ class Reader:
     def _info(self, oid: str) -> CommitInfo:
         known = self._commits.get(oid)
         if known is None:
-            kind, data = self._store.read(oid)
+            kind, data = self._store.read(oid, MOST_BYTES)
             if kind != b"commit":
                 raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
             known = parse_commit(oid, data)
+            if len(data) > _LARGE_COMMIT:
+                return known
             if len(self._commits) >= 4096:
                 self._commits.clear()
             self._commits[oid] = known
@@ -96,29 +104,51 @@ class Reader:
         node = self._trees.node(root, path.strip("/")) if root else None
         return node[1] if node and node[0] == FOLDER else None
 
-    def read(self, path: str, rev: str | None = None) -> bytes | None:
+    def read(self, path: str, rev: str | None = None, *, most: int = MOST_READ) -> bytes | None:
         """Content of a regular file at a revision, at HEAD's commit without one."""
         oid = self.oid(path, rev)
-        return self.blob(oid) if oid else None
+        return self.blob(oid, most=most) if oid else None
 
-    def blob(self, oid: str) -> bytes:
+    def blob(self, oid: str, *, most: int = MOST_READ) -> bytes:
         """Content of a blob.
+
+        Args:
+            oid: its id.
+            most: bytes that it may have; its header is asked before it is unpacked.
 
         Raises:
             MissingObject: it is not here.
+            TooLargeObject: it has more.
             DamagedRepository: it is broken, or something else than a blob.
         """
-        kind, data = self._store.read(oid)
+        kind, data = self._store.read(oid, most)
         if kind != b"blob":
             raise DamagedRepository(f"{oid} is a {kind.decode()}, not a file")
         return data
 
-    def files(self, prefix: str = "", rev: str | None = None) -> list[Entry]:
-        """Regular files below a folder, sorted by path; links and submodules are left out."""
+    def size(self, oid: str) -> int:
+        """Bytes of a blob, by its header. Raises MissingObject, DamagedRepository."""
+        return self._store.size(oid)[1]
+
+    def small(self, oid: str, most: int, otherwise: bytes = b"") -> bytes:
+        """Content of a blob of at most so many bytes; for a larger one ``otherwise``."""
+        return self.blob(oid) if self.size(oid) <= most else otherwise
+
+    def files(
+        self, prefix: str = "", rev: str | None = None, *, most: int | None = None
+    ) -> list[Entry]:
+        """Regular files below a folder, sorted by path; links and submodules are left out.
+
+        Raises:
+            TooManyFiles: there are more than ``most``, or than anybody can look at.
+        """
         root = self._tree(rev)
         if root is None:
             return []
-        return sorted(self._trees.files(root, prefix.strip("/")), key=lambda entry: entry.path)
+        found = list(islice(self._trees.files(root, prefix.strip("/")), most and most + 1))
+        if most is not None and len(found) > most:
+            raise too_many(prefix, most)
+        return sorted(found, key=lambda entry: entry.path)
 
     def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
         """Names directly in a folder and whether each is a folder; empty where there is none."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from perdure.history.errors import DamagedRepository
-from perdure.history.objects import ObjectStore
+from perdure.history.objects import MOST_BYTES, ObjectStore
 from perdure.history.packfile import PackFile
 from perdure.history.packing import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
 from perdure.history.packmerge import merge
@@ -148,7 +148,7 @@ class Repacking:
             if oid in self._unfit:
                 continue
             with contextlib.suppress(OSError, DamagedRepository):
-                found = self._store.loose(oid)
+                found = self._store.loose(oid, MOST_BYTES)
                 content = Content(bytes.fromhex(oid), *(found or (b"", b"")), None, b"", "")
                 if found is None or not _is_sound(content):
                     self._unfit.add(oid)

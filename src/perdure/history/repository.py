@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, disk, keeps, layout, links, statemark
+from perdure.history import config, disk, keeps, layout, statemark
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from perdure.history.landing import HasJournal
     from perdure.history.leases import Hand
     from perdure.history.outside import ConflictCopy, Outside, OutsideEdits
+    from perdure.history.worktree import WorkTree
     from perdure.history.writer import Writer
 
 __all__ = [
@@ -159,7 +160,6 @@ class Repository(Reader):
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: that cannot be done.
         """
-        links.check_folders(self._layout)
         if not self._owns_state:
             statemark.own(self._layout)
             self._owns_state = True
@@ -202,11 +202,16 @@ class Repository(Reader):
 
     # The work tree
 
-    def _outside(self) -> Outside:
-        from perdure.history.outside import Outside
+    def work_tree(self) -> WorkTree:
+        """The files beside the history, read without following a link."""
         from perdure.history.worktree import WorkTree
 
-        return Outside(self._layout, self._trees, WorkTree(self.path, self._layout.spare))
+        return WorkTree(self.path, self._layout.spare)
+
+    def _outside(self) -> Outside:
+        from perdure.history.outside import Outside
+
+        return Outside(self._layout, self._trees, self.work_tree())
 
     def diff(self, a: str | None, b: str | None, paths: Sequence[str] = ()) -> list[FileChange]:
         """What differs between two revisions.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from perdure.history.commits import CommitInfo
+from perdure.history.errors import TooLargeObject, TooManyFiles
 from perdure.history.timeline_trees import TreeComparer
 from perdure.history.trees import FileChange
 
@@ -114,11 +115,19 @@ def facts_of(
     """
     parents = () if info.id in boundary else info.parents
     roots: Sequence[str | None] = [tree_of(parent) for parent in parents] or [None]
-    changes = [trees.difference(root, info.tree) for root in roots]
+    changes = [_changes(trees, root, info.tree) for root in roots]
     touched = tuple(tuple(change.path for change in found) for found in changes)
     turn = turn_said(info, touched[0])
     words = _persona_words(changes[0], blob)
     return Facts(info, _kind(info, parents, touched[0], turn), turn, touched, words)
+
+
+def _changes(trees: TreeComparer, old: str | None, new: str) -> list[FileChange]:
+    """What differs; nothing where that is more than anybody can look at."""
+    try:
+        return trees.difference(old, new)
+    except TooManyFiles:
+        return []
 
 
 def turn_said(info: CommitInfo, paths: Sequence[str]) -> str | None:
@@ -155,7 +164,10 @@ def _persona_words(changes: Sequence[FileChange], blob: Callable[[str], bytes]) 
         if change.path.startswith("persona/"):
             from perdure.history.words import words_changed
 
-            old, new = (blob(oid) if oid else b"" for oid in (change.old_oid, change.new_oid))
+            try:
+                old, new = (blob(oid) if oid else b"" for oid in (change.old_oid, change.new_oid))
+            except TooLargeObject:
+                continue
             if len(old) + len(new) <= _MOST_BYTES and b"\0" not in old + new:
                 more, less = words_changed(
                     old.decode("utf-8", "replace"), new.decode("utf-8", "replace")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from perdure.history.errors import DamagedRepository
+from perdure.history.errors import DamagedRepository, too_many
 from perdure.history.paths import DEEPEST, tree_name
-from perdure.history.trees import FOLDER, MOST_FILES, FileChange, less
+from perdure.history.trees import FOLDER, MOST_BYTES, MOST_FILES, FileChange, less
 
 _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
@@ -34,6 +34,8 @@ class TreeComparer:
         known = self._kept.get(oid)
         if known is None:
             kind, data = self._raw(oid)
+            if len(data) > MOST_BYTES:
+                raise too_many("", MOST_FILES)
             rows = _ENTRY.findall(data)
             size = sum([len(mode) + len(name) for mode, name, _ in rows]) + 22 * len(rows)
             if kind != b"tree" or size != len(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perdure.history.errors import BadPath, DamagedRepository, TooManyFiles
+from perdure.history.errors import BadPath, DamagedRepository, TooLargeObject, too_many
 from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
 from perdure.history.paths import DEEPEST, check_path, raw_name, tree_name
 
@@ -17,6 +17,11 @@ _REGULAR = {FILE, PROGRAM, 0o100664}
 MOST_FILES = 500_000
 """Paths that one look at a tree goes through. A tree may hold itself many times over: ten folders
 of ten folders, and so on, are a few hundred bytes and more files than anybody can read."""
+
+_MOST_KEPT = 200_000
+"""Entries of all trees that are kept."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one tree: a folder of some 400,000 files."""
 
 Node = tuple[int, str]
 """Mode and id of one tree entry."""
@@ -113,11 +118,7 @@ def less(left: int, count: int) -> int:
         TooManyFiles: nothing.
     """
     if count > left:
-        raise TooManyFiles(
-            f"there are more than {MOST_FILES:,} files in one commit",
-            "nothing was changed",
-            "git log names who made it",
-        )
+        raise too_many("", MOST_FILES)
     return left - count
 
 
@@ -127,6 +128,7 @@ class Trees:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._parsed: dict[str, dict[str, Node]] = {}
+        self._kept = 0
 
     def root(self, commit: str) -> str:
         """The tree of a commit.
@@ -140,15 +142,25 @@ class Trees:
         return data[5:45].decode("ascii")
 
     def entries(self, oid: str) -> Mapping[str, Node]:
-        """Entries of one tree by name. The mapping must not be changed."""
+        """Entries of one tree by name. The mapping must not be changed.
+
+        Raises:
+            TooManyFiles: the tree is larger than is looked at.
+            DamagedRepository: it cannot be read.
+        """
         known = self._parsed.get(oid)
         if known is None:
-            kind, data = self._store.read(oid)
+            try:
+                kind, data = self._store.read(oid, MOST_BYTES)
+            except TooLargeObject as error:
+                raise too_many("", MOST_FILES) from error
             if kind != b"tree":
                 raise DamagedRepository(f"object {oid} is a {kind.decode()}, not a tree")
             known = parse_tree(data)
-            if len(self._parsed) >= 1024:
+            self._kept += len(known)
+            if self._kept > _MOST_KEPT:
                 self._parsed.clear()
+                self._kept = len(known)
             self._parsed[oid] = known
         return known
 

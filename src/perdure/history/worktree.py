@@ -10,11 +10,12 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.history import disk
+from perdure.history.errors import too_many
 from perdure.history.objects import object_id
 from perdure.history.paths import check_path, is_path
 
@@ -35,8 +36,24 @@ class WorkFile:
         return object_id(b"blob", self.data)
 
 
+Listed = tuple[str, list[str], dict[str, os.stat_result]]
+"""A folder's path, names of the folders in it, and by name what else is in it, links unfollowed."""
+
+
 class NotRegular(Exception):
     """Something else than a regular file, or a folder, stands at the path."""
+
+
+class TooLarge(NotRegular):
+    """A file is larger than what may be read of it. ``size``: its bytes."""
+
+    def __init__(self, path: str, size: int) -> None:
+        super().__init__(path)
+        self.size = size
+
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a file that perdure reads; a larger one is git's business."""
 
 
 class WorkTree:
@@ -55,6 +72,14 @@ class WorkTree:
             OSError: a link is on the way, or the folder is not there.
         """
         *folders, name = check_path(path)
+        fd = self._open(folders, create=create)
+        try:
+            yield fd, name
+        finally:
+            os.close(fd)
+
+    def _open(self, folders: Sequence[str], *, create: bool = False) -> int:
+        """A folder's descriptor, each folder on the way opened without following links."""
         fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for folder in folders:
@@ -69,14 +94,20 @@ class WorkTree:
                     inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
                 os.close(fd)
                 fd = inner
-            yield fd, name
-        finally:
+        except BaseException:
             os.close(fd)
+            raise
+        return fd
 
-    def read(self, path: str) -> WorkFile | None:
+    def read(self, path: str, *, most: int = MOST_BYTES) -> WorkFile | None:
         """A file's content and stat, None where nothing is.
 
+        Args:
+            path: where.
+            most: bytes up to which it is read.
+
         Raises:
+            TooLarge: it has more.
             NotRegular: a link, a folder or a device is there, or on the way there, or no file can
                 be there.
         """
@@ -90,6 +121,9 @@ class WorkTree:
                 if not stat.S_ISREG(found.st_mode):
                     os.close(fd)
                     raise NotRegular(path)
+                if found.st_size > most:
+                    os.close(fd)
+                    raise TooLarge(path, found.st_size)
                 with open(fd, "rb") as file:  # noqa: PTH123 (an open descriptor, no path)
                     return WorkFile(file.read(), found)
         except FileNotFoundError:
@@ -118,6 +152,58 @@ class WorkTree:
             if error.errno in _NOT_THERE:
                 return None
             raise
+
+    def below(self, folder: str, *, most: int) -> dict[str, os.stat_result]:
+        """What is below a folder and no folder itself, with its stat: `walk` by whole paths."""
+        return {
+            f"{here}/{name}" if here else name: found
+            for here, _, files in self.walk(folder, most=most)
+            for name, found in files.items()
+        }
+
+    def walk(self, folder: str, *, most: int) -> Iterator[Listed]:
+        """A folder and all below it, one after another; no link is followed.
+
+        Folders that begin with a dot are named and not gone into, git's own among them. The folder
+        itself may be missing, or something else: then there is nothing.
+
+        Raises:
+            TooManyFiles: there are more than ``most`` files and folders.
+            OSError: a folder cannot be read.
+        """
+        waiting, seen = [folder], 0
+        while waiting:
+            here = waiting.pop()
+            start = f"{here}/" if here else ""
+            folders: list[str] = []
+            files: dict[str, os.stat_result] = {}
+            for entry, is_folder in self._entries(here):
+                seen += 1
+                if seen > most:
+                    raise too_many(folder, most)
+                if is_folder:
+                    folders.append(entry.name)
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        files[entry.name] = entry.stat(follow_symlinks=False)
+            yield here, folders, files
+            waiting += [
+                start + name for name in folders if name[0] != "." and is_path(start + name)
+            ]
+
+    def _entries(self, folder: str) -> Iterator[tuple[os.DirEntry[str], bool]]:
+        """Names directly in a folder, and whether each is a folder."""
+        try:
+            fd = self._open(check_path(folder) if folder else ())
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return
+            raise
+        try:
+            with os.scandir(fd) as entries:
+                yield from ((entry, entry.is_dir(follow_symlinks=False)) for entry in entries)
+        finally:
+            os.close(fd)
 
     def write(
         self,
@@ -197,7 +283,8 @@ class WorkTree:
                     inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
                     os.close(fd)
                     fd = inner
-                file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                file = os.open(name, flags, dir_fd=fd)
                 try:
                     disk.sync(file)
                 finally:

@@ -204,14 +204,14 @@ class ConflictsScreen(OverScreen):
             from perdure.terminal import editor
 
             file = session.info.path / path
-            before = file.read_bytes() if file.exists() else None
+            before = file.read_bytes() if file.is_file() else None
             try:
                 with self.app.suspend():
                     editor.edit(file)
             except SuspendNotSupported:
                 self.flash.tell(f"This terminal cannot be left. Open it yourself: {file}")
                 return
-            after = file.read_bytes() if file.exists() else None
+            after = file.read_bytes() if file.is_file() else None
             if after == before:
                 self.flash.tell("Nothing was changed.")
                 return

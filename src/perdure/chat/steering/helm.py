@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from perdure.chat.clock import now
+from perdure.chat.companion_files import small_at
 from perdure.chat.errors import newer_companion
 from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.errors import CompanionProblem, NewerFormat
@@ -48,7 +49,7 @@ class Helm:
         """
         repo = Repository.open(path)
         try:
-            data = None if reading or repo.head().commit is None else repo.read(SETTINGS)
+            data = None if reading or repo.head().commit is None else small_at(repo, SETTINGS)
             refuse_newer(data or b"")
         except NewerFormat as problem:
             repo.close()
@@ -183,7 +184,7 @@ def _settings(repo: Repository) -> CompanionSettings:
     from perdure.companion.settings import CompanionSettings, parse_settings
 
     try:
-        data = repo.read(SETTINGS)
+        data = small_at(repo, SETTINGS)
         return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
     except (CompanionProblem, HistoryError):
         return CompanionSettings("Companion")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from perdure.chat.companion_files import small
 from perdure.companion.aside import TurnRange
 from perdure.history.repository import Change, Repository
 
@@ -61,7 +62,7 @@ def made_from(
         if not row.aside and row.fact.turn and any(row.fact.turn in one for one in ranges)
     ]
     out = [turns for _, aside in known.asides.files for turns in aside.turns]
-    files = {each.path: repo.blob(each.oid) for each in repo.files("memory/summaries", tip)}
+    files = {each.path: small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
     summaries, _ = read_summaries(files)
     used = [each for each in summaries if not rests_on(each, out)]
     return MadeFrom(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from perdure.chat.companion_files import small
 from perdure.chat.steering.leaving import only_there
 from perdure.chat.transcript import Transcript
 from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
@@ -61,7 +62,7 @@ def _asides(repo: Repository, tip: str) -> list[Aside]:
     found = []
     for entry in repo.files(FOLDER, tip):
         try:
-            found.append(parse_aside(repo.blob(entry.oid), entry.path))
+            found.append(parse_aside(small(repo, entry.oid), entry.path))
         except CompanionProblem:
             continue  # such a file sets nothing aside; it is named when a prompt is made
     return found

@@ -55,8 +55,8 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
     if as_json:
         emit_json([line.record() for line in lines])
         return
-    work = repo.path / path
-    if at is None and work.is_file() and work.read_bytes() != repo.read(path, start):
+    work = repo.work_tree()
+    if at is None and work.stat(path) and not work.holds(path, repo.oid(path, start)):
         say(f"{path} has edits that are not committed; they are not among these lines.", err=True)
     show_lines(_grouped(lines))
 

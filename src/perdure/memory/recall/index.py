@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.companion.chunks import CONVERSATIONS
+from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES
 from perdure.history import disk
 from perdure.history.errors import Busy
 from perdure.history.repository import Repository
@@ -251,7 +251,7 @@ class RecallIndex:
         from perdure.memory.recall.leveling import bring_level
 
         if store.path is None:
-            return bring_level(store, self._repo, rev, tree, progress)
+            return self._told(*bring_level(store, self._repo, rev, tree, progress))
         lock = self._lock()
         try:
             lock.take(wait=BUSY)
@@ -259,7 +259,15 @@ class RecallIndex:
             self._cannot("another process is reading the conversations for recall just now")
             return 0
         with lock:
-            return bring_level(store, self._repo, rev, tree, progress)
+            return self._told(*bring_level(store, self._repo, rev, tree, progress))
+
+    def _told(self, read: int, passed: Sequence[str]) -> int:
+        """How many chunks were read; says which were passed over."""
+        if passed:
+            more = f" and {len(passed) - 1} more" if len(passed) > 1 else ""
+            size = f"larger than {MOST_BYTES >> 20} MiB"
+            self.notice = f"{passed[0]}{more}: {size}, not looked through"
+        return read
 
     # Answering
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
-from perdure.companion.chunks import CONVERSATIONS, parse_chunk_path
+from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.history.errors import HistoryError
 from perdure.history.repository import Repository
 from perdure.memory.recall.store import Store
@@ -25,19 +25,21 @@ def chunks_of(repo: Repository, rev: str) -> list[File]:
 
 def bring_level(
     store: Store, repo: Repository, rev: str, tree: str, progress: Progress | None
-) -> int:
+) -> tuple[int, list[str]]:
     """Make a tree known; the caller holds the writer's lock.
 
     Returns:
-        How many chunks were read.
+        How many chunks were read, and the paths of those that were passed over for their size.
 
     Raises:
         HistoryError: a chunk cannot be read.
         sqlite3.Error: the index cannot be written.
     """
-    grown = _grow(store, repo, rev, tree)
+    passed: list[str] = []
+    grown = _grow(store, repo, rev, tree, passed)
     if grown is not None:
-        return grown
+        return grown, passed
+    passed.clear()
     files = chunks_of(repo, rev)
     known = store.known()
     missing = [file for file in files if file not in known]
@@ -48,7 +50,7 @@ def bring_level(
         batch = missing[done : done + BATCH]
         with store.writing():
             for path, oid in batch:
-                known[path, oid] = store.add_chunk(oid, path, repo.blob(oid))
+                known[path, oid] = _add(store, repo, path, oid, passed)
         done += len(batch)
         if progress is not None:
             progress(done, len(missing))
@@ -56,10 +58,18 @@ def bring_level(
     with store.writing():
         store.have_languages(ids, ids)
         store.keep_tree(tree, ids, instead_of=None)
-    return len(missing)
+    return len(missing), passed
 
 
-def _grow(store: Store, repo: Repository, rev: str, tree: str) -> int | None:
+def _add(store: Store, repo: Repository, path: str, oid: str, passed: list[str]) -> int:
+    """Index one chunk; of one that is larger than is read nothing but that it is there."""
+    data = repo.small(oid, MOST_BYTES)
+    if not data and repo.size(oid):
+        passed.append(path)
+    return store.add_chunk(oid, path, data)
+
+
+def _grow(store: Store, repo: Repository, rev: str, tree: str, passed: list[str]) -> int | None:
     """Make a tree known that is the one asked about last and what was said since.
 
     Returns:
@@ -83,7 +93,7 @@ def _grow(store: Store, repo: Repository, rev: str, tree: str) -> int | None:
             oid = repo.oid(path, rev) if parse_chunk_path(path) else None
             if oid is None:
                 return None
-            number = store.has(oid, path) or store.add_chunk(oid, path, repo.blob(oid))
+            number = store.has(oid, path) or _add(store, repo, path, oid, passed)
             added.append(number)
             old = store.has(change.old_oid, path) if change.old_oid else None
             if not _put(store, ids, number, path, old):
