@@ -6,6 +6,7 @@ import pytest
 
 from perdure.backends import errors
 from perdure.backends.errors import Action, BackendError, ContextExceeded
+from perdure.backends.http_errors import retry_after
 
 
 def every_error() -> list[type[BackendError]]:
@@ -30,3 +31,9 @@ def test_every_error_says_what_to_do_as_the_documentation_has_it(kind: type[Back
     table = (Path(__file__).parents[2] / "docs/backends.md").read_text()
     (row,) = [line for line in table.splitlines() if line.startswith(f"| `{kind.__name__}`")]
     assert row.split("|")[2].strip() == kind.action.value
+
+
+def test_a_date_that_has_passed_names_no_pause() -> None:
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) is None
+    assert retry_after({"retry-after": "7"}) == 7
+    assert (retry_after({"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}) or 0) > 1000
