@@ -219,8 +219,11 @@ def test_a_container_whose_machine_changes(
     assert asides(repo.path) == seen, "a home on a network: both machines are known by then"
 
 
-def test_a_companion_of_an_older_perdure_goes_on(repo: Repository) -> None:
+def test_a_companion_of_an_older_perdure_goes_on(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its state has no mark; a lease tells machine and folder, so what a crash left counts."""
+    monkeypatch.setattr(statemark, "machine_id", lambda: "secret")
     say(repo, b"one")
     leave_remains(repo)
     (repo.state_dir / "mark").unlink()
@@ -229,10 +232,40 @@ def test_a_companion_of_an_older_perdure_goes_on(repo: Repository) -> None:
         assert not (repo.git_dir / "index.lock").exists()
         assert [left.text for left in leftover(again)] == ["I am he"]
         assert fits(again)
+
+
+@pytest.mark.parametrize("guess", ["another machine", "no id"])
+def test_an_older_one_of_elsewhere_does_not(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, guess: str
+) -> None:
+    """A machine without an id is known by its name, which a stranger may guess."""
+    monkeypatch.setattr(statemark, "machine_id", lambda: "" if guess == "no id" else "secret")
+    say(repo, b"one")
+    repo.close()
     (repo.state_dir / "mark").unlink()
-    for lease in (repo.state_dir / "leases").iterdir():
-        lease.write_text(lease.read_text().replace('"place": ["', '"place": ["x'))
+    if guess == "another machine":
+        for lease in (repo.state_dir / "leases").iterdir():
+            lease.write_text(lease.read_text().replace('"place": ["', '"place": ["x'))
     assert not is_its_own(repo.path)
+
+
+def test_an_index_from_elsewhere_is_not_read(repo: Repository, tmp_path: Path) -> None:
+    """Not by a command that only reads, and not from a folder that cannot be written either."""
+    copy = cp(repo.path, tmp_path / "copy")
+    cache = copy / ".git" / "perdure" / "cache"
+    cache.mkdir(exist_ok=True)
+    (cache / "recall-1-x.sqlite").write_bytes(b"a stranger's")
+    with Repository.open(copy, recover=False) as there:
+        assert (cache / "recall-1-x.sqlite").exists(), "nothing is touched before it is needed"
+        assert list(there.cache_dir.glob("*")) == []
+        assert not (cache / "recall-1-x.sqlite").exists()
+    again = cp(repo.path, tmp_path / "again")
+    shutil.rmtree(again / ".git" / "perdure" / "cache", ignore_errors=True)
+    (again / ".git" / "perdure" / "aside" / "lock").unlink()
+    (again / ".git" / "perdure" / "aside" / "lock").mkdir()
+    with Repository.open(again, recover=False) as there:
+        assert not there.cache_dir.exists()
+        assert there.cache_dir.name.startswith("no-cache-")
 
 
 @pytest.mark.parametrize("place", ["held", "spare", "journals", "leases", "packs", "commit.lock"])

@@ -22,18 +22,22 @@ _KEPT_DAYS = 90
 
 
 def machine() -> str:
-    """A mark of this machine, the same over restarts; "" where there is none to be had.
+    """A mark of this machine, the same over restarts; by its name where it has no id.
 
     The id itself is said to be confidential (machine-id(5)), so a hash of it is used.
     """
-    text = ""
+    text = machine_id() or os.uname().nodename
+    return hashlib.sha256(b"perdure lease " + text.encode()).hexdigest()[:32]
+
+
+def machine_id() -> str:
+    """The machine's own id, which nobody outside knows; "" where it has none, as a container."""
     for place in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with contextlib.suppress(OSError):
-            text = text or Path(place).read_text("ascii", "replace").strip()
-    if not text and sys.platform == "darwin":
-        text = _darwin_machine()
-    text = text or os.uname().nodename
-    return hashlib.sha256(b"perdure lease " + text.encode()).hexdigest()[:32]
+            text = Path(place).read_text("ascii", "replace").strip()
+            if text:
+                return text
+    return _darwin_machine() if sys.platform == "darwin" else ""
 
 
 def _darwin_machine() -> str:

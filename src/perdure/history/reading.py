@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.history import timeline
@@ -30,17 +31,20 @@ class Reader:
 
     Attributes:
         git_dir: the common git folder.
-        cache_dir: what can be rebuilt from the commits.
     """
 
     def __init__(self, place: Layout) -> None:
         self._layout = place
         self.git_dir = place.git_dir
-        self.cache_dir = place.git_dir / "perdure" / "cache"
         self._store = ObjectStore(place.git_dir / "objects")
         self._trees = Trees(self._store)
         self._refs = Refs(place)
         self._commits: dict[str, CommitInfo] = {}
+
+    @property
+    def cache_dir(self) -> Path:
+        """The folder of what can be rebuilt from the commits."""
+        return self.git_dir / "perdure" / "cache"
 
     def head(self) -> Head:
         """What is checked out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ class Repository(Reader):
         self._writer_made: Writer | None = None
         self._leftovers: list[JournalFile] = []
         self._owns_state = False
+        self._no_cache = f"no-cache-{secrets.token_hex(8)}"
 
     # Opening and closing
 
@@ -163,6 +165,19 @@ class Repository(Reader):
         if not self._owns_state:
             statemark.own(self._layout)
             self._owns_state = True
+
+    @property
+    def cache_dir(self) -> Path:
+        """The folder of what can be rebuilt from the commits.
+
+        An index that came from elsewhere could say anything, so none of it is read: where it cannot
+        be moved away, this is a folder that is not there, and nothing is kept.
+        """
+        try:
+            self.own_state()
+        except HistoryError:
+            return self.git_dir / "perdure" / self._no_cache
+        return super().cache_dir
 
     def tell_set_aside(self) -> list[Path]:
         """Folders with state from elsewhere of which the user was not told; he is from now on."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from perdure.history import disk
 from perdure.history.errors import storage_errors
 from perdure.history.layout import Layout
-from perdure.history.leases import machine
+from perdure.history.leases import machine, machine_id
 
 _MARK = re.compile(rb"([0-9a-f]{32})\n")
 _FOLDERS = frozenset({"held", "spare", "journals", "leases"})
@@ -37,6 +37,7 @@ _GET_GENERATION = 0x80087601
 _PLACES = 16
 _KNOWN = 4096
 _TOLD = 256
+_NOTE_LIMIT = 1 << 20
 _KEPT = 8
 """Folders set aside that are kept when more come: where inodes change, each mount makes one."""
 
@@ -154,17 +155,21 @@ def _is_whole(state: Path) -> bool:
 def _is_older(layout: Layout) -> bool:
     """Whether an older perdure has left the state here, without a mark.
 
-    A lease of its tells by machine and inode: the machine's id is a secret that nobody outside has.
+    What it noted down names machine and inode: the machine's id is a secret that nobody outside
+    has. Where it has none the name alone would do, which can be guessed.
     """
-    if _read_mark(layout.state) is not None or (layout.state / "mark").exists():
+    if (layout.state / "mark").exists() or not machine_id():
         return False
     place = [machine(), layout.git_dir.stat().st_ino]
-    return any(_place_of(lease) == place for lease in (layout.state / "leases").glob("*"))
+    noted = [*layout.state.glob("*.json"), *(layout.state / "leases").glob("*")]
+    return any(_place_in(path) == place for path in noted)
 
 
-def _place_of(lease: Path) -> object:
+def _place_in(path: Path) -> object:
     try:
-        value = json.loads(disk.read_file(lease)[:4096])
+        if path.lstat().st_size > _NOTE_LIMIT:
+            return None
+        value = json.loads(disk.read_file(path))
     except (OSError, ValueError, RecursionError):
         return None
     return value.get("place") if isinstance(value, dict) else None
