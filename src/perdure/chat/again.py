@@ -89,7 +89,14 @@ def _in_place(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
     shown = spot.turn
     desk.lander.take(str(spot.turn_id.conversation))
     header = journal_header(
-        desk.branch, spot.place, shown, None, desk.companion.name, answers=True, again=True
+        desk.branch,
+        spot.place,
+        shown,
+        None,
+        desk.companion.name,
+        answers=True,
+        again=True,
+        base=desk.base,
     )
     journal = Journal.begin(desk.repo, header)
     desk.begun(spot.turn_id.conversation)
@@ -113,7 +120,8 @@ def _beside(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
     turn = Turn(place.number, replace(message, at=at))
     past = (*_before(desk, spot), PastTurn(place.turn_id, turn))
     journal = Journal.begin(
-        desk.repo, journal_header(desk.branch, place, turn, None, desk.companion.name)
+        desk.repo,
+        journal_header(desk.branch, place, turn, None, desk.companion.name, base=desk.base),
     )
     desk.begun(place.conversation)
     return Prepared(place, turn, None, past, journal, tuple(notices), desk.branch)

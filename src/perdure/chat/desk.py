@@ -5,6 +5,7 @@ All methods block; a `Session` calls them on its worker thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -20,27 +21,28 @@ from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Notice, Saved
-from perdure.chat.fingerprints import Noted, device, note_fingerprint
+from perdure.chat.fingerprints import Noted, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
-from perdure.chat.landing import Lander, Landing
+from perdure.chat.landing import Landed, Lander, Landing
 from perdure.chat.once import first_time
 from perdure.chat.outside import commit_outside_edits, say_copies, say_stray_branches
 from perdure.chat.placing import Place, last_turn
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
 from perdure.chat.salvage import Where, keep_foreign
+from perdure.chat.side_branch import join_sides
 from perdure.chat.standing import Standing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
+from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.chat.trailers import TurnFacts
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
-from perdure.history.branches import branches
-from perdure.history.errors import HistoryError, UnknownRevision
+from perdure.history.errors import BranchGone, BranchRewritten, HistoryError, UnknownRevision
 from perdure.history.foreign import take_draft
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Repository
@@ -50,6 +52,7 @@ _NO_BOUNDARIES = (
     "This persona has no boundaries file. Add the standard one with: perdure persona add-boundaries"
 )
 
+_ATTEMPTS = 5
 
 _FROM_ELSEWHERE = (
     "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in it "
@@ -74,6 +77,10 @@ class Desk(Standing):
         self._unreadable_said: set[str] = set()
         self._stands = companion.commit
         self._is_detached = repo.head().branch is None
+        self._prepared = (companion.commit, time.time())
+        """The commit that the next prompt is made from, and when it was found."""
+        self._told: set[str] = set()
+        self._landed: list[Notice] = []
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, list[Notice]]:
@@ -82,11 +89,15 @@ class Desk(Standing):
         notices: list[Notice] = []
         if repo.recovery_trouble:
             notices.append(Notice(repo.recovery_trouble, "warning"))
-        branch, start = _branch_to_talk_on(repo, notices)
-        companion = read_companion(repo, start or branch)
-        notices += _recovered(repo, Where(branch, start, *_who(companion)))
-        desk = cls(repo, branch, start, read_companion(repo, start or branch))
+        talk = branch_to_talk_on(repo)
+        notices += talk.notices
+        companion = read_companion(repo, talk.start or talk.name)
+        notices += _recovered(repo, Where(talk.name, talk.start, *_who(companion)))
+        # What was recovered may have begun the branch.
+        talk = branch_to_talk_on(repo)
+        desk = cls(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
         begin_confirming(repo)
+        notices += desk.look_again() or []
         notices += visit_notice(repo) + desk.say_waiting()
         if not companion.persona.boundaries and first_time(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
@@ -94,6 +105,11 @@ class Desk(Standing):
         notices += say_copies(repo, repo.conflict_copies("conversations"))
         notices += say_stray_branches(repo)
         return desk, notices
+
+    @property
+    def base(self) -> str:
+        """The commit that the next prompt is made from."""
+        return self._prepared[0]
 
     def say_waiting(self) -> list[Notice]:
         """Listed backends that came from outside and wait to be confirmed; each is said once."""
@@ -159,7 +175,8 @@ class Desk(Standing):
             before.append(PastTurn(TurnId(place.conversation, 0), opened))
         before.append(PastTurn(place.turn_id, turn))
         journal = Journal.begin(
-            self.repo, journal_header(self.branch, place, turn, opened, settings.name)
+            self.repo,
+            journal_header(self.branch, place, turn, opened, settings.name, base=self.base),
         )
         self.begun(place.conversation)
         return Prepared(place, turn, opened, tuple(before), journal, tuple(notices), self.branch)
@@ -192,7 +209,15 @@ class Desk(Standing):
             )
         journal = Journal.begin(
             self.repo,
-            journal_header(self.branch, place, last, None, self.companion.name, answers=answers),
+            journal_header(
+                self.branch,
+                place,
+                last,
+                None,
+                self.companion.name,
+                answers=answers,
+                base=self.base,
+            ),
         )
         self.begun(place.conversation)
         return Prepared(
@@ -216,16 +241,18 @@ class Desk(Standing):
         """Go on from a commit of ours that changes nothing that a prompt is made from."""
         if self.repo.commit_info(commit).parents == (self.companion.commit,):
             self.companion = replace(self.companion, commit=commit)
+        self._prepared = (commit, self._prepared[1])
         self.start = None
 
     def note_fingerprint(
         self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: Form | None
     ) -> Noted:
         """Commit what a backend runs and how it is asked, where that is news."""
+        gone = self._branch_is_gone()
         noted = note_fingerprint(
             self.repo,
-            tip=self.tip,
-            branch=prepared.branch,
+            tip=self.base if gone else self.tip,
+            branch=None if gone else prepared.branch,
             author=self.companion_author,
             spec=spec,
             found=found,
@@ -245,27 +272,50 @@ class Desk(Standing):
         in_chunk = prepared.answers and prepared.place.oid is not None
         if prepared.answers and not in_chunk and not prepared.again:
             turn = Turn(prepared.place.number, None, replies)
-        landed = self.lander.land(
-            Landing(
-                place=prepared.place,
-                turn=turn,
-                greeting=prepared.greeting,
-                facts=facts,
-                branch=prepared.branch,
-                author=self.companion_author,
-                at=now(),
-                answers=in_chunk,
-                again=prepared.again,
-                start=self.start,
-            ),
-            prepared.journal,
+        landing = Landing(
+            place=prepared.place,
+            turn=turn,
+            greeting=prepared.greeting,
+            facts=facts,
+            branch=prepared.branch,
+            author=self.companion_author,
+            at=now(),
+            answers=in_chunk,
+            again=prepared.again,
+            start=self.start,
         )
+        landed, branch = self._land(landing, prepared.journal)
         self.start = None
         self._stands = landed.commit
         turn = landed.said or turn
         self.conversation = landed.turn.conversation
         self.unanswered = turn.message.text if turn.message and turn.unanswered else ""
-        return Saved(landed.turn, turn, landed.commit, prepared.branch)
+        return Saved(landed.turn, turn, landed.commit, branch)
+
+    def _land(self, landing: Landing, journal: Journal) -> tuple[Landed, str]:
+        """Commit on the branch of the prompt, wherever git has brought it since; and its name."""
+        base, since = self._prepared
+        for attempt in range(_ATTEMPTS):
+            talk = branch_to_land_on(
+                self.repo, landing.branch, start=landing.start, base=base, since=since
+            )
+            there = replace(landing, branch=talk.name, start=talk.start)
+            try:
+                landed = self.lander.land(there, journal)
+            except (BranchGone, BranchRewritten):
+                # It was changed after the look.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                continue
+            self._landed += talk.notices
+            return landed, talk.name
+        raise AssertionError
+
+    def landing_notices(self) -> list[Notice]:
+        """What there is to tell of the turn that landed last."""
+        told, self._landed = self._landed, []
+        behind = self.index_notice()
+        return [*told, Notice(behind, "warning")] if behind else told
 
     def index_notice(self) -> str:
         """Why git's index could not follow the last turn, once for each reason; else ""."""
@@ -293,6 +343,7 @@ class Desk(Standing):
                 first_time(self.repo, "no-boundaries-said")
                 told.append(Notice(_NO_BOUNDARIES, "warning"))
         self._stands = tip
+        self._prepared = (tip, time.time())
         self.transcript.refresh(tip)
         return (
             notices
@@ -359,25 +410,39 @@ class Desk(Standing):
         if not self.repo.set_aside_journal():
             return []
         where = Where(self.branch, self.start, *_who(self.companion))
-        told = recover_turns(self.repo, self.lander, where)
-        return [Notice(text) for text in told]
+        return recover_turns(self.repo, self.lander, where)
 
     def _follow_head(self) -> list[Notice]:
         """Go where git was switched to between two turns, and say so."""
-        branch = self.repo.head().branch
+        state = self.repo.state_of_work()
+        if state.is_rewriting:
+            return self._move_to(branch_to_talk_on(self.repo))
+        notices = self._say_once(join_sides(self.repo, self.human))
+        head = self.repo.head()
+        branch = head.branch if head.commit is not None else None
         if branch is None and self._branch_is_gone():
-            notices: list[Notice] = []
-            self.branch, self.start = _branch_to_talk_on(self.repo, notices)
-            self.conversation, self._is_detached = None, True
-            return notices
+            return notices + self._move_to(branch_to_talk_on(self.repo))
         if branch is None:
-            return self._say_detached()
+            return notices + self._say_detached()
         self._is_detached = False
         if branch == self.branch:
+            return notices
+        switched = Notice(f"The branch was switched: the talk goes on, on {branch}.")
+        return self._move_to(TalkBranch(branch, None, tuple(notices or [switched])))
+
+    def _move_to(self, talk: TalkBranch) -> list[Notice]:
+        """Go on, on another branch; nothing where the talk is there already."""
+        if talk.name == self.branch:
             return []
-        self.branch, self.start = branch, None
-        self.conversation = None
-        return [Notice(f"The branch was switched: the talk goes on, on {branch}.")]
+        self.branch, self.start, self.conversation = talk.name, talk.start, None
+        self._is_detached = self.repo.head().branch is None
+        return list(talk.notices)
+
+    def _say_once(self, notices: Iterable[Notice]) -> list[Notice]:
+        """Those that were not said in this session yet."""
+        found = [each for each in notices if each.level != "warning" or each.text not in self._told]
+        self._told.update(each.text for each in found)
+        return found
 
     def _say_detached(self) -> list[Notice]:
         """Once, that git has taken the branch from under the talk, which stays on it."""
@@ -401,30 +466,6 @@ class Desk(Standing):
         return False
 
 
-def _branch_to_talk_on(repo: Repository, notices: list[Notice]) -> tuple[str, str | None]:
-    """The branch that is checked out; else one of its own, with the commit that it begins at.
-
-    Whoever says one thing after another beside the same commit, each in a process of its own, goes
-    on with the same talk: the branch is named by that commit.
-    """
-    head = repo.head()
-    if head.branch is not None:
-        return head.branch, None
-    commit = repo.resolve("HEAD")
-    name = f"chat-{commit[:8]}-{device()}"
-    there = next((each for each in branches(repo) if each.name == name), None)
-    is_new = there is None or bool(there.elsewhere)
-    branch = repo.free_branch(name) if is_new else name
-    notices.append(
-        Notice(
-            f"No branch is checked out here, so the talk goes on, on {branch}. "
-            f"To go there: perdure switch {branch}",
-            "warning",
-        )
-    )
-    return branch, commit if is_new else None
-
-
 def _who(companion: CompanionAt) -> tuple[str, Author]:
     """The user's name, and the companion as an author."""
     author = Author(companion.name, companion_email(slug(companion.name)))
@@ -438,9 +479,9 @@ def _recovered(repo: Repository, where: Where) -> list[Notice]:
         repo.own_state()
     notices = [Notice(_FROM_ELSEWHERE.format(place), "warning") for place in repo.tell_set_aside()]
     lander = Lander(repo)
-    told = recover_turns(repo, lander, where)
+    notices += recover_turns(repo, lander, where)
     lander.release()
     if repo.owns_state():
-        told += keep_foreign(repo, lander, where)
+        notices += [Notice(text) for text in keep_foreign(repo, lander, where)]
         take_draft(repo)
-    return notices + [Notice(text) for text in told]
+    return notices

@@ -15,6 +15,7 @@ from perdure.chat.companion_files import small_at
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
+from perdure.history.errors import BranchRewritten
 from perdure.history.repository import Author, Change, Repository
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")
@@ -48,7 +49,7 @@ def note_fingerprint(
     repo: Repository,
     *,
     tip: str,
-    branch: str,
+    branch: str | None,
     author: Author,
     spec: BackendSpec,
     found: Fingerprint,
@@ -59,7 +60,7 @@ def note_fingerprint(
     Args:
         repo: the companion's.
         tip: the commit that ``branch`` stands at, or will begin at.
-        branch: to commit on.
+        branch: to commit on; None where it is gone, and nothing is written.
         author: of the commit.
         spec: the backend.
         found: what it runs.
@@ -88,15 +89,21 @@ def note_fingerprint(
     seen = replace(seen, shape=shape, without=form.without)
     entries[spec.name] = seen
     subject, told = _news(spec.name, before, seen)
-    commit = repo.commit(
-        [Change(path, render_lock(entries))],
-        message=f"backend: {subject}\n",
-        author=author,
-        branch=branch,
-        at=at,
-        expect={path: repo.oid(path, tip)},
-        start=tip,
-    )
+    if branch is None:
+        return Noted(form)
+    try:
+        commit = repo.commit(
+            [Change(path, render_lock(entries))],
+            message=f"backend: {subject}\n",
+            author=author,
+            branch=branch,
+            at=at,
+            expect={path: repo.oid(path, tip)},
+            start=tip,
+        )
+    except BranchRewritten:
+        # git has begun a rebase under the reply: it is news the next time, too.
+        return Noted(form)
     return Noted(form, commit, told)
 
 

@@ -104,6 +104,7 @@ def rewrite(
     author: Author,
     at: datetime,
     journal: Journal | Leftover | None = None,
+    start: str | None = None,
 ) -> str:
     """Change a turn's files on a branch; the commit's id.
 
@@ -117,6 +118,7 @@ def rewrite(
         author: who does it.
         at: when.
         journal: what the commit brings home.
+        start: the commit that the branch begins at, where it is not there yet.
 
     Raises:
         UnknownTurn: the branch has no such turn.
@@ -125,7 +127,7 @@ def rewrite(
         HistoryError: nothing was changed.
     """
     for attempt in range(_ATTEMPTS):
-        transcript = Transcript(repo, repo.resolve(f"refs/heads/{branch}"))
+        transcript = Transcript(repo, start or repo.resolve(f"refs/heads/{branch}"))
         spot = find_spot(repo, transcript, turn_id)
         if spot is None:
             raise UnknownTurn(f"{branch} has no turn {turn_id}.", kept="Nothing was changed")
@@ -144,6 +146,7 @@ def rewrite(
                 at=at,
                 expect=spot.oids,
                 journal=journal,
+                start=start,
             )
         except TipMoved:
             if attempt == _ATTEMPTS - 1:

@@ -138,6 +138,7 @@ class Lander:
             author=landing.author,
             at=landing.at,
             journal=journal,
+            start=landing.start,
         )
         return Landed(place.turn_id, commit, place.path, said[0])
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from perdure.chat.clock import now
+from perdure.chat.events import Notice
 from perdure.chat.in_place import find_spot
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.placing import Place, begin, go_on, last_turn
 from perdure.chat.salvage import Where, keep, makes_sense
+from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
 from perdure.chat.trailers import TurnFacts
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.history.errors import UnknownRevision
 from perdure.history.journal import Leftover, leftover
 from perdure.history.repository import Author, Repository
+from perdure.history.statefile import is_oid
 
 
 def journal_header(
@@ -28,10 +30,12 @@ def journal_header(
     *,
     answers: bool = False,
     again: bool = False,
+    base: str = "",
 ) -> dict[str, object]:
     """What a journal must hold so that the turn can be committed without this process."""
     return {
         "branch": branch,
+        "base": base,
         "conversation": str(place.conversation),
         "number": place.number,
         "title": place.head.title,
@@ -58,37 +62,44 @@ def end_record(reply: Reply) -> dict[str, object]:
     }
 
 
-def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[str]:
-    """Commit every turn that a dead session left; returns a sentence for each.
+def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[Notice]:
+    """Commit every turn that a dead session left; what there is to tell of each.
 
     `leftover` leaves out those that reached their commit before the crash. One whose header makes
     no sense is kept as words.
     """
-    told = []
+    told: list[Notice] = []
     for found in leftover(repo):
         if makes_sense(found.header):
-            told.append(_recover(repo, lander, where.author, found))
+            told += _recover(repo, lander, where.author, found)
         elif keep(repo, lander, where, found):
             told.append(
-                "What a crash had cut off could not be put back into its place, so it is committed "
-                "now in a conversation of its own."
+                Notice(
+                    "What a crash had cut off could not be put back into its place, so it is "
+                    "committed now in a conversation of its own."
+                )
             )
-    return [sentence for sentence in told if sentence]
+    return told
 
 
-def _start(repo: Repository, branch: str) -> str | None:
-    """Where a branch begins that the dead session had not made yet; None for one that is there."""
-    try:
-        repo.resolve(f"refs/heads/{branch}")
-    except UnknownRevision:
-        return repo.resolve("HEAD")
-    return None
-
-
-def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) -> str:
+def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) -> list[Notice]:
     header = found.header
-    branch = str(header["branch"])
-    start = _start(repo, branch)
+    base = header.get("base")
+    talk = branch_to_land_on(
+        repo,
+        str(header["branch"]),
+        start=None,
+        base=base if isinstance(base, str) and is_oid(base) else "",
+        since=None,
+    )
+    sentence = _land(repo, lander, author, found, talk)
+    return [*talk.notices, Notice(sentence)] if sentence else []
+
+
+def _land(
+    repo: Repository, lander: Lander, author: Author, found: Leftover, talk: TalkBranch
+) -> str:
+    header, branch, start = found.header, talk.name, talk.start
     transcript = Transcript(repo, start or f"refs/heads/{branch}")
     message = _message(header["message"])
     reply = recovered_reply(found)
@@ -97,7 +108,7 @@ def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) 
         found.discard()
         return ""
     if header.get("again") and reply is not None:
-        return _recover_again(repo, transcript, lander, author, found, reply)
+        return _recover_again(repo, transcript, lander, author, found, reply, talk)
     place, in_chunk = _place(repo, transcript, lander, branch, header)
     spoken_to = None if answers and not in_chunk else message
     turn = Turn(place.number, spoken_to, (reply,) if reply else ())
@@ -155,6 +166,7 @@ def _recover_again(
     author: Author,
     found: Leftover,
     reply: Reply,
+    talk: TalkBranch,
 ) -> str:
     """Another answer to a turn that has one: it stands, as far as it came; the old one is kept."""
     header = found.header
@@ -175,10 +187,11 @@ def _recover_again(
             turn=Turn(place.number, _message(header["message"]), (reply,)),
             greeting=None,
             facts=TurnFacts(turn=place.turn_id),
-            branch=str(header["branch"]),
+            branch=talk.name,
             author=author,
             at=now(),
             again=spot is not None,
+            start=talk.start,
         ),
         found,
     )

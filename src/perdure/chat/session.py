@@ -410,9 +410,8 @@ class Session:
             return False
         self._saved_at = spoken.ended_at
         emit(saved)
-        behind = await self._work(self._desk.index_notice)
-        if behind:
-            emit(Notice(behind, "warning"))
+        for notice in await self._work(self._desk.landing_notices):
+            emit(notice)
         return True
 
     async def _end_background(self) -> None:

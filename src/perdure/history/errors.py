@@ -115,6 +115,14 @@ class Unfinished(HistoryError):
     """A merge, rebase, cherry-pick, revert or bisect is open in the work tree."""
 
 
+class BranchGone(HistoryError):
+    """The branch that was to be committed to was renamed or deleted meanwhile."""
+
+
+class BranchRewritten(HistoryError):
+    """git goes through the commits of the branch, and may put it back at the end."""
+
+
 class CheckedOutElsewhere(HistoryError):
     """Another work tree of the same repository has the branch checked out."""
 

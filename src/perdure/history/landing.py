@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from perdure.history.commits import Author, render_commit, stamp
-from perdure.history.errors import Busy, TipMoved
+from perdure.history.errors import BranchGone, Busy, TipMoved
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.journal import Intent, JournalFile
 from perdure.history.level import Level
@@ -91,8 +91,15 @@ class Lander:
         """
         ref = check_branch(order.branch)
         for _ in range(_ATTEMPTS):
+            self._level.check_not_rewritten(order.branch)
             tip = self._refs.read(ref)
             parent = tip or order.start
+            if parent is None and self._refs.names("refs/heads/"):
+                raise BranchGone(
+                    f"the branch {order.branch} is gone",
+                    "nothing was changed",
+                    "perdure branch lists those there are",
+                )
             root = self._trees.root(parent) if parent else None
             self._check(root, order.expect)
             edit = self._trees.edit(root, order.changes)
@@ -154,6 +161,8 @@ class Lander:
                     self._level.hold_head(locks.head)
             is_here = self._refs.head().branch == order.branch
             self._refs.hold(locks.ref, ref, tip)
+            # Now, with the lock: a rebase that begins later has read where the branch goes.
+            self._level.check_not_rewritten(order.branch)
             self._move(order, edit, locks, is_here=is_here)
             self._log(order, ref, tip, new, is_here=is_here)
         finally:

@@ -178,13 +178,21 @@ def shallow_ends(git_dir: Path) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """What is going on in a work tree. ``branch`` is the one that a rebase will come back to."""
+    """What is going on in a work tree.
+
+    Attributes:
+        applying: `git am` has patches left.
+        sequencing: a cherry-pick or revert of several commits has some left.
+        branch: the one that is checked out, or that a rebase will come back to.
+    """
 
     detached: bool = False
     merging: bool = False
     rebasing: bool = False
+    applying: bool = False
     cherry_picking: bool = False
     reverting: bool = False
+    sequencing: bool = False
     bisecting: bool = False
     branch: str | None = None
 
@@ -194,11 +202,17 @@ class WorkState:
         names = {
             "merge": self.merging,
             "rebase": self.rebasing,
-            "cherry-pick": self.cherry_picking,
+            "am": self.applying,
             "revert": self.reverting,
+            "cherry-pick": self.cherry_picking or self.sequencing,
             "bisect": self.bisecting,
         }
         return next((name for name, is_open in names.items() if is_open), "")
+
+    @property
+    def is_rewriting(self) -> bool:
+        """Whether git goes through several commits, and may put the branch back at the end."""
+        return self.rebasing or self.applying or self.sequencing
 
 
 def state_of_work(layout: Layout, branch: str | None) -> WorkState:
@@ -208,13 +222,38 @@ def state_of_work(layout: Layout, branch: str | None) -> WorkState:
     for folder in ("rebase-merge", "rebase-apply"):
         name = own / folder / "head-name"
         if name.is_file():
-            came_from = name.read_text("utf-8", "replace").strip().removeprefix("refs/heads/")
+            text = name.read_text("utf-8", "replace").strip()
+            came_from = text.removeprefix("refs/heads/") if text.startswith("refs/") else None
+    applying = (own / "rebase-apply" / "applying").exists()
+    todo = _first_word(own / "sequencer" / "todo")
     return WorkState(
         detached=branch is None,
         merging=(own / "MERGE_HEAD").exists(),
-        rebasing=(own / "rebase-merge").exists() or (own / "rebase-apply").exists(),
+        rebasing=not applying
+        and ((own / "rebase-merge").exists() or (own / "rebase-apply").exists()),
+        applying=applying,
         cherry_picking=(own / "CHERRY_PICK_HEAD").exists(),
-        reverting=(own / "REVERT_HEAD").exists(),
+        reverting=(own / "REVERT_HEAD").exists() or todo == "revert",
+        sequencing=todo is not None,
         bisecting=(own / "BISECT_LOG").exists(),
         branch=came_from,
     )
+
+
+def rewritten_branch(layout: Layout, branch: str | None) -> str | None:
+    """The branch that git is rewriting in a work tree; None where it is not.
+
+    ``branch`` is what HEAD names. Asked for each turn, so the usual answer takes three looks.
+    """
+    own = layout.own
+    places = (own / "rebase-merge", own / "rebase-apply", own / "sequencer" / "todo")
+    if not any(place.exists() for place in places):
+        return None
+    return state_of_work(layout, branch).branch
+
+
+def _first_word(path: Path) -> str | None:
+    try:
+        return (path.read_text("utf-8", "replace").split(None, 1) or [""])[0]
+    except OSError:
+        return None

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 from perdure.history import gitindex, indexpatch
 from perdure.history.debts import Debts
-from perdure.history.errors import Busy, DamagedRepository, storage_errors
+from perdure.history.errors import BranchRewritten, Busy, DamagedRepository, storage_errors
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
-from perdure.history.keptindex import Folders, KeptIndex, mark_of
+from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
 from perdure.history.landings import Landings
-from perdure.history.layout import Layout
+from perdure.history.layout import Layout, rewritten_branch
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
@@ -76,6 +76,13 @@ class Level:
             return None
         return found.st_ino, found.st_mtime_ns
 
+    def index_mark(self) -> Mark | None:
+        """What tells the index file from another; None without one."""
+        try:
+            return mark_of(self._index.stat())
+        except OSError:
+            return None
+
     def prepare_index(self) -> GitLock:
         """A lock for the index, not taken yet."""
         return GitLock(self._layout.git_dir, self._layout.held, self._index)
@@ -92,6 +99,19 @@ class Level:
         """
         with contextlib.suppress(Busy):
             lock.take(wait=_HEAD_WAIT)
+
+    def check_not_rewritten(self, branch: str) -> None:
+        """Refuse a branch that a rebase, `git am` or a sequence of picks is at work on.
+
+        Raises:
+            BranchRewritten: it is.
+        """
+        if rewritten_branch(self._layout, self._refs.head().branch) == branch:
+            raise BranchRewritten(
+                f"git is at work on {branch}: a rebase, or a sequence of commits, is not finished",
+                "nothing was changed",
+                "finish it, or give it up, and repeat; git status tells how",
+            )
 
     def is_merged(self, blobs: Blobs) -> str | None:
         """A path for which an open merge has staged something else, None where there is none.

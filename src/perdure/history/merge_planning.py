@@ -101,13 +101,16 @@ class MergePlan:
     versions: Mapping[str, Versions] = field(default_factory=dict)
 
 
-def plan_merge(repo: Repository, name: str, *, resolver: Resolver | None = None) -> MergePlan:
+def plan_merge(
+    repo: Repository, name: str, *, resolver: Resolver | None = None, since: str | None = None
+) -> MergePlan:
     """What merging a branch would do.
 
     Args:
         repo: the repository.
         name: the branch, or another revision.
         resolver: merges what needs more than lines.
+        since: only what came to the branch after this commit, which is then the common past.
 
     Raises:
         UnknownRevision: there is no such branch.
@@ -122,7 +125,7 @@ def plan_merge(repo: Repository, name: str, *, resolver: Resolver | None = None)
         )
     theirs = repo.resolve(name)
     reach = Reach(repo.commit_info, parts.boundary)
-    bases = reach.merge_bases(head.commit, theirs)
+    bases = [since] if since is not None else reach.merge_bases(head.commit, theirs)
     if not bases:
         raise CannotMerge(
             f"{name} and {head.branch} have no commit in common here",

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
 NO_OID = "0" * 40
+_TAKEN = re.compile(
+    rb"> (\d+) [^\t]*\t(?:reset: moving to (?:HEAD|@|([0-9a-f]{40}))|rebase\b.*\babort.*)$"
+)
+_AT_ONCE = 0.5
+"""Seconds in which nobody has seen a turn and typed an id; a reflog has whole seconds."""
 LOCK_WAIT = 2.0
 """Seconds to wait for a ref that git is writing; git itself waits 0.1."""
 
@@ -301,11 +306,19 @@ class Refs:
         """Put the moved ref on the disk; a turn is saved when this returns."""
         disk.sync_folder(lock.target.parent)
 
-    def was_reset_away(self, name: str, commit: str) -> bool:
-        """Whether the reflog says that a reset "to HEAD" took a commit off a branch.
+    def was_reset_away(self, name: str, commit: str, landed: float) -> bool:
+        """Whether the reflog says that git took a commit off a branch without meaning to.
 
-        `git stash` ends with one, and git's reset does not compare: it writes the id that HEAD had
-        when it began. Nobody means to take anything back by that; ``HEAD~1`` reads differently.
+        `git stash`, `git merge --abort` and others end with a reset "to HEAD", and git's reset does
+        not compare: it writes the id that HEAD had when it began. ``HEAD~1`` reads differently.
+        `git cherry-pick --abort` and `git revert --abort` name that id; as anybody may who resets,
+        so it counts only in the moment of the landing. `git rebase --abort` puts the branch back
+        wherever it is.
+
+        Args:
+            name: the branch's ref.
+            commit: the commit.
+            landed: when it landed, in seconds.
         """
         try:
             with (self._layout.git_dir / "logs" / name).open("rb") as file:
@@ -313,9 +326,10 @@ class Refs:
                 lines = file.read().split(b"\n")
         except OSError:
             return False
+        taken = (_TAKEN.search(line) for line in lines if line.startswith(commit.encode()))
         return any(
-            line.startswith(commit.encode()) and line.endswith(b"\treset: moving to HEAD")
-            for line in lines
+            found is not None and (found[2] is None or int(found[1]) <= landed + _AT_ONCE)
+            for found in taken
         )
 
     def log(self, name: str, old: str | None, new: str, who: bytes, message: str) -> None:

@@ -37,6 +37,8 @@ def orders(
         trees: the trees.
     """
     for path, oids in former.items():
+        if not oids:
+            continue
         newest, here = oids[-1], _oid(trees, tip, path)
         if newest is None or here == newest or here not in oids[:-1]:
             continue

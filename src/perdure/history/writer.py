@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from perdure.history import disk, packing, statemark
 from perdure.history.commits import parse_commit
 from perdure.history.errors import (
+    BranchRewritten,
     Busy,
     DamagedRepository,
     HistoryError,
@@ -27,7 +28,7 @@ from perdure.history.locks import sweep
 from perdure.history.objects import ObjectStore
 from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
-from perdure.history.refs import Refs, check_branch
+from perdure.history.refs import Head, Refs, check_branch
 from perdure.history.statefile import UnreadableState
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
@@ -39,6 +40,8 @@ _AT_ONCE = 2.0
 """Seconds in which nobody has seen a turn, staged its former version by hand and committed that."""
 _WATCH = 0.5
 """Seconds after a landing in which a ``git checkout`` that began before it may switch HEAD."""
+_AT_REST = 0.15
+"""Seconds after which a ``git switch`` that has written files and index has moved HEAD as well."""
 _CHASE = 600.0
 """Seconds for which a session keeps trying to level the index in the background."""
 
@@ -216,7 +219,7 @@ class Writer:
                 self._work.holds(path, known[path][1]) for path in there
             )
         else:
-            is_race = bool(there) and self._refs.was_reset_away(ref, commit)
+            is_race = bool(there) and self._refs.was_reset_away(ref, commit, self._landed_at)
         if is_race:
             return there
         self._found_right = (commit, tip)
@@ -245,6 +248,9 @@ class Writer:
         again = dataclasses.replace(order, journal=None, expect=there)
         try:
             self._last = (order, self._lander.land(again))
+        except BranchRewritten:
+            # It comes back when git is done with the branch.
+            return
         except TipMoved as error:
             self._last = None
             self.level.trouble = str(error)
@@ -264,20 +270,28 @@ class Writer:
         if not known or head.branch is None or head.commit is None:
             return
         # Looked at before the lock is taken: a git command that follows a switch at once needs it.
-        if head.branch == branch:
-            is_undone = self.level.landings.is_overwritten()
+        is_other = head.branch != branch
+        if is_other:
+            is_undone = self.level.landings.is_carried_over(head.commit) and self._rests(head)
         else:
-            is_undone = self.level.landings.is_carried_over(head.commit)
+            is_undone = self.level.landings.is_overwritten()
         if not is_undone:
             return
         with storage_errors("levelling the index"), self._commit_lock():
-            head = self._refs.head()
-            if (branch, known) != self.level.landings.last or not head.commit:
+            if (branch, known) != self.level.landings.last or self._refs.head() != head:
                 return
-            is_other = head.branch != branch
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
             if not self.level.settle(head.commit, former, wait=0.0) and is_other:
                 self.level.landings.last = NOTHING
+
+    def _rests(self, head: Head) -> bool:
+        """Whether HEAD and index stay as they are for a moment.
+
+        `git switch` back to our branch brings files and index there first, and HEAD last.
+        """
+        before = self.level.index_mark()
+        time.sleep(_AT_REST)
+        return self._refs.head() == head and self.level.index_mark() == before
 
     def _chase(self) -> None:
         """Level the index as soon as its lock is free.

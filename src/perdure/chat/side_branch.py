@@ -1,0 +1,193 @@
+"""Talk beside a rebase: on a branch of its own, joined when git is done (`history.sidebranch`).
+
+A join takes what came to the side branch since it began. Where the branch that is checked out has
+that beginning, it moves on, or gets a commit with two parents, as by a merge. Where the rebase has
+rewritten it, the commit has one parent: what was rewritten, and may have been dropped on purpose,
+does not come back.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from perdure.chat.clock import now
+from perdure.chat.events import Notice
+from perdure.chat.fingerprints import device
+from perdure.history.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
+from perdure.history.layout import WorkState
+from perdure.history.operations import RefMove, made_commit, perform
+from perdure.history.reach import Reach
+from perdure.history.repository import Author, Repository
+from perdure.history.sidebranch import Side, aborted, mark, sides, unmark
+
+if TYPE_CHECKING:
+    from perdure.history.merge_planning import MergePlan
+
+_HEADS = "refs/heads/"
+_TALK = (
+    "conversations/",
+    "alternatives/",
+    "memory/summaries/",
+    "memory/review/",
+    "backends.lock/",
+    "README.md",
+)
+"""What perdure commits by itself beside turns, too."""
+_ATTEMPTS = 5
+
+
+def is_side(repo: Repository, branch: str) -> bool:
+    """Whether a branch is one that waits to be joined."""
+    return any(side.name == branch for side in sides(repo))
+
+
+def side_branch(repo: Repository, state: WorkState) -> tuple[str, str | None, Notice]:
+    """The branch to talk on while git rewrites another one, made or found.
+
+    Returns:
+        Its name; the commit that it begins at, None where it is there; and what to tell.
+    """
+    name, start = _find(repo, state)
+    after = f"{state.branch} has it" if state.branch else "It is joined to your branch"
+    what = {"am": "`git am`"}.get(state.open_operation, f"a {state.open_operation}")
+    text = (
+        f"git is in the middle of {what} here, so the talk goes on, on a branch of its own, {name}."
+        f" {after} when that is over."
+    )
+    return name, start, Notice(text, "warning")
+
+
+def _find(repo: Repository, state: WorkState) -> tuple[str, str | None]:
+    waiting = sides(repo)
+    for side in reversed(waiting):
+        if side.tip is not None:
+            return side.name, None
+    start = _start(repo, state)
+    for side in waiting:
+        if side.start == start:
+            return side.name, start
+    name = repo.free_branch(f"chat-{start[:8]}-{device()}")
+    mark(repo, name, start)
+    return name, start
+
+
+def _start(repo: Repository, state: WorkState) -> str:
+    """The branch that is rewritten, as it is; else what is checked out."""
+    if state.branch is not None:
+        try:
+            return repo.resolve(f"{_HEADS}{state.branch}")
+        except UnknownRevision:
+            pass
+    return repo.resolve("HEAD")
+
+
+def join_sides(repo: Repository, author: Author) -> list[Notice]:
+    """Join what waits to the branch that is checked out; what is told of it.
+
+    Nothing where git is not done yet, or no branch is checked out: then it is told what waits.
+    """
+    waiting = sides(repo)
+    branch = repo.head().branch
+    if repo.state_of_work().is_rewriting:
+        return []
+    if branch is None:
+        return [
+            Notice(
+                f"What was said on {side.name} waits: it joins the branch that is checked out "
+                "next. See perdure branch",
+                "warning",
+            )
+            for side in waiting
+            if side.tip is not None
+        ]
+    notices = []
+    lost = [side for side in aborted(repo, branch) if _is_talk(repo, side)]
+    for side in [*waiting, *lost]:
+        if side.name == branch:
+            continue
+        try:
+            notices += _join(repo, branch, side, author)
+        except HistoryError as problem:
+            notices.append(_not_joined(branch, side, problem.what))
+    return notices
+
+
+def _is_talk(repo: Repository, side: Side) -> bool:
+    """Whether a line that lost its name has talk only, and is in no branch."""
+    if side.tip is None:
+        return False
+    try:
+        old, new = (repo.commit_info(oid).tree for oid in (side.start, side.tip))
+        changed = repo.folder_difference(old, new)
+    except (DamagedRepository, UnknownRevision):
+        return False
+    return bool(changed) and all(change.path.startswith(_TALK) for change in changed)
+
+
+def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Notice]:
+    for attempt in range(_ATTEMPTS):
+        tip = repo.resolve(f"{_HEADS}{side.name}") if side.name and side.tip else side.tip
+        if tip is None:
+            unmark(repo, side.name)
+            return []
+        try:
+            done = _join_once(repo, branch, side, tip, author)
+        except RefElsewhere:
+            # A turn landed meanwhile: it is thought out again on top of it.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        if side.name:
+            unmark(repo, side.name)
+        return done
+    raise AssertionError
+
+
+def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Author) -> list[Notice]:
+    from perdure.chat.steering.merging import RESOLVER
+    from perdure.history.merge_planning import plan_merge
+
+    ours = repo.resolve(f"{_HEADS}{branch}")
+    reach = Reach(repo.commit_info, repo.shallow_ends())
+    moves = [RefMove(f"{_HEADS}{side.name}", tip, None)] if side.name else []
+    if reach.is_ancestor(tip, ours):
+        # Somebody has merged it.
+        if moves:
+            perform(repo, "drop", f"the branch {side.name}", moves, author=author, at=now())
+        return []
+    has_start = reach.is_ancestor(side.start, ours)
+    plan = plan_merge(repo, tip, resolver=RESOLVER, since=None if has_start else side.start)
+    if plan.conflicts:
+        files = ", ".join(conflict.path for conflict in plan.conflicts)
+        return [_not_joined(branch, side, f"both have changed {files}")]
+    what = side.name or "what was said"
+    with _joined(repo, plan, has_start=has_start, what=what, author=author) as new:
+        all_moves = [RefMove(f"{_HEADS}{branch}", ours, new), *moves]
+        perform(repo, "merge", f"{what} into {branch}", all_moves, author=author, at=now())
+    return [Notice(f"What was said while git was at work on its branch is on {branch} now.")]
+
+
+def _joined(
+    repo: Repository, plan: MergePlan, *, has_start: bool, what: str, author: Author
+) -> AbstractContextManager[str]:
+    """The commit that has both."""
+    if has_start and plan.kind == "forward":
+        return nullcontext(plan.theirs)
+    return made_commit(
+        repo,
+        plan.changes,
+        parents=[plan.ours, plan.theirs] if has_start else [plan.ours],
+        message=f"merge: {what} into {plan.branch}\n\nSaid while git was at work on its branch.\n",
+        author=author,
+        at=now(),
+    )
+
+
+def _not_joined(branch: str, side: Side, why: str) -> Notice:
+    name = side.name or (side.tip or "")[:10]
+    return Notice(
+        f"What was said on {name} is not on {branch} yet: {why}. It is kept. "
+        f"To join it: perdure merge {name}",
+        "warning",
+    )

@@ -1,0 +1,132 @@
+"""Which branch a talk is on, and which one a turn lands on whose branch git has changed meanwhile.
+
+As a rule it is the branch that is checked out. Where none is, or git is rewriting it, the talk has
+a branch of its own; where the branch of a prompt was renamed the turn follows it, and where it was
+deleted the turn begins a branch at the commit that the prompt was made from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.chat.events import Notice
+from perdure.chat.fingerprints import device
+from perdure.chat.side_branch import side_branch
+from perdure.history.branches import branches
+from perdure.history.errors import DamagedRepository, UnknownRevision
+from perdure.history.reach import Reach
+from perdure.history.repository import Repository
+from perdure.history.sidebranch import renamed, sides
+
+
+@dataclass(frozen=True, slots=True)
+class TalkBranch:
+    """A branch to talk on.
+
+    Attributes:
+        name: its name.
+        start: the commit that it begins at, None where it is there.
+        notices: what there is to tell.
+    """
+
+    name: str
+    start: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+def branch_to_talk_on(repo: Repository) -> TalkBranch:
+    """The branch that is checked out; else one of its own, with the commit that it begins at.
+
+    Whoever says one thing after another beside the same commit, each in a process of its own, goes
+    on with the same talk: the branch is named by that commit.
+    """
+    state = repo.state_of_work()
+    if state.is_rewriting:
+        return _beside(repo)
+    head = repo.head()
+    if head.branch is not None:
+        return TalkBranch(head.branch)
+    waiting = [side for side in sides(repo) if side.tip is not None]
+    if waiting:
+        # A rebase has ended without a branch checked out: what it belongs to is still to come.
+        return TalkBranch(waiting[-1].name)
+    commit = repo.resolve("HEAD")
+    name = f"chat-{commit[:8]}-{device()}"
+    there = next((each for each in branches(repo) if each.name == name), None)
+    is_new = there is None or bool(there.elsewhere)
+    branch = repo.free_branch(name) if is_new else name
+    text = (
+        f"No branch is checked out here, so the talk goes on, on {branch}. "
+        f"To go there: perdure switch {branch}"
+    )
+    return TalkBranch(branch, commit if is_new else None, (Notice(text, "warning"),))
+
+
+def _beside(repo: Repository) -> TalkBranch:
+    name, start, notice = side_branch(repo, repo.state_of_work())
+    return TalkBranch(name, start, (notice,))
+
+
+def branch_to_land_on(
+    repo: Repository, branch: str, *, start: str | None, base: str, since: float | None
+) -> TalkBranch:
+    """Where a turn lands that was prompted on a branch.
+
+    Args:
+        repo: the repository.
+        branch: the branch.
+        start: the commit that it was to begin at, where it was not there yet.
+        base: the commit that the prompt was made from.
+        since: when that was, in seconds; None where nobody knows.
+    """
+    state = repo.state_of_work()
+    if state.is_rewriting and state.branch == branch:
+        return _beside(repo)
+    tip = _tip(repo, branch)
+    head = repo.head()
+    if start is None and (tip is None or (since is not None and head.branch != branch)):
+        name = renamed(repo, branch, since or 0.0)
+        if name is not None:
+            text = f"{branch} was renamed {name} while the reply was written; the turn is there."
+            return TalkBranch(name, None, (Notice(text),))
+    if tip is not None:
+        return TalkBranch(branch)
+    if start is not None:
+        return TalkBranch(branch, start)
+    for side in sides(repo):
+        if side.name == branch:
+            return TalkBranch(branch, side.start)
+    return _gone(repo, branch, base)
+
+
+def _gone(repo: Repository, branch: str, base: str) -> TalkBranch:
+    """The branch was deleted."""
+    head = repo.head()
+    if not _is_here(repo, base):
+        base = repo.resolve("HEAD")
+    reach = Reach(repo.commit_info, repo.shallow_ends())
+    if head.branch and head.commit and reach.is_ancestor(base, head.commit):
+        text = f"{branch} was deleted while the reply was written; the turn is on {head.branch}."
+        return TalkBranch(head.branch, None, (Notice(text, "warning"),))
+    name = repo.free_branch(branch)
+    what = "is a branch again" if name == branch else f"has a successor, {name}"
+    text = (
+        f"{branch} was deleted while the reply was written. It {what}, from where the prompt was "
+        f"made, with this turn. To go there: perdure switch {name}"
+    )
+    return TalkBranch(name, base, (Notice(text, "warning"),))
+
+
+def _is_here(repo: Repository, commit: str) -> bool:
+    try:
+        repo.commit_info(commit)
+    except (DamagedRepository, UnknownRevision):
+        return False
+    return True
+
+
+def _tip(repo: Repository, branch: str) -> str | None:
+    try:
+        return repo.resolve(f"refs/heads/{branch}")
+    except UnknownRevision:
+        return None

@@ -1,0 +1,137 @@
+"""Branches that talk goes to while git is at work on the branch it belongs to.
+
+A rebase moves its branch back, or on, without a look at what has come to it since (``git rebase
+--abort``), or fails because something has (``--continue``); `git am` and a sequence of picks end
+likewise. So nothing is committed to that branch meanwhile. What is said goes to a side branch, and
+a ref of this work tree, ``refs/worktree/perdure/side/NAME``, marks it until it is joined: it stands
+at the commit that the side branch began at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perdure.history.errors import BadPath, storage_errors
+from perdure.history.refs import Moved, check_branch
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+MARKS = "refs/worktree/perdure/side/"
+_HEADS = "refs/heads/"
+_TAIL = 8192
+_ABORTED = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) [^\t]*\trebase\b.*\babort")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A line that is to be joined.
+
+    Attributes:
+        name: the side branch; "" for a line that has no name any more.
+        start: the commit that it began at.
+        tip: where it stands; None where nothing was said on it yet.
+    """
+
+    name: str
+    start: str
+    tip: str | None
+
+
+def sides(repo: Repository) -> list[Side]:
+    """Side branches of this work tree that wait to be joined."""
+    refs = repo.parts().refs
+    found = []
+    for mark, start in refs.names(MARKS).items():
+        name = mark.removeprefix(MARKS)
+        try:
+            found.append(Side(name, start, refs.read(check_branch(name))))
+        except BadPath:
+            continue
+    return found
+
+
+def mark(repo: Repository, name: str, start: str) -> None:
+    """Mark a side branch that is going to begin at a commit."""
+    _move(repo, name, start)
+
+
+def unmark(repo: Repository, name: str) -> None:
+    """It is joined, or gone."""
+    _move(repo, name, None)
+
+
+def _move(repo: Repository, name: str, new: str | None) -> None:
+    parts = repo.parts()
+    ref = f"{MARKS}{name}"
+    with parts.writer.exclusive("marking a branch"):
+        old = parts.refs.read(ref)
+        if old == new:
+            return
+        lock = parts.refs.prepare(ref, new)
+        try:
+            parts.refs.hold(lock, ref, old)
+            if new is None:
+                parts.refs.remove(lock, ref)
+            else:
+                parts.refs.publish(lock)
+        except Moved:
+            return
+        finally:
+            lock.release()
+
+
+def aborted(repo: Repository, branch: str) -> list[Side]:
+    """Lines that ``git rebase --abort`` took off a branch although they had come to it meanwhile.
+
+    It puts the branch back to where the rebase began, wherever it is by then. Only what has not
+    been looked at: perdure's own line in the reflog ends the search.
+    """
+    path = repo.git_dir / "logs" / _HEADS / branch
+    found: list[Side] = []
+    with storage_errors("reading the reflog"):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - _TAIL))
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return found
+    for line in reversed(lines):
+        if b"\tperdure: " in line:
+            break
+        seen = _ABORTED.match(line)
+        if seen and seen[1] != seen[2]:
+            found.append(Side("", seen[2].decode(), seen[1].decode()))
+    return found
+
+
+def renamed(repo: Repository, branch: str, since: float) -> str | None:
+    """What a branch is called now, where `git branch -m` has renamed it; None where it has not.
+
+    Args:
+        repo: the repository.
+        branch: the name that it had.
+        since: when it had that name, in seconds; whole seconds are what a reflog has.
+    """
+    refs = repo.parts().refs
+    moves: dict[str, tuple[float, str]] = {}
+    pattern = re.compile(rb"> (\d+) [^\t]*\tBranch: renamed refs/heads/(.+) to refs/heads/(.+)$")
+    for ref in refs.names(_HEADS):
+        try:
+            lines = (repo.git_dir / "logs" / ref).read_bytes()[-_TAIL:].split(b"\n")
+        except OSError:
+            continue
+        for line in lines:
+            seen = pattern.search(line)
+            if seen and int(seen[1]) >= int(since):
+                old, new = (seen[n].decode("utf-8", "surrogateescape") for n in (2, 3))
+                moves[old] = max(moves.get(old, (0.0, "")), (float(seen[1]), new))
+    name = branch
+    for _ in range(len(moves)):
+        if name not in moves:
+            break
+        name = moves[name][1]
+    is_there = name != branch and refs.read(check_branch(name)) is not None
+    return name if is_there else None

@@ -1,0 +1,118 @@
+"""git takes a turn off its branch without meaning to: it had read HEAD before the turn landed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from perdure.history import writer
+from perdure.history.repository import Author, Change, Repository
+
+Git = Callable[..., str]
+MIRA = Author("Mira", "mira@companion.invalid")
+CHUNK = "conversations/c.md"
+
+
+def turn(repo: Repository, text: str) -> str:
+    content = (repo.read(CHUNK) or b"") + text.encode() + b"\n"
+    return repo.commit([Change(CHUNK, content)], message="turn: x", author=MIRA, branch="main")
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch sees nothing; the next commit does what it would have done."""
+    monkeypatch.setattr(writer, "_WATCH", 0.0)
+
+
+def moved(git: Git, says: str, *, later: int = 0) -> None:
+    """Move the branch one commit back as a git command does that says so in the reflog."""
+    stamp = f"{int(time.time()) + later} +0000"
+    os.environ["GIT_COMMITTER_DATE"] = stamp
+    try:
+        git("update-ref", "-m", says, "HEAD", "HEAD~1")
+    finally:
+        del os.environ["GIT_COMMITTER_DATE"]
+    git("reset", "-q", "--hard", "HEAD")
+
+
+@pytest.mark.usefixtures("unwatched")
+@pytest.mark.parametrize(
+    ("says", "later", "comes_back"),
+    [
+        ("reset: moving to HEAD", 0, True),
+        ("reset: moving to HEAD", 60, True),
+        ("reset: moving to @", 0, True),
+        ("reset: moving to {parent}", 0, True),
+        ("reset: moving to {parent}", 60, False),
+        ("rebase (abort): returning to refs/heads/main", 60, True),
+        ("reset: moving to HEAD~1", 0, False),
+        ("reset: moving to main~1", 0, False),
+    ],
+)
+def test_what_the_reflog_says(
+    repo: Repository,
+    git: Git,
+    sound: Callable[[], None],
+    says: str,
+    later: int,
+    *,
+    comes_back: bool,
+) -> None:
+    turn(repo, "one")
+    turn(repo, "two")
+    parent = git("rev-parse", "HEAD~1").strip()
+    moved(git, says.format(parent=parent), later=later)
+    repo.commit([Change("lore/a.md", b"a\n")], message="lore: a", author=MIRA, branch="main")
+    assert git("show", f"HEAD:{CHUNK}") == ("one\ntwo\n" if comes_back else "one\n")
+    sound()
+
+
+@pytest.mark.usefixtures("unwatched")
+@pytest.mark.parametrize("picks", [["cherry-pick"], ["revert", "--no-edit"]])
+def test_giving_a_pick_up(
+    repo: Repository, git: Git, sound: Callable[[], None], picks: list[str]
+) -> None:
+    """Between git's look at HEAD and its reset a turn lands."""
+    for text in ("a\n", "b\n", "c\n"):
+        repo.commit([Change("lore/a.md", text.encode())], message="l", author=MIRA, branch="main")
+    turn(repo, "one")
+    git(*picks, "HEAD~2", check=False)
+    assert git("status", "--porcelain", "lore") == "UU lore/a.md\n"
+    before = git("rev-parse", "HEAD").strip()
+    turn(repo, "two")
+    git("reset", "-q", "--merge", before)
+    repo.commit([Change("lore/b.md", b"b\n")], message="lore: b", author=MIRA, branch="main")
+    assert git("show", f"HEAD:{CHUNK}") == "one\ntwo\n"
+
+
+def test_switching_back_at_once_is_no_branch_without_the_turn(
+    repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch, sound: Callable[[], None]
+) -> None:
+    """Files and index are there before HEAD is."""
+    turn(repo, "one")
+    git("branch", "other")
+    monkeypatch.setattr(writer, "_WATCH", 0.0)
+    turn(repo, "two")
+    git("symbolic-ref", "HEAD", "refs/heads/other")
+    monkeypatch.setattr(
+        writer.time, "sleep", lambda _: git("symbolic-ref", "HEAD", "refs/heads/main")
+    )
+    repo.parts().writer._bring_back()
+    assert (repo.path / CHUNK).read_text() == "one\ntwo\n"
+    sound()
+
+
+def test_a_branch_that_was_made_beside_the_turn_is_freed_of_it(
+    repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch, sound: Callable[[], None]
+) -> None:
+    turn(repo, "one")
+    git("branch", "other")
+    monkeypatch.setattr(writer, "_WATCH", 0.0)
+    turn(repo, "two")
+    git("symbolic-ref", "HEAD", "refs/heads/other")
+    repo.parts().writer._bring_back()
+    assert (repo.path / CHUNK).read_text() == "one\n"
+    sound()
