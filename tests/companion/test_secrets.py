@@ -25,7 +25,67 @@ SHAPED = [
     "pypi-" + "AgEI" * 9,
     "AGE-SECRET-KEY-1" + "QPZRY9X8GF2TVDW0S3JN" * 3,
     "eyJ" + "hbGc" * 6 + ".eyJzdWIi0iJ9x." + "c2ln" * 5,
+    "123456789:AA" + "aB3d-" * 7,
+    "MTEy" + "aB3d" * 5 + ".Gx3Yz_." + "aB3d" * 9,
+    "xapp-1-A0B1C2-" + "12ab" * 8,
+    "whsec_" + "aB3d" * 8,
+    "GOCSPX-" + "aB3d" * 7,
+    "ya29." + "aB3_" * 12,
+    "AQ.Ab8" + "aB3_" * 12,
+    "dop_v1_" + "0a1b" * 16,
+    "SG." + "aB3d" * 5 + "ab." + "aB3d" * 10,
+    "SK" + "0a1b" * 8,
+    "shpat_" + "0a1b" * 8,
+    "ntn_" + "aB3d" * 11,
+    "lin_api_" + "aB3d" * 10,
+    "tvly-" + "aB3d" * 8,
+    "fw_" + "aB3d" * 6,
+    "sk-" + "0a1b" * 8,
 ]
+
+
+def armoured(kind: str, about: str = "") -> str:
+    """A private key in lines, as OpenSSL and GnuPG write one."""
+    lines = "\n".join(["MIIE" + "aB3d" * 15] * 3 + ["aB3d=="])
+    return f"-----BEGIN {kind}-----\n{about}{lines}\n-----END {kind}-----"
+
+
+FRAMED = [
+    ("", armoured("RSA PRIVATE KEY"), "\nThen"),
+    ("", armoured("OPENSSH PRIVATE KEY").replace("\n", "\r\n"), ""),
+    ("", armoured("PGP PRIVATE KEY BLOCK", "Version: 1\n\n"), " and"),
+    ("", armoured("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB12\n\n"), ""),
+    ('{"private_key": "', armoured("PRIVATE KEY").replace("\n", "\\n"), '\\n"}'),
+    ("https://hooks.slack.com/services/", "T0A1B2C3/B0A1B2C3/" + "aB3d" * 6, " there"),
+    ("https://discord.com/api/webhooks/", "123456789012345678/" + "aB3d-" * 12, ")"),
+    ("https://api.telegram.org/bot", "123456789:AA" + "aB3d-" * 7, "/getMe"),
+    ("postgres://admin:", "hunter2S3cret", "@db.example.com/prod"),
+    ("https://user:", "p4ssw0rdlong", "@example.com/x"),
+    ("redis://:", "hunter2", "@localhost:6379"),
+    ("mongodb+srv://", "u:Xk29fPq8@cluster0.example.net", " it"),
+    ("https://", "a1" * 16, "@sentry.example.org/1"),
+    ("Authorization: Bearer ", "aB3d" * 10, "\n"),
+    ("Authorization: Basic ", "dXNlcjpwYXNzd29yZA==", ""),
+    ("curl -u ana:", "hunter2x", " https://example.org"),
+    ("mysqldump --password ", "hunter2x", " prod"),
+    ("AccountName=x;AccountKey=", "aB3d" * 21 + "==", ";EndpointSuffix=core"),
+    ("aws_secret_access_key = ", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYaB3d", "."),
+    ("x-api-key: ", "aB3d" * 8, ""),
+    ("password: ", "hunter2hunter2", ". Bye"),
+    ("My password is ", "hunter2", ", yes"),
+    ("Passwort: ", "Sommer2026!x", " dann"),
+    ("mot de passe : ", "\u00e9t\u00e92026", " voil\u00e0"),
+    ("contrase\u00f1a: ", "abc12345", ""),
+    ("\u043f\u0430\u0440\u043e\u043b\u044c: ", "abc12345", "!"),
+    ("\u6211\u7684\u5bc6\u7801\u662f", "abc12345", "\u3002"),
+    ("\u30d1\u30b9\u30ef\u30fc\u30c9\uff1a", "abcd1234", ""),
+    ('{"password": "', "swordfish", '", "a": 1}'),
+    ("export DB_PASSWORD=", "swordfish", "\n"),
+    ("dbPassword=", "swordfish", " and"),
+    ("<password>", "swordfish", "</password>"),
+    ("https://example.org/?api_key=", "abc123def", "&page=2"),
+]  # fmt: skip
+"""What stands before, the key, and what stands behind; the frame stays."""
 
 
 @pytest.mark.parametrize("secret", SHAPED)
@@ -35,6 +95,23 @@ def test_a_key_in_prose_is_masked_and_the_words_around_it_stay(secret: str) -> N
     assert secret not in text
     assert text.startswith(f"Here it is: {MASK}")
     assert text.endswith("Keep it safe!")
+
+
+@pytest.mark.parametrize(("before", "secret", "behind"), FRAMED)
+def test_a_key_in_a_frame_is_masked_and_the_frame_stays(
+    before: str, secret: str, behind: str
+) -> None:
+    text = f"See: {before}{secret}{behind}"
+    assert mask_secrets(text) == (f"See: {before}{MASK}{behind}", 1)
+    masker = SecretMasker()
+    letters = "".join(masker.feed(letter) for letter in text) + masker.end()
+    assert letters == f"See: {before}{MASK}{behind}"
+
+
+def test_a_key_in_a_frame_of_another_is_masked_too() -> None:
+    key = "sk-" + "aB3d" * 8
+    text = f"https://{key}:hunter2x@example.org"
+    assert mask_secrets(text)[0] == f"https://{MASK}:{MASK}@example.org"
 
 
 def test_a_loaded_key_without_a_shape_is_masked_wherever_it_stands() -> None:
@@ -50,6 +127,16 @@ def test_a_loaded_key_without_a_shape_is_masked_wherever_it_stands() -> None:
         "The commit is 5f1d0c9be2a74e6f8a0b1c2d3e4f5a6b7c8d9e0f.",
         "See https://example.org/eyJ and desk-lamp-with-a-long-name-and-more.",
         "明天带上 sk 和 hf，别忘了。",
+        "import sk-learn-contrib-imbalanced-ensemble and .sk-folding-cube-animation-delay",
+        "ASIANAMERICANSTUDIES, AKIAHABARAISAPLACE and rk-45-numerical-integration-method",
+        "The password: please remember it. The secret: love. Token: gratitude.",
+        "compass: 270N, I pass: 5 times, the ratio is 3:4, version: 2.0.1-beta-build",
+        "See https://host:8080/path@x, http://[::1]:8080/ and git@example.org:user/repo.git",
+        "bearer of bad news, basic understanding of things, token ring networks",
+        "-----BEGIN RSA PRIVATE KEY----- is how it begins, he said. Then came the key.",
+        "password=password, password=None, api_key = your_api_key_here, password=getpass()",
+        "secret = base_of_the_whole_story, key: value, key=lambda item: item.name",
+        "postgres://user:{password}@host and https://user:password@host are forms",
     ],
 )
 def test_ordinary_talk_is_left_alone(plain: str) -> None:
@@ -69,6 +156,10 @@ SNIPPETS = st.sampled_from(
         *SHAPED,
         *KNOWN,
         *(secret[:7] for secret in SHAPED),
+        *(before + secret for before, secret, _ in FRAMED),
+        *(before[:9] for before, _, _ in FRAMED),
+        *(secret[-30:] for _, secret, _ in FRAMED),
+        *("password", '"', ":", "=", "@", "://", "-----BEGIN ", "PRIVATE KEY-----", "-----END "),
         *("sk-", "eyJ", "a" * 19, "0" * 30, ".", "-", " ", "\n", "x", "\u660e", "eyJ" + "a" * 1030),
     ]
 )
@@ -120,7 +211,7 @@ def test_ordinary_talk_is_not_held_back() -> None:
 
 def test_a_key_without_an_end_is_not_kept_in_memory() -> None:
     masker = SecretMasker()
-    assert masker.feed("sk-") + masker.feed("a" * 20) == MASK
+    assert masker.feed("sk-") + masker.feed("aB3d" * 5) == MASK
     for _ in range(100):
         assert masker.feed("a" * 1000) == ""
     assert masker.feed(" so it ends") == " so it ends"

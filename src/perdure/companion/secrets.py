@@ -1,90 +1,159 @@
-"""Keys as providers hand them out, recognised by their shape, in whole texts and in streams.
+"""Keys and passwords, recognised by their shape (`secret_shapes`), in whole texts and in streams.
 
-Prefixes are the ones that the providers document. A bare run of letters has no shape to know it by:
-for those there are the keys that this process itself has loaded.
+A bare run of letters has no shape to know it by: for those there are the keys that this process
+itself has loaded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache, cached_property
+from typing import NamedTuple
 
-_LETTER = "[A-Za-z0-9_-]"
-_SHAPES: tuple[tuple[tuple[str, ...], str, int], ...] = (
-    (("sk-or-v1-",), "[A-Za-z0-9]", 16),  # OpenRouter
-    (("sk-", "pk-", "rk-"), _LETTER, 16),  # OpenAI and those who follow it; Anthropic's sk-ant-
-    (("sk_live_", "sk_test_", "rk_live_", "rk_test_"), "[A-Za-z0-9]", 16),  # Stripe
-    (("AIza",), _LETTER, 30),  # Google
-    # Hugging Face, Groq, xAI, Perplexity, Replicate
-    (tuple(f"{who}{c}" for who in ("hf", "gsk", "xai", "pplx", "r8") for c in "_-"),
-     "[A-Za-z0-9]", 20),
-    (tuple(f"gh{kind}_" for kind in "pousr"), "[A-Za-z0-9]", 30),  # GitHub
-    (("github_pat_",), "[A-Za-z0-9_]", 30),
-    (("glpat-",), _LETTER, 16),  # GitLab
-    (("AKIA", "ASIA"), "[A-Z0-9]", 16),  # AWS
-    (tuple(f"xox{kind}-" for kind in "abeprs"), "[A-Za-z0-9-]", 10),  # Slack
-    (("npm_",), "[A-Za-z0-9]", 30),
-    (("pypi-",), _LETTER, 30),
-    (("AGE-SECRET-KEY-1",), "[0-9A-Z]", 50),
-)  # fmt: skip
-"""Prefixes, the characters that follow, and how many of them make it a key."""
+from perdure.companion.secret_shapes import LETTER, SHAPES, Shape
 
-# A JSON web token: base64url of `{"`, a dot, and the beginning of what it claims. The bounds keep
-# short what a stream holds back.
-_TOKEN_HEAD = 1024
-_TOKEN = rf"eyJ{_LETTER}{{20,{_TOKEN_HEAD}}}\.{_LETTER}{{10}}"
-
-_ALONE = rf"(?<!{_LETTER})"
-_REST = rf"{_LETTER}*(?:\.{_LETTER}+)*"
-"""What goes on without a gap behind a key's beginning belongs to it."""
-_BEGINNING = "|".join(
-    [
-        *(
-            rf"(?:{'|'.join(map(re.escape, prefixes))}){letter}{{{count}}}"
-            for prefixes, letter, count in _SHAPES
-        ),
-        _TOKEN,
-    ]
-)
-_SECRET = rf"{_ALONE}(?:{_BEGINNING}){_REST}"
 _SHORTEST_KNOWN = 8
+_SLICE = 1 << 14
+_LONGEST = 1100
+"""Characters of a key's beginning, its frame included, at most: a web token's are 1038."""
 MASK = "[key removed]"
 
 
-def _unfinished_prefix(prefix: str, then: str) -> str:
-    """A pattern for every proper beginning of ``prefix`` + ``then``, one letter at the least."""
-    pattern = then
-    for character in reversed(prefix[1:]):
-        pattern = f"(?:{re.escape(character)}{pattern})?"
-    return re.escape(prefix[0]) + pattern
+class _Heads:
+    """The literals that keys begin with, and the shapes behind each."""
+
+    def __init__(self) -> None:
+        self.exact: dict[str, list[Shape]] = {}
+        self.folded: dict[str, list[Shape]] = {}
+        for shape in SHAPES:
+            heads = self.folded if shape.place != "word" else self.exact
+            for head in shape.heads:
+                key = head if shape.place == "word" else head.casefold()
+                heads.setdefault(key, []).append(shape)
+        self.sizes: dict[str, list[int]] = {}
+        for head in (*self.exact, *self.folded):
+            sizes = self.sizes.setdefault(head[0].casefold(), [])
+            if len(head) not in sizes:
+                sizes.append(len(head))
+        self.longest = max(map(max, self.sizes.values()))
+        names = {head for shape in SHAPES if shape.place == "name" for head in shape.heads}
+        # Zero characters wide, so that heads are found that overlap.
+        self.finder = re.compile(
+            rf"(?<!{LETTER})(?={_any_of(self.exact)})"
+            rf"|(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))(?={_any_of(names)})"
+            rf"|(?={_any_of(self.folded.keys() - names)})"
+        )
+
+    @cached_property
+    def begun(self) -> frozenset[str]:
+        """Every beginning of a head, folded."""
+        whole = (*map(str.casefold, self.exact), *self.folded)
+        return frozenset(head[:size] for head in whole for size in range(1, len(head)))
+
+    def at(self, text: str, place: int) -> Iterator[tuple[Shape, int]]:
+        """The shapes that may begin at a place, in their order, each with where its head ends."""
+        found = []
+        for size in self.sizes.get(text[place].casefold(), ()):
+            piece = text[place : place + size]
+            if len(piece) == size:
+                shapes = (*self.exact.get(piece, ()), *self.folded.get(piece.casefold(), ()))
+                found += [
+                    (shape, place + size) for shape in shapes if _may_stand(shape, text, place)
+                ]
+        found.sort(key=lambda each: _ORDER[each[0]])
+        yield from found
+
+
+_ORDER = {shape: number for number, shape in enumerate(SHAPES)}
+
+
+def _any_of(heads: Iterable[str]) -> str:
+    """An expression for some literals, told apart by their first letter first."""
+    by_first: dict[str, list[str]] = {}
+    for head in sorted(heads, key=len):
+        by_first.setdefault(head[0], []).append(re.escape(head[1:]))
+    rows = []
+    for first, rest in by_first.items():
+        both = {first, first.upper()} if len(first.upper()) == 1 else {first}
+        letters = re.escape(first) if len(both) == 1 else f"[{''.join(sorted(both))}]"
+        rows.append(f"{letters}(?i:{'|'.join(rest)})")
+    return f"(?:{'|'.join(rows)})"
+
+
+def _may_stand(shape: Shape, text: str, place: int) -> bool:
+    before = text[place - 1 : place] if place else ""
+    if not before or not shape.place:
+        return True
+    if shape.place == "word":
+        return _LETTER.match(before) is None
+    # A name begins a word, or goes on in one as in "dbPassword".
+    return not before.isalpha() or (before.islower() and text[place].isupper())
+
+
+_LETTER = re.compile(LETTER)
 
 
 @cache
-def _unfinished() -> re.Pattern[str]:
-    """The end of a text that may become a key with what follows. Compiled for streams only."""
-    shapes = [
-        _unfinished_prefix(prefix, f"{letter}{{0,{count - 1}}}")
-        for prefixes, letter, count in _SHAPES
-        for prefix in prefixes
-    ]
-    head = f"(?:{_LETTER}{{0,{_TOKEN_HEAD}}}|{_LETTER}{{20,{_TOKEN_HEAD}}}\\.{_LETTER}{{0,9}})"
-    shapes.append(_unfinished_prefix("eyJ", head))
-    return re.compile(rf"{_ALONE}(?:{'|'.join(shapes)})\Z")
+def _heads() -> _Heads:
+    return _Heads()
 
 
 @cache
-def _finder(known: tuple[str, ...]) -> re.Pattern[str]:
-    exact = "|".join(map(re.escape, known)) or "(?!)"
-    return re.compile(rf"(?P<known>{exact})|{_SECRET}")
+def _known_finder(known: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, known)) or "(?!)")
 
 
-_GOES_ON = re.compile(_REST)
+class _Found(NamedTuple):
+    """A key's beginning: where its frame starts, where it starts and ends itself, and its kind."""
+
+    start: int
+    key: int
+    end: int
+    shape: Shape | None
 
 
 def looks_secret(text: str) -> bool:
     """Whether a key stands in ``text``, going by its shape."""
-    return _finder(()).search(text) is not None
+    return _shaped(text, 0) is not None
+
+
+def _shaped(text: str, at: int) -> _Found | None:
+    """The first key from a place on, by its shape."""
+    heads = _heads()
+    for place in heads.finder.finditer(text, at):
+        for shape, end in heads.at(text, place.start()):
+            found = shape.tail.match(text, end)
+            if found is not None and (shape.counts is None or shape.counts(found["key"])):
+                key = found.start("key") if shape.keeps_head else place.start()
+                return _Found(place.start(), key, found.end("key"), shape)
+    return None
+
+
+def _open_from(text: str, at: int) -> int:
+    """Where that begins which may become a key with what follows; the end where nothing may."""
+    heads = _heads()
+    by_head = next(
+        (
+            found.start()
+            for found in heads.finder.finditer(text, max(at, len(text) - _LONGEST))
+            for shape, end in heads.at(text, found.start())
+            if shape.unfinished.fullmatch(text, end)
+        ),
+        len(text),
+    )
+    for size in range(min(heads.longest, len(text) - at), len(text) - by_head, -1):
+        place = len(text) - size
+        if text[place:].casefold() in heads.begun and _is_gap(text, place):
+            return place
+    return by_head
+
+
+def _is_gap(text: str, place: int) -> bool:
+    """Whether a head, of whatever kind, may stand at a place."""
+    before = text[place - 1 : place] if place else ""
+    inside = before.isascii() and before.isalnum() and text[place].isalnum()
+    return not inside or (before.islower() and text[place].isupper())
 
 
 def mask_secrets(text: str, known: Collection[str] = ()) -> tuple[str, int]:
@@ -100,18 +169,20 @@ class SecretMasker:
     """Masks keys in a text that comes in pieces; the result does not depend on the pieces.
 
     Only what may become a key is held back: nothing of ordinary talk but now and then a word's
-    first letters, and never more than a key's beginning is long (1038 characters for a web token,
-    66 for other keys, or the longest known one).
+    first letters, or what stands behind a word such as "password"; and never more than a key's
+    beginning is long (1038 characters for a web token, 450 for other keys, or the longest known
+    one).
     """
 
     def __init__(self, known: Collection[str] = ()) -> None:
         usable = {secret for secret in known if len(secret) >= _SHORTEST_KNOWN}
         # The longest first: where one key is the beginning of another, the whole one goes.
         self._known = tuple(sorted(usable, key=lambda secret: (-len(secret), secret)))
-        self._finder = _finder(self._known)
+        self._finder = _known_finder(self._known)
+        self._most = max(_LONGEST, *map(len, ("", *self._known)))
         self._before = ""
         self._held = ""
-        self._inside = False
+        self._inside: Shape | None = None
         self.count = 0
         """Keys that were masked so far."""
 
@@ -125,47 +196,60 @@ class SecretMasker:
 
     def whole(self, text: str) -> str:
         """Take a text to its end at once."""
-        masked = self._drain(text, last=True)
-        self._before, self._held, self._inside = "", "", False
+        # In slices: behind each key the rest is copied.
+        shown = [
+            self._drain(text[start : start + _SLICE], last=False)
+            for start in range(0, len(text), _SLICE)
+        ]
+        masked = "".join(shown) + self._drain("", last=True)
+        self._before, self._held, self._inside = "", "", None
         return masked
 
     def _drain(self, piece: str, *, last: bool) -> str:
-        # The character before is there for the patterns to look back at.
+        # The character before is there for the shapes to look back at.
         text = self._before + self._held + piece
         at, shown = len(self._before), []
         while True:
-            if self._inside:
-                at = self._behind_key(text, at)
-                if self._inside and not last:
+            if self._inside is not None:
+                at = self._behind_key(self._inside, text, at)
+                if self._inside is not None and not last:
                     break
-                self._inside = False
-            found = self._finder.search(text, at)
-            open_at, by_known = (len(text), False) if last else self._unfinished_from(text, at)
-            if found is None or found.start() > open_at or (found.start() == open_at and by_known):
+                self._inside = None
+                # What stands right behind a key stands alone.
+                text, at = text[at:], 0
+            found = self._find(text, at)
+            is_near = found is None or len(text) - found.start <= self._most
+            open_at = self._unfinished_from(text, at) if is_near and not last else len(text)
+            if found is None or (found.start >= open_at and not last):
                 shown.append(text[at:open_at])
                 at = open_at
                 break
-            shown += [text[at : found.start()], MASK]
+            # A frame may hold a key of another kind: "https://sk-…:password@".
+            frame = mask_secrets(text[found.start : found.key])[0]
+            shown += [text[at : found.start], frame, MASK]
             self.count += 1
-            at = found.end()
-            self._inside = found["known"] is None
-            if not self._inside:
-                # What stands right behind a known key stands alone.
-                text, at = text[at:], 0
+            text, at, self._inside = text[found.end :], 0, found.shape
         self._before, self._held = text[max(0, at - 1) : at], text[at:]
         return "".join(shown)
 
-    def _behind_key(self, text: str, at: int) -> int:
+    def _find(self, text: str, at: int) -> _Found | None:
+        known = self._finder.search(text, at)
+        shaped = _shaped(text, at)
+        if known is not None and (shaped is None or known.start() <= shaped.start):
+            return _Found(known.start(), known.start(), known.end(), None)
+        return shaped
+
+    def _behind_key(self, shape: Shape, text: str, at: int) -> int:
         """Where a key ends that began before ``at``; still inside where that cannot be known."""
-        goes_on = _GOES_ON.match(text, at)
+        goes_on = shape.goes_on.match(text, at)
         end = goes_on.end() if goes_on is not None else at
-        self._inside = text[end:] in ("", ".")
+        is_closed = goes_on is not None and goes_on.groupdict().get("closed") is not None
+        if is_closed or not shape.open.fullmatch(text, end):
+            self._inside = None
         return end
 
-    def _unfinished_from(self, text: str, at: int) -> tuple[int, bool]:
-        """Where that begins which may become a key, and whether it may become a known one."""
-        shaped = _unfinished().search(text, at)
-        by_shape = shaped.start() if shaped is not None else len(text)
+    def _unfinished_from(self, text: str, at: int) -> int:
+        """Where that begins which may become a key, by its shape or as a known one."""
         by_known = min(
             (
                 len(text) - size
@@ -175,4 +259,4 @@ class SecretMasker:
             ),
             default=len(text),
         )
-        return min(by_shape, by_known), by_known <= by_shape and by_known < len(text)
+        return min(_open_from(text, at), by_known)
