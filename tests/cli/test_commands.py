@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,42 @@ def test_nothing_found_says_so_beside_the_output(perdure: Perdure, mira: Path) -
     assert (same.returncode, "the same now" in same.stderr) == (0, True)
     as_json = perdure("restore", "persona", "--at", "HEAD", "--yes", "--json")
     assert json.loads(as_json.stdout) == {"plan": None, "commits": []}
+
+
+def test_a_name_that_holds_a_key_is_refused_without_repeating_it(
+    perdure: Perdure, mira: Path
+) -> None:
+    key = "sk-proj-" + "Ab1d" * 8
+    before = git(mira, "for-each-ref")
+    for words in (
+        ["branch", key],
+        ["branch", f"x/{key}"],
+        ["tag", key],
+        ["rewind", "@", "--as", key],
+    ):
+        done = perdure(*words)
+        one_line_error(done)
+        assert key not in done.stdout + done.stderr
+        assert "looks like a key" in done.stderr
+    assert git(mira, "for-each-ref") == before
+    assert perdure("tag", "kept", "HEAD", "-m", f"before {key}").returncode == 0
+    assert "before [key removed]" in git(mira, "cat-file", "-p", "refs/tags/kept")
+
+
+def test_json_holds_no_orders_to_a_terminal_and_loses_nothing(perdure: Perdure, mira: Path) -> None:
+    text = "\x1b]0;t\x07 \x7f\x9b31m \x90q\x9c \u202egnp.exe\u2066 \u2028é 字\n"
+    (mira / "persona/20-odd.md").write_text(text)
+    shown = perdure("diff", "--json").stdout
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]", shown)
+    (change,) = json.loads(shown)
+    assert change["new"] == text
+    assert "é 字" in shown
+
+
+def test_a_traceback_holds_no_orders_to_a_terminal_and_no_key(perdure: Perdure, mira: Path) -> None:
+    key = "sk-proj-" + "Ab1d" * 8
+    done = perdure("--debug", "show", f"\x1b]0;owned\x07\x9b31m {key}")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stderr)
+    assert key not in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.terminal.sanitise import BIDI_MARK, BODY_LIMIT, Sanitiser, sanitise
+from perdure.terminal.sanitise import BIDI_MARK, BODY_LIMIT, MARKS_LIMIT, Sanitiser, sanitise
 
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -112,3 +112,30 @@ def test_a_cut_sequence_is_held_until_it_is_whole() -> None:
 def test_the_bidi_mark_can_be_seen() -> None:
     """The stand-in for a hidden control is itself a visible sign."""
     assert unicodedata.category(BIDI_MARK).startswith("S")
+
+
+@pytest.mark.parametrize(
+    "flood", ["\x90", "\x90\x98\x9d\x9e\x9f", "\x1bP\x90", "\x9b", "\x90" + "a" * 9]
+)
+def test_a_flood_of_introducers_is_looked_at_once(flood: str) -> None:
+    """No introducer looks behind the next one: what is said behind it stays readable."""
+    text = flood * 200_000
+    assert set(sanitise(text)) <= {"a"}
+    cleaner = Sanitiser()
+    pieces = [cleaner.feed(text[at : at + 3]) for at in range(0, 60_000, 3)]
+    assert max(map(len, pieces)) <= 3 + len(flood)
+
+
+def test_a_held_control_string_is_not_looked_through_again() -> None:
+    cleaner = Sanitiser()
+    assert cleaner.feed("\x1b]52;c;") == ""
+    assert "".join(map(cleaner.feed, "A" * 2000)) == ""
+    assert cleaner.feed("\x07after") == "after"
+
+
+def test_marks_on_one_letter_are_bounded_however_they_come() -> None:
+    text = "Z" + "\u0301" * 2000 + "algo e\u0301"
+    shown = "Z" + "\u0301" * MARKS_LIMIT + "algo e\u0301"
+    assert sanitise(text) == shown
+    cleaner = Sanitiser()
+    assert "".join(map(cleaner.feed, text)) + cleaner.end() == shown

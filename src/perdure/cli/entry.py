@@ -24,11 +24,23 @@ def main() -> int:
 
     try:
         root.main(prog_name="perdure")
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - the last one who can tell what happened
         if debug:
-            raise
-        _explain(problem)
+            _show_traceback(problem)
+        else:
+            _explain(problem)
     return 1
+
+
+def _show_traceback(problem: Exception) -> None:
+    """The whole traceback on stderr, without keys and without orders to the terminal."""
+    import traceback
+
+    from perdure.companion.secrets import mask_secrets
+    from perdure.terminal.sanitise import sanitise
+
+    lines = sanitise(mask_secrets("".join(traceback.format_exception(problem)))[0])
+    print(lines, end="", file=sys.stderr)  # noqa: T201 - what --debug asks for
 
 
 def _explain(problem: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,16 +19,24 @@ F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
 
+# json escapes C0 itself; outside of strings none of these can stand.
+_ORDERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 def say(text: str = "", *, err: bool = False) -> None:
     """One line, or several, with nothing in them that a terminal would obey."""
     click.echo(sanitise(text), err=err)
 
 
 def emit_json(value: object) -> None:
-    """One JSON document on stdout, two-space indented, UTF-8."""
+    """One JSON document on stdout, two-space indented, UTF-8.
+
+    What a terminal would obey stands there as JSON's own escapes, so that nothing is lost.
+    """
     import json
 
     text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = _ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     click.echo(text.encode("utf-8", "backslashreplace"))
 
 

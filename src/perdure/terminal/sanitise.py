@@ -18,11 +18,17 @@ BIDI_MARK = "⇆"
 BODY_LIMIT = 4096
 """Characters of a control string's body that are dropped at most."""
 
+MARKS_LIMIT = 16
+"""Combining marks that are drawn on one letter: no script stacks as many."""
+
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _FORBIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 _INTRODUCER = re.compile("[\x1b\x90\x98\x9b\x9d-\x9f]")
 _PARAMETERS = re.compile("[0-?]{0,256}[ -/]{0,256}")
-_BODY = re.compile(f"[^\n\x07\x18\x1a\x1b\x9c]{{0,{BODY_LIMIT}}}")
+_BODY_END = re.compile("[\n\x07\x18\x1a\x1b\x90\x98\x9b-\x9f]")
 _INTERMEDIATES = re.compile("[ -/]{0,256}")
 _CSI_7BIT, _CSI_8BIT = "[", "\x9b"
 _STRINGS_7BIT = frozenset("]P_^X")
@@ -44,6 +50,7 @@ class Sanitiser:
 
     def __init__(self) -> None:
         self._held = ""
+        self._marks = 0
 
     def feed(self, piece: str) -> str:
         """Take the next piece; returns what can be shown by now."""
@@ -55,20 +62,39 @@ class Sanitiser:
 
     def _take(self, piece: str, *, final: bool) -> str:
         text = self._held + piece
+        # Of what was held, all but its last character has been looked through before.
+        seen = len(self._held) - 1
         self._held = ""
         shown: list[str] = []
         at = 0
         while found := _INTRODUCER.search(text, at):
             start = found.start()
             shown.append(text[at:start])
-            after = _past_sequence(text, start, final=final)
+            after = _past_sequence(text, start, seen, final=final)
             if after is None:
                 self._held = text[start:]
                 at = len(text)
                 break
             at = after
         shown.append(text[at:])
-        return _FORBIDDEN.sub(_stand_in, "".join(shown))
+        return self._bounded(_FORBIDDEN.sub(_stand_in, "".join(shown)))
+
+    def _bounded(self, text: str) -> str:
+        """The text with at most `MARKS_LIMIT` combining marks on one letter."""
+        before, last = self._marks, 0
+
+        def cut(found: re.Match[str]) -> str:
+            nonlocal last
+            drawn = before if found.start() == 0 else 0
+            if found.end() == len(text):
+                last = drawn + len(found[0])
+            return found[0][: max(0, MARKS_LIMIT - drawn)]
+
+        if not text:
+            return text
+        text_then = _MARKS.sub(cut, text)
+        self._marks = last
+        return text_then
 
 
 def _stand_in(found: re.Match[str]) -> str:
@@ -78,20 +104,20 @@ def _stand_in(found: re.Match[str]) -> str:
     return "\ufffd" if "\ud800" <= character <= "\udfff" else BIDI_MARK
 
 
-def _past_sequence(text: str, start: int, *, final: bool) -> int | None:
+def _past_sequence(text: str, start: int, seen: int, *, final: bool) -> int | None:
     """Where the sequence that begins at ``start`` ends; None while that cannot be known."""
     first = text[start]
     if first == _CSI_8BIT:
         return _past_csi(text, start + 1, final=final)
     if first != "\x1b":
-        return _past_string(text, start + 1, final=final, seven_bit=False)
+        return _past_string(text, start + 1, seen, final=final, seven_bit=False)
     if start + 1 == len(text):
         return len(text) if final else None
     second = text[start + 1]
     if second == _CSI_7BIT:
         return _past_csi(text, start + 2, final=final)
     if second in _STRINGS_7BIT:
-        return _past_string(text, start + 2, final=final, seven_bit=True)
+        return _past_string(text, start + 2, seen, final=final, seven_bit=True)
     return _past_plain_escape(text, start + 1, final=final)
 
 
@@ -109,14 +135,19 @@ def _past_plain_escape(text: str, at: int, *, final: bool) -> int | None:
     return end + 1 if "0" <= text[end] <= "~" else end
 
 
-def _past_string(text: str, at: int, *, final: bool, seven_bit: bool) -> int | None:
+def _past_string(text: str, at: int, seen: int, *, final: bool, seven_bit: bool) -> int | None:
     """Past a control string's terminator, or past as much of an unterminated one as is dropped.
+
+    Another introducer ends one as well: so no character is looked at for more than one of them.
+    None before ``seen`` ends it.
 
     ESC never stands in honest text, so an unterminated 7-bit string is dropped to the end of its
     line. The 8-bit introducers do: they are what UTF-8 quotation marks become when they are decoded
     as Latin-1. Then only the introducer goes, and the words after it stay.
     """
-    end = _run_end(_BODY, text, at)
+    limit = min(len(text), at + BODY_LIMIT)
+    found = _BODY_END.search(text, max(at, seen), limit)
+    end = found.start() if found is not None else limit
     if end == len(text) and end - at < BODY_LIMIT and not final:
         return None
     terminator = text[end : end + 2]

@@ -8,7 +8,7 @@ from itertools import islice
 
 from perdure.chat.clock import now
 from perdure.chat.moments import Progress
-from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
 from perdure.history.branches import Branch, branches, drop_branch, start_branch, switch
@@ -96,8 +96,10 @@ def start(helm: Helm, name: str, at: str = "", progress: Progress | None = None)
 
     Raises:
         BadPath: the name is taken, or git would not take it.
+        CannotSteer: the name holds a key.
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
     """
+    refuse_key(name)
     commit = find_place(helm.repo, at, progress).commit if at else helm.tip
     return start_branch(helm.repo, name, commit, author=helm.author, switch_to=False, at=now())
 

@@ -167,6 +167,19 @@ class Helm:
         )
 
 
+def refuse_key(name: str) -> None:
+    """Raise CannotSteer where a new name of a branch or tag holds a key."""
+    from perdure.companion.secrets import looks_secret
+
+    if looks_secret(name):
+        raise CannotSteer(
+            "that name holds something that looks like a key, and names go wherever the "
+            "repository goes",
+            kept="nothing was changed",
+            next_step="choose another name",
+        )
+
+
 def check_readable(change: Change) -> None:
     """Raise CompanionProblem where settings or a manifest could not be read afterwards."""
     from perdure.companion.manifests import parse_manifest

@@ -10,7 +10,7 @@ from perdure.chat.moments import Progress
 from perdure.chat.naming import find_turn
 from perdure.chat.placing import last_turn
 from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
 from perdure.chat.transcript import Transcript
@@ -85,6 +85,7 @@ def plan_again(
     """
     repo, tip = helm.repo, helm.tip
     transcript = Transcript(repo, tip)
+    refuse_key(name)
     turn_id = name_turn(transcript, where)
     spot = spot_of(repo, transcript, turn_id)
     words = head_of(spot.turn)

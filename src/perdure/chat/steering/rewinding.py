@@ -15,7 +15,7 @@ from perdure.chat.moments import Progress, resolve_moment
 from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import last_turn_at
 from perdure.chat.turn_commits import commit_of_turn
@@ -153,8 +153,10 @@ def plan_rewind(
 
     Raises:
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
-        CannotSteer: no branch is checked out, or the place is where one stands already.
+        CannotSteer: no branch is checked out, the place is where one stands already, or the name
+            holds a key.
     """
+    refuse_key(name)
     repo, leaves, tip = helm.repo, helm.branch, helm.tip
     place = find_place(repo, where, progress)
     turn, later = None, 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from perdure.chat.clock import now
-from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.companion.secrets import mask_secrets
 from perdure.history import branches
 from perdure.history.annotating import drop_tag, tag_note, tag_with_note
 from perdure.history.operations import Operation
@@ -28,7 +29,14 @@ def rows(helm: Helm) -> list[dict[str, str | None]]:
 
 
 def tag(helm: Helm, name: str, commit: str, message: str = "") -> Operation:
-    """Name a commit. Raises BadPath where the tag exists, or git would not take the name."""
+    """Name a commit. What looks like a key in the message is taken out.
+
+    Raises:
+        BadPath: the tag exists, or git would not take the name.
+        CannotSteer: the name holds a key.
+    """
+    refuse_key(name)
+    message = mask_secrets(message)[0]
     if message.strip():
         return tag_with_note(helm.repo, name, commit, message, author=helm.author, at=now())
     return branches.tag(helm.repo, name, commit, author=helm.author, at=now())

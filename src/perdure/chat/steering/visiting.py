@@ -14,7 +14,7 @@ from perdure.chat.clock import now
 from perdure.chat.events import Notice
 from perdure.chat.moments import Progress
 from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
@@ -181,7 +181,8 @@ def end_visit(helm: Helm, visit: Visit, *, keep: str = "", drop: bool = False) -
 
 
 def check_name(repo: Repository, name: str) -> None:
-    """Raise BadPath where a branch cannot be called so."""
+    """Raise BadPath, or CannotSteer for a key, where a branch cannot be called so."""
+    refuse_key(name)
     check_branch(name)
     try:
         repo.resolve(f"{_HEADS}{name}")

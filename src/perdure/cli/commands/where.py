@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
-from perdure.cli.output import emit_json, json_option
+from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.which import companion_option, complete_names, meant
 
 
@@ -22,5 +25,8 @@ def command(name: str | None, *, as_json: bool) -> None:
     if as_json:
         emit_json({"path": str(path)})
         return
-    # As it is: a shell goes there.
-    click.echo(str(path))
+    if sys.stdout.isatty():
+        say(str(path))
+    else:
+        # As it is: a shell goes there.
+        click.echo(os.fsencode(path))
