@@ -1,5 +1,7 @@
 """How well recall finds, by set: made here but for LongMemEval, which a folder may hold.
 
+The baselines are SQLite's own ranking of bare messages and textbook BM25 over pairs of characters.
+Of LongMemEval (MIT; ``PERDURE_MEMORY_EVAL`` names a folder with its files) sessions are counted.
 Every set is split: settings are chosen on the questions called "tune", and the others tell what
 they are worth. The dialogues are told apart the same way: `talk_en` is for tuning, `talk_two_en`
 for testing.
@@ -7,19 +9,28 @@ for testing.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from perdure.memory.recall import Embedder
+from perdure.companion.chunks import parse_chunks
+from perdure.companion.ids import TurnId
+from perdure.history.repository import Repository
+from perdure.memory.recall import Hit, RecallIndex
+from perdure.memory.recall.models import installed
+from perdure.memory.recall.words import pieces_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (
     Dialogue,
     Figures,
     Finder,
+    Question,
     longmemeval,
     make_companion,
     measure,
@@ -70,36 +81,37 @@ def sets() -> Iterator[tuple[str, Dialogue]]:
             yield "LongMemEval, sessions", dialogue
 
 
-def run(embedder: Embedder | None = None, only: str = "") -> dict[str, Figures]:
-    """Measure every set; those of one name together. Prints a line a set."""
+def run(only: str = "") -> None:
+    """Measure every set whose name has ``only``; those of one name together."""
     folder = Path(tempfile.mkdtemp(prefix="recall-quality-"))
-    found: dict[str, list[Figures]] = {}
+    found: dict[tuple[str, str], list[Figures]] = {}
     try:
         for number, (name, dialogue) in enumerate(sets()):
-            if only not in name:
-                continue
-            with make_companion(folder / str(number), dialogue) as repo:
-                finder: Finder = ours(repo, embedder)
-                found.setdefault(name, []).append(measure(repo, dialogue, finder))
-            shutil.rmtree(folder / str(number))
+            if only in name:
+                with make_companion(folder / str(number), dialogue) as repo:
+                    for by, finder in _finders(repo).items():
+                        found.setdefault((name, by), []).append(measure(repo, dialogue, finder))
+                shutil.rmtree(folder / str(number))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    joined = {name: _joined(all_) for name, all_ in found.items()}
-    print(f"  {'set':28} questions   R@1   R@5  R@10  R@20  in a prompt  session first")
-    for name, figures in joined.items():
-        row = "  ".join(f"{figures.recall[k]:.2f}" for k in (1, 5, 10, 20))
+    print(f"  {'set':26} {'by':16} asked   R@1   R@5  R@10  in 600  in 2,048  session first")
+    for (name, by), all_ in found.items():
+        figures = joined(all_)
+        row = "  ".join(f"{figures.recall[k]:.2f}" for k in (1, 5, 10))
         print(
-            f"  {name:28} {figures.questions:9}  {row}  {figures.within:11.2f}  "
-            f"{figures.hit[1]:13.2f}",
+            f"  {name:26} {by:16} {figures.questions:5}  {row}  {figures.within:6.2f}  "
+            f"{figures.roomy:8.2f}  {figures.hit[1]:13.2f}",
             flush=True,
         )
-    return joined
+    if not os.environ.get("PERDURE_MEMORY_EVAL"):
+        print("  LongMemEval: not measured, PERDURE_MEMORY_EVAL names no folder with its files")
 
 
-def _joined(all_: list[Figures]) -> Figures:
+def joined(all_: Sequence[Figures]) -> Figures:
+    """The figures of several lives as one."""
     total = sum(each.questions for each in all_)
 
-    def mean(values: list[float]) -> float:
+    def mean(values: Sequence[float]) -> float:
         return sum(v * each.questions for v, each in zip(values, all_, strict=True)) / total
 
     return Figures(
@@ -107,4 +119,78 @@ def _joined(all_: list[Figures]) -> Figures:
         {k: mean([each.recall[k] for each in all_]) for k in all_[0].recall},
         {k: mean([each.hit[k] for each in all_]) for k in all_[0].hit},
         mean([each.within for each in all_]),
+        mean([each.roomy for each in all_]),
     )
+
+
+def _finders(repo: Repository) -> dict[str, Finder]:
+    found = {"plain FTS5": plain(repo), "BM25 over pairs": pairs(repo), "words": ours(repo)}
+    embedder = installed()
+    if embedder is not None:
+        RecallIndex.open(repo, embedder=embedder).embed("HEAD")
+        found["words and meaning"] = ours(repo, embedder)
+    return found
+
+
+def _messages(repo: Repository) -> Iterator[tuple[TurnId, str, str]]:
+    """Each message: its turn, its text, its chunk."""
+    for entry in repo.files("conversations"):
+        for chunk in parse_chunks(repo.blob(entry.oid), entry.path):
+            for turn in chunk.turns:
+                for each in (turn.message, *turn.replies):
+                    if each is not None:
+                        yield TurnId(chunk.head.conversation, turn.number), each.text, entry.path
+
+
+def _first_of_each_turn(hits: Iterable[Hit]) -> list[Hit]:
+    return list({hit.turn: hit for hit in reversed(list(hits))}.values())[::-1]
+
+
+def plain(repo: Repository) -> Finder:
+    """SQLite's ranking of bare messages: what one gets without doing anything."""
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE VIRTUAL TABLE said USING fts5(text)")
+    said = list(_messages(repo))
+    db.executemany("INSERT INTO said (text) VALUES (?)", [(text,) for _, text, _ in said])
+
+    def find(asked: Question) -> list[Hit]:
+        words = "".join(c if c.isalnum() else " " for c in asked.text).split()
+        rows = db.execute(
+            "SELECT rowid, rank FROM said WHERE said MATCH ? ORDER BY rank LIMIT 100",
+            (" OR ".join(f'"{word}"' for word in words),),
+        )
+        return _first_of_each_turn(
+            Hit(said[row - 1][0], -rank, said[row - 1][2], ()) for row, rank in rows
+        )
+
+    return find
+
+
+def pairs(repo: Repository) -> Finder:
+    """Textbook BM25 of bare messages, scripts without spaces in pairs of characters."""
+    said = list(_messages(repo))
+    counts = [Counter(pieces_of(text)) for _, text, _ in said]
+    spread = Counter(word for words in counts for word in words)
+    sizes = [sum(words.values()) for words in counts]
+    mean = sum(sizes) / max(1, len(sizes))
+
+    def find(asked: Question) -> list[Hit]:
+        wanted = set(pieces_of(asked.text))
+        scores = []
+        for at, words in enumerate(counts):
+            length = 1.2 * (0.25 + 0.75 * sizes[at] / mean)
+            score = sum(
+                math.log(1 + (len(said) - spread[word] + 0.5) / (spread[word] + 0.5))
+                * (2.2 * words[word] / (words[word] + length))
+                for word in wanted & words.keys()
+            )
+            if score:
+                scores.append((-score, at))
+        best = sorted(scores)[:100]
+        return _first_of_each_turn(Hit(said[at][0], -score, said[at][2], ()) for score, at in best)
+
+    return find
+
+
+if __name__ == "__main__":
+    run()

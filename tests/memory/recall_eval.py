@@ -1,8 +1,9 @@
 """How well recall finds what a question is about: dialogues with known evidence.
 
 Measures, each the mean over the questions: recall@k is the share of the evidence turns among the
-first k turns; evidence recall the share that stands in the earlier moments of a prompt, in at most
-600 tokens; a session is hit when one of its turns is among the first.
+first k turns; `within` the share that stands in the earlier moments of a prompt, in at most 600
+tokens, and `roomy` in 2,048, which a window of 8,192 has for them while it is empty; a session is
+hit when one of its turns is among the first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from perdure.chat.recalling import MOST
+from perdure.chat.recalling import MOST, worth_a_place
 from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, parse_chunks, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
@@ -62,6 +63,7 @@ class Figures:
     recall: dict[int, float] = field(default_factory=dict)
     hit: dict[int, float] = field(default_factory=dict)
     within: float = 0.0
+    roomy: float = 0.0
     by_kind: dict[str, float] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
 
@@ -216,11 +218,17 @@ def measure(repo: Repository, dialogue: Dialogue, find: Finder) -> Figures:
         sessions = list(dict.fromkeys(name for name, _ in places))
         for k in hits:
             hits[k] += any(name in sessions[:k] for name, _ in question.evidence)
-        shown = {
-            (names.get(str(each.conversation), ""), 0 if whole else each.number)
-            for each in in_a_prompt(found[:MOST], turn, question.text)
-        }
-        figures.within += len(shown & wanted) / len(wanted) / len(dialogue.questions)
+        share = 1 / len(wanted) / len(dialogue.questions)
+        hits_sent = worth_a_place(found[:MOST])
+        tight, wide = (
+            {
+                (names.get(str(each.conversation), ""), 0 if whole else each.number)
+                for each in in_a_prompt(hits_sent, turn, question.text, tokens)
+            }
+            for tokens in (600, 2_048)
+        )
+        figures.within += len(tight & wanted) * share
+        figures.roomy += len(wide & wanted) * share
     figures.recall = {k: total / len(dialogue.questions) for k, total in totals.items()}
     figures.hit = {k: total / len(dialogue.questions) for k, total in hits.items()}
     figures.by_kind = {kind: sum(all_) / len(all_) for kind, all_ in sorted(kinds.items())}

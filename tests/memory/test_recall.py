@@ -6,7 +6,7 @@ import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 from perdure.memory.recall import index as index_module
 from perdure.memory.recall.names import without_names
 from perdure.memory.recall.store import Store
+from perdure.memory.recall.when import Stretch, times_in
 from perdure.memory.recall.words import content_words, tokens_of, words_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (
@@ -212,6 +213,20 @@ def test_the_message_before_says_what_is_meant(tmp_path: Path) -> None:
         assert said(find(repo, "How is it?"), repo)[:1] != [GARDEN[0][0]]
         hits = find(repo, "How is it?", before=("Do you know the greenhouse?",))
         assert said(hits, repo)[:1] == [GARDEN[0][0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "days"),
+    [
+        ("What did we do on the first weekend of October 2023?", (2023, 10, 7), 5),
+        ("the last Friday of May, 2024", (2024, 5, 31), 1),
+        ("the second week in January 2025", (2025, 1, 13), 7),
+    ],
+)
+def test_parts_of_a_month_are_times(text: str, begin: tuple[int, int, int], days: int) -> None:
+    first = date(*begin)
+    assert times_in(text, None).times == (Stretch(first, first + timedelta(days=days)),)
+    assert times_in(f"{text.rpartition(' ')[0]}", None).times
 
 
 def test_a_time_brings_up_what_was_said_then(tmp_path: Path) -> None:

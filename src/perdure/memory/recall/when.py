@@ -199,6 +199,26 @@ def _of_year_back(back: str, month: int, today: date) -> Stretch:
     return _months(year, month, 1)
 
 
+_NTH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
+
+
+def _nth(match: re.Match[str], today: date | None) -> Time | None:  # noqa: ARG001 - a rule's signature
+    """The first weekend of a month, its second Monday, its last week; of any year its month.
+
+    A weekend belongs to the month that its Saturday is in, a week to that of its Monday. What was
+    done on a weekend is told in the days after it, so those count as well.
+    """
+    month, unit, nth = _month(match["month"]), match["unit"], _NTH[match["nth"]]
+    if not match["year"]:
+        return Season(month)
+    whole = _months(int(match["year"]), month, 1)
+    weekday = {"weekend": 5, "week": 0}.get(unit, _DAYS.index(unit) if unit in _DAYS else 0)
+    days = [whole.begin + timedelta(days=n) for n in range((whole.end - whole.begin).days)]
+    fitting = [day for day in days if day.weekday() == weekday]
+    begin = fitting[nth - 1] if nth > 0 else fitting[-1]
+    return Stretch(begin, begin + timedelta(days={"weekend": 5, "week": 7}.get(unit, 1)))
+
+
 def _season(match: re.Match[str], today: date | None) -> Time | None:
     start = _SEASONS[match["season"]]
     groups = match.groupdict()
@@ -322,6 +342,13 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(
         (rf"(?:(?P<year>\d{{4}})年の?)?{_EAST_MONTH}{_EAST_DAY}[日号]", _full),
         (rf"\b(?P<day>\d\d?)(?:st|nd|rd|th)?(?:\s+of)?\s+{_MONTH}(?:,?\s+{_YEAR})?", _full),
         (rf"\b{_MONTH}\s+(?P<day>\d\d?)(?:st|nd|rd|th)?\b(?:,?\s+{_YEAR})?", _full),
+        (
+            (
+                rf"\b(?P<nth>{'|'.join(_NTH)})\s+(?P<unit>weekend|week|{'|'.join(_DAYS)})"
+                rf"\s+(?:of|in)\s+{_MONTH}(?:,?\s+(?:of\s+)?{_YEAR})?"
+            ),
+            _nth,
+        ),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}\b", _of_year),
         (rf"\b{_YEAR}-(?P<month>\d\d)\b", _of_year),
         (rf"\b{_SEASON}\s+(?:of\s+)?{_YEAR}", _season),
