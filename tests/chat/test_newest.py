@@ -116,7 +116,7 @@ def test_what_is_left_is_counted_alike_with_and_without_the_index(
     with suppress(FileNotFoundError):
         life.cache_dir.rename(life.cache_dir.with_name("away"))
     walked = [left(life, tip, [each]) for each in kept]
-    assert life.timeline().count_only_in(tip, []) is None, "none is made for it"
+    assert life.timeline().only_in(tip, []) is None, "none is made for it"
     assert life.timeline().update(tip)
     monkeypatch.setattr("perdure.chat.steering.leaving._FEW", 0)
     assert [left(life, tip, [each]) for each in kept] == walked

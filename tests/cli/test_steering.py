@@ -208,9 +208,8 @@ def test_a_switch_to_where_one_is_leaves_nothing_to_undo(companion: Path, run: R
     assert "already" in run("switch", "main").stdout
     assert json.loads(run("switch", "main", "--json").stdout)["operation"] is None
     subjects = git(companion, "log", "-2", "--format=%s").splitlines()
-    assert subjects == ["lore: mill.md", "turn: One."]
-    assert "takes back" in (said := run("undo", "--dry-run").stdout)
-    assert "lore: mill.md" in said
+    assert subjects == ["lore: added mill.md: “The mill.”", "turn: One."]
+    assert "Takes back the change of the lore" in run("undo", "--dry-run").stdout
 
 
 def test_a_revert_keeps_the_talk_and_later_edits_of_other_lines(companion: Path, run: Run) -> None:
@@ -404,18 +403,20 @@ def test_undo_walks_back_over_everything_and_redo_forth(companion: Path, run: Ru
     )
 
 
-def test_undo_of_a_turn_says_what_it_hides_and_asks(companion: Path, run: Run) -> None:
+def test_undo_of_a_turn_says_what_it_takes_back(companion: Path, run: Run) -> None:
+    """One act needs no question; its words have no hash."""
     talk(companion, "One.", "Two.")
     before = refs(companion)
-    run("undo", code=2)
     shown = run("undo", "--dry-run").stdout
-    assert "turn: Two." in shown
-    assert "on no branch afterwards: 1 turn" in shown
+    assert shown.splitlines()[0] == "Takes back your message “Two.” and her reply."
+    assert git(companion, "rev-parse", "--short=7", "HEAD").strip() not in shown
     assert refs(companion) == before
     rows = json.loads(run("ops", "--json").stdout)
     assert [(row["what"], row["next"]) for row in rows[:2]] == [("Two.", "undo"), ("One.", None)]
 
-    run("undo", "--yes")
+    done = run("undo").stdout
+    assert done.splitlines()[0] == "Undone: your message “Two.” and her reply."
+    assert "perdure redo" in done
     assert run("ops").stdout.startswith("r ")
     rows = json.loads(run("ops", "--json").stdout)
     assert [row["next"] for row in rows] == ["redo", "undo", *[None] * (len(rows) - 2)]
@@ -430,9 +431,10 @@ def test_several_steps_are_named_before_they_are_taken(companion: Path, run: Run
     talk(companion, "One.", "Two.", "Three.")
     before = refs(companion)
     shown = run("undo", "-n", "2", "--dry-run").stdout
-    assert "turn: Three." in shown
-    assert "then turn: Two." in shown
+    assert "your message “Three.” and her reply" in shown
+    assert "Then your message “Two.” and her reply." in shown
     assert refs(companion) == before
+    run("undo", "-n", "2", code=2)
     assert len(json.loads(run("undo", "-n", "2", "--yes", "--json").stdout)["operations"]) == 2
     assert git(companion, "log", "-1", "--format=%s") == "turn: One.\n"
     run("redo", "-n", "9", "--yes")

@@ -54,33 +54,55 @@ async def asked(app: ChatApp, pilot: Pilot[int]) -> str:
     return told(app)
 
 
-async def test_z_asks_before_a_turn_is_hidden_and_z_capital_brings_it_back(
-    companion: Path,
-) -> None:
-    """Enter alone leaves it; taken back it is gone from screen and branch, and comes back whole."""
+async def test_z_takes_back_what_was_said_and_z_capital_brings_it_back(companion: Path) -> None:
+    """One act, no question, words without a hash; it is gone and comes back whole."""
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "first words", "second words")
         tip = git(companion, "rev-parse", "HEAD")
         await browse(app, pilot, "z")
-        question = await asked(app, pilot)
-        assert "second words" in question
-        assert "1 turn" in question
-        await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.chat)
-        assert git(companion, "rev-parse", "HEAD") == tip
-        await pilot.press("z")
-        await asked(app, pilot)
-        await pilot.press("down", "enter")
         await until(pilot, lambda: "Undone" in flash(app))
+        told = "Undone: your message “second words” and her reply. Z brings it back."
+        assert told in flash(app)
         assert "second words" not in shown(app)
         assert "first words" in shown(app)
         assert git(companion, "rev-parse", "HEAD~0") == git(
             companion, "rev-parse", f"{tip.strip()}~1"
         )
+        await until(pilot, app.chat.may_send)
+        assert app.chat.view.picked_text == "I heard: first words"
         await pilot.press("Z")
         await until(pilot, lambda: "Redone" in flash(app))
         assert "I heard: second words" in shown(app)
         assert git(companion, "rev-parse", "HEAD") == tip
+        await until(pilot, app.chat.may_send)
+        assert app.chat.view.picked_text == "I heard: second words"
+    assert_sound(companion)
+
+
+async def test_z_asks_before_several_acts_are_hidden_and_z_agrees(companion: Path) -> None:
+    """Enter alone leaves it."""
+    async with chatting(companion) as (app, pilot):
+        await talk(app, pilot, "one")
+        git(companion, "switch", "-qc", "side")
+        await until(pilot, lambda: app.chat.status.status.branch == "side")
+        await talk(app, pilot, "two", "three")
+        git(companion, "switch", "-q", "main")
+        git(companion, "merge", "-q", "--no-ff", "-m", "Merge branch 'side'", "side")
+        git(companion, "branch", "-D", "side")
+        await until(pilot, lambda: app.chat.status.status.branch == "main")
+        await until(pilot, lambda: "I heard: three" in shown(app))
+        tip = git(companion, "rev-parse", "HEAD")
+        await browse(app, pilot, "z")
+        assert "2 turns" in await asked(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.chat)
+        await until(pilot, app.chat.may_send)
+        assert git(companion, "rev-parse", "HEAD") == tip
+        await pilot.press("z")
+        await asked(app, pilot)
+        await pilot.press("z")
+        await until(pilot, lambda: "Undone" in flash(app))
+        assert "I heard: three" not in shown(app)
     assert_sound(companion)
 
 
@@ -89,8 +111,6 @@ async def test_after_an_undo_the_talk_goes_on_from_there(companion: Path) -> Non
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one", "two")
         await browse(app, pilot, "z")
-        await asked(app, pilot)
-        await pilot.press("down", "enter")
         await until(pilot, lambda: "Undone" in flash(app))
         await talk(app, pilot, "three")
         assert "I heard: two" not in shown(app)

@@ -113,7 +113,8 @@ def land(desk: Desk, reading: Reading, outcome: Outcome, *, asked: bool = False)
         if parent != reading.tip:
             raise TipMoved(changes[0].path)
         caused = TurnId(reading.conversation, reading.through)
-        return f"memory: {draft.what(title)}\n\nCaused-By: {caused}\n"
+        by = f"Caused-By: {caused}\n" + "Asked: yes\n" * asked
+        return f"memory: {draft.what(title)}\n\n{by}"
 
     commit = desk.repo.commit(
         changes,

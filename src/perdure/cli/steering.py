@@ -32,6 +32,7 @@ def wanted(
     yes: bool,
     as_json: bool,
     is_safe: bool = False,
+    quiet: bool = False,
 ) -> bool:
     """Show a plan, and find out whether it shall be done.
 
@@ -42,6 +43,7 @@ def wanted(
         yes: the user agreed beforehand.
         as_json: standard output is kept for the JSON document.
         is_safe: needs no question.
+        quiet: is not said beforehand, unless it is asked about.
 
     Raises:
         click.UsageError: nobody can be asked, and nobody agreed.
@@ -53,7 +55,7 @@ def wanted(
         raise click.UsageError(
             "There is no terminal to ask on. Give --yes to do it, or --dry-run to see what it does"
         )
-    if not as_json or asks:
+    if asks or not (as_json or quiet):
         for line in says:
             say(line, err=as_json)
     if dry_run:

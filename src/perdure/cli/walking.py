@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from perdure.history.operations import Operation
 
 
+_VERBS = ("takes ", "brings ", "the ", "on ")
+
+
 def walk_command(name: str, about: str) -> click.Command:
     """The command that walks back (``undo``) or forth (``redo``)."""
 
@@ -44,7 +47,7 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
     done: list[tuple[Step, Operation]] = []
     step: Step | None = find(helm)
     while step is not None and len(done) < count:
-        says = [*step.says(), *(_further(helm, name, count) if not done else ())]
+        says = [*map(_line, step.says()), *(_further(helm, name, count) if not done else ())]
         agreed = yes or bool(done)
         if not wanted(
             says,
@@ -53,6 +56,7 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
             yes=agreed,
             as_json=as_json,
             is_safe=step.is_safe and count == 1,
+            quiet=step.is_safe and count == 1 and not dry_run,
         ):
             break
         done.append((step, undoing.take(helm, step)))
@@ -70,13 +74,21 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
         )
     elif done:
         back = "redo" if name == "undo" else "undo"
-        say(f"Done: {len(done)} step{'s' * (len(done) != 1)}. To take that back: perdure {back}")
+        for each, _ in done:
+            say(each.said())
+        say(f"To take that back: perdure {back}{f' -n {len(done)}' * (len(done) > 1)}")
 
 
 def _further(helm: Helm, name: str, count: int) -> list[str]:
     """What the steps after the first one take back, as far as can be told beforehand."""
     if count == 1 or name != "undo":
         return []
+    from perdure.chat.steering.act_words import act_of
     from perdure.chat.steering.undoing import coming
 
-    return [f"then {entry.kind}: {entry.says}" for entry in coming(helm, count)[1:]]
+    return [f"Then {act_of(helm.repo, entry)}." for entry in coming(helm, count)[1:]]
+
+
+def _line(clause: str) -> str:
+    """A clause of a plan as a sentence; a branch's name at its front keeps its letters."""
+    return f"{clause[:1].upper()}{clause[1:]}." if clause.startswith(_VERBS) else f"{clause}."

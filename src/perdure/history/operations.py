@@ -7,7 +7,7 @@ forth. A plain commit (a turn, an edit) is an entry too, and costs none in the l
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -322,7 +322,11 @@ def made_commit(
 
 
 def operations(
-    repo: Repository, limit: int | None = 50, before: str | None = None
+    repo: Repository,
+    limit: int | None = 50,
+    before: str | None = None,
+    *,
+    is_own: Callable[[CommitInfo], bool] = lambda _info: False,
 ) -> list[Operation]:
     """What was done, newest first: entries of the log, and plain commits of the branch of HEAD.
 
@@ -330,6 +334,7 @@ def operations(
         repo: the repository.
         limit: how many at most; None: all.
         before: id of an entry: only what came before it.
+        is_own: tells commits that nobody asked for; they are left out.
     """
     parts = repo.parts()
     logged = list(oplog.walk(parts.refs.read(OPS), repo.commit_info))
@@ -338,7 +343,7 @@ def operations(
     commits = (
         as_entry(info, head.branch)
         for info in _first_parents(repo, head.commit)
-        if info.id not in made
+        if info.id not in made and not is_own(info)
     )
     merged = heapq.merge(logged, commits, key=lambda entry: -entry.at.timestamp())
     rows = iter(merged)

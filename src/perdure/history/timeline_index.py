@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from perdure.history import disk
 from perdure.history.commits import CommitInfo
-from perdure.history.timeline_facts import TURNS, Facts, areas_of
-from perdure.history.timeline_query import Query, fold
+from perdure.history.timeline_facts import Facts
+from perdure.history.timeline_query import OnlyIn, Query, fold
 from perdure.history.timeline_sql import SCHEMA, VERSION, conditions, plain
 
 BUSY = 2.0
@@ -204,37 +203,32 @@ class Index:
         )
         return [str(row[0]) for row in rows]
 
-    def count_only_in(self, oid: str, others: Sequence[str]) -> Counter[tuple[bool, int]]:
-        """Commits in the past of one and of none of the others: whether a merge, folders, how many.
-
-        The folders are bits of `timeline_facts`, against the first parent.
-        """
+    def only_in(self, oid: str, others: Sequence[str]) -> OnlyIn:
+        """What is in the past of one commit and of none of the others."""
         kept: dict[int, int] = {}
         for other in others:
             for chain, upto in self.reach(other).items():
                 kept[chain] = max(kept.get(chain, -1), upto)
-        found: Counter[tuple[bool, int]] = Counter()
+        said: list[str] = []
+        rest: list[str] = []
         for chain, upto in self.reach(oid).items():
-            piece = (chain, kept.get(chain, -1), upto)
-            merges = self._db.execute(
-                "SELECT n FROM commits WHERE chain = ? AND pos > ? AND pos <= ? AND parents > 1",
-                piece,
-            ).fetchall()
-            for (n,) in merges:
-                found[True, areas_of(self.files(n))] += 1
-            # A line has a commit at every place. So the turns, nearly all of it, are what is left
-            # by the others, and need not be read; the signs keep SQLite to the index of these.
-            turns = max(0, upto - piece[1]) - len(merges)
-            for areas, count in self._db.execute(
-                "SELECT areas, count(*) FROM commits WHERE areas <> 32 AND +chain = ? "
-                "AND +pos > ? AND +pos <= ? AND parents < 2 GROUP BY areas",
-                piece,
+            for turn, commit in self._db.execute(
+                "SELECT turn, id FROM commits WHERE chain = ? AND pos > ? AND pos <= ? "
+                "ORDER BY pos",
+                (chain, kept.get(chain, -1), upto),
             ):
-                found[False, areas] += count
-                turns -= count
-            if turns:
-                found[False, TURNS] += turns
-        return found
+                if turn is None:
+                    rest.append(commit.hex())
+                else:
+                    said.append(turn)
+        turns = frozenset(turn for turn in set(said) if not self._is_in(turn, kept))
+        again = tuple(turn for turn in said if turn not in turns)
+        return OnlyIn(turns, again, len(said), tuple(rest))
+
+    def _is_in(self, turn: str, places: Mapping[int, int]) -> bool:
+        """Whether a commit of a turn is among those up to a place of each line."""
+        rows = self._db.execute("SELECT chain, pos FROM commits WHERE turn = ?", (turn,))
+        return any(pos <= places.get(chain, -1) for chain, pos in rows)
 
     def _came_from(self, chain: int) -> tuple[int, int] | None:
         row = self._db.execute(

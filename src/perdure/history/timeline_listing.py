@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -13,7 +12,7 @@ from pathlib import Path
 from perdure.history.commits import CommitInfo
 from perdure.history.timeline_index import Index
 from perdure.history.timeline_opening import NoIndex, Opener, Progress, silent
-from perdure.history.timeline_query import Listed, Query
+from perdure.history.timeline_query import Listed, OnlyIn, Query
 from perdure.history.timeline_source import Source
 from perdure.history.trees import Trees
 
@@ -98,14 +97,10 @@ class Timeline:
         except NoIndex:
             return None
 
-    def count_only_in(self, start: str, others: Sequence[str]) -> Counter[tuple[bool, int]] | None:
-        """Commits in the past of one and of none of the others, by what they touched.
+    def only_in(self, start: str, others: Sequence[str]) -> OnlyIn | None:
+        """What is in the past of one commit and of none of the others.
 
         None where the index does not know them all by now: none is made for it.
-
-        Returns:
-            How many, by whether it is a merge and by the bits of the folders that it touched
-            against its first parent.
         """
         try:
             index = self._opener.usable()
@@ -114,7 +109,7 @@ class Timeline:
             with contextlib.closing(index):
                 if any(index.place(oid) is None for oid in (start, *others)):
                     return None
-                return index.count_only_in(start, others)
+                return index.only_in(start, others)
         except sqlite3.Error:
             return None
 

@@ -82,6 +82,23 @@ class Listed:
         return cls(facts.commit, facts.kind, facts.turn, facts.touched[0], facts.words)
 
 
+@dataclass(frozen=True, slots=True)
+class OnlyIn:
+    """What is in the past of one commit and of none of some others.
+
+    Attributes:
+        turns: ids of turns that were said there.
+        again: ids of turns said before, one for each commit that answers one again.
+        turn_commits: commits that name a turn.
+        others: ids of the other commits.
+    """
+
+    turns: frozenset[str]
+    again: tuple[str, ...]
+    turn_commits: int
+    others: tuple[str, ...]
+
+
 def fold(text: str) -> str:
     """Text as it is compared by: without case."""
     return text.casefold()

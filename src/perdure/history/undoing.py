@@ -4,6 +4,9 @@
 What stands above the last operation in the log on the branch that is checked out, plain commits,
 goes first, one by one; then the operation itself; then what was before it.
 
+The program's own commits, which `Program` tells, are no steps: those about what is taken back go
+with it, the others are made again on top of what is left, in the same operation.
+
 A branch is moved back only where nothing that this hides is known to a remote. Otherwise a new
 commit brings the files back as they were: what was pushed would return with the next sync.
 """
@@ -11,11 +14,11 @@ commit brings the files back as they were: what was pushed would return with the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from perdure.history import oplog
 from perdure.history.commits import Author, CommitInfo
@@ -25,14 +28,48 @@ from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail
 from perdure.history.reach import Reach
 from perdure.history.refs import Head, RefMove
+from perdure.history.trees import Change
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository
 
 _HEADS = "refs/heads/"
 _REMOTES = "refs/remotes/"
+_Own = list[CommitInfo]
 _LOG_LIMIT = 2000
 """Operations that are looked through for commits which undo has made."""
+
+
+class Program(Protocol):
+    """Tells which commits nobody asked for."""
+
+    def is_own(self, info: CommitInfo, /) -> bool:
+        """Whether the program made it by itself."""
+        ...
+
+    def is_brought_by(self, info: CommitInfo, act: CommitInfo) -> bool:
+        """Whether an own commit right before an act was made for it."""
+        ...
+
+    def goes_with(self, info: CommitInfo, act: CommitInfo | None, target: str) -> bool:
+        """Whether an own commit after an act goes with it; ``target``: what is left."""
+        ...
+
+
+class _Nobody:
+    """Every commit is somebody's."""
+
+    def is_own(self, _info: CommitInfo, /) -> bool:
+        return False
+
+    def is_brought_by(self, info: CommitInfo, act: CommitInfo) -> bool:  # noqa: ARG002
+        return False
+
+    def goes_with(self, info: CommitInfo, act: CommitInfo | None, target: str) -> bool:  # noqa: ARG002
+        return False
+
+
+NOBODY: Program = _Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +84,8 @@ class UndoPlan:
         head: branch that is checked out afterwards, None: the same.
         trail: where it leaves the walk.
         is_redo: whether it goes forth again.
+        kept: refs with the program's own commits that are made again on top, oldest first.
+        commit: what is taken back, where it is a plain commit.
     """
 
     entry: Operation
@@ -56,34 +95,41 @@ class UndoPlan:
     head: str | None
     trail: Trail
     is_redo: bool = False
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commit: CommitInfo | None = None
 
 
 @dataclass(slots=True)
 class _Draft:
     moves: list[RefMove] = field(default_factory=list)
     by_commit: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     says: list[str] = field(default_factory=list)
     head: str | None = None
 
 
-def plan_undo(repo: Repository) -> UndoPlan:
+def plan_undo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
     """What undo would take back now.
+
+    Args:
+        repo: the repository.
+        program: tells which commits nobody asked for.
 
     Raises:
         NothingToUndo: there is nothing before this.
         RefElsewhere: git has moved a branch since; it says which, and what to do.
     """
-    return _Walk(repo).undo()
+    return _Walk(repo, program).undo()
 
 
-def plan_redo(repo: Repository) -> UndoPlan:
-    """What redo would bring back now.
+def plan_redo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
+    """What redo would bring back now. Arguments as `plan_undo`.
 
     Raises:
         NothingToUndo: nothing was taken back, or something new was done since.
         RefElsewhere: git has moved a branch since.
     """
-    return _Walk(repo).redo()
+    return _Walk(repo, program).redo()
 
 
 def undo(
@@ -133,6 +179,8 @@ def _do(repo: Repository, plan: UndoPlan, author: Author, at: datetime | None) -
                 )
                 new = made.enter_context(commit)
                 stands_for[new] = target
+            for own in plan.kept.get(move.ref, ()):
+                new = made.enter_context(_made_again(repo, own, new, at))
             moves.append(RefMove(move.ref, move.old, new))
         trail = replace(plan.trail, stands_for=stands_for)
         return perform(
@@ -149,11 +197,29 @@ def _do(repo: Repository, plan: UndoPlan, author: Author, at: datetime | None) -
         )
 
 
+def _made_again(
+    repo: Repository, own: str, parent: str | None, at: datetime | None
+) -> AbstractContextManager[str]:
+    """One of the program's commits on top of another commit, with its words and its files."""
+    info = repo.commit_info(own)
+    trailers = "\n".join(f"{key}: {value}" for key, value in info.trailers)
+    message = "\n\n".join(part for part in (info.subject, info.body, trailers) if part)
+    changes = [
+        Change(each.path, repo.blob(each.new_oid) if each.new_oid else None)
+        for each in repo.changed(own)
+    ]
+    parents = [parent] if parent is not None else []
+    return made_commit(
+        repo, changes, parents=parents, message=f"{message}\n", author=info.author, at=at
+    )
+
+
 class _Walk:
     """One look at where the walk stands."""
 
-    def __init__(self, repo: Repository) -> None:
+    def __init__(self, repo: Repository, program: Program) -> None:
         self._repo = repo
+        self._program = program
         parts = repo.parts()
         self._refs = parts.refs
         self._reach = Reach(repo.commit_info, parts.boundary)
@@ -185,11 +251,11 @@ class _Walk:
         trail = self._last.trail if self._last else Trail()
         position = self._entry(trail.position)
         valid_redo = trail.redo if self._last and self._is_at(self._last.after) else None
-        commit = self._commit_above(position)
+        commit, own = self._commit_above(position)
         draft = _Draft()
         if commit is not None:
             entry = as_entry(commit, self._head.branch)
-            self._take_back_commit(commit, draft)
+            self._take_back_commit(commit, own, draft)
             after = trail.position
         elif position is not None:
             entry = position
@@ -204,6 +270,8 @@ class _Walk:
             draft.by_commit,
             draft.head,
             Trail(position=after, position_before=trail.position, redo_before=valid_redo),
+            kept=draft.kept,
+            commit=commit,
         )
 
     def _entry(self, oid: str | None) -> Operation | None:
@@ -212,61 +280,94 @@ class _Walk:
         return self._log.get(oid) or oplog.parse(self._repo.commit_info(oid))
 
     def _is_at(self, head: Head) -> bool:
-        return self._head.branch == head.branch and self._meant(self._head.commit) == self._meant(
-            head.commit
-        )
+        """Whether one stands there, but for what the program has committed by itself."""
+        above = self._own_above(self._head.commit, head.commit)
+        return self._head.branch == head.branch and above is not None
 
-    def _commit_above(self, position: Operation | None) -> CommitInfo | None:
-        """The plain commit that is taken back before the entry at ``position`` is."""
-        meant = self._meant(self._head.commit)
-        if meant is None:
-            return None
-        info = self._repo.commit_info(meant)
+    def _own_above(self, tip: str | None, base: str | None) -> list[CommitInfo] | None:
+        """The program's commits from ``tip`` down to ``base``; None where there are others."""
+        own: list[CommitInfo] = []
+        base, here = self._meant(base), self._meant(tip)
+        while here != base:
+            info = self._repo.commit_info(here) if here is not None else None
+            if info is None or not self._program.is_own(info):
+                return None
+            own.append(info)
+            here = self._before(info)
+        return own
+
+    def _before(self, info: CommitInfo) -> str | None:
+        parents = self._reach.parents(info.id)
+        return self._meant(parents[0]) if parents else None
+
+    def _commit_above(self, position: Operation | None) -> tuple[CommitInfo | None, _Own]:
+        """What is taken back before the entry at ``position`` is.
+
+        The newest plain commit that is somebody's, and the program's own above it, newest first.
+        """
+        own: _Own = []
+        here = self._meant(self._head.commit)
+        while here is not None:
+            info = self._repo.commit_info(here)
+            if not self._is_above(info, position):
+                break
+            if not self._program.is_own(info):
+                return info, own
+            own.append(info)
+            here = self._before(info)
+        return None, own
+
+    def _is_above(self, info: CommitInfo, position: Operation | None) -> bool:
+        """Whether a commit of the branch came after an entry."""
         if position is None:
-            return info
+            return True
         there = self._meant(position.after.commit)
         is_later = info.committed_at > position.at
         if position.after.branch != self._head.branch:
             # Of one and the same second it is later where git has switched since the last entry: an
             # earlier one would have been left, and come back to, within that second.
             has_switched = self._last is not None and self._last.after.branch != self._head.branch
-            same = has_switched and info.committed_at == position.at
-            return info if is_later or same else None
-        if meant == there:
-            return None
-        if is_later or (there is not None and self._reach.is_ancestor(there, meant)):
-            return info
+            return is_later or (has_switched and info.committed_at == position.at)
+        if info.id == there:
+            return False
+        if is_later or (there is not None and self._reach.is_ancestor(there, info.id)):
+            return True
         raise RefElsewhere(
             f"git has moved {self._head.branch} since the last operation ({position.says})",
             "nothing was changed",
             "use git reflog to see from where to where",
         )
 
-    def _take_back_commit(self, info: CommitInfo, draft: _Draft) -> None:
+    def _take_back_commit(self, info: CommitInfo, own: _Own, draft: _Draft) -> None:
         ref = f"{_HEADS}{self._head.branch}"
         parents = self._reach.parents(info.id)
         if not parents:
             raise NothingToUndo(
                 f"{info.subject!r} is where this history begins", "nothing was changed"
             )
-        draft.says.append(f"takes back {_named(info)}")
-        self._bring(ref, self._head.commit, parents[0], draft)
+        target = parents[0]
+        while (meant := self._meant(target)) is not None:
+            below = self._repo.commit_info(meant)
+            earlier = self._reach.parents(below.id)
+            is_brought = self._program.is_own(below) and self._program.is_brought_by(below, info)
+            if not is_brought or not earlier:
+                break
+            target = earlier[0]
+        kept = [each for each in own if not self._program.goes_with(each, info, target)]
+        self._bring(ref, self._head.commit, target, kept, draft)
 
     # Either way
 
     def _reverse(self, entry: Operation, draft: _Draft) -> None:
         """Put back what an entry moved."""
-        if entry.undoes:
-            draft.says.append(f"brings back {entry.says}")
-        else:
-            draft.says.append(f"takes back {entry.kind}: {entry.says} ({entry.at:%d %b %H:%M})")
         self._reverse_head(entry, draft)
         after = draft.head or self._head.branch
         for move in reversed(entry.moves):
             if move.ref.startswith("refs/perdure/"):
                 continue
             now = self._refs.read(move.ref)
-            if self._meant(now) != self._meant(move.new):
+            own = self._own_above(now, move.new)
+            if own is None:
                 raise RefElsewhere(
                     f"{_short(move.ref)} is not where “{entry.kind}: {entry.says}” left it",
                     "nothing was changed",
@@ -282,7 +383,9 @@ class _Walk:
             elif move.old is None:
                 self._take_away(move.ref, now, after, draft)
             else:
-                self._bring(move.ref, now, move.old, draft)
+                target = move.old
+                kept = [e for e in own if not self._program.goes_with(e, None, target)]
+                self._bring(move.ref, now, target, kept, draft)
 
     def _reverse_head(self, entry: Operation, draft: _Draft) -> None:
         before, after = entry.before.branch, entry.after.branch
@@ -320,19 +423,39 @@ class _Walk:
             f"the branch {name} goes; the log of operations keeps what was said there"
         )
 
-    def _bring(self, ref: str, now: str | None, target: str, draft: _Draft) -> None:
-        """Move a branch to a commit, or bring that commit's files back by a new one."""
+    def _bring(
+        self, ref: str, now: str | None, target: str, own: Sequence[CommitInfo], draft: _Draft
+    ) -> None:
+        """Move a branch to a commit, or bring that commit's files back by a new one.
+
+        ``own``: commits of the program, newest first, that are to be there afterwards.
+        """
         name = _short(ref)
         if now is None or now == target:
             return
+        if kept := self._fitting(own, self._meant(target) or target):
+            draft.kept[ref] = kept
         if self._reach.holds_hidden(self._remote_tips(), now, [target]):
             draft.by_commit[ref] = self._meant(target) or target
             draft.moves.append(RefMove(ref, now, None))
             draft.says.append(f"{name} gets a new commit that does so, because it was pushed")
             return
         draft.moves.append(RefMove(ref, now, target))
-        meant = self._repo.commit_info(self._meant(target) or target)
-        draft.says.append(f"{name} stands at {_named(meant)}")
+
+    def _fitting(self, own: Sequence[CommitInfo], target: str) -> tuple[str, ...]:
+        """Those whose files are at ``target`` as they were before them, oldest first."""
+        files: dict[str, str | None] = {}
+        fit: list[str] = []
+        for info in reversed(own):
+            changes = self._repo.changed(info.id)
+            there = [
+                files[each.path] if each.path in files else self._repo.oid(each.path, target)
+                for each in changes
+            ]
+            if there == [each.old_oid for each in changes]:
+                files |= {each.path: each.new_oid for each in changes}
+                fit.append(info.id)
+        return tuple(fit)
 
     def _remote_tips(self) -> Sequence[str]:
         return list(self._refs.names(_REMOTES).values())
@@ -368,12 +491,9 @@ class _Walk:
             draft.head,
             trail,
             is_redo=True,
+            kept=draft.kept,
         )
 
 
 def _short(ref: str) -> str:
     return ref.removeprefix(_HEADS).removeprefix("refs/tags/")
-
-
-def _named(info: CommitInfo) -> str:
-    return f"{info.id[:7]} “{info.subject}” ({info.at:%d %b %H:%M})"

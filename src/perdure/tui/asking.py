@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -20,6 +20,9 @@ from textual.widgets.option_list import Option
 
 from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
+
+if TYPE_CHECKING:
+    from textual import events
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Choice:
 class Question(ModalScreen[str | None]):
     """Says what it is about and lets the user choose; escape chooses nothing.
 
-    No letter chooses anything: what is typed on, the question unseen, must not agree to it.
+    No letter chooses anything but the given ones: what is typed on, the question unseen, must not
+    agree to it.
     """
 
     AUTO_FOCUS = "#question-choices"
@@ -45,19 +49,28 @@ class Question(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, title: str, lines: Sequence[str], choices: Sequence[Choice], glyphs: Glyphs
+        self,
+        title: str,
+        lines: Sequence[str],
+        choices: Sequence[Choice],
+        glyphs: Glyphs,
+        *,
+        yes: Sequence[str] = (),
     ) -> None:
+        """``yes``: keys that take the second of two choices; where there are any, n the first."""
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._title = title
         self._lines = [line for line in lines if line.strip()]
         self._choices = list(choices)
         self._glyphs = glyphs
+        self._yes = tuple(yes) if len(choices) == 2 else ()
 
     def compose(self) -> ComposeResult:
         dot = self._glyphs.separator
         with Vertical(id="question-box", classes="box") as box:
             box.border_title = one_row(self._title)
-            box.border_subtitle = f"enter chooses {dot} esc closes"
+            keys = [f"{self._yes[0]} yes", "n no"] if self._yes else []
+            box.border_subtitle = f" {dot} ".join([*keys, "enter chooses", "esc closes"])
             with VerticalScroll(id="question-lines", can_focus=False):
                 yield Static(self._text(), markup=False)
             yield OptionList(
@@ -78,12 +91,21 @@ class Question(ModalScreen[str | None]):
     def _row(self, choice: Choice) -> Text:
         row = Text(one_row(choice.words), style="bold")
         if choice.note:
-            row.append(f"\n{one_row(choice.note)}", style="not bold dim")
+            row.append(f"\n  {one_row(choice.note)}", style="not bold dim")
         return row
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._choices[event.option_index].answer)
+
+    def on_key(self, event: events.Key) -> None:
+        """The key that asked agrees, too."""
+        if event.key in self._yes:
+            event.stop()
+            self.dismiss(self._choices[1].answer)
+        elif self._yes and event.key == "n":
+            event.stop()
+            self.dismiss(self._choices[0].answer)
 
     def action_scroll(self, rows: int) -> None:
         """Scroll what is said."""

@@ -73,9 +73,12 @@ class SteeringScreen(ConfirmingScreen):
         """Not while the history is on the move."""
         return not (self._steering or self._looking)
 
-    async def wants(self, title: str, says: Sequence[str], *choices: Choice) -> str:
+    async def wants(
+        self, title: str, says: Sequence[str], *choices: Choice, yes: Sequence[str] = ("y",)
+    ) -> str:
         """The answer to a question; "" where nothing is to be done."""
-        return await self.app.push_screen_wait(Question(title, says, choices, self._glyphs)) or ""
+        question = Question(title, says, choices, self._glyphs, yes=yes)
+        return await self.app.push_screen_wait(question) or ""
 
     def moved(self, told: str, *, stays: bool = False) -> None:
         """The history stands elsewhere now: show it as it is there."""
@@ -97,18 +100,19 @@ class SteeringScreen(ConfirmingScreen):
         from perdure.chat.steering import undoing
 
         step = await session.steer(undoing.next_undo if back else undoing.next_redo)
-        word = "Undo" if back else "Redo"
-        says = [sentence(line) for line in step.says()]
         self.will_walk(step.plan.entry.id)
         if not step.is_safe:
+            says = [sentence(f"takes back {step.what}"), *step.notes()]
             leave = Choice("", "Leave it as it is")
-            answer = await self.wants(word, says, leave, Choice("go", word, "Z brings it back."))
-            if not answer:
+            go = Choice("go", "Undo", "Z brings it back.")
+            if not await self.wants("Undo", says, leave, go, yes=("z", "y")):
                 self.flash.tell("Nothing was changed.")
                 return
         await session.steer(lambda helm: undoing.take(helm, step))
-        done = "Undone (Z brings it back)" if back else "Redone (z takes it back)"
-        self.moved(f"{done}: {'; '.join(step.says())}.", stays=True)
+        again = "Z brings it back." if back else "z takes it back."
+        self.moved(f"{step.said()} {again}", stays=True)
+        if step.turn is not None and self.view.picked is not None:
+            self.view.pick_turn(step.turn)
 
     def will_walk(self, entry: str) -> None:
         """An entry of the log is about to be taken back, or brought back."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from perdure.chat.steering.program_commits import ProgramCommits, turn_of
+from perdure.companion.chunks import parse_chunk_path
+from perdure.companion.numbering import turn_numbers
 from perdure.history.repository import CommitInfo, Repository
 
 MOST = 500
@@ -15,19 +18,21 @@ _FEW = 24
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Commits that are only on one side, by what they are.
+    """What is only on one side. The program's own commits are no part of it.
 
     Attributes:
-        turns: turns among them.
+        turns: turns among it: a turn with several answers, swaps and corrections is one.
         persona: changes of persona, lore or memory.
-        other: everything else.
+        other: everything else, answers and corrections of turns that stay among it.
         is_all: False where there are more than were counted.
+        acts: commits, each of which somebody made.
     """
 
     turns: int
     persona: int
     other: int
     is_all: bool = True
+    acts: int = 0
 
     def __str__(self) -> str:
         parts = [
@@ -35,7 +40,7 @@ class Left:
             for count, word in (
                 (self.turns, "turn"),
                 (self.persona, "change of persona or memory"),
-                (self.other, "other commit"),
+                (self.other, "other change"),
             )
             if count
         ]
@@ -61,44 +66,98 @@ class Left:
 def left(repo: Repository, tip: str, kept: Iterable[str], most: int = MOST) -> Left:
     """What is in the past of ``tip`` and in that of none of ``kept``.
 
-    All of it where the index of the history knows it, else counted up to ``most``.
+    All of it where the index of the history knows it, else counted up to ``most`` commits.
     """
     others = list(kept)
-    turns = persona = other = 0
+    count = _Count(repo)
     for seen, info in enumerate(only_there(repo, tip, others)):
         # A few commits are read sooner than the index is opened.
         if seen == _FEW and (known := _by_index(repo, tip, others)) is not None:
             return known
         if seen >= most:
-            return Left(turns, persona, other, is_all=False)
-        # A subject can be forged; here it only saves a look at the trees, and asks once too often.
-        said = info.subject.startswith("turn: ") and any(key == "Turn" for key, _ in info.trailers)
-        changed = {"conversations"} if said else _folders(repo, info)
+            return count.left(is_all=False)
+        count.take(info)
+    return count.left()
+
+
+class _Count:
+    """Counts turns by their ids, and other commits by what they touch."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._program = ProgramCommits(repo)
+        self._turns: set[str] = set()
+        self._about: list[str] = []
+        self._persona = self._other = self._acts = 0
+
+    def take(self, info: CommitInfo) -> None:
+        """The next commit, in any order."""
+        if self._program.is_own(info):
+            return
+        self._acts += 1
+        turn = turn_of(info)
+        # A subject can be forged; here it only saves a look at the trees, and counts a turn more.
+        is_turn = info.subject.startswith("turn: ") and any(
+            key == "Turn" for key, _ in info.trailers
+        )
+        if is_turn and turn is not None:
+            self.said(str(turn), again=any(key == "Answer" for key, _ in info.trailers))
+            return
+        changed = _folders(self._repo, info)
         if len(info.parents) < 2 and "conversations" in changed:
-            turns += 1
+            if added := self._added(info):
+                self._turns |= added
+            else:
+                self._about.append(str(turn))
         elif changed & {"persona", "lore", "memory"}:
-            persona += 1
+            self._persona += 1
         else:
-            other += 1
-    return Left(turns, persona, other)
+            self._other += 1
+
+    def said(self, turn: str, *, again: bool) -> None:
+        """A turn's commit; ``again``: it brings another answer."""
+        if again:
+            self._about.append(turn)
+        else:
+            self._turns.add(turn)
+
+    def said_at(self, turns: Iterable[str], about: Sequence[str], commits: int) -> None:
+        """Turns that the index of the history knows, and those that were only answered again."""
+        self._turns.update(turns)
+        self._about.extend(about)
+        self._acts += commits
+
+    def left(self, *, is_all: bool = True) -> Left:
+        """What was counted. Answers and corrections of a turn that goes count with it."""
+        changed = sum(turn not in self._turns for turn in self._about)
+        return Left(len(self._turns), self._persona, self._other + changed, is_all, self._acts)
+
+    def _added(self, info: CommitInfo) -> set[str]:
+        """Turns that a commit brought which says nothing of them, as imports do."""
+        found: set[str] = set()
+        for change in self._repo.changed(info.id):
+            named = parse_chunk_path(change.path)
+            if named is not None and change.new_oid is not None:
+                old = set(self._numbers(change.path, change.old_oid))
+                new = set(self._numbers(change.path, change.new_oid))
+                found |= {f"{named[0]}/{number}" for number in new - old}
+        return found
+
+    def _numbers(self, path: str, oid: str | None) -> Sequence[int]:
+        return turn_numbers(self._repo.blob(oid), path) if oid else ()
 
 
 def _by_index(repo: Repository, tip: str, kept: list[str]) -> Left | None:
     """The same from the index of the history; None where it does not know these commits by now."""
-    from perdure.history.timeline_facts import FOLDERS, TURNS
-
     start, others = repo.resolve(tip), [repo.resolve(rev) for rev in kept]
-    counted = repo.timeline().count_only_in(start, others)
-    if counted is None:
+    known = repo.timeline().only_in(start, others)
+    if known is None:
         return None
-    mind = FOLDERS["persona"] | FOLDERS["lore"] | FOLDERS["memory"]
-    turns = persona = 0
-    for (is_merge, areas), count in counted.items():
-        if areas & TURNS and not is_merge:
-            turns += count
-        elif areas & mind:
-            persona += count
-    return Left(turns, persona, counted.total() - turns - persona)
+    count = _Count(repo)
+    count.said_at(known.turns, known.again, known.turn_commits)
+    for commit in known.others:
+        count.take(repo.commit_info(commit))
+    return count.left()
 
 
 def only_there(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[CommitInfo]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from perdure.chat.clock import now
+from perdure.chat.steering.act_words import act_of
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
+from perdure.chat.steering.program_commits import ProgramCommits, turn_of
+from perdure.companion.ids import TurnId
 from perdure.history import oplog, undoing
 from perdure.history.branches import branches
 from perdure.history.errors import HistoryError, UnknownRevision
 from perdure.history.operations import Operation, operations
 from perdure.history.undoing import UndoPlan
-
-_QUIET = {"switch", "tag", "untag"}
-"""Kinds that hide nothing: taking one back is not asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +24,38 @@ class Step:
 
     Attributes:
         plan: the engine's plan.
-        hidden: what no branch has afterwards.
+        hidden: what no branch has afterwards, the program's own commits left out.
+        what: what is taken back or brought back, in words.
+        turn: the turn that it is about, where it is about one.
     """
 
     plan: UndoPlan
     hidden: Left
+    what: str
+    turn: TurnId | None = None
 
     @property
     def is_safe(self) -> bool:
-        """Whether it needs no question: no turn is hidden, and no branch's name goes."""
-        goes = any(m.new is None and m.ref not in self.plan.by_commit for m in self.plan.moves)
-        takes_branch = goes and self.plan.entry.kind not in _QUIET
-        return self.plan.is_redo or not (self.hidden.turns or (takes_branch and self.hidden))
+        """Whether it needs no question: it hides no more than one act, which redo brings back."""
+        return self.plan.is_redo or (self.hidden.is_all and self.hidden.acts <= 1)
+
+    def notes(self) -> list[str]:
+        """What there is to say beside what is taken back: branches that come, go, are gone to."""
+        lines = list(self.plan.says)
+        if not self.is_safe:
+            lines.append(f"on no branch afterwards: {self.hidden}; redo brings it back")
+        return lines
 
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        lines = list(self.plan.says)
-        if self.hidden:
-            back = "perdure undo" if self.plan.is_redo else "perdure redo"
-            lines.append(
-                f"on no branch afterwards: {self.hidden}. "
-                f"The log of operations keeps it; {back} brings it back"
-            )
-        return lines
+        return [f"{'brings' if self.plan.is_redo else 'takes'} back {self.what}", *self.notes()]
+
+    def said(self) -> str:
+        """The same once it is done, one sentence."""
+        where = f" You are on {self.plan.head} again." if self.plan.head else ""
+        pushed = " It was pushed, so a new commit does it." if self.plan.by_commit else ""
+        done = "Redone" if self.plan.is_redo else "Undone"
+        return f"{done}: {self.what}.{where}{pushed}"
 
     def record(self) -> dict[str, object]:
         """As plain data."""
@@ -55,6 +65,7 @@ class Step:
             "redoes": entry.id if self.plan.is_redo else None,
             "kind": entry.kind,
             "what": entry.says,
+            "words": self.what,
             "says": self.says(),
             "hidden": self.hidden.record(),
             "asks": not self.is_safe,
@@ -96,12 +107,12 @@ class OpsRow:
 
 def next_undo(helm: Helm) -> Step:
     """What undo would take back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undoing.plan_undo(helm.repo))
+    return _step(helm, undoing.plan_undo(helm.repo, ProgramCommits(helm.repo)))
 
 
 def next_redo(helm: Helm) -> Step:
     """What redo would bring back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undoing.plan_redo(helm.repo))
+    return _step(helm, undoing.plan_redo(helm.repo, ProgramCommits(helm.repo)))
 
 
 def _step(helm: Helm, plan: UndoPlan) -> Step:
@@ -125,8 +136,20 @@ def _step(helm: Helm, plan: UndoPlan) -> Step:
             sum(each.persona for each in found),
             sum(each.other for each in found),
             all(each.is_all for each in found),
+            sum(each.acts for each in found),
         ),
+        act_of(helm.repo, plan.entry),
+        _turn(helm, plan),
     )
+
+
+def _turn(helm: Helm, plan: UndoPlan) -> TurnId | None:
+    """The turn that a step is about."""
+    if plan.commit is not None:
+        return turn_of(plan.commit)
+    with suppress(UnknownRevision):
+        return turn_of(helm.repo.commit_info(plan.entry.undoes)) if plan.entry.undoes else None
+    return None
 
 
 def take(helm: Helm, step: Step) -> Operation:
@@ -142,8 +165,9 @@ def take(helm: Helm, step: Step) -> Operation:
 
 def coming(helm: Helm, count: int) -> list[Operation]:
     """The entries that so many undos would take back, as far as can be told beforehand."""
-    first = undoing.plan_undo(helm.repo).entry
-    entries = operations(helm.repo, limit=None)
+    program = ProgramCommits(helm.repo)
+    first = undoing.plan_undo(helm.repo, program).entry
+    entries = operations(helm.repo, limit=None, is_own=program.is_own)
     undone = _undone(helm)
     places = [place for place, entry in enumerate(entries) if entry.id == first.id]
     rest = entries[places[0] :] if places else [first]
@@ -153,12 +177,13 @@ def coming(helm: Helm, count: int) -> list[Operation]:
 
 def rows(helm: Helm, limit: int | None = 50) -> list[OpsRow]:
     """What was done, newest first."""
-    entries = operations(helm.repo, limit=limit)
+    program = ProgramCommits(helm.repo)
+    entries = operations(helm.repo, limit=limit, is_own=program.is_own)
     undone = _undone(helm)
     marks: dict[str, str] = {}
     for mark, plan in (("undo", undoing.plan_undo), ("redo", undoing.plan_redo)):
         try:
-            found = plan(helm.repo).entry
+            found = plan(helm.repo, program).entry
         except HistoryError:
             continue
         marks[found.id] = mark

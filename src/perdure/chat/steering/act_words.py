@@ -1,0 +1,100 @@
+"""What somebody did, as words for who did it: “your message “the weir” and her reply”.
+
+Without ids and hashes. Reads as “Undone: …” and as “takes back …”.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from perdure.chat.newest import turns_of
+from perdure.chat.steering.program_commits import turn_of
+from perdure.history import oplog
+
+if TYPE_CHECKING:
+    from perdure.history.commits import CommitInfo
+    from perdure.history.oplog import Operation
+    from perdure.history.repository import Repository
+
+_ID = re.compile(r"\b\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d+ ?")
+_HASH = re.compile(r" ?\b(?=[0-9a-f]*\d)[0-9a-f]{7,40}\b")
+_QUOTED = re.compile(r"“(.*)”")
+_ANSWER = re.compile(r"answer (\d+) to (“.*”)")
+_ASIDE = re.compile(r"(\d+) turns?( back)?, (“.*”)")
+_FOLDERS = {
+    "persona": "the change of the persona",
+    "lore": "the change of the lore",
+    "memory": "the change of what she knows",
+    "backend": "the change of backends",
+    "import": "the import",
+    "revert": "the revert of",
+    "companion": "the change",
+}
+_OPERATIONS = {
+    "rewind": "going back {says}",
+    "switch": "the switch {says}",
+    "branch": "the new branch {name}",
+    "drop": "the removal of {says}",
+    "tag": "the tag {name}",
+    "untag": "the removal of the tag {says}",
+    "merge": "the merge {says}",
+    "visit": "the visit {says}",
+    "leave": "the end of the visit {says}",
+}
+
+
+def act_of(repo: Repository, entry: Operation) -> str:
+    """What an entry of the log of operations, or a plain commit, did."""
+    if entry.is_commit:
+        return commit_words(repo, repo.commit_info(entry.id))
+    if entry.undoes:
+        info = repo.commit_info(entry.undoes)
+        if not any(key == "Head-After" for key, _ in info.trailers):
+            return commit_words(repo, info)
+        return operation_words(oplog.parse(info))
+    return operation_words(entry)
+
+
+def commit_words(repo: Repository, info: CommitInfo) -> str:
+    """What a commit did."""
+    kind, colon, says = info.subject.partition(": ")
+    if not colon:
+        return f"the commit “{info.subject}”"
+    if kind == "turn":
+        return _turn_words(repo, info, says)
+    if kind == "edit":
+        found = _ANSWER.fullmatch(says)
+        return f"the choice of answer {found[1]} to {found[2]}" if found else f"the words “{says}”"
+    if kind == "aside":
+        found = _ASIDE.fullmatch(says)
+        if found is None:
+            return f"the setting aside of {says}"
+        what = found[3] if found[1] == "1" else f"{found[1]} turns from {found[3]} on"
+        return f"the bringing back of {what}" if found[2] else f"the setting aside of {what}"
+    return f"{_FOLDERS.get(kind, f'the change of {kind}')} “{says}”"
+
+
+def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
+    said = dict(info.trailers)
+    turn = turn_of(info)
+    if "Answer" in said:
+        return f"the other answer to “{says}”"
+    if turn is None or "Backend" not in said:
+        return f"your message “{says}”"
+    before = info.parents[0] if info.parents and info.id not in repo.shallow_ends() else None
+    there = turns_of(repo, before, turn.conversation) if before is not None else []
+    if any(each.number == turn.number for each in there):
+        return f"her reply to “{says}”"
+    return f"your message “{says}” and her reply"
+
+
+def operation_words(entry: Operation) -> str:
+    """What an operation did."""
+    says = _HASH.sub("", _ID.sub("", entry.says)).strip()
+    name = says.partition(" begins at")[0].partition(" at")[0]
+    quoted = _QUOTED.search(says)
+    if entry.kind == "rewind" and quoted:
+        return f"going back to “{quoted[1]}”"
+    form = _OPERATIONS.get(entry.kind, f"{entry.kind}: {{says}}")
+    return form.format(says=says, name=name)

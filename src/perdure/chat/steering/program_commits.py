@@ -1,0 +1,96 @@
+"""Commits that the program made by itself: a summary, proposals, the README's months, a lock.
+
+They are no acts of the user's. Undo takes them along with the turn that they are about, and leaves
+those about other talk where they are.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from perdure.chat.newest import turns_of
+from perdure.companion.ids import TurnId
+
+if TYPE_CHECKING:
+    from perdure.history.commits import CommitInfo
+    from perdure.history.repository import Repository
+
+_COMPANIONS = "@companion.invalid"
+_WRITTEN_DOWN = re.compile(r"memory: (summary of “|\d+ (fact|proposal)s?(,| from “))")
+"""What `memory_landing` calls its commits; what a user accepts is called by its own words."""
+_TURN = re.compile(r"\b(\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d+)")
+_FRONT_PAGE, _LOCKS = "companion: the README has ", "backend: "
+
+
+class ProgramCommits:
+    """Tells them from the user's, in one repository."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self.is_own = lru_cache(maxsize=4096)(self._is_own)
+
+    def _is_own(self, info: CommitInfo) -> bool:
+        """Whether nobody asked for it: by its author, its subject, and the files it touches."""
+        if not info.author.email.endswith(_COMPANIONS) or len(info.parents) != 1:
+            return False
+        if info.subject.startswith(_FRONT_PAGE):
+            return self._paths(info) == {"README.md"}
+        if info.subject.startswith(_LOCKS):
+            return all(path.startswith("backends.lock/") for path in self._paths(info))
+        if _WRITTEN_DOWN.match(info.subject) is None or _caused_by(info) is None:
+            return False
+        asked = any(key == "Asked" for key, _ in info.trailers)
+        return not asked and all(path.startswith("memory/") for path in self._paths(info))
+
+    def is_brought_by(self, info: CommitInfo, act: CommitInfo) -> bool:
+        """Whether an own commit right before a turn was made for it: a lock, the month's page."""
+        turn = turn_of(act)
+        if turn is None:
+            return False
+        if info.subject.startswith(_FRONT_PAGE):
+            month = info.subject.removeprefix(_FRONT_PAGE)
+            return turn.number == 1 and month == f"{turn.conversation.day:%Y-%m}"
+        return info.subject.startswith(_LOCKS)
+
+    def goes_with(self, info: CommitInfo, act: CommitInfo | None, target: str) -> bool:
+        """Whether an own commit goes with what is taken back.
+
+        Args:
+            info: the own commit.
+            act: what is taken back, where it is one commit.
+            target: the commit as of which all is afterwards.
+        """
+        caused = _caused_by(info)
+        if caused is None:
+            return False
+        turn = turn_of(act) if act is not None else None
+        if turn is not None and turn.conversation == caused.conversation:
+            return caused.number >= turn.number
+        there = turns_of(self._repo, target, caused.conversation)
+        return all(each.number != caused.number for each in there)
+
+    def _paths(self, info: CommitInfo) -> set[str]:
+        return {change.path for change in self._repo.changed(info.id)}
+
+
+def turn_of(info: CommitInfo) -> TurnId | None:
+    """The turn that a commit is about by its own words: said, answered, corrected or swapped."""
+    for key, value in info.trailers:
+        if key == "Turn":
+            return _parsed(value)
+    found = _TURN.search(info.body)
+    return _parsed(found[1]) if found else None
+
+
+def _caused_by(info: CommitInfo) -> TurnId | None:
+    values = [value for key, value in info.trailers if key == "Caused-By"]
+    return _parsed(values[-1]) if values else None
+
+
+def _parsed(text: str) -> TurnId | None:
+    try:
+        return TurnId.parse(text)
+    except ValueError:
+        return None
