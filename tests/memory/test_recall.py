@@ -581,3 +581,19 @@ def test_a_hit_names_a_turn_that_is_there(tmp_path: Path) -> None:
         assert TurnId.parse(str(hit.turn)) == hit.turn
         assert hit.matched == ("ripe", "tomatoes")
         assert b"tomatoes" in (repo.read(hit.path) or b"")
+
+
+def test_who_asks_for_her_finds_what_she_said_under_another_name(tmp_path: Path) -> None:
+    dialogue = talk(
+        [("Well.", "The lighthouse is red."), *CHATTER],
+        [("The lighthouse is red.", "Well."), *CHATTER],
+    )
+    with make_companion(tmp_path / "c", dialogue) as repo:
+        asked = "What did Mirea say about the lighthouse?"
+
+        def worth(*hers: str) -> list[float]:
+            found = find(repo, asked, hers=hers)
+            return [hit.score for hit in found if said([hit], repo) == ["Well."]]
+
+        assert worth("Mirea", "Mira") > worth("Mirea")
+        assert worth("Mirea") == worth()
