@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.companion_files import files_below, small_at
 from perdure.chat.errors import NoBackend, NotACompanion, newer_companion
-from perdure.companion.errors import BadFile, NewerFormat
+from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
 from perdure.companion.settings import CompanionSettings, parse_settings
@@ -61,6 +61,15 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
             problem.kept or "it is committed so, and no prompt can be made from it",
             problem.next_step or again,
         ) from problem
+
+
+def her_names(repo: Repository, rev: str) -> tuple[str, ...]:
+    """Her name as of a commit, and those that she had before; none where that cannot be read."""
+    try:
+        data = small_at(repo, SETTINGS, rev)
+        return parse_settings(data, read_only=True).her_names if data is not None else ()
+    except CompanionProblem:
+        return ()
 
 
 def _none_here(repo: Repository, lacking: str) -> NotACompanion:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from perdure.backends.tokens import EstimateTokenizer
-from perdure.chat.companion_at import SETTINGS
-from perdure.chat.companion_files import files_below, small_at
-from perdure.companion.errors import CompanionProblem
+from perdure.chat.companion_at import her_names
+from perdure.chat.companion_files import files_below
 from perdure.companion.names import companion_email, slug
-from perdure.companion.settings import parse_settings
 from perdure.history.repository import Author, Repository
 from perdure.history.tags import tags
 from perdure.history.timeline_query import Listed, Query
@@ -95,12 +93,6 @@ def _tokens(repo: Repository, commit: str) -> int:
 
 def _her_marks(repo: Repository, start: str) -> Callable[[Author], bool]:
     """Whether an author is the companion: by the address that marks her commits."""
-    names = {repo.path.name}
-    data = small_at(repo, SETTINGS, start)
-    try:
-        if data is not None:
-            names.update(map(slug, parse_settings(data, read_only=True).her_names))
-    except CompanionProblem:
-        pass
+    names = {repo.path.name, *map(slug, her_names(repo, start))}
     addresses = {companion_email(name) for name in names}
     return lambda author: author.email in addresses

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.chat.asides import read_asides
+from perdure.chat.companion_at import her_names
 from perdure.chat.errors import UnknownTurn
 from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
@@ -68,7 +69,8 @@ def moments(
         HistoryError: the conversations cannot be read.
     """
     without = read_asides(repo, start).__contains__
-    query = RecallQuery(text, now=now, without=without, since=since, until=until)
+    hers = her_names(repo, start)
+    query = RecallQuery(text, now=now, without=without, since=since, until=until, hers=hers)
     return [_moment(repo, start, hit) for hit in index.find(start, query, limit=limit)]
 
 
