@@ -228,11 +228,18 @@ def _objects_of(lines: bytes) -> bytes:
     written = []
     for line in lines.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         found, rest = json_objects(line.decode("utf-8", "replace"))
-        written += [json.dumps(each).encode() + b"\n" for each in found]
+        written += [json.dumps(_whole(each)).encode() + b"\n" for each in found]
         if rest.startswith("{"):
             # It may have had words: the package finds out that it is broken.
             written.append(rest.encode() + b"\n")
     return b"".join(written)
+
+
+def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part with a message: the last one of an Ollama of 2023 has none, the package needs it."""
+    if part.get("done") is True and "message" not in part and "error" not in part:
+        return {**part, "message": {"role": "assistant", "content": ""}}
+    return part
 
 
 def _is_json(text: bytes) -> bool:

@@ -198,6 +198,7 @@ class _Chunks(Reading):
         found: list[StreamEvent] = []
         # DeepSeek's and llama.cpp's name, and OpenRouter's.
         thought = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
+        thought = thought or _details(delta.get("reasoning_details"))
         if thought:
             found.append(Thinking(thought))
         found += self._content(delta.get("content") or delta.get("refusal"))
@@ -233,6 +234,12 @@ class _Chunks(Reading):
                 next_step="ask for words, or choose a model that does not draw",
             )
         return Finished(stop, self._usage, self._model, self._system_fingerprint, self._tool)
+
+
+def _details(parts: object) -> str:
+    """Thoughts in parts, as OpenRouter and Snowflake have them beside the text or without it."""
+    listed = map(fields, parts if isinstance(parts, list) else ())
+    return "".join(text(each.get("text")) for each in listed)
 
 
 def _stop(reason: str) -> StopReason:
