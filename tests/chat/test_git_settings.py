@@ -65,6 +65,31 @@ async def test_what_has_changed_is_said_again(companion: Path, own_home: Path) -
     assert len(await notices(companion)) == 1
 
 
+async def test_a_folder_that_leads_to_the_repository_of_another(
+    companion: Path, tmp_path: Path
+) -> None:
+    """Git takes it as it stands; a folder that one is given may lead to one's own companion."""
+    given = tmp_path / "given"
+    shutil.copytree(companion, given, ignore=shutil.ignore_patterns(".git"))
+    (given / ".git").write_text("gitdir: ../mira/.git\n")
+    assert f"repository of {companion}:" in await leading(given)
+    assert await leading(given) == ""
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / ".git").symlink_to(companion / ".git")
+    assert f"repository of {companion}:" in await leading(linked)
+    git(companion, "worktree", "add", "-q", str(tmp_path / "w"), "-b", "w")
+    assert await leading(tmp_path / "w") == ""
+    assert await leading(companion) == ""
+
+
+async def leading(path: Path) -> str:
+    """What is told of a `.git` that leads elsewhere."""
+    session = await Session.open(path, backends=[Scripted()])
+    await session.close()
+    return " ".join(each.text for each in session.notices if "leads to" in each.text)
+
+
 async def test_what_is_not_odd(companion: Path) -> None:
     """What perdure writes, what git writes for a remote, and everyday settings."""
     git(companion, "remote", "add", "origin", "git@example.invalid:mira.git")

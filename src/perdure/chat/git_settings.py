@@ -14,10 +14,26 @@ _MOST = 6
 
 
 def odd_settings(repo: Repository) -> list[Notice]:
-    """A notice for what was not said yet in this folder, or has changed since.
+    """Notices for what was not said yet in this folder, or has changed since."""
+    return _led_elsewhere(repo) + _running(repo)
 
-    perdure itself heeds none of it.
-    """
+
+def _led_elsewhere(repo: Repository) -> list[Notice]:
+    """That what is said here is said in another folder's repository."""
+    place = repo.lies_with
+    if place is None or repo.is_told(f"leads from {repo.path} to {place}"):
+        return []
+    return [
+        Notice(
+            f"The file .git in {repo.path} leads to the repository of {place}: what is said or "
+            "edited here goes into that one. If that is not your doing, leave this folder alone.",
+            "warning",
+        )
+    ]
+
+
+def _running(repo: Repository) -> list[Notice]:
+    """What makes git run programs. perdure itself heeds none of it."""
     told: dict[Path, list[str]] = {}
     for path, key, value in repo.odd_config():
         if not repo.is_told(f"setting {path.name} {key} {value}"):

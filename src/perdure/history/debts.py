@@ -37,7 +37,8 @@ class Debts:
         except (OSError, ValueError, RecursionError):
             return {}
         rows = value.items() if isinstance(value, dict) else ()
-        return {name: statefile.blobs(paths) for name, paths in rows if statefile.is_branch(name)}
+        read = {name: statefile.blobs(paths) for name, paths in rows if statefile.is_branch(name)}
+        return {name: paths for name, paths in read.items() if paths}
 
     def former(self, branch: str) -> Mapping[str, list[str | None]]:
         """Per path the blobs that wait to be levelled with a branch, the newest last."""

@@ -39,6 +39,17 @@ class Layout:
         return self.own.relative_to(self.git_dir).as_posix()
 
     @property
+    def lies_with(self) -> Path | None:
+        """Another folder whose ``.git`` the repository is, where this one only leads there.
+
+        git takes that as it stands; a folder that one is given may lead to a repository of one's
+        own in this way.
+        """
+        place = self.git_dir.resolve()
+        is_main = self.own == self.git_dir and place.name == ".git"
+        return place.parent if is_main and place.parent != self.work else None
+
+    @property
     def state(self) -> Path:
         """What must not be deleted: leases, journals, locks."""
         return self.git_dir / "perdure" / "state"

@@ -292,6 +292,11 @@ class Repository(Reader):
                 found += [(path, key, value) for key, value in config.odd(text)]
         return found
 
+    @property
+    def lies_with(self) -> Path | None:
+        """Another folder whose repository this is, where this folder's ``.git`` leads there."""
+        return self._layout.lies_with
+
     def is_told(self, what: str) -> bool:
         """Whether the user was told of something in this folder; from now on he was.
 
