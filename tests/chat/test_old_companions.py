@@ -21,6 +21,8 @@ PROMPTS = {
     "ruled": {1: 1, 2: 5},
     "merged": {2: 13},
     "short-of-room": {2: 24},
+    "odd-files": {2: 4},
+    "remembers": {2: 8},
     "lived": {1: 8, 2: 36},
 }
 """How many turns of each version a companion has."""
