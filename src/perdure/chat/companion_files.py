@@ -45,7 +45,7 @@ def files_below(
     entries = entries_below(repo, folder, rev)
     entries = [entry for entry in entries if wanted is None or wanted(entry.path)]
     sizes = {entry.oid: repo.size(entry.oid) for entry in entries}
-    if sum(size for size in sizes.values() if size <= SIZE_LIMIT) > MOST_TOGETHER:
+    if sum(min(sizes[entry.oid], SIZE_LIMIT) for entry in entries) > MOST_TOGETHER:
         most = MOST_TOGETHER >> 20
         raise _bad(folder, f"more than {most} MiB together, the most that is read")
     return {
@@ -61,6 +61,16 @@ def entries_below(repo: Repository, folder: str, rev: str | None) -> list[Entry]
         return repo.files(folder, rev, most=most)
     except TooManyFiles as error:
         raise too_many(folder) from error
+
+
+def check_counts(repo: Repository, rev: str) -> None:
+    """Refuse a companion of which no prompt can be made, before anything of it is looked at.
+
+    Raises:
+        BadFile: one of these folders has too many files.
+    """
+    for folder in MOST_FILES:
+        entries_below(repo, folder, rev)
 
 
 def too_many(folder: str) -> BadFile:

@@ -17,6 +17,7 @@ from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
 from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt, read_companion
+from perdure.chat.companion_files import check_counts
 from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
@@ -92,6 +93,7 @@ class Desk(Standing):
         talk = branch_to_talk_on(repo)
         notices += talk.notices
         companion = read_companion(repo, talk.start or talk.name)
+        check_counts(repo, companion.commit)
         notices += _recovered(repo, Where(talk.name, talk.start, *_who(companion)))
         # What was recovered may have begun the branch.
         talk = branch_to_talk_on(repo)

@@ -29,8 +29,8 @@ FOLDER = "lore"
 KEYS_LIMIT = 500
 FRONT_LIMIT = 65_536
 """Characters of a front matter: larger ones take the YAML library seconds to read."""
-SLOW_LIMIT = 256 * 1024
-"""Bytes of all front matters that are long and not as perdure writes them."""
+SLOW_LIMIT = 1024 * 1024
+"""Bytes of all front matters that are not as perdure writes them: the library reads them."""
 _KEPT_LIMIT = 64 * 1024
 """Bytes of a file above which what was read is not kept for the next time."""
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?:[ \r].*)?$", re.MULTILINE)
@@ -126,10 +126,11 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
         if not is_lore(path):
             continue
         data = files[path]
-        slow += _slow(data)
-        if slow > SLOW_LIMIT:
+        cost = _slow(data)
+        if cost and slow + cost > SLOW_LIMIT:
             troubles.append(Located(path, 1, "too much front matter in all; it is left out"))
             continue
+        slow += cost
         entry, wrong = (_read_once if len(data) < _KEPT_LIMIT else _read)(path, data)
         if entry is not None:
             entries.append(entry)
@@ -140,7 +141,7 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
 def _slow(data: bytes) -> int:
     """Bytes of a front matter that only the YAML library reads; 0 where it is as we write it."""
     end = data.find(b"\n---\n", 3) if data.startswith(b"---\n") else -1
-    if end < 1024:
+    if end < 0:
         return 0
     front = data[4:end].decode("utf-8", "replace").split("\n")
     return 0 if read_simple(front, 2) else end

@@ -15,6 +15,7 @@ from perdure.history.errors import (
     HistoryError,
 )
 from perdure.history.mergestate import Versions
+from perdure.history.objects import MOST_BYTES
 from perdure.history.reach import Reach
 from perdure.history.textmerge import Conflict, merge_text, merge_union
 from perdure.history.trees import Change, Node, is_regular
@@ -210,7 +211,7 @@ class _Merger:
 
     def _content(self, commit: str, path: str) -> bytes | None:
         node = self._node(commit, path)
-        return self._repo.blob(node[1]) if node else None
+        return self._repo.blob(node[1], most=MOST_BYTES) if node else None
 
     def _text(self, path: str) -> str:
         return (self._content(self._plan.ours, path) or b"").decode("utf-8", "replace")

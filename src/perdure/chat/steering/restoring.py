@@ -8,6 +8,7 @@ from itertools import groupby
 
 from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
+from perdure.history.objects import MOST_BYTES
 from perdure.history.repository import Change, CommitInfo, Repository
 
 _KINDS = {
@@ -79,7 +80,7 @@ def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> Rest
     for path in paths:
         for name, then, current in _files(repo, path, commit, tip, at):
             if then != current:
-                content = repo.blob(then) if then else None
+                content = repo.blob(then, most=MOST_BYTES) if then else None
                 changes[name] = Change(name, content)
                 if current is None:
                     returns.append(name)

@@ -39,8 +39,8 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     from perdure.history.repository import Repository
 
     repo = Repository.open(chosen(), recover=False)
-    tell_uncommitted(repo)
     known = read_known(repo, repo.resolve("HEAD"))
+    tell_uncommitted(repo)
     rows = [*known.rows]
     if topic is not None:
         wanted = known.topic(topic)
