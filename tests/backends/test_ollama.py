@@ -19,6 +19,7 @@ from perdure.backends.errors import (
     BadParameter,
     ConnectionRefused,
     ContextExceeded,
+    FieldRefused,
     ModelLoading,
     ModelMissing,
     Overloaded,
@@ -675,3 +676,32 @@ def test_parameters_and_keys_that_are_refused() -> None:
     ):
         with pytest.raises(BadParameter, match=named):
             make_backend(replace(BackendSpec("far", "ollama", "m"), **more))
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ('"tiny" does not support thinking', "think"),
+        ("unknown field: truncate", "truncate"),
+        ("extra fields not permitted: shift", "shift"),
+    ],
+)
+async def test_a_refused_field_is_named_and_can_be_left_out(
+    fake: FakeOllama, said: str, field: str
+) -> None:
+    fake.chat = refuses(400, json.dumps({"error": said}).encode())
+    fake.shown["capabilities"] = ["completion", "thinking"]
+    backend = backend_for(fake)
+    error = await failure(backend)
+    assert isinstance(error[1], FieldRefused)
+    assert error[1].field == field
+    fake.chat = says(part("Hello."), end=END)
+    request = Request((PromptMessage("user", "Hi."),), 8, (field,))
+    await _all(backend_for(fake), request)
+    assert field not in fake.asked("/api/chat")[-1].json
+
+
+async def _all(backend: OllamaBackend, request: Request) -> None:
+    async for _ in backend.stream(request):
+        pass
+    await backend.close()

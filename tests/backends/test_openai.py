@@ -15,11 +15,14 @@ from perdure.backends.errors import (
     BadParameter,
     ContentRefused,
     ContextExceeded,
+    FieldRefused,
+    ModelLoading,
     ModelMissing,
     Overloaded,
     ProtocolError,
     QuotaExceeded,
     RateLimited,
+    ShapeRefused,
     StreamCut,
     Unreachable,
 )
@@ -34,6 +37,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
+from perdure.backends.request_form import LIMITS
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, event, streams
 from tests.backends.fake_ollama import Exchange, refuses, running
 
@@ -134,6 +138,7 @@ def test_openai_itself_takes_less_than_others() -> None:
         ({"data": [{"id": "tiny", "meta": {"n_ctx": 2048, "n_ctx_train": 8192}}]}, 4096, 2048),
         ({"data": [{"id": "tiny", "context_length": "4096"}]}, 0, 8192),
         ({"data": [{"id": "other", "context_length": 4096}, 7]}, 0, 8192),
+        ({"data": [{"id": "a.gguf", "owned_by": "llamacpp", "meta": {"n_ctx": 2048}}]}, 0, 2048),
         ({"data": []}, 500, 500),
     ],
 )
@@ -390,3 +395,54 @@ async def test_on_loopback_no_connection_is_used_twice(fake: FakeApi) -> None:
     await backend.close()
     assert set(reused) <= {b""}
     assert len(fake.asked()) == 3
+
+
+ROLES = "Conversation roles must alternate user/assistant/user/assistant/..."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": {"message": ROLES}}, ShapeRefused),
+        (422, {"detail": "System role not supported"}, ShapeRefused),
+        (500, {"error": {"code": 500, "message": f"Jinja Exception: {ROLES}"}}, ShapeRefused),
+        (200, {"error": {"code": 400, "message": ROLES}}, ShapeRefused),
+        (429, {"error": {"message": ROLES}}, RateLimited),
+        (502, {"error": {"message": ROLES}}, Unreachable),
+        (503, {"error": {"message": ROLES}}, Overloaded),
+        (401, {"error": {"message": "your role may not do this"}}, AuthenticationFailed),
+        (400, {"error": {"message": "the model 'role-play' does not exist"}}, ModelMissing),
+        (400, {"error": {"message": f"maximum context length is 5; {ROLES}"}}, ContextExceeded),
+        (422, {"detail": [{"loc": ["body", "stream_options"], "msg": "extra"}]}, FieldRefused),
+        (400, {"error": {"message": "bad", "param": "max_tokens"}}, FieldRefused),
+        (400, {"error": {"message": "Unknown argument: temperature"}}, FieldRefused),
+        (400, {"error": {"message": "Unknown argument: top_k"}}, BadParameter),
+        (429, {"error": {"message": "bad", "param": "max_tokens"}}, RateLimited),
+        (500, {"error": {"message": "bad", "param": "max_tokens"}}, Unreachable),
+        (503, {"error": {"message": "Loading model"}}, ModelLoading),
+    ],
+)
+async def test_what_a_refusal_is_about(
+    fake: FakeApi, status: int, body: object, kind: type[BackendError]
+) -> None:
+    fake.chat = refuses(status, json.dumps(body).encode(), Content_Type="application/json")
+    error = await failure(backend_for(fake, parameters={"temperature": 0.7}))
+    assert type(error) is kind
+    if isinstance(error, ShapeRefused):
+        assert error.proven == (status != 500)
+
+
+@pytest.mark.parametrize(
+    ("without", "sent"),
+    [
+        ((), {"stream_options", "max_tokens", "temperature"}),
+        (("stream_options",), {"max_tokens", "temperature"}),
+        (("max_tokens",), {"stream_options", "max_completion_tokens", "temperature"}),
+        (LIMITS, {"stream_options", "temperature"}),
+        (("temperature", "top_k"), {"stream_options", "max_tokens"}),
+    ],
+)
+def test_refused_fields_are_left_out(without: tuple[str, ...], sent: set[str]) -> None:
+    spec = BackendSpec("far", "openai", "m", "http://127.0.0.1:9", parameters={"temperature": 1})
+    body = OpenAIBackend(spec)._body(Request(MESSAGES, 5, without), 5)
+    assert body.keys() - {"model", "messages", "stream"} == sent

@@ -145,3 +145,8 @@ SYSTEM_APART = """{{ if .System }}<s>{{ .System }}{{ end }}
 )
 def test_templates_of_an_ollama_are_read(template: str, shape: str) -> None:
     assert ollama_shape(template) == shape
+
+
+def test_a_template_that_an_ollama_does_not_use_says_nothing() -> None:
+    assert ollama_shape("{{ .Prompt }}", "FROM x\nTEMPLATE {{ .Prompt }}\n") == "no-system"
+    assert ollama_shape("{{ .Prompt }}", "FROM x\nRENDERER qwen3-coder\n") == ""

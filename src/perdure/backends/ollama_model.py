@@ -144,7 +144,7 @@ def described(spec: BackendSpec, entry: Mapping[str, Any], shown: ShowResponse) 
             "context_length": str(own or ""),
             "window": str(min(window, own) if own else window),
         },
-        shape=ollama_shape(shown.template or ""),
+        shape=ollama_shape(shown.template or "", shown.modelfile or ""),
     )
 
 

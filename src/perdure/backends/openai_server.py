@@ -91,7 +91,7 @@ class OpenAIServer(SdkServer):
         # One of several models that a llama.cpp swaps would be loaded for it.
         swapped = "status" in here and fields(here.get("status")).get("value") != "loaded"
         self._renders = here.get("owned_by") == "llamacpp" and not swapped
-        return _window(own)
+        return _window(here if self._renders else own)
 
     async def models(self) -> list[OfferedModel]:
         """The list of models. Raises BackendError."""

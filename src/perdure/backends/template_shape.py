@@ -43,18 +43,22 @@ def stated(shape: Shape) -> str:
     return "" if shape == PLAIN else str(shape)
 
 
+_RENDERER = re.compile(r"^RENDERER\s+\S", re.MULTILINE | re.IGNORECASE)
 _GO_FIELD = re.compile(r"\.(Messages|System|Role)\b")
 
 
-def ollama_shape(template: str) -> str:
+def ollama_shape(template: str, modelfile: str = "") -> str:
     """The shape that a template of an Ollama takes; empty where it takes all roles.
+
+    Where the Modelfile names a renderer, Ollama's own code makes the prompt, and the template that
+    it shows is not used.
 
     These never raise. One that goes through ``.Messages`` without a look at the role ``system``
     drops such messages, or has their words as ``.System`` all at the front; one without ``.System``
     and without roles drops them all (https://github.com/ollama/ollama, template/template.go).
     """
     found = {match[1] for match in _GO_FIELD.finditer(template)}
-    if not template.strip() or "{{" not in template:
+    if "{{" not in template or _RENDERER.search(modelfile):
         return ""
     if "Messages" in found:
         rendered_as_is = re.search(r"\{\{-?\s*(\$?\w*)\.Role\s*-?\}\}", template) is not None
