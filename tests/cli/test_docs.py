@@ -17,13 +17,28 @@ from perdure.cli.root import root
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "commands.md"
 TEXTS = (*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("src/**/texts/*.md"))
+JSON = "## What `--json` prints\n"
 TOP = """\
 # Commands
 
 Written from the commands' own `--help`; a test keeps it true.
 
-Exit codes: 0 done, 1 could not (one line on stderr says why, what is safe, what to do), 2 usage,
-3 findings (`persona check`; `why`, where a hash does not match).
+## Exit codes
+
+| code | when |
+| --- | --- |
+| 0 | done; also where all was so already, and where nothing was found |
+| 1 | could not: one line on stderr says why, what is safe, what to do |
+| 2 | wrong usage |
+| 3 | done, with findings |
+
+| command | 1 also | 3 |
+| --- | --- | --- |
+| `say`, `regenerate`, `chat --plain` | a message got no whole reply | |
+| `undo`, `redo` | there is nothing to take back or to bring back | |
+| `merge` | | files have to be settled |
+| `persona check` | | something was found |
+| `why` | | the hash does not match |
 """
 
 
@@ -34,7 +49,9 @@ def rendered() -> str:
     for context in walk(top):
         context.terminal_width = context.max_content_width = 96
         parts.append(f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n")
-    return "\n".join(parts)
+    # What --json prints is written by hand; tests/cli/test_json_keys.py compares it.
+    tail = PAGE.read_text().partition(JSON)
+    return "\n".join(parts) + f"\n{tail[1]}{tail[2]}"
 
 
 def walk(context: click.Context) -> list[click.Context]:
