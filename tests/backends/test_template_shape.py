@@ -13,7 +13,7 @@ from perdure.backends.embedded import EmbeddedBackend
 from perdure.backends.openai_driver import OpenAIBackend
 from perdure.backends.prompt_shape import Shape, fold, parse_shape
 from perdure.backends.protocol import BackendSpec, Finished, PromptMessage, Request
-from perdure.backends.template_shape import is_whole, ollama_shape, trials
+from perdure.backends.template_shape import is_whole, jinja_shape, ollama_shape, trials
 from tests.backends.fake_api import FakeApi
 from tests.backends.fake_ollama import Exchange, running
 
@@ -150,3 +150,35 @@ def test_templates_of_an_ollama_are_read(template: str, shape: str) -> None:
 def test_a_template_that_an_ollama_does_not_use_says_nothing() -> None:
     assert ollama_shape("{{ .Prompt }}", "FROM x\nTEMPLATE {{ .Prompt }}\n") == "no-system"
     assert ollama_shape("{{ .Prompt }}", "FROM x\nRENDERER qwen3-coder\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "shape"),
+    [
+        (STRICT, "alternate"),
+        ('{{ raise_exception("System role not supported") }}', "no-system"),
+        (
+            "{{ raise_exception('System role not supported; roles must alternate') }}",
+            "no-system alternate",
+        ),
+        ("{{ raise_exception('System message must be at the beginning.') }}", "one-system"),
+        ("{{ raise_exception('Tool calls need ids') }}{{ messages }}", ""),
+        ("{{ messages }}", ""),
+    ],
+)
+async def test_an_older_llama_cpp_shows_its_template(template: str, shape: str) -> None:
+    assert jinja_shape(template) == shape
+    listed = {"data": [{"id": "tiny", "owned_by": "llamacpp"}], "chat_template": template}
+    fake = FakeApi(chat=None, listed=listed)
+
+    async def script(exchange: Exchange) -> None:
+        if exchange.path == "/props":
+            await exchange.answer(json.dumps(listed).encode(), Content_Type="application/json")
+        else:
+            await exchange.answer(b"File Not Found", status=404)
+
+    fake.chat = script
+    async with running(fake):  # type: ignore[arg-type]
+        backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", f"{fake.address}/v1"))
+        assert (await backend.fingerprint()).shape == shape
+        await backend.close()

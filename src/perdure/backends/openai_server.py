@@ -26,7 +26,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.sdk_server import Reading, SdkServer
 from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
-from perdure.backends.template_shape import is_whole, stated, trials
+from perdure.backends.template_shape import is_whole, jinja_shape, stated, trials
 from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
@@ -135,7 +135,8 @@ class OpenAIServer(SdkServer):
     async def shape(self) -> str:
         """What the model's template takes, where a llama.cpp answers: it renders without talking.
 
-        (https://github.com/ggml-org/llama.cpp/tree/master/tools/server, POST /apply-template)
+        (https://github.com/ggml-org/llama.cpp/tree/master/tools/server, POST /apply-template; an
+        older one shows its template at GET /props.)
         """
         if not self._renders:
             return ""
@@ -146,14 +147,22 @@ class OpenAIServer(SdkServer):
             try:
                 answer = await self.wire.answer(asking)
             except NotOffered as refused:
-                if not isinstance(refused.why, ShapeRefused):
-                    return ""
-                continue
+                if isinstance(refused.why, ShapeRefused):
+                    continue
+                return await self._shown_shape(f"{root}/props")
             except BackendError:
                 return ""
             if is_whole(fields(answer).get("prompt")):
                 return stated(shape)
         return ""
+
+    async def _shown_shape(self, address: str) -> str:
+        """What the template says that a llama.cpp shows; empty where it shows none."""
+        try:
+            answer = await self.wire.answer(self._sdk.get(address, cast_to=object))
+        except (NotOffered, BackendError):
+            return ""
+        return jinja_shape(text(fields(answer).get("chat_template")))
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         return {"authorization": f"Bearer {secret}"}

@@ -180,20 +180,23 @@ NAMES_ROLES = re.compile(
 """Words of a refusal that is about the roles of a prompt, or about the template that has them."""
 
 
+def as_named(shape: Shape, words: str) -> Shape:
+    """The shape, stricter where words name what is not taken; the same where they name nothing."""
+    # "System role not supported after ..." would be both: the order of messages is the milder one.
+    if _ONE_SYSTEM.search(words) and shape.system == "anywhere":
+        shape = shape.with_("first", turns=False)
+    elif _NO_SYSTEM.search(words):
+        shape = shape.with_("none", turns=False)
+    return shape.with_("first", turns=True) if _TURNS.search(words) else shape
+
+
 def after_refusal(shape: Shape, words: str) -> Shape | None:
     """The shape to be tried after a server refused ``shape`` with words; None: there is none left.
 
     What the words say is believed where it makes the shape stricter, else the next stricter one is
     tried.
     """
-    found = shape
-    # "System role not supported after ..." would be both: the order of messages is the milder one.
-    if _ONE_SYSTEM.search(words) and shape.system == "anywhere":
-        found = found.with_("first", turns=False)
-    elif _NO_SYSTEM.search(words):
-        found = found.with_("none", turns=False)
-    if _TURNS.search(words):
-        found = found.with_("first", turns=True)
+    found = as_named(shape, words)
     if found != shape:
         return found
     stricter = (shape.with_(each.system, turns=each.turns) for each in SHAPES)

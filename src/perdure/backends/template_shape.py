@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from perdure.backends.prompt_shape import PLAIN, SHAPES, Shape, fold
+from perdure.backends.prompt_shape import PLAIN, SHAPES, Shape, as_named, fold
 from perdure.backends.protocol import PromptMessage
 
 _MARKS = ("amber", "basil", "cedar", "daisy", "elder", "fern")
@@ -41,6 +41,20 @@ def is_whole(rendered: object) -> bool:
 def stated(shape: Shape) -> str:
     """A shape that was found, as a fingerprint has it: one that takes all roles says nothing."""
     return "" if shape == PLAIN else str(shape)
+
+
+_RAISED = re.compile(r"""raise_exception\(\s*(['"])(.*?)\1""", re.DOTALL)
+
+
+def jinja_shape(template: str) -> str:
+    """The shape that a template in Jinja takes, by what it says where it raises; empty for all.
+
+    For servers that show their template and cannot be asked to render.
+    """
+    shape = PLAIN
+    for match in _RAISED.finditer(template):
+        shape = as_named(shape, match[2])
+    return stated(shape)
 
 
 _RENDERER = re.compile(r"^RENDERER\s+\S", re.MULTILINE | re.IGNORECASE)
