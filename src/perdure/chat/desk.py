@@ -81,6 +81,8 @@ class Desk(Standing):
         self._prepared = (companion.commit, time.time())
         """The commit that the next prompt is made from, and when it was found."""
         self._told: set[str] = set()
+        self._is_left = False
+        """Whether a turn of this session waits in a journal that was set aside."""
         self._landed: list[Notice] = []
 
     @classmethod
@@ -409,10 +411,14 @@ class Desk(Standing):
 
     def _land_again(self) -> list[Notice]:
         """Commit a turn of this session whose commit failed, before a new one is journaled."""
-        if not self.repo.set_aside_journal():
+        self._is_left = self.repo.set_aside_journal() or self._is_left
+        if not self._is_left:
             return []
         where = Where(self.branch, self.start, *_who(self.companion))
-        return recover_turns(self.repo, self.lander, where)
+        told = recover_turns(self.repo, self.lander, where)
+        # A journal that cannot be opened now is looked for again.
+        self._is_left = not told
+        return told
 
     def _follow_head(self) -> list[Notice]:
         """Go where git was switched to between two turns, and say so."""

@@ -35,7 +35,7 @@ from perdure.chat.speakers import Question, Speakers, Switch
 from perdure.chat.steering.helm import Helm
 from perdure.chat.turn_run import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
-from perdure.history.errors import HistoryError
+from perdure.history.errors import HistoryError, storage_errors
 from perdure.history.repository import Repository
 from perdure.history.timeline_keeping import start_if_missing
 
@@ -44,6 +44,16 @@ if TYPE_CHECKING:
 from perdure.problem import Problem
 
 T = TypeVar("T")
+
+
+def told(call: Callable[[], T]) -> Callable[[], T]:
+    """A call that touches the repository, with what the disk refuses as an error that is told."""
+
+    def ask() -> T:
+        with storage_errors("reading or writing the companion's folder"):
+            return call()
+
+    return ask
 
 
 class Session:
@@ -77,13 +87,14 @@ class Session:
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
         loop = asyncio.get_running_loop()
         try:
-            desk, notices = await loop.run_in_executor(worker, Desk.open, path)
-            notices += await loop.run_in_executor(worker, odd_settings, desk.repo)
+            desk, notices = await loop.run_in_executor(worker, told(lambda: Desk.open(path)))
+            notices += await loop.run_in_executor(worker, told(lambda: odd_settings(desk.repo)))
             await loop.run_in_executor(worker, start_if_missing, desk.repo.git_dir)
             roster = Roster(backends, make)
             if not roster.fixed:
                 rev = desk.companion.commit
-                roster.follow(await loop.run_in_executor(worker, find_listed, desk.repo, rev))
+                found = told(lambda: find_listed(desk.repo, rev))
+                roster.follow(await loop.run_in_executor(worker, found))
         except BaseException:
             worker.shutdown(wait=False)
             raise
@@ -292,7 +303,7 @@ class Session:
         await self._speakers.close()
 
     async def _on_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, told(call))
 
     async def _work(self, call: Callable[[], T]) -> T:
         if self._closed and not self.busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -43,11 +44,30 @@ def _show_traceback(problem: Exception) -> None:
     print(lines, end="", file=sys.stderr)  # noqa: T201 - what --debug asks for
 
 
+_STORAGE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
+
+
+def _of_the_disk(problem: OSError) -> Exception:
+    """What the disk refused, as every other error of it is told."""
+    from perdure.history.errors import HistoryError, storage_errors
+
+    try:
+        with storage_errors("the command"):
+            raise problem
+    except HistoryError as told:
+        return told
+
+
 def _explain(problem: Exception) -> None:
     """One line on stderr: what happened, what is safe, what to do."""
     from perdure.problem import Problem
     from perdure.terminal.sanitise import sanitise
 
+    if isinstance(problem, OSError) and problem.errno in _STORAGE:
+        problem = _of_the_disk(problem)
     if isinstance(problem, Problem):
         text = str(problem)
     else:

@@ -169,11 +169,13 @@ class JournalFile:
             self._add({"done": True})
 
     def remove(self) -> None:
-        """Delete the file and give up its lock."""
-        try:
+        """Delete the file and give up its lock.
+
+        Where it cannot be deleted, it stays for the next open: what it holds has landed.
+        """
+        with contextlib.suppress(OSError):
             self._lock.path.unlink(missing_ok=True)
-        finally:
-            self._lock.release()
+        self._lock.release()
 
     def abandon(self) -> None:
         """Give up the lock and leave the file for the next open."""
