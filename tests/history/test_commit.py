@@ -4,11 +4,13 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from perdure.history.annotating import tag_with_note
+from perdure.history.branches import start_branch
 from perdure.history.errors import (
     BadPath,
     Busy,
@@ -503,4 +505,16 @@ def test_two_writers_and_git_lose_nothing(
         expected = "".join(f"{name} {n}\n" for n in range(25))
         assert git("show", f"HEAD:conversations/{name}.md") == expected
     assert git("log", "--format=%s").count("turn: x") == 50
+    sound()
+
+
+def test_a_clock_before_1970_makes_no_time_that_git_refuses(
+    repo: Repository, git: Git, sound: Callable[[], None], mira: Author
+) -> None:
+    then = datetime(1969, 7, 20, 20, 17, tzinfo=UTC)
+    before = git("log", "-1", "--format=%at %ct")
+    repo.commit([Change("lore/a.md", b"a\n")], message="l", author=mira, branch="main", at=then)
+    assert git("log", "-1", "--format=%at %ct") == before
+    start_branch(repo, "side", author=mira, at=then)
+    tag_with_note(repo, "v1", None, "note", author=mira, at=then)
     sound()

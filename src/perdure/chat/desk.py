@@ -43,6 +43,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
+from perdure.history.commits import is_before_git
 from perdure.history.errors import BranchGone, BranchRewritten, HistoryError, UnknownRevision
 from perdure.history.foreign import take_draft
 from perdure.history.journal import Journal
@@ -54,6 +55,10 @@ _NO_BOUNDARIES = (
 )
 
 _ATTEMPTS = 5
+_CLOCK = (
+    "The clock of this machine stands before 1970, where git has no time: commits get the time of "
+    "the one before. Put the clock right"
+)
 
 _FROM_ELSEWHERE = (
     "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in it "
@@ -108,6 +113,8 @@ class Desk(Standing):
         notices += desk._say_left_out()
         notices += say_copies(repo, repo.conflict_copies("conversations"))
         notices += say_stray_branches(repo)
+        if is_before_git(now()):
+            notices.append(Notice(_CLOCK, "warning"))
         return desk, notices
 
     @property

@@ -158,16 +158,24 @@ def _clean(name: str) -> bytes:
 
 
 def stamp(author: Author, at: datetime) -> bytes:
-    """``Name <email> seconds offset`` as commits and reflogs have it. ``at`` must be aware."""
+    """``Name <email> seconds offset`` as commits and reflogs have it. ``at`` must be aware.
+
+    git has no time before 1970 (fsck: ``badDateOverflow``): by a clock that is there it is 1970.
+    """
     offset = at.utcoffset()
     if offset is None:
         raise ValueError("a commit's time needs its offset")
     minutes = int(offset.total_seconds() // 60)
     sign = "-" if minutes < 0 else "+"
     zone = f"{sign}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
-    seconds = (at - _EPOCH) // timedelta(seconds=1)
+    seconds = max(0, (at - _EPOCH) // timedelta(seconds=1))
     name = _clean(author.name) or b"unknown"
     return b"%s <%s> %d %s" % (name, _clean(author.email), seconds, zone.encode())
+
+
+def is_before_git(at: datetime) -> bool:
+    """Whether a clock is so wrong that git has no such time."""
+    return at < _EPOCH
 
 
 def render_commit(

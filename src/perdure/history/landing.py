@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from perdure.history.commits import Author, render_commit, stamp
+from perdure.history.commits import Author, is_before_git, parse_commit, render_commit, stamp
 from perdure.history.errors import BranchGone, Busy, TipMoved
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.journal import Intent, JournalFile
@@ -133,6 +133,10 @@ class Lander:
     def _attempt(
         self, order: Order, ref: str, tip: str | None, parent: str | None, edit: Edit
     ) -> str:
+        if parent and is_before_git(order.at):
+            # By a clock that was reset nothing is newer than anything: the parent's time is nearer.
+            info = parse_commit(parent, self._store.read(parent)[1])
+            order = replace(order, at=info.committed_at)
         data = render_commit(
             tree=edit.root,
             parents=(parent,) if parent else (),

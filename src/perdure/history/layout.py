@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from perdure.history import disk, links, ownership
@@ -180,10 +181,17 @@ def _resolved(path: Path) -> Path:
 
 def shallow_ends(git_dir: Path) -> frozenset[str]:
     """Commits at the end of a shallow clone: each stands for all that came before it."""
+    path = git_dir / "shallow"
     try:
-        words = disk.read_file(git_dir / "shallow").decode("ascii", "replace").split()
+        found = path.stat()
+        return _shallow_ends(path, found.st_mtime_ns, found.st_size, found.st_ino)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return frozenset()
+
+
+@lru_cache(maxsize=8)
+def _shallow_ends(path: Path, *_mark: int) -> frozenset[str]:
+    words = disk.read_file(path).decode("ascii", "replace").split()
     return frozenset(word for word in words if _OID.fullmatch(word))
 
 

@@ -199,6 +199,10 @@ class Mover:
             ) from error
         if survey.dirty:
             raise UnsavedEdits(survey.dirty)
+        for step in steps:
+            # A clone may be without it, and what is decided must be carried out.
+            if step.new is not None and not self._store.has(step.new[1]):
+                raise self._store.missing(step.new[1])
         return survey
 
     def _steps(self, plan: Plan) -> list[Step]:

@@ -125,13 +125,32 @@ class ObjectStore:
         if found is None:
             if oid == EMPTY_TREE:
                 return b"tree", b""
-            raise MissingObject(
-                f"object {oid} is missing from {self.folder}",
-                "nothing was changed",
-                "fetch it from another copy of this companion",
-            )
+            raise self.missing(oid)
         self.remember(oid, *found)
         return found
+
+    def missing(self, oid: str) -> MissingObject:
+        """That an object is nowhere; the error is the caller's to raise."""
+        step = "fetch it from another copy of this companion"
+        if any((self.folder / "pack").glob("*.promisor")):
+            step = "this clone was made without it; to fetch all: git fetch --refetch --no-filter"
+        return MissingObject(
+            f"object {oid} is missing from {self.folder}", "nothing was changed", step
+        )
+
+    def has(self, oid: str) -> bool:
+        """Whether an object is stored, by its name; it is not read."""
+        with self._lock:
+            if oid in self._cache or oid == EMPTY_TREE:
+                return True
+            raw = bytes.fromhex(oid)
+            for _ in range(2):
+                if any(pack.find(raw) is not None for pack in self.packs.values()):
+                    return True
+                if (self.folder / oid[:2] / oid[2:]).is_file():
+                    return True
+                self.rescan()
+        return any(other.has(oid) for other in self._alternates())
 
     def remember(self, oid: str, kind: bytes, data: bytes) -> None:
         """Keep an object in memory, unless it is large."""

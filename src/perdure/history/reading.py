@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,9 @@ class Reader:
             if kind != b"commit":
                 raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
             known = parse_commit(oid, data)
+            if oid in self.shallow_ends():
+                # As git has it: what came before is not here, and no walk goes there.
+                known = replace(known, parents=())
             if len(data) > _LARGE_COMMIT:
                 return known
             if len(self._commits) >= 4096:

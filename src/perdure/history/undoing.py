@@ -433,6 +433,8 @@ class _Walk:
         name = _short(ref)
         if now is None or now == target:
             return
+        if name == self._head.branch:
+            self._check_here(now, target)
         if kept := self._fitting(own, self._meant(target) or target):
             draft.kept[ref] = kept
         if self._reach.holds_hidden(self._remote_tips(), now, [target]):
@@ -456,6 +458,13 @@ class _Walk:
                 files |= {each.path: each.new_oid for each in changes}
                 fit.append(info.id)
         return tuple(fit)
+
+    def _check_here(self, now: str, target: str) -> None:
+        """Refuse where the files that come back are not here: a partial clone leaves them out."""
+        parts = self._repo.parts()
+        for change in parts.trees.difference(parts.trees.root(now), parts.trees.root(target)):
+            if change.new_oid is not None and not parts.store.has(change.new_oid):
+                raise parts.store.missing(change.new_oid)
 
     def _remote_tips(self) -> Sequence[str]:
         return list(self._refs.names(_REMOTES).values())

@@ -1,0 +1,86 @@
+"""Clones without their older history, or without its files: what works, and what refuses when."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.reverting import plan_revert, revert
+from perdure.history import undoing
+from perdure.history.errors import HistoryError, MissingObject, NothingToUndo
+from perdure.history.operations import operations
+from perdure.history.repository import Repository
+from tests.chat.test_session import talk
+from tests.conftest import assert_sound, git
+
+VOICE = "persona/20-voice.md"
+
+
+async def cloned(companion: Path, *how: str) -> Path:
+    await talk(companion, "One.", "Two.")
+    for number in range(3):
+        (companion / VOICE).write_text(f"{(companion / VOICE).read_text()}\nLine {number}.\n")
+        git(companion, "commit", "-qam", f"persona: {number}")
+    git(companion, "config", "uploadpack.allowFilter", "true")
+    place = companion.parent / "clone"
+    subprocess.run(["git", "clone", "-q", *how, f"file://{companion}", place], check=True)
+    git(place, "config", "user.name", "Ana")
+    git(place, "config", "user.email", "ana@example.invalid")
+    return place
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+async def test_a_shallow_clone_is_talked_in_and_steered(companion: Path, depth: int) -> None:
+    place = await cloned(companion, f"--depth={depth}")
+    (saved,) = await talk(place, "Hello.")
+    assert saved.branch == "main"
+    before = git(place, "rev-parse", "HEAD").strip()
+    with Repository.open(place) as repo:
+        assert len(operations(repo)) >= depth
+    steps = 0
+    for _ in range(depth + 3):
+        with Helm.open(place) as helm:
+            try:
+                plan = undoing.plan_undo(helm.repo)
+            except NothingToUndo:
+                break
+            undoing.undo(helm.repo, plan, author=helm.author)
+            steps += 1
+    assert steps >= depth - 1
+    for _ in range(steps):
+        with Helm.open(place) as helm:
+            undoing.redo(helm.repo, author=helm.author)
+    assert git(place, "rev-parse", "HEAD^{tree}") == git(place, "rev-parse", f"{before}^{{tree}}")
+    assert_sound(place)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+async def test_a_change_is_reverted_or_refused_before_its_plan(companion: Path, depth: int) -> None:
+    place = await cloned(companion, f"--depth={depth}")
+    with Helm.open(place) as helm:
+        commit = helm.tip
+        if depth == 1:
+            with pytest.raises(Exception, match="is where this history begins"):
+                plan_revert(helm, commit)
+        else:
+            revert(helm, plan_revert(helm, commit))
+            assert "Line 2." not in (place / VOICE).read_text()
+    assert_sound(place)
+
+
+async def test_a_clone_without_old_files_decides_nothing_that_it_cannot_do(companion: Path) -> None:
+    place = await cloned(companion, "--filter=blob:none")
+    before = git(place, "for-each-ref")
+    with Helm.open(place) as helm:
+        with pytest.raises(MissingObject, match="--refetch"):
+            undoing.plan_undo(helm.repo)
+        with pytest.raises(HistoryError):
+            plan_revert(helm, helm.tip)
+    assert git(place, "for-each-ref") == before
+    git(place, "fetch", "-q", "--refetch", "--no-filter")
+    with Helm.open(place) as helm:
+        undoing.undo(helm.repo, author=helm.author)
+    assert "Line 2." not in (place / VOICE).read_text()
