@@ -20,7 +20,7 @@ from perdure.memory.assembly import PastTurn
 
 MOST_TURNS = 300
 """Turns of a life that may be sent as a whole."""
-_MOST_CHUNKS = 64
+_MOST_CHUNKS = 32
 """Files that are read to find out: as many as stay in memory from one turn to the next."""
 _LAST = 999_999_999
 """No turn of a conversation has a higher number."""
