@@ -65,6 +65,8 @@ class ConfirmingScreen(SwitchingScreen):
             self._glyphs,
         )
         answer = await self.app.push_screen_wait(question)
+        # What was told of it before is answered.
+        self.flash.clear_notice()
         if answer != _YES or self.session is None:
             self.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False

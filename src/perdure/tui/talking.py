@@ -67,6 +67,8 @@ class TalkingScreen(OpeningScreen):
         self._notices: list[Notice] = []
         self._flusher: Timer | None = None
         self._asked_at: datetime | None = None
+        self._left_out_told = False
+        """Said once for a conversation: from then on it is so with every turn."""
 
     def on_mount(self) -> None:
         self._flusher = self.set_interval(_FLUSH_SECONDS, self._flush, pause=True)
@@ -149,6 +151,7 @@ class TalkingScreen(OpeningScreen):
         self._talking, self._stopping = True, False
         if any(each.level == "warning" for each in self._notices):
             self.flash.clear_notice()
+        self.flash.clear_read()
         self._notices.clear()
         self.status.tell(state="thinking", speed=0.0, waited=0)
         self._asked_at = self._clock()
@@ -185,7 +188,8 @@ class TalkingScreen(OpeningScreen):
                     rehearsal=event.rehearsal,
                     once=False,
                 )
-                if event.left_out:
+                if event.left_out and not self._left_out_told:
+                    self._left_out_told = True
                     turns = "turn" if event.left_out == 1 else "turns"
                     self.flash.tell(
                         f"{event.left_out} earlier {turns} did not fit into the model's window."
@@ -316,6 +320,7 @@ class TalkingScreen(OpeningScreen):
             self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
         else:
             session.new_conversation()
+            self._left_out_told = False
             self._greet()
             self.view.follow()
             self.flash.tell("The next message begins a new conversation.", "success")

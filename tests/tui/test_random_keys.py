@@ -1,0 +1,58 @@
+"""Random keys after random sayings: never an internal error, the history sound at the end."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from perdure.tui.asking import Question
+from perdure.tui.telling import log
+from tests.conftest import assert_sound
+from tests.speaking import Scripted
+from tests.tui.conftest import until
+from tests.tui.test_acting import SMALL, said_elsewhere, settled
+from tests.tui.test_real_session import chatting
+from tests.tui.test_steering import talk
+from tests.tui.test_unforeseen import Listener
+
+_KEYS = (
+    *("k", "j", "up", "pageup", "pagedown", "g", "G", "[", "]", "t", "n", "N", "y"),
+    *("x", "x", "r", "left", "right", "z", "z", "Z", "w", "d", "i", "escape", "escape"),
+    *("tab", "ctrl+b", "down", "enter"),
+)
+_STEPS = 60
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_no_key_ends_in_an_internal_error(companion: Path, seed: int) -> None:
+    """Talk, browse, set aside, ask again, swap, undo, redo, rewind; somebody else talks too."""
+    chance = random.Random(seed)
+    listener = Listener()
+    log.addHandler(listener)
+    try:
+        async with chatting(companion, Scripted(), size=SMALL) as (app, pilot):
+            for step in range(_STEPS):
+                if isinstance(app.screen, Question):
+                    await pilot.press(chance.choice(("enter", "escape", "y", "n", "down")))
+                elif app.screen is not app.chat:
+                    await pilot.press("escape")
+                elif step % 12 == 0:
+                    await talk(app, pilot, f"words {seed} {step}")
+                elif step % 25 == 7:
+                    await said_elsewhere(companion, f"from elsewhere {step}")
+                else:
+                    await pilot.press(chance.choice(_KEYS))
+                if app.screen is app.chat and not isinstance(app.screen, Question):
+                    app.chat.composer.put("")
+                    await until(pilot, lambda: not app.chat._talking)
+                    await pilot.pause()
+                assert listener.found == [], f"step {step}"
+                assert "Internal error" not in str(app.chat.flash.render())
+            while app.screen is not app.chat:
+                await pilot.press("escape")
+            await settled(app, pilot)
+    finally:
+        log.removeHandler(listener)
+    assert_sound(companion)
