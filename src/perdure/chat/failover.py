@@ -27,7 +27,7 @@ from perdure.chat.events import Event, Failed, Notice
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
 from perdure.chat.trial_call import MOST, next_form, try_forms
-from perdure.chat.turn_run import Asking, Spoken, ask
+from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
 from perdure.history.errors import HistoryError
 
 _TRIES = 3
@@ -210,10 +210,10 @@ async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
         return form
     # The status blames the server. Words of our own tell whether it is the roles all the same.
     try:
-        found = await try_forms(backend, spoken.form)
+        found = await unless_stopped(asking, try_forms(backend, spoken.form))
     except BackendError:
         return None
-    return found.form if found.form != spoken.form else None
+    return found.form if found is not None and found.form != spoken.form else None
 
 
 def _smaller_room(asking: Asking, spoken: Spoken) -> int | None:

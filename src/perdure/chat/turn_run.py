@@ -122,7 +122,7 @@ async def ask(asking: Asking, emit: Emit) -> Spoken:
     """Assemble the prompt, stream the reply. What goes wrong is in `Spoken.failure`."""
     spoken = Spoken(model=asking.backend.spec.model)
     try:
-        request = await _unless_stopped(asking, _open(asking, spoken, emit))
+        request = await unless_stopped(asking, _open(asking, spoken, emit))
         if request is None:
             spoken.stopped = True
         else:
@@ -155,7 +155,7 @@ def _failed(problem: Problem, spoken: Spoken) -> Failed:
     )
 
 
-async def _unless_stopped(asking: Asking, call: Coroutine[Any, Any, T]) -> T | None:
+async def unless_stopped(asking: Asking, call: Coroutine[Any, Any, T]) -> T | None:
     """The call's result; None where the user stopped the reply before there was one."""
     running = asyncio.ensure_future(call)
     stopped = asyncio.ensure_future(asking.stop.wait())
