@@ -186,7 +186,7 @@ async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking,
         emit(
             Notice(
                 f"{asking.backend.spec.name}: {_reason(asking.backend, spoken)}. It is asked "
-                f"again {difference(spoken.form, form)}, now and from now on."
+                f"again {difference(spoken.form, form)}; what it takes is kept for the next time."
             )
         )
         tried = form
