@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from perdure.cli.errors import LostCompanion
@@ -274,3 +275,37 @@ def test_a_path_names_a_companion_from_anywhere(only: Path, here: Path) -> None:
 def test_a_path_in_what_new_says_can_be_pasted(perdure: Perdure, tmp_path: Path) -> None:
     done = perdure("new", "Ana María", "--at", str(tmp_path / "with spaces" / "x"))
     assert f"perdure -c '{tmp_path / 'with spaces' / 'x'}' chat" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["-c", ""], {"only"}),
+        (["log", "-c", ""], {"only"}),
+        (["switch", ""], {"main", "side"}),
+        (["-c", "only", "switch", ""], {"main"}),
+        (["merge", "s"], {"side"}),
+        (["branch", "s"], {"side"}),
+        (["tag", ""], {"kept"}),
+        (["blame", "persona/1"], {"persona/10-who.md"}),
+        (["restore", "comp"], {"companion.yaml"}),
+        (["persona", "edit", "10"], {"10-who.md"}),
+        (["backend", "check", ""], {"rehearsal"}),
+        (["lore", "edit", ""], {"river"}),
+    ],
+)
+def test_the_shell_completes_names_of_the_companion_meant(
+    only: Path, here: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], offered: set[str]
+) -> None:
+    git(here, "branch", "side")
+    git(here, "tag", "kept")
+    (here / "lore").mkdir(exist_ok=True)
+    (here / "lore/river.md").write_text("---\nkeys: [river]\n---\nA river.\n")
+    git(here, "add", "lore")
+    git(here, "commit", "-qm", "lore")
+    monkeypatch.chdir(here)
+    completion = ShellComplete(root, {}, "perdure", "_PERDURE_COMPLETE")
+    found = completion.get_completions(typed[:-1], typed[-1])
+    assert {each.value for each in found} == offered
+    (here / ".git" / "HEAD").unlink()
+    assert isinstance(completion.get_completions(typed[:-1], typed[-1]), list)

@@ -277,6 +277,11 @@ class Repository(Reader):
 
         return human(self._config)
 
+    def remotes(self) -> list[str]:
+        """Names of the remotes that are set up here."""
+        names = (key.split(".", 1)[1] for key in self._config if key.startswith("remote."))
+        return sorted({name.rpartition(".")[0] for name in names} - {""})
+
     def odd_config(self) -> list[tuple[Path, str, str]]:
         """Settings that are not known, or with which git here runs or reads other things.
 

@@ -16,6 +16,7 @@ from perdure.cli.backend_lines import (
     show_waiting,
     waiting_record,
 )
+from perdure.cli.candidates import complete_backends
 from perdure.cli.output import emit_json, json_option, progress_line, say, wait_for
 from perdure.cli.which import chosen, companion_option
 
@@ -78,7 +79,7 @@ def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_backends)
 @companion_option
 @json_option
 def show(name: str, *, as_json: bool) -> None:
@@ -239,7 +240,7 @@ def _tell_added(
 
 
 @command.command("confirm")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_backends)
 @click.option("--all", "everything", is_flag=True, help="All that wait to be confirmed.")
 @click.option("--yes", is_flag=True, help="Agree without being asked.")
 @companion_option
@@ -282,7 +283,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
 
 
 @command.command("use")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_backends)
 @companion_option
 @json_option
 def use(names: tuple[str, ...], *, as_json: bool) -> None:
@@ -305,7 +306,7 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_backends)
 @companion_option
 @json_option
 def check(name: str, *, as_json: bool) -> None:
@@ -349,7 +350,7 @@ def _take_edits(desk: BackendDesk) -> None:
 
 
 @command.command("pin")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_backends)
 @companion_option
 @json_option
 def pin(name: str, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.candidates import complete_files
 from perdure.cli.errors import CommandProblem
 from perdure.cli.output import emit_json, json_option, say, show_lines, style
 from perdure.cli.points import IndexProgress, commit_of, path_of
@@ -22,7 +23,7 @@ _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
 
 @click.command("blame")
-@click.argument("place", metavar="PATH[:LINE[-LINE]]")
+@click.argument("place", metavar="PATH[:LINE[-LINE]]", shell_complete=complete_files)
 @click.option(
     "--at", metavar="REV|DATE", help="The file as it was then. [default: the last commit]"
 )

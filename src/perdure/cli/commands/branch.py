@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.candidates import complete_branches
 from perdure.cli.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.points import IndexProgress
 from perdure.cli.steering import careful_options, report, wanted
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("branch")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_branches)
 @click.option("--at", "place", metavar="TURN|REV|DATE", help="Begin it there instead of here.")
 @click.option("--delete", "drops", is_flag=True, help="Take the name of the branch away.")
 @careful_options

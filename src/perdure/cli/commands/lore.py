@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from perdure.cli.candidates import complete_lore
 from perdure.cli.incoming import read_text
 from perdure.cli.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
@@ -122,7 +123,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
 
 
 @command.command("edit")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_lore)
 @click.option(
     "--key", "keys", multiple=True, metavar="KEY", help="Its keys, instead of those it has."
 )
@@ -158,7 +159,7 @@ def edit(
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_lore)
 @companion_option
 @json_option
 def remove(*, name: str, as_json: bool) -> None:

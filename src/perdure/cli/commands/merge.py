@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.candidates import complete_branches
 from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.steering import careful_options, operation_record, wanted
 from perdure.cli.which import chosen, companion_option
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("merge")
-@click.argument("branch", required=False)
+@click.argument("branch", required=False, shell_complete=complete_branches)
 @click.option("--continue", "concludes", is_flag=True, help="Commit the open merge.")
 @click.option("--abort", "aborts", is_flag=True, help="Give the open merge up.")
 @click.option("--ours", multiple=True, metavar="FILE", help="Settle FILE with this side's version.")

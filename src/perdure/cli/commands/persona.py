@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.candidates import complete_persona
 from perdure.cli.errors import CommandProblem
 from perdure.cli.output import emit_json, json_option, say, show_lines
 from perdure.cli.points import commit_of
@@ -26,7 +27,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=complete_persona)
 @_at
 @companion_option
 @json_option
@@ -107,7 +108,7 @@ def _commit(at: str) -> str:
 
 
 @command.command("edit")
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=complete_persona)
 @click.option(
     "-m", "--note", default="", metavar="TEXT", help="What the change is, in a few words."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.candidates import complete_files
 from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.points import commit_of, path_of
 from perdure.cli.steering import careful_options, tell_edits, wanted
@@ -12,7 +13,7 @@ from perdure.problem import Problem
 
 
 @click.command("restore")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=complete_files)
 @click.option("--at", "place", required=True, metavar="REV|DATE|TAG", help="As of when.")
 @careful_options
 @companion_option

@@ -36,9 +36,9 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         ):  # fmt: skip
             tell_edits(helm.take_edits())
             operation = rewind(helm, plan)
-        report(
-            plan.record(),
-            operation,
-            as_json=as_json,
-            said=f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}",
-        )
+        said = f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}"
+        remotes = helm.repo.remotes()
+        if remotes:
+            # "git push backup main" goes on saying that everything is up to date.
+            said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"
+        report(plan.record(), operation, as_json=as_json, said=said)

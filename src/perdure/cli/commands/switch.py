@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.candidates import complete_branches
 from perdure.cli.output import json_option, say
 from perdure.cli.steering import report
 from perdure.cli.which import chosen, companion_option
 
 
 @click.command("switch")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_branches)
 @companion_option
 @json_option
 def command(name: str, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.candidates import complete_tags
 from perdure.cli.output import emit_json, json_option, say_styled, style
 from perdure.cli.points import commit_of
 from perdure.cli.steering import report
@@ -11,7 +12,7 @@ from perdure.cli.which import chosen, companion_option
 
 
 @click.command("tag")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_tags)
 @click.argument("rev", required=False)
 @click.option("-m", "message", default="", metavar="TEXT", help="A word on what it stands for.")
 @click.option("--delete", "drops", is_flag=True, help="Take the tag away; the commit stays.")

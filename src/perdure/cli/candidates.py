@@ -1,0 +1,74 @@
+"""What the shell completes: branches, tags, files, backends and lore of the companion meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from perdure.cli.which import meant
+
+if TYPE_CHECKING:
+    from perdure.history.repository import Repository
+
+Completer = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
+    def complete(
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG001 - click's signature
+        incomplete: str,
+    ) -> list[str]:
+        from perdure.history.repository import Repository
+        from perdure.problem import Problem
+
+        named = ctx.meta.get("perdure.cli.which") or ctx.find_root().params.get("companion")
+        try:
+            with Repository.open(meant(named).path, recover=False) as repo:
+                return sorted({word for word in words_of(repo) if word.startswith(incomplete)})
+        except (Problem, OSError):
+            # A shell shows what a completion prints: nothing is the best it can do.
+            return []
+
+    return complete
+
+
+def _branches(repo: Repository) -> Iterator[str]:
+    from perdure.history.branches import branches
+
+    yield from (each.name for each in branches(repo))
+
+
+def _tags(repo: Repository) -> Iterator[str]:
+    from perdure.history.branches import tags
+
+    yield from (each.name for each in tags(repo))
+
+
+def _files(repo: Repository) -> Iterator[str]:
+    for folder in ("persona", "lore", "memory", "backends", "probes"):
+        yield from (entry.path for entry in repo.files(folder))
+    yield "companion.yaml"
+
+
+def _stems(folder: str, ending: str) -> Callable[[Repository], Iterator[str]]:
+    def stems(repo: Repository) -> Iterator[str]:
+        for name, is_folder in repo.names(folder):
+            if not is_folder and name.endswith(ending):
+                yield name.removesuffix(ending)
+
+    return stems
+
+
+def _persona(repo: Repository) -> Iterator[str]:
+    yield from (entry.path.removeprefix("persona/") for entry in repo.files("persona"))
+
+
+complete_branches = _completer(_branches)
+complete_tags = _completer(_tags)
+complete_files = _completer(_files)
+complete_persona = _completer(_persona)
+complete_backends = _completer(_stems("backends", ".yaml"))
+complete_lore = _completer(_stems("lore", ".md"))
