@@ -7,6 +7,7 @@ talked on. Until the first turn after that, the talk stands at the end of each.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -135,7 +136,9 @@ def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
 
 def _end(repo: Repository, transcript: Transcript, said: _Said) -> End | None:
     """The end of the conversation that a turn stands in."""
-    now, then = transcript.turn(said.turn), Transcript(repo, said.commit).turn(said.turn)
+    now, then = transcript.turn(said.turn), None
+    with suppress(HistoryError):  # a partial clone may lack what stood there
+        then = Transcript(repo, said.commit).turn(said.turn)
     identity: ConversationId | None = said.turn.conversation
     if now is None or (then is not None and now.message != then.message):
         identity = _written_anew(transcript, said.turn) or (identity if now is not None else None)
