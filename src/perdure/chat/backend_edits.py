@@ -23,7 +23,13 @@ from perdure.chat.fingerprints import device, known_form, note_fingerprint, same
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.locks import Seen, lock_path, parse_lock
-from perdure.companion.manifests import Manifest, manifest_path, parse_manifest, render_manifest
+from perdure.companion.manifests import (
+    Manifest,
+    check_keys,
+    manifest_path,
+    parse_manifest,
+    render_manifest,
+)
 from perdure.companion.names import companion_email, slug
 from perdure.companion.settings import CompanionSettings, edit_settings
 from perdure.history.errors import HistoryError
@@ -115,6 +121,7 @@ class BackendDesk:
         edited = manifest_path(name) in self._edits
         try:
             manifest = self.manifest(name)
+            check_keys(manifest)
         except (CompanionProblem, NoBackend) as problem:
             return Listed(name, order, None, edited=edited, problem=str(problem))
         return Listed(name, order, manifest, self._usable(manifest), edited)
@@ -146,7 +153,12 @@ class BackendDesk:
         return parse_manifest(self.text(name), manifest_path(name))
 
     def spec(self, manifest: Manifest) -> BackendSpec:
-        """What a driver needs of it; disabled where the user has not agreed to it."""
+        """What a driver needs of it; disabled where the user has not agreed to it.
+
+        Raises:
+            BadFile: it has a key that means nothing.
+        """
+        check_keys(manifest)
         if self._usable(manifest):
             return backend_spec(manifest)
         return confirming.usable_spec(self._repo, manifest)

@@ -20,12 +20,18 @@ import msgspec
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
 from perdure.backends.models import CATALOGUE
-from perdure.backends.places import destination
+from perdure.backends.places import default_address, destination
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.companion_at import backend_spec
 from perdure.chat.companion_files import small
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.manifests import FOLDER, Manifest, manifest_path, parse_manifest
+from perdure.companion.manifests import (
+    FOLDER,
+    Manifest,
+    check_keys,
+    manifest_path,
+    parse_manifest,
+)
 from perdure.history import disk, leases
 from perdure.history.commits import CommitInfo
 from perdure.history.errors import HistoryError, MissingObject, storage_errors
@@ -80,12 +86,17 @@ class Waiting:
         return f'commit {info.id[:10]} of {info.author.name}, {at}, "{info.subject[:60]}"'
 
     @property
+    def _why(self) -> str:
+        by_default = self.host and not self.manifest.address
+        return "names no address" if by_default else "came from outside"
+
+    @property
     def notice(self) -> str:
         """One line for the user, with the next step."""
         key = f" with the key {self.manifest.key}" if self.manifest.key else ""
         return " ".join(
             (
-                f"The backend {self.name} came from outside and is not used until you confirm it: "
+                f"The backend {self.name} {self._why} and is not used until you confirm it: "
                 f"{self.manifest.driver}, {self.manifest.model}. The talk would go to "
                 f"{self.leads_to}{key}. It was brought by {self.brought_by}. "
                 f"If you want that: perdure backend confirm {self.name}"
@@ -124,12 +135,18 @@ def is_confirmed(repo: Repository, manifest: Manifest) -> bool:
 
 
 def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
-    """What a driver needs of a manifest; disabled where it is not confirmed."""
+    """What a driver needs of a manifest; disabled where it is not confirmed.
+
+    Raises:
+        BadFile: it has a key that means nothing.
+    """
+    check_keys(manifest)
     spec = backend_spec(manifest)
     if is_confirmed(repo, manifest):
         return spec
     way = f", which leads to {host}," if (host := destination(spec)) else ""
-    return replace(spec, disabled=f"{manifest.name}{way} came from outside and is not confirmed")
+    why = "came from outside and" if manifest.address or not way else "names no address and"
+    return replace(spec, disabled=f"{manifest.name}{way} {why} is not confirmed")
 
 
 def waiting(
@@ -148,6 +165,7 @@ def waiting(
             continue
         with suppress(CompanionProblem):
             manifest = parse_manifest(small(repo, entry.oid), entry.path)
+            check_keys(manifest)
             if not is_confirmed(repo, manifest):
                 found.append(_waiting(repo, rev, manifest, most))
     return found
@@ -215,6 +233,7 @@ def begin(repo: Repository) -> None:
 def made_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
     """Of uncommitted edits, the manifests that the user wrote in this folder.
 
+    Not one that leaves it to the driver to say where the talk goes, away from this machine.
     Not those whose content git has stored: a merge or a checkout that was cut off left them. Nor
     an edit of a manifest that still waits to be confirmed: its address may be the stranger's.
     """
@@ -230,10 +249,25 @@ def made_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
         if oid in record.met or _stored(repo, oid):
             continue
         with suppress(CompanionProblem):
-            before = repo.read(change.path)
-            if before is None or is_confirmed(repo, parse_manifest(before, change.path)):
-                made.append(parse_manifest(change.content, change.path))
+            data = repo.read(change.path)
+            before = parse_manifest(data, change.path) if data is not None else None
+            manifest = parse_manifest(change.content, change.path)
+            if before is not None and not is_confirmed(repo, before):
+                continue
+            if _says_where(manifest, before):
+                made.append(manifest)
     return made
+
+
+def _says_where(manifest: Manifest, before: Manifest | None) -> bool:
+    """Whether an edit says itself where the talk goes, or that was confirmed before.
+
+    Without an address the talk goes to the driver's usual one: by an omission it would leave this
+    machine.
+    """
+    if manifest.address or not default_address(manifest.driver).startswith("https://"):
+        return True
+    return before is not None and not before.address and before.driver == manifest.driver
 
 
 def _stored(repo: Repository, oid: str) -> bool:

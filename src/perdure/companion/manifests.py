@@ -34,6 +34,19 @@ _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 _SHAPE_WORDS = ("plain", "one-system", "no-system", "alternate")
 
+_OTHER_NAMES = {
+    name: key
+    for key, names in {
+        "address": "api_base base_url baseurl url uri endpoint host server",
+        "key": "api_key apikey token",
+        "context_window": "num_ctx n_ctx ctx window context context_length",
+        "driver": "provider type kind backend",
+        "parameters": "temperature top_p top_k min_p repeat_penalty seed stop max_tokens",
+    }.items()
+    for name in names.split()
+}
+"""Keys of other programs' files, and what they are called here."""
+
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -120,8 +133,32 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         connect_timeout=read.connect_timeout,
         timeout=read.timeout,
         shape=read.shape,
-        troubles=tuple(schema.unknown_keys(node, _Known)),
+        troubles=tuple(map(_meant, schema.unknown_keys(node, _Known))),
     )
+
+
+def check_keys(manifest: Manifest) -> None:
+    """Raises BadFile where it has a key that means nothing: what it was meant to say is unknown.
+
+    A misspelt address would send the talk to the driver's usual one.
+    """
+    for trouble in manifest.troubles:
+        raise BadFile(
+            manifest_path(manifest.name),
+            trouble.line,
+            re.sub(r", (did you mean .*)", r" (\1)", trouble.what),
+            kept="nothing is sent through it",
+            next_step="put the key right, or take the line out",
+        )
+
+
+def _meant(trouble: Trouble) -> Trouble:
+    """An unknown key that other programs have, with the name that it has here."""
+    key = trouble.what.removeprefix("unknown key '").partition("'")[0]
+    name = _OTHER_NAMES.get(key.lower().replace("-", "_"), "")
+    if not name or "did you mean" in trouble.what:
+        return trouble
+    return Trouble(trouble.line, f"{trouble.what}, did you mean '{name}'?")
 
 
 def _is_shape(text: str) -> bool:

@@ -86,12 +86,13 @@ def show(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as it is written, and where the talk goes through it."""
     from perdure.backends.places import destination
     from perdure.chat.backend_edits import BackendDesk
+    from perdure.chat.companion_at import backend_spec
 
     with BackendDesk(chosen()) as desk:
         manifest = desk.manifest(name)
         text = desk.text(name).decode("utf-8", "replace")
         row = next(each for each in desk.listed() if each.name == name)
-        host = destination(desk.spec(manifest))
+        host = destination(backend_spec(manifest))
     if as_json:
         emit_json(
             {
@@ -260,7 +261,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
         )
     with BackendDesk(chosen()) as desk:
         for name in names:
-            desk.manifest(name)
+            desk.spec(desk.manifest(name))
         with progress_line("Looking for who brought them"):
             found = desk.waiting(None if everything or not names else names)
         agreed = []
