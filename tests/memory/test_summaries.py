@@ -25,7 +25,7 @@ from perdure.memory.proposing import (
     read_facts_answer,
 )
 from perdure.memory.sentences import sentences
-from perdure.memory.summaries import cleaned, extract, summary_prompt
+from perdure.memory.summaries import EXTRACT_TOKENS, cleaned, extract, summary_prompt
 from perdure.memory.talk import Said, portion, record, said_in
 from tests.companion.values import texts
 
@@ -48,6 +48,7 @@ RIVER = (
         ("He said “No.” Then he left…", ["He said “No.”", "Then he left…"]),
         ("我昨天卖掉了船。很难过！你呢？", ["我昨天卖掉了船。", "很难过！", "你呢？"]),
         ("「もう遅い。」と言った。\nそして寝た", ["「もう遅い。」", "と言った。", "そして寝た"]),
+        ("Am 3. Mai. Er war 3. Dann nicht.", ["Am 3. Mai.", "Er war 3.", "Dann nicht."]),
         ("A line\nand   another", ["A line", "and another"]),
         ("  ", []),
     ],
@@ -206,10 +207,84 @@ def test_what_is_shortened_is_short(text: str, most: int) -> None:
 def test_sentences_that_say_most_are_taken_in_their_order() -> None:
     assert extract(RIVER, 60).split("\n") == [
         "Ana: I sold the old boat yesterday, to Dr. Weber from Lindau.",
+        "Ana: Ruth is my sister.",
         "Ana: She lives in Lindau, near the harbour.",
-        "Mira: Then she will see the boat every day from her window in Lindau.",
     ]
     assert extract(RIVER) == extract(RIVER)
+
+
+def talk_of(user: str, *turns: tuple[str, str]) -> list[Said]:
+    return [
+        Said(number, speaker, text, by_user=speaker == user)
+        for number, turn in enumerate(turns, 1)
+        for speaker, text in zip((user, "Mira"), turn, strict=True)
+    ]
+
+
+TOLD = talk_of(
+    "Ana",
+    ("Hi! My sister Marta comes tomorrow.", "I am happy that you are a friend of a friend of Ana."),
+    ("She is allergic to peanuts, so I must take care.", "The peanut butter is a peanut butter."),
+    (
+        "I work as a nurse in Leeds, by the way.",
+        "I work as a nurse. The nurse is a nurse in Leeds.",
+    ),
+    ("I love Earl Grey in the morning.", "Earl Grey is a tea and the tea is a friend of the tea."),
+    ("For the cake I'll use almonds then.", "Almonds are good! What do you think about almonds?"),
+    ("Our cat is called Pepper, she's eleven.", "Pepper is a lovely name. I am a cat of Ana."),
+    ("In June we go to Norway by train.", "That sounds lovely! Norway is a country in Europe."),
+)
+GERMAN = talk_of(
+    "Jonas",
+    ("Hallo! Wie geht es dir?", "Mir geht es gut, ich bin ein guter Freund von Jonas."),
+    ("Meine Schwester heißt Ulrike und wohnt in Graz.", "Graz ist eine Stadt in der Stadt Graz."),
+    ("Wie schön!", "Ja, das ist schön und schön ist das."),
+    ("Am 3. Mai werde ich vierzig.", "Das klingt toll! Was machst du an dem Tag, an dem Tag?"),
+    ("Ich hasse Rosinen.", "Rosinen sind Rosinen, die Rosinen sind."),
+)
+EAST = talk_of(
+    "小林",
+    ("你好!", "你好,很高兴认识你,我是你的朋友,你的朋友是我。"),
+    ("我妹妹叫小雨,在长沙当护士。", "护士是一个很好的护士。"),
+    ("我对花生过敏。", "花生是一种花生。"),
+    ("真的吗?", "真的。"),
+)
+
+
+@pytest.mark.parametrize(
+    ("talk", "kept", "least"),
+    [
+        (TOLD, "Marta; peanuts; nurse in Leeds; Earl Grey; almonds; Pepper; Norway", 6),
+        (GERMAN, "Ulrike; Graz; 3. Mai; Rosinen", 4),
+        (EAST, "小雨; 长沙当护士; 花生过敏", 3),
+    ],
+)
+def test_what_the_user_told_is_kept_and_babble_is_not(
+    talk: list[Said], kept: str, least: int
+) -> None:
+    found = extract(talk)
+    lines = found.split("\n")
+    assert sum(fact in found for fact in kept.split("; ")) >= least
+    assert not [line for line in lines if line.startswith("Mira: ")], lines
+    assert EstimateTokenizer().count(found) <= EXTRACT_TOKENS
+
+
+def test_compliments_captions_and_what_was_said_already_are_left_out() -> None:
+    talk = [
+        Said(1, "Ana", "Wow, that's so cool, thanks for sharing with me!", by_user=True),
+        Said(2, "Ana", "I adopted a poodle called Biscotti.", by_user=True),
+        Said(3, "Ana", "[photo: a dog on a red sofa in my flat in Porto]", by_user=True),
+        Said(4, "Ana", "Yes, a poodle, I adopted Biscotti, a poodle!", by_user=True),
+        Said(5, "Ana", "What do you think of my poodle?", by_user=True),
+    ]
+    assert extract(talk) == "Ana: I adopted a poodle called Biscotti."
+
+
+def test_what_she_told_is_kept_where_there_is_room() -> None:
+    talk = talk_of(
+        "Ana", ("What now?", "My greyhound Comet came from the shelter in Tahoe in May.")
+    )
+    assert "Comet" in extract(talk)
 
 
 def test_chinese_and_japanese_are_weighed_too() -> None:

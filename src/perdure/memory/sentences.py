@@ -10,6 +10,12 @@ _ABBREVIATION = re.compile(
     r"\.$"
 )
 
+_ORDINAL = re.compile(r"(?:^|[\s(])\d{1,2}\.$")
+_MONTH = re.compile(
+    r"\s(?:Jan|Feb|Mär|Mar|Apr|Mai|Maj|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Des|Dec)", re.IGNORECASE
+)
+"""The 3. of a month: a full stop makes an ordinal of it in German and its kin."""
+
 
 def sentences(text: str) -> list[str]:
     """A text's sentences, each on one line; a line's end ends one too."""
@@ -17,6 +23,8 @@ def sentences(text: str) -> list[str]:
     for end in _END.finditer(text):
         piece = text[begin : end.end()]
         if "\n" not in end[0] and _ABBREVIATION.search(piece):
+            continue
+        if _ORDINAL.search(piece) and _MONTH.match(text, end.end()):
             continue
         found.append(piece)
         begin = end.end()

@@ -1,20 +1,20 @@
 """Summaries of talk: what a model is asked for, and what is made without one.
 
 A summary rolls on: the text that stands, and the turns since, become the next text. Without a model
-it is sentences of the talk itself, those with most of what it was about, the same each time.
+it is sentences of the talk itself, those that tell most, the same each time.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.memory.answers import is_order, one_line, paragraph, shortened
-from perdure.memory.recall.words import content_words
 from perdure.memory.sentences import sentences
+from perdure.memory.substance import Substance, substance
 from perdure.memory.talk import Said, quoted_block, record
 from perdure.memory.tasks import SUMMARISE, task_in
 
@@ -28,10 +28,15 @@ _CHARACTERS_A_TOKEN = 6
 """More than any language has: an answer that was cut by tokens is not cut by letters again."""
 _WORTH_SAYING = 8
 """Characters below which an answer is none."""
-_FEWEST_TERMS, _MOST_TERMS = 3, 60
-_SAID_ALREADY = 0.2
-"""What is left of a word's weight once a chosen sentence has it."""
-_QUESTION, _USER = 0.5, 1.2
+_MOST_TERMS = 60
+"""Words of a sentence that is no list, and no text without full stops."""
+_LEAST_NEW = 0.35
+"""Share of a sentence's words that no chosen one has."""
+_COMPANION = 0.2
+"""What the companion's sentences are worth beside the user's: a small model babbles."""
+_LEAST_WORTH = 0.5
+"""Of a sentence that is taken for more than that there has to be one."""
+_OWN_DUTY = re.compile(r"\bI (?:must|have to)\b")
 _MOST_SENTENCES = 4000
 """Of one conversation that are weighed; of a longer one the newest."""
 
@@ -73,61 +78,68 @@ def cleaned(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
 
 
 def extract(talk: Sequence[Said], tokens: int = EXTRACT_TOKENS) -> str:
-    """The sentences that say most of what a talk was about, in the order in which they fell.
+    """The sentences that tell most, in the order in which they fell.
 
-    A sentence is worth the weights of its words, by how often the talk has them, over the square
-    root of their number; words that a chosen one has count little for the others. The same talk
-    gives the same text on any machine, whatever model there is: tokens are estimated by script.
+    What the user told comes first: names, numbers, dates, relations
+    (`perdure.memory.substance`). What a chosen sentence has said counts little for the others, and
+    nothing is taken only because there is room. The same talk gives the same text on any machine,
+    whatever model there is: tokens are estimated by script.
     """
     count = EstimateTokenizer().count
     rows = _rows(talk)
-    times = Counter(word for _, _, words in rows for word in words)
-    weights = {word: math.log1p(number) for word, number in times.items()}
     chosen: list[int] = []
-    left, open_rows = tokens, _whole(rows)
+    known: set[str] = set()
+    left, open_rows = tokens, set(range(len(rows)))
     while open_rows:
-        best = max(open_rows, key=lambda at: (_worth(*rows[at], weights), -at))
+        best = max(open_rows, key=lambda at: (_worth(rows[at], known), -at))
         open_rows.discard(best)
-        cost = count(_line(*rows[best][:2])) + 1
-        if cost > left and chosen:
+        if chosen and _worth(rows[best], known) < _LEAST_WORTH:
             break
+        cost = count(_line(rows[best])) + 1
         if cost <= left:
             left -= cost
             chosen.append(best)
-            for word in rows[best][2]:
-                weights[word] *= _SAID_ALREADY
+            known.update(rows[best].told.words)
     if not chosen and rows:
-        return shortened(_line(*rows[0][:2]), tokens)
-    return "\n".join(_line(*rows[at][:2]) for at in sorted(chosen))
+        return shortened(_line(rows[0]), tokens)
+    return "\n".join(_line(rows[at]) for at in sorted(chosen))
 
 
-_Row = tuple[Said, str, list[str]]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A sentence, and what it tells."""
+
+    said: Said
+    text: str
+    told: Substance
 
 
 def _rows(talk: Sequence[Said]) -> list[_Row]:
-    """Each sentence once, with who said it and its words."""
+    """Each sentence once."""
     found: dict[str, _Row] = {}
     for one in talk:
         for sentence in sentences(one.text):
             line = one_line(sentence)
-            words = sorted(content_words(line)) if line else []
-            if words and not is_order(line):
-                found.setdefault(line.casefold(), (one, line, words))
+            told = substance(line, by_user=one.by_user)
+            # "I must be careful" binds nobody but who says it.
+            order = is_order(_OWN_DUTY.sub("I", line) if one.by_user else line)
+            if told.words and not order:
+                found.setdefault(line.casefold(), _Row(one, line, told))
     return list(found.values())[-_MOST_SENTENCES:]
 
 
-def _whole(rows: Sequence[_Row]) -> set[int]:
-    """Places of the sentences that are neither scraps nor endless; of all where there is none."""
-    found = {at for at, row in enumerate(rows) if _FEWEST_TERMS <= len(row[2]) <= _MOST_TERMS}
-    return found or set(range(len(rows)))
+def _worth(row: _Row, known: Collection[str]) -> float:
+    """What a sentence adds to the words that are known."""
+    words = row.told.words
+    new = sum(word not in known for word in words) / len(words)
+    if new < _LEAST_NEW:
+        return 0.0
+    if len(words) > _MOST_TERMS:
+        return _LEAST_WORTH / 2
+    # Two or three words tell little, whatever they are.
+    full = min(1.0, (1 + len(words)) / 4)
+    return row.told.worth * full * new * (1.0 if row.said.by_user else _COMPANION)
 
 
-def _worth(one: Said, line: str, words: list[str], weights: dict[str, float]) -> float:
-    worth = sum(weights[word] for word in words) / math.sqrt(len(words))
-    if line.endswith(("?", "？")):  # noqa: RUF001 - CJK
-        worth *= _QUESTION
-    return worth * (_USER if one.by_user else 1.0)
-
-
-def _line(one: Said, sentence: str) -> str:
-    return f"{one_line(one.speaker)}: {sentence}"
+def _line(row: _Row) -> str:
+    return f"{one_line(row.said.speaker)}: {row.text}"
