@@ -30,7 +30,7 @@ from perdure.backends.errors import (
 )
 from perdure.backends.llama_settings import import_xllamacpp, server_parameters
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
-from perdure.backends.models import CATALOGUE, locate, verify
+from perdure.backends.models import CATALOGUE, check_package, locate, verify
 from perdure.backends.parameters import checked_parameters
 from perdure.backends.prompt_shape import NAMES_ROLES
 from perdure.backends.protocol import (
@@ -298,6 +298,8 @@ def _error_of(error: object) -> BackendError:
 
 
 def _load(spec: BackendSpec) -> _Loaded:
+    # Before the file: nobody is to fetch a model that cannot run here.
+    check_package()
     path = locate(spec.model)
     # Hashed before loading: the wrong file is never run, and reading it here, without Python's
     # lock, spares llama.cpp the disk while it holds that lock.

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from perdure.backends.errors import DriverMissing, ModelMissing
 from perdure.backends.gguf import NotGguf, trained_window
+from perdure.backends.models import check_package, install_command
 from perdure.backends.protocol import BackendSpec
 
 DEFAULT_WINDOW = 8192
@@ -70,6 +71,7 @@ def import_xllamacpp() -> ModuleType:
     the time from the thread that is waited for: 4 tokens/s of prompt against 61 with a short spin.
     GNU OpenMP reads the setting once, as it is loaded; programs started later do not inherit it.
     """
+    check_package()
     name = "GOMP_SPINCOUNT"
     ours = not os.environ.keys() & {name, "OMP_WAIT_POLICY"}
     if ours:
@@ -78,8 +80,8 @@ def import_xllamacpp() -> ModuleType:
         import xllamacpp
     except ImportError as error:
         raise DriverMissing(
-            "the embedded driver needs the package xllamacpp",
-            next_step="install perdure with its extra: perdure[embedded]",
+            f"the package xllamacpp cannot be imported: {error}",
+            next_step=f"install it anew with: {install_command()}",
         ) from error
     finally:
         if ours:

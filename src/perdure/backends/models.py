@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.backends.digests import file_digest
-from perdure.backends.errors import ModelMissing, WrongChecksum
+from perdure.backends.errors import DriverMissing, ModelMissing, WrongChecksum
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all (None where the server does not say)."""
@@ -131,15 +131,51 @@ def installed() -> list[InstalledModel]:
 
 def needs(name: str) -> str:
     """What to run before a model of the catalogue can speak here; "" where it can at once."""
+    try:
+        check_package()
+        locate(name)
+    except (ModelMissing, DriverMissing) as error:
+        return error.next_step
+    return ""
+
+
+def check_package() -> None:
+    """Raises DriverMissing where the package that runs models is not installed."""
     from importlib.util import find_spec
 
     if find_spec("xllamacpp") is None:
-        return "install perdure with its extra: perdure[embedded]"
+        raise DriverMissing(
+            "models inside perdure need the package xllamacpp, which its extra 'embedded' brings",
+            next_step=f"install it with: {install_command()}",
+        )
+
+
+def install_command() -> str:
+    """What installs perdure once more with its extra, as it was installed before.
+
+    Where it came from a folder or a file, that is in ``direct_url.json`` (PEP 610).
+    """
+    import json
+    import shlex
+    import sys
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import unquote, urlsplit
+
+    source = "perdure"
     try:
-        locate(name)
-    except ModelMissing as error:
-        return error.next_step
-    return ""
+        recorded = json.loads(distribution("perdure").read_text("direct_url.json") or "{}")
+        parts = urlsplit(str(recorded.get("url", "")))
+        if parts.scheme == "file":
+            source = unquote(parts.path)
+    except (PackageNotFoundError, ValueError, AttributeError):
+        pass
+    what = shlex.quote(f"{source}[embedded]")
+    places = Path(sys.prefix).parts
+    if "pipx" in places:
+        return f"pipx install --force {what}"
+    if "uv" in places and "tools" in places:
+        return f"uv tool install --force {what}"
+    return f"{shlex.quote(sys.executable)} -m pip install {what}"
 
 
 def verify(path: Path, model: CatalogueModel) -> str:

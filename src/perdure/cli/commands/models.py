@@ -55,6 +55,7 @@ def pull(name: str, source: Path | None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    _say_what_is_missing()
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -68,3 +69,13 @@ def pull(name: str, source: Path | None) -> None:
         say("Stopped. What was fetched is kept; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(1) from None
     say(f"{name} is here, checksum proven: {path}")
+
+
+def _say_what_is_missing() -> None:
+    """A model is of no use before the package that runs it: said before it is fetched."""
+    from perdure.backends.errors import DriverMissing
+
+    try:
+        store.check_package()
+    except DriverMissing as problem:
+        say(f"The file is fetched, but {problem}", err=True)
