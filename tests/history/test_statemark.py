@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from perdure.history.layout import find
 from perdure.history.locks import GitLock
 from perdure.history.operations import RefMove, operations, perform
 from perdure.history.repository import Author, Change, Repository
+from perdure.history.undoing import undo
 from tests.history.test_strangers import snapshot
 
 Git = Callable[..., str]
@@ -435,6 +437,46 @@ def test_a_plan_that_the_log_of_operations_names(life: Path, plan: dict[str, obj
     data = json.dumps({**plan, "op": op}).replace('"TIP"', f'"{tip}"')
     (life / ".git" / "perdure" / "state" / "operation.json").write_text(data)
     check(life, use)
+    subprocess.run(["git", "-C", str(life), "symbolic-ref", "HEAD", "refs/heads/main"], check=True)
+
+
+_lines = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["Ref", "Head-Before", "Head-After", "Position", "Position-Before", "Undoes", "Redoes",
+             "Redo", "Redo-Before", "Stands-For", "Device"]
+        ),
+        st.lists(words, max_size=3).map(" ".join),
+    ).map(": ".join),
+    max_size=8,
+)  # fmt: skip
+
+
+@suite
+@given(subject=st.sampled_from(["rewind: x", "undo: x", "\x1b: y", ""]), lines=_lines)
+def test_any_entry_in_the_log_of_operations(life: Path, subject: str, lines: list[str]) -> None:
+    """It is a commit like any other, and may come from anywhere."""
+    tip = _id(life, "main")
+    log = _id(life, "refs/perdure/ops")
+    text = "\n".join([subject, "", f"Head-After: main {tip}", *lines]).replace("TIP", tip)
+    data = text.encode("utf-8", "surrogatepass").replace(b"\0", b"")
+    tree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    made = subprocess.run(
+        ["git", "-C", str(life), "-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", tree,
+         "-p", log, "-F", "-"],
+        input=data, capture_output=True, check=True,
+    )  # fmt: skip
+    entry = made.stdout.decode().strip()
+    subprocess.run(["git", "-C", str(life), "update-ref", "refs/perdure/ops", entry], check=True)
+
+    def back(repo: Repository) -> None:
+        operations(repo, 5)
+        use(repo)
+        with contextlib.suppress(HistoryError):
+            undo(repo, author=MIRA)
+
+    check(life, back)
+    subprocess.run(["git", "-C", str(life), "update-ref", "refs/perdure/ops", log], check=True)
     subprocess.run(["git", "-C", str(life), "symbolic-ref", "HEAD", "refs/heads/main"], check=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from perdure.environment import without_keys
 from perdure.history import layout, packing
 from perdure.history.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
+from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -107,6 +109,42 @@ def test_what_comes_up_after_the_opening_is_not_followed_either(
     repo.commit([Change("a.md", b"x")], message="turn: y", author=mira, branch="main")
     assert start_up.read_bytes() == b"# mine\n"
     assert repo.read("a.md") == b"x"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "logs", "logs/refs/heads", "refs/heads", "objects", "objects/pack", "perdure",
+        "perdure/state", "perdure/state/held", "perdure/state/spare", "perdure/state/journals",
+        "refs/heads/deep", "logs/refs/heads/deep",
+    ],
+)  # fmt: skip
+def test_a_folder_that_becomes_a_link_beneath_an_open_session(
+    repo: Repository, tmp_path: Path, place: str
+) -> None:
+    """A program that synchronises the folder may bring one at any moment."""
+    mira = Author("Mira", "mira@companion.invalid")
+    tip = repo.resolve("main")
+
+    def turn(text: bytes) -> None:
+        repo.commit([Change("a.md", text)], message="t", author=mira, branch="deep/one", start=tip)
+
+    turn(b"one")
+    outside = tmp_path / "outside"
+    folder = repo.git_dir / place
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(folder, outside)
+    (outside / "thesis.txt").write_bytes(b"precious")
+    shutil.rmtree(folder)
+    folder.symlink_to(outside)
+    before = snapshot(outside)
+    # A reflog is no reason to fail a turn; what is needed for it is.
+    can = contextlib.nullcontext() if place.endswith("logs/refs/heads/deep") else None
+    with can or pytest.raises(LinkInside):
+        turn(b"two")
+    with can or pytest.raises(LinkInside):
+        perform(repo, "branch", "x", [RefMove("refs/heads/deep/x", None, tip)], author=mira)
+    assert snapshot(outside) == before
 
 
 def test_links_above_the_git_folder_are_the_users_business(

@@ -45,6 +45,47 @@ def check(layout: Layout) -> None:
             _look(entry)
 
 
+_WRITTEN = (
+    "logs", "logs/refs", "logs/refs/heads", "refs", "refs/heads", "refs/tags", "refs/perdure",
+    "objects", "objects/pack", "perdure", "perdure/state", "perdure/state/held",
+    "perdure/state/spare", "perdure/state/journals", "perdure/state/leases",
+)  # fmt: skip
+"""Folders that a turn or an operation writes into."""
+
+
+def check_folders(layout: Layout) -> None:
+    """Look again at the folders that are written into, before each write: a session is long.
+
+    Raises:
+        LinkInside: one has become a link since the opening.
+    """
+    for base in {layout.git_dir, layout.own}:
+        for name in _WRITTEN:
+            _refuse_linked(base / name)
+
+
+def check_way(base: Path, path: Path) -> None:
+    """Look at each folder on the way from ``base`` to a file below it.
+
+    Raises:
+        LinkInside: one is a link.
+    """
+    for folder in path.parents:
+        if folder == base:
+            return
+        _refuse_linked(folder)
+
+
+def _refuse_linked(folder: Path) -> None:
+    try:
+        mode = folder.lstat().st_mode
+    except OSError:
+        # Not there: it will be made, and whoever cannot says so.
+        return
+    if stat.S_ISLNK(mode):
+        raise _refused(str(folder), "a link")
+
+
 def _look(entry: os.DirEntry[str]) -> None:
     """One name directly in a git folder."""
     name = entry.name

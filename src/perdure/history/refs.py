@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.history import disk
-from perdure.history.errors import BadPath, Busy, DamagedRepository
+from perdure.history import disk, links
+from perdure.history.errors import BadPath, Busy, DamagedRepository, LinkInside
 from perdure.history.layout import Layout
 
 if TYPE_CHECKING:
@@ -95,6 +97,20 @@ def _checked_target(name: str, content: str) -> str:
             f"see git symbolic-ref {name}",
         )
     return target
+
+
+def _log_file(folder: Path, name: str) -> Path:
+    """Where a ref's reflog is.
+
+    Raises:
+        NotPlain: a link is on the way. No turn fails for a reflog, so it is an OSError like others.
+    """
+    path = folder / "logs" / name
+    try:
+        links.check_way(folder, path)
+    except LinkInside as error:
+        raise disk.NotPlain(errno.ELOOP, error.what, str(path)) from error
+    return path
 
 
 class Refs:
@@ -230,7 +246,8 @@ class Refs:
         # Given back first: synced with its folder, it would outlive a power cut.
         lock.release()
         disk.sync_folder(lock.target.parent)
-        (self._layout.git_dir / "logs" / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _log_file(self._layout.git_dir, name).unlink(missing_ok=True)
 
     def _unpack(self, name: str) -> None:
         from perdure.history.locks import GitLock
@@ -258,6 +275,7 @@ class Refs:
         from perdure.history.locks import GitLock
 
         path = self._path(name)
+        links.check_way(self._layout.git_dir, path)
         parent = path.parent
         created: list[Path] = []
         while not parent.is_dir():
@@ -338,9 +356,9 @@ class Refs:
         self.note(name, old, new, who, f"commit{'' if old else ' (initial)'}: {subject}")
 
     def note(self, name: str, old: str | None, new: str, who: bytes, text: str) -> None:
-        """Add a line to a ref's reflog. It is not fsynced: no rule rests on it."""
+        """Add a line to a ref's reflog. It is not fsynced: no rule rests on it. Raises OSError."""
         folder = self._layout.own if name == "HEAD" else self._layout.git_dir
-        path = folder / "logs" / name
+        path = _log_file(folder, name)
         if not path.parent.is_dir():
             disk.make_folder(path.parent)
         text = re.sub(r"[\t\r\n]", " ", text)

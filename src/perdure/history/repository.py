@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, disk, keeps, layout, statemark
+from perdure.history import config, disk, keeps, layout, links, statemark
 from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
@@ -162,6 +162,7 @@ class Repository(Reader):
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: that cannot be done.
         """
+        links.check_folders(self._layout)
         if not self._owns_state:
             statemark.own(self._layout)
             self._owns_state = True

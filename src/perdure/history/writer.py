@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from perdure.history import disk, packing, statemark
+from perdure.history import disk, links, packing, statemark
 from perdure.history.commits import parse_commit
 from perdure.history.errors import (
     BranchRewritten,
@@ -88,6 +88,7 @@ class Writer:
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: it cannot be; nothing is to be written then.
         """
+        links.check_folders(self._layout)
         if not self._is_own:
             statemark.own(self._layout)
             self._is_own = True
