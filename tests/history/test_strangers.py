@@ -15,6 +15,7 @@ import pytest
 from perdure.environment import without_keys
 from perdure.history import layout, packing
 from perdure.history.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
+from perdure.history.lost_file import is_known
 from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
 
@@ -306,6 +307,20 @@ def test_safe_directories_are_read_as_git_reads_them(
     assert ours(repo.path) == opens
     if values[0] in {"*", "", "@", "mira", "@@", "@/.git"}:  # the rest is read so by newer git
         assert gits_word(repo.path) == opens
+
+
+@as_root
+def test_a_bare_repository_of_another_user_is_not_read(
+    repo: Repository, git: Git, tmp_path: Path, protected: Path
+) -> None:
+    bare = tmp_path / "bare"
+    git("clone", "-q", "--bare", str(repo.path), str(bare))
+    assert is_known(bare, "companion.yaml")
+    os.chown(bare, OTHER, OTHER)
+    assert not is_known(bare, "companion.yaml")
+    os.chown(bare, 0, 0)
+    (bare / "refs" / "heads" / "x").symlink_to("/etc/passwd")
+    assert not is_known(bare, "companion.yaml")
 
 
 @as_root

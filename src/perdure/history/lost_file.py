@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from perdure.history import gitindex, layout
+from perdure.history import gitindex, layout, links, ownership
 from perdure.history.errors import HistoryError
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.layout import Layout
@@ -138,7 +138,7 @@ class _Commits:
     def __init__(self, work: Path, path: str) -> None:
         self.work, self.path = work, path
         self.is_bare = not (work / ".git").exists() and _looks_bare(work)
-        place = Layout(work, work, work) if self.is_bare else _checked(work)
+        place = _bare(work) if self.is_bare else _checked(work)
         self._layout = place
         self._refs = Refs(place)
         self._store = ObjectStore(place.git_dir / "objects")
@@ -224,6 +224,14 @@ def _checked(work: Path) -> Layout:
     """Where things are in a repository that may be opened."""
     Repository.open(work, recover=False).close()
     return layout.find(work)
+
+
+def _bare(folder: Path) -> Layout:
+    """Where things are in a bare repository that may be read."""
+    ownership.check(folder, (folder,))
+    place = Layout(folder, folder, folder)
+    links.check(place)
+    return place
 
 
 def _looks_bare(folder: Path) -> bool:
