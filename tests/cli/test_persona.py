@@ -58,6 +58,17 @@ def test_edit_in_an_editor_and_undo(
     assert perdure(*which, "persona", "edit", "who").returncode == 2, "no terminal"
 
 
+def test_an_edit_that_puts_text_between_two_rules_is_told(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", r"sed -i '1i ---\nmood: calm\n---'")
+    monkeypatch.delenv("VISUAL", raising=False)
+    done = on_terminal(("-c", str(companion), "persona", "edit", "who"), (), companion)
+    assert done.code == 0
+    assert "left out of the prompt: mood" in " ".join(done.screen.split())
+    assert "Committed." in done.screen
+
+
 def test_text_between_two_rules_is_told_to_be_left_out(perdure: Perdure, companion: Path) -> None:
     which = ("-c", str(companion))
     rules = companion / "persona/15-rules.md"

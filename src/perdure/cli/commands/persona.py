@@ -143,13 +143,13 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     if done is None:
         say("Nothing was changed.", err=True)
         return
+    for each in done.left_out:
+        say(left_out_line(each), err=True)
     if as_json:
         emit_json({"commit": done.commit, **difference_records([done.change])[0]})
         return
     for line in difference_lines([done.change], words=True):
         click.echo(line)
-    for each in done.left_out:
-        say(left_out_line(each), err=True)
     say("Committed. To take that back: perdure undo")
 
 
