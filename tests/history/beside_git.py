@@ -3,10 +3,15 @@
     python tests/history/beside_git.py --times 500
 
 A child commits turns on whatever branch is checked out. Beside it: `git add x && git commit`,
-`git commit -a` with an editor that takes its time, `git stash` and `pop`, `git checkout -b`. git
-may find its locks taken and be asked again, as a person would. In the end every turn's text stands
-at the tip of the branch that it was acknowledged on, and no commit touches both `persona/` and
-`conversations/`.
+`git commit -a` with an editor that takes its time, `git stash` and `pop`, `git checkout -b`; git's
+own housekeeping (`gc --prune=now`, `repack -ad` and `-adf`, `prune`), also while an editor is open;
+rebases that stop, and are continued, given up or left. git may find its locks taken and be asked
+again, as a person would. In the end every turn's text stands at the tip of the branch that it was
+acknowledged on, and no commit touches both `persona/` and `conversations/`.
+
+    python tests/history/beside_git.py --times 500 --only keep
+
+`--only keep` does the housekeeping alone, `--only rebase` the rebases.
 """
 
 from __future__ import annotations
@@ -23,11 +28,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from perdure.history.errors import TipMoved
+from perdure.history.errors import BranchRewritten, TipMoved
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
 
 MIRA = Author("Mira", "mira@companion.invalid")
+HOUSEKEEPING = ["gc -q --prune=now", "repack -adq", "repack -adfq", "prune --expire=now"]
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Ana",
     "GIT_AUTHOR_EMAIL": "ana@example.org",
@@ -57,19 +63,30 @@ def append(repo: Repository, branch: str, file: str, line: bytes, journal: Journ
     return True
 
 
+def landed(repo: Repository, file: str, line: bytes, journal: Journal) -> str | None:
+    """Commit a line on the branch that is checked out, its name; None where that was not to be."""
+    branch = repo.head().branch
+    try:
+        if branch is not None and append(repo, branch, file, line, journal):
+            return branch
+    except BranchRewritten:
+        pass
+    time.sleep(0.005)
+    return None
+
+
 def child(path: Path) -> None:
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
     with Repository.open(path) as repo:
         turn = 0
         while not stopped:
-            branch = repo.head().branch
-            assert branch is not None
             file = f"conversations/2026-11/22/2026-11-22-1803-{turn // 15:04d}-9f3a77c0.md"
             journal = Journal.begin(repo, {"turn": turn})
             line = f"turn {turn:06d}: {random.randbytes(40).hex()}\n"
-            while not append(repo, branch, file, line.encode(), journal):
-                pass
+            branch = None
+            while branch is None:
+                branch = landed(repo, file, line.encode(), journal)
             os.write(1, f"{branch} {line}".encode())
             turn += 1
             time.sleep(random.uniform(0.0, 0.12))
@@ -79,13 +96,14 @@ def child(path: Path) -> None:
 class Beside:
     """A person with git beside the writer."""
 
-    def __init__(self, path: Path, dice: random.Random) -> None:
+    def __init__(self, path: Path, dice: random.Random, only: str = "") -> None:
         self.path = path
         self.dice = dice
         self.done: Counter[str] = Counter()
         self.again = 0
         self.clashes = 0
         self.branches = 0
+        self.only = only
         editor = path.parent / "editor.sh"
         editor.write_text('#!/bin/sh\nsleep "$EDITOR_TAKES"\necho "persona: by hand" > "$1"\n')
         editor.chmod(0o755)
@@ -119,6 +137,45 @@ class Beside:
             time.sleep(self.dice.uniform(0.1, 0.3))
         raise SystemExit(f"git {words} never got its turn: {said}")
 
+    def keep_house(self) -> None:
+        """What git does to its packs; now and then while `git commit -a` waits for its editor."""
+        words = self.dice.choice(HOUSEKEEPING).split()
+        editor = None
+        if self.dice.random() < 0.3:
+            self.edit()
+            env = {**self.env, "EDITOR_TAKES": "1.5"}
+            command = ["git", "-C", str(self.path), "commit", "-qa"]
+            editor = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
+            time.sleep(self.dice.uniform(0.0, 0.2))
+        self.git(*words, give_up_on="gc is already running")
+        if editor is not None:
+            editor.wait()
+            # That commit may have failed, since the branch has moved under its editor.
+            self.git("commit", "-qam", "persona: by hand, again")
+        self.done[words[0]] += 1
+
+    def rebase(self) -> None:
+        """Go through the last commits, stop, and go on, give up or leave."""
+        self.env["GIT_SEQUENCE_EDITOR"] = "sed -i -e 1s/^pick/edit/"
+        place = self.path / ".git" / "rebase-merge"
+        for _ in range(3):
+            self.git("commit", "-qm", f"persona: {self.edit()}", "--", "persona")
+        for _ in range(200):
+            if self.git("rebase", "-i", "HEAD~3", give_up_on="changes"):
+                break
+            time.sleep(0.02)
+        time.sleep(self.dice.uniform(0.0, 0.2))
+        end = self.dice.choice(("--continue", "--abort", "--quit"))
+        if place.exists() and end == "--continue":
+            self.git("rebase", "--continue", give_up_on="but expected")
+        branch = (place / "head-name").read_text().strip() if place.exists() else ""
+        if place.exists():
+            # Where a turn was quicker, giving up is all that git offers.
+            self.git("rebase", "--quit" if end == "--quit" else "--abort")
+        if branch:
+            self.git("checkout", "-qf", branch.removeprefix("refs/heads/"))
+        self.done["rebase"] += 1
+
     def edit(self) -> str:
         name = f"persona/{self.dice.choice(('10-who', '20-voice', '30-you'))}.md"
         with (self.path / name).open("a") as file:
@@ -126,7 +183,12 @@ class Beside:
         return name
 
     def act(self) -> None:
-        kind = self.dice.choices(("add", "all", "stash", "branch"), (6, 3, 2, 1))[0]
+        kinds = ("add", "all", "stash", "branch", "keep", "rebase")
+        weights = (6, 3, 2, 1, 3, 1)
+        kind = self.only or self.dice.choices(kinds, weights)[0]
+        if kind in {"keep", "rebase"}:
+            (self.keep_house if kind == "keep" else self.rebase)()
+            return
         name = self.edit()
         if kind == "add":
             self.git("add", name)
@@ -190,6 +252,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--times", type=int, default=500)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", default="", choices=("", "keep", "rebase"))
     parser.add_argument("--child", type=Path)
     wanted = parser.parse_args()
     if wanted.child:
@@ -203,7 +266,7 @@ def main() -> int:
     output = (folder / "turns").open("w+b")
     command = [sys.executable, __file__, "--child", str(path)]
     writer = subprocess.Popen(command, stdout=output)
-    beside = Beside(path, random.Random(wanted.seed))
+    beside = Beside(path, random.Random(wanted.seed), wanted.only)
     try:
         for _ in range(wanted.times):
             beside.act()

@@ -6,7 +6,7 @@ git commands are not atomic over HEAD, index and refs (docs/durability.md, "Plai
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from perdure.history import gitindex
@@ -73,11 +73,15 @@ class Landings:
             if path in known and (found is not None or was != branch)
         }
 
-    def is_overwritten(self) -> bool:
+    def is_overwritten(self, rests: Callable[[], bool]) -> bool:
         """Whether another program wrote the index, with an entry from before our last landing.
 
         git reads the index before it locks it, to commit: it can put an older one over ours and
-        then fail because the tip has moved.
+        then fail because the tip has moved. `git checkout -f` that has read the tip before the
+        landing does so to the work file, too; and so does a switch that has not moved HEAD yet.
+
+        Args:
+            rests: whether HEAD and index stay as they are for a moment.
         """
         branch, known = self.last
         head = self._refs.head()
@@ -96,13 +100,11 @@ class Landings:
         for path, (former, new) in known.items():
             node = self._trees.node(root, path)
             staged = present[path][-1].oid if path in present else None
-            if (
-                (node[1] if node else None) == new != staged
-                and staged in former
-                and self._work.holds(path, new)
-            ):
-                self.seen = None
-                return True
+            if (node[1] if node else None) == new != staged and staged in former:
+                is_file_left = self._work.holds(path, new)
+                if is_file_left or (self._work.holds(path, staged) and rests()):
+                    self.seen = None
+                    return True
         return False
 
     def is_carried_over(self, commit: str) -> bool:

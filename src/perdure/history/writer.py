@@ -275,7 +275,10 @@ class Writer:
         if is_other:
             is_undone = self.level.landings.is_carried_over(head.commit) and self._rests(head)
         else:
-            is_undone = self.level.landings.is_overwritten()
+            # The watch is over long before anybody could have meant that.
+            is_undone = self.level.landings.is_overwritten(
+                lambda: time.monotonic() < self._watch_until and self._rests(head)
+            )
         if not is_undone:
             return
         with storage_errors("levelling the index"), self._commit_lock():
