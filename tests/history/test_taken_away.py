@@ -118,20 +118,22 @@ def test_a_branch_that_was_made_beside_the_turn_is_freed_of_it(
     sound()
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_a_forced_checkout_that_had_read_the_tip_before(
     repo: Repository, git: Git, sound: Callable[[], None]
 ) -> None:
     turn(repo, "one")
     turn(repo, "two")
     # As `git checkout -f main` leaves it that has read HEAD before the second turn.
+    (repo.path / CHUNK).write_text("one\n")
     git("read-tree", "HEAD~1")
-    git("checkout-index", "-f", "-a")
     repo.parts().writer._watch_until = time.monotonic() + 60
     repo.parts().writer._bring_back()
     assert (repo.path / CHUNK).read_text() == "one\ntwo\n"
     sound()
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_an_older_version_that_is_taken_out_later_stays(repo: Repository, git: Git) -> None:
     turn(repo, "one")
     turn(repo, "two")
