@@ -82,6 +82,21 @@ async def test_a_strangers_journal_decides_nothing(companion: Path, tmp_path: Pa
     assert_sound(companion)
 
 
+async def test_a_whole_reply_in_a_copied_folder_is_whole(companion: Path, tmp_path: Path) -> None:
+    """Its end tells what it says; the pieces before it may have been taken back."""
+    await talk(companion, "One.")
+    crash(companion, "prepare_turn", "Two, half", "And two?")
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", companion, copy], check=True)
+    (journal,) = (copy / ".git" / "perdure" / "state" / "journals").glob("*.journal")
+    line = journal.read_bytes().split(b"\n")[0].split(b" ", 2)
+    end = {"text": "Two, whole.", "interrupted": False}
+    write(journal, json.loads(line[2]), {"text": "Two, ha"}, {"end": end})
+    await reopened(copy)
+    (reply,) = life(copy)[-1].replies
+    assert (reply.text, reply.interrupted) == ("Two, whole.", False)
+
+
 def write(journal: Path, *records: object) -> None:
     lines = []
     for record in records:

@@ -500,7 +500,14 @@ def test_any_entry_in_the_log_of_operations(life: Path, subject: str, lines: lis
         ("objects/info/alternates", b"\xff\xfe\0/x\n"),
         ("worktrees/x/gitdir", b"\xff\xfe\0"),
         ("worktrees/x/HEAD", b"\xff\xfe\0"),
+        ("gc.pid", b"9" * 40 + b" host"),
+        ("HEAD", b"ref: refs/heads/" + b"x" * 300),
+        ("HEAD", b"x" * 100_000),
+        ("refs/heads/w", b"x" * 100_000),
+        ("refs/heads/main~pid.lock", b"pid " + b"9" * 40),
+        ("config", b"x" * (17 << 20)),
     ],
+    ids=itertools.count(),
 )
 def test_files_of_gits_that_hold_garbage(repo: Repository, name: str, data: bytes) -> None:
     """An error of our own, or none."""

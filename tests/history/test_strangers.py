@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -171,7 +172,9 @@ def test_links_that_are_gits_alone_are_left_alone(repo: Repository, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"gitdir: \0x", b"gitdir: " + b"x" * 5000, b"gitdir: .git"]
+    "content",
+    [b"", b"\xff\xfe", b"gitdir: \0x", b"gitdir: " + b"x" * 5000, b"gitdir: .git", b"x" * 100_000],
+    ids=itertools.count(),
 )
 def test_a_git_file_that_makes_no_sense(repo: Repository, content: bytes) -> None:
     shutil.rmtree(repo.path / ".git")
@@ -180,7 +183,11 @@ def test_a_git_file_that_makes_no_sense(repo: Repository, content: bytes) -> Non
         Repository.open(repo.path)
 
 
-@pytest.mark.parametrize("content", [b"", b"..", b"\xff", b"a\0b", b"/", b"x" * 5000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"..", b"\xff", b"a\0b", b"/", b"x" * 5000, b"x" * 100_000],
+    ids=itertools.count(),
+)
 def test_a_commondir_that_leads_elsewhere(repo: Repository, tmp_path: Path, content: bytes) -> None:
     (repo.git_dir / "commondir").write_bytes(content or os.fsencode(tmp_path))
     with pytest.raises(HistoryError):

@@ -93,7 +93,8 @@ def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> boo
     speaker = _name(found.header.get("speaker"), where.author.name)
     anew = found.end.get("text") if found.end is not None else None
     text = _plain(anew if isinstance(anew, str) else found.text)
-    reply = Reply(speaker, text, now(), interrupted=True) if text.strip() else None
+    is_whole = found.end is not None and found.end.get("interrupted") is False
+    reply = Reply(speaker, text, now(), interrupted=not is_whole) if text.strip() else None
     if reply is None and (message is None or found.header.get("answers")):
         found.discard()
         return False

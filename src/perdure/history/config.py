@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from perdure.history import disk
 from perdure.history.errors import UnsupportedRepository
 
+_LARGEST = 16 * 1024 * 1024
 _SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?")
 
@@ -110,9 +112,17 @@ def is_true(value: str) -> bool:
 def read(git_dir: Path) -> dict[str, str]:
     """The repository's configuration, empty when it has no file."""
     try:
-        return parse(disk.read_file(git_dir / "config").decode("utf-8", "replace"))
+        return parse(disk.read_file(git_dir / "config", most=_LARGEST).decode("utf-8", "replace"))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise UnsupportedRepository(
+            f"{git_dir / 'config'} is too large to be git's configuration",
+            "nothing was changed",
+            "see git config --list --local",
+        ) from error
 
 
 def check(values: dict[str, str]) -> None:

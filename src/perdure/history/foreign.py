@@ -30,11 +30,12 @@ def words(repo: Repository) -> list[Leftover]:
             has_landed = any(repo.has_landed(each.branch, each.commit) for each in record.intents)
             if record.is_done or has_landed:
                 file.remove()
-            elif len(found) < _JOURNALS:
-                repo.hold_leftover(file)
-                found.append(Leftover(record.header, record.text, file.remove, file))
-            else:
-                file.abandon()
+                continue
+            repo.hold_leftover(file)
+            found.append(Leftover(record.header, record.text, file.remove, file, record.end))
+            if len(found) == _JOURNALS:
+                # The rest is for the next opening.
+                return found
     return found
 
 
@@ -59,9 +60,7 @@ def take_draft(repo: Repository) -> bool:
 
 def _draft(path: Path) -> str:
     try:
-        if path.lstat().st_size > _DRAFT_LIMIT:
-            return ""
-        text = disk.read_file(path).decode("utf-8", "replace")
+        text = disk.read_file(path, most=_DRAFT_LIMIT).decode("utf-8", "replace")
     except OSError:
         return ""
     return "".join(c for c in text if c.isprintable() or c in "\n\t\u200d")

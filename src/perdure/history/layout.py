@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from perdure.history.errors import (
     UnsupportedRepository,
 )
 
+_LARGEST = 64 * 1024
+"""Bytes of a file with one path in it."""
+_LARGEST_LIST = 64 * 1024 * 1024
 _OID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -157,7 +161,14 @@ def _common(own: Path) -> Path:
 
 def _line(path: Path) -> str:
     """What one of git's files with a path in it says. Paths are bytes, read as the system does."""
-    return os.fsdecode(disk.read_file(path)).strip()
+    try:
+        return os.fsdecode(disk.read_file(path, most=_LARGEST)).strip()
+    except (FileNotFoundError, NotADirectoryError, disk.NotPlain):
+        raise
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise NotARepository(f"{path} is too large to name a folder") from error
 
 
 def _resolved(path: Path) -> Path:
@@ -191,7 +202,7 @@ def shallow_ends(git_dir: Path) -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def _shallow_ends(path: Path, *_mark: int) -> frozenset[str]:
-    words = disk.read_file(path).decode("ascii", "replace").split()
+    words = disk.read_file(path, most=_LARGEST_LIST).decode("ascii", "replace").split()
     return frozenset(word for word in words if _OID.fullmatch(word))
 
 

@@ -35,7 +35,7 @@ def _side_car(lock: Path) -> Path:
 def _owner_is_dead(lock: Path) -> bool:
     """Whether the lock's side-car names a process of this machine that is gone."""
     try:
-        word, number = _side_car(lock).read_text("ascii").split()
+        word, number = disk.read_file(_side_car(lock), most=64).decode("ascii").split()
         age = time.time() - lock.stat().st_mtime
         pid = int(number)
     except (OSError, ValueError):
@@ -46,7 +46,7 @@ def _owner_is_dead(lock: Path) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError):
         return False
     return False
 

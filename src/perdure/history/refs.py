@@ -25,6 +25,7 @@ _TAKEN = re.compile(
 )
 _AT_ONCE = 0.5
 """Seconds in which nobody has seen a turn and typed an id; a reflog has whole seconds."""
+_LARGEST_REF = 64 * 1024
 LOCK_WAIT = 2.0
 """Seconds to wait for a ref that git is writing; git itself waits 0.1."""
 
@@ -83,6 +84,14 @@ def is_ref_name(name: str) -> bool:
     return is_ours and bool(rest) and not _BAD_NAME.search(rest)
 
 
+def _broken(name: str) -> DamagedRepository:
+    return DamagedRepository(
+        f"the ref {name} is broken: its file does not hold an id",
+        "the commits are not touched",
+        f"look for its last id in .git/logs/{name}",
+    )
+
+
 def _checked_target(name: str, content: str) -> str:
     """The ref that a symbolic one names.
 
@@ -129,9 +138,16 @@ class Refs:
 
     def _content(self, name: str) -> str | None:
         try:
-            return disk.read_file(self._path(name)).decode("utf-8", "replace").strip()
+            data = disk.read_file(self._path(name), most=_LARGEST_REF)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        except (disk.NotPlain, OverflowError) as error:
+            raise _broken(name) from error
+        except OSError as error:
+            if error.errno in {errno.EFBIG, errno.ENAMETOOLONG}:
+                raise _broken(name) from error
+            raise
+        return data.decode("utf-8", "replace").strip()
 
     def read(self, name: str) -> str | None:
         """The id that a ref names, symbolic ones followed; None when there is no such ref.
@@ -148,11 +164,7 @@ class Refs:
                 continue
             if _OID.fullmatch(content):
                 return content
-            raise DamagedRepository(
-                f"the ref {name} is broken: its file does not hold an id",
-                "the commits are not touched",
-                f"look for its last id in {self._layout.git_dir / 'logs' / name}",
-            )
+            raise _broken(name)
         raise DamagedRepository(f"the ref {name} names itself in a circle")
 
     def head(self) -> Head:

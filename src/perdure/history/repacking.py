@@ -21,6 +21,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from perdure.history import disk
 from perdure.history.errors import DamagedRepository
 from perdure.history.objects import MOST_BYTES, ObjectStore
 from perdure.history.packfile import PackFile
@@ -215,13 +216,14 @@ class Repacking:
 def git_is_packing(git_dir: Path) -> bool:
     """Whether a `git gc` that is alive holds its ``gc.pid`` here."""
     try:
-        pid, _, host = (git_dir / "gc.pid").read_text("utf-8", "replace").strip().partition(" ")
+        text = disk.read_file(git_dir / "gc.pid", most=1024).decode("utf-8", "replace")
+        pid, _, host = text.strip().partition(" ")
         if host != socket.gethostname():
             return False
         os.kill(int(pid), 0)
     except PermissionError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return False
     return True
 

@@ -116,7 +116,7 @@ def _aside(layout: Layout) -> Path:
 
 def _read_mark(state: Path) -> str | None:
     try:
-        found = _MARK.fullmatch(disk.read_file(state / "mark"))
+        found = _MARK.fullmatch(disk.read_file(state / "mark", most=64))
     except OSError:
         return None
     return found[1].decode() if found else None
@@ -167,9 +167,7 @@ def _is_older(layout: Layout) -> bool:
 
 def _place_in(path: Path) -> object:
     try:
-        if path.lstat().st_size > _NOTE_LIMIT:
-            return None
-        value = json.loads(disk.read_file(path))
+        value = json.loads(disk.read_file(path, most=_NOTE_LIMIT))
     except (OSError, ValueError, RecursionError):
         return None
     return value.get("place") if isinstance(value, dict) else None
