@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from textual.binding import Binding
+from textual.fuzzy import Matcher
 from textual.screen import Screen
 
 from perdure.tui.app import ChatApp
@@ -52,6 +53,23 @@ def missing(app: ChatApp, *places: type) -> list[str | None]:
 async def test_every_key_of_the_talk_is_in_the_palette(running: Running) -> None:
     async with running() as (app, _):
         assert missing(app, TranscriptView, ChatScreen) == []
+
+
+async def test_the_words_that_people_use_are_found(running: Running) -> None:
+    """With Textual's own matcher; and a row that has a key says it."""
+    async with running() as (app, _):
+        found = list(offers(app.screen, app.chat))
+        for word, action in (
+            *(("regenerate", "regenerate"), ("swipe", "regenerate"), ("retry", "answer")),
+            *(("delete", "aside"), ("revert", "undo"), ("rollback", "rewind"), ("edit", "edit")),
+            *(("restore", "timeline"), ("model", "backend"), ("provider", "backend")),
+            *(("rewind", "rewind"), ("memory", "memory"), ("remember", "memory")),
+            *(("facts", "memory"), ("log", "timeline"), ("settings", "folder")),
+        ):
+            hits = [each for each in found if Matcher(word).match(each.title) > 0]
+            assert action in {plain(each.action) for each in hits}, word
+        (again,) = [each for each in found if each.action == "regenerate"]
+        assert again.help == "To the picked message. Key: r"
 
 
 async def test_every_key_over_the_talk_is_in_the_palette(companion: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
@@ -46,6 +46,12 @@ async def browse(app: ChatApp, pilot: Pilot[int], *keys: str) -> None:
     app.chat.action_browse()
     await pilot.pause()
     await pilot.press(*keys)
+
+
+def naming(app: ChatApp) -> str:
+    """What the question for a name says; empty while there is none."""
+    lines = app.screen.query("#name-lines")
+    return str(lines.first(Static).render()) if lines else ""
 
 
 async def asked(app: ChatApp, pilot: Pilot[int]) -> str:
@@ -192,7 +198,12 @@ async def test_a_tag_stays_on_the_picked_message(companion: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, NameDialog))
         await pilot.press(*"early")
         await pilot.press("enter")
-        await until(pilot, lambda: "there is a tag early already" in flash(app))
+        # It is asked for again, with the reason and what was typed.
+        await until(pilot, lambda: "There is a tag early already" in naming(app))
+        assert app.screen.query_one(Input).value == "early"
+        app.screen.query_one(Input).value = "before the storm"
+        await pilot.press("enter")
+        await until(pilot, lambda: "before-the-storm" in git(companion, "tag"))
     assert_sound(companion)
 
 

@@ -54,6 +54,32 @@ _CHAT = (
 )
 
 
+_ALSO = {
+    "new_conversation": "chat, session",
+    "rail": "list, history of talks",
+    "answer": "retry, resume, continue",
+    "backend": "model, provider, voice",
+    "regenerate": "regenerate, swipe, retry, reroll",
+    "edit": "edit, correct, fix",
+    "aside": "hide, delete, forget",
+    "undo": "back, revert, rollback",
+    "redo": "forward",
+    "timeline": "log, history, revert, restore, branches",
+    "operations": "ops, log",
+    "memory": "memory, remember, facts, summaries",
+    "search": "find",
+    "prompt": "why, context, tokens",
+    "prompt_next": "preview",
+    "branch": "fork",
+    "tag": "bookmark, name",
+    "rewind": "rewind, go back, rollback",
+    "copy_reply": "clipboard",
+    "folder": "path, backup, export, settings",
+    "keys": "help, shortcuts",
+}
+"""Other words that people look for; the palette finds by the title alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One command, and the node whose action it is."""
@@ -71,8 +97,15 @@ class Offer:
 def offers(screen: Screen[object], chat: ChatScreen) -> Iterator[Offer]:
     """What can be done on a screen."""
     if screen is chat:
+        keys = {
+            plain(each.action): named(each)
+            for each in (*chat.BINDINGS, *TranscriptView.BINDINGS)
+            if isinstance(each, Binding)
+        }
         for title, words, action in _CHAT:
-            yield Offer(title, words, action, chat)
+            also = f" ({_ALSO[action]})" if action in _ALSO else ""
+            key = f". Key: {keys[action]}" if action in keys else ""
+            yield Offer(f"{title}{also}", f"{words}{key}", action, chat)
         known = {action for _, _, action in _CHAT}
         for offer in (*_bound(TranscriptView.BINDINGS, chat.view), *_bound(chat.BINDINGS, chat)):
             if plain(offer.action) not in known:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.companion.ids import TurnId
+from perdure.history.errors import BadPath
 from perdure.tui.asking import Choice, Question
 from perdure.tui.confirming import ConfirmingScreen
 from perdure.tui.naming import NameDialog
@@ -192,13 +193,14 @@ class SteeringScreen(ConfirmingScreen):
         async def plan(session: ChatSession) -> None:
             from perdure.chat.steering import branching
 
-            name = await self._ask_name(
+            name = await self._make_named(
+                session,
                 "New branch",
                 f"It begins at {_shown(place)}. You stay on the branch where you are.",
                 await session.steer(lambda helm: helm.generated("branch")),
+                lambda helm, name: branching.start(helm, name, place),
             )
             if name:
-                await session.steer(lambda helm: branching.start(helm, name, place))
                 self._read_names()
                 self.flash.tell(
                     f"{name} begins at {_shown(place)}. Enter on it in the rail goes there.",
@@ -213,22 +215,43 @@ class SteeringScreen(ConfirmingScreen):
         async def plan(session: ChatSession) -> None:
             from perdure.chat.steering import rewinding, tagging
 
-            name = await self._ask_name("New tag", f"It stays on {_shown(place)}.", "")
-            if not name:
-                return
-
-            def act(helm: Helm) -> None:
+            def act(helm: Helm, name: str) -> None:
                 tagging.tag(helm, name, rewinding.find_place(helm.repo, place).commit)
 
-            await session.steer(act)
-            self._read_names()
-            self.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
+            line = f"It stays on {_shown(place)}."
+            name = await self._make_named(session, "New tag", line, "", act)
+            if name:
+                self._read_names()
+                self.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
 
         self.steer(plan)
 
-    async def _ask_name(self, title: str, line: str, suggested: str) -> str:
-        dialog = NameDialog(title, (line,), self._glyphs, suggested=suggested)
-        return await self.app.push_screen_wait(dialog) or ""
+    async def _make_named(
+        self,
+        session: ChatSession,
+        title: str,
+        line: str,
+        suggested: str,
+        make: Callable[[Helm, str], object],
+    ) -> str:
+        """Ask for a name and make what is called so; "" where nobody wants it any more.
+
+        Words become a name with a dash between them. One that is refused is asked for again, with
+        the reason and what was typed.
+        """
+        lines: tuple[str, ...] = (line,)
+        while True:
+            dialog = NameDialog(title, lines, self._glyphs, suggested=suggested)
+            typed = await self.app.push_screen_wait(dialog)
+            if not typed:
+                return ""
+            name = "-".join(typed.split())
+            try:
+                await session.steer(lambda helm, name=name: make(helm, name))  # type: ignore[misc]
+            except BadPath as refused:
+                suggested, lines = typed, (line, f"{sentence(refused.what)}.")
+            else:
+                return name
 
     def talk_on_from(self, place: str) -> None:
         """Rewind: what is kept, and under which name, is said before."""
@@ -355,4 +378,6 @@ class SteeringScreen(ConfirmingScreen):
 
 
 def _shown(place: str) -> str:
-    return "the end of this branch" if place == "HEAD" else place[:24]
+    if place == "HEAD":
+        return "the end of this branch"
+    return "this message" if "/" in place else f"the change {place[:10]}"
