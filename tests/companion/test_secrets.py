@@ -82,6 +82,8 @@ FRAMED = [
     ('{"password": "', "swordfish", '", "a": 1}'),
     ("export DB_PASSWORD=", "swordfish", "\n"),
     ("dbPassword=", "swordfish", " and"),
+    ("machine example.org login ana password ", "hunter2x", "\n"),
+    ("\ube44\ubc00\ubc88\ud638\ub294 ", "abcd1234", ""),
     ("<password>", "swordfish", "</password>"),
     ("https://example.org/?api_key=", "abc123def", "&page=2"),
 ]  # fmt: skip

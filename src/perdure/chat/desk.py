@@ -111,7 +111,8 @@ class Desk(Standing):
         if not companion.persona.boundaries and first_time(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
         notices += desk._say_left_out()
-        notices += say_copies(repo, repo.conflict_copies("conversations"))
+        folders = ("conversations", "alternatives", "backends.lock")
+        notices += say_copies(repo, [it for each in folders for it in repo.conflict_copies(each)])
         notices += say_stray_branches(repo)
         if is_before_git(now()):
             notices.append(Notice(_CLOCK, "warning"))

@@ -270,7 +270,9 @@ TOKEN_HEAD = 1024
 
 _ADDRESSES = (
     "hooks.slack.com/services/", "hooks.slack.com/workflows/", "hooks.slack.com/triggers/",
-    "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "webhook.office.com/webhookb2/",
+    "discord.com/api/webhooks/", "discordapp.com/api/webhooks/",
+    "discord.com/api/v10/webhooks/", "discord.com/api/v9/webhooks/",
+    "webhook.office.com/webhookb2/",
     "hooks.zapier.com/hooks/catch/", "open.feishu.cn/open-apis/bot/v2/hook/",
     "maker.ifttt.com/use/",
 )  # fmt: skip
@@ -287,6 +289,8 @@ _PASSWORDS = (
     "\u03ba\u03c9\u03b4\u03b9\u03ba\u03cc\u03c2", "m\u1eadt kh\u1ea9u", "kata sandi",
     "pgpassword", "mysql_pwd", "dbpassword", "userpassword", "rootpassword",
 )  # fmt: skip
+_COMMON = ("pass", "pwd", "clave", "parola", "passcode", "heslo")
+"""Words for a password that mean other things as well."""
 # Of scripts that put no gap between words.
 _PASSWORDS_UNSPACED = (
     "\u5bc6\u7801", "\u5bc6\u78bc", "\u53e3\u4ee4", "\u30d1\u30b9\u30ef\u30fc\u30c9",
@@ -337,8 +341,10 @@ _SPACED: Parts = (
 _TAGGED: Parts = (">",)
 _SAID: Parts = (
     _texts(
-        " is ", " is: ", " is now ", " ist ", " lautet ", " es ", " est ", " \u00e8 ", " \u00e9 ",
+        " is ", " is: ", " is now ", " ist ", " lautet ", " lautet: ", " es ", " est ",
+        " \u00e8 ", " \u00e9 ",
         " \u0446\u0435 ", " \u044d\u0442\u043e ", " \u2014 ", " - ", "\u662f", "\u306f",
+        "\ub294 ", "\uc740 ",
     ),
     Run(_QUOTE, 0, 1),
 )  # fmt: skip
@@ -459,6 +465,9 @@ def _shapes() -> Iterator[Shape]:
     yield from _marked()
     yield from _sent()
     yield from _passwords(_PASSWORDS, "name")
+    names = tuple(name for name in _PASSWORDS if name not in _COMMON)
+    # "password hunter2", as in a .netrc file.
+    yield Shape(names, _WITH_DIGIT, frame=(" ",), rest=_VALUE_REST, counts=_is_mixed, place="name")
     yield from _passwords(_PASSWORDS_UNSPACED, "")
     yield from _secrets()
 

@@ -43,12 +43,12 @@ class WayBack:
 def is_known(work: Path, path: str) -> bool:
     """Whether the folder is a repository of ours, or one with a file at HEAD, a branch or a tag.
 
-    Bare repositories count. False where there is none, or it cannot be read.
+    Bare repositories count. One that cannot be opened counts where our state is in it.
     """
     try:
         found = _Commits(work, path)
     except (HistoryError, OSError):
-        return False
+        return (work / ".git" / "perdure").is_dir()
     return found.is_ours or found.at_head or next(found.names(), None) is not None
 
 
