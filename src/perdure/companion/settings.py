@@ -229,12 +229,31 @@ def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH
     Raises:
         BadFile: the file cannot be read, or a path leads through something that is no mapping.
     """
+    plainyaml.read_mapping(data, where)  # the strict reader's refusals, before the lenient one
+    try:
+        edited = _edited(data, changes, where)
+    except BadFile:
+        raise
+    except Exception as error:
+        # The library builds numbers, dates and merges (`<<`) of a stranger's text on the way.
+        raise BadFile(
+            where,
+            0,
+            "it holds something that is lost when a program edits it",
+            "nothing was changed",
+            "change it with an editor",
+        ) from error
+    plainyaml.read_mapping(edited, where)  # what cannot be read back is never written
+    return edited
+
+
+def _edited(data: bytes, changes: Mapping[str, Setting], where: str) -> bytes:
+    """See `edit_settings`. Raises BadFile, and whatever the library raises."""
     import io
 
     from ruamel.yaml import YAML  # 30 ms, and few commands write YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-    plainyaml.read_mapping(data, where)  # the strict reader's refusals, before the lenient one
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1 << 20
@@ -264,9 +283,7 @@ def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH
             place[key] = _typed(value)
     out = io.StringIO()
     yaml.dump(tree, out)
-    edited = out.getvalue().encode()
-    plainyaml.read_mapping(edited, where)  # what cannot be read back is never written
-    return edited
+    return out.getvalue().encode()
 
 
 def _parent(tree: Any, parents: list[str]) -> Any:  # noqa: ANN401  ruamel's own mapping

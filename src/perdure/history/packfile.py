@@ -215,21 +215,26 @@ class PackFile:
                 return self._grow(*kept, deltas)
             try:
                 number, size, at = self.header(offset)
-                base, start = (-1, at) if number in KINDS else self.base_of(number, offset, at)
-                made = size if base < 0 else self._target(start)
+                self._check(size, most)
+                if number in KINDS:
+                    data = self.inflate(at, size)
+                    if deltas:
+                        self._keep(offset, KINDS[number], data)
+                    return self._grow(KINDS[number], data, deltas)
+                base, at = self.base_of(number, offset, at)
+                delta = self.inflate(at, size)
+                made = _varint(delta, _varint(delta, 0)[1])[0]
             except IndexError as error:
                 raise DamagedRepository(f"{self.path.name} is cut short") from error
             left -= size + made
-            if most is not None and (max(size, made) > most or left < 0):
-                raise TooLargeObject(f"an object in {self.path.name}", made, most)
-            if base < 0:
-                data = self.inflate(at, size)
-                if deltas:
-                    self._keep(offset, KINDS[number], data)
-                return self._grow(KINDS[number], data, deltas)
-            deltas.append((offset, self.inflate(start, size)))
+            self._check(made if left >= 0 else _WORK_LIMIT - left, most)
+            deltas.append((offset, delta))
             offset = base
         raise DamagedRepository(f"{self.path.name} has deltas that never end")
+
+    def _check(self, size: int, most: int | None) -> None:
+        if most is not None and size > most:
+            raise TooLargeObject(f"an object in {self.path.name}", size, most)
 
     def _grow(
         self, kind: bytes, data: bytes, deltas: list[tuple[int, bytes]]
