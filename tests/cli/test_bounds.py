@@ -24,7 +24,8 @@ from perdure.history.repository import Author, Change, Repository
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git
-from tests.history.test_hostile_trees import commit, set_ref
+from tests.history.test_hostile_trees import commit, rows_of, set_ref, tree
+from tests.history.test_hostile_trees import put as put_object
 
 ANA = Author("Ana", "ana@example.org")
 BIG = b"x" * (1024 * 1024 + 1)
@@ -137,6 +138,27 @@ def test_a_folder_that_is_a_link_is_said_and_not_walked(
     if folder in {"persona", "lore", "backends"}:
         checked = perdure("persona", "check", **here)
         assert "links are never followed" in checked.stdout + checked.stderr
+
+
+def test_a_commit_with_a_huge_message_or_too_many_files_is_passed_by(
+    companion: Path, perdure: Perdure
+) -> None:
+    with Repository.open(companion) as repo:
+        tip = repo.resolve("main")
+        clean = repo.commit_info(tip).tree
+        rows = b"".join(b"100644 %07d\0" % number + bytes(20) for number in range(480_000))
+        full = put_object(repo, b"tree", rows)
+        root = tree(repo, [*rows_of(repo, clean), (b"40000", b"bulk", full)])
+        odd = commit(repo, root, tip, says="persona: full")
+        loud = commit(repo, clean, odd, says="persona: loud\n\n" + "x" * 5_000_000)
+        set_ref(repo, "main", commit(repo, clean, loud, says="persona: tidy"))
+    here = {"PERDURE_COMPANION": str(companion)}
+    for words in (["log"], ["log", "--persona"], ["show", loud], ["branch"], ["list"]):
+        done = perdure(*words, **here)
+        assert done.returncode == 0, (words, done.stderr)
+    shown = perdure("show", odd, **here)
+    assert shown.returncode == 0
+    assert "more files than perdure looks at" in shown.stdout
 
 
 # One bad companion beside good ones

@@ -14,7 +14,7 @@ from perdure.chat.newest import turns_of
 from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.history.errors import DamagedRepository
+from perdure.history.errors import DamagedRepository, TooManyFiles
 from perdure.history.repository import CommitInfo, FileChange, Repository
 from perdure.history.worktree import NotRegular, TooLarge, WorkTree
 
@@ -88,10 +88,14 @@ class ShownTurn:
 
 @dataclass(frozen=True, slots=True)
 class ShownCommit:
-    """A commit and what it changed against its first parent."""
+    """A commit and what it changed against its first parent.
+
+    ``too_many``: it holds more files than can be looked at, and none is named.
+    """
 
     commit: CommitInfo
     changes: tuple[TextChange, ...]
+    too_many: bool = False
 
     @property
     def message(self) -> list[str]:
@@ -150,7 +154,10 @@ def look_up(
         if problem is not None:
             raise problem from None
         raise
-    return ShownCommit(commit, tuple(_texts(repo, repo.changed(commit.id))))
+    try:
+        return ShownCommit(commit, tuple(changes_in(repo, commit.id)))
+    except TooManyFiles:
+        return ShownCommit(commit, (), too_many=True)
 
 
 def _by_whole_id(

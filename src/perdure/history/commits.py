@@ -10,10 +10,9 @@ from perdure.history.errors import DamagedRepository
 
 _PERSON = re.compile(rb"(.*?) ?<([^>]*)>(?: (-?\d{1,18}) ([+-]\d{4}))?.*")
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
-MOST_BYTES = 8 * 1024 * 1024
-"""Of a commit."""
 _LONGEST_MESSAGE = 1024 * 1024
-"""Bytes of a message that are read; the trailers of a longer one are not."""
+"""Bytes of a message. Of a longer one the beginning is read, and no trailers."""
+_BEGINNING = 16 * 1024
 _LONGEST_PERSON = 4096
 _ID = re.compile(r"[0-9a-f]{40}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC is the same object)
@@ -144,7 +143,8 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     if not all(_ID.fullmatch(parent) for parent in parents):
         raise DamagedRepository(f"commit {oid} names a parent that is no id")
     is_cut = len(message) > _LONGEST_MESSAGE
-    subject, body, trailers = split_message(_decoded(message[:_LONGEST_MESSAGE], encoding))
+    kept = message[:_BEGINNING] if is_cut else message
+    subject, body, trailers = split_message(_decoded(kept, encoding))
     trailers = () if is_cut else trailers
     return CommitInfo(
         oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers, committer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.history import timeline
-from perdure.history.commits import MOST_BYTES, CommitInfo, parse_commit
+from perdure.history.commits import CommitInfo, parse_commit
 from perdure.history.errors import DamagedRepository, too_many
 from perdure.history.layout import Layout, shallow_ends
 from perdure.history.objects import ObjectStore
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MOST_READ = 16 * 1024 * 1024
 """Bytes of a file that is read, where nothing else is said."""
-_LARGE_COMMIT = 32 * 1024
-"""Bytes of a commit above which it is not kept."""
+_LONG_MESSAGE = 32 * 1024
+"""Characters of a message above which a commit is not kept."""
 
 
 class Reader:
@@ -80,14 +80,14 @@ class Reader:
     def _info(self, oid: str) -> CommitInfo:
         known = self._commits.get(oid)
         if known is None:
-            kind, data = self._store.read(oid, MOST_BYTES)
+            kind, data = self._store.read(oid)
             if kind != b"commit":
                 raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
             known = parse_commit(oid, data)
             if oid in self.shallow_ends():
                 # As git has it: what came before is not here, and no walk goes there.
                 known = replace(known, parents=())
-            if len(data) > _LARGE_COMMIT:
+            if len(known.subject) + len(known.body) > _LONG_MESSAGE:
                 return known
             if len(self._commits) >= 4096:
                 self._commits.clear()

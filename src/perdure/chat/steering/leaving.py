@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
-from perdure.companion.chunks import parse_chunk_path
+from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.companion.numbering import turn_numbers
 from perdure.history.repository import CommitInfo, Repository
 
@@ -135,16 +135,20 @@ class _Count:
     def _added(self, info: CommitInfo) -> set[str]:
         """Turns that a commit brought which says nothing of them, as imports do."""
         found: set[str] = set()
-        for change in self._repo.changed(info.id):
-            named = parse_chunk_path(change.path)
+        parents = self._repo.parents(info.id)
+        before = self._repo.folder_oid(CONVERSATIONS, parents[0]) if parents else None
+        after = self._repo.folder_oid(CONVERSATIONS, info.id)
+        for change in self._repo.folder_difference(before, after):
+            path = f"{CONVERSATIONS}/{change.path}"
+            named = parse_chunk_path(path)
             if named is not None and change.new_oid is not None:
-                old = set(self._numbers(change.path, change.old_oid))
-                new = set(self._numbers(change.path, change.new_oid))
+                old = set(self._numbers(path, change.old_oid))
+                new = set(self._numbers(path, change.new_oid))
                 found |= {f"{named[0]}/{number}" for number in new - old}
         return found
 
     def _numbers(self, path: str, oid: str | None) -> Sequence[int]:
-        return turn_numbers(self._repo.blob(oid), path) if oid else ()
+        return turn_numbers(self._repo.small(oid, MOST_BYTES), path) if oid else ()
 
 
 def _by_index(repo: Repository, tip: str, kept: list[str]) -> Left | None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from perdure.chat.showing import ShownTurn
 
 
+_TOO_MANY = "It holds more files than perdure looks at; git show --stat lists them."
+
+
 @click.command("show")
 @click.argument("what", metavar="TURN|REV")
 @companion_option
@@ -48,6 +51,7 @@ def command(what: str, *, as_json: bool) -> None:
             *(style(f"    {line}") for line in found.message),
             "",
             *difference_lines(found.changes, words=True),
+            *([style(_TOO_MANY, dim=True)] if found.too_many else []),
         ]
     )
 
