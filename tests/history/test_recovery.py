@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -451,3 +452,54 @@ def test_every_error_says_what_is_kept() -> None:
     error = HistoryError("it broke", "all is well", "try again")
     assert str(error).lower() == "it broke. all is well. try again"
     assert (error.what, error.kept, error.next_step) == ("it broke", "all is well", "try again")
+
+
+def test_without_hard_links_a_killed_owners_locks_go_at_once(
+    repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch, sound: Callable[[], None]
+) -> None:
+    """Also those that are younger than what a stranger's side-car would be believed."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    pid = os.getpid()
+    for name in ("HEAD", "index", "refs/heads/main"):
+        lock = GitLock(repo.git_dir, repo.state_dir / "held", repo.git_dir / name)
+        lock.take(wait=0.0)
+        # Killed here: nothing is given back.
+        os.close(lock.fd)
+    assert (repo.git_dir / "HEAD~pid.lock").read_text() == f"pid {pid}\n"
+    with Repository.open(repo.path) as again:
+        again.commit([Change("lore/a.md", b"a\n")], message="l", author=MIRA, branch="main")
+    assert not list(repo.git_dir.glob("*.lock"))
+    assert not list((repo.git_dir / "refs").rglob("*.lock"))
+    sound()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_copy_made_while_a_turn_is_saved_is_not_blocked(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    place = tmp_path / "copy"
+
+    def copied(*_: object) -> None:
+        how = "--preserve=all" if links else "--preserve=mode,timestamps"
+        if not place.exists():
+            subprocess.run(["cp", "-r", how, repo.path, place], check=True)
+
+    calls = []
+
+    def later(level: object, branch: str) -> None:
+        calls.append(branch)
+        if len(calls) == 2:
+            copied()
+
+    monkeypatch.setattr("perdure.history.level.Level.check_not_rewritten", later)
+    repo.commit([Change("lore/a.md", b"a\n")], message="l", author=MIRA, branch="main")
+    monkeypatch.undo()
+    assert (place / ".git/refs/heads/main.lock").exists()
+    with Repository.open(place) as copy:
+        copy.commit([Change("lore/b.md", b"b\n")], message="l", author=MIRA, branch="main")
+        assert copy.index_trouble == ""
+    assert not [p for p in (place / ".git").rglob("*.lock") if "perdure" not in p.parts]

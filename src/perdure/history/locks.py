@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -181,14 +181,48 @@ class GitLock:
 
 def sweep(git_dir: Path, held: Path) -> None:
     """Remove what a killed owner left. The caller holds the commit lock, so no owner is alive."""
+    for twin, lock in _pairs(git_dir, held):
+        with contextlib.suppress(OSError):
+            if lock.exists() and lock.samefile(twin):
+                lock.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # Without hard links the side-car, which goes first, tells whose it was.
+            side_car = _side_car(lock)
+            if side_car.read_text("ascii").split() == ["pid", twin.name.rpartition(".")[2]]:
+                lock.unlink(missing_ok=True)
+                side_car.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for twin in held.iterdir():
+            with contextlib.suppress(IsADirectoryError, PermissionError):
+                twin.unlink(missing_ok=True)
+
+
+def sweep_copied(git_dir: Path, held: Path) -> None:
+    """Remove locks of ours that came with a copy which was made while they were held.
+
+    Their owner is at work where the copy was made from. A twin that came along tells which they
+    are: it is the same file, or has the same content.
+
+    Args:
+        git_dir: the copy's git folder.
+        held: the twins that came with it.
+    """
+    for twin, lock in _pairs(git_dir, held):
+        with contextlib.suppress(OSError):
+            content = lock.read_bytes()
+            # An empty one may be anybody's, unless it was made in the very same moment.
+            is_same = content or lock.stat().st_mtime_ns == twin.stat().st_mtime_ns
+            if is_same and content == twin.read_bytes():
+                lock.unlink(missing_ok=True)
+                _side_car(lock).unlink(missing_ok=True)
+
+
+def _pairs(git_dir: Path, held: Path) -> Iterator[tuple[Path, Path]]:
+    """Twins, each with the lock that may be its own."""
     try:
         twins = list(held.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return
     for twin in twins:
         for lock in _locks_of(twin.name.rpartition(".")[0], git_dir):
-            with contextlib.suppress(OSError):
-                if lock.samefile(twin):
-                    lock.unlink(missing_ok=True)
-        with contextlib.suppress(IsADirectoryError, PermissionError):
-            twin.unlink(missing_ok=True)
+            yield twin, lock

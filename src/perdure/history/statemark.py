@@ -25,7 +25,7 @@ import struct
 import time
 from pathlib import Path
 
-from perdure.history import disk
+from perdure.history import disk, locks
 from perdure.history.errors import storage_errors
 from perdure.history.layout import Layout
 from perdure.history.leases import machine, machine_id
@@ -65,6 +65,8 @@ def own(layout: Layout) -> None:
                 mark = None
             else:
                 _set_aside(layout)
+                for folder in set_aside(layout):
+                    locks.sweep_copied(layout.git_dir, folder / "held")
             fresh = mark if mark is not None and is_elsewhere else secrets.token_hex(16)
             disk.make_folder(layout.state, synced=True)
             # Known first: a mark that nobody knows would be taken for a stranger's.
