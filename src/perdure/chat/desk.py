@@ -46,6 +46,7 @@ from perdure.companion.turns import Located, Message, Reply, Turn
 from perdure.history.commits import is_before_git
 from perdure.history.errors import BranchGone, BranchRewritten, HistoryError, UnknownRevision
 from perdure.history.foreign import take_draft
+from perdure.history.holes import hole
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Repository
 from perdure.memory.assembly import PastTurn
@@ -55,6 +56,10 @@ _NO_BOUNDARIES = (
 )
 
 _ATTEMPTS = 5
+_HOLE = (
+    "Part of this history cannot be read: {}. What is said now is saved all the same. `git fsck` "
+    "names what is missing; fetch it from another copy of this companion"
+)
 _CLOCK = (
     "The clock of this machine stands before 1970, where git has no time: commits get the time of "
     "the one before. Put the clock right"
@@ -114,6 +119,8 @@ class Desk(Standing):
         folders = ("conversations", "alternatives", "backends.lock")
         notices += say_copies(repo, [it for each in folders for it in repo.conflict_copies(each)])
         notices += say_stray_branches(repo)
+        if trouble := hole(repo, desk.tip):
+            notices.append(Notice(_HOLE.format(trouble), "warning"))
         if is_before_git(now()):
             notices.append(Notice(_CLOCK, "warning"))
         return desk, notices
