@@ -230,7 +230,8 @@ def _cause(
             if shallow
             else "the history was rewritten or is incomplete"
         )
-        return f"The commit that it was made from, {asked.base[:12]}, is not here: {why}."
+        which = f", {asked.base[:12]}," if asked.base else ""
+        return f"The commit that it was made from{which} is not here: {why}."
     troubles = again.memory.troubles if again is not None else ()
     if troubles:
         return f"A file could not be read: {troubles[0]}."

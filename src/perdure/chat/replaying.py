@@ -21,6 +21,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn
+from perdure.history.errors import UnknownRevision
 from perdure.history.repository import CommitInfo, FileChange, Repository
 from perdure.memory.assembly import PastTurn, Prompt, PromptInputs, assembly
 from perdure.memory.errors import ChoiceMissing
@@ -147,6 +148,8 @@ def replay(repo: Repository, asked: Asked) -> Replayed:
     """
     facts = asked.facts
     rules = assembly(facts.assembly)
+    if not asked.base:  # the end of a shallow clone, whose own tree is a later one
+        raise UnknownRevision(f"what {asked.commit.id} was made from is not here")
     base = repo.resolve(asked.base)
     companion = read_companion(repo, base)
     talk = _talk(repo, asked, base)
