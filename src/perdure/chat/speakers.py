@@ -24,6 +24,7 @@ from perdure.chat.prompting import Material, Previous, previous_choice
 from perdure.chat.recalling import Found as Recalled
 from perdure.chat.recalling import Recaller, Wanted
 from perdure.chat.roster import Candidate, Found, LineUp, Roster, find, find_listed
+from perdure.chat.steering.next_message import starts_anew
 from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.ids import TurnId
@@ -209,7 +210,12 @@ class Speakers:
             memory = read_memory(desk.repo, companion.commit, asides, conversations)
             previous = previous_choice(desk.repo, companion.commit)
             troubles = desk.say_unreadable(memory.troubles) if emit is not None else []
-            life = whole_life(desk.transcript, thread, asides=asides) if with_recall else ()
+            alone = _stays_alone(thread, previous) or starts_anew(desk.repo, companion.commit)
+            life = (
+                whole_life(desk.transcript, thread, asides=asides)
+                if with_recall and not alone
+                else ()
+            )
             return memory, previous, troubles, tuple(life)
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
@@ -276,3 +282,11 @@ class Speakers:
         """Let go of every model and connection."""
         await self.recaller.close()
         await self._roster.close()
+
+
+def _stays_alone(thread: tuple[PastTurn, ...], previous: Previous | None) -> bool:
+    """Whether the turn before was sent without earlier conversations, in the same talk.
+
+    A talk that began by itself, as after a revert, goes on so; and its front stays the same.
+    """
+    return previous is not None and any(past.id == previous.choice.window for past in thread)
