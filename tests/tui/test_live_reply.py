@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.style import Style
 
 from perdure.terminal.glyphs import UNICODE
-from perdure.tui.transcript.blocks import Live
+from perdure.tui.transcript.blocks import Live, Speech
 from perdure.tui.transcript.live import LiveReply
 from perdure.tui.transcript.painter import Columns, Inks, Painter
 from tests.tui.stand_in import ANSWERS
@@ -88,3 +88,15 @@ def test_thinking_is_told_and_gives_way_to_words() -> None:
     live.feed("Yes.")
     live.draw()
     assert "thinking" not in "\n".join(rows(live))
+
+
+def test_a_long_cell_of_a_table_is_folded_and_not_cut() -> None:
+    """Letters of two cells and a link without a space: all of it can be read."""
+    link = "https://example.org/" + "abcdefghij" * 9
+    words = "とても長い説明がここに入りますので折り返しが必要です。" * 3
+    text = f"| a | b |\n|---|---|\n| 日本語 | {words} |\n| x | {link} |\n"
+    rows = [strip.text for strip in painter(70).paint(Speech("Mira", text, own=False))]
+    shown = "".join("".join(rows).split())
+    assert "…" not in shown
+    assert all(shown.count(each) >= words.count(each) for each in set(words))
+    assert sum(map(shown.count, "abcdefghij")) >= 90

@@ -59,7 +59,8 @@ class RewindPlan:
 
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        where = f"{self.place.turn} “{self.words}”" if self.place.turn else self.place.commit[:10]
+        named = f"“{self.words}”" if self.words else str(self.place.turn)
+        where = named if self.place.turn else self.place.commit[:10]
         lines = [f"Goes on from {where}, on the new branch {self.name}."]
         if self.left:
             lines.append(f"The branch {self.leaves} keeps what came after: {self.left}.")

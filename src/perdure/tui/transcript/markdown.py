@@ -99,12 +99,14 @@ class _Rule(HorizontalRule):
 
 
 class _Table(TableElement):
-    """A table without the empty rows that Rich's box has at its edges."""
+    """A table without the empty rows that Rich's box has at its edges; long cells are folded."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for part in super().__rich_console__(console, options):
             if isinstance(part, Table):
                 part.show_edge = False
+                for column in part.columns:
+                    column.overflow = "fold"
             yield part
 
 
