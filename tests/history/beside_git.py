@@ -139,9 +139,13 @@ class Beside:
 
     def keep_house(self) -> None:
         """What git does to its packs; now and then while `git commit -a` waits for its editor."""
-        words = self.dice.choice(HOUSEKEEPING).split()
         editor = None
-        if self.dice.random() < 0.3:
+        # Not what prunes loose objects: `git commit` has written its own, and no ref has them yet;
+        # git-gc(1) warns of that, and it has nothing to do with us.
+        with_editor = self.dice.random() < 0.3
+        chosen = [way for way in HOUSEKEEPING if "repack" in way or not with_editor]
+        words = self.dice.choice(chosen).split()
+        if with_editor:
             self.edit()
             env = {**self.env, "EDITOR_TAKES": "1.5"}
             command = ["git", "-C", str(self.path), "commit", "-qa"]
