@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
+import resource
 import secrets
 import shutil
 import subprocess
@@ -93,6 +95,17 @@ def companion(tmp_path: Path) -> Path:
     author = Author("Mira", "mira@companion.invalid")
     Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
     return path
+
+
+@contextlib.contextmanager
+def no_room() -> Iterator[None]:
+    """No file of this process may grow meanwhile: as on a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def copied(companion: Path, to: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,10 @@ from perdure.backends.protocol import BackendSpec
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.companion_at import read_companion
 from perdure.chat.corrections import FILE, Corrections
-from perdure.chat.prompting import prompt_inputs
+from perdure.chat.replaying import find_asked, replay
 from perdure.chat.session import Session
-from perdure.chat.thread import thread
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.history.repository import Repository
-from perdure.memory.assembly import Choice, PastTurn, assemble
 from perdure.memory.budgets import budgets
 from tests.chat.test_session import events_of, trailers
 from tests.speaking import Scripted
@@ -98,16 +94,11 @@ async def test_replies_teach_and_the_next_prompt_heeds_it(companion: Path) -> No
 
     facts = trailers(companion)
     with Repository.open(companion, recover=False) as repo:
-        before = read_companion(repo, "HEAD~1")
-        transcript = Transcript(repo, "HEAD")
-        last = transcript.last_conversation()
-        assert last is not None
-        asked = thread(transcript, last)
+        asked = find_asked(repo, repo.resolve("HEAD"), TurnId.parse(facts["Turn"]))
+        assert asked is not None
+        prompt = replay(repo, asked).prompt
     # The reply is not part of its own prompt.
-    newest = PastTurn(asked[-1].id, replace(asked[-1].turn, replies=()))
-    inputs = prompt_inputs(before, (*asked[:-1], newest))
-    examples = int(facts.get("Examples", len(before.persona.examples)))
-    prompt = assemble(inputs, Choice(TurnId.parse(facts["Window"]), examples))
+    assert prompt.messages[-1].role == "user"
     assert prompt.digest == facts["Prompt"]
     assert facts["Tokens"].split("+")[0] == str(round(1.9 * tokens[-1]))
 

@@ -139,6 +139,12 @@ def _from_elsewhere(world: World) -> None:
     by_hand.write_text(newest.read_text().replace(known, "5ca1ab1e"))
 
 
+def _followed(world: World) -> None:
+    """A remote that has what is here, and that the branch follows."""
+    _remote(world)
+    git(world.mira, "push", "-q", "-u", "backup", "main")
+
+
 def _remote(world: World) -> None:
     if "backup" not in git(world.mira, "remote"):
         git(world.mira, "remote", "add", "backup", str(world.folder / "hub.git"))
@@ -157,6 +163,7 @@ BEFORE = {
     "perdure tag before-the-move -m": _untagged,
     "git push backup": _remote,
     "git add conversations": _from_elsewhere,
+    "git pull --rebase": _followed,
     "perdure say --resume": _unanswered,
     "git commit -am": _edited,
     'perdure rewind "last': _talked,

@@ -162,7 +162,7 @@ def test_edits_by_hand_count_at_once_and_are_committed_apart(run: Run, companion
         assert len(listed.uncommitted) == 2
     run("lore", "edit", "river", "--order", "7")
     subjects = git(companion, "log", "-2", "--format=%s").splitlines()
-    assert subjects == ["lore: change river", "lore: boat.md, river.md"]
+    assert subjects == ["lore: change river", "lore: river.md, added boat.md: “keys: bank”"]
     assert git(companion, "show", "HEAD:lore/river.md") == (
         "---\n# mine\nkeys: bank\norder: 7\n---\n\nLoud.\n"
     )

@@ -506,7 +506,7 @@ def test_a_terminal_is_asked(companion: Path) -> None:
     assert git(companion, "log", "-1", "--format=%s") == "aside: 1 turn\n"
     asked = on_terminal(("undo", "-n", "2"), [("Undo 2 steps?", "y")], companion)
     assert asked.code == 0
-    assert "then revert: persona: loud" in asked.screen
+    assert "Then the revert of “persona: loud”." in asked.screen
     assert_sound(companion)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -104,11 +103,25 @@ def test_a_message_that_could_not_be_taken_is_told_by_the_exit_code(
     perdure: Perdure, talker: Path
 ) -> None:
     assert perdure("-c", str(talker), "say", "Hello.").returncode == 0
-    leases = talker / ".git/perdure/state/leases"
-    shutil.rmtree(leases)
-    leases.touch()  # as on a disk that is read-only: no conversation can be taken
-    done = perdure("-c", str(talker), "chat", "--plain", stdin="Hello?\n")
-    assert "note: taking the conversation did not succeed" in done.stdout
+    command = str(Path(sys.executable).with_name("perdure"))
+    # No file may grow: as on a disk that is full, no message can be kept.
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'ulimit -f 0; exec "$0" "$@"',
+            command,
+            "-c",
+            str(talker),
+            "chat",
+            "--plain",
+        ],
+        input="Hello?\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "note: the disk is full" in done.stdout
     assert "Hello?" not in git(talker, "log", "--format=%s")
     assert done.returncode == 1
 

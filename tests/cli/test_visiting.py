@@ -54,7 +54,7 @@ def test_say_at_a_turn_is_kept_under_a_name(changed: Path, run: Run) -> None:
     assert branch(changed).startswith("visit-")
     run("redo", "--yes")
     assert branch(changed) == "main"
-    run("undo", "--yes", "-n", "4")  # the model that was seen first is a commit too
+    run("undo", "--yes", "-n", "3")  # what was said takes its own commits along
     assert (branch(changed), heads(changed), tip(changed)) == ("main", ["main"], before)
     assert_sound(changed)
 

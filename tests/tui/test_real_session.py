@@ -14,7 +14,7 @@ from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
 from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
-from tests.conftest import assert_sound, git
+from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted
 from tests.tui.conftest import say, shown, until
 
@@ -122,20 +122,14 @@ async def test_the_greeting_on_the_screen_is_the_one_in_git(companion: Path) -> 
 
 
 async def test_a_message_that_cannot_be_journaled_is_not_lost(companion: Path) -> None:
-    """The place of the journals cannot be written: the words are in the box, and go later."""
-    journals = companion / ".git" / "perdure" / "state" / "journals"
+    """Nothing can be written: the words are in the box, and go later."""
     async with chatting(companion) as (app, pilot):
-        if journals.is_dir():
-            for one in journals.iterdir():
-                one.unlink()
-            journals.rmdir()
-        journals.write_text("in the way")
-        await say(pilot, "do not lose this")
-        await until(pilot, lambda: app.chat.composer.text == "do not lose this")
+        with no_room():
+            await say(pilot, "do not lose this")
+            await until(pilot, lambda: app.chat.composer.text == "do not lose this")
         await pilot.pause()
         assert "back in the message box" in shown(app)
         assert "do not lose this" not in git(companion, "log", "--format=%B")
-        journals.unlink()
         app.chat.composer.focus()
         await pilot.press("enter")
         await until(pilot, lambda: app.chat.status.status.saved_at is not None)

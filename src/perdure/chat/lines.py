@@ -80,8 +80,9 @@ def whole_life(
         return []
     ends = [TurnId(each.id, _LAST) for each in earlier[:place]]
     told = joined_thread(transcript, ends, most=MOST_TURNS + 1, asides=asides)
-    known = {past.id for past in thread}
-    more = [past for past in told if past.id not in known]
+    # What a conversation of the thread has beyond it was left behind, by a rewind into its middle.
+    known = {past.id.conversation for past in thread}
+    more = [past for past in told if past.id.conversation not in known]
     return [*more, *thread] if more and len(more) + len(thread) <= MOST_TURNS else []
 
 

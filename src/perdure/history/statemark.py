@@ -52,6 +52,10 @@ def own(layout: Layout) -> None:
     """
     if is_own(layout):
         return
+    if _is_marked(layout):
+        with storage_errors("putting away what is in the place of state"):
+            _put_away_odd(layout.state)
+        return
     with storage_errors("setting aside what came with this folder"):
         # Not in the state folder: that one is going to be moved.
         lock = disk.KernelLock(_aside(layout) / "lock")
@@ -77,12 +81,16 @@ def own(layout: Layout) -> None:
 
 def is_own(layout: Layout) -> bool:
     """Whether the state folder has a mark that is known here, and is in order."""
+    return _is_marked(layout) and _is_whole(layout.state)
+
+
+def _is_marked(layout: Layout) -> bool:
     mark = _read_mark(layout.state)
     if mark is None:
         return False
     inode, generation = _inode(layout.git_dir)
     here = machine()
-    return _is_whole(layout.state) and any(
+    return any(
         (where[1], where[2]) == (inode, generation) and (generation or where[0] == here)
         for where in _places(mark)
     )
@@ -143,15 +151,32 @@ def _inode(folder: Path) -> tuple[int, int]:
 def _is_whole(state: Path) -> bool:
     """Whether everything in a state folder is of the kind that it should be, folder or file."""
     try:
-        with os.scandir(state) as found:
-            return all(
+        return not _odd(state)
+    except OSError:
+        return False
+
+
+def _odd(state: Path) -> list[str]:
+    """Names in a state folder behind which a file stands for a folder, or the other way round."""
+    with os.scandir(state) as found:
+        return [
+            entry.name
+            for entry in found
+            if not (
                 entry.is_dir(follow_symlinks=False)
                 if entry.name in _FOLDERS
                 else entry.is_file(follow_symlinks=False)
-                for entry in found
             )
-    except OSError:
-        return False
+        ]
+
+
+def _put_away_odd(state: Path) -> None:
+    """Move what stands in the place of state to ``odd`` beside it; the rest is ours, and stays."""
+    for name in _odd(state):
+        place = state.parent / "odd"
+        disk.make_folder(place, synced=True)
+        (state / name).rename(place / f"{name}-{secrets.token_hex(4)}")
+    disk.sync_folder(state)
 
 
 def _is_older(layout: Layout) -> bool:
