@@ -270,9 +270,10 @@ def test_an_index_from_elsewhere_is_not_read(repo: Repository, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("place", ["held", "spare", "journals", "leases", "packs", "commit.lock"])
-def test_state_that_is_no_state_is_set_aside(repo: Repository, place: str) -> None:
-    """A folder for a file, a file for a folder: later commands are not held up."""
+def test_state_that_is_no_state_is_moved_away_alone(repo: Repository, place: str) -> None:
+    """A folder for a file, a file for a folder: later commands are not held up, the rest stays."""
     say(repo, b"one")
+    (repo.state_dir / "draft.txt").write_text("not sent yet")
     repo.close()
     odd = repo.state_dir / place
     if odd.is_dir():
@@ -282,6 +283,10 @@ def test_state_that_is_no_state_is_set_aside(repo: Repository, place: str) -> No
     odd.write_bytes(b"x") if place in statemark._FOLDERS else odd.mkdir()
     with Repository.open(repo.path) as again:
         assert again.recovery_trouble == ""
+        assert (again.state_dir / "draft.txt").read_text() == "not sent yet"
+        assert asides(repo.path) == []
+        (moved,) = (repo.git_dir / "perdure" / "odd").iterdir()
+        assert moved.name.startswith(place)
         say(again, b"two")
 
 

@@ -22,7 +22,7 @@ MOST_TURNS = 300
 """Turns of a life that may be sent as a whole."""
 _MOST_CHUNKS = 32
 """Files that are read to find out: as many as stay in memory from one turn to the next."""
-_LAST = 999_999_999
+LAST_NUMBER = 999_999_999
 """No turn of a conversation has a higher number."""
 _Place = tuple[ConversationId, int]
 """A conversation, and the place of a turn among those of it that are reached."""
@@ -78,7 +78,7 @@ def whole_life(
     )
     if not place or sum(each.chunk_count for each in earlier[:place]) > _MOST_CHUNKS:
         return []
-    ends = [TurnId(each.id, _LAST) for each in earlier[:place]]
+    ends = [TurnId(each.id, LAST_NUMBER) for each in earlier[:place]]
     told = joined_thread(transcript, ends, most=MOST_TURNS + 1, asides=asides)
     # What a conversation of the thread has beyond it was left behind, by a rewind into its middle.
     known = {past.id.conversation for past in thread}

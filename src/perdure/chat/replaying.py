@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt, read_companion
-from perdure.chat.lines import joined_thread, whole_life
+from perdure.chat.lines import LAST_NUMBER, joined_thread, whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prompting import prompt_inputs
 from perdure.chat.recalling import read_turns
@@ -30,8 +30,6 @@ Progress = Callable[[int, int], None]
 _MOST = (400, 20_000)
 """How far back a thread is read: as far as for a new turn, then as far as it takes."""
 
-_LAST = 999_999_999
-"""No turn of a conversation has a higher number."""
 _JOINED_SINCE = 3
 """The version of assembly from which on a thread has all lines that a talk goes on from."""
 
@@ -213,7 +211,7 @@ def _thread(repo: Repository, asked: Asked, transcript: Transcript, most: int) -
     message = new[turn.number].message if turn.number in new else None
     ends = head.ends if head is not None else ()
     if there is not None:
-        ends = (TurnId(there.id, _LAST),)
+        ends = (TurnId(there.id, LAST_NUMBER),)
     keep = head.continues if message is None and head is not None and there is None else None
     past = before(ends, keep)
     if there is None and 0 in new:

@@ -37,11 +37,6 @@ _TALK = (
 _ATTEMPTS = 5
 
 
-def is_side(repo: Repository, branch: str) -> bool:
-    """Whether a branch is one that waits to be joined."""
-    return any(side.name == branch for side in sides(repo))
-
-
 def side_branch(repo: Repository, state: WorkState) -> tuple[str, str | None, Notice]:
     """The branch to talk on while git rewrites another one, made or found.
 

@@ -175,7 +175,8 @@ def _put_away_odd(state: Path) -> None:
     for name in _odd(state):
         place = state.parent / "odd"
         disk.make_folder(place, synced=True)
-        (state / name).rename(place / f"{name}-{secrets.token_hex(4)}")
+        with contextlib.suppress(FileNotFoundError):  # another process has just done it
+            (state / name).rename(place / f"{name}-{secrets.token_hex(4)}")
     disk.sync_folder(state)
 
 
