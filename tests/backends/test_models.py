@@ -13,7 +13,7 @@ from perdure.backends.embedded import _load
 from perdure.backends.errors import DriverMissing
 from perdure.backends.models import CATALOGUE, DEFAULT_MODEL, install_command, needs
 from perdure.backends.protocol import BackendSpec
-from perdure.cli.commands.models import pull as pull_command
+from perdure.cli.root import root
 
 
 def test_what_a_model_needs_before_it_can_speak(
@@ -34,7 +34,7 @@ def test_the_package_is_asked_for_before_the_file(
     assert not store.exists()
     with pytest.raises(DriverMissing, match="install"):
         _load(BackendSpec("local", "embedded", DEFAULT_MODEL))
-    told = CliRunner().invoke(pull_command, ["nothing-of-that-name"])
+    told = CliRunner().invoke(root, ["models", "pull", "nothing-of-that-name"])
     assert "xllamacpp" in told.output
 
 

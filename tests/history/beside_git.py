@@ -85,8 +85,10 @@ def child(path: Path) -> None:
             journal = Journal.begin(repo, {"turn": turn})
             line = f"turn {turn:06d}: {random.randbytes(40).hex()}\n"
             branch = None
-            while branch is None:
+            while branch is None and not stopped:
                 branch = landed(repo, file, line.encode(), journal)
+            if branch is None:
+                break
             os.write(1, f"{branch} {line}".encode())
             turn += 1
             time.sleep(random.uniform(0.0, 0.12))
@@ -109,7 +111,7 @@ class Beside:
         editor.chmod(0o755)
         self.env = {**os.environ, **_IDENTITY, "GIT_EDITOR": str(editor), "EDITOR_TAKES": "0.1"}
 
-    def git(self, *words: str, give_up_on: str = "\0") -> bool:
+    def git(self, *words: str, give_up_on: tuple[str, ...] = ()) -> bool:
         for _ in range(200):
             done = subprocess.run(
                 ["git", "-C", str(self.path), *words],
@@ -123,7 +125,7 @@ class Beside:
             said = done.stdout + done.stderr
             if any(word in said for word in ("nothing to commit", "no changes added", "No stash")):
                 return False
-            if give_up_on in said:
+            if any(word in said for word in give_up_on):
                 return False
             # `git stash` says nothing at all when it finds the index locked.
             busy = (".lock", "cannot lock ref", "could not write index", "stash entry is kept")
@@ -151,7 +153,7 @@ class Beside:
             command = ["git", "-C", str(self.path), "commit", "-qa"]
             editor = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
             time.sleep(self.dice.uniform(0.0, 0.2))
-        self.git(*words, give_up_on="gc is already running")
+        self.git(*words, give_up_on=("gc is already running",))
         if editor is not None:
             editor.wait()
             # That commit may have failed, since the branch has moved under its editor.
@@ -165,19 +167,23 @@ class Beside:
         for _ in range(3):
             self.git("commit", "-qm", f"persona: {self.edit()}", "--", "persona")
         for _ in range(200):
-            if self.git("rebase", "-i", "HEAD~3", give_up_on="changes"):
+            # Where it finds a lock taken it can have begun: then it stops, as at a commit to edit.
+            if self.git("rebase", "-i", "HEAD~3", give_up_on=("changes", ".lock", "cannot lock")):
+                break
+            if place.exists():
                 break
             time.sleep(0.02)
         time.sleep(self.dice.uniform(0.0, 0.2))
         end = self.dice.choice(("--continue", "--abort", "--quit"))
         if place.exists() and end == "--continue":
-            self.git("rebase", "--continue", give_up_on="but expected")
+            self.git("rebase", "--continue", give_up_on=("but expected",))
         branch = (place / "head-name").read_text().strip() if place.exists() else ""
-        if place.exists():
-            # Where a turn was quicker, giving up is all that git offers.
-            self.git("rebase", "--quit" if end == "--quit" else "--abort")
-        if branch:
+        if branch and end == "--quit":
+            self.git("rebase", "--quit")
             self.git("checkout", "-qf", branch.removeprefix("refs/heads/"))
+        elif branch:
+            # Where a turn was quicker, giving up is all that git offers.
+            self.git("rebase", "--abort", give_up_on=("o rebase in progress",))
         self.done["rebase"] += 1
 
     def edit(self) -> str:
@@ -205,7 +211,7 @@ class Beside:
         elif kind == "stash":
             self.git("stash")
             # A turn that lands while `git stash` looks at the files can be in the stash too.
-            if not self.git("stash", "pop", give_up_on="needs merge"):
+            if not self.git("stash", "pop", give_up_on=("needs merge",)):
                 self.clashes += 1
                 self.git("checkout", "HEAD", "--", "conversations")
                 self.git("stash", "drop")
