@@ -10,6 +10,8 @@ from perdure.problem import Problem
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SHUT = {errno.EROFS, errno.EACCES, errno.EPERM}
+NO_MORE_FILES = {errno.EMFILE, errno.ENFILE}
+"""What the system says where this process, or the machine, may open no more files."""
 
 
 class HistoryError(Problem):
@@ -178,6 +180,10 @@ class ReadOnly(HistoryError):
     """The file system or its permissions let nothing be written."""
 
 
+class NoMoreFiles(HistoryError):
+    """The process, or the machine, may not have as many files open as are needed."""
+
+
 class WriteFailed(HistoryError):
     """The operating system refused a write for another reason."""
 
@@ -192,6 +198,7 @@ def storage_errors(doing: str) -> Iterator[None]:
     Raises:
         StorageFull: no space or quota left.
         ReadOnly: the place may not be written.
+        NoMoreFiles: no more files may be open.
         WriteFailed: anything else that the operating system reported.
     """
     try:
@@ -207,5 +214,11 @@ def storage_errors(doing: str) -> Iterator[None]:
                 f"{doing} did not succeed: {error.strerror}: {error.filename or 'the repository'}",
                 kept,
                 "make the folder writable and repeat",
+            ) from error
+        if error.errno in NO_MORE_FILES:
+            raise NoMoreFiles(
+                f"{doing} did not succeed: too many files are open",
+                kept,
+                "allow more (ulimit -n 1024) or close other programs, and repeat",
             ) from error
         raise WriteFailed(f"{doing} did not succeed: {error}", kept) from error

@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perdure.history import disk
-from perdure.history.errors import DamagedRepository, MissingObject, TooLargeObject
+from perdure.history.errors import (
+    NO_MORE_FILES,
+    DamagedRepository,
+    MissingObject,
+    TooLargeObject,
+)
 from perdure.history.packfile import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -300,7 +305,9 @@ class ObjectStore:
             except FileNotFoundError:
                 self._is_moving = True
                 self.packs.pop(name, None)
-            except (OSError, DamagedRepository):
+            except (OSError, DamagedRepository) as error:
+                if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
+                    raise
                 # The objects that only this pack has are then reported as missing, by their id.
                 self.packs.pop(name, None)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import struct
+import sys
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ _CHAIN_LIMIT = 5000
 _WORK_LIMIT = 512 * 1024 * 1024
 """Bytes of all deltas of one chain and of what they make: a short chain of large ones takes long,
 too. Where nothing is said of a limit, none is held."""
+_READ_WHOLE = 128 * 1024
+"""Bytes of a pack, or of an index, that is read at once."""
 _KEPT_BYTES = 4 * 1024 * 1024
 """Bytes of bases that a pack keeps in memory: neighbours of an object are deltas of one another."""
 
@@ -41,8 +45,16 @@ class RawEntry:
     """The entry's type number; 6 and 7 are deltas."""
 
 
-def _map(path: Path) -> mmap.mmap:
+def _content(path: Path) -> mmap.mmap | bytes:
+    """A file's bytes: read where they are few, mapped where they are many.
+
+    Before Python 3.13 each mapping keeps a file open, and a companion has packs by the dozen.
+    """
     with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size <= _READ_WHOLE:
+            return file.read()
+        if sys.version_info >= (3, 13):
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
@@ -57,15 +69,12 @@ class PackFile:
             pack: its pack, where that is not beside it under the same name.
 
         Raises:
-            OSError: the file is gone, or empty.
+            OSError: the file is gone.
             DamagedRepository: it is not an index of version 2.
         """
         self.name = idx.stem
         self.path = pack or idx.with_suffix(".pack")
-        try:
-            self._idx = _map(idx)
-        except ValueError as error:
-            raise DamagedRepository(f"the pack index {idx.name} is empty") from error
+        self._idx = _content(idx)
         if self._idx[:8] != _IDX_MAGIC or len(self._idx) < 8 + 1024 + 40:
             raise DamagedRepository(f"the pack index {idx.name} is not of version 2")
         self._fanout = struct.unpack_from(">256L", self._idx, 8)
@@ -76,18 +85,15 @@ class PackFile:
         self._crcs = self._names + 20 * self.count
         self._offsets = self._crcs + 4 * self.count
         self._large = self._offsets + 4 * self.count
-        self._pack: mmap.mmap | None = None
+        self._pack: mmap.mmap | bytes | None = None
         self._kept: dict[int, tuple[bytes, bytes]] = {}
         self._kept_bytes = 0
 
     @property
-    def pack(self) -> mmap.mmap:
-        """The mapped pack. Raises OSError when it was deleted since the index was read."""
+    def pack(self) -> mmap.mmap | bytes:
+        """The pack's bytes. Raises OSError when it was deleted since the index was read."""
         if self._pack is None:
-            try:
-                mapped = _map(self.path)
-            except ValueError as error:
-                raise DamagedRepository(f"the pack {self.path.name} is empty") from error
+            mapped = _content(self.path)
             if mapped[:8] not in {b"PACK\x00\x00\x00\x02", b"PACK\x00\x00\x00\x03"}:
                 raise DamagedRepository(f"{self.path.name} is not a pack")
             self._pack = mapped

@@ -16,6 +16,8 @@ from perdure.history.commits import Author, CommitInfo
 from perdure.history.errors import (
     HistoryError,
     NotARepository,
+    ReadOnly,
+    storage_errors,
 )
 from perdure.history.layout import Layout, WorkState
 from perdure.history.objects import ObjectStore
@@ -129,11 +131,13 @@ class Repository(Reader):
             NotARepository: there is none.
             UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.
             DamagedRepository: HEAD is gone.
+            NoMoreFiles, WriteFailed: the system did not let it be read.
         """
         try:
-            repo = cls(layout.find(Path(path)))
-        except PermissionError as error:
-            raise NotARepository(f"{path} may not be read: {error.strerror}") from error
+            with storage_errors(f"opening {path}"):
+                repo = cls(layout.find(Path(path)))
+        except ReadOnly as error:
+            raise NotARepository(f"{path} may not be read: permission denied") from error
         if recover:
             repo._recover()
         return repo
