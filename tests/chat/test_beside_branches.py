@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from perdure.chat.events import Event, Notice, ReplyStarted, Saved
 from perdure.chat.session import Session
 from perdure.history.repository import Repository
 from tests.chat.test_session import events_of, talk
-from tests.conftest import git
+from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
 
@@ -155,3 +156,23 @@ async def test_a_crash_after_it_finds_the_way_as_well(
     with Repository.open(companion) as repo:
         assert repo.commit_info(branch).subject == "turn: Under."
         assert repo.commit_info(branch).parents == (before,)
+
+
+async def test_a_chunk_that_is_missing_in_the_folder_is_told_once(companion: Path) -> None:
+    await talk(companion, "First.")
+    (chunk,) = (companion / "conversations").rglob("*.md")
+    session = await Session.open(companion, backends=[Scripted()])
+    told: list[str] = []
+    for text in ("Second.", "Third."):
+        async for event in session.send(text):
+            if isinstance(event, ReplyStarted):
+                shutil.rmtree(companion / "conversations", ignore_errors=True)
+            if isinstance(event, Notice):
+                told.append(event.text)
+    await session.close()
+    name = str(chunk.relative_to(companion))
+    (missing,) = [text for text in told if "is missing in the folder" in text]
+    assert missing.endswith(f"git checkout -- {name}")
+    git(companion, "checkout", "--", name)
+    assert "> Third.\n" in chunk.read_text()
+    assert_sound(companion)

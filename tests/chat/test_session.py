@@ -267,7 +267,10 @@ async def test_a_chunk_edited_while_the_reply_is_written_loses_no_turn(companion
     session = await Session.open(companion, backends=[backend])
     await events_of(session.send("One."))
     chunk = chunk_at_tip(companion)
+    told = []
     async for event in session.send("Two."):
+        if isinstance(event, Notice):
+            told.append(event.text)
         if isinstance(event, ReplyStarted):
             chunk.write_text(chunk.read_text() + "> and a word more\n")
             git(companion, "add", "conversations")
@@ -276,6 +279,7 @@ async def test_a_chunk_edited_while_the_reply_is_written_loses_no_turn(companion
     git(companion, "commit", "-qam", "edit: a word")
     said = [turn.message.text for turn in life(companion) if turn.message]
     assert said == ["Eins.", "Two."]
+    assert sum("was edited by hand while the reply was written" in text for text in told) == 1
     assert_sound(companion)
 
 

@@ -26,7 +26,12 @@ from perdure.chat.fingerprints import Noted, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Landed, Lander, Landing
 from perdure.chat.once import first_time
-from perdure.chat.outside import commit_outside_edits, say_copies, say_stray_branches
+from perdure.chat.outside import (
+    commit_outside_edits,
+    say_chunk,
+    say_copies,
+    say_stray_branches,
+)
 from perdure.chat.placing import Place, last_turn
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
@@ -44,7 +49,13 @@ from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
 from perdure.history.commits import is_before_git
-from perdure.history.errors import BranchGone, BranchRewritten, HistoryError, UnknownRevision
+from perdure.history.errors import (
+    BranchGone,
+    BranchRewritten,
+    HistoryError,
+    UnknownRevision,
+    storage_errors,
+)
 from perdure.history.foreign import take_draft
 from perdure.history.holes import hole
 from perdure.history.journal import Journal
@@ -304,6 +315,9 @@ class Desk(Standing):
             start=self.start,
         )
         landed, branch = self._land(landing, prepared.journal)
+        # It is saved: what else is there to tell must not fail it.
+        with suppress(HistoryError), storage_errors("looking at the folder"):
+            self._landed += say_chunk(self.repo, branch, prepared.place.path, landed.path)
         self.start = None
         self._stands = landed.commit
         turn = landed.said or turn
@@ -472,9 +486,15 @@ class Desk(Standing):
         if self._is_detached:
             return []
         self._is_detached = True
+        unborn = self.repo.head().branch
+        what = (
+            f"The branch {unborn}, which is checked out now, has no commit yet"
+            if unborn
+            else "No branch is checked out any more"
+        )
         return [
             Notice(
-                f"No branch is checked out any more; the talk goes on, on {self.branch}. "
+                f"{what}; the talk goes on, on {self.branch}. "
                 f"The files here are another commit's until: perdure switch {self.branch}",
                 "warning",
             )

@@ -136,6 +136,35 @@ def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
     return said
 
 
+def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[Notice]:
+    """What a hand has done to the file of a conversation while a reply was written to it.
+
+    Args:
+        repo: the repository.
+        branch: the one of the turn.
+        place: the file that the turn was to stand in.
+        landed: the one that it stands in.
+    """
+    if landed != place and repo.is_edited(branch, place):
+        return [
+            Notice(
+                f"{place} was edited by hand while the reply was written, so the turn stands in a "
+                "new conversation that goes on from it. Commit that edit with git, or take it "
+                "back, when you like.",
+                "warning",
+            )
+        ]
+    if repo.is_gone(branch, landed) and first_time(repo, "chunk-gone-said", landed):
+        return [
+            Notice(
+                f"{landed} is missing in the folder. What is said is in the history all the same. "
+                f"To bring it back, in her folder: git checkout -- {landed}",
+                "warning",
+            )
+        ]
+    return []
+
+
 def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
     """A notice for the conflict copies that were not named yet in this folder."""
     fresh = [each for each in copies if first_time(repo, "copy-said", each.path)]

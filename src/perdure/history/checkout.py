@@ -125,7 +125,7 @@ class Checkout:
         for step in steps:
             extra = more.get(step.path)
             entries = slots.get(step.path, [])
-            oids = {*step.ends, *(extra or ())}
+            oids = {*step.ends, *(extra or ()), *self._beginnings(step, entries)}
             reason = _staged(entries, oids, conflicts=extra is not None)
             if slots and reason:
                 outcome.staged.add(step.path)
@@ -142,6 +142,23 @@ class Checkout:
             return indexrewrite.by_path(self._index.read_bytes()), written
         except FileNotFoundError:
             return {}, 0
+
+    def _beginnings(self, step: Step, entries: Sequence[Slot]) -> set[str]:
+        """Staged versions of a file that only the new tree has, and has to the end and beyond.
+
+        A branch without a commit has everything staged: a talk that went on elsewhere meanwhile
+        has only made its files longer, and nothing in the older ones is anybody's work.
+        """
+        if step.old is not None or step.new is None:
+            return set()
+        staged = {slot.oid for slot in entries if not slot.stage} - {step.new[1]}
+        return {oid for oid in staged if self._begins(oid, step.new[1])}
+
+    def _begins(self, short: str, long: str) -> bool:
+        try:
+            return self._store.read(long)[1].startswith(self._store.read(short)[1])
+        except DamagedRepository:
+            return False
 
     def _look(
         self,

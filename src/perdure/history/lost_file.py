@@ -95,7 +95,11 @@ def _to_a_branch(found: _Commits) -> WayBack | None:
         what = f"the branch {here}, checked out in {found.work}, has no commit yet"
     command = found.switch(names)
     shown = names[0].removeprefix(_HEADS).removeprefix(_REMOTES).removeprefix(_TAGS)
-    words = _in(found.work, f"{shown} has it; go there with: {command}")
+    go = "go there with"
+    if not found.is_born and command.startswith("git switch ") and names[0].startswith(_HEADS):
+        # git refuses where the talk has gone on since: all that is staged here looks like edits.
+        go = f"perdure {command.removeprefix('git ')} goes there, and if nothing was said since"
+    words = _in(found.work, f"{shown} has it; {go}: {command}")
     return WayBack(what, words, found.is_born)
 
 

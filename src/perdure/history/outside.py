@@ -323,6 +323,13 @@ class Outside:
         _, there = store.read(oid)
         return not (there.startswith(seen.data) or seen.data.startswith(there))
 
+    def is_gone(self, path: str) -> bool:
+        """Whether there is no work file at a path."""
+        try:
+            return self._work.read(path) is None
+        except (NotRegular, OSError):
+            return False
+
     def against_work(
         self, root: str | None, paths: Sequence[str]
     ) -> list[tuple[str, str | None, str | None]]:

@@ -276,6 +276,11 @@ class Repository(Reader):
         oid = self.oid(path) if self._refs.head().branch == branch else None
         return oid is not None and self._outside().is_edited(path, oid, self._store)
 
+    def is_gone(self, branch: str, path: str) -> bool:
+        """Whether the tip has a file that the folder has not, where ``branch`` is checked out."""
+        oid = self.oid(path) if self._refs.head().branch == branch else None
+        return oid is not None and self._outside().is_gone(path)
+
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
         from perdure.history.identity import human
