@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.chat.looking_back import BranchName, Names, TagName, collapse_lines, descending
+from perdure.chat.looking_back import (
+    BranchName,
+    Names,
+    TagName,
+    collapse,
+    collapse_lines,
+    descending,
+)
 from perdure.history.repository import Author, CommitInfo
 from perdure.history.timeline_query import Listed
 
@@ -102,3 +110,22 @@ def test_children_come_first(found: list[Listed], dice: object) -> None:
     place = {each.commit.id: number for number, each in enumerate(sorted_)}
     assert sorted(place) == sorted(each.commit.id for each in found)
     assert all(place[p] > place[each.commit.id] for each in found for p in each.commit.parents)
+
+
+def test_a_turn_of_two_commits_is_counted_once() -> None:
+    """A message that got its reply later; a row that was opened stays so when it grows."""
+
+    def said(oid: str, parent: str, turn: str) -> Listed:
+        return replace(listed(oid, (parent,), "x"), turn=f"x/{turn}")
+
+    found = [said("c3", "c2", "2"), said("c2", "c1", "2"), said("c1", "r", "1"), listed("r", ())]
+    for rows in (collapse_lines(found, names("c3")), collapse(found, names("c3"))):
+        assert [(row.turns, row.commits) for row in rows] == [(2, ("c3", "c2", "c1")), (0, ("r",))]
+    grown = [said("c4", "c3", "3"), *found]
+    for rows in (
+        collapse_lines(grown, names("c4"), {"c3"}),
+        collapse(grown, names("c4"), {"c3"}),
+    ):
+        assert [row.commit.id for row in rows] == ["c4", "c3", "c2", "c1", "r"]
+        assert [row.begins_run for row in rows] == [True, False, False, False, False]
+        assert rows[2].run == ("c4", "c3", "c2", "c1")

@@ -37,8 +37,9 @@ TOP = """\
 Written from the program's bindings; a test keeps it true. `F1` shows the same list on the screen.
 
 There are two layers. While you write, only keys with ctrl and F keys are commands, and `esc`, which
-stops a reply, else steps back, and never destroys anything. While you browse the talk or the
-conversations, single letters are commands; in the talk, any other letter begins a message.
+stops a reply, else steps back; it never destroys anything, and never begins to write. While you
+browse the talk or the conversations, single letters are commands; in the talk, any other letter
+begins a message.
 
 The id is the name of the binding; keys without one are fixed.
 """

@@ -59,7 +59,7 @@ async def test_turns_are_one_row_a_conversation_and_open_one_by_one(companion: P
         timeline = await opened(app, pilot)
         assert len(rows(app)) == 3
         assert "3 turns" in rows(app)[0]
-        assert "founding" in rows(app)[2]
+        assert "companion Mira begins" in rows(app)[2]
         await until(pilot, lambda: "I heard: one" in timeline.preview)
         assert "I heard: three" in timeline.preview
         await pilot.press("space")
@@ -184,7 +184,7 @@ async def test_a_long_history_is_read_a_page_at_a_time(tmp_path: Path) -> None:
         for _ in range(12):
             await pilot.press("G")
             await pilot.pause()
-        await until(pilot, lambda: "founding" in rows(app)[-1])
+        await until(pilot, lambda: "Mira begins" in rows(app)[-1])
         assert timeline.rows.option_count == len(set(rows(app)))
 
 

@@ -64,19 +64,22 @@ class Row:
 
     Attributes:
         first: the newest of them.
-        turns: how many turns it stands for; 0 for anything else than a turn.
+        turns: how many turns it stands for, one that was answered again once; 0 for anything else
+            than a turn.
         tags: tags on it.
         branches: branches whose newest commit it is.
-        oldest: id of its oldest commit; the same as of ``first`` unless it stands for several.
-        parents: parents of that.
+        parents: parents of its oldest commit.
+        commits: ids of its commits, the newest first.
+        run: where turns are listed one by one, ids of all that were one row, the newest first.
     """
 
     first: Listed
     turns: int
     tags: tuple[str, ...]
     branches: tuple[str, ...]
-    oldest: str
     parents: tuple[str, ...]
+    commits: tuple[str, ...]
+    run: tuple[str, ...] = ()
 
     @property
     def commit(self) -> CommitInfo:
@@ -92,9 +95,25 @@ class Row:
         """Whether a tag or a branch is on it."""
         return bool(self.tags or self.branches)
 
-    def with_older(self, row: Row) -> Row:
-        """The same, with one more turn at its older end."""
-        return replace(self, turns=self.turns + 1, oldest=row.oldest, parents=row.parents)
+    @property
+    def oldest(self) -> str:
+        """Id of its oldest commit."""
+        return self.commits[-1]
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it stands for several commits."""
+        return len(self.commits) > 1
+
+    @property
+    def begins_run(self) -> bool:
+        """Whether turns that could be one row begin with it, the newest of them."""
+        return len(self.run) > 1 and self.run[0] == self.commit.id
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether its newest commit brought another answer to a turn that was there."""
+        return any(key == "Answer" for key, _ in self.commit.trailers)
 
 
 def names(repo: Repository) -> Names:
@@ -179,22 +198,18 @@ def collapse(
     Args:
         found: the listing.
         known: branches and tags, to be put beside their commits.
-        opened: ids of the newest commits of rows whose turns are wanted one by one.
+        opened: ids of commits whose rows are wanted turn by turn.
     """
     name = _Naming(known)
-    rows: list[Row] = []
-    head = ""
-    for listed in found:
+    runs: list[_Run] = []
+    for number, listed in enumerate(found):
         row = name.row(listed)
-        last = rows[-1] if rows else None
+        last = runs[-1][-1][1] if runs else None
         goes_on = last is not None and bool(row.turns and last.turns) and not row.is_named
         if last is None or not goes_on or last.conversation != row.conversation:
-            head = row.oldest
-        elif head not in opened:
-            rows[-1] = last.with_older(row)
-            continue
-        rows.append(row)
-    return rows
+            runs.append([])
+        runs[-1].append((number, row))
+    return _rows(runs, opened)
 
 
 def collapse_lines(
@@ -212,35 +227,51 @@ def collapse_lines(
     Args:
         found: the listing, none before one that descends from it.
         known: branches and tags.
-        opened: ids of the newest commits of rows whose turns are wanted one by one.
+        opened: ids of commits whose rows are wanted turn by turn.
         here: the commit that is checked out; it begins a row of its own.
     """
     name = _Naming(known)
-    rows: list[Row] = []
+    runs: list[_Run] = []
     wanted: Counter[str] = Counter()
-    above: dict[str, int] = {}
-    heads: dict[str, str] = {}
-    for listed in found:
+    above: dict[str, _Run] = {}
+    for number, listed in enumerate(found):
         row = name.row(listed)
         oid = row.oldest
-        at = above.pop(oid, None)
+        run = above.pop(oid, None)
         wanted.update(row.parents)
         is_middle = wanted[oid] == 1 and not row.is_named and oid != here
-        goes_on = at is not None and is_middle and rows[at].conversation == row.conversation
-        if goes_on and at is not None:
-            head = heads[oid] = heads[rows[at].oldest]
-            if head not in opened:
-                rows[at] = rows[at].with_older(row)
-            else:
-                at = len(rows)
-                rows.append(row)
-        else:
-            heads[oid] = oid
-            at = len(rows)
-            rows.append(row)
+        if run is None or not is_middle or run[0][1].conversation != row.conversation:
+            run = []
+            runs.append(run)
+        run.append((number, row))
         if row.turns and len(row.parents) == 1:
-            above[row.parents[0]] = at
-    return rows
+            above[row.parents[0]] = run
+    return _rows(runs, opened)
+
+
+_Run = list[tuple[int, Row]]
+"""Rows of single commits that may become one, newest first, each with its number in the listing."""
+
+
+def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[Row]:
+    """One row for a run, or those of an opened one each by itself, in the order of the listing."""
+    placed: _Run = []
+    for run in runs:
+        ids = tuple(row.commit.id for _, row in run)
+        if not any(each in opened for each in ids):
+            placed.append((run[0][0], _as_one([row for _, row in run])))
+        else:
+            placed.extend((number, replace(row, run=ids)) for number, row in run)
+    return [row for _, row in sorted(placed, key=lambda each: each[0])]
+
+
+def _as_one(rows: Sequence[Row]) -> Row:
+    """One row for consecutive ones, given newest first."""
+    if len(rows) == 1:
+        return rows[0]
+    turns = {each.first.turn for each in rows}
+    commits = tuple(each.commit.id for each in rows)
+    return replace(rows[0], turns=len(turns), parents=rows[-1].parents, commits=commits)
 
 
 class _Naming:
@@ -261,8 +292,8 @@ class _Naming:
             1 if listed.kind == "turn" else 0,
             tuple(self._tags.get(oid, ())),
             tuple(self._branches.get(oid, ())),
-            oid,
             listed.commit.parents,
+            (oid,),
         )
 
 

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from perdure.tui.asking import Choice, one_row
 from perdure.tui.conflict_rows import conflict_row, conflict_text
@@ -97,8 +96,7 @@ class ConflictsScreen(OverScreen):
     # -- showing -------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        join, rows = self._join, self.rows
-        keep = rows.highlighted or 0
+        join = self._join
         what = f"{join.waits} to settle" if join.waits else "all settled; m concludes it"
         head = Content.assemble(
             (f" Merge of {one_row(join.name)}", "bold $accent"),
@@ -106,13 +104,10 @@ class ConflictsScreen(OverScreen):
             (what, "" if join.waits else "bold $success"),
         )
         self.query_one("#merge-head", Static).update(head)
-        rows.clear_options()
         conflicts = join.merge.conflicts
-        rows.add_options([Option(conflict_row(each, self._glyphs)) for each in conflicts])
-        if conflicts:
-            rows.highlighted = min(keep, len(conflicts) - 1)
-        else:
-            rows.add_option(Option(Text("Every file is settled.", "dim"), disabled=True))
+        texts = [conflict_row(each, self._glyphs) for each in conflicts]
+        nothing = Text("Every file is settled.", "dim")
+        self.show_rows(texts, [(each.path,) for each in conflicts], nothing)
         self._look()
 
     @property

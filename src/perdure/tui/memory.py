@@ -19,7 +19,7 @@ from perdure.tui.editing import Editing
 from perdure.tui.help import HelpScreen
 from perdure.tui.memory_about import change_of
 from perdure.tui.memory_lists import MemoryLists
-from perdure.tui.memory_rows import source_of, text_of
+from perdure.tui.memory_rows import fact_key, source_of, text_of
 from perdure.tui.naming import NameDialog
 from perdure.tui.reading import Reading
 from perdure.tui.work import work
@@ -328,8 +328,10 @@ class MemoryScreen(MemoryLists):
             says.append("Something that looks like a key was taken out.")
         beside = [f"{row.name} “{row.fact.text}”" for row in (*plan.against, *plan.like)[:1]]
         says += [f"Compare {line}" for line in beside]
-        if plan.what == "add" and plan.fact is not None:
-            self._wanted = f"topic:{plan.fact.topic}"
+        if plan.fact is not None:
+            self._wanted_row = fact_key(plan.fact)
+            if plan.what == "add":
+                self._wanted = f"topic:{plan.fact.topic}"
         self._chat.history_changed()
         self.read()
         warns = bool(plan.against or plan.masked)

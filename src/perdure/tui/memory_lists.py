@@ -17,7 +17,16 @@ from perdure.companion.ids import TurnId
 from perdure.tui.asking import one_row
 from perdure.tui.flash import Flash
 from perdure.tui.memory_about import about
-from perdure.tui.memory_rows import REVIEW, Row, Topic, head, rows_text, topic_row, topics_of
+from perdure.tui.memory_rows import (
+    REVIEW,
+    Row,
+    Topic,
+    head,
+    key_of,
+    rows_text,
+    topic_row,
+    topics_of,
+)
 from perdure.tui.over import OverScreen
 from perdure.tui.status import StatusLine
 from perdure.tui.work import work
@@ -55,6 +64,7 @@ class MemoryLists(OverScreen):
         self._at = 0
         self._words = ""
         self._wanted: str | None = None
+        self._wanted_row: tuple[str, ...] = ()
         self._told_troubles = False
 
     def compose(self) -> ComposeResult:
@@ -130,37 +140,36 @@ class MemoryLists(OverScreen):
         """Show what was read, on the list and the row where one was."""
         if self._look is None:
             return
-        first = not self._topics
-        topic = self.topic
-        key = self._wanted or (topic.key if topic is not None else REVIEW)
-        keep = None if self._wanted else self.rows.highlighted
-        self._wanted = None
+        first, topic = not self._topics, self.topic
+        before = topic.key if topic is not None else REVIEW
+        key, self._wanted = self._wanted or before, None
         self._topics = topics_of(self._look, self._words)
         keys = [each.key for each in self._topics]
         self._at = keys.index(key) if key in keys else min(self._at, len(keys) - 1)
         if first and not self._topics[self._at].rows:
             filled = (at for at, each in enumerate(self._topics) if each.rows)
             self._at = next(filled, 0)
+        if self._topics[self._at].key != before:
+            self.forget_rows()
         with self.prevent(OptionList.OptionHighlighted):
             self.topics.clear_options()
             self.topics.add_options([Option(topic_row(each)) for each in self._topics])
             self.topics.highlighted = self._at
-        self._show(keep)
+        self._show()
 
-    def _show(self, keep: int | None) -> None:
+    def _show(self) -> None:
         topic = self.topic
         if topic is None:
             return
         self._tell_head()
         texts = rows_text(topic, self._glyphs, year=self._chat.now().year)
-        rows = self.rows
-        rows.clear_options()
-        rows.add_options([Option(text) for text in texts])
         if not texts:
-            rows.add_option(Option(Text(self._nothing(topic), "dim"), disabled=True))
             self.query_one("#preview-text", Static).update("")
-            return
-        rows.highlighted = min(keep or 0, len(texts) - 1)
+        keys = [(key_of(each),) for each in topic.rows]
+        self.show_rows(texts, keys, Text(self._nothing(topic), "dim"))
+        if (self._wanted_row,) in keys:
+            self.rows.highlighted = keys.index((self._wanted_row,))
+            self._wanted_row = ()
 
     def _nothing(self, topic: Topic) -> str:
         if self._words:
@@ -189,7 +198,8 @@ class MemoryLists(OverScreen):
             self._at = at
             with self.prevent(OptionList.OptionHighlighted):
                 self.topics.highlighted = at
-            self._show(None)
+            self.forget_rows()
+            self._show()
 
     @on(OptionList.OptionHighlighted, "#topics")
     def _topic_highlighted(self, event: OptionList.OptionHighlighted) -> None:

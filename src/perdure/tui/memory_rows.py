@@ -18,6 +18,7 @@ from perdure.tui.asking import one_row
 
 if TYPE_CHECKING:
     from perdure.chat.memory_looks import MemoryLook
+    from perdure.companion.facts import Fact
     from perdure.terminal.glyphs import Glyphs
 
 Row = Waiting | FactRow | Summary
@@ -71,6 +72,18 @@ def text_of(row: Row) -> str:
     if isinstance(row, Summary):
         return row.text
     return row.proposal.text or row.proposal.instead_of
+
+
+def key_of(row: Row) -> tuple[str, ...]:
+    """What a row is known by when all was read again."""
+    if isinstance(row, FactRow):
+        return fact_key(row.fact)
+    return (row.path if isinstance(row, Summary) else row.id,)
+
+
+def fact_key(fact: Fact) -> tuple[str, ...]:
+    """The key of a fact's row."""
+    return (fact.topic, fact.text, str(fact.source))
 
 
 def source_of(row: Row) -> TurnId | None:

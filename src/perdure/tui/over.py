@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from perdure.chat.reader import Leaving
 from perdure.tui.flash import Flash
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.merging import MergingScreen
     from perdure.tui.status import Hint
+
+Keys = Sequence[Collection[Hashable]]
+"""What each row of a list is known by when the list was read again; one of a row's is enough."""
 
 
 class OverScreen(Screen[None]):
@@ -31,6 +36,7 @@ class OverScreen(Screen[None]):
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._chat = chat
         self._glyphs = glyphs
+        self._keys: Keys = ()
 
     @property
     def flash(self) -> Flash:
@@ -66,6 +72,26 @@ class OverScreen(Screen[None]):
         else:
             self.moved.action_last()
 
+    def show_rows(self, texts: Sequence[Text], keys: Keys, nothing: Text) -> None:
+        """Show other rows; the cursor stays on what it was on, or goes to what is left of it.
+
+        ``nothing`` is said where there are none.
+        """
+        rows = self.rows
+        at = row_again(self._keys, rows.highlighted, keys)
+        self._keys = keys
+        rows.clear_options()
+        rows.add_options([Option(text) for text in texts])
+        if texts:
+            rows.highlighted = at
+        else:
+            rows.add_option(Option(nothing, disabled=True))
+
+    def forget_rows(self) -> None:
+        """Another list follows: its cursor begins at the first row."""
+        self._keys = ()
+        self.rows.clear_options()
+
     def refresh_list(self) -> None:
         """Read all anew: something was done to the history."""
 
@@ -88,3 +114,19 @@ class OverScreen(Screen[None]):
         shared = {name: getattr(status, name) for name in type(status).__slots__}
         shared["hints"] = self.HINTS if hints is None else tuple(hints)
         self.query_one("#status", StatusLine).tell(**shared)
+
+
+def row_again(before: Keys, at: int | None, after: Keys) -> int:
+    """The row that the cursor belongs on once a list was read again.
+
+    The one that has a key of the row it was on. Where that is gone: the one behind the nearest that
+    stood before it, which is the same place; where all before it are gone too, the first.
+    """
+    if at is None or not 0 <= at < len(before) or not after:
+        return 0
+    places = {key: place for place, keys in reversed(list(enumerate(after))) for key in keys}
+    for row in range(at, -1, -1):
+        found = [places[key] for key in before[row] if key in places]
+        if found:
+            return min(found[0] + (row != at), len(after) - 1)
+    return 0

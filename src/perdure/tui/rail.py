@@ -5,7 +5,7 @@ Moving over a conversation scrolls the talk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -31,10 +31,21 @@ Titles = Callable[[ConversationId], str]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A year or a month, and the conversations that lie in it."""
+    """A year or a month, and the conversations that lie in it. ``month``: 0 for a year."""
 
-    label: str
+    year: int
+    month: int
     conversations: tuple[ConversationId, ...]
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What it is known by, whatever lies in it."""
+        return self.year, self.month
+
+    @property
+    def label(self) -> str:
+        """How it is called."""
+        return f"{date(self.year, self.month, 1):%B}" if self.month else str(self.year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,39 +124,75 @@ class Rail(Tree[Entry]):
         self._glyphs = glyphs
         self._titles: Titles = lambda _conversation: ""
         self._known: dict[ConversationId, str] = {}
-        self._quiet = False
         self._names: Names | None = None
         self._folded = {"Tags"}
         """Groups that stay closed when the rail is filled again."""
 
     def fill(self, conversations: Sequence[ConversationId], titles: Titles, today: date) -> None:
-        """Show these conversations, given oldest first."""
+        """Show these conversations, given oldest first; what is open and the cursor stay."""
         self._titles = titles
         self._known.clear()
-        self._quiet = True
+        cursor = self.cursor_node.data if self.cursor_node is not None else None
+        opened = {stretch.key for node, stretch in self._stretches() if node.is_expanded}
         self.clear()
         newest_first = list(reversed(conversations))
         for year, in_year in groupby(newest_first, key=lambda one: one.day.year):
             parent = self.root
             year_list = tuple(in_year)
             if year != today.year:
-                parent = self.root.add(str(year), Stretch(str(year), year_list))
+                stretch = Stretch(year, 0, year_list)
+                parent = self.root.add(stretch.label, stretch, expand=stretch.key in opened)
             for month, in_month in groupby(year_list, key=lambda one: one.day.month):
-                month_list = tuple(in_month)
-                label = f"{date(year, month, 1):%B}"
-                parent.add(label, Stretch(label, month_list))
+                self._add_month(parent, Stretch(year, month, tuple(in_month)), opened)
         self.root.expand()
-        if self.root.children and self.root.children[0].data is not None:
-            self.root.children[0].expand()
-        self._quiet = False
+        newest = next(self._stretches(), None)
+        if newest is not None:
+            newest[0].expand()
+            self._fill_stretch(*newest)
         if self._names is not None:
-            self.fill_names(self._names)
+            self._fill_names(self._names)
+        self._return_to(cursor)
+
+    def _add_month(
+        self, parent: TreeNode[Entry], stretch: Stretch, opened: Collection[tuple[int, int]]
+    ) -> None:
+        node = parent.add(stretch.label, stretch)
+        if stretch.key in opened:
+            node.expand()
+            self._fill_stretch(node, stretch)
+
+    def _fill_stretch(self, node: TreeNode[Entry], stretch: Stretch) -> None:
+        """Show a month's conversations, once."""
+        if not node.children:
+            for conversation in stretch.conversations:
+                node.add_leaf("", conversation)
+
+    def _stretches(self) -> Iterator[tuple[TreeNode[Entry], Stretch]]:
+        """Rows of years and months, each year before its months."""
+        for node in self.root.children:
+            if isinstance(node.data, Stretch):
+                yield node, node.data
+                for each in node.children:
+                    if isinstance(each.data, Stretch):
+                        yield each, each.data
+
+    def _return_to(self, cursor: Entry | None) -> None:
+        """Put the cursor on what it was on, where that is still shown; nothing is previewed."""
+        with self.prevent(Tree.NodeHighlighted):
+            for line in range(self.last_line + 1):
+                node = self.get_node_at_line(line)
+                if node is not None and cursor is not None and _is_same(node.data, cursor):
+                    self.move_cursor(node)
+                    return
 
     def fill_names(self, names: Names) -> None:
         """Show branches and tags below the conversations, in the place of those shown before."""
-        self._names = names
         cursor = self.cursor_node.data if self.cursor_node is not None else None
-        self._quiet = True
+        self._fill_names(names)
+        self._return_to(cursor)
+
+    def _fill_names(self, names: Names) -> None:
+        self._names = names
         for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
             node.remove()
         # A single branch is no news, and its name stands in the status line.
@@ -153,10 +200,6 @@ class Rail(Tree[Entry]):
         self._add_group("Branches", [_branch(each) for each in names.branches] if many else [])
         self._add_group("Tags", [_tag(each) for each in names.tags])
         self.root.expand()
-        self._quiet = False
-        for node in (node for group in self.root.children for node in group.children):
-            if cursor is not None and node.data == cursor and isinstance(cursor, Named):
-                self.move_cursor(node)
 
     def _add_group(self, label: str, entries: Sequence[Named]) -> None:
         if not entries:
@@ -176,9 +219,8 @@ class Rail(Tree[Entry]):
         node = event.node
         if isinstance(node.data, Heading):
             self._folded.discard(node.data.label)
-        if isinstance(node.data, Stretch) and not node.children:
-            for conversation in node.data.conversations:
-                node.add_leaf("", conversation)
+        if isinstance(node.data, Stretch):
+            self._fill_stretch(node, node.data)
 
     def on_tree_node_collapsed(self, event: Tree.NodeCollapsed[Entry]) -> None:
         """Remember that a group was closed."""
@@ -186,9 +228,9 @@ class Rail(Tree[Entry]):
             self._folded.add(event.node.data.label)
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Entry]) -> None:
-        """Moving previews; only while the rail has the focus, not while it is being filled."""
+        """Moving previews; only while the rail has the focus."""
         event.stop()
-        if self.has_focus and not self._quiet and isinstance(event.node.data, ConversationId):
+        if self.has_focus and isinstance(event.node.data, ConversationId):
             self.post_message(self.Previewed(event.node.data))
 
     def on_tree_node_selected(self, event: Tree.NodeSelected[Entry]) -> None:
@@ -261,6 +303,17 @@ class Rail(Tree[Entry]):
             title = " ".join(sanitise(self._titles(conversation)).split())
             known = self._known[conversation] = title or _clock(conversation)
         return known
+
+
+def _is_same(entry: Entry | None, before: Entry) -> bool:
+    """Whether a row is about what another was about before the rail was filled again."""
+    if isinstance(entry, Stretch) and isinstance(before, Stretch):
+        return entry.key == before.key
+    if isinstance(entry, Named) and isinstance(before, Named):
+        return (entry.name, entry.is_tag) == (before.name, before.is_tag)
+    if isinstance(entry, Heading) and isinstance(before, Heading):
+        return entry.label == before.label
+    return entry == before
 
 
 def _branch(branch: BranchName) -> Named:

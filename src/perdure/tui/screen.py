@@ -77,6 +77,8 @@ class ChatScreen(InquiringScreen):
         self._rail_wanted: bool | None = None
         self._rail_return: tuple[Spot, ...] | None = None
         """What was read when the conversations were gone into; empty: the end."""
+        self._was_browsing = False
+        """The focus was in the talk before it went into the conversations."""
 
     def compose(self) -> ComposeResult:
         glyphs = self._glyphs
@@ -102,15 +104,20 @@ class ChatScreen(InquiringScreen):
         return self._glyphs.rule.isascii()
 
     def action_back(self) -> None:
-        """Escape, with no reply to stop: close what is open, else leave the message box."""
+        """Escape, with no reply to stop: close what is open, else leave the message box.
+
+        It never enters the message box from the talk: who presses it twice shall not write.
+        """
         if self.selections:
             self.clear_selection()
         elif self.focused is self.rail:
             self._leave_rail(stay=False)
-        elif self.focused is self.composer and not self.view.empty:
-            self.action_browse()
-        else:
+        elif self.view.empty:
             self.action_compose()
+        elif self.focused is self.view:
+            self.flash.tell("You are in the talk; i goes to the message box.")
+        else:
+            self.action_browse()
 
     def action_browse(self) -> None:
         """Go from the message box into the talk, the cursor on a message that is seen."""
@@ -205,7 +212,7 @@ class ChatScreen(InquiringScreen):
         if self.has_class("-rail"):
             self._rail_wanted = False
             if self.focused is self.rail:
-                self.action_compose()
+                (self.view.focus if self._was_browsing else self.action_compose)()
         else:
             self._rail_wanted = True
         self._place_rail()
@@ -293,12 +300,10 @@ class ChatScreen(InquiringScreen):
         if not stay and self._rail_return is not None:
             self.view.read_on(self._rail_return)
         self._rail_return = None
-        if not self.has_class("-narrow"):
-            (self.view if stay else self.composer).focus()
-            return
-        self._rail_wanted = False
-        self._place_rail()
-        (self.view if stay else self.composer).focus()
+        if self.has_class("-narrow"):
+            self._rail_wanted = False
+            self._place_rail()
+        (self.view if stay or self._was_browsing else self.composer).focus()
 
     # -- hints ---------------------------------------------------------------------------------
 
@@ -306,6 +311,7 @@ class ChatScreen(InquiringScreen):
         """Other keys help in another place."""
         if event.widget is not self.rail:
             self._rail_return = None
+            self._was_browsing = event.widget is self.view
         elif self._rail_return is None:
             self._rail_return = self.view.reading
         self.status.tell(hints=hints_for(event.widget.id, plain=self._plain))

@@ -73,16 +73,14 @@ class TimelineScreen(TimelineLists):
         """Show a list."""
         self._tab = tab
         self._wanted_entry = ""
-        self.rows.clear_options()
+        self.forget_rows()
         self.read()
 
     def action_narrow(self, step: int) -> None:
         """Narrow the history to a kind of change."""
         kinds = list(FOLDERS)
         self._kind = kinds[(kinds.index(self._kind) + step) % len(kinds)]
-        self._tab = "History"
-        self.rows.clear_options()
-        self.read()
+        self._read_history()
 
     def action_find(self) -> None:
         """Open the box for words."""
@@ -98,9 +96,14 @@ class TimelineScreen(TimelineLists):
     @on(Input.Submitted, "#find")
     def _words(self, event: Input.Submitted) -> None:
         self._grep = event.value.strip()
-        self._tab = "History"
         self._close_find()
-        self.rows.clear_options()
+        self._read_history()
+
+    def _read_history(self) -> None:
+        """Read the history, as narrow as it is wanted."""
+        if self._tab != "History":
+            self._tab = "History"
+            self.forget_rows()
         self.read()
 
     def action_unfold(self) -> None:
@@ -108,19 +111,11 @@ class TimelineScreen(TimelineLists):
         row = self.row
         if not isinstance(row, Row) or not row.turns:
             return
-        if row.turns > 1:
+        if row.is_folded:
             self._opened.add(row.commit.id)
         else:
-            at = self.rows.highlighted or 0
-            while at > 0 and not self._begins(self._history[at], row.conversation):
-                at -= 1
-            self._opened.discard(self._history[at].commit.id)
-            self.rows.highlighted = at
-        self._show(self.rows.highlighted)
-
-    def _begins(self, row: Row, conversation: str) -> bool:
-        """Whether a row is the newest of turns of a conversation that are listed one by one."""
-        return row.commit.id in self._opened and row.conversation == conversation
+            self._opened.difference_update(row.run)
+        self._show()
 
     def action_open(self) -> None:
         """The change in full; on a branch: go there."""

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.lanes import Drawn
     from perdure.tui.merging import MergingScreen
+    from perdure.tui.over import Keys
 
 Tab = Literal["History", "Branches", "Operations"]
 TABS: tuple[Tab, ...] = ("History", "Branches", "Operations")
@@ -111,15 +111,15 @@ class TimelineLists(OverScreen):
 
     async def _read_first(self) -> None:
         self._tell_head()
-        keep = self.rows.highlighted if self.rows.option_count else None
         kind, grep, is_graph = self._kind, self._grep, self._is_graph
+        count = min(max(_PAGE, len(self._listed)), _LONGEST_PAGE)
 
         def first(repo: Repository) -> tuple[Names, str, tuple[str, ...], list[Listed]]:
             tip = repo.resolve("HEAD")
             names = looking_back.names(repo)
             beside = tuple(each.commit for each in names.branches) if is_graph else ()
             found = looking_back.page(
-                repo, tip, kind, grep=grep, count=_PAGE, beside=beside, progress=self._progress
+                repo, tip, kind, grep=grep, count=count, beside=beside, progress=self._progress
             )
             return names, tip, beside, found
 
@@ -127,8 +127,8 @@ class TimelineLists(OverScreen):
             await self._read_operations()
             return
         self._names, self._tip, self._tips, self._listed = await self._reader.ask(first)
-        self._ends = len(self._listed) < _PAGE
-        self._show(keep)
+        self._ends = len(self._listed) < count
+        self._show()
 
     async def _read_operations(self) -> None:
         from perdure.chat.steering import undoing
@@ -137,7 +137,7 @@ class TimelineLists(OverScreen):
         self._operations = await self._reader.ask(
             lambda repo: undoing.rows(Helm(repo), _OPERATIONS)
         )
-        self._show(None)
+        self._show()
 
     def _progress(self, done: int, total: int) -> None:
         """Called on the reader's thread while the index of a long history is made."""
@@ -174,7 +174,7 @@ class TimelineLists(OverScreen):
             if now == wanted:
                 self._listed += found
                 self._ends = len(found) < count
-                self._show(self.rows.highlighted)
+                self._show()
 
         try:
             await self._guarded(more)
@@ -183,20 +183,26 @@ class TimelineLists(OverScreen):
 
     # -- showing -------------------------------------------------------------------------------
 
-    def _show(self, keep: int | None) -> None:
+    def _show(self) -> None:
         texts = self._texts()
-        rows = self.rows
-        rows.clear_options()
-        rows.add_options([Option(text) for text in texts])
+        is_first = not self._keys
+        self.show_rows(texts, self._row_keys(), Text("Nothing here.", "dim"))
         if not texts:
-            rows.add_option(Option(Text("Nothing here.", "dim"), disabled=True))
             self._preview_none()
             return
-        at = keep if keep is not None else 0
-        if self._tab == "Operations":
-            at = self._operation_at(self._wanted_entry)
-        rows.highlighted = min(at, len(texts) - 1)
+        if self._tab == "Operations" and (is_first or self._wanted_entry):
+            self.rows.highlighted = self._operation_at(self._wanted_entry)
+            self._wanted_entry = ""
         self._fill()
+
+    def _row_keys(self) -> Keys:
+        match self._tab:
+            case "Branches":
+                return [(each.name,) for each in self._names.branches]
+            case "Operations":
+                return [(each.entry.id,) for each in self._operations]
+            case _:
+                return [each.commits for each in self._history]
 
     def _texts(self) -> list[Text]:
         glyphs, year = self._glyphs, self._chat.now().year
@@ -220,10 +226,7 @@ class TimelineLists(OverScreen):
         else:
             self._history = looking_back.collapse(self._listed, self._names, self._opened)
         for row, drawn in zip_longest(self._history, graph):
-            opened = row.commit.id in self._opened
-            texts.append(
-                history_row(row, glyphs, before=before, opened=opened, year=year, drawn=drawn)
-            )
+            texts.append(history_row(row, glyphs, before=before, year=year, drawn=drawn))
             before = row.commit.at
         return texts
 

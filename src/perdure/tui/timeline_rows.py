@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10
+_NO_KIND = frozenset({"mixed", "founding"})
+"""What is told by the commit's own word in its place."""
 _WHEN = 12
 
 
@@ -26,24 +28,26 @@ def history_row(
     glyphs: Glyphs,
     *,
     before: datetime | None,
-    opened: bool,
     year: int,
     drawn: Drawn | None = None,
 ) -> Text:
     """One row of the history. ``before`` is the time of the row above, for the day to be told once.
 
-    ``opened``: its turns are listed one by one. ``year``: this one, which goes without saying.
-    ``drawn``: the lanes of the graph, where one is shown.
+    ``year``: this one, which goes without saying. ``drawn``: the lanes of the graph, where one is
+    shown.
     """
     info = row.commit
     fold = " "
-    if row.turns > 1:
+    if row.is_folded:
         fold = glyphs.collapsed
-    elif row.turns and opened:
+    elif row.begins_run:
         fold = glyphs.expanded
     line = Text(f"{drawn.lanes} " if drawn is not None else " ")
     line.append(_when(info.at, before, year), "dim")
+    prefix, _, says = info.subject.partition(": ")
     kind = "chat" if row.turns else row.first.kind
+    if kind in _NO_KIND and says and prefix.isalpha():
+        kind = prefix
     line.append(f"{fold} ")
     line.append(f"{kind:<{_KIND}}", "bold" if not row.turns else "")
     for name in row.branches:
@@ -57,7 +61,9 @@ def history_row(
     added, removed = row.first.words
     if kind == "persona":
         line.append(f"+{added} -{removed} words  ", "bold")
-    line.append(one_row(info.subject.partition(": ")[2] or info.subject))
+    if row.is_answer and not row.is_folded:
+        line.append("another answer to ", "dim")
+    line.append(one_row(says or info.subject))
     return line
 
 
