@@ -536,13 +536,13 @@ async def test_a_key_in_a_message_is_taken_out_before_it_is_sent_or_saved(compan
 
 
 async def test_an_index_that_cannot_follow_is_said_once(companion: Path) -> None:
-    git(companion, "update-index", "--split-index")
+    index = companion / ".git/index"
+    index.write_bytes(index.read_bytes()[:-1] + b"?")
     session = await Session.open(companion, backends=[Scripted()])
     first = await events_of(session.send("One."))
     second = await events_of(session.send("Two."))
     await session.close()
     told = [e.text for e in (*first, *second) if isinstance(e, Notice)]
-    assert len(told) == 1
-    assert "git status is behind" in told[0]
+    assert sum("git status is behind" in text for text in told) == 1
     said = [turn.message.text for turn in life(companion) if turn.message]
     assert said == ["One.", "Two."]

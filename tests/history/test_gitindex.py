@@ -125,15 +125,12 @@ def test_a_file_changed_in_the_same_second_is_still_noticed(
     assert git("status", "--porcelain") == " M persona/10-who.md\n"
 
 
-@pytest.mark.parametrize("kind", ["split", "garbage", "bad checksum"])
+@pytest.mark.parametrize("kind", ["garbage", "bad checksum"])
 def test_an_index_that_cannot_be_patched_is_left_and_reported(
     repo: Repository, git: Git, kind: str
 ) -> None:
     index = repo.git_dir / "index"
-    if kind == "split":
-        git("config", "core.splitIndex", "true")
-        git("update-index", "--split-index")
-    elif kind == "garbage":
+    if kind == "garbage":
         index.write_bytes(b"DIRCgarbage" * 10)
     else:
         data = bytearray(index.read_bytes())

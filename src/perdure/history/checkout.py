@@ -21,6 +21,7 @@ from perdure.history.indexrewrite import NewEntry
 from perdure.history.objects import ObjectStore
 from perdure.history.paths import is_path, shown
 from perdure.history.trees import PROGRAM, Node, Trees, is_regular
+from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 _EACH = 64
@@ -139,7 +140,7 @@ class Checkout:
     def _slots(self) -> tuple[dict[str, list[Slot]], int]:
         try:
             written = self._index.stat().st_mtime_ns
-            return indexrewrite.by_path(self._index.read_bytes()), written
+            return indexrewrite.by_path(read_index(self._index, self._trees)), written
         except FileNotFoundError:
             return {}, 0
 
@@ -276,7 +277,7 @@ class Checkout:
         """
         try:
             written = self._index.stat().st_mtime_ns
-            data = self._index.read_bytes()
+            data = read_index(self._index, self._trees)
         except FileNotFoundError:
             leaves = self._trees.leaves(root) if root else ()
             return gitindex.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
@@ -293,10 +294,10 @@ class Checkout:
         """Fail before anything is changed where the index could not be written.
 
         Raises:
-            IndexTrouble: it is split, sparse, damaged, or of an unknown kind.
+            IndexTrouble: it is damaged, or of an unknown kind.
         """
         try:
-            data = self._index.read_bytes()
+            data = read_index(self._index, self._trees)
         except FileNotFoundError:
             return
         indexrewrite.rewrite(data, (), (), written=None)

@@ -183,7 +183,8 @@ def _offset_varint(data: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-def _entry(head: bytes, flags: int, more: int, path: bytes) -> bytes:
+def row_bytes(head: bytes, flags: int, more: int, path: bytes) -> bytes:
+    """An entry of version 2 or 3 from its first 60 bytes, its flags and its path."""
     flags = (flags & 0xF000) | min(len(path), 0xFFF)
     tail = struct.pack(">H", flags)
     if flags & EXTENDED:
@@ -218,7 +219,7 @@ def _flatten(data: bytes) -> bytes:
     end = 12
     for slot in slots(data):
         head = data[slot.start : slot.start + 60]
-        rows.append(_entry(head, slot.flags, slot.more_flags, slot.path))
+        rows.append(row_bytes(head, slot.flags, slot.more_flags, slot.path))
         extended = extended or bool(slot.flags & EXTENDED)
         end = slot.end
     head = b"DIRC" + struct.pack(">LL", 3 if extended else 2, len(rows))
@@ -245,7 +246,7 @@ def entry_bytes(
     """
     if not is_path(os.fsdecode(path)):
         raise IndexTrouble(f"{shown(os.fsdecode(path))} cannot stand in an index")
-    return _entry(stat_bytes(found, mode) + bytes.fromhex(oid), stage << 12, 0, path)
+    return row_bytes(stat_bytes(found, mode) + bytes.fromhex(oid), stage << 12, 0, path)
 
 
 def walk(data: bytes, count: int, written: int | None) -> tuple[int, list[int]]:
@@ -318,6 +319,6 @@ def build(rows: Sequence[tuple[str, int, str, os.stat_result | None]]) -> bytes:
     parts = [b"DIRC" + struct.pack(">LL", 2, len(ordered))]
     for path, mode, oid, found in ordered:
         head = stat_bytes(found, mode) + bytes.fromhex(oid)
-        parts.append(_entry(head, 0, 0, path.encode("utf-8", "surrogateescape")))
+        parts.append(row_bytes(head, 0, 0, path.encode("utf-8", "surrogateescape")))
     body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

@@ -71,7 +71,7 @@ def patch(
         is_same: whether a path's work file has a blob's content; such a young entry stays as it is.
 
     Raises:
-        IndexTrouble: the index is left alone: split, sparse, damaged, or unknown.
+        IndexTrouble: the index is left alone: damaged, or unknown.
     """
     version, count = gitindex.check(data)
     if version == 4:
@@ -90,8 +90,7 @@ def patch(
     found = gitindex.extensions(data, end)
     unknown = [name for name, _ in found if name[:1].islower()]
     if unknown:
-        kinds = {b"link": "split", b"sdir": "sparse"}
-        raise IndexTrouble(f"the index is {kinds.get(unknown[0], 'of an unknown kind')}")
+        raise IndexTrouble("the index is of an unknown kind")
     for edit in edits:
         grown = _apply(buffer, end, edit)
         if grown is None:

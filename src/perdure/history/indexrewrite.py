@@ -57,7 +57,7 @@ def rewrite(
         is_same: whether a path's work file has a blob's content; such a young entry stays as it is.
 
     Raises:
-        IndexTrouble: the index is left alone: split, sparse, damaged, or unknown.
+        IndexTrouble: the index is left alone: damaged, or unknown.
     """
     plain = gitindex.flat(data)
     slots = list(gitindex.slots(plain))
@@ -87,7 +87,7 @@ def rewrite(
     parts.extend(row[2] for row in rows)
     for name, content in gitindex.extensions(plain, end):
         if name[:1].islower():
-            raise IndexTrouble("the index is split or sparse")
+            raise IndexTrouble("the index is of an unknown kind")
         if name == b"TREE":
             paths = [os.fsdecode(path) for path in touched]
             kept = cachedtrees.patch(content, {}, paths, {})

@@ -14,6 +14,7 @@ from perdure.history.gitindex import IndexTrouble
 from perdure.history.keptindex import Mark, mark_of
 from perdure.history.refs import Refs
 from perdure.history.trees import Blobs, Trees
+from perdure.history.wholeindex import read_index
 from perdure.history.worktree import WorkTree
 
 Landed = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
@@ -92,7 +93,7 @@ class Landings:
             seen = mark_of(found)
             if seen == self.seen:
                 return False
-            present = gitindex.below(self._index.read_bytes(), known)
+            present = gitindex.below(read_index(self._index, self._trees), known)
         except (OSError, IndexTrouble):
             return False
         self.seen = seen
@@ -121,7 +122,7 @@ class Landings:
         if any(self._work.holds(path, new) for path, new in ours.items()):
             return True
         try:
-            present = gitindex.below(self._index.read_bytes(), ours)
+            present = gitindex.below(read_index(self._index, self._trees), ours)
         except (OSError, IndexTrouble):
             return False
         return any(

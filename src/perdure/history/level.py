@@ -23,6 +23,7 @@ from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
 from perdure.history.trees import FILE, Blobs, Node, Trees
+from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 INDEX_WAIT = 2.0
@@ -121,7 +122,7 @@ class Level:
         if not (self._layout.own / "MERGE_HEAD").exists():
             return None
         try:
-            present = gitindex.below(self._index.read_bytes(), blobs)
+            present = gitindex.below(read_index(self._index, self._trees), blobs)
         except (OSError, IndexTrouble):
             return None
         for path, pair in blobs.items():
@@ -224,7 +225,7 @@ class Level:
         else:
             try:
                 written = self._index.stat().st_mtime_ns
-                data = self._index.read_bytes()
+                data = read_index(self._index, self._trees)
             except FileNotFoundError:
                 lock.write(self._rebuilt(tip, stats))
                 return

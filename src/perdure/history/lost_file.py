@@ -21,6 +21,7 @@ from perdure.history.refs import Refs, free_branch
 from perdure.history.repository import Repository
 from perdure.history.revisions import Revisions
 from perdure.history.trees import Trees
+from perdure.history.wholeindex import read_index
 
 _HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
 _MOST = 2000
@@ -178,7 +179,7 @@ class _Commits:
         """The command that brings the file back from HEAD, as git's index stands."""
         path = shlex.quote(self.path)
         try:
-            data = (self._layout.own / "index").read_bytes()
+            data = read_index(self._layout.own / "index", self._trees)
             slots = gitindex.below(data, [self.path]).get(self.path, [])
         except (OSError, IndexTrouble):
             slots = []

@@ -28,6 +28,7 @@ from perdure.history.paths import is_path
 from perdure.history.refs import Refs
 from perdure.history.statefile import is_oid
 from perdure.history.trees import FILE, Node, Trees
+from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
@@ -103,7 +104,7 @@ class MergeState:
             HistoryError: it cannot be read.
         """
         try:
-            return indexrewrite.by_path(self._index.read_bytes())
+            return indexrewrite.by_path(read_index(self._index, self._trees))
         except FileNotFoundError:
             return {}
         except IndexTrouble as error:
@@ -236,7 +237,7 @@ class MergeState:
             new = []
             if content is not None:
                 new = [NewEntry(path, FILE, object_id(b"blob", content), found)]
-            data = self._index.read_bytes()
+            data = read_index(self._index, self._trees)
             lock.write(indexrewrite.rewrite(data, [path], new, written=None))
             lock.publish()
             disk.sync_folder(self._layout.own)

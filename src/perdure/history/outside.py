@@ -17,6 +17,7 @@ from perdure.history.layout import Layout, WorkState
 from perdure.history.objects import ObjectStore
 from perdure.history.paths import check_path, is_path
 from perdure.history.trees import Change, Entry, Trees
+from perdure.history.wholeindex import read_index
 from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.leavings import is_scratch, originals, same_name
 
@@ -216,7 +217,7 @@ class Outside:
         place = self._layout.own / "index"
         try:
             written = place.stat().st_mtime_ns
-            return _Staged(gitindex.below(disk.read_file(place), prefixes), written)
+            return _Staged(gitindex.below(read_index(place, self._trees), prefixes), written)
         except FileNotFoundError:
             raise IndexTrouble("git's index is missing") from None
         except disk.NotPlain as error:
@@ -324,10 +325,12 @@ class Outside:
         return not (there.startswith(seen.data) or seen.data.startswith(there))
 
     def is_gone(self, path: str) -> bool:
-        """Whether there is no work file at a path."""
+        """Whether a work file is missing that git, too, looks for."""
         try:
-            return self._work.read(path) is None
-        except (NotRegular, OSError):
+            is_missing = self._work.stat(path) is None
+            slots = self._index((path,)).slots.get(path, ()) if is_missing else ()
+            return is_missing and not any(slot.hidden for slot in slots)
+        except (NotRegular, OSError, IndexTrouble):
             return False
 
     def against_work(
