@@ -426,7 +426,7 @@ def _marked() -> Iterator[Shape]:
         starts, (Run(LETTER, 20, 30), ".", Run(LETTER, 6, 7), ".", Run(LETTER, 24, 24))
     )  # fmt: skip
     path = (Run("[A-Za-z0-9_/=-]", 20, 20),)
-    yield Shape(_ADDRESSES, path, frame=(), rest=_PATH_REST, place="")
+    yield Shape(_ADDRESSES, path, frame=(), rest=_PATH_REST, place="name")
 
 
 def _sent() -> Iterator[Shape]:
@@ -435,7 +435,7 @@ def _sent() -> Iterator[Shape]:
     # A connection string names the very database, and is secret as a whole.
     yield Shape(
         ("mongodb+srv://", "mongodb://"), (Run(host, 1, 64), ":", Run(word, 1, 256), "@"),
-        frame=(), rest=_PATH_REST, place="",
+        frame=(), rest=_PATH_REST, place="name",
     )  # fmt: skip
     # RFC 3986's userinfo: what stands between the colon and the @ is a password.
     yield Shape(

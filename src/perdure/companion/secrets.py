@@ -152,7 +152,8 @@ def _open_from(text: str, at: int) -> int:
 def _is_gap(text: str, place: int) -> bool:
     """Whether a head, of whatever kind, may stand at a place."""
     before = text[place - 1 : place] if place else ""
-    inside = before.isascii() and before.isalnum() and text[place].isalnum()
+    # A name may stand behind a digit; what may stand anywhere begins with no Latin letter.
+    inside = (before + text[place]).isascii() and before.isalpha() and text[place].isalpha()
     return not inside or (before.islower() and text[place].isupper())
 
 
