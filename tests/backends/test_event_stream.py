@@ -245,3 +245,27 @@ def test_the_reader_gives_the_same_for_every_cut(
         rest = rest[size:]
     found += reader.end()
     assert b"".join(found) == b"".join(map(plain_event, sent))
+
+
+@pytest.mark.parametrize(
+    "mark", [b"data: [done]\n\n", b'data: "[DONE]"\n\n', b"[DONE]\n", b"event: done\ndata:\n\n"]
+)
+def test_the_end_mark_in_other_spellings(mark: bytes) -> None:
+    reader = EventReader(plain_event)
+    reader.feed(chunk("So") + mark)
+    reader.end()
+    assert reader.done
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b"data: {}\n\n"])
+def test_byte_order_marks_and_heads_at_any_event(between: bytes) -> None:
+    marked = b"\xef\xbb\xbf".join([b"", b"\xef\xbb\xbf" + chunk("So"), between, chunk(" far")])
+    odd = chunk(" on").replace(b"data: ", b" DATA:\t\xef\xbb\xbf")
+    for step in (1, 7, 9999):
+        reader = EventReader(plain_event)
+        data = marked + odd
+        found = [
+            each for at in range(0, len(data), step) for each in reader.feed(data[at : at + step])
+        ]
+        said = [json.loads(each[6:]).get("choices") for each in found + reader.end()]
+        assert [each[0]["delta"]["content"] for each in said if each] == ["So", " far", " on"]

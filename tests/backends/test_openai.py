@@ -446,3 +446,100 @@ def test_refused_fields_are_left_out(without: tuple[str, ...], sent: set[str]) -
     spec = BackendSpec("far", "openai", "m", "http://127.0.0.1:9", parameters={"temperature": 1})
     body = OpenAIBackend(spec)._body(Request(MESSAGES, 5, without), 5)
     assert body.keys() - {"model", "messages", "stream"} == sent
+
+
+@pytest.mark.parametrize(
+    ("parts", "words", "thoughts"),
+    [
+        ([delta(thinking="Hm.")], "So", "Hm."),
+        ([delta(reasoning={"content": "Hm."})], "So", "Hm."),
+        ([delta(reasoning_text="Hm.")], "So", "Hm."),
+        ([delta(content="Hm.", extra_content={"google": {"thought": True}})], "So", "Hm."),
+        ([delta(content=[{"type": "reasoning", "text": "Hm."}])], "So", "Hm."),
+        ([delta(content=[{"type": "thinking", "thinking": "Hm."}])], "So", "Hm."),
+        ([delta(content=[{"type": "reasoning", "summary": [{"text": "Hm."}]}])], "So", "Hm."),
+        ([delta(content=["Oh. "])], "Oh. So", ""),
+        ([delta(content={"type": "text", "text": "Oh. "})], "Oh. So", ""),
+        ([event({"choices": {"index": 0, "delta": {"content": "Oh. "}}})], "Oh. So", ""),
+        ([event({"choices": [{"text": "Oh. "}]})], "Oh. So", ""),
+    ],
+)
+async def test_words_and_thoughts_under_the_names_that_gateways_have(
+    fake: FakeApi, parts: list[bytes], words: str, thoughts: str
+) -> None:
+    fake.chat = streams(*parts, chunk("So"), *OPENAI_END)
+    events = await reply(backend_for(fake))
+    assert "".join(each.text for each in events if isinstance(each, Piece)) == words
+    assert "".join(each.text for each in events if isinstance(each, Thinking)) == thoughts
+
+
+@pytest.mark.parametrize("index", ["0", 1, -1, None])
+async def test_a_choice_has_any_index(fake: FakeApi, index: object) -> None:
+    choices = [{"index": index, "delta": {"content": text}} for text in ("So", " far")]
+    fake.chat = streams(*(event({"choices": [each]}) for each in choices), *OPENAI_END[2:])
+    first, second, _ = await reply(backend_for(fake))
+    assert (first, second) == (Piece("So"), Piece(" far"))
+
+
+async def test_a_whole_message_behind_its_pieces_is_not_said_twice(fake: FakeApi) -> None:
+    last = {"index": 0, "message": {"content": "So far"}, "finish_reason": "stop"}
+    for more in ({}, {"delta": {}}):
+        fake.chat = streams(chunk("So"), chunk(" far"), event({"choices": [{**last, **more}]}))
+        assert len(await reply(backend_for(fake))) == 3
+
+
+@pytest.mark.parametrize(
+    ("choice", "stop"),
+    [
+        ({"finish_reason": {"type": "length", "length": 3}}, "length"),
+        ({"finishReason": "stop"}, "end"),
+        ({"finish_reason": "null"}, None),
+    ],
+)
+async def test_reasons_in_other_forms(fake: FakeApi, choice: dict[str, Any], stop: str) -> None:
+    fake.chat = streams(chunk("So"), event({"choices": [{"index": 0, "delta": {}, **choice}]}))
+    if stop is None:
+        assert type(await failure(backend_for(fake))) is StreamCut
+        return
+    last = (await reply(backend_for(fake)))[-1]
+    assert isinstance(last, Finished)
+    assert last.stop == stop
+
+
+async def test_the_graver_of_two_reasons_counts(fake: FakeApi) -> None:
+    fake.chat = streams(chunk("So"), ending("length"), ending("stop"), *OPENAI_END[1:])
+    last = (await reply(backend_for(fake)))[-1]
+    assert isinstance(last, Finished)
+    assert last.stop == "length"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'data: {"code": 500, "message": "it broke"}\n\n',
+        b'data: {"errors": ["it broke"]}\n\n',
+        b'event: error\ndata: {"code": 500, "msg": "it broke"}\n\n',
+        b'error: {"code": 500, "message": "it broke"}\n\n',
+        b'data: {"choices": [{"delta": {}, "error": {"message": "it broke", "code": 502}}]}\n\n',
+    ],
+)
+async def test_an_error_in_mid_stream_is_told_in_its_words(fake: FakeApi, data: bytes) -> None:
+    fake.chat = streams(chunk("So "), data)
+    error = await failure(backend_for(fake))
+    assert type(error) is Unreachable
+    assert "it broke" in str(error)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'data: {"message": "come back later"}\n\n',
+        b'data: {"message": "come back later"}\n\ndata: [DONE]\n\n',
+        b"data: come back later\n\n",
+        b"come back later",
+        b'"come back later"',
+    ],
+)
+async def test_words_that_come_in_the_place_of_a_reply_are_told(fake: FakeApi, data: bytes) -> None:
+    fake.chat = streams(data)
+    assert "come back later" in str(await failure(backend_for(fake)))

@@ -159,7 +159,7 @@ class _Events(Reading):
             case "message_stop":
                 self.stop = self._stopping
             case "error":
-                raise self._wire.error(200, data)
+                raise self._error(data)
         return found
 
     def _words(self, block: Mapping[str, Any]) -> list[StreamEvent]:

@@ -1,18 +1,16 @@
-"""What the OpenAI and Anthropic protocols say about a failure, in the many forms that servers have.
+"""What the OpenAI and Anthropic protocols say about a failure, in the many words that servers have.
 
-Forms: https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors;
-servers that speak one of them also answer ``{"error": "text"}``, ``{"detail": …}`` or a number as
-code.
+Codes: https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from perdure.backends.complaints import Complaint, without_echo
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -23,76 +21,35 @@ from perdure.backends.errors import (
     QuotaExceeded,
     ShapeRefused,
 )
-from perdure.backends.http_errors import TOO_LONG, error_line, status_error
-from perdure.backends.prompt_shape import NAMES_ROLES
+from perdure.backends.http_errors import AT_FAULT, TOO_LONG, status_error
+from perdure.backends.role_words import MAY_NAME_ROLES, NAMES_ROLES
 
+_OURS = r"\b(?:prompts?|inputs?|requests?|messages?|conversations?)\b"
 _TOO_LONG_HERE = re.compile(
-    rf"context_length_exceeded|context_window_exceeded|request_too_large|prompt is too long"
-    rf"|maximum context length|exceed context limit|input is too long|tokens must be <="
-    rf"|input token count .{{0,40}}exceeds|(?:{TOO_LONG.pattern})",
+    rf"context_length_exceeded|context_window_exceeded|request_too_large"
+    rf"|maximum (?:context|prompt|input) length|exceed context limit|tokens\W{{0,3}} must be <="
+    rf"|{_OURS}.{{0,30}}\btoo (?:long|large|many tokens)|reduce the length of .{{0,20}}{_OURS}"
+    rf"|too many (?:input )?tokens|(?:input|prompt) length (?:should be|exceed)"
+    rf"|(?:{_OURS}|\btotal\b|\brequested\b).{{0,60}}\btokens?\b.{{0,40}}(?:exceed|limit)"
+    rf"|exceeds? .{{0,20}}message tokens|first \d+ tokens when context"
+    rf"|(?:上下文|输入|长度).{{0,12}}(?:超过|超出|过长)|(?:{TOO_LONG.pattern})",
     re.IGNORECASE | re.DOTALL,
 )
 _PROMPT_TOKENS = re.compile(
     r"resulted in (\d+) tokens|too long: (\d+) tokens|request \((\d+) tokens\)"
+    r"|request contains (\d+) tokens|Given: (\d+) `?inputs|[Pp]rompt (?:contains|has) (\d+) tokens"
+    r"|\((\d+) of text input|\((\d+) in the messages|: (\d+) tokens from the input"
+    r"|has (\d+) input tokens|input token count \((\d+)\)"
 )
 _WINDOW = re.compile(
-    r"context size \((\d+) tokens\)|context length is (\d+) tokens|> (\d+) maximum"
+    r"context size \((\d+) tokens\)|context length (?:is|of)(?: only)? (\d+) tokens|> (\d+) maximum"
+    r"|context window of (\d+)|maximum prompt length is (\d+)|must be <= (\d+)"
+    r"|tokens allowed \((\d+)\)|with (\d+) maximum context|\[1, (\d+)\]"
 )
 _NO_MODEL = re.compile(
     r"model_not_found|\bmodels?\b.*(not (found|exist)|unknown|no such)|^model: ",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """A server's own words about an error."""
-
-    text: str = ""
-    codes: str = ""
-    """Its types and codes, with blanks between, in lower case."""
-    status: int | None = None
-    """A status named inside the body, which counts where HTTP's own was 200."""
-    fields: tuple[str, ...] = ()
-    """Fields of the request that it names apart from its words."""
-
-
-def read_complaint(body: object, secret: str = "") -> Complaint:
-    """The words in an error's body, without ``secret``; another body has none. Never raises."""
-    if isinstance(body, bytes):
-        try:
-            body = json.loads(body)
-        except ValueError:
-            return Complaint()
-    if isinstance(body, list) and body:
-        body = body[0]
-    while isinstance(body, dict) and isinstance(body.get("error"), dict):
-        body = body["error"]
-    if isinstance(body, str):
-        return Complaint(error_line(body, secret))
-    if not isinstance(body, dict):
-        return Complaint()
-    said = next((body[key] for key in ("message", "error", "detail") if body.get(key)), "")
-    named = [body[key] for key in ("type", "code") if isinstance(body.get(key), (str, int))]
-    numbers = [int(each) for each in named if str(each).isdecimal()]
-    return Complaint(
-        error_line(said if isinstance(said, str) else json.dumps(said), secret),
-        " ".join(str(each).lower() for each in named),
-        next((number for number in numbers if 400 <= number < 600), None),
-        _named(body),
-    )
-
-
-def _named(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """OpenAI's ``param``, and the ``loc`` of servers that check requests with pydantic."""
-    details = body.get("detail")
-    places = (
-        [each.get("loc") for each in details if isinstance(each, dict)]
-        if isinstance(details, list)
-        else []
-    )
-    parts = [part for place in places if isinstance(place, list) for part in place]
-    return tuple(part for part in (body.get("param"), *parts) if isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +66,22 @@ def api_error(
     status: int,
     found: Complaint,
     headers: Mapping[str, str] | None = None,
-    sent: Collection[str] = (),
+    sent: Mapping[str, Any] | None = None,
 ) -> BackendError:
     """The error that a status and a server's words mean; 200 for an error in mid-stream.
 
-    ``sent`` are the fields that the request had.
+    ``sent`` is the request's body.
     """
     status = found.status if status == 200 and found.status else status
     said = f"{asked.name} says: {found.text}" if found.text else ""
     by_words = _by_words(asked, status, found)
     if by_words is not None:
         return by_words
-    refusal = _refusal(asked, status, found, sent)
+    refusal = _refusal(asked, status, found, sent or {})
     if refusal is not None:
         return refusal
     if _BAD_PARAMETER.search(found.codes) or (
-        status in {400, 422} and _NAMES_PARAMETER.search(found.text)
+        status in {400, 422} and _NAMES_PARAMETER.search(f"{' '.join(found.fields)} {found.text}")
     ):
         return BadParameter(said, next_step="change or remove it in the manifest's parameters")
     meant = (code for pattern, code in _STATUS_OF if re.search(pattern, found.codes))
@@ -134,70 +91,100 @@ def api_error(
         headers or {},
         window=asked.window,
         key_step="check the manifest's key",
-        protocol_step="check the manifest's address and model",
+        protocol_step=f"check the manifest's address and model, or let perdure find out what it "
+        f"takes: perdure backend check {asked.name}",
     )
 
 
 def _refusal(
-    asked: Asked, status: int, found: Complaint, sent: Collection[str]
+    asked: Asked, status: int, found: Complaint, sent: Mapping[str, Any]
 ) -> BackendError | None:
     """A refusal that another form of the request may mend: it names a field, or the roles."""
     said = f"{asked.name} says: {found.text or found.codes}"
-    field = refused_field(found, sent) if status in AT_FAULT else ""
-    if field:
-        return FieldRefused(said, field, "try another model or server")
-    words = f"{found.codes} {' '.join(found.fields)} {found.text}"
-    return role_refusal(said, words, status, name=asked.name, model=asked.model)
+    # Some servers repeat what was said to them, and that may speak of fields and roles too.
+    own = without_echo(found.words, texts_of(sent))
+    for words, proven in ((own, True), (found.words, False)):
+        field = refused_field(found.fields, words, sent) if status in AT_FAULT else ""
+        if field:
+            return FieldRefused(said, field, "try another model or server", proven=proven)
+        all_words = f"{found.codes} {'.'.join(found.fields)} {words}"
+        refused = role_refusal(said, all_words, status, name=asked.name, model=asked.model)
+        if refused is not None:
+            refused.proven = refused.proven and proven
+            return refused
+    return None
+
+
+def texts_of(sent: Mapping[str, Any]) -> str:
+    """What a request says in its messages, and in Anthropic's ``system``."""
+    found: list[str] = []
+    left = [sent.get("messages"), sent.get("system")]
+    while left:
+        match left.pop():
+            case str() as text:
+                found.append(text)
+            case list() as several:
+                left += several
+            case dict() as entry:
+                left += [entry.get("content"), entry.get("text")]
+    return "\n".join(found)
 
 
 def role_refusal(
     said: str, words: str, status: int, *, name: str, model: str
 ) -> ShapeRefused | None:
-    """The refusal of a prompt's roles, where a server's words speak of them.
+    """The refusal of a prompt's roles, where a server's words speak of them, or may do so.
 
     llama.cpp answers 500 where a template raises, so that status may mean the request too.
     """
     # A model may be called after roles.
     words = re.sub(rf"(?<!\w){re.escape(model)}(?!\w)", "", words)
-    if not NAMES_ROLES.search(words) or status not in {*AT_FAULT, 200, 500}:
+    if not MAY_NAME_ROLES.search(words) or status not in {*AT_FAULT, 200, 500}:
         return None
     return ShapeRefused(
         said,
         words,
-        proven=status in AT_FAULT,
+        proven=status in AT_FAULT and NAMES_ROLES.search(words) is not None,
         next_step=f"perdure backend check {name}, or say what the model takes with 'shape:' in the "
         "manifest",
     )
 
 
-def refused_field(found: Complaint, sent: Collection[str]) -> str:
-    """The field of the request that a refusal names and that can be left out; empty for none."""
+def refused_field(named: Collection[str], words: str, sent: Collection[str]) -> str:
+    """The field of the request that a refusal names and that can be left out; empty for none.
+
+    ``named`` are the fields that it names apart from its words.
+    """
     possible = [name for name in CAN_BE_LEFT_OUT if name in sent]
     for name in possible:
-        if name in found.fields:
+        if name in named:
             return name
     places = {
         match.start(): name
         for name in possible
-        if (match := re.search(_mention(name), found.text)) is not None
+        if (match := re.search(_mention(name), words, re.IGNORECASE)) is not None
     }
     return places[min(places)] if places else ""
 
 
 def _mention(name: str) -> str:
-    """A name that is an ordinary word too counts in quotes only."""
-    quoted = rf"['\"`.]{name}['\"`]"
-    return quoted if "_" not in name and name != "temperature" else rf"\b{name}\b"
+    """How a refusal mentions a field; a name that is an ordinary word counts as a name only."""
+    if "_" in name or name == "temperature":
+        return rf"\b{name}\b"
+    return (
+        rf"['\"`.\u201c\u2018\[]{name}['\"`\u2019\u201d\]]|(?:argument|parameter|field|property|option|key|参数)s?"
+        rf"(?: supplied)?:? {name}\b|^\W*(?:body\W)?{name}(?::| is| was| 不)"
+    )
 
 
 def _by_words(asked: Asked, status: int, found: Complaint) -> BackendError | None:
-    words = f"{found.codes} {found.text}"
+    words = f"{found.codes} {found.words}"
     said = f"{asked.name} says: {found.text or found.codes}"
     if _NOTHING_LEFT.search(words):
         return QuotaExceeded(said, next_step="look at the account's balance")
     if status != 429 and _TOO_LONG_HERE.search(words):
-        window = _stated(_WINDOW, found.text) or asked.window
-        return ContextExceeded(_stated(_PROMPT_TOKENS, found.text), window)
+        window = _stated(_WINDOW, found.words) or asked.window
+        return ContextExceeded(_stated(_PROMPT_TOKENS, found.words), window)
     if _DECLINED.search(words):
         return ContentRefused(said)
     missing = status in {200, 400, 404, 422} and _NO_MODEL.search(words)
@@ -213,9 +200,8 @@ def _stated(pattern: re.Pattern[str], text: str) -> int | None:
     return next((int(each) for each in found.groups() if each), None) if found else None
 
 
-AT_FAULT = frozenset({400, 406, 415, 422})
-"""Statuses that say that the request itself cannot be taken."""
 CAN_BE_LEFT_OUT = (
+    "stream",
     "stream_options",
     "max_tokens",
     "max_completion_tokens",

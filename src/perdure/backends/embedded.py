@@ -32,7 +32,6 @@ from perdure.backends.llama_settings import import_xllamacpp, server_parameters
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
 from perdure.backends.models import CATALOGUE, check_package, locate, verify
 from perdure.backends.parameters import checked_parameters
-from perdure.backends.prompt_shape import NAMES_ROLES
 from perdure.backends.protocol import (
     BackendSpec,
     Fingerprint,
@@ -45,6 +44,7 @@ from perdure.backends.protocol import (
     Tokenizer,
     Usage,
 )
+from perdure.backends.role_words import MAY_NAME_ROLES
 from perdure.backends.template_shape import is_whole, stated, trials
 from perdure.backends.thoughts import thoughts_apart
 
@@ -292,7 +292,7 @@ def _error_of(error: object) -> BackendError:
     if error.get("type") == "exceed_context_size_error":
         return ContextExceeded(int(error["n_prompt_tokens"]), int(error["n_ctx"]))
     said = str(error.get("message", error))
-    if NAMES_ROLES.search(said):
+    if MAY_NAME_ROLES.search(said):
         return ShapeRefused(f"the model's template says: {said[:300]}", said, proven=True)
     return ProtocolError(f"llama.cpp reports: {said}")
 

@@ -162,6 +162,8 @@ class ProtocolError(BackendError):
     """The backend answered in a way that its protocol does not have."""
 
     action = Action.FAIL_OVER
+    blames_request = False
+    """The status says that the request cannot be taken, and the words do not say what of it."""
 
 
 class BadParameter(BackendError):
@@ -173,8 +175,8 @@ class BadParameter(BackendError):
 class ShapeRefused(ProtocolError):
     """The server, or the model's template, does not take the prompt's roles in their order.
 
-    ``words`` are the server's. ``proven``: its status says that the request is at fault; without,
-    it may as well be the server, and only a call that proves it teaches a shape.
+    ``words`` are the server's. ``proven``: its status says that the request is at fault, and its
+    words that the roles are; without, only a call that proves it teaches a shape.
     """
 
     def __init__(self, what: str, words: str, *, proven: bool, next_step: str = "") -> None:
@@ -184,11 +186,15 @@ class ShapeRefused(ProtocolError):
 
 
 class FieldRefused(BadParameter):
-    """The server refuses ``field``, which the request had and can do without."""
+    """The server refuses ``field``, which the request had and can do without.
 
-    def __init__(self, what: str, field: str, next_step: str = "") -> None:
+    Not ``proven`` where the name may be a word of the messages that the server repeats.
+    """
+
+    def __init__(self, what: str, field: str, next_step: str = "", *, proven: bool = True) -> None:
         super().__init__(what, next_step=next_step)
         self.field = field
+        self.proven = proven
 
 
 class NotConfirmed(BackendError):

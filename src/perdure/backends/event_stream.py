@@ -21,7 +21,10 @@ from perdure.backends.glued_json import json_objects
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_BLANKS = 64 << 10
-_FIELDS = {b"data", b"event", b"id", b"retry"}
+_FIELDS = {b"data", b"event", b"id", b"retry", b"error"}
+_DONE = {"[done]", '"[done]"'}
+_ASIDE = 1000
+_BLANKS = " \t\r\n\ufeff"
 
 Written = Callable[[Mapping[str, Any]], bytes]
 """Gives the bytes of one event, as one of the packages reads it."""
@@ -36,21 +39,16 @@ class EventReader:
         """OpenAI's end mark has passed."""
         self.size = 0
         """Bytes of the event that is being read."""
+        self.aside = ""
+        """The last text that was no event."""
         self._written = written
         self._rest = bytearray()
-        self._is_first = True
         self._skips_line_feed = False
         self._data: list[bytes] = []
         self._event = b""
 
     def feed(self, block: bytes) -> list[bytes]:
         """The events that a block completes."""
-        if self._is_first:
-            self._rest += block
-            if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
-                return []
-            block, self._rest, self._is_first = bytes(self._rest), bytearray(), False
-            block = block.removeprefix(_BOM)
         if self._skips_line_feed and block:
             block, self._skips_line_feed = block.removeprefix(b"\n"), False
         self.size += len(block)
@@ -72,15 +70,22 @@ class EventReader:
         return [*self._line(last), *self._dispatched(cut=True)] if last or self._data else []
 
     def _line(self, line: bytes) -> Iterator[bytes]:
+        while line.startswith(_BOM):
+            line = line.removeprefix(_BOM)
         if not line:
             yield from self._dispatched()
             self.size = len(self._rest)
             return
         name, _, value = line.partition(b":")
-        if name == b"data":
+        name = name.strip().lower()
+        if name in {b"data", b"error"}:
+            # A llama.cpp of 2024 has a field of its own for errors.
+            self._event = name if name == b"error" else self._event
             self._data.append(value.removeprefix(b" "))
         elif name == b"event":
             self._event = value.strip()
+        elif line.strip().decode("latin-1").lower() in _DONE:
+            self._data.append(line)
         elif name not in _FIELDS and line.lstrip().startswith(b"{"):
             # A server that writes JSON objects, without the format's line heads.
             found, rest = json_objects(line.decode("utf-8", "replace"))
@@ -88,11 +93,16 @@ class EventReader:
                 self._data.append(line)
             else:
                 yield from map(self._written, found)
+        elif name and name not in _FIELDS:
+            self._beside(line.decode("utf-8", "replace"))
+
+    def _beside(self, text: str) -> None:
+        self.aside = f"{self.aside} {text}".strip()[:_ASIDE]
 
     def _dispatched(self, *, cut: bool = False) -> Iterator[bytes]:
-        text = b"\n".join(self._data).decode("utf-8", "replace").strip()
+        text = b"\n".join(self._data).decode("utf-8", "replace").strip(_BLANKS)
         event, self._data, self._event = self._event, [], b""
-        if text == "[DONE]":
+        if text.lower() in _DONE or (event == b"done" and not text):
             self.done = True
             yield b"data: [DONE]\n\n"
         elif event == b"error" and not text.startswith("{"):
@@ -106,7 +116,9 @@ class EventReader:
         for value in found:
             error = event == b"error" and not value.get("error")
             yield self._written({"error": value} if error else value)
-        if rest == "[DONE]":
+        if not found and event != b"ping" and any(map(str.isalpha, rest)):
+            self._beside(rest)
+        if rest.lower() in _DONE:
             self.done = True
             yield b"data: [DONE]\n\n"
         elif rest.startswith("{") and not cut:
@@ -173,6 +185,11 @@ class EventStream(httpx2.AsyncByteStream):
         """OpenAI's end mark has passed, which its package keeps to itself."""
         return self._reader.done
 
+    @property
+    def aside(self) -> str:
+        """What a server said that was no event."""
+        return self._reader.aside
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         total = 0
         async for block in self._stream:
@@ -197,6 +214,8 @@ def whole_answer(body: bytes) -> bytes | None:
     except ValueError:
         # One JSON object a line; an error that is none of ours has none.
         return body if body.count(b"\n{") or b'"choices"' in body else None
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         return None
     if value.get("type") == "message" and isinstance(value.get("content"), list):

@@ -37,8 +37,8 @@ _LETTERS = 16
 """Bytes of text for each token; only rare ones of the usual vocabularies have more."""
 _FRAME = 4 << 10
 """Bytes of an event around one token: filters' results and usage make the largest."""
-ERROR_LIMIT = 16 << 10
-"""Bytes of an error's body that are read."""
+ERROR_LIMIT = 256 << 10
+"""Bytes of an error's body that are read: some servers repeat the whole request in it."""
 
 
 def reply_limit(tokens: int) -> int:
@@ -51,9 +51,12 @@ def stream_limit(tokens: int) -> int:
     return ANSWER_LIMIT + _FRAME * max(tokens, 0)
 
 
+AT_FAULT = frozenset({400, 406, 415, 422})
+"""Statuses that say that the request itself cannot be taken."""
 _NO_LIST = frozenset({403, 404, 405, 501})
 """Statuses of servers that have no list of models, or have it not for this key."""
-_LINE_LIMIT = 300
+LINE_LIMIT = 300
+"""Letters of a server's words that are shown."""
 _LONGEST_PAUSE = 24 * 3600.0
 
 # llama.cpp, and inference services of Hugging Face.
@@ -127,6 +130,7 @@ def status_error(
             found = Unreachable(said)
         case _:
             found = ProtocolError(said, next_step=protocol_step)
+            found.blames_request = status in AT_FAULT
     return found
 
 
@@ -159,7 +163,7 @@ def error_line(text: str, secret: str = "") -> str:
     The key goes first: half of one, at the line's end, would not be known for what it is.
     """
     plain = text.replace(secret, "…") if secret else text
-    return " ".join(plain.split())[:_LINE_LIMIT]
+    return " ".join(plain.split())[:LINE_LIMIT]
 
 
 def packed(headers: Mapping[str, str]) -> bool:

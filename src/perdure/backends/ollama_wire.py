@@ -18,7 +18,8 @@ import httpx
 
 from perdure.backends import http_errors
 from perdure.backends.addresses import Address
-from perdure.backends.api_errors import AT_FAULT, role_refusal
+from perdure.backends.api_errors import role_refusal, texts_of
+from perdure.backends.complaints import read_complaint, without_echo
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -31,6 +32,7 @@ from perdure.backends.errors import (
 )
 from perdure.backends.glued_json import json_objects
 from perdure.backends.http_errors import (
+    AT_FAULT,
     TOO_LONG,
     NotOffered,
     error_body,
@@ -68,8 +70,8 @@ class Wire:
         """Tokens, once known; for the errors' texts."""
         self._key = key
         self._route = Route(address, name, timeouts.connect)
-        self._sent: frozenset[str] = frozenset()
-        """Fields of the last request for a reply."""
+        self._sent: dict[str, Any] = {}
+        """The last request for a reply."""
         self._tokens = 0
         """What the last reply may have."""
         self.without: tuple[str, ...] = ()
@@ -91,7 +93,7 @@ class Wire:
             # front, and so is a reply that would push the front out. Older ones ignore both.
             fields = {**json.loads(request.content), "truncate": False, "shift": False}
             fields = {name: value for name, value in fields.items() if name not in self.without}
-            self._sent = frozenset(fields)
+            self._sent = fields
             options = fields.get("options") or {}
             self._tokens = int(options.get("num_predict") or self.window)
             body = json.dumps(fields, ensure_ascii=False).encode()
@@ -112,7 +114,10 @@ class Wire:
                 else:
                     response.stream = _Bounded(response.stream, self.name)
             return
-        text = error_text(await error_body(response))
+        body = await error_body(response)
+        # A 404 without Ollama's form may be any web server's, and tells of no model.
+        bare = response.status_code == HTTPStatus.NOT_FOUND and not body.startswith(b"{")
+        text = "" if bare else read_complaint(body).words
         error = self.error(response.status_code, text, response.headers)
         asking = not response.request.url.path.endswith(CHAT)
         if asking and not isinstance(error, ModelLoading) and not _NO_MODEL.search(text):
@@ -148,11 +153,16 @@ class Wire:
     def _refusal(self, status: int, text: str) -> BackendError | None:
         """A refusal that another form of the request may mend."""
         said = f"{self.name} says: {text}"
-        if status in AT_FAULT:
-            for name, words in _FIELDS.items():
-                if name in self._sent and words.search(text):
-                    return FieldRefused(said, name, "try another model")
-        return role_refusal(said, text, status, name=self.name, model=self.model)
+        # Some servers repeat what was said to them, and that may speak of fields and roles too.
+        for words, proven in ((without_echo(text, texts_of(self._sent)), True), (text, False)):
+            for name, mention in _FIELDS.items():
+                if status in AT_FAULT and name in self._sent and mention.search(words):
+                    return FieldRefused(said, name, "try another model", proven=proven)
+            refused = role_refusal(said, words, status, name=self.name, model=self.model)
+            if refused is not None:
+                refused.proven = refused.proven and proven
+                return refused
+        return None
 
     def _by_status(self, status: int, text: str, headers: Mapping[str, str]) -> BackendError:
         return status_error(
@@ -248,15 +258,3 @@ def _is_json(text: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def error_text(body: bytes) -> str:
-    """The server's words; empty where the body is not Ollama's ``{"error": …}``."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return ""
-    found = answer.get("error") if isinstance(answer, dict) else None
-    if isinstance(found, dict):
-        found = found.get("message")
-    return found if isinstance(found, str) else ""

@@ -61,18 +61,19 @@ class OpenAIBackend(HostedBackend):
         usual = "max_completion_tokens" if self._own else "max_tokens"
         named = limit_field(request.without, usual)
         body = {
+            "model": self._spec.model,
             "messages": chat_messages(request.messages),
+            "stream": True,
             "stream_options": {"include_usage": True},
             **({named: limit} if named else {}),
             **given,
+            **more,
         }
-        more = {name: value for name, value in more.items() if name not in request.without}
-        return {
-            "model": self._spec.model,
-            "stream": True,
-            **{name: value for name, value in body.items() if name not in request.without},
-            **({"extra_body": more} if more else {}),
-        }
+        left_out = {*request.without}
+        if "stream" in left_out:
+            # A server that cannot stream answers in one piece, and has no options for streams.
+            left_out.add("stream_options")
+        return {name: value for name, value in body.items() if name not in left_out}
 
     def _package(self) -> Callable[..., ApiServer]:
         from perdure.backends.openai_server import OpenAIServer

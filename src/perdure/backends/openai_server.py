@@ -5,12 +5,15 @@ Importing this takes more than a second, which the package needs for its classes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import openai
+from openai.types.chat import ChatCompletionChunk
 
 from perdure.backends.addresses import Address
+from perdure.backends.complaints import is_error, read_complaint
 from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused
 from perdure.backends.hosted import fields, text, whole
 from perdure.backends.http_errors import NotOffered
@@ -168,7 +171,14 @@ class OpenAIServer(SdkServer):
         return {"authorization": f"Bearer {secret}"}
 
     def _asking(self, body: dict[str, Any]) -> Awaitable[object]:
-        return self._sdk.chat.completions.create(**body)
+        # Read as a stream whatever the body asks for: the wire makes one of a whole answer.
+        return self._sdk.post(
+            "/chat/completions",
+            body=body,
+            cast_to=ChatCompletionChunk,
+            stream=True,
+            stream_cls=openai.AsyncStream[ChatCompletionChunk],
+        )
 
     def _reading(self) -> Reading:
         return _Chunks(self.wire, self._name)
@@ -184,53 +194,66 @@ class _Chunks(Reading):
         self._system_fingerprint = ""
         self._drew = False
         self._tool = ""
+        self._index: object = None
+        """Of the choice that is heard."""
 
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
-        if data.get("object") == "error" or (data.get("detail") and not data.get("choices")):
-            raise self._wire.error(200, data)
+        if is_error(data):
+            raise self._error(data)
         self._model = text(data.get("model")) or self._model
         self._system_fingerprint = text(data.get("system_fingerprint")) or self._system_fingerprint
         usage = fields(data.get("usage"))
         if usage:
             self._usage = _usage(usage)
         choices = data.get("choices")
+        if choices is None and not usage:
+            self._aside = data if read_complaint(data).words else self._aside
         found: list[StreamEvent] = []
-        for choice in map(fields, choices if isinstance(choices, list) else ()):
+        for choice in map(fields, choices if isinstance(choices, list) else (choices,)):
             # One reply was asked for; a second one is not to be mixed into it.
-            if choice.get("index") in (0, None):
+            index = choice.get("index") or 0
+            self._index = index if self._index is None else self._index
+            if str(index) == str(self._index):
                 found += self._choice(choice)
         return found
 
     def _choice(self, choice: Mapping[str, Any]) -> list[StreamEvent]:
-        # A whole answer in the place of a stream has a message.
-        delta = fields(choice.get("delta")) or fields(choice.get("message"))
-        found: list[StreamEvent] = []
-        # DeepSeek's and llama.cpp's name, and OpenRouter's.
-        thought = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
-        thought = thought or _details(delta.get("reasoning_details"))
-        if thought:
-            found.append(Thinking(thought))
-        found += self._content(delta.get("content") or delta.get("refusal"))
+        if choice.get("error") and self.stop is None:
+            raise self._error({"error": choice["error"]})
+        delta = fields(choice.get("delta"))
+        # A whole answer has a message, also where it stands behind its pieces.
+        whole_one = fields(choice.get("message")) if not (delta or self._replied) else {}
+        delta = delta or whole_one
+        found: list[StreamEvent] = [Thinking(thought)] if (thought := _thought(delta)) else []
+        content = delta.get("content") or delta.get("refusal")
+        if "delta" not in choice and "message" not in choice:
+            # A server that completes texts.
+            content = choice.get("text")
+        found += self._content(content, thinks=_is_thought(delta))
         # OpenRouter's place for what a model draws.
         self._drew = self._drew or bool(delta.get("images"))
         calls = delta.get("tool_calls")
         for call in (*(calls if isinstance(calls, list) else ()), delta.get("function_call")):
             asked = fields(fields(call).get("function")) or fields(call)
             self._tool = self._tool or text(asked.get("name"))
-        if choice.get("finish_reason"):
-            self.stop = _stop(str(choice["finish_reason"]))
+        reason = _reason(choice)
+        if reason and self.stop in {None, "end"}:
+            self.stop = _stop(reason)
         return found
 
-    def _content(self, content: object) -> list[StreamEvent]:
+    def _content(self, content: object, *, thinks: bool) -> list[StreamEvent]:
         """A text, or parts as Mistral sends them where a model thinks or draws."""
-        parts = content if isinstance(content, list) else [{"text": content}]
+        parts = content if isinstance(content, list) else [content]
         found: list[StreamEvent] = []
-        for part in map(fields, parts):
-            self._drew = self._drew or "image" in text(part.get("type"))
-            inner = part.get("thinking")
-            thoughts = map(fields, inner if isinstance(inner, list) else ())
-            found += [Thinking(t) for each in thoughts if (t := text(each.get("text")))]
-            if said := text(part.get("text")):
+        for part in parts:
+            entry = fields(part)
+            kind = text(entry.get("type"))
+            self._drew = self._drew or "image" in kind
+            thoughts = entry.get("thinking") or entry.get("reasoning") or entry.get("summary")
+            if thinks or thoughts or _THINKS.search(kind):
+                thought = _words_in(thoughts or part)
+                found += [Thinking(thought)] if thought else []
+            elif said := text(part) or text(entry.get("text")):
                 self._replied = True
                 found.append(Piece(said))
         return found
@@ -245,10 +268,40 @@ class _Chunks(Reading):
         return Finished(stop, self._usage, self._model, self._system_fingerprint, self._tool)
 
 
-def _details(parts: object) -> str:
-    """Thoughts in parts, as OpenRouter and Snowflake have them beside the text or without it."""
-    listed = map(fields, parts if isinstance(parts, list) else ())
-    return "".join(text(each.get("text")) for each in listed)
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
+"""DeepSeek's and llama.cpp's name, OpenRouter's, and those of gateways."""
+_THINKS = re.compile("think|thought|reasoning")
+
+
+def _thought(delta: Mapping[str, Any]) -> str:
+    """Thoughts beside the words; in parts, as OpenRouter and Snowflake have them, or in one."""
+    named = (_words_in(delta.get(key)) for key in _THOUGHTS)
+    return next(filter(None, named), "") or _words_in(delta.get("reasoning_details"))
+
+
+def _is_thought(delta: Mapping[str, Any]) -> bool:
+    """Whether Gemini's compatible face marks the content itself as a thought."""
+    return fields(fields(delta.get("extra_content")).get("google")).get("thought") is True
+
+
+def _words_in(value: object) -> str:
+    """A text, or the texts of parts."""
+    match value:
+        case list():
+            return "".join(map(_words_in, value))
+        case dict():
+            inner = (value.get(key) for key in ("text", "content", "thinking", "summary"))
+            return next(filter(None, map(_words_in, inner)), "")
+    return text(value)
+
+
+def _reason(choice: Mapping[str, Any]) -> str:
+    """Why a choice ended; empty where it goes on."""
+    reason = choice.get("finish_reason", choice.get("finishReason"))
+    if isinstance(reason, dict):
+        # SGLang's own form.
+        reason = reason.get("type")
+    return "" if reason in (None, "null", "None") else str(reason)
 
 
 def _stop(reason: str) -> StopReason:

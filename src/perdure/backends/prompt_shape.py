@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.backends.protocol import PromptMessage, Tokenizer, sendable
+from perdure.backends.role_words import no_system, one_system, turns_wanted
 
 OPENER = "(The conversation begins.)"
 """The user's message before a greeting, where the user has to be first."""
@@ -150,44 +151,14 @@ def counting_folded(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
     return tokenizer if shape == PLAIN else FoldedTokenizer(tokenizer, shape)
 
 
-# What a refusal says
-
-_NO_SYSTEM = re.compile(
-    r"system.{0,60}(\bnot\b|n't|\bun)[- ]?(supported|support|allowed|enabled|available|accepted"
-    r"|permitted|valid)"
-    r"|(\b(no|without|not support\w*|unsupported|unknown|invalid|unexpected)|n't support\w*)"
-    r" .{0,40}\bsystem\b"
-    r"|only .{0,20}user.{0,20}assistant.{0,20}(roles|allowed|supported)|developer instruction",
-    re.IGNORECASE | re.DOTALL,
-)
-_ONE_SYSTEM = re.compile(
-    r"system.{0,80}\b(first|beginning|start|front|once|one|single|only)\b"
-    r"|\b(multiple|second|more than one|two|several) .{0,20}system"
-    r"|role '?system'? after|system.{0,20} after",
-    re.IGNORECASE | re.DOTALL,
-)
-_TURNS = re.compile(
-    r"alternat|interleav|successive|consecutive|in a row|\bturns\b|multi-?turn"
-    r"|(first|start|begin).{0,60}\buser|\buser.{0,60}(first|start|begin)",
-    re.IGNORECASE | re.DOTALL,
-)
-NAMES_ROLES = re.compile(
-    r"\broles?\b|chat.?template|\bjinja|raise_exception|system (message|prompt|instruction)"
-    r"|developer instruction|(first|last) message|message.?order|角色"
-    rf"|{_TURNS.pattern}",
-    re.IGNORECASE | re.DOTALL,
-)
-"""Words of a refusal that is about the roles of a prompt, or about the template that has them."""
-
-
 def as_named(shape: Shape, words: str) -> Shape:
     """The shape, stricter where words name what is not taken; the same where they name nothing."""
     # "System role not supported after ..." would be both: the order of messages is the milder one.
-    if _ONE_SYSTEM.search(words) and shape.system == "anywhere":
+    if one_system(words) and shape.system == "anywhere":
         shape = shape.with_("first", turns=False)
-    elif _NO_SYSTEM.search(words):
+    elif no_system(words):
         shape = shape.with_("none", turns=False)
-    return shape.with_("first", turns=True) if _TURNS.search(words) else shape
+    return shape.with_("first", turns=True) if turns_wanted(words) else shape
 
 
 def after_refusal(shape: Shape, words: str) -> Shape | None:

@@ -13,7 +13,7 @@ from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, ContentRefused, ProtocolError, StreamCut
 from perdure.backends.event_stream import Written, plain_event
 from perdure.backends.protocol import Finished, StopReason, StreamEvent
-from perdure.backends.sdk_wire import SdkWire
+from perdure.backends.sdk_wire import SdkWire, body_of
 from perdure.backends.waiting import Patience, Timeouts
 
 
@@ -86,6 +86,10 @@ class Reading(ABC):
         """An event was there."""
         self.spoke = False
         """A word or a thought was there."""
+        self.sent: Mapping[str, Any] = {}
+        """The request's body."""
+        self._aside: Mapping[str, Any] = {}
+        """An event that is none of the protocol's: words about an error, if nothing else comes."""
         self._replied = False
         self._wire = wire
         self._name = name
@@ -106,6 +110,8 @@ class Reading(ABC):
             StreamCut: there was no end mark.
             ProtocolError: there was nothing at all.
         """
+        if not self.spoke and self._aside:
+            raise self._error(self._aside)
         if self.stop is None and not done:
             if not self.heard:
                 raise ProtocolError(f"{self._name} answers with an empty stream")
@@ -113,6 +119,10 @@ class Reading(ABC):
         if self.stop == "refused" and not self._replied:
             raise ContentRefused(f"{self._name} declined to answer")
         return self._end(self.stop or "unknown")
+
+    def _error(self, data: object) -> BackendError:
+        """The error that an event is."""
+        return self._wire.error(200, data, sent=self.sent)
 
     @abstractmethod
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
@@ -129,11 +139,16 @@ async def _events(
     patience = Patience(wire.timeouts)
     stream = cast("_Stream", await wire.begun(asking, patience))
     chunks = aiter(stream)
+    reading.sent = body_of(stream.response.request)
     try:
         while True:
             try:
                 chunk = await wire.following(
-                    chunks, patience, heard=reading.heard, spoke=reading.spoke
+                    chunks,
+                    patience,
+                    heard=reading.heard,
+                    spoke=reading.spoke,
+                    sent=reading.sent,
                 )
             except BackendError:
                 # The reply is whole; only its counts may be missing.
@@ -146,4 +161,8 @@ async def _events(
                 yield event
     finally:
         await stream.close()
-    yield reading.finished(done=getattr(stream.response.stream, "done", False))
+    source = stream.response.stream
+    aside = getattr(source, "aside", "")
+    if aside and not reading.heard:
+        raise wire.error(200, aside, sent=reading.sent)
+    yield reading.finished(done=getattr(source, "done", False))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -17,7 +17,8 @@ import pydantic
 
 from perdure.backends import http_errors
 from perdure.backends.addresses import Address
-from perdure.backends.api_errors import Asked, api_error, read_complaint
+from perdure.backends.api_errors import Asked, api_error
+from perdure.backends.complaints import read_complaint
 from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
 from perdure.backends.event_stream import Blocks, EventStream, Written, plain_event, whole_answer
 from perdure.backends.http_errors import NotOffered, error_body, lost_connection, packed
@@ -95,13 +96,14 @@ class SdkWire:
                     await self._reply(response, response.stream)
             return
         body = await error_body(response)
-        error = self.error(response.status_code, body, response.headers, set(_body_of(request)))
+        error = self.error(response.status_code, body, response.headers, body_of(request))
         if asking and not isinstance(error, ModelLoading):
             raise NotOffered(error, response.status_code) from error
         raise error
 
     async def _reply(self, response: httpx2.Response, stream: httpx2.AsyncByteStream) -> None:
         """Make the bytes of a reply what the package reads; raises where they are an error."""
+        asked = body_of(response.request)
         blocks = Blocks(stream)
         first = await blocks.first()
         source: httpx2.AsyncByteStream = blocks
@@ -109,12 +111,12 @@ class SdkWire:
             body = await blocks.whole(http_errors.ANSWER_LIMIT)
             await blocks.aclose()
             whole = whole_answer(body) if first != b"<" else None
-            if whole is None and read_complaint(body, self._secret).text:
-                raise self.error(response.status_code, body, response.headers)
+            if whole is None and first != b"<" and read_complaint(body, self._secret).text:
+                raise self.error(200, body, response.headers, asked)
             if whole is None:
                 raise self.nonsense()
             source = httpx2.ByteStream(whole)
-        limit = http_errors.stream_limit(self._tokens(_body_of(response.request)))
+        limit = http_errors.stream_limit(self._tokens(asked))
         response.stream = EventStream(source, self._name, limit=limit, written=self._written)
 
     def _tokens(self, asked: Mapping[str, Any]) -> int:
@@ -127,11 +129,11 @@ class SdkWire:
         status: int,
         body: object,
         headers: Mapping[str, str] | None = None,
-        sent: Collection[str] = (),
+        sent: Mapping[str, Any] | None = None,
     ) -> BackendError:
         """The error that a status and a body mean; 200 for one in mid-stream.
 
-        ``sent`` are the fields that the request had.
+        ``sent`` is the request's body.
         """
         asked = Asked(self._name, self._model, self.window)
         return api_error(asked, status, read_complaint(body, self._secret), headers, sent)
@@ -166,26 +168,35 @@ class SdkWire:
         raise self.nonsense()
 
     async def following(
-        self, events: AsyncIterator[T], patience: Patience, *, heard: bool, spoke: bool
+        self,
+        events: AsyncIterator[T],
+        patience: Patience,
+        *,
+        heard: bool,
+        spoke: bool,
+        sent: Mapping[str, Any],
     ) -> T | None:
         """The next event of a stream; None at its end. Raises BackendError.
 
-        ``heard``: an event was there already. ``spoke``: a word of the reply was.
+        ``heard``: an event was there already. ``spoke``: a word of the reply was. ``sent`` is the
+        request's body.
         """
         try:
             async with patience.next(spoke=spoke):
                 return await anext(events, None)
         except Exception as error:
-            raise self.failure(error, heard=heard) from error
+            raise self.failure(error, heard=heard, sent=sent) from error
 
-    def failure(self, error: Exception, *, heard: bool) -> Exception:
+    def failure(
+        self, error: Exception, *, heard: bool, sent: Mapping[str, Any] | None = None
+    ) -> Exception:
         """Ours for what one of the packages raised, or httpx2 beneath it."""
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, (BackendError, NotOffered)):
                 return cause
             if getattr(cause, "body", None):
-                return self.error(200, cause.body)  # type: ignore[attr-defined]
+                return self.error(200, cause.body, sent=sent)  # type: ignore[attr-defined]
             if isinstance(cause, (httpx2.TransportError, httpx2.StreamError, OSError)):
                 self._route.forget()
                 return lost_connection(
@@ -202,7 +213,7 @@ class SdkWire:
         )
 
 
-def _body_of(request: httpx2.Request) -> dict[str, Any]:
+def body_of(request: httpx2.Request) -> dict[str, Any]:
     """What a request for a reply asks; nothing of a question."""
     if request.method != "POST":
         return {}

@@ -18,7 +18,6 @@ from perdure.backends.errors import (
     BackendError,
     ContextExceeded,
     ModelLoading,
-    ShapeRefused,
 )
 from perdure.backends.protocol import Backend
 from perdure.backends.request_form import Form, difference
@@ -206,9 +205,9 @@ async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
     if refusal is None or spoken.spoke or spoken.thought or spoken.form is None:
         return None
     form = next_form(backend.spec, spoken.form, refusal)
-    if form is None or not isinstance(refusal, ShapeRefused) or refusal.proven:
+    if form is None or getattr(refusal, "proven", True):
         return form
-    # The status blames the server. Words of our own tell whether it is the roles all the same.
+    # It may as well be something else. Words of our own tell whether it is the form.
     try:
         found = await unless_stopped(asking, try_forms(backend, spoken.form))
     except BackendError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, ShapeRefused
-from perdure.backends.prompt_shape import fold, parse_shape
+from perdure.backends.prompt_shape import after_refusal, fold, parse_shape
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -50,21 +50,36 @@ class Trial:
 async def try_forms(backend: Backend, form: Form, *, most: int = MOST) -> Trial:
     """Call an open backend until it takes a form, beginning with ``form``.
 
-    Nothing is learned from what is no refusal of roles or of a field: that is raised at once, and
-    so is the refusal of a shape that the manifest itself names.
+    Nothing is learned from what is no refusal of the request: that is raised at once, and so is the
+    refusal of a shape that the manifest itself names. Where a refusal did not say that it was the
+    roles or a field, the first form is tried once more: a server may fail at random.
 
     Raises:
         BackendError: the last refusal, or whatever else went wrong.
     """
+    first, sure = form, True
     for call in range(most):
         try:
-            return await _call(backend, form)
+            found = await _call(backend, form)
         except BackendError as refusal:
-            wider = next_form(backend.spec, form, refusal)
+            wider = _stricter(backend.spec, form, refusal)
             if wider is None or call + 1 == most:
                 raise
-            form = wider
+            form, sure = wider, sure and getattr(refusal, "proven", False)
+            continue
+        if not sure:
+            with suppress(BackendError):
+                return await _call(backend, first)
+        return found
     raise AssertionError
+
+
+def _stricter(spec: BackendSpec, form: Form, refusal: BackendError) -> Form | None:
+    """The form to be tried next; also where a server does not say what it refuses."""
+    if getattr(refusal, "blames_request", False) and not spec.shape:
+        shape = after_refusal(form.shape, "")
+        return replace(form, shape=shape) if shape is not None else None
+    return next_form(spec, form, refusal)
 
 
 def next_form(spec: BackendSpec, form: Form, refusal: BackendError) -> Form | None:
