@@ -300,3 +300,11 @@ async def test_the_server_counts_only_for_who_asks(fake: FakeApi) -> None:
     assert await backend.count(MESSAGES) == 42
     assert fake.exchanges[-1].path == "/v1/messages/count_tokens"
     await backend.close()
+
+
+async def test_what_a_tool_of_the_server_found_is_none_of_the_reply(fake: FakeApi) -> None:
+    block = {"type": "web_search_tool_result", "content": [], "text": "Found."}
+    start = typed("content_block_start", index=0, content_block=block)
+    fake.chat = streams(ANTHROPIC_START, start, delta("Hello."), *ANTHROPIC_END)
+    events = await reply(backend_for(fake))
+    assert [each.text for each in events if isinstance(each, Piece)] == ["Hello."]

@@ -705,3 +705,40 @@ async def _all(backend: OllamaBackend, request: Request) -> None:
     async for _ in backend.stream(request):
         pass
     await backend.close()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"message": None},
+        {"message": {"content": "So", "role": 7}},
+        {"message": {"content": "So"}},
+        {"message": {"role": "assistant", "content": None, "thinking": None}},
+        {"created_at": 7, "total_duration": 1.5, "load_duration": None, "logprobs": "x"},
+        {"eval_count": "3", "prompt_eval_count": 3.5, "model": None, "remote_host": 7},
+        {"message": {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}, 7]}},
+        {"message": {"role": "assistant", "images": None, "tool_name": 7}},
+        {"error": None},
+    ],
+)
+async def test_one_odd_field_costs_no_reply(fake: FakeOllama, odd: dict[str, Any]) -> None:
+    body = {"model": "tiny", "message": {"role": "assistant", "content": ""}, "done": False, **odd}
+    fake.chat = says(json.dumps(body).encode() + b"\n", part("Hello."))
+    events = await reply(backend_for(fake))
+    assert "".join(each.text for each in events if isinstance(each, Piece)).endswith("Hello.")
+    assert isinstance(events[-1], Finished)
+
+
+async def test_an_error_in_a_line_is_told_whatever_its_form(fake: FakeOllama) -> None:
+    for error in ("it broke", {"message": "it broke"}, ["it broke"]):
+        fake.chat = says(part("So "), json.dumps({"error": error}).encode() + b"\n", end=None)
+        words, found = await failure(backend_for(fake))
+        assert words == "So "
+        assert "it broke" in str(found)
+
+
+async def test_an_ollama_before_chats_is_told_to_be_updated(fake: FakeOllama) -> None:
+    fake.chat = refuses(404, b"404 page not found")
+    _, error = await failure(backend_for(fake))
+    assert type(error) is ProtocolError
+    assert "0.1.14" in str(error)

@@ -85,6 +85,19 @@ def split(*pieces: str) -> tuple[str, str, str]:
         ("Hello. \n<|eot_id|> <|im_end|>\n", "", "Hello. \n"),
         ("It ends with <|im_end|>, always.", "", "It ends with <|im_end|>, always."),
         ("Hello.<|im_", "", "Hello.<|im_"),
+        ("Hello.</s>", "", "Hello."),
+        ("<s>Hell</s>", "", "<s>Hell</s>"),
+        ("Hello.<|end_of_text|>", "", "Hello."),
+        ("Hello.<\uff5cend\u2581of\u2581sentence\uff5c>", "", "Hello."),
+        # Heads of a turn that were left in, and other spellings.
+        ("<|im_start|>assistant\nHello.<|im_end|>", "", "Hello."),
+        ("<|im_start|>assistant\n<think>Hm.</think>\nHello.", "Hm.", "Hello."),
+        ("<think>Hm.</think><|START_RESPONSE|>Hello.<|END_RESPONSE|>", "Hm.", "Hello."),
+        ("<|start_header_id|>assistant<|end_header_id|>\n\nHello.", "", "\n\nHello."),
+        ("\ufeff<Think>Hm.</THINK>Hello.", "Hm.", "Hello."),
+        ("<thoughts>Hm.</thoughts>Hello.", "Hm.", "Hello."),
+        ("<think>Hm.</think><|START_RESP", "Hm.", "<|START_RESP"),
+        ("<|im_start|>assist", "", "<|im_start|>assist"),
     ],
 )
 def test_marks_make_thoughts(reply: str, thoughts: str, words: str) -> None:

@@ -129,6 +129,9 @@ class AnthropicServer(SdkServer):
         return _Events(self.wire, self._name)
 
 
+_WORDS = {"text", "text_delta", None}
+
+
 class _Events(Reading):
     """Reads the events of ``/v1/messages``."""
 
@@ -165,7 +168,9 @@ class _Events(Reading):
     def _words(self, block: Mapping[str, Any]) -> list[StreamEvent]:
         if block.get("type") in {"tool_use", "server_tool_use"}:
             self._tool = text(block.get("name")) or "a tool"
-        thought, said = text(block.get("thinking")), text(block.get("text"))
+        thought = text(block.get("thinking"))
+        # What a server's tool found has texts too, and is none of the reply.
+        said = text(block.get("text")) if block.get("type") in _WORDS else ""
         self._replied = self._replied or bool(said)
         return [*([Thinking(thought)] if thought else []), *([Piece(said)] if said else [])]
 

@@ -53,6 +53,7 @@ _FIELDS = {
     "shift": re.compile(r"\bshift\b"),
 }
 """Fields that a server may refuse and that can be left out, and how it speaks of each."""
+_COUNTS = ("prompt_eval_count", "eval_count")
 _NO_LOADING = re.compile(r"system memory|(unable|failed) to load|error loading", re.IGNORECASE)
 
 
@@ -117,6 +118,11 @@ class Wire:
         body = await error_body(response)
         # A 404 without Ollama's form may be any web server's, and tells of no model.
         bare = response.status_code == HTTPStatus.NOT_FOUND and not body.startswith(b"{")
+        if bare and response.request.url.path.endswith(CHAT):
+            raise ProtocolError(
+                f"{self.name} has no {CHAT}",
+                next_step="update Ollama to 0.1.14 or newer; is it an Ollama that answers there",
+            )
         text = "" if bare else read_complaint(body).words
         error = self.error(response.status_code, text, response.headers)
         asking = not response.request.url.path.endswith(CHAT)
@@ -246,10 +252,37 @@ def _objects_of(lines: bytes) -> bytes:
 
 
 def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part with a message: the last one of an Ollama of 2023 has none, the package needs it."""
-    if part.get("done") is True and "message" not in part and "error" not in part:
-        return {**part, "message": {"role": "assistant", "content": ""}}
-    return part
+    """A part as the package takes it, which refuses a whole reply for one odd field.
+
+    The last part of an Ollama of 2023 has no message; imitations have fields of other types.
+    """
+    if part.get("error"):
+        complaint = read_complaint(part["error"])
+        return {"error": complaint.text or "an error without words"}
+    message = part.get("message")
+    is_part = "message" in part or part.get("done") is True
+    if not is_part or not isinstance(message, dict | None):
+        return part
+    said = message if isinstance(message, dict) else {}
+    calls = said.get("tool_calls")
+    return {
+        **{key: part[key] for key in ("model", "done_reason") if isinstance(part.get(key), str)},
+        **{key: count for key in _COUNTS if isinstance(count := part.get(key), int)},
+        "done": part.get("done") is True,
+        "message": {
+            "role": "assistant",
+            **{key: said[key] for key in ("content", "thinking") if isinstance(said.get(key), str)},
+            **({"images": said["images"]} if said.get("images") else {}),
+            "tool_calls": [_call(each) for each in calls] if isinstance(calls, list) else None,
+        },
+    }
+
+
+def _call(call: object) -> Mapping[str, Any]:
+    """A tool's call: only its name is told."""
+    function = call.get("function") if isinstance(call, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return {"function": {"name": name if isinstance(name, str) else "a tool", "arguments": {}}}
 
 
 def _is_json(text: bytes) -> bool:

@@ -33,6 +33,9 @@ _MARKS = {
     "<think>": "</think>",
     "<thinking>": "</thinking>",
     "<thought>": "</thought>",
+    "<thoughts>": "</thoughts>",
+    "<reflection>": "</reflection>",
+    "<longcat_think>": "</longcat_think>",
     "<reasoning>": "</reasoning>",
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
@@ -41,14 +44,38 @@ _MARKS = {
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|channel>thought": "<channel|>",
     "<|channel|>analysis<|message|>": _FINAL,
+    "<|channel|>commentary<|message|>": _FINAL,
     "<|start|>assistant<|channel|>analysis<|message|>": _FINAL,
 }
 """Of DeepSeek, Qwen and most others, Gemini's and Gemma's, Seed's, Mistral's, Kimi's, Cohere's, and
 the channels of gpt-oss (https://cookbook.openai.com/articles/openai-harmony)."""
 _WORDS_BEGIN = (_FINAL, f"<|start|>assistant{_FINAL}")
+_HEADS = (
+    "<|im_start|>assistant\n",
+    "<|start_header_id|>assistant<|end_header_id|>",
+    "<start_of_turn>model\n",
+    "<|START_RESPONSE|>",
+    "<|begin_of_solution|>",
+)
+"""Marks in front of a reply, or between its thoughts and words, that a template leaves in."""
+_BLANK = " \t\r\n\ufeff"
 _LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/THINK]")
 """Marks that may come without their first one."""
-_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|endoftext|>", "<end_of_turn>")
+_ENDS = (
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|return|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<eos>",
+    "</s>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<|END_RESPONSE|>",
+    "<|end_of_solution|>",
+)
 """Marks of a turn's end in chat templates, which a server with another template leaves in."""
 _ENDS_BEHIND = re.compile(rf"(?:(?:{'|'.join(map(re.escape, _ENDS))})\s*)+$")
 _FIRST_MARKS = tuple(mark for mark, end in _MARKS.items() if end in _LONE)
@@ -192,7 +219,10 @@ class Splitter:
             return [*unclosed, replace(event, stop="unclosed")]
         found = self.rest()
         if self._state == "words":
-            texts = [_ENDS_BEHIND.sub("", each.text) for each in found if isinstance(each, Piece)]
+            texts = [each.text for each in found if isinstance(each, Piece)]
+            # "</s>" also closes what "<s>" struck through.
+            if "<s>" not in f"{self._said}{''.join(texts)}":
+                texts = [_ENDS_BEHIND.sub("", text) for text in texts]
             found = [Piece(text) for text in texts if text]
         return [*found, event]
 
@@ -221,32 +251,39 @@ class Splitter:
                 return found
 
     def _front(self) -> None:
-        begun = self._held.lstrip()
+        self._held = _headless(self._held)
+        begun = self._held.lstrip(_BLANK)
         for mark in _WORDS_BEGIN:
             if begun.startswith(mark):
                 self._state, self._held = "words", begun.removeprefix(mark)
                 return
+        lower = begun.translate(_LOWER)
         for mark, end in _MARKS.items():
-            if begun.startswith(mark):
-                self._state, self._end = "thoughts", end
-                self._held = begun.removeprefix(mark)
+            if lower.startswith(mark.translate(_LOWER)):
+                self._state, self._end = "thoughts", end.translate(_LOWER)
+                self._held = begun[len(mark) :]
                 return
-        if not any(mark.startswith(begun) for mark in (*_MARKS, *_WORDS_BEGIN)):
+        if not any(mark.translate(_LOWER).startswith(lower) for mark in _FRONTS):
             self._state = "words"
 
     def _thoughts(self) -> list[StreamEvent]:
-        thought, end, after = self._held.partition(self._end)
-        if end:
-            self._state, self._held, self._thought = "gap", after, []
+        lower = self._held.translate(_LOWER)
+        cut, end = lower.find(self._end), len(self._end)
+        if cut >= 0:
+            thought, self._held = self._held[:cut], self._held[cut + end :]
+            self._state, self._thought = "gap", []
         else:
-            cut = len(thought) - _begun(thought, (self._end,))
-            thought, self._held = thought[:cut], thought[cut:]
+            cut, end = len(lower) - _begun(lower, (self._end,)), 0
+            thought, self._held = self._held[:cut], self._held[cut:]
             self._thought.append(thought)
         return [Thinking(thought)] if thought.strip() or (thought and not end) else []
 
     def _gap(self) -> list[StreamEvent]:
         """The line ends between thoughts and words belong to neither."""
-        words = self._held.lstrip()
+        words = _headless(self._held).lstrip()
+        if words and not self._lone and any(head.startswith(words) for head in _HEADS):
+            self._held = words
+            return []
         if not words:
             # Behind a mark that came alone they may be the reply's own.
             self._held = self._held if self._lone else ""
@@ -297,6 +334,16 @@ class Splitter:
         return [Piece(text)]
 
 
+def _headless(text: str) -> str:
+    """A text without the marks that a template leaves in front of a reply."""
+    begun = text.lstrip(_BLANK)
+    head = next((head for head in _HEADS if begun.startswith(head)), "")
+    return begun.removeprefix(head) if head else text
+
+
+_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+"""As `str.lower`, which changes the length of some texts, does with the letters of marks."""
+_FRONTS = (*_MARKS, *_WORDS_BEGIN, *_HEADS)
 _KEPT = 4096
 """Letters of the words so far: a line that is longer is no thought's last."""
 
