@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 
 from perdure.terminal.glyphs import UNICODE, Glyphs
 from perdure.tui.app import ChatApp
+from perdure.tui.telling import log
 from tests.tui.stand_in import NOW, ScriptedSession, ScriptedTranscript, life, opener
 
 Running = Callable[..., AbstractAsyncContextManager[tuple[ChatApp, Pilot[int]]]]
@@ -21,6 +23,35 @@ Running = Callable[..., AbstractAsyncContextManager[tuple[ChatApp, Pilot[int]]]]
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing moves by itself."""
     monkeypatch.setattr(constants, "TEXTUAL_ANIMATIONS", "none")
+
+
+class Listener(logging.Handler):
+    """What was logged as unforeseen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException | None] = []
+        self.is_expected = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.exc_info[1] if record.exc_info else None)
+
+
+@pytest.fixture(autouse=True)
+def listener() -> Iterator[Listener]:
+    """Fails a test in which something happened that nobody foresaw: it only is told."""
+    heard = Listener()
+    log.addHandler(heard)
+    yield heard
+    log.removeHandler(heard)
+    assert heard.is_expected or heard.found == []
+
+
+@pytest.fixture
+def unforeseen(listener: Listener) -> list[BaseException | None]:
+    """Errors that nobody foresaw, in a test that brings them about."""
+    listener.is_expected = True
+    return listener.found
 
 
 def chat_app(

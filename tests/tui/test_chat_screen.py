@@ -12,7 +12,7 @@ from perdure.history.errors import ReadOnly
 from perdure.terminal.glyphs import ASCII
 from perdure.tui.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech
-from tests.tui.conftest import Running, chat_app, say, shown, until
+from tests.tui.conftest import Running, say, shown, until
 from tests.tui.stand_in import LIST, Info, ScriptedSession, ScriptedTranscript, life
 
 
@@ -109,6 +109,7 @@ async def test_a_failure_says_what_is_kept_and_what_to_do(running: Running) -> N
             assert words in shown(app)
 
 
+@pytest.mark.usefixtures("unforeseen")
 async def test_an_unforeseen_error_in_a_turn_is_told(running: Running) -> None:
     """An exception from below becomes a line in the talk, and the talk goes on."""
     session = ScriptedSession(explosion=RuntimeError("the floor gave way"))
@@ -139,6 +140,7 @@ async def test_a_companion_that_cannot_be_opened_is_told(running: Running) -> No
     assert app.return_value == 0
 
 
+@pytest.mark.usefixtures("unforeseen")
 async def test_a_model_that_does_not_load_leaves_the_talk_readable(running: Running) -> None:
     """The status says offline, the notice why."""
     session = ScriptedSession(prepare_error=RuntimeError("the model file is missing"))
@@ -146,23 +148,6 @@ async def test_a_model_that_does_not_load_leaves_the_talk_readable(running: Runn
         assert app.chat.status.status.state == "offline"
         assert app.chat.flash.display
         assert "weir" in shown(app)
-
-
-async def test_an_error_nobody_caught_ends_with_no_traceback(
-    running: Running, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The program remembers the error for `run_chat`, and prints nothing over the terminal."""
-
-    def fall() -> None:
-        raise RuntimeError("nobody saw this coming")
-
-    app = chat_app()
-    with pytest.raises(RuntimeError):  # noqa: PT012 - run_test raises it again when it ends
-        async with app.run_test() as pilot:
-            await until(pilot, lambda: app.session is not None)
-            app.call_later(fall)
-            await until(pilot, lambda: app.crash is not None)
-    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 async def test_notices_of_the_opening_are_shown(running: Running) -> None:
@@ -259,6 +244,7 @@ async def test_what_waits_stays_below_the_greeting(running: Running) -> None:
     ],
     ids=["told", "raised", "unforeseen"],
 )
+@pytest.mark.usefixtures("unforeseen")
 async def test_a_message_that_was_not_kept_comes_back(
     running: Running, unkept: Failed | Exception
 ) -> None:

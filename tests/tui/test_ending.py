@@ -19,23 +19,19 @@ import asyncio
 from tests.tui.stand_in import ScriptedSession, ScriptedTranscript, life, opener
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
+from perdure.tui.rail import Rail
 from perdure.tui.run import show
 
-async def fall():
+def fall(rail):
     raise RuntimeError("nobody saw this coming")
 
-open_companion = opener(ScriptedSession(), life(3))
-
-async def open_and_fall():
-    app.run_worker(fall())
-    return await open_companion()
-
-app = ChatApp(open_and_fall, UNICODE)
+Rail.on_mount = fall
+app = ChatApp(opener(ScriptedSession(), life(3)), UNICODE)
 raise SystemExit(asyncio.run(show(app)))
 """
 
 
-def test_an_error_in_a_worker_ends_with_one_line() -> None:
+def test_an_error_before_the_chat_is_there_ends_with_one_line() -> None:
     """On a terminal of its own: exit code 1, one clear line after the screen is gone."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
@@ -62,6 +58,7 @@ def test_an_error_in_a_worker_ends_with_one_line() -> None:
     assert drawn.count(b"nobody saw this coming") == 1
 
 
+@pytest.mark.usefixtures("unforeseen")
 async def test_an_error_while_showing_the_companion_is_told(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +78,7 @@ async def test_an_error_while_showing_the_companion_is_told(
     assert app.return_value == 0
 
 
+@pytest.mark.usefixtures("unforeseen")
 async def test_an_error_of_a_task_in_the_background_is_told(running: Running) -> None:
     """The chat goes on; asyncio would print a traceback over it."""
     from perdure.tui.run import background_error

@@ -12,14 +12,12 @@ from textual.pilot import Pilot
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
 from perdure.tui.composer import Composer
-from perdure.tui.telling import log
 from tests.conftest import assert_sound
 from tests.speaking import Scripted
-from tests.tui.conftest import until
+from tests.tui.conftest import Listener, until
 from tests.tui.test_acting import SMALL, said_elsewhere
 from tests.tui.test_answers import words
 from tests.tui.test_real_session import chatting
-from tests.tui.test_unforeseen import Listener
 
 _KEYS = (
     *("k", "j", "up", "pageup", "pagedown", "g", "G", "[", "]", "t", "n", "N", "y"),
@@ -40,31 +38,28 @@ async def _said(app: ChatApp, pilot: Pilot[int], path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_no_key_ends_in_an_internal_error(companion: Path, seed: int) -> None:
+async def test_no_key_ends_in_an_internal_error(
+    companion: Path, seed: int, listener: Listener
+) -> None:
     """Talk, browse, set aside, ask again, swap, undo, redo, rewind; somebody else talks too."""
     chance = random.Random(seed)
-    listener = Listener()
-    log.addHandler(listener)
-    try:
-        async with chatting(companion, Scripted(), size=SMALL) as (app, pilot):
-            for step in range(_STEPS):
-                if isinstance(app.screen, Question):
-                    await pilot.press(chance.choice(("enter", "escape", "y", "n", "down")))
-                elif app.screen is not app.chat:
-                    await pilot.press("escape")
-                elif step % 12 == 0:
-                    await _said(app, pilot, companion, f"words {seed} {step}")
-                elif step % 25 == 7:
-                    await said_elsewhere(companion, f"from elsewhere {step}")
-                else:
-                    await pilot.press(chance.choice(_KEYS))
-                if app.screen is app.chat:
-                    app.chat.composer.put("")
-                    await until(pilot, lambda: not app.chat._talking)
-                    await pilot.pause()
-                assert listener.found == [], f"step {step}"
-                assert "Internal error" not in str(app.chat.flash.render())
-            await _said(app, pilot, companion, "and good night")
-    finally:
-        log.removeHandler(listener)
+    async with chatting(companion, Scripted(), size=SMALL) as (app, pilot):
+        for step in range(_STEPS):
+            if isinstance(app.screen, Question):
+                await pilot.press(chance.choice(("enter", "escape", "y", "n", "down")))
+            elif app.screen is not app.chat:
+                await pilot.press("escape")
+            elif step % 12 == 0:
+                await _said(app, pilot, companion, f"words {seed} {step}")
+            elif step % 25 == 7:
+                await said_elsewhere(companion, f"from elsewhere {step}")
+            else:
+                await pilot.press(chance.choice(_KEYS))
+            if app.screen is app.chat:
+                app.chat.composer.put("")
+                await until(pilot, lambda: not app.chat._talking)
+                await pilot.pause()
+            assert listener.found == [], f"step {step}"
+            assert "Internal error" not in str(app.chat.flash.render())
+        await _said(app, pilot, companion, "and good night")
     assert_sound(companion)

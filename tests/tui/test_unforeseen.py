@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from perdure.tui.app import ChatApp
 from perdure.tui.draft import Draft
 from perdure.tui.editing import Editing
 from perdure.tui.screen import ChatScreen
-from perdure.tui.telling import log
 from tests.speaking import Scripted
 from tests.tui.conftest import Running, say, shown, until
 from tests.tui.stand_in import ScriptedSession
@@ -22,49 +20,34 @@ from tests.tui.test_steering import browse, flash, talk
 HALF = "a\ud83e half"
 
 
-class Listener(logging.Handler):
-    """What was logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[BaseException | None] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.found.append(record.exc_info[1] if record.exc_info else None)
-
-
 async def test_a_worker_that_fails_is_told_and_the_program_goes_on(
-    companion: Path, monkeypatch: pytest.MonkeyPatch
+    companion: Path, monkeypatch: pytest.MonkeyPatch, unforeseen: list[BaseException | None]
 ) -> None:
     """Also where its own code does not listen for errors; the trace is logged, the draft kept."""
 
     def breaks(*_given: object) -> None:
         raise IndexError("bytearray index out of range")
 
-    listener = Listener()
-    log.addHandler(listener)
-    try:
-        async with chatting(companion) as (app, pilot):
-            await talk(app, pilot, "one")
-            app.chat.composer.put("half a thought")
-            monkeypatch.setattr(ChatScreen, "_show_moved", breaks)
-            assert app.session is not None
+    async with chatting(companion) as (app, pilot):
+        await talk(app, pilot, "one")
+        app.chat.composer.put("half a thought")
+        monkeypatch.setattr(ChatScreen, "_show_moved", breaks)
+        assert app.session is not None
 
-            async def moved() -> list[object]:
-                return []
+        async def moved() -> list[object]:
+            return []
 
-            monkeypatch.setattr(app.session, "look_again", moved)
-            app.chat._look()
-            await until(pilot, lambda: "Internal error: IndexError" in flash(app))
-            assert "everything said is kept" in flash(app).lower()
-            assert app.chat._draft._text == "half a thought"
-            assert isinstance(listener.found[0], IndexError)
-            monkeypatch.undo()
-            await talk(app, pilot, "two")
-    finally:
-        log.removeHandler(listener)
+        monkeypatch.setattr(app.session, "look_again", moved)
+        app.chat._look()
+        await until(pilot, lambda: "Internal error: IndexError" in flash(app))
+        assert "everything said is kept" in flash(app).lower()
+        assert app.chat._draft._text == "half a thought"
+        assert isinstance(unforeseen[0], IndexError)
+        monkeypatch.undo()
+        await talk(app, pilot, "two")
 
 
+@pytest.mark.usefixtures("unforeseen")
 async def test_a_key_whose_work_fails_is_told(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual._context import active_message_pump
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.worker import WorkerFailed
 
 from perdure.tui.commands import offers
 from perdure.tui.draft import Draft
+from perdure.tui.editing import Editing
+from perdure.tui.guards import cause_of, guard
 from perdure.tui.screen import ChatScreen
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
 from perdure.tui.writable import whole
@@ -20,10 +26,16 @@ if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
     from textual.driver import Driver
+    from textual.message import Message
+    from textual.message_pump import MessagePump
     from textual.screen import Screen
 
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.ports import ChatSession, Opened, Opener
+
+
+_MOST_FAILURES = 3
+"""Errors of a screen over the talk, after which it is closed; it may not heed its own keys."""
 
 
 def local_now() -> datetime:
@@ -61,6 +73,7 @@ class ChatApp(App[int]):
         self._chat = ChatScreen(opener, glyphs, clock, draft)
         self.crash: Exception | None = None
         self._odd_bytes_told = False
+        self._failures: Counter[Screen[object]] = Counter()
 
     def get_css_variables(self) -> dict[str, str]:
         """Textual's, and our own variables for the themes that do not define them."""
@@ -108,7 +121,12 @@ class ChatApp(App[int]):
             self.exit(0)
 
     def _begin_leaving(self) -> None:
-        if self._chat.begin_leaving():
+        try:
+            may_go = self._chat.begin_leaving()
+        except Exception as error:  # noqa: BLE001 - nothing holds up who wants to leave
+            self.unforeseen(error)
+            may_go = True
+        if may_go:
             self.exit(0)
 
     def action_stop(self) -> None:
@@ -132,6 +150,65 @@ class ChatApp(App[int]):
         if self.is_running and self._chat.is_mounted:
             self._chat.tell_unforeseen(error)
 
+    def failed(self, error: Exception, where: MessagePump | None) -> None:
+        """A handler, a callback, or the drawing of a widget failed; all of it goes on.
+
+        Not before the chat is there, nor where it cannot even be told: that ends the program.
+        """
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error
+        if not self.is_running or not self._chat.is_mounted:
+            self._fall(error)
+            return
+        try:
+            self._chat.tell_unforeseen(error)
+        except Exception:  # noqa: BLE001 - the first one is the cause
+            self._fall(error)
+            return
+        screen = self.screen
+        if isinstance(where, Widget) and where.is_attached:
+            screen = where.screen
+        if screen is self._chat:
+            return
+        self._failures[screen] += 1
+        if not screen.is_mounted or self._failures[screen] >= _MOST_FAILURES:
+            self.call_later(self._close, screen, error)
+
+    def _close(self, screen: Screen[object], error: Exception) -> None:
+        """Close a screen that does not work, and what stands over it; words in it are kept."""
+        if screen not in self.screen_stack:
+            return
+        while screen in self.screen_stack:
+            top = self.screen
+            if isinstance(top, Editing) and top.is_mounted:
+                self._chat.keep_words(top.text)
+            top.dismiss(None)
+        self._chat.tell_error(error)
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """Textual's; an error of a handler is told, and the next message follows."""
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            self.failed(cause_of(error), self)
+
+    def _register(
+        self,
+        parent: DOMNode,
+        *widgets: Widget,
+        **places: Any,  # noqa: ANN401 - Textual's own
+    ) -> list[Widget]:
+        """Textual's; every widget is guarded before its first message."""
+        for widget in widgets:
+            if widget not in self._registry:
+                guard(widget, self.failed)
+        return super()._register(parent, *widgets, **places)
+
+    def _start_widget(self, parent: Widget, widget: Widget) -> None:
+        """Textual's, for scroll bars."""
+        guard(widget, self.failed)
+        super()._start_widget(parent, widget)
+
     async def run_action(
         self,
         action: str | ActionParseResult,
@@ -142,7 +219,7 @@ class ChatApp(App[int]):
         try:
             return await super().run_action(action, default_namespace, namespaces)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self.unforeseen(error)
+            self.failed(error, self)
             return True
 
     async def terminal_gone(self) -> None:
@@ -173,10 +250,13 @@ class ChatApp(App[int]):
         super().copy_to_clipboard(whole(text))
 
     def _handle_exception(self, error: Exception) -> None:
-        """An error that nobody caught ends the program with one line, not with a traceback.
+        """What Textual itself caught, as from timers and workers. Private in Textual, too."""
+        self.failed(cause_of(error), active_message_pump.get(None))
 
-        Textual would print one over the terminal. `run_chat` says what is safe once the session is
-        closed. Private in Textual; the version is pinned and a test holds it.
+    def _fall(self, error: Exception) -> None:
+        """End the program with one line, not with a traceback, which Textual would print.
+
+        `run.show` says what is safe once the session is closed.
         """
         if self.crash is None:
             self.crash = error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,6 +15,8 @@ class Draft:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._text: str | None = None
+        self.unsaved = ""
+        """What could not be written."""
 
     def load(self) -> str:
         """What was left in the message box last time; empty without a draft."""
@@ -32,15 +33,22 @@ class Draft:
         return self._text
 
     def save(self, text: str) -> None:
-        """Keep this; an empty text drops the draft."""
-        if self._path is None or text == self._text:
+        """Keep this; an empty text drops the draft. What cannot be written is tried again later."""
+        if self._path is None:
+            self.unsaved = text
             return
-        self._text = text
-        with suppress(OSError):
-            if not text:
+        if text == self._text:
+            return
+        try:
+            if text:
+                # Not its parents: the folder of a companion that is gone is not made again.
+                self._path.parent.mkdir(exist_ok=True)
+                fresh = self._path.with_suffix(".new")
+                fresh.write_text(text, "utf-8", "surrogatepass")
+                os.replace(fresh, self._path)  # noqa: PTH105 - Path.replace is the same call
+            else:
                 self._path.unlink(missing_ok=True)
-                return
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(text, "utf-8", "surrogatepass")
-            os.replace(fresh, self._path)  # noqa: PTH105 - Path.replace is the same call
+        except OSError:
+            self.unsaved = text
+        else:
+            self._text, self.unsaved = text, ""

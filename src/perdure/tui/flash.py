@@ -24,10 +24,15 @@ class _Notice:
     stays: bool
     is_fresh: bool = True
     """Told so short a time ago that it was hardly read."""
+    times: int = 1
 
     @property
     def rank(self) -> int:
         return _RANK[self.level]
+
+    def is_like(self, later: _Notice) -> bool:
+        """Whether a later notice says the same."""
+        return (self.line, self.level, self.stays) == (later.line, later.level, later.stays)
 
     def outlives(self, later: _Notice) -> bool:
         """Whether it is still shown once a later notice is told."""
@@ -56,10 +61,17 @@ class Flash(Static):
     def tell(self, text: str, level: Level = "info", *, stays: bool = False) -> None:
         """Show a notice. ``stays``: until another one takes its place, whatever time it takes."""
         notice = _Notice(" ".join(sanitise(text).split()), level, stays or level == "error")
+        again = next((each for each in self._notices if each.is_like(notice)), None)
+        if again is not None:
+            # What fails whenever something is drawn is told again and again: draw nothing for that.
+            again.times += 1
+            again.is_fresh = True
+            self._age(again)
+            return
         kept = [each for each in self._notices if each.outlives(notice)]
         self._notices = sorted([*kept, notice], key=lambda each: -each.rank)[:_MOST]
         self._show()
-        self.set_timer(self.SECONDS, lambda: self._aged(notice))
+        self._age(notice)
 
     def clear_notice(self) -> None:
         """Take all notices away."""
@@ -70,6 +82,10 @@ class Flash(Static):
         """Take away what was there long enough to be read."""
         self._notices = [each for each in self._notices if each.is_fresh]
         self._show()
+
+    def _age(self, notice: _Notice) -> None:
+        times = notice.times
+        self.set_timer(self.SECONDS, lambda: self._aged(notice) if notice.times == times else None)
 
     def _aged(self, notice: _Notice) -> None:
         notice.is_fresh = False

@@ -159,8 +159,9 @@ class OpeningScreen(Screen[None]):
         welcome.tell(info if first else None, greeted=greeted)
         self.status.tell(state="loading")
         self._draft = self._draft_of(opened)
-        if not self.composer.text:
-            self.composer.put(self._draft.load())
+        written = [each for each in (self._draft.load(), self.composer.text) if each.strip()]
+        if written and written != [self.composer.text]:
+            self.composer.put("\n\n".join(written))
         for notice in opened.session.notices:
             self.flash.tell(notice.text, notice.level, stays=True)
         self._tell_composer()
@@ -193,8 +194,12 @@ class OpeningScreen(Screen[None]):
         )
 
     def _keep_draft(self) -> None:
-        if self._opened is not None:
-            self._draft.save(self.composer.text)
+        self._draft.save(self.composer.text)
+
+    @property
+    def unsaved(self) -> str:
+        """What is being written, where no draft of it could be kept."""
+        return self._draft.unsaved
 
     def action_folder(self) -> None:
         """Tell where the companion lives."""

@@ -120,6 +120,12 @@ async def show(app: ChatApp) -> int:
             await app.session.close()
         except Exception as error:  # noqa: BLE001 - said below, the terminal is ours again
             trouble = trouble or error
+    if unsaved := app.chat.unsaved.strip():
+        print(  # noqa: T201 - the only place that is left for it
+            "perdure: what you were writing could not be saved. Here it is:\n\n"
+            f"{sanitise(unsaved)}\n",
+            file=sys.stderr,
+        )
     if trouble is None:
         return code if code is not None else (app.return_code or 0)
     if isinstance(trouble, WorkerFailed):
@@ -138,5 +144,4 @@ def background_error(
 ) -> None:
     """An error of a task that nobody awaits: told on the screen, asyncio would print it there."""
     error = context.get("exception")
-    if app.is_running:
-        app.chat.tell_error(error if error is not None else RuntimeError(context["message"]))
+    app.unforeseen(error if isinstance(error, Exception) else RuntimeError(context["message"]))

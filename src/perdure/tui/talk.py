@@ -55,7 +55,7 @@ class Talk:
         self.user = "You"
         self.companion = ""
         self.rehearsals: frozenset[str] = frozenset()
-        self.queue: deque[tuple[str, Place]] = deque()
+        self.queue: deque[tuple[str, Place | None]] = deque()
         self._day: date | None = None
         self._conversation: ConversationId | None = None
         self._message: Place | None = None
@@ -94,28 +94,32 @@ class Talk:
     # -- the queue -----------------------------------------------------------------------------
 
     def enqueue(self, text: str) -> None:
-        """Show a message that waits for its turn."""
-        speech = Speech(self.user, text, own=True, marks=("queued",))
-        self.queue.append((text, self._view.add(speech)))
+        """Show a message that waits for its turn. It waits also where it cannot be shown."""
+        place: Place | None = None
+        try:
+            place = self._view.add(Speech(self.user, text, own=True, marks=("queued",)))
+        finally:
+            self.queue.append((text, place))
 
     def next(self) -> str | None:
         """Take the next message to be sent; it stays shown as queued until it is kept."""
-        waiting = self.take_back()
-        if not waiting:
+        if not self.queue:
             return None
-        text, *later = waiting
-        self._sending = text
-        self._message = self._view.add(Speech(self.user, text, own=True, marks=("queued",)))
-        for one in later:
-            self.enqueue(one)
+        text, place = self.queue.popleft()
+        self._sending, self._message = text, place
         return text
 
     def take_back(self) -> list[str]:
         """Empty the queue; gives back what was not sent."""
         waiting = [text for text, _ in self.queue]
-        for _, place in reversed(self.queue):
-            self._view.take_away(place)
+        placed = [place for _, place in self.queue if place is not None]
         self.queue.clear()
+        try:
+            for place in reversed(placed):
+                self._view.take_away(place)
+        except Exception:
+            self.queue.extend((text, None) for text in waiting)
+            raise
         return waiting
 
     def answering(self) -> None:
@@ -123,17 +127,15 @@ class Talk:
         self._unanswered = True
 
     @property
-    def unkept(self) -> bool:
-        """True from sending a message until it is kept."""
-        return self._sending is not None
+    def unkept(self) -> str | None:
+        """A message that was sent, until it is kept."""
+        return self._sending
 
-    def take_unkept(self) -> str | None:
-        """The message that was sent and never kept, taken out of the talk; None without one."""
-        text, self._sending = self._sending, None
-        if text is not None:
-            with self._above_queue():
-                self._drop_message()
-        return text
+    def drop_unkept(self) -> None:
+        """Take a message that was never kept out of the talk."""
+        self._sending = None
+        with self._above_queue():
+            self._drop_message()
 
     # -- events --------------------------------------------------------------------------------
 
@@ -190,10 +192,13 @@ class Talk:
     @contextmanager
     def _above_queue(self) -> Iterator[None]:
         """What is added meanwhile stands above the messages that wait."""
-        waiting = self.take_back()
-        yield
-        for text in waiting:
-            self.enqueue(text)
+        waiting = deque(self.take_back())
+        try:
+            yield
+            while waiting:
+                self.enqueue(waiting.popleft())
+        finally:
+            self.queue.extend((text, None) for text in waiting)
 
     def _break_off(self) -> bool:
         """End the streaming reply without a commit; what came stays to be read, marked so.

@@ -84,10 +84,10 @@ class TalkingScreen(OpeningScreen):
         text = event.text
         if self._slash(text):
             return
+        self._talk.enqueue(text)
         self.composer.remember(text)
         self.composer.put("")
         self._draft.save("")
-        self._talk.enqueue(text)
         self.query_one("#welcome").display = False
         self.view.follow()
         self.view.cursor = None
@@ -135,7 +135,12 @@ class TalkingScreen(OpeningScreen):
         text = self._talk.next()
         if text is None:
             return
-        self._begin(session.send(text))
+        try:
+            self._begin(session.send(text))
+        except Exception:
+            if not self._talking:
+                self._give_back()
+            raise
 
     def hears(self, event: Event) -> None:
         """An event of the turn is about to be shown."""
@@ -149,6 +154,7 @@ class TalkingScreen(OpeningScreen):
 
     def _begin(self, events_of_turn: AsyncIterator[Event]) -> None:
         self._talking, self._stopping = True, False
+        self._read_turn(events_of_turn)
         if any(each.level == "warning" for each in self._notices):
             self.flash.clear_notice()
         self.flash.clear_read()
@@ -159,7 +165,6 @@ class TalkingScreen(OpeningScreen):
         self._tell_composer()
         if self._flusher is not None:
             self._flusher.resume()
-        self._read_turn(events_of_turn)
 
     @work(group="turn")
     async def _read_turn(self, events_of_turn: AsyncIterator[Event]) -> None:
@@ -174,8 +179,10 @@ class TalkingScreen(OpeningScreen):
     @on(Heard)
     def _hear(self, message: Heard) -> None:
         event = message.event
-        self.hears(event)
-        notice = self._talk.hear(event)
+        try:
+            self.hears(event)
+        finally:
+            notice = self._talk.hear(event)
         match event:
             case MessageKept():
                 self.status.tell(unsaved=True, unkept=False)
@@ -205,7 +212,7 @@ class TalkingScreen(OpeningScreen):
             case Failed():
                 self._began = None
                 self.status.tell(unsaved=False)
-                if not self._talk.unkept:
+                if self._talk.unkept is None:
                     self.status.tell(state="offline")
         if notice is not None:
             self._tell_notice(notice)
@@ -219,18 +226,12 @@ class TalkingScreen(OpeningScreen):
 
     @on(TurnOver)
     def _turn_over(self, message: TurnOver) -> None:
-        if self._flusher is not None:
-            self._flusher.pause()
-        self.view.flush()
         self._talking = False
-        if isinstance(message.trouble, NothingToAnswer):
-            self.flash.tell(str(message.trouble))
-        elif message.trouble is not None:
-            self._talk.broken(message.trouble)
-            self.status.tell(unsaved=False)
-        elif self.view.streaming:
-            self.view.end_reply(())
-        self._give_back()
+        try:
+            self._show_end(message.trouble)
+        finally:
+            # Whatever cannot be drawn: what was typed comes back, and the next turn may begin.
+            self._give_back()
         if self.status.status.state in {"thinking", "speaking"}:
             self.status.tell(state="ready")
         self.status.tell(speed=0.0)
@@ -244,6 +245,18 @@ class TalkingScreen(OpeningScreen):
         self._go_on()
         self._count_queue()
 
+    def _show_end(self, trouble: Exception | None) -> None:
+        if self._flusher is not None:
+            self._flusher.pause()
+        self.view.flush()
+        if isinstance(trouble, NothingToAnswer):
+            self.flash.tell(str(trouble))
+        elif trouble is not None:
+            self._talk.broken(trouble)
+            self.status.tell(unsaved=False)
+        elif self.view.streaming:
+            self.view.end_reply(())
+
     def _list_conversation(self) -> None:
         """A conversation that has begun is listed; not while one reads further up."""
         began = self._began
@@ -256,10 +269,14 @@ class TalkingScreen(OpeningScreen):
 
         With it go those that wait behind it: they would fail in the same way, and out of order.
         """
-        unkept = self._talk.take_unkept()
-        if unkept is not None:
-            self._put_back([unkept, *self._talk.take_back()])
-            self.status.tell(unkept=True)
+        unkept = self._talk.unkept
+        if unkept is None:
+            return
+        waiting = [text for text, _ in self._talk.queue]
+        self._put_back([unkept, *waiting])
+        self.status.tell(unkept=True)
+        self._talk.drop_unkept()
+        self._talk.take_back()
 
     def _put_back(self, messages: list[str]) -> None:
         """Put messages before what stands in the message box, and into the draft."""
