@@ -16,7 +16,6 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from perdure.companion.chunks import parse_chunks
@@ -41,40 +40,39 @@ from tests.memory.recall_sets import (
     LANGUAGES,
     SETS,
     facts_life,
+    kinds_life,
     people_life,
     to_the_companion,
+    updates_life,
     without_names,
 )
 
 FIXTURES = Path(__file__).parents[1] / "memory" / "fixtures"
 
 
-def of_kind(dialogue: Dialogue, kind: str) -> Dialogue:
-    """The same with the questions of one kind."""
-    return replace(
-        dialogue, questions=tuple(each for each in dialogue.questions if each.kind == kind)
-    )
-
-
 def sets() -> Iterator[tuple[str, Dialogue]]:
     """Every set by its name."""
     one, two = FIXTURES / "talk_en.txt", SETS / "talk_two_en.txt"
-    yield "talk en tune", read_dialogue(one)
-    yield "talk en tune, by message", read_dialogue(one, by_message=True)
-    yield "talk en tune, Mira, ...", to_the_companion(read_dialogue(one))
-    yield "talk en test", read_dialogue(two)
-    yield "talk en test, by message", read_dialogue(two, by_message=True)
-    yield "talk en test, no names", without_names(read_dialogue(two))
-    yield "talk en test, Marcus, ...", to_the_companion(read_dialogue(two))
+    yield "talk en 1", read_dialogue(one)
+    yield "talk en 1, by message", read_dialogue(one, by_message=True)
+    yield "talk en 1, Mira, ...", to_the_companion(read_dialogue(one))
+    yield "talk en 2", read_dialogue(two)
+    yield "talk en 2, by message", read_dialogue(two, by_message=True)
+    yield "talk en 2, no names", without_names(read_dialogue(two))
+    yield "talk en 2, Marcus, ...", to_the_companion(read_dialogue(two))
     yield "talk zh", read_dialogue(FIXTURES / "talk_zh.txt")
     yield "talk ja", read_dialogue(FIXTURES / "talk_ja.txt")
-    for kind in ("tune", "test"):
-        for language in LANGUAGES:
-            yield f"facts {language} {kind}", of_kind(facts_life(language), kind)
-        yield f"people zh {kind}", of_kind(people_life(), kind)
-        yield f"people zh, answered {kind}", of_kind(people_life(replies=True), kind)
+    for language in LANGUAGES:
+        for seed in (1, 2, 3):
+            yield f"facts {language}", facts_life(language, seed=seed)
+    for seed in (1, 2):
+        yield "people zh", people_life(seed=seed)
+        yield "people zh, answered", people_life(seed=seed, replies=True)
     for seed in (11, 12, 13, 14, 15):
         yield "updates", life(seed)
+    for seed in (1, 2, 3):
+        yield "updates, in other words", updates_life(seed=seed)
+        yield "other ways to ask", kinds_life(seed=seed)
     named = os.environ.get("PERDURE_MEMORY_EVAL")
     for file in sorted(Path(named).rglob("longmemeval_s*.json")) if named else []:
         for dialogue in longmemeval(file):
@@ -94,13 +92,13 @@ def run(only: str = "") -> None:
                 shutil.rmtree(folder / str(number))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"  {'set':26} {'by':16} asked   R@1   R@5  R@10  in 600  in 2,048  session first")
+    print(f"  {'set':26} {'by':16} asked   R@1   R@5  R@10  in 600  in 2,048  newer first")
     for (name, by), all_ in found.items():
         figures = joined(all_)
         row = "  ".join(f"{figures.recall[k]:.2f}" for k in (1, 5, 10))
         print(
             f"  {name:26} {by:16} {figures.questions:5}  {row}  {figures.within:6.2f}  "
-            f"{figures.roomy:8.2f}  {figures.hit[1]:13.2f}",
+            f"{figures.roomy:8.2f}  {figures.newer:11.2f}",
             flush=True,
         )
     if not os.environ.get("PERDURE_MEMORY_EVAL"):
@@ -120,6 +118,7 @@ def joined(all_: Sequence[Figures]) -> Figures:
         {k: mean([each.hit[k] for each in all_]) for k in all_[0].hit},
         mean([each.within for each in all_]),
         mean([each.roomy for each in all_]),
+        mean([each.newer for each in all_]),
     )
 
 

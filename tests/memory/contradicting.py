@@ -79,7 +79,7 @@ def life(seed: int) -> Dialogue:
     said: list[list[tuple[str, str]]] = [[] for _ in range(40)]
     for talk in said:
         talk += [(rng.choice(_CHATTER), rng.choice(_ANSWERS)) for _ in range(rng.randint(5, 9))]
-    marked: dict[str, str] = {}
+    marked: dict[str, tuple[str, str]] = {}
     for first, second, question, kind in _RELATIONS:
         old, new = rng.sample(_VALUES[kind], 2)
         early = rng.randrange(0, 18)
@@ -87,14 +87,19 @@ def life(seed: int) -> Dialogue:
         for number, text, value in ((early, first, old), (late, second, new)):
             talk = said[number]
             talk.insert(rng.randint(0, len(talk)), (text.format(value), rng.choice(_ANSWERS)))
-        marked[question] = second.format(new)
+        marked[question] = (first.format(old), second.format(new))
     sessions = tuple(
         Session(str(number), _BEGIN + timedelta(days=9 * number), tuple(talk))
         for number, talk in enumerate(said)
     )
     questions = tuple(
-        Question("update", question, frozenset({_place(sessions, text)}))
-        for question, text in marked.items()
+        Question(
+            "update",
+            question,
+            frozenset({_place(sessions, new)}),
+            older=frozenset({_place(sessions, old)}),
+        )
+        for question, (old, new) in marked.items()
     )
     return Dialogue("Ana", "Mira", sessions, questions)
 

@@ -2,8 +2,9 @@
 
 Measures, each the mean over the questions: recall@k is the share of the evidence turns among the
 first k turns; `within` the share that stands in the earlier moments of a prompt, in at most 600
-tokens, and `roomy` in 2,048, which a window of 8,192 has for them while it is empty; a session is
-hit when one of its turns is among the first.
+tokens, and `roomy` in 2,048, which a window of 8,192 has for them while it is empty; `newer` the
+share of questions whose evidence stands before what it took the place of; a session is hit when one
+of its turns is among the first.
 """
 
 from __future__ import annotations
@@ -37,12 +38,17 @@ class Session:
 
 @dataclass(frozen=True)
 class Question:
-    """A question and what answers it: places of turns, or of whole sessions with turn 0."""
+    """A question and what answers it: places of turns, or of whole sessions with turn 0.
+
+    Attributes:
+        older: what answered it before, and is not true any more.
+    """
 
     kind: str
     text: str
     evidence: frozenset[tuple[str, int]]
     now: datetime | None = None
+    older: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Figures:
     hit: dict[int, float] = field(default_factory=dict)
     within: float = 0.0
     roomy: float = 0.0
+    newer: float = 0.0
     by_kind: dict[str, float] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
 
@@ -215,6 +222,10 @@ def measure(repo: Repository, dialogue: Dialogue, find: Finder) -> Figures:
                 kinds.setdefault(question.kind, []).append(share)
                 if share < 1:
                     figures.missed.append(f"{question.kind} {share:.2f} {question.text}")
+        ranks = [places.index(each) for each in question.evidence if each in places]
+        before = [places.index(each) for each in question.older if each in places]
+        newer = bool(ranks) and min(ranks) < min(before, default=len(places))
+        figures.newer += newer / len(dialogue.questions)
         sessions = list(dict.fromkeys(name for name, _ in places))
         for k in hits:
             hits[k] += any(name in sessions[:k] for name, _ in question.evidence)

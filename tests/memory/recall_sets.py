@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.memory.recall_eval import Dialogue, Question, Session
 
 SETS = Path(__file__).parents[1] / "bench" / "recall_sets"
-LANGUAGES = ("en", "de", "es", "ru", "zh", "ja", "ko")
+LANGUAGES = ("en", "de", "es", "ru", "zh", "ja", "ko", "fr", "it", "pt", "nl", "pl", "tr", "uk")
 _BEGIN = datetime(2025, 1, 3, 18, 0, tzinfo=UTC)
 
 
@@ -20,46 +20,120 @@ class _Facts:
     facts: tuple[tuple[str, str, str], ...]
     talk: tuple[str, ...]
     answers: tuple[str, ...]
+    openings: tuple[str, ...]
+    ends: tuple[str, ...]
 
 
 def _read(path: Path) -> _Facts:
-    """``+ fact | question | small talk with a word of it``, ``~`` other talk, ``<`` answers."""
+    """``+ fact | question | small talk with a word of it``, ``~`` other talk, ``<`` answers.
+
+    ``^`` and ``$`` are what small talk begins and ends with.
+    """
     facts: list[tuple[str, str, str]] = []
-    talk: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
+    lists: dict[str, tuple[str, ...]] = dict.fromkeys("~<^$", ())
     for line in path.read_text("utf-8").splitlines():
         parts = tuple(part.strip() for part in line[2:].split(" | "))
         if line.startswith("+ "):
             fact, question, reuse = parts
             facts.append((fact, question, reuse))
-        elif line.startswith("~ "):
-            talk = parts
-        elif line.startswith("< "):
-            answers = parts
-    return _Facts(tuple(facts), talk, answers)
+        elif line[:1] in lists:
+            lists[line[0]] = parts
+    return _Facts(tuple(facts), *lists.values())
+
+
+class _SmallTalk:
+    """Messages of which none is said twice, a topic's word in many of them."""
+
+    def __init__(self, language: str, rng: random.Random, topics: Sequence[str]) -> None:
+        self._read = _read(SETS / f"facts_{language}.txt")
+        self._rng = rng
+        self._topics = topics
+        self._space = "" if language in {"zh", "ja"} else " "
+        self._known: set[str] = set()
+
+    def turn(self) -> tuple[str, str]:
+        """One that was not said yet, and an answer to it."""
+        read, choice = self._read, self._rng.choice
+        while True:
+            parts = (choice(read.openings), choice(self._topics), choice(read.ends))
+            text = self._space.join(parts)
+            if text not in self._known:
+                self._known.add(text)
+                return text, self.answer()
+
+    def answer(self) -> str:
+        """What she says to anything."""
+        return self._rng.choice(self._read.answers)
+
+    def sessions(self, turns: int, length: int = 15) -> list[list[tuple[str, str]]]:
+        """So many turns."""
+        return [[self.turn() for _ in range(length)] for _ in range(turns // length)]
 
 
 def facts_life(language: str, *, seed: int = 1, turns: int = 600) -> Dialogue:
-    """Thirty facts among so many turns of talk that has their words too.
-
-    Questions of kind "tune" are those of every second fact, the others are of kind "test".
-    """
+    """Facts among so many turns of talk that has their words too."""
     rng = random.Random(seed)
     read = _read(SETS / f"facts_{language}.txt")
-    length = 15
-    talk = [reuse for _, _, reuse in read.facts] + [*read.talk] * 2
-    said: list[list[tuple[str, str]]] = [
-        [(rng.choice(talk), rng.choice(read.answers)) for _ in range(length)]
-        for _ in range(turns // length)
-    ]
-    places = rng.sample([(t, n) for t in range(len(said)) for n in range(length)], len(read.facts))
+    small = _SmallTalk(language, rng, [reuse for _, _, reuse in read.facts] + [*read.talk] * 2)
+    said = small.sessions(turns)
     questions = []
-    now = _BEGIN + timedelta(days=3 * len(said))
-    for number, ((fact, question, _), (t, n)) in enumerate(zip(read.facts, places, strict=True)):
-        said[t][n] = (fact, rng.choice(read.answers))
-        kind = "test" if number % 2 else "tune"
-        questions.append(Question(kind, question, frozenset({(str(t), n + 1)}), now))
+    places = _places(said, len(read.facts), rng)
+    for (fact, question, _), (t, n) in zip(read.facts, places, strict=True):
+        said[t][n] = (fact, small.answer())
+        questions.append(Question("fact", question, frozenset({(str(t), n + 1)}), _end(said)))
     return Dialogue("Ana", "Mira", _sessions(said), tuple(questions))
+
+
+def kinds_life(*, seed: int = 1, turns: int = 600) -> Dialogue:
+    """Facts told and asked for in other ways than the usual, among talk in English."""
+    rng = random.Random(seed)
+    read = _read(SETS / "facts_en.txt")
+    small = _SmallTalk("en", rng, [reuse for _, _, reuse in read.facts] + [*read.talk] * 2)
+    said = small.sessions(turns)
+    rows = [
+        [part.strip() for part in line.split(" | ")]
+        for line in (SETS / "kinds.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    questions = []
+    for (kind, who, told, question), (t, n) in zip(
+        rows, _places(said, len(rows), rng), strict=True
+    ):
+        fact = told
+        if told.startswith("* "):
+            around = [" ".join(small.turn()[0] for _ in range(25)) for _ in range(2)]
+            fact = f" {told[2:]} ".join(around)
+        said[t][n] = (fact, small.answer()) if who == ">" else (small.turn()[0], fact)
+        questions.append(Question(kind, question, frozenset({(str(t), n + 1)}), _end(said)))
+    return Dialogue("Ana", "Mira", _sessions(said), tuple(questions))
+
+
+def updates_life(*, seed: int = 1, turns: int = 600) -> Dialogue:
+    """Pairs of facts of which the later one, in other words, is true; the evidence is that one."""
+    rng = random.Random(seed)
+    lines = (SETS / "updates_en.txt").read_text("utf-8").splitlines()
+    rows = [tuple(line.split(" | ")) for line in lines if line[0] not in "#~"]
+    small = _SmallTalk("en", rng, lines[-1][2:].split(" | "))
+    said = small.sessions(turns)
+    questions = []
+    places = sorted(_places(said, 2 * len(rows), rng))
+    early = rng.sample(places[: len(rows)], len(rows))
+    late = rng.sample(places[len(rows) :], len(rows))
+    for (old, new, question), (t, n), (u, m) in zip(rows, early, late, strict=True):
+        said[t][n], said[u][m] = (old, small.answer()), (new, small.answer())
+        evidence, older = frozenset({(str(u), m + 1)}), frozenset({(str(t), n + 1)})
+        questions.append(Question("update", question, evidence, _end(said), older))
+    return Dialogue("Ana", "Mira", _sessions(said), tuple(questions))
+
+
+def _places(
+    said: Sequence[Sequence[object]], count: int, rng: random.Random
+) -> list[tuple[int, int]]:
+    return rng.sample([(t, n) for t, talk in enumerate(said) for n in range(len(talk))], count)
+
+
+def _end(said: Sequence[object]) -> datetime:
+    return _BEGIN + timedelta(days=3 * len(said))
 
 
 def _sessions(said: Sequence[Sequence[tuple[str, str]]]) -> tuple[Session, ...]:
@@ -143,9 +217,10 @@ def people_life(*, seed: int = 1, people: int = 60, replies: bool = False) -> Di
         ]
         order = list(range(len(lines)))
         rng.shuffle(order)
-        kind = "test" if t % 2 else "tune"
         for at in rng.sample(range(len(told)), 3):
             text = told[at][2].format(rng.choice((f"我的{who}{name}", f"我{who}{name}")))
-            questions.append(Question(kind, text, frozenset({(str(t), order.index(at) + 1)}), now))
+            questions.append(
+                Question("person", text, frozenset({(str(t), order.index(at) + 1)}), now)
+            )
         said.append([(lines[at], rng.choice(_REPLIES) if replies else "") for at in order])
     return Dialogue("Ana", "Mira", _sessions(said), tuple(questions))

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 NEAR, NEARER = 0.7, 0.9
 """Share of a score from which on a later turn goes before an earlier one with the same words: where
 these are most of the question, and where they are less."""
+FEW = 5
+"""Turns with the same words up to which they may be one statement and what became of it."""
 BEFORE_WEIGHTS = (0.3, 0.15)
 """What words of the message before count, and of the one before that, if the newest says little."""
 LITTLE = 3
@@ -54,6 +56,8 @@ SINGLE = 0.4
 """What one character of a Chinese or Japanese question weighs beside its pairs."""
 TOLD = 20
 """Messages of which the language is known, from which on a script has no other language."""
+_LEAST = 30
+"""Turns that are compared with each other, however few are wanted."""
 _FIRST = 400
 """Messages that are looked at, best first, before all the others."""
 
@@ -127,7 +131,7 @@ class Finder:
         if like is not None:
             scores = like.fuse(scores)
         scores = self._with_sessions(scores)
-        found = self._turns(scores, 3 * limit)
+        found = self._turns(scores, max(3 * limit, _LEAST))
         return _repeated_last(self._newest_first(found))[:limit]
 
     # Scores
@@ -293,29 +297,26 @@ class Finder:
         return any(place in term.places for term in self._asked)
 
     def _newest_first(self, found: list[Found]) -> list[Found]:
-        """Where turns say the same words of the question about equally well, the newest goes first.
+        """Where few turns say the same words of the question about equally well, the newest first.
 
-        Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. Only that
-        one turn moves, and once for each set of words: many turns may share a word with a question.
-        Where the words are most of what is asked, "equally well" means less.
+        Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. They change
+        places among themselves, and nothing else moves. What many turns share with a question is a
+        word and no statement. Where the words are most of what is asked, "equally well" means less.
         """
         wall = self._messages.wall
         ordered = list(found)
+        places = {each.turn: place for place, each in enumerate(found)}
         seen: set[tuple[str, ...]] = set()
         for best in found:
             if not best.matched or best.matched in seen:
                 continue
             seen.add(best.matched)
             least = best.score * (NEAR if self._is_most(best.matched) else NEARER)
-            same = [
-                each
-                for each in found
-                if each is best or (each.matched == best.matched and each.score >= least)
-            ]
-            newest = max(same, key=lambda each: (wall[each.place], each is best))
-            if newest is not best:
-                ordered.remove(newest)
-                ordered.insert(ordered.index(best), newest)
+            same = [each for each in found if each.matched == best.matched and each.score >= least]
+            if len(same) <= FEW:
+                newest = sorted(same, key=lambda each: -wall[each.place])
+                for old, each in zip(same, newest, strict=True):
+                    ordered[places[old.turn]] = each
         return ordered
 
     def _is_most(self, words: Sequence[str]) -> bool:
