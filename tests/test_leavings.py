@@ -28,6 +28,8 @@ SURE = [
     "10-who.md (copy: conflict from desk on 2026-01-01)",
     "10-who_conflict-20260101-120000.md",
     "10-who_conflict-ana-20260101-120000.md",
+    "10-who (kolizja kopia Ana 2026-01-01).md",
+    "10-who (salinan yang bertentangan Ana 2026-01-01).md",
 ]
 MAYBE = [
     "10-who 2.md",
@@ -63,13 +65,27 @@ MAYBE = [
     "10-who.bak.md",
     "10-who.md.mine",
     "10-who.md.r12",
+    "10-who (สำเนาที่ขัดแย้งกันของ Ana 2026-01-01).md",
+    "10-who (xx yyyyy zzz Ana 2026-01-01).md",
+    "10-who (# Name clash 2026-01-01 ab1 #).md",
+    "10-who-Conflicted copy 2026-01-01.md",
+    "10-who.synced-conflict.md",
+    "10-who.conflict.20260101.md",
+    "10-who.md~HEAD",
+    "10-who.md~main",
+    "10-who~1.md",
+    "Copy of 10-who.md",
+    "Kopie von 10-who.md",
+    "Copia de 10-who.md",
 ]
 OWN = [
     "10-who.md", "10-who-am-i.md", "10-who-notes.md", "10-whose.md", "20-voice.md", "2.md",
     "(1).md",
     "10-who and conflict.md", "10-who (friend).md", "10-who (conflict).txt", "copy.md", "copy 2.md",
     "conflict.md", "10-who-NATO.md", "10-who 2026.md", "10-who (2026).md", "10-who-2.md",
-    "photocopy.md", "Tom (copy editor).md", "war.Conflict.md", "Mac.md", "", ".", "()", "x)",
+    "10-who (2026-01-01).md", "10-who (May 2026-01-01).md", "Copy of a letter.md",
+    "10-who-conflict.md", "photocopy.md",
+    "Tom (copy editor).md", "war.Conflict.md", "Mac.md", "", ".", "()", "x)",
 ]  # fmt: skip
 
 
@@ -103,13 +119,18 @@ def test_copies_of_settings_ignore_rules_and_folders_are_known() -> None:
     "name",
     ["4913", "5036", "x.md~", ".x.md.swp", "#x.md#", ".#x.md", "._x.md", ".~lock.x.md#", "~$x.md",
      "x.md.tmp", "x.md.bak", "x.md.orig", "x.md___jb_tmp___", ".goutputstream-ABCDEF",
+     "desktop.ini", "Desktop.ini", "Thumbs.db", "Icon\r", "x.md.save.1", "x.md.kate-bak",
+     "x.md.bck",
+     "x.md.crswap", "x.md.!sync", "x.md.icloud", "x.md.filepart", "x.md.sb-1a2b3c4d-AbC12D",
      ".x.md.kate-swp", "~syncthing~x.md.tmp", ".syncthing.x.md.tmp"],
 )  # fmt: skip
 def test_scratch_files_of_editors_are_known(name: str) -> None:
     assert is_scratch(name)
 
 
-@pytest.mark.parametrize("name", ["x.md", "4914", "1984", "10-who.md", "49130", "٤٩١٣"])
+@pytest.mark.parametrize(
+    "name", ["x.md", "4914", "1984", "10-who.md", "49130", "٤٩١٣", "thumbs.md"]
+)
 def test_what_people_write_is_no_scratch(name: str) -> None:
     assert not is_scratch(name)
 

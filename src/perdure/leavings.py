@@ -15,8 +15,13 @@ from collections.abc import Iterable, Iterator
 
 _SCRATCH_ENDS = (
     "~", ".swp", ".swx", ".swo", ".tmp", ".temp", ".bak", ".orig", ".rej", ".part", ".partial",
-    ".crdownload", ".vsctmp", ".save", ".lock", "___jb_tmp___", "___jb_old___",
+    ".crdownload", ".vsctmp", ".save", ".lock", "___jb_tmp___", "___jb_old___", ".bck", ".kate-bak",
+    ".crswap", ".!sync", ".bts", ".filepart", ".icloud", ".ffs_tmp", ".ffs_db", ".lnk",
 )  # fmt: skip
+_SCRATCH_NAMES = ("desktop.ini", "thumbs.db", "ehthumbs.db", "icon\r", "$recycle.bin")
+"""What Windows and macOS keep in a folder for themselves; in lower case."""
+_NUMBERED = re.compile(r"\.save\.\d{1,4}\Z|\.sb-[0-9a-f]{8}-\w{6}\Z")
+"""Of nano, and of macOS's editors while they write."""
 _SCRATCH_STARTS = (".", "#", "~$", "~syncthing~")
 _VIM_TRIAL, _VIM_STEP = 4913, 123
 """Vim tries whether it may write in a folder with a file of this name, or so much further on."""
@@ -24,7 +29,9 @@ _VIM_TRIAL, _VIM_STEP = 4913, 123
 _CONFLICT = (
     "conflict", "konflikt", "conflit", "conflito", "конфликт", "конфлікт",
     "\u00e7ak\u0131\u015f", "ristirii",
-    "競合", "冲突", "衝突", "충돌", "σύγκρουσ", "ütköz", "تعارض", "התנגש", "case clash",
+    "競合", "冲突", "衝突", "충돌", "σύγκρουσ", "ütköz", "تعارض", "התנגש", "מתנגש", "case clash",
+    "name clash", "koliz", "modstrid", "motstrid", "motstrijdig", "bertentangan", "xung đột",
+    "ขัดแย้ง",
 )  # fmt: skip
 _COPY = (
     "copy", "copie", "kopie", "kopia", "kopi", "copia", "cópia", "còpia", "копия", "копію",
@@ -39,7 +46,9 @@ _SURE = re.compile(
 _MAYBE = re.compile(
     r" \d{1,3}"  # iCloud
     rf"|[ _\u2013\u2014-]{{1,3}}(?:{_COPY_WORD})(?: ?\(?\d{{1,3}}\)?)?"  # file managers
-    r"|\.conflict\d*(?:-[\w-]{1,40})?"  # Resilio, rclone
+    r"|\.(?:synced-)?conflict(?:[\d.-][\w.-]{0,40})?"  # Resilio, rclone
+    r"|[ _-]{1,3}conflicted[ _-]copy[\w .-]{0,60}"
+    r"|~(?:\d{1,3}|HEAD|[\w./-]{1,60})"  # numbered backups; git, of a folder and a file of one name
     r"|_(?:[\w' -]{1,60}_)?(?:case)?conflict(?:_\d+)?"  # Synology Drive
     r"|[._](?:BACKUP|BASE|LOCAL|REMOTE)[._]\d{1,8}"  # git mergetool
     r"|\.variant-[0-9a-f]{3,8}"  # git-annex
@@ -55,6 +64,9 @@ _MACHINE = re.compile(
     r"(?:[ -](?:Pro|Air|Mini|Max|Plus))?(?:\.local)?)(?:-\d{1,3})?"
 )
 _INSIDE_COPY = re.compile(rf"(?:[^\W\d]+ |\d+\w* )?(?:{_COPY_WORD})(?: \d{{1,3}})?", re.IGNORECASE)
+_DATE = re.compile(r"20\d\d-?[01]\d-?[0-3]\d")
+_LED = re.compile(rf"(?:{_COPY_WORD})(?: (?:of|von|de|di|van|av|af))? (?P<name>.+)", re.IGNORECASE)
+"""Google Drive's and older systems' "Copy of", in front of the name."""
 _EXTENSION = re.compile(r"(?!\A)\.\w{1,12}\Z")
 _MARK_LIMIT = 200
 """Characters at the end of a name in which a mark is looked for."""
@@ -63,6 +75,8 @@ _MARK_LIMIT = 200
 def is_scratch(name: str) -> bool:
     """Whether a file of this name is a program's own: a swap file, a backup, a hidden one."""
     if name.startswith(_SCRATCH_STARTS) or name.endswith(_SCRATCH_ENDS):
+        return True
+    if name.casefold() in _SCRATCH_NAMES or _NUMBERED.search(name):
         return True
     if not (name.isascii() and name.isdigit() and len(name) <= 5):
         return False
@@ -89,6 +103,8 @@ def original_of(name: str, beside: Iterable[str]) -> str | None:
 def originals(name: str) -> Iterator[tuple[str, bool]]:
     """What a file of this name may be a copy of, and whether the name alone says that it is one."""
     extension = found[0] if (found := _EXTENSION.search(name)) else ""
+    if led := _LED.fullmatch(name):
+        yield led["name"], False
     for stem, end in ((name.removesuffix(extension), extension), (name, "")):
         for original, is_sure in _parted(stem):
             yield original + end, is_sure
@@ -129,5 +145,8 @@ def _bracketed(inside: str) -> bool | None:
     words = inside.casefold()
     if any(each in words for each in _CONFLICT):
         return "sfconflict" in words or any(each in words for each in _COPY)
+    if _DATE.search(words) and len(re.findall(r"[^\W\d_]{2,}", words)) > 1:
+        # In whatever language: who wrote it, and when.
+        return False
     is_plain = inside.isascii() and inside.isdigit() and len(inside) <= 3
     return False if is_plain or _INSIDE_COPY.fullmatch(inside) else None

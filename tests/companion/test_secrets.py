@@ -41,6 +41,12 @@ SHAPED = [
     "tvly-" + "aB3d" * 8,
     "fw_" + "aB3d" * 6,
     "sk-" + "0a1b" * 8,
+    "secret_" + "aB3d" * 11,
+    "dp.pt." + "aB3d" * 10,
+    "pscale_tkn_" + "aB3d" * 10,
+    "fm2_" + "aB3+" * 12,
+    "sk_" + "0a1b" * 12,
+    "patAbCdEfGh123456." + "0a1b" * 16,
 ]
 
 
@@ -221,3 +227,23 @@ def test_a_key_without_an_end_is_not_kept_in_memory() -> None:
     for _ in range(100):
         assert masker.feed("a" * 1000) == ""
     assert masker.feed(" so it ends") == " so it ends"
+
+
+@pytest.mark.parametrize("key", SHAPED)
+def test_a_key_is_known_whatever_stands_around_it(key: str) -> None:
+    for before, after in (
+        ("\\n", "\\n"), ("_", "_"), ("**", "**"), ("={", "}"), ("\u200b", ""), ("\u5bc6", "\u3002"),
+        ("?key=", "&a=1"), ("\t", "\t"), ("<b>", "</b>"), ("\u300c", "\u300d"), ("\r\n", "\r\n"),
+    ):  # fmt: skip
+        text = f"{before}{key}{after} then"
+        masked, count = mask_secrets(text)
+        assert (key[-9:] in masked, count) == (False, 1), text
+        for step in (1, 3):
+            masker = SecretMasker()
+            pieces = [masker.feed(text[at : at + step]) for at in range(0, len(text), step)]
+            assert "".join(pieces) + masker.end() == masked
+
+
+def test_a_mark_inside_a_word_begins_no_key() -> None:
+    for text in ("my_sk-" + "a1B2" * 8, "task_hf_" + "aB3d" * 8, "nsk-" + "a1B2" * 8):
+        assert mask_secrets(text) == (text, 0)

@@ -258,6 +258,9 @@ _PREFIXES: tuple[tuple[tuple[str, ...], str, int], ...] = (
     (("EAAC", "EAAG", "EAAB", "EAAJ"), _ALNUM, 60),  # Facebook
     (("sq0atp-", "sq0csp-"), LETTER, 22),
     (("key-",), _HEX, 32),  # Mailgun
+    (("secret_",), _ALNUM, 40),  # Notion's of before
+    (("dp.pt.", "dp.st.", "pscale_tkn_", "pscale_pw_", "HRKU-", "esecret_", "nfp_"), LETTER, 30),
+    (("sk_",), _HEX, 40),  # ElevenLabs
     (("AC", "SK"), _HEX, 32),  # Twilio
     (("AGE-SECRET-KEY-1",), "[0-9A-Z]", 50),
     (("nsec1",), "[ac-hj-np-z02-9]", 50),
@@ -410,8 +413,10 @@ def _marked() -> Iterator[Shape]:
         yield Shape(heads, (Run(of, count, count),))
     yield Shape(("sk-", "pk-", "rk-"), (Run(LETTER, 16, 16),), counts=_is_mixed)
     yield Shape(("fw_",), (Run(_ALNUM, 20, 20),), counts=_is_mixed)
+    yield Shape(("pat",), (Run(_ALNUM, 14, 14), ".", Run(_HEX, 40, 40)))  # Airtable
     yield Shape(("AKIA", "ASIA", "ABIA"), (Run("[A-Z0-9]", 16, 16),), counts=_has_digit)
     yield Shape(("LTAI",), (Run(_ALNUM, 16, 16),), counts=_is_mixed)
+    yield Shape(("fm2_", "fo1_"), (Run(_BASE64, 40, 40),), rest=_BASE64_REST)  # Fly.io
     yield Shape(("whsec_", "v1.0-"), (Run("[A-Za-z0-9+/=]", 20, 20),), rest=_BASE64_REST)
     yield Shape(("SG.",), (Run(LETTER, 16, 32), ".", Run(LETTER, 20, 20)))
     # RFC 7519: base64url of `{"`, a dot, and the beginning of what it claims.

@@ -40,7 +40,7 @@ class _Heads:
         names = {head for shape in SHAPES if shape.place == "name" for head in shape.heads}
         # Zero characters wide, so that heads are found that overlap.
         self.finder = re.compile(
-            rf"(?<!{LETTER})(?={_any_of(self.exact)})"
+            rf"(?:(?<!{LETTER})|(?<=\\[nrt])|(?<=_)(?<!{LETTER}_))(?={_any_of(self.exact)})"
             rf"|(?:(?<![^\W\d_])|(?<=[a-z])(?=[A-Z]))(?={_any_of(names)})"
             rf"|(?={_any_of(self.folded.keys() - names)})"
         )
@@ -86,12 +86,21 @@ def _may_stand(shape: Shape, text: str, place: int) -> bool:
     if not before or not shape.place:
         return True
     if shape.place == "word":
-        return _LETTER.match(before) is None
+        return (
+            _LETTER.match(before) is None
+            or _MARK_BEFORE.search(text[max(0, place - _BEFORE) : place]) is not None
+        )
     # A name begins a word, or goes on in one as in "dbPassword".
     return not before.isalpha() or (before.islower() and text[place].isupper())
 
 
 _LETTER = re.compile(LETTER)
+_ESCAPED = re.compile(r"\\[nrt]\Z")
+"""A line's end as JSON and programs write it."""
+_MARK_BEFORE = re.compile(rf"\\[nrt]\Z|(?<!{LETTER})_\Z")
+"""That, or the mark with which Markdown slants a text."""
+_BEFORE = 2
+"""Characters before a place that tell what may stand there."""
 
 
 @cache
@@ -154,7 +163,9 @@ def _is_gap(text: str, place: int) -> bool:
     before = text[place - 1 : place] if place else ""
     # A name may stand behind a digit; what may stand anywhere begins with no Latin letter.
     inside = (before + text[place]).isascii() and before.isalpha() and text[place].isalpha()
-    return not inside or (before.islower() and text[place].isupper())
+    if not inside or (before.islower() and text[place].isupper()):
+        return True
+    return _ESCAPED.search(text[max(0, place - _BEFORE) : place]) is not None
 
 
 def mask_secrets(text: str, known: Collection[str] = ()) -> tuple[str, int]:
@@ -207,7 +218,7 @@ class SecretMasker:
         return masked
 
     def _drain(self, piece: str, *, last: bool) -> str:
-        # The character before is there for the shapes to look back at.
+        # The characters before are there for the shapes to look back at.
         text = self._before + self._held + piece
         at, shown = len(self._before), []
         while True:
@@ -230,7 +241,7 @@ class SecretMasker:
             shown += [text[at : found.start], frame, MASK]
             self.count += 1
             text, at, self._inside = text[found.end :], 0, found.shape
-        self._before, self._held = text[max(0, at - 1) : at], text[at:]
+        self._before, self._held = text[max(0, at - _BEFORE) : at], text[at:]
         return "".join(shown)
 
     def _find(self, text: str, at: int) -> _Found | None:
