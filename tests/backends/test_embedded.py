@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.drivers import make_backend
+from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.embedded import EmbeddedBackend
 from perdure.backends.errors import (
     BadParameter,
@@ -19,6 +19,7 @@ from perdure.backends.errors import (
     Unreachable,
     WrongChecksum,
 )
+from perdure.backends.llama_settings import COUNTING_WINDOW
 from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
 from perdure.backends.protocol import (
     BackendSpec,
@@ -210,6 +211,28 @@ async def test_the_window_is_never_larger_than_the_model_was_trained_for(
         backend = make_embedded(asked)
         assert await backend.context_window() == CATALOGUE[DEFAULT_MODEL].context_window
         await backend.close()
+
+
+@pytest.mark.model
+async def test_who_only_counts_is_given_the_same_numbers_and_no_room_for_a_prompt(
+    make_embedded: Make,
+) -> None:
+    whole = make_embedded(1024)
+    counter = make_counter(whole.spec)
+    try:
+        asked = prompt(LONG)
+        for backend in (whole, counter):
+            assert await backend.context_window() == 1024
+        counts = [(await b.tokenizer()).count_prompt(asked) for b in (whole, counter)]
+        assert counts[0] == counts[1] > COUNTING_WINDOW
+        assert await whole.fingerprint() == await counter.fingerprint()
+        with pytest.raises(ContextExceeded) as caught:
+            async for _event in counter.stream(Request(asked, 24)):
+                pass
+        assert caught.value.window == COUNTING_WINDOW
+    finally:
+        await whole.close()
+        await counter.close()
 
 
 @pytest.mark.model

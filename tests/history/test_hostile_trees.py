@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history import branches, gitindex, operations
+from perdure.history import branches, gitindex, operations, treecount
 from perdure.history.commits import render_commit
 from perdure.history.errors import BadPath, HistoryError, TooManyFiles
 from perdure.history.merging import merge
@@ -337,6 +337,54 @@ def test_a_tree_that_holds_itself_many_times_ends(repo: Repository) -> None:
     with pytest.raises(TooManyFiles):
         branches.switch(repo, "bomb", author=WHO)
     assert repo.read("persona/10-who.md", "bomb") == b"I am Mira.\n"
+
+
+@pytest.mark.parametrize("shape", ["the same ten", "two that share all"])
+def test_a_tree_without_end_is_counted_by_few_looks(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    """More files than stars, in a few dozen trees: not walked until the bound is met."""
+    leaves = [put(repo, b"blob", b"%d" % number) for number in range(2)]
+    mode, count = FILE, 5 if shape == "two that share all" else 10
+    for depth in range(40):
+        rows = [(mode, b"%d" % n, leaves[n % 2]) for n in range(count)]
+        marks = [(FILE, b"m", put(repo, b"blob", b"%d %d" % (depth, n))) for n in range(2)]
+        leaves, mode = [tree(repo, [*rows, mark]) for mark in marks], FOLDER
+    monkeypatch.setattr(treecount, "_FREELY", 100)
+    taken = []
+    take = treecount.WalkCount.take
+
+    def counted(self: treecount.WalkCount, entries: int) -> None:
+        taken.append(entries)
+        take(self, entries)
+
+    monkeypatch.setattr(treecount.WalkCount, "take", counted)
+    trees = repo.parts().trees
+    comparer = TreeComparer(repo.parts().store.read)
+    for act in (
+        lambda: list(trees.leaves(leaves[0])),
+        lambda: trees.difference(None, leaves[0]),
+        lambda: comparer.difference(None, leaves[0]),
+    ):
+        taken.clear()
+        with pytest.raises(TooManyFiles):
+            act()
+        assert sum(taken) < 200
+
+
+def test_many_files_that_are_all_there_are_walked_to_the_end(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = put(repo, b"blob", BLOB)
+    inner = tree(repo, [(FILE, b"%d" % number, blob) for number in range(9)])
+    root = tree(repo, [(FOLDER, b"%d" % number, inner) for number in range(9)])
+    monkeypatch.setattr(treecount, "_FREELY", 20)
+    trees = repo.parts().trees
+    assert len(list(trees.leaves(root))) == len(trees.difference(None, root)) == 81
+    assert len(TreeComparer(repo.parts().store.read).difference(None, root)) == 81
+    monkeypatch.setattr(treecount, "MOST_FILES", 89)
+    with pytest.raises(TooManyFiles):
+        list(trees.leaves(root))
 
 
 def test_folders_without_end_are_not_opened(repo: Repository) -> None:

@@ -44,6 +44,19 @@ DRIVERS = tuple(_DRIVERS)
 """The names that a manifest's ``driver`` may have in this version."""
 
 
+def make_counter(spec: BackendSpec) -> Backend:
+    """The same for who counts tokens and asks for no reply: a model in this process takes less.
+
+    Raises:
+        DriverMissing, BadParameter: as for `make_backend`.
+    """
+    if spec.driver != "embedded" or spec.disabled:
+        return make_backend(spec)
+    from perdure.backends.embedded import EmbeddedBackend
+
+    return EmbeddedBackend(spec, counting=True)
+
+
 def make_backend(spec: BackendSpec) -> Backend:
     """The backend that a spec describes, not yet opened; one that refuses, if it is disabled.
 

@@ -28,7 +28,7 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
-from perdure.backends.llama_settings import import_xllamacpp, server_parameters
+from perdure.backends.llama_settings import import_xllamacpp, server_parameters, window_of
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
 from perdure.backends.models import CATALOGUE, check_package, locate, verify
 from perdure.backends.parameters import checked_parameters
@@ -118,8 +118,12 @@ class _Relay:
 class EmbeddedBackend:
     """A GGUF model in this process; a `Backend`."""
 
-    def __init__(self, spec: BackendSpec) -> None:
+    def __init__(self, spec: BackendSpec, *, counting: bool = False) -> None:
         """Nothing is loaded or imported yet.
+
+        Args:
+            spec: what the manifest says.
+            counting: for counts of tokens alone, in half of the memory: no prompt fits.
 
         Raises:
             BadParameter: the manifest asks for something that this driver does not have.
@@ -131,6 +135,7 @@ class EmbeddedBackend:
                     next_step=f"remove {field} from the manifest",
                 )
         self._spec = spec
+        self._counting = counting
         self._parameters = checked_parameters(spec, HONOURED)
         self._loaded: _Loaded | None = None
         self._opening = asyncio.Lock()
@@ -158,7 +163,7 @@ class EmbeddedBackend:
         """
         async with self._opening:
             if self._loaded is None:
-                self._loaded = await asyncio.to_thread(_load, self._spec)
+                self._loaded = await asyncio.to_thread(_load, self._spec, counting=self._counting)
 
     async def close(self) -> None:
         """Stop running replies, wait for their threads and free the model."""
@@ -297,7 +302,7 @@ def _error_of(error: object) -> BackendError:
     return ProtocolError(f"llama.cpp reports: {said}")
 
 
-def _load(spec: BackendSpec) -> _Loaded:
+def _load(spec: BackendSpec, *, counting: bool) -> _Loaded:
     # Before the file: nobody is to fetch a model that cannot run here.
     check_package()
     path = locate(spec.model)
@@ -308,7 +313,8 @@ def _load(spec: BackendSpec) -> _Loaded:
     xllamacpp = import_xllamacpp()
     key = secrets.token_urlsafe(32)
     try:
-        server = xllamacpp.Server(server_parameters(xllamacpp, spec, path, key))
+        parameters = server_parameters(xllamacpp, spec, path, key, counting=counting)
+        server = xllamacpp.Server(parameters)
     except RuntimeError as error:
         raise ModelMissing(
             f"llama.cpp cannot load {path}", next_step="is it a whole GGUF file that fits in memory"
@@ -316,7 +322,8 @@ def _load(spec: BackendSpec) -> _Loaded:
     _wait_for_loop(server)
     calls = LoopbackCalls(server.listening_address, key)
     props = calls.call("GET", "/props")
-    window = int(props["default_generation_settings"]["n_ctx"])
+    given = int(props["default_generation_settings"]["n_ctx"])
+    window = window_of(spec, path) if counting else given
     details = _details(digest, props, calls.call("GET", "/v1/models"), xllamacpp.__version__)
     tokenizer = LlamaTokenizer(calls, f"llama.cpp {path.name}")
     return _Loaded(server, calls, tokenizer, window, details, _shape(tokenizer))

@@ -16,12 +16,18 @@ from perdure.backends.protocol import BackendSpec
 DEFAULT_WINDOW = 8192
 """Where a manifest names no window: larger ones of today's models would take many gigabytes."""
 
+COUNTING_WINDOW = 256
+"""Of a model that only counts: the room for a window is most of what a small model takes, 188 of
+360 MB for the rehearsal voice."""
+
 PROMPT_STEP = 64
 """Tokens of prompt read between two chances to stop. llama.cpp's default of 2048 made a stop wait
 14 s for a long prompt on two cores; 64 makes it 0.4 s and reads no slower there."""
 
 
-def server_parameters(xllamacpp: ModuleType, spec: BackendSpec, path: Path, key: str) -> object:
+def server_parameters(
+    xllamacpp: ModuleType, spec: BackendSpec, path: Path, key: str, *, counting: bool = False
+) -> object:
     """Xllamacpp's parameters for one model; raises ModelMissing for a file that is no model."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
@@ -36,7 +42,8 @@ def server_parameters(xllamacpp: ModuleType, spec: BackendSpec, path: Path, key:
     # One reply at a time: a second slot would halve the window, and answers computed side by
     # side differ in their last bits, so seeds would not hold.
     parameters.n_parallel = 1
-    parameters.n_ctx = _window(spec, path)
+    window = window_of(spec, path)
+    parameters.n_ctx = min(window, COUNTING_WINDOW) if counting else window
     parameters.n_batch = PROMPT_STEP
     # The default sets up to 8 GB aside for prompts of other slots; there are none.
     parameters.cache_ram_mib = 0
@@ -90,7 +97,8 @@ def import_xllamacpp() -> ModuleType:
     return module
 
 
-def _window(spec: BackendSpec, path: Path) -> int:
+def window_of(spec: BackendSpec, path: Path) -> int:
+    """Tokens of the window that a model is given; raises ModelMissing for what is no model."""
     try:
         trained = trained_window(path)
     except (NotGguf, OSError) as error:

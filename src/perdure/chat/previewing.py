@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perdure.backends.drivers import make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.prompt_shape import PLAIN, fold
 from perdure.chat.explaining import (
@@ -39,7 +40,7 @@ async def preview(path: Path, text: str) -> Explanation:
     """
     from perdure.chat.session import Session
 
-    session = await Session.open(path)
+    session = await Session.open(path, make=make_counter)
     try:
         return await session.preview(text)
     finally:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from perdure.history.errors import DamagedRepository, too_many
 from perdure.history.paths import DEEPEST, tree_name
-from perdure.history.trees import FOLDER, MOST_BYTES, MOST_FILES, FileChange, less
+from perdure.history.treecount import MOST_FILES, Pair, WalkCount
+from perdure.history.trees import FOLDER, MOST_BYTES, FileChange
 
 _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
@@ -45,6 +46,24 @@ class TreeComparer:
             known = self._kept[oid] = frozenset(rows)
         return known
 
+    def _differing(
+        self, before: str | None, after: str | None
+    ) -> tuple[dict[bytes, Row], dict[bytes, Row]]:
+        """The rows that only one of two trees has, by name."""
+        left, right = self._rows(before), self._rows(after)
+        return {row[1]: row for row in left - right}, {row[1]: row for row in right - left}
+
+    def _below(self, pair: Pair) -> tuple[int, list[Pair]]:
+        """How many names two folders have differently, and the folders among them."""
+        sides = self._differing(pair[0], pair[1])
+        inner: list[Pair] = []
+        for name in sides[0] | sides[1] if pair[2] <= DEEPEST else ():
+            rows = [side.get(name) for side in sides]
+            trees = [row[2].hex() if row and _is_folder(row) else None for row in rows]
+            if trees != [None, None]:
+                inner.append((trees[0], trees[1], pair[2] + 1))
+        return max(map(len, sides)), inner
+
     def difference(self, old: str | None, new: str | None) -> list[FileChange]:
         """Paths whose entries differ, as `Trees.difference` gives them.
 
@@ -53,16 +72,14 @@ class TreeComparer:
             TooManyFiles: see there.
         """
         found: list[FileChange] = []
-        most = MOST_FILES
+        count = WalkCount((old, new, 0), self._below)
         stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while stack:
             folder, before, after = stack.pop()
             if before == after:
                 continue
-            left, right = self._rows(before), self._rows(after)
-            gone = {row[1]: row for row in left - right}
-            come = {row[1]: row for row in right - left}
-            most = less(most, max(len(gone), len(come)))
+            gone, come = self._differing(before, after)
+            count.take(max(len(gone), len(come)))
             is_deepest = folder.count("/") >= DEEPEST
             for raw_name in gone | come:
                 name = tree_name(raw_name)

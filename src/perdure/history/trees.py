@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from perdure.history.errors import BadPath, DamagedRepository, TooLargeObject, too_many
 from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
 from perdure.history.paths import DEEPEST, check_path, raw_name, tree_name
+from perdure.history.treecount import MOST_FILES, Pair, WalkCount
 
 FOLDER = 0o40000
 FILE = 0o100644
 PROGRAM = 0o100755
 _LONGEST_MODE = 6
 _REGULAR = {FILE, PROGRAM, 0o100664}
-MOST_FILES = 500_000
-"""Paths that one look at a tree goes through. A tree may hold itself many times over: ten folders
-of ten folders, and so on, are a few hundred bytes and more files than anybody can read."""
-
 _MOST_KEPT = 200_000
 """Entries of all trees that are kept."""
 MOST_BYTES = 16 * 1024 * 1024
@@ -111,15 +108,9 @@ def render_tree(entries: Mapping[str, Node]) -> bytes:
     return b"".join(row for _, row in rows)
 
 
-def less(left: int, count: int) -> int:
-    """What is left of the files that may be looked at.
-
-    Raises:
-        TooManyFiles: nothing.
-    """
-    if count > left:
-        raise too_many("", MOST_FILES)
-    return left - count
+def _depth(folder: str) -> int:
+    """How many folders down one is; 0 for the root."""
+    return folder.count("/") + 1 if folder else 0
 
 
 class Trees:
@@ -197,11 +188,11 @@ class Trees:
             yield prefix, found
             return
         stack = [(prefix, found[1])]
-        left = MOST_FILES
+        count = WalkCount((None, found[1], _depth(prefix)), self._below)
         while stack:
             folder, oid = stack.pop()
             entries = self.entries(oid)
-            left = less(left, len(entries))
+            count.take(len(entries))
             is_deepest = folder.count("/") >= DEEPEST
             for name, (mode, child) in entries.items():
                 path = f"{folder}/{name}" if folder else name
@@ -219,7 +210,7 @@ class Trees:
             TooManyFiles: there are more than `MOST_FILES`.
         """
         found: list[FileChange] = []
-        most = MOST_FILES
+        count = WalkCount((old, new, 0), self._below)
         stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while stack:
             folder, before, after = stack.pop()
@@ -227,7 +218,7 @@ class Trees:
                 continue
             left = self.entries(before) if before else {}
             right = self.entries(after) if after else {}
-            most = less(most, max(len(left), len(right)))
+            count.take(max(len(left), len(right)))
             closed = 0 if folder.count("/") >= DEEPEST else FOLDER
             for name in {**left, **right}:
                 a, b = left.get(name), right.get(name)
@@ -241,6 +232,18 @@ class Trees:
                 if files != [None, None]:
                     found.append(FileChange(path, files[0], files[1]))
         return sorted(found, key=lambda change: change.path)
+
+    def _below(self, pair: Pair) -> tuple[int, list[Pair]]:
+        """How many names two folders have, and the folders in them that differ."""
+        left, right = (self.entries(oid) if oid else {} for oid in pair[:2])
+        inner: list[Pair] = []
+        for name in {**left, **right} if pair[2] <= DEEPEST else ():
+            a, b = left.get(name), right.get(name)
+            if a != b:
+                trees = [node[1] if node and node[0] == FOLDER else None for node in (a, b)]
+                if trees != [None, None]:
+                    inner.append((trees[0], trees[1], pair[2] + 1))
+        return max(len(left), len(right)), inner
 
     def edit(self, root: str | None, changes: Sequence[Change]) -> Edit:
         """Apply changes to a tree.
