@@ -44,6 +44,7 @@ class Scripted:
     fail_after: int = 0
     hold_after: int | None = None
     name: str = "scripted"
+    driver: str = "scripted"
     prints: Fingerprint = field(default_factory=lambda: Fingerprint("0123456789abcdef"))
     is_hosted: bool = False
     reports: float | None = None
@@ -53,7 +54,7 @@ class Scripted:
 
     @property
     def spec(self) -> BackendSpec:
-        return BackendSpec(self.name, "scripted", "script-1", context_window=self.window)
+        return BackendSpec(self.name, self.driver, "script-1", context_window=self.window)
 
     @property
     def hosted(self) -> bool:

@@ -109,3 +109,20 @@ async def test_a_life_of_many_turns_is_not_tried(
     _, backend = await ask(told, ASKED)
     assert "allergic to peanuts" in backend.asked[-1].messages[-1].content
     assert trailers(told)["Recalled"]
+
+
+async def test_a_model_that_reads_slowly_is_sent_less(told: Path) -> None:
+    """It reads a hundred tokens a second: what is empty is not filled."""
+    await ask(told, "Here is a long story. " + "Once upon a time there was a heron. " * 300)
+    usual, slow = (Scripted(driver=driver) for driver in ("scripted", "embedded"))
+    for backend in (usual, slow):
+        session = await Session.open(told, backends=[backend])
+        session.new_conversation()
+        await events_of(session.send(ASKED))
+        await session.close()
+        assert why(told).verdict == "matches"
+    assert TOLD[0] in [message.content for message in usual.asked[-1].messages]
+    assert TOLD[0] not in [message.content for message in slow.asked[-1].messages]
+    newest = slow.asked[-1].messages[-1].content
+    assert TOLD[0] in newest
+    assert len(newest) < 600 * 6

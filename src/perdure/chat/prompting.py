@@ -29,7 +29,7 @@ from perdure.memory.assembly import (
     assemble,
     choose,
 )
-from perdure.memory.budgets import budgets
+from perdure.memory.budgets import Budgets, budgets
 from perdure.memory.errors import MemoryProblem
 
 LEAST_RECALL = 60
@@ -123,7 +123,8 @@ async def make_prompt(
     room: int | None = None,
 ) -> Made:
     """The prompt for the last turn of ``thread``, of ``room`` tokens. Raises MemoryProblem."""
-    shares = budgets(by.window, companion.settings.context)
+    slow = by.spec.driver == "embedded"
+    shares = budgets(by.window, companion.settings.context, slow=slow)
     if room is not None:
         shares = replace(shares, prompt=min(shares.prompt, room))
     plain = corrections.remembering(by.spec, by.tokenizer)
@@ -145,7 +146,7 @@ async def make_prompt(
 
     def decide_either() -> tuple[PromptInputs, Chosen]:
         """All that was ever said, where it fits; else the thread, and room for earlier turns."""
-        if material.life and _letters(material.life) <= shares.prompt * _LETTERS_A_TOKEN:
+        if material.life and _is_short(material.life, shares, tokenizer):
             first = material.life[0].id
             whole = replace(inputs, turns=material.life)
             kept = replace(before, window=first) if before is not None else None
@@ -172,13 +173,17 @@ async def make_prompt(
     return await asyncio.to_thread(finish)
 
 
-def _letters(turns: Sequence[PastTurn]) -> int:
-    return sum(
-        len(said.text)
-        for past in turns
+def _is_short(life: Sequence[PastTurn], shares: Budgets, tokenizer: Tokenizer) -> bool:
+    """Whether a life may fit into its share; whether all of the prompt fits is seen later."""
+    texts = [
+        said.text
+        for past in life
         for said in (past.turn.message, *past.turn.replies)
         if said is not None
-    )
+    ]
+    if sum(map(len, texts)) > shares.life * _LETTERS_A_TOKEN:
+        return False
+    return shares.life >= shares.prompt or tokenizer.count("\n".join(texts)) <= shares.life
 
 
 async def read_ahead(

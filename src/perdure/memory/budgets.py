@@ -24,6 +24,7 @@ class Budgets:
     """The most that each part of a prompt may take; ``reply`` is kept free behind it.
 
     Earlier turns have ``recall`` for themselves, and up to ``empty`` of what all else leaves empty.
+    All that was ever said is sent as talk where it has room in ``life``.
     """
 
     reply: int
@@ -34,6 +35,7 @@ class Budgets:
     summaries: int
     recall: int
     empty: int = 0
+    life: int = MOST_SENT
 
     def within(self, left: int) -> Budgets:
         """The same, its parts scaled down evenly where they would take more than half of ``left``.
@@ -65,25 +67,33 @@ _ROWS = (
 )
 
 
-def budgets(window: int, policy: ContextPolicy) -> Budgets:
+def budgets(window: int, policy: ContextPolicy, *, slow: bool = False) -> Budgets:
     """Share out a window of so many tokens, prompt and reply together.
 
     What ``companion.yaml`` says goes before the table; the reply takes half the window at the most.
+
+    Args:
+        window: tokens.
+        policy: what ``companion.yaml`` says.
+        slow: the model reads at a hundred tokens a second, as on a processor: what would be read
+            anew with each message, or all at once, has no more than its own share.
     """
     row = next((row for least, row in reversed(_ROWS) if window >= least), _ROWS[0][1])
     scale = min(max(window, 0), _SMALLEST)
     reply, examples, lore, facts, summaries, recall = (each * scale // _SMALLEST for each in row)
     reply = min(policy.reply_tokens or max(16, reply), window // 2)
-    left = window - reply
+    quarter = window // 4
+    prompt = min(policy.prompt_tokens or MOST_SENT, window - reply)
     return Budgets(
         reply=reply,
-        prompt=min(policy.prompt_tokens or MOST_SENT, left),
+        prompt=prompt,
         examples=_said(policy.examples_tokens, examples),
         lore=_said(policy.lore_tokens, lore),
         facts=_said(policy.facts_tokens, facts),
         summaries=_said(policy.summaries_tokens, summaries),
         recall=_said(policy.recall_tokens, recall),
-        empty=_said(policy.recall_tokens, max(recall, min(window // 4, MOST_EMPTY))),
+        empty=_said(policy.recall_tokens, max(recall, 0 if slow else min(quarter, MOST_EMPTY))),
+        life=min(prompt, quarter) if slow else prompt,
     )
 
 
