@@ -265,10 +265,10 @@ def test_what_was_learned_under_a_reverted_change_is_named_and_set_aside_with_it
     run("memory", "add", "home", "Ana lives in Leeds.", "--turn", "@")
     run("memory", "add", "home", "Ana has a cat.")
     shown = run("revert", loud, "--dry-run").stdout
-    assert "A fact was learned from them: home:1 “Ana lives in Leeds.”." in shown
+    assert "A fact was learned there: “Ana lives in Leeds.”." in shown
     assert "cat" not in shown
     stays = run("aside", "@", "--dry-run").stdout
-    assert "home:1, learned from them, stays a fact" in stays
+    assert "“Ana lives in Leeds.”, learned from it, stays a fact" in stays
     run("revert", loud, "--yes", "--then", "aside")
     assert git(companion, "log", "-1", "--format=%s") == "aside: 1 turn and 1 fact\n"
     facts = json.loads(run("memory", "list", "--json").stdout)

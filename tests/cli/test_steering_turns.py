@@ -356,7 +356,7 @@ def test_answers_from_the_shell(companion: Path, run: Run) -> None:
     assert listed[1].startswith("* 1")
     talk(companion, "More.")
     assert "--yes" in run("regenerate", "1", code=2).stderr
-    assert "not the last word" in run("choose", "1", "2", "--dry-run").stdout
+    assert "not the newest message" in run("choose", "1", "2", "--dry-run").stdout
     assert git(companion, "branch", "--show-current") == "main\n"
     run("choose", "1", "2", "--as", "other", "--yes")
     assert git(companion, "branch", "--show-current") == "other\n"

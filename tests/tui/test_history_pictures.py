@@ -131,9 +131,9 @@ def test_a_question(snap_compare: Compare, glyphs: Glyphs) -> None:
         await until(pilot, lambda: app.chat.status.status.state == "ready")
         app.chat.composer.cursor_blink = False
         says = (
-            "Takes back 3f2a91bc00 “persona: warmer” (20 Nov 2026 10:00).",
+            "Takes back “persona: warmer” (20 Nov 2026 10:00).",
             "  changes persona/20-voice.md",
-            "2 turns were answered under it: 2026-11-22-1803-9f3a77c0/1..2.",
+            "Answered under it: 2 turns, “rain” (22 Nov 18:03) and “wind” (22 Nov 18:05).",
         )
         choices = (
             Choice("", "Leave it as it is"),

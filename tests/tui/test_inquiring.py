@@ -13,7 +13,7 @@ from perdure.tui.prompt_view import PromptView
 from perdure.tui.searching import SearchView
 from tests.conftest import git
 from tests.tui.conftest import until
-from tests.tui.remembered import remembering
+from tests.tui.remembered import SAID, remembering
 from tests.tui.test_real_session import chatting
 from tests.tui.test_steering import flash
 
@@ -56,7 +56,8 @@ async def test_p_shows_what_a_turn_was_answered_to_and_enter_goes_to_a_part(
         app.chat.action_browse()
         await pilot.press("p")
         view = await inspecting(app, pilot)
-        assert turns[2] in head(app)
+        assert f"“{SAID[2]}”" in head(app)
+        assert turns[2] not in head(app)
         assert "The hash matches" in head(app)
         assert "as sent with the turn before" in head(app)
         assert "persona/10-who.md" in rows(app)[0]
@@ -69,7 +70,7 @@ async def test_p_shows_what_a_turn_was_answered_to_and_enter_goes_to_a_part(
         assert view.explanation is not None
         assert len(rows(app)) == len(view.explanation.messages)
         await pilot.press("m")
-        first = next(at for at, row in enumerate(rows(app)) if "turn" in row and "/1 " in row)
+        first = next(at for at, row in enumerate(rows(app)) if f"“{SAID[0][:12]}" in row)
         drawer(app).list.highlighted = first
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.chat)
@@ -90,7 +91,7 @@ async def test_what_would_be_sent_now_names_facts_and_leads_to_their_turn(compan
         assert "What would be sent now" in head(app)
         at = next(at for at, row in enumerate(rows(app)) if "memory/facts/people.md:4" in row)
         drawer(app).list.highlighted = at
-        await until(pilot, lambda: f"taught by {turns[1]}" in beside(app))
+        await until(pilot, lambda: "turn 2" in beside(app).partition("taught by")[2])
         assert "French" not in "".join(part.text for part in view.explanation.parts)  # type: ignore[union-attr]
         await pilot.press("o")
         await until(pilot, lambda: app.screen is app.chat)

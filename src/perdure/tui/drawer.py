@@ -17,7 +17,6 @@ from textual.widgets.option_list import Option
 from perdure.companion.ids import TurnId
 from perdure.terminal.glyphs import Glyphs
 from perdure.terminal.sanitise import sanitise
-from perdure.tui.asking import one_row
 
 
 class Drawer(ModalScreen[TurnId | None]):
@@ -141,5 +140,5 @@ def clean(text: str) -> str:
 
 
 def short(turn: TurnId) -> str:
-    """A turn's id as a list has room for it."""
-    return one_row(f"{turn.conversation.hex}/{turn.number}")
+    """A turn by its place in its conversation, which something beside it names."""
+    return f"turn {turn.number}"

@@ -196,7 +196,7 @@ class InquiringScreen(AnswersScreen):
                 self.view.show(self.view.cursor)
             self.view.focus()
             return True
-        self.flash.tell(f"{turn} is not in the talk of this branch.", "warning")
+        self.flash.tell("That turn is not in the talk of this branch.", "warning")
         return False
 
     # -- an open merge -------------------------------------------------------------------------

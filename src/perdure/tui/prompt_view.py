@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import set_cell_size
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from perdure.companion.aside import TurnRange
 from perdure.companion.ids import TurnId
+from perdure.companion.names import title_from
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.asking import one_row
 from perdure.tui.drawer import Drawer, clean
@@ -140,7 +142,8 @@ def head(found: Explanation, glyphs: Glyphs) -> Text:
     if found.turn is None:
         title = "What would be sent now"
     else:
-        title = f"Turn {found.turn}" + (f", answer {found.answer}" if found.answer > 1 else "")
+        title = f"What {_asked(found)} was answered to"
+        title += f", answer {found.answer}" if found.answer > 1 else ""
     text = Text(title, "bold")
     if found.assembly:
         who = f"{found.backend} ({found.model})" if found.model else found.backend
@@ -166,11 +169,19 @@ def head(found: Explanation, glyphs: Glyphs) -> Text:
     return text
 
 
+def _asked(found: Explanation) -> str:
+    """The message that a prompt ends with, by its first words."""
+    for part in reversed(found.parts):
+        if part.kind == "turn" and found.turn is not None and turn_of(part.source) == found.turn:
+            return f"“{title_from(part.text)}”"
+    return "this turn"
+
+
 def part_row(part: ExplainedPart, ellipsis: str) -> Text:
     """One part: its tokens, kind, source and reason."""
     row = Text().append(f"{part.tokens:>6,} ", "dim")
     row.append(f"{part.kind:<{_KIND}}", "bold")
-    row.append(_source(part.source, part.line, ellipsis))
+    row.append(_source(part.source, part.line, ellipsis, part.text))
     return row.append(one_row(part.reason), "dim")
 
 
@@ -180,8 +191,8 @@ def _out_row(each: LeftOut, ellipsis: str) -> Text:
     return row.append(one_row(each.reason), "dim")
 
 
-def _source(source: str, line: int, ellipsis: str) -> str:
-    """Where it came from, as a list has room for it: the end of a path, the end of an id."""
+def _source(source: str, line: int, ellipsis: str, text: str = "") -> str:
+    """Where it came from, as a list has room for it: the end of a path, the words of a turn."""
     try:
         turns = TurnRange.parse(source)
     except ValueError:
@@ -189,24 +200,41 @@ def _source(source: str, line: int, ellipsis: str) -> str:
         if len(shown) > _SOURCE:
             shown = ellipsis + shown[len(ellipsis) - _SOURCE :]
     else:
-        last = "" if turns.first == turns.last else f"..{turns.last}"
-        shown = f"{turns.conversation.hex}/{turns.first}{last}"
-    return f"{shown:<{_SOURCE}} "
+        last = "" if turns.first == turns.last else f" to {turns.last}"
+        shown = one_row(title_from(text, _SOURCE - 2))
+        shown = f"“{shown}”" if shown else f"{_day(turns)}, turn {turns.first}{last}"
+    return set_cell_size(shown, _SOURCE) + " "
+
+
+def _day(turns: TurnRange) -> str:
+    day = turns.conversation.day
+    return f"{day.day} {day:%b %Y}"
+
+
+def _titled(source: str, text: str = "") -> str:
+    """What a part is, in full: the day and the words of a turn, else a path."""
+    try:
+        turns = TurnRange.parse(source)
+    except ValueError:
+        return one_row(source)
+    last = "" if turns.first == turns.last else f" to {turns.last}"
+    words = one_row(title_from(text, 60))
+    return f"{_day(turns)}, turn {turns.first}{last}" + (f", “{words}”" if words else "")
 
 
 def _about_part(part: ExplainedPart, *, exact: bool) -> tuple[str, Text]:
-    title = one_row(f"{part.source}:{part.line}" if part.line else part.source)
+    title = _titled(part.source, part.text) + (f":{part.line}" if part.line else "")
     about = f"{part.kind}, {'' if exact else 'about '}{part.tokens:,} tokens: {part.reason}"
     text = Text(f"{title}\n", "bold").append(one_row(about), "not bold dim")
     if part.taught_by:
-        text.append(f"\ntaught by {one_row(part.taught_by)}", "not bold dim")
+        text.append(f"\ntaught by {_titled(part.taught_by)}", "not bold dim")
     if part.score is not None:
         text.append(f"\nscore {part.score:.2f}", "not bold dim")
     return title, text.append(f"\n\n{clean(part.text)}", "not bold")
 
 
 def _about_out(each: LeftOut) -> tuple[str, Text]:
-    title = one_row(each.source)
+    title = _titled(each.source)
     score = f" (score {each.score:.2f})" if each.score is not None else ""
     text = Text(f"{title}\n", "bold")
     return title, text.append(f"{each.kind}, not in it: {one_row(each.reason)}{score}", "not bold")

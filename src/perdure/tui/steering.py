@@ -380,4 +380,4 @@ class SteeringScreen(ConfirmingScreen):
 def _shown(place: str) -> str:
     if place == "HEAD":
         return "the end of this branch"
-    return "this message" if "/" in place else f"the change {place[:10]}"
+    return "this message" if "/" in place else "this change"

@@ -92,7 +92,7 @@ def operation_row(row: OpsRow, glyphs: Glyphs, *, before: datetime | None, year:
     if row.mark:
         key = "z" if row.mark == "undo" else "Z"
         line.append(f"{key} takes this {'back' if row.mark == 'undo' else 'forth'}  ", "italic")
-    line.append(one_row(entry.says), quiet)
+    line.append(one_row(row.words), quiet)
     return line
 
 

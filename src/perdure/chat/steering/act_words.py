@@ -6,11 +6,13 @@ Without ids and hashes. Reads as “Undone: …” and as “takes back …”.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.program_commits import turn_of
 from perdure.history import oplog
+from perdure.history.errors import HistoryError
 
 if TYPE_CHECKING:
     from perdure.history.commits import CommitInfo
@@ -56,6 +58,15 @@ def act_of(repo: Repository, entry: Operation) -> str:
     return operation_words(entry)
 
 
+def row_words(repo: Repository, entry: Operation) -> str:
+    """The same, short, for a row that names the kind: without ids and hashes."""
+    about = entry.id if entry.is_commit else entry.undoes
+    with suppress(HistoryError):
+        if about and any(key == "Answer" for key, _ in repo.commit_info(about).trailers):
+            return f"another answer to “{entry.says.removeprefix('turn: ')}”"
+    return _without_ids(entry.says)
+
+
 def commit_words(repo: Repository, info: CommitInfo) -> str:
     """What a commit did."""
     kind, colon, says = info.subject.partition(": ")
@@ -91,10 +102,14 @@ def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
 
 def operation_words(entry: Operation) -> str:
     """What an operation did."""
-    says = _HASH.sub("", _ID.sub("", entry.says)).strip()
+    says = _without_ids(entry.says)
     name = says.partition(" begins at")[0].partition(" at")[0]
     quoted = _QUOTED.search(says)
     if entry.kind == "rewind" and quoted:
         return f"going back to “{quoted[1]}”"
     form = _OPERATIONS.get(entry.kind, f"{entry.kind}: {{says}}")
     return form.format(says=says, name=name)
+
+
+def _without_ids(says: str) -> str:
+    return _HASH.sub("", _ID.sub("", says)).strip()

@@ -92,7 +92,7 @@ class ChoicePlan:
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         words = title_from(self.answer.replies[0].text, 48)
-        line = f"Answer {self.answer.number} “{words}” stands in {self.again.turn}."
+        line = f"Answer {self.answer.number} to “{self.again.words}” stands: “{words}”."
         if self.again.rewind is None:
             return [line]
         return [*self.again.says(), line]
@@ -160,12 +160,14 @@ def plan_choice(
     if wanted is None:
         numbers = ", ".join(str(row.number) for row in found.rows)
         raise CannotSteer(
-            f"{found.turn} has no answer {number}",
+            f"“{found.words}” has no answer {number}",
             kept="nothing was changed",
             next_step=f"there are: {numbers}" if numbers else "perdure say --resume asks for one",
         )
     if wanted.shown:
-        raise CannotSteer(f"answer {number} stands in {found.turn}", kept="nothing was changed")
+        raise CannotSteer(
+            f"answer {number} to “{found.words}” stands already", kept="nothing was changed"
+        )
     return ChoicePlan(plan_again(helm, str(found.turn), name, own=own, progress=progress), wanted)
 
 

@@ -27,8 +27,8 @@ class MadeFrom:
 
     def says(self) -> list[str]:
         """One sentence a line."""
-        lines = [f"A fact was learned from them: {name} “{words}”." for name, words in self.facts]
-        return lines + [f"A summary was made from them: {path}." for path in self.summaries]
+        lines = [f"A fact was learned there: “{words}”." for _, words in self.facts]
+        return lines + [f"A summary was made of it: {path}." for path in self.summaries]
 
     def record(self) -> dict[str, object]:
         """As plain data."""

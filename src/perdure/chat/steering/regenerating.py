@@ -40,9 +40,9 @@ class AgainPlan:
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         if self.rewind is None:
-            what = f"Another answer to {self.turn} “{self.words}”"
+            what = f"Another answer to “{self.words}”"
             return [f"{what}; the one that stands now is kept beside it."]
-        return [f"{self.turn} “{self.words}” is not the last word here.", *self.rewind.says()]
+        return ["This is not the newest message here.", *self.rewind.says()]
 
     def record(self) -> dict[str, object]:
         """As plain data."""

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.turn_words import named_commit
 from perdure.history.objects import MOST_BYTES
 from perdure.history.repository import Change, CommitInfo, Repository
 
@@ -41,8 +42,7 @@ class RestorePlan:
 
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        info = self.commit
-        lines = [f"As of {info.id[:10]} “{info.subject}” ({info.at:%d %b %Y %H:%M}):"]
+        lines = [f"As of {named_commit(self.commit)}:"]
         for change in self.changes:
             what = "changes"
             if change.content is None:

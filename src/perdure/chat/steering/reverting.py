@@ -15,6 +15,8 @@ from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
 from perdure.chat.steering.made_under import made_under
 from perdure.chat.steering.next_message import NEW
 from perdure.chat.steering.setting_aside import as_ranges
+from perdure.chat.steering.turn_words import counted, named_commit
+from perdure.chat.transcript import Transcript
 from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
 from perdure.history.reach import Reach
@@ -38,6 +40,7 @@ class RevertPlan:
         turns: turns that were answered under the change, oldest first, without those set aside.
         tip: the commit that all this was thought out from.
         memory: facts and summaries that were made from those turns.
+        under: those turns, in words.
     """
 
     commit: CommitInfo
@@ -46,6 +49,7 @@ class RevertPlan:
     turns: tuple[TurnId, ...]
     tip: str
     memory: MadeFrom = NOTHING
+    under: str = ""
 
     @property
     def ranges(self) -> tuple[TurnRange, ...]:
@@ -55,7 +59,7 @@ class RevertPlan:
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         info = self.commit
-        lines = [f"Takes back {info.id[:10]} “{info.subject}” ({info.at:%d %b %Y %H:%M})."]
+        lines = [f"Takes back {named_commit(info)}."]
         lines += [
             f"  {'removes' if change.content is None else 'changes'} {change.path}"
             for change in self.changes
@@ -63,11 +67,7 @@ class RevertPlan:
         if self.talk:
             lines.append(f"The talk in that commit stays: {', '.join(self.talk)}.")
         if self.turns:
-            count = len(self.turns)
-            lines.append(
-                f"{count} turn{' was' if count == 1 else 's were'} answered under it: "
-                f"{', '.join(map(str, self.ranges))}."
-            )
+            lines.append(f"Answered under it: {self.under}.")
             lines += self.memory.says()
         else:
             lines.append("No turn was answered under it.")
@@ -112,7 +112,7 @@ def plan_revert(helm: Helm, commit: str) -> RevertPlan:
     ]
     if not changes:
         raise CannotRevert(
-            f"nothing of {_named(info)} is left in the files",
+            f"nothing of {named_commit(info)} is left in the files",
             kept="nothing was changed",
             next_step="perdure log shows what was done since",
         )
@@ -120,7 +120,8 @@ def plan_revert(helm: Helm, commit: str) -> RevertPlan:
     turns = made_under(repo, parents, info.id, tip) if heard else ()
     reason = f"Answered under “{info.subject}”, which was reverted."
     memory = made_from(repo, tip, as_ranges(turns), reason)
-    return RevertPlan(info, tuple(changes), talk, turns, tip, memory)
+    under = counted(Transcript(repo, tip), turns) if turns else ""
+    return RevertPlan(info, tuple(changes), talk, turns, tip, memory, under)
 
 
 def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
@@ -128,18 +129,18 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     parents = repo.parents(info.id)
     if len(parents) > 1:
         raise CannotRevert(
-            f"{_named(info)} is a merge: it joined two lines, and has no change of its own",
+            f"{named_commit(info)} is a merge: it joined two lines, and has no change of its own",
             kept="nothing was changed",
             next_step="take back a change that it brought, or talk on from before with: "
             "perdure rewind",
         )
     if not parents:
         raise CannotRevert(
-            f"{_named(info)} is where this history begins", kept="nothing was changed"
+            f"{named_commit(info)} is where this history begins", kept="nothing was changed"
         )
     if not Reach(repo.commit_info).is_ancestor(info.id, tip):
         raise CannotRevert(
-            f"{_named(info)} is not on this branch",
+            f"{named_commit(info)} is not on this branch",
             kept="nothing was changed",
             next_step="perdure switch to a branch that has it",
         )
@@ -149,16 +150,12 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
 def _no_talk(info: CommitInfo) -> CannotRevert:
     turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
     return CannotRevert(
-        f"{_named(info)} is talk, and later words answer to it",
+        f"{named_commit(info)} is talk, and later words answer to it",
         kept="nothing was changed",
         next_step="to talk on from before it: perdure rewind; to keep it out of prompts: perdure "
         f"aside {turn}; to correct its words: perdure edit {turn}; to take back the last turn: "
         "perdure undo",
     )
-
-
-def _named(info: CommitInfo) -> str:
-    return f"{info.id[:10]} “{info.subject}”"
 
 
 def _without(repo: Repository, info: CommitInfo, file: FileChange, tip: str) -> bytes | None:
@@ -197,11 +194,13 @@ def _set_of_lines(before: bytes, after: bytes, current: bytes) -> bytes | None:
 
 def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> CannotRevert:
     later = next(iter(repo.log(rev=tip, paths=[path], limit=1)), None)
-    by = f" by {_named(later)}" if later and later.id != info.id else ""
+    by, first = "", "revert the later one first"
+    if later is not None and later.id != info.id:
+        by, first = f" by {named_commit(later)}", f"{first} (perdure revert {later.id[:10]})"
     return CannotRevert(
-        f"the lines of {path} that {_named(info)} changed were changed again{by}",
+        f"the lines of {path} that {named_commit(info)} changed were changed again{by}",
         kept="nothing was changed",
-        next_step=f"revert the later one first, or edit {path} by hand: "
+        next_step=f"{first}, or edit {path} by hand: "
         f"perdure diff {info.id[:10]}~1 {info.id[:10]} shows what it changed",
     )
 

@@ -59,8 +59,9 @@ class RewindPlan:
 
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        named = f"“{self.words}”" if self.words else str(self.place.turn)
-        where = named if self.place.turn else self.place.commit[:10]
+        where = f"“{self.words}”" if self.words else "a turn without words"
+        if self.place.turn is None:
+            where = "before anything was said"
         lines = [f"Goes on from {where}, on the new branch {self.name}."]
         if self.left:
             lines.append(f"The branch {self.leaves} keeps what came after: {self.left}.")

@@ -10,6 +10,7 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
 from perdure.chat.steering.regenerating import head_of, name_turn
+from perdure.chat.steering.turn_words import counted
 from perdure.chat.transcript import Transcript
 from perdure.companion.aside import (
     Aside,
@@ -30,6 +31,7 @@ class AsidePlan:
     Attributes:
         turns: the turns in question, oldest first.
         words: first words of the first of them.
+        what: the turns, in words.
         changes: files afterwards.
         back: they are brought back.
         tip: the commit that the plan looked at.
@@ -38,27 +40,23 @@ class AsidePlan:
 
     turns: tuple[TurnId, ...]
     words: str
+    what: str
     changes: tuple[Change, ...]
     back: bool
     tip: str
     memory: MadeFrom = NOTHING
 
-    @property
-    def what(self) -> str:
-        """How many turns, and which."""
-        count = len(self.turns)
-        shown = ", ".join(str(one) for one in as_ranges(self.turns))
-        return f"{count} turn{'s' * (count != 1)} ({shown})"
-
     def says(self) -> list[str]:
         """One sentence a line."""
+        one = len(self.turns) == 1
+        it, stays = ("it", "It stays") if one else ("them", "They stay")
         if self.back:
-            return [f"Brings back {self.what}: they are in prompts again."]
+            return [f"Back in prompts: {self.what}."]
         return [
-            f"Keeps {self.what} out of prompts, from “{self.words}” on.",
-            "They stay in the history; perdure aside TURN --back brings them back.",
+            f"Kept out of prompts: {self.what}.",
+            f"{stays} in the history; perdure aside TURN --back brings {it} back.",
             *(
-                f"{name}, learned from them, stays a fact: “{words}”. "
+                f"“{words}”, learned from {it}, stays a fact. "
                 f"To set it aside too: perdure memory edit {name} --aside"
                 for name, words in self.memory.facts
             ),
@@ -164,7 +162,8 @@ def plan_aside(helm: Helm, text: str, *, back: bool = False, reason: str = "") -
     changes = _back(asides, turns) if back else _away(helm, tip, turns, reason)
     memory = NOTHING if back else made_from(helm.repo, tip, as_ranges(turns))
     words = head_of(first) if first else ""
-    return AsidePlan(tuple(turns), words, tuple(changes), back, tip, memory)
+    what = counted(transcript, turns)
+    return AsidePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
 
 
 def _away(helm: Helm, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from perdure.chat.clock import now
-from perdure.chat.steering.act_words import act_of
+from perdure.chat.steering.act_words import act_of, row_words
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
@@ -81,11 +81,13 @@ class OpsRow:
         mark: ``undo`` on what undo would take back next, ``redo`` on the undo that redo would take
             back.
         is_undone: it was taken back, and not brought back since.
+        words: what was done, without ids.
     """
 
     entry: Operation
     mark: str = ""
     is_undone: bool = False
+    words: str = ""
 
     def record(self) -> dict[str, object]:
         """As plain data."""
@@ -187,7 +189,10 @@ def rows(helm: Helm, limit: int | None = 50) -> list[OpsRow]:
         except HistoryError:
             continue
         marks[found.id] = mark
-    return [OpsRow(entry, marks.get(entry.id, ""), entry.id in undone) for entry in entries]
+    return [
+        OpsRow(entry, marks.get(entry.id, ""), entry.id in undone, row_words(helm.repo, entry))
+        for entry in entries
+    ]
 
 
 def _undone(helm: Helm) -> set[str]:

@@ -74,6 +74,7 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
 
 def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
     from perdure.chat.steering import branching
+    from perdure.chat.steering.turn_words import named_commit
 
     if dry_run:
         from perdure.chat.steering.rewinding import find_place
@@ -83,15 +84,17 @@ def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -
         if as_json:
             emit_json({"plan": record, "operation": None})
         else:
-            say(f"{name} would begin at {commit[:10]}. Nothing was changed.")
+            at = named_commit(helm.repo.commit_info(commit))
+            say(f"{name} would begin at {at}. Nothing was changed.")
         return
     operation = branching.start(helm, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
+    at = named_commit(helm.repo.commit_info(commit))
     report(
         {"branch": name, "commit": commit},
         operation,
         as_json=as_json,
-        said=f"{name} begins at {commit[:10]}. Go there with: perdure switch {name}",
+        said=f"{name} begins at {at}. Go there with: perdure switch {name}",
     )
 
 

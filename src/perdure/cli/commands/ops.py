@@ -31,8 +31,8 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
         return
     show_lines(
         style(f"{'-' if row.is_undone else _MARKS[row.mark]} ", "yellow")
-        + style(f"{row.entry.id[:8]}  {row.entry.at:%Y-%m-%d %H:%M}  ", dim=True)
+        + style(f"{row.entry.at:%Y-%m-%d %H:%M}  ", dim=True)
         + style(row.entry.kind, "cyan", dim=row.is_undone)
-        + style(f": {row.entry.says}", dim=row.is_undone)
+        + style(f": {row.words}", dim=row.is_undone)
         for row in rows
     )

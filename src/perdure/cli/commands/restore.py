@@ -46,8 +46,7 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     if as_json:
         emit_json({"plan": plan.record(), "commits": made})
     elif made:
-        shown = ", ".join(oid[:10] for oid in made)
-        say(f"Restored in {shown}. To take that back: perdure undo")
+        say("Restored. To take that back: perdure undo")
 
 
 def _tell_same(same: Problem, *, as_json: bool) -> None:

@@ -60,7 +60,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
         made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
         emit_json({"plan": plan.record(), **made})
         return
-    say(f"Reverted in {done.commit[:10]}; the talk stays. To take that back: perdure undo")
+    say("Reverted; the talk stays. To take that back: perdure undo")
     _tell(plan, chosen_then)
 
 
@@ -79,8 +79,8 @@ def _tell(plan: RevertPlan, then: str) -> None:
     if then == "new":
         say("The next message begins a new conversation; what was said may be remembered in it.")
     elif then == "aside":
-        out = [*map(str, plan.ranges), *(name for name, _ in plan.memory.facts)]
-        say(f"Set aside: {', '.join(out)}.")
+        facts = (f"the fact “{words}”" for _, words in plan.memory.facts)
+        say(f"Set aside: {'; '.join([plan.under, *facts])}.")
     else:
         ranges = " ".join(map(str, plan.ranges))
         say("The turns that were answered under it are still in her prompt.")

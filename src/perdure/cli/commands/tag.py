@@ -30,6 +30,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         raise click.UsageError("--delete takes only the NAME")
     from perdure.chat.steering import tagging
     from perdure.chat.steering.helm import Helm
+    from perdure.chat.steering.turn_words import named_commit
 
     with Helm.open(chosen(), reading=name is None) as helm:
         if name is None:
@@ -41,8 +42,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         else:
             commit = commit_of(helm.repo, rev) if rev else helm.tip
             operation = tagging.tag(helm, name, commit, message)
-            info = helm.repo.commit_info(commit)
-            said = f"{name} is {commit[:10]} “{info.subject}” ({info.at:%Y-%m-%d %H:%M})."
+            said = f"{name} is on {named_commit(helm.repo.commit_info(commit))}."
     report({"tag": name}, operation, as_json=as_json, said=said)
 
 

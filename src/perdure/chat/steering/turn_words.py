@@ -1,0 +1,42 @@
+"""Turns in words, for people: what was said, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from perdure.chat.steering.regenerating import head_of
+from perdure.chat.transcript import Transcript
+from perdure.companion.ids import TurnId
+from perdure.companion.turns import Turn
+from perdure.history.commits import CommitInfo
+
+
+def named(turn: Turn | None) -> str:
+    """A turn by its first words and its time: ``“the weir” (12 Mar 2026 18:03)``."""
+    if turn is None:
+        return "a turn that cannot be read"
+    said = turn.message or (turn.replies[0] if turn.replies else None)
+    words = head_of(turn)
+    shown = f"“{words}”" if words else "a turn without words"
+    return f"{shown} ({when(said.at)})" if said is not None and said.at is not None else shown
+
+
+def counted(transcript: Transcript, turns: Sequence[TurnId]) -> str:
+    """Turns, oldest first: how many they are, the first and the last by their words."""
+    first, last = transcript.turn(turns[0]), transcript.turn(turns[-1])
+    if len(turns) == 1:
+        return named(first)
+    joint = "and" if len(turns) == 2 else "to"
+    begins = "" if len(turns) == 2 else "from "
+    return f"{len(turns)} turns, {begins}{named(first)} {joint} {named(last)}"
+
+
+def named_commit(info: CommitInfo) -> str:
+    """A commit by its subject and its time."""
+    return f"“{info.subject}” ({when(info.at)})"
+
+
+def when(at: datetime) -> str:
+    """A moment, as it is told."""
+    return f"{at.day} {at:%b %Y %H:%M}"

@@ -1,0 +1,75 @@
+"""Plans and their outcome in words: what was said, and when; no ids, no hashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.session import Session
+from perdure.chat.steering import choosing, regenerating, reverting, rewinding, setting_aside
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.undoing import rows
+from tests.conftest import git
+from tests.speaking import Scripted
+
+_ID = re.compile(r"\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}|\b(?=[a-f]*\d)[0-9a-f]{7,40}\b")
+_WHEN = r"\(\d+ \w{3} \d{4} \d\d:\d\d\)"
+
+
+async def _talk(path: Path, *texts: str) -> None:
+    session = await Session.open(path, backends=[Scripted()])
+    for text in texts:
+        async for _ in session.send(text):
+            pass
+    await session.close()
+
+
+@pytest.fixture
+async def talked(companion: Path) -> Path:
+    """Three turns, a change of the persona before the last two; the last one answered twice."""
+    await _talk(companion, "the weir")
+    (companion / "persona" / "20-voice.md").write_text("Loud.\n")
+    git(companion, "commit", "-qam", "persona: loud")
+    await _talk(companion, "the mill", "the hill")
+    session = await Session.open(companion, backends=[Scripted(reply=lambda _prompt: "other")])
+    async for _ in session.regenerate("@"):
+        pass
+    await session.close()
+    return companion
+
+
+def _said(path: Path, plan: Callable[[Helm], list[str]]) -> str:
+    with Helm.open(path) as helm:
+        said = "\n".join(plan(helm))
+    assert not _ID.search(said), said
+    return said
+
+
+async def test_plans(talked: Path) -> None:
+    said = _said(talked, lambda helm: setting_aside.plan_aside(helm, "2").says())
+    assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
+    said = _said(talked, lambda helm: setting_aside.plan_aside(helm, "1..3").says())
+    assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
+    said = _said(talked, lambda helm: rewinding.plan_rewind(helm, "1").says())
+    assert "“the weir”" in said
+    said = _said(talked, lambda helm: regenerating.plan_again(helm, "1").says())
+    assert "not the newest message" in said
+    said = _said(talked, lambda helm: choosing.plan_choice(helm, "3", 1).says())
+    assert "Answer 1 to “the hill” stands" in said
+    loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
+    said = _said(talked, lambda helm: reverting.plan_revert(helm, loud).says())
+    assert re.search(f"Takes back “persona: loud” {_WHEN}", said)
+    assert re.search(f"2 turns, “the mill” {_WHEN} and “the hill” {_WHEN}", said)
+
+
+async def test_what_was_done(talked: Path) -> None:
+    with Helm.open(talked) as helm:
+        assert rows(helm)[0].words == "another answer to “the hill”"
+        rewinding.rewind(helm, rewinding.plan_rewind(helm, "1"))
+    with Helm.open(talked) as helm:
+        listed = [row.words for row in rows(helm)]
+    assert not [each for each in listed if _ID.search(each)]
+    assert listed[0].startswith("to “the weir”, on rewind-")
