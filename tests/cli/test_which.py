@@ -223,6 +223,40 @@ def test_a_bare_repository_and_a_copy_without_git_stop_too(only: Path, here: Pat
     assert git(only, "rev-parse", "HEAD") == before
 
 
+@pytest.mark.parametrize("broken", ["HEAD", "objects", "empty HEAD"])
+def test_a_clone_that_git_itself_cannot_read_stops_too(only: Path, here: Path, broken: str) -> None:
+    before = git(only, "rev-parse", "HEAD")
+    clone = here.parent / "clone"
+    git(here, "clone", "-q", str(here), str(clone))
+    (clone / "companion.yaml").unlink()
+    if broken == "objects":
+        shutil.rmtree(clone / ".git/objects")
+    elif broken == "HEAD":
+        (clone / ".git/HEAD").unlink()
+    else:
+        (clone / ".git/HEAD").write_bytes(b"")
+    done = run(clone / "persona", "say", WORDS)
+    assert done.returncode == 1
+    assert "internal error" not in done.stderr
+    assert git(only, "rev-parse", "HEAD") == before
+
+
+def test_in_a_folder_that_is_gone_the_companion_has_to_be_named(only: Path, here: Path) -> None:
+    before = git(only, "rev-parse", "HEAD")
+    gone = here / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD"; exec "$0" "$@"'
+    perdure = str(Path(sys.executable).with_name("perdure"))
+    for words, code in ((["say", WORDS], 1), (["-c", "only", "blame", "companion.yaml"], 0)):
+        gone.mkdir(exist_ok=True)
+        done = subprocess.run(
+            ["sh", "-c", script, perdure, *words],
+            cwd=gone, capture_output=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+        assert (done.returncode, "internal error" in done.stderr) == (code, False), done.stderr
+    assert git(only, "rev-parse", "HEAD") == before
+
+
 def test_where_no_companion_is_stood_in_the_only_one_is_meant_and_named(
     only: Path, tmp_path: Path
 ) -> None:

@@ -56,7 +56,11 @@ def path_of(repo: Repository, word: str) -> str:
 
     "" is the whole of it.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        # It was deleted, and the companion is named.
+        here = repo.path
     if here != repo.path and here.is_relative_to(repo.path) and (here / word).exists():
         absolute = here / word
     else:

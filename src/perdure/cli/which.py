@@ -72,7 +72,7 @@ def meant(name: str | None = None) -> Meant:
     named = named or (ctx.find_root().obj if ctx else None) or os.environ.get("PERDURE_COMPANION")
     if named:
         return Meant(_by_name(str(named)))
-    standing_in = _around(Path.cwd())
+    standing_in = _around(_here())
     if standing_in is not None:
         return Meant(standing_in)
     found = companions()
@@ -141,6 +141,17 @@ def check_whole(path: Path, *, lacking: bool = False) -> None:
         ) from problem
     if back is not None and not (lacking and has_git and back.has_commit):
         raise LostCompanion(back.what, "nothing was changed", back.next_step)
+
+
+def _here() -> Path:
+    """The folder that the user stands in. Raises UnknownCompanion: it is gone."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UnknownCompanion(
+            "the folder that you stand in is gone or cannot be read.",
+            next_step="Go to another one, or say which companion is meant with: -c NAME",
+        ) from error
 
 
 def _around(here: Path) -> Path | None:

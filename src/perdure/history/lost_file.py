@@ -26,6 +26,8 @@ from perdure.history.wholeindex import read_index
 _HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
 _MOST = 2000
 """Branches and tags that are looked at: about 0.2 ms each."""
+_INDEX_READ = 16 << 20
+"""Bytes of an index that are looked through: names stand in their order."""
 _USUAL = ("main", "master", "trunk")
 
 
@@ -44,13 +46,26 @@ class WayBack:
 def is_known(work: Path, path: str) -> bool:
     """Whether the folder is a repository of ours, or one with a file at HEAD, a branch or a tag.
 
-    Bare repositories count. One that cannot be opened counts where our state is in it.
+    Bare repositories count. One that cannot be opened, or whose commits cannot be read, counts
+    where our state is in it, or the file in its index.
     """
     try:
         found = _Commits(work, path)
     except (HistoryError, OSError):
-        return (work / ".git" / "perdure").is_dir()
-    return found.is_ours or found.at_head or next(found.names(), None) is not None
+        return (work / ".git" / "perdure").is_dir() or _is_staged(work, path)
+    known = found.is_ours or found.at_head or next(found.names(), None) is not None
+    return known or _is_staged(work, path)
+
+
+def _is_staged(work: Path, path: str) -> bool:
+    """Whether the index has the file, as its bytes say: no object may be there to read it with.
+
+    Format: https://git-scm.com/docs/index-format, the flags before a name end with its length.
+    """
+    name = path.encode()
+    with suppress(OSError), (work / ".git" / "index").open("rb") as file:
+        return len(name).to_bytes(2, "big") + name + b"\0" in file.read(_INDEX_READ)
+    return False
 
 
 def way_back(work: Path, path: str) -> WayBack | None:
@@ -128,8 +143,9 @@ def _to_a_commit(found: _Commits, *, is_there: bool) -> WayBack:
 
 def _in(work: Path, words: str) -> str:
     """Words that end with a command, so that it works from where the user stands."""
-    if Path.cwd() == work:
-        return words
+    with suppress(OSError):
+        if Path.cwd() == work:
+            return words
     before, colon, command = words.partition(": ")
     return f"{before}{colon}cd {shlex.quote(str(work))} && {command}"
 
