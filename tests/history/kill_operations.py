@@ -117,7 +117,9 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
         said = git(path, *words)
         if said:
             troubles.append(f"git {words[0]}: {said}")
-    locks = [lock for lock in (path / ".git").rglob("*.lock") if lock.name != "commit.lock"]
+    # The kernel frees these two; their files stay.
+    kernels = {"commit.lock", "packing.lock"}
+    locks = [lock for lock in (path / ".git").rglob("*.lock") if lock.name not in kernels]
     troubles.extend(f"left: {lock}" for lock in locks)
     return troubles, now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +143,65 @@ def test_an_older_version_that_is_taken_out_later_stays(repo: Repository, git: G
     git("checkout", "-q", "HEAD~1", "--", CHUNK)
     writer_of._bring_back()
     assert (repo.path / CHUNK).read_text() == "one\n"
+
+
+def commit_by_index(git: Git, index: bytes) -> None:
+    """A plain `git commit` that has read the index before the turns landed."""
+    place = Path(git("rev-parse", "--absolute-git-dir").strip()) / "index.read-before"
+    place.write_bytes(index)
+    os.environ["GIT_INDEX_FILE"] = str(place)
+    try:
+        git("commit", "-q", "--allow-empty", "-m", "persona: by hand")
+    finally:
+        del os.environ["GIT_INDEX_FILE"]
+        place.unlink()
+
+
+@pytest.mark.usefixtures("unwatched")
+@pytest.mark.parametrize("turns", [1, 2, 40])
+def test_a_commit_with_an_index_from_before_a_whole_chunk(
+    repo: Repository, git: Git, sound: Callable[[], None], turns: int
+) -> None:
+    before = (repo.git_dir / "index").read_bytes()
+    for number in range(turns):
+        turn(repo, str(number))
+    commit_by_index(git, before)
+    assert CHUNK not in git("ls-tree", "-r", "--name-only", "HEAD")
+    repo.commit([Change("lore/b.md", b"b\n")], message="lore: b", author=MIRA, branch="main")
+    assert git("show", f"HEAD:{CHUNK}").split() == [str(number) for number in range(turns)]
+    sound()
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_a_commit_with_an_index_from_before_two_chunks(
+    repo: Repository, git: Git, sound: Callable[[], None]
+) -> None:
+    before = (repo.git_dir / "index").read_bytes()
+    for path in (CHUNK, "conversations/d.md"):
+        repo.commit([Change(path, b"one\n")], message="turn: x", author=MIRA, branch="main")
+    commit_by_index(git, before)
+    repo.commit([Change("lore/b.md", b"b\n")], message="lore: b", author=MIRA, branch="main")
+    for path in (CHUNK, "conversations/d.md"):
+        assert git("show", f"HEAD:{path}") == "one\n"
+    sound()
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_a_commit_right_behind_an_editor_that_was_open_for_long(
+    repo: Repository, git: Git, sound: Callable[[], None]
+) -> None:
+    """The turn is old by then; what was levelled when the editor closed is not."""
+    lock = repo.git_dir / "index.lock"
+    before = (repo.git_dir / "index").read_bytes()
+    lock.touch()
+    turn(repo, "one")
+    writer_of = repo.parts().writer
+    chaser = writer_of._chaser
+    assert chaser is not None
+    writer_of._landed_at -= 60
+    lock.unlink()
+    chaser.join()
+    commit_by_index(git, before)
+    writer_of._bring_back()
+    assert git("show", f"HEAD:{CHUNK}") == "one\n"
+    sound()

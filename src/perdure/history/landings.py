@@ -44,7 +44,8 @@ class Landings:
         fresh = {}
         for path, (old, new) in blobs.items():
             before = known[path][0] if path in known else ()
-            former = (*before, old[1] if old else None)[-8:]
+            # As many as a chunk has turns: an editor of `git commit` may be open for all of them.
+            former = (*before, old[1] if old else None)[-512:]
             fresh[path] = (former, new[1] if new else None)
         kept = {path: oid for path, oid in known.items() if path not in fresh}
         self.last = (branch, dict([*kept.items(), *fresh.items()][-16:]))

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from perdure.history import disk, links, packing, statemark
@@ -71,6 +71,7 @@ class Writer:
         self._chaser: threading.Thread | None = None
         self._last: tuple[Order, str] | None = None
         self._landed_at = 0.0
+        self._levelled_at = 0.0
         self._found_right = ("", "")
         """The landing and the tip for which `_taken_away` found that all is well."""
         self._store = store
@@ -123,15 +124,20 @@ class Writer:
             return
         head = self._refs.head()
         if head.branch is not None and head.commit is not None:
-            from perdure.history import takenout
-
             former = dict(self.level.debts.former(head.branch))
             # What cannot be done now is looked at with the next commit.
             with contextlib.suppress(HistoryError):
-                taken = takenout.orders(head.branch, head.commit, former, self._store, self._trees)
-                for order in list(taken):
-                    self._lander.land(order)
+                self._land_taken_out(head.branch, head.commit, former)
         self.level.catch_up(wait=0.0)
+
+    def _land_taken_out(
+        self, branch: str, tip: str, former: Mapping[str, Sequence[str | None]]
+    ) -> None:
+        """Land once more what a commit took out unmeant, by the blobs that its files had before."""
+        from perdure.history import takenout
+
+        for order in list(takenout.orders(branch, tip, former, self._store, self._trees)):
+            self._lander.land(order)
 
     def finish_operation(self) -> None:
         """Finish an operation whose owner died. The caller holds the commit lock.
@@ -191,16 +197,17 @@ class Writer:
                 self._bring_back()
 
     def _taken_away(self) -> dict[str, str | None]:
-        """Blobs at the tip in place of the last landing's, where git took it away unasked.
+        """Blobs at the tip in place of the last landings', where git took them away unasked.
 
-        Either it left its branch by the race that `Refs.was_reset_away` tells; or a commit made
-        within two seconds of it has older blobs of ours: `git commit` had read the index before.
-        Empty where all is well, and where somebody meant it.
+        Either the last one left its branch by the race that `Refs.was_reset_away` tells; or a
+        commit made within two seconds of it, or of when the index was levelled after it, has older
+        blobs of ours: `git commit` had read the index before. Empty where all is well, and where
+        somebody meant it.
         """
         branch, known = self.level.landings.last
         if self._last is None or self._last[0].branch != branch:
             return {}
-        order, commit = self._last
+        _, commit = self._last
         ref = check_branch(branch)
         tip = self._refs.read(ref)
         # Not by the tip alone: the watch looks at one while its own landing is not noted yet, and
@@ -209,10 +216,9 @@ class Writer:
             return {}
         root = parse_commit(tip, self._store.read(tip)[1]).tree
         there: dict[str, str | None] = {}
-        for path in {change.path for change in order.changes} & known.keys():
+        for path, (former, new) in known.items():
             node = self._trees.node(root, path)
             oid = node[1] if node else None
-            former, new = known[path]
             if oid != new and oid in former:
                 there[path] = oid
         if there and self._has_landed(branch, commit):
@@ -233,22 +239,31 @@ class Writer:
             if not info.parents:
                 return False
             if info.parents[0] == commit:
-                return info.committed_at.timestamp() - self._landed_at < _AT_ONCE
+                since = max(self._landed_at, self._levelled_at)
+                return info.committed_at.timestamp() - since < _AT_ONCE
             tip = info.parents[0]
         return False
 
     def _land_again(self) -> None:
-        """Land the last commit once more where git took it away unasked.
+        """Land the last commits once more where git took them away unasked.
 
-        On the same parent that gives the very same commit. The caller holds the commit lock.
+        On the same parent the last one gives the very same commit. The caller holds the commit
+        lock.
         """
         there = self._taken_away()
         if self._last is None or not there:
             return
         order, _ = self._last
-        again = dataclasses.replace(order, journal=None, expect=there)
+        branch, known = self.level.landings.last
+        last = {path: there.pop(path) for change in order.changes if (path := change.path) in there}
+        former = {path: [*known[path][0], known[path][1]] for path in there}
+        again = dataclasses.replace(order, journal=None, expect=last)
         try:
-            self._last = (order, self._lander.land(again))
+            tip = self._refs.read(check_branch(branch))
+            if tip is not None:
+                self._land_taken_out(branch, tip, former)
+            if last:
+                self._last = (order, self._lander.land(again))
         except BranchRewritten:
             # It comes back when git is done with the branch.
             return
@@ -316,6 +331,8 @@ class Writer:
                 continue
             with contextlib.suppress(HistoryError):
                 if self.catch_up():
+                    self._levelled_at = time.time()
+                    self._watch_head()
                     return
             # Not the lock keeps it back: a file that cannot be written is tried less and less.
             pause = min(pause * 2, 5.0)
