@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.chat.steering import choosing, regenerating, reverting, rewinding, setting_aside
+from perdure.chat.steering import (
+    branching,
+    choosing,
+    correcting,
+    regenerating,
+    reverting,
+    rewinding,
+    setting_aside,
+    tagging,
+)
+from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.undoing import rows
 from tests.conftest import git
@@ -73,3 +83,17 @@ async def test_what_was_done(talked: Path) -> None:
         listed = [row.words for row in rows(helm)]
     assert not [each for each in listed if _ID.search(each)]
     assert listed[0].startswith("to “the weir”, on rewind-")
+
+
+async def test_names_of_acts_end_whole(talked: Path) -> None:
+    """Where a hash was taken out, nothing dangles; words in quotes are not quoted again."""
+    with Helm.open(talked) as helm:
+        tagging.tag(helm, "before", helm.tip)
+        branching.start(helm, "side", "@")
+        assert [row.words for row in rows(helm)[:2]] == ["side", "before"]
+        words = correcting.find_words(helm, "2")
+        assert words.named == "your words “the mill”"
+        with pytest.raises(CannotSteer, match="“the mill” read so already"):
+            correcting.correct(helm, words, "the mill")
+        reply = correcting.find_words(helm, "3", reply=True)
+        assert reply.named == "answer 2 to “the hill”"

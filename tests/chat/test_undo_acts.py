@@ -264,7 +264,7 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
         words.append(next_undo(helm).what)
         record = next_undo(helm).record()
     assert words == [
-        "the words “And the mill, then?”",
+        "the correction to “And the mill, then?”",
         "the setting aside of “The weir is loud.”",
         "the bringing back of “The weir is loud.”",
         "the tag before",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"\b\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d+ ?")
 _HASH = re.compile(r" ?\b(?=[0-9a-f]*\d)[0-9a-f]{7,40}\b")
+_DANGLING = re.compile(r"( begins)? at$")
+"""What stood before a hash that was taken out."""
 _QUOTED = re.compile(r"“(.*)”")
 _ANSWER = re.compile(r"answer (\d+) to (“.*”)")
 _ASIDE = re.compile(r"(\d+) turns?( back)?, (“.*”)")
@@ -76,14 +78,19 @@ def commit_words(repo: Repository, info: CommitInfo) -> str:
         return _turn_words(repo, info, says)
     if kind == "edit":
         found = _ANSWER.fullmatch(says)
-        return f"the choice of answer {found[1]} to {found[2]}" if found else f"the words “{says}”"
+        return (
+            f"the choice of answer {found[1]} to {found[2]}"
+            if found
+            else f"the correction to “{says}”"
+        )
     if kind == "aside":
         found = _ASIDE.fullmatch(says)
         if found is None:
             return f"the setting aside of {says}"
         what = found[3] if found[1] == "1" else f"{found[1]} turns from {found[3]} on"
         return f"the bringing back of {what}" if found[2] else f"the setting aside of {what}"
-    return f"{_FOLDERS.get(kind, f'the change of {kind}')} “{says}”"
+    quoted = says if "“" in says else f"“{says}”"
+    return f"{_FOLDERS.get(kind, f'the change of {kind}')} {quoted}"
 
 
 def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
@@ -112,4 +119,4 @@ def operation_words(entry: Operation) -> str:
 
 
 def _without_ids(says: str) -> str:
-    return _HASH.sub("", _ID.sub("", says)).strip()
+    return _DANGLING.sub("", _HASH.sub("", _ID.sub("", says)).strip())

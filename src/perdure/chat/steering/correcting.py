@@ -10,7 +10,7 @@ from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.landing import Lander
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.regenerating import name_turn, spot_of
+from perdure.chat.steering.regenerating import head_of, name_turn, spot_of
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
@@ -27,15 +27,25 @@ class Words:
         turn: the turn.
         answer: number of the answer; 0: the user's message.
         text: the words as they stand.
+        about: first words of the turn.
     """
 
     turn: TurnId
     answer: int
     text: str
+    about: str
+
+    @property
+    def named(self) -> str:
+        """Which words they are, for people."""
+        if not self.answer:
+            return f"your words “{self.about}”"
+        which = "the reply" if self.answer == 1 else f"answer {self.answer}"
+        return f"{which} to “{self.about}”"
 
     @property
     def whose(self) -> str:
-        """Whose they are, for messages."""
+        """Whose they are, for commits, which name the turn."""
         return f"answer {self.answer} to" if self.answer else "your words in"
 
 
@@ -65,19 +75,20 @@ def find_words(helm: Helm, where: str, *, reply: bool = False, answer: int | Non
     transcript = Transcript(helm.repo, helm.tip)
     turn_id = name_turn(transcript, where)
     spot = spot_of(helm.repo, transcript, turn_id)
+    about = head_of(spot.turn)
     if not reply:
         if spot.turn.message is None:
             raise CannotSteer(
-                f"{turn_id} has no message of yours",
+                f"“{about}” has no message of yours",
                 kept="nothing was changed",
                 next_step="her words are corrected with: perdure edit TURN --reply",
             )
-        return Words(turn_id, 0, spot.turn.message.text)
+        return Words(turn_id, 0, spot.turn.message.text, about)
     for row in answers(spot.files, turn_id.number):
         if row.number == answer or (answer is None and row.shown):
-            return Words(turn_id, row.number, row.replies[0].text)
+            return Words(turn_id, row.number, row.replies[0].text, about)
     raise CannotSteer(
-        f"{turn_id} has no answer {answer}" if answer else f"{turn_id} has no reply",
+        f"“{about}” has no {f'answer {answer}' if answer else 'reply'}",
         kept="nothing was changed",
         next_step=f"perdure alternatives {turn_id} lists them",
     )
@@ -100,7 +111,10 @@ def correct(helm: Helm, words: Words, text: str) -> Corrected:
             next_step=f"to keep a turn out of prompts: perdure aside {words.turn}",
         )
     if text == words.text:
-        raise CannotSteer(f"{words.whose} {words.turn} read so already", kept="nothing was changed")
+        raise CannotSteer(
+            f"{words.named} {'reads' if words.answer else 'read'} so already",
+            kept="nothing was changed",
+        )
 
     def corrected(spot: Spot) -> Rewriting:
         _check_clean(helm, spot)
@@ -139,7 +153,7 @@ def _check_same(spot: Spot, words: Words) -> None:
         texts = [row.replies[0].text for row in there if row.number == words.answer]
     if words.text not in texts:
         raise CannotSteer(
-            f"{words.whose} {words.turn} were changed meanwhile",
+            f"{words.named} {'was' if words.answer else 'were'} changed meanwhile",
             kept="they stay as they are now",
             next_step=f"look at them with: perdure show {words.turn}, and repeat",
         )

@@ -34,7 +34,7 @@ def counted(transcript: Transcript, turns: Sequence[TurnId]) -> str:
 
 def named_commit(info: CommitInfo) -> str:
     """A commit by its subject and its time."""
-    return f"“{info.subject}” ({when(info.at)})"
+    return f"“{info.subject.removeprefix('turn: ')}” ({when(info.at)})"
 
 
 def when(at: datetime) -> str:

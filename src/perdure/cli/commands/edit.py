@@ -43,7 +43,7 @@ def command(
     if as_json:
         emit_json({"turn": str(done.turn), "answer": words.answer or None, "commit": done.commit})
     else:
-        say(f"Corrected {words.whose} {done.turn}. To take that back: perdure undo")
+        say(f"Corrected {words.named}. To take that back: perdure undo")
 
 
 def _new_words(old: str, text: str | None) -> str | None:
