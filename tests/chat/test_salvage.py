@@ -34,6 +34,23 @@ def chunks(path: Path) -> list[str]:
     return git(path, "ls-files", "conversations").split()
 
 
+async def test_a_data_folder_that_cannot_be_written_is_told(
+    companion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is not known again; words are kept all the same, and it is not called a copy."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "perdure").write_text("a file")
+    await talk(companion, "One.")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    crash(companion, "prepare_turn", "Two, half", "And two?")
+    for _ in range(2):
+        first, *_rest = await reopened(companion)
+        assert "cannot be written, so this folder is not known again" in first
+        assert "XDG_DATA_HOME" in first
+    assert ("And two?", ["Two, half"]) in texts(companion)
+    assert_sound(companion)
+
+
 async def test_what_was_being_said_when_a_folder_was_copied(
     companion: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,29 @@ def test_it_follows_once_it_can_be_written(
     sound()
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["rebase", "switch"])
+def test_files_that_git_has_brought_elsewhere_are_left(
+    repo: Repository, git: Git, stubborn: Callable[[], object], *, begun: bool
+) -> None:
+    """A rebase, or a switch, has written files and index, and moves HEAD next."""
+    say(repo.path, "first")
+    start = git("rev-parse", "HEAD").strip()
+    with stubborn():  # type: ignore[attr-defined]
+        say(repo.path, "second")
+    place = repo.git_dir / "rebase-merge"
+    with Repository.open(repo.path, recover=False) as again:
+        level = again._writer().level
+        tip = git("rev-parse", "HEAD").strip()
+        if begun:
+            place.mkdir()
+            (place / "head-name").write_text("refs/heads/main\n")
+        else:
+            git("checkout", "-q", "-f", start)
+        former = dict(level.debts.read()["main"])
+        assert level.settle(tip, former, wait=0.0) == [CHUNK]
+    assert (repo.path / CHUNK).read_text() == "first\n"
+
+
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_commit_of_all_takes_nothing_out(
     repo: Repository,

@@ -146,7 +146,8 @@ def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
         return spec
     way = f", which leads to {host}," if (host := destination(spec)) else ""
     why = "came from outside and" if manifest.address or not way else "names no address and"
-    return replace(spec, disabled=f"{manifest.name}{way} {why} is not confirmed")
+    told = f"{manifest.name}{way} {why} is not confirmed: perdure backend confirm {manifest.name}"
+    return replace(spec, disabled=told)
 
 
 def waiting(
@@ -294,7 +295,8 @@ def _read(repo: Repository) -> _Record | None:
     if not repo.owns_state():
         return None
     try:
-        record = msgspec.json.decode(disk.read_file(repo.state_dir / FILE), type=_Record)
+        data = disk.read_file(repo.state_dir / FILE, most=_SIZE_LIMIT)
+        record = msgspec.json.decode(data, type=_Record)
         return record if record.place == _place(repo) else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -81,6 +81,11 @@ _FROM_ELSEWHERE = (
     "for itself is not used here and lies in {}. The talk goes on in a conversation of its own, "
     "and backends are confirmed anew."
 )
+_NOT_KNOWN = (
+    "{} cannot be written, so this folder is not known again: what perdure keeps in it for itself "
+    "is set aside at each start, and backends are confirmed for one start only. Make that folder "
+    "writable, or name another in XDG_DATA_HOME."
+)
 KEY_MASKED = (
     "Something that looks like a key was taken out before it was sent or saved; the rest is kept."
 )
@@ -518,9 +523,14 @@ def _who(companion: CompanionAt) -> tuple[str, Author]:
 def _recovered(repo: Repository, where: Where) -> list[Notice]:
     """Commit what a crash left here, or had left where this folder comes from; tell of it."""
     # A folder that cannot be written can be read all the same.
+    unknown = None
     with suppress(HistoryError):
         repo.own_state()
-    notices = [Notice(_FROM_ELSEWHERE.format(place), "warning") for place in repo.tell_set_aside()]
+        unknown = repo.unknown_because_of
+    told = [_FROM_ELSEWHERE.format(place) for place in repo.tell_set_aside()]
+    if unknown is not None:
+        told = [_NOT_KNOWN.format(unknown)]
+    notices = [Notice(text, "warning") for text in told]
     lander = Lander(repo)
     notices += recover_turns(repo, lander, where)
     lander.release()

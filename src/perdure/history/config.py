@@ -45,6 +45,7 @@ _ALLOWED = (
     r"|feature\.(manyfiles|experimental)|i18n\.\w+|splitindex\.\w+|index\.\w+|gc\.\w+|pack\.\w+|maintenance\.\w+|user\.(name|email|useconfigonly)"
     r"|author\.(name|email)|committer\.(name|email)|extensions\.\w+|init\.\w+|color\.[\w.-]+"
     r"|(branch|remote)\..*\.(url|pushurl|fetch|push|merge|remote|rebase|tagopt|prune|mirror"
+    r"|promisor|partialclonefilter|prunetags"
     r"|description|pushremote)|(merge|diff|log|status|push|pull|fetch|rebase|commit|tag|advice"
     r"|rerere|transfer|receive|blame|column|format|help|notes|stash|apply|grep|worktree)\.[\w-]+"
 )

@@ -279,7 +279,7 @@ class Level:
 
         Returns:
             Those that could not follow: somebody else holds ``index.lock``, or the file, or the
-            index, cannot be written.
+            index, cannot be written; or HEAD is not there any more, or about to go.
         """
         lock = self.prepare_index()
         try:
@@ -287,6 +287,8 @@ class Level:
                 lock.take(wait=wait)
             except Busy as error:
                 self.trouble = error.what
+                return list(former)
+            if self._is_left(commit):
                 return list(former)
             root = self._trees.root(commit)
             nodes = {path: self._trees.node(root, path) for path in former}
@@ -303,6 +305,16 @@ class Level:
         finally:
             lock.release()
         return list(self.unwritten)
+
+    def _is_left(self, commit: str) -> bool:
+        """Whether HEAD has left a commit, or a rebase has begun that is going to leave it.
+
+        Asked under ``index.lock``: git brings files and index to the other commit first, and gives
+        the lock back before it moves HEAD.
+        """
+        head = self._refs.head()
+        is_going = head.branch and rewritten_branch(self._layout, head.branch) == head.branch
+        return head.commit != commit or bool(is_going)
 
     def restore(self, commit: str, path: str, wrote: Iterable[str | None]) -> None:
         """Bring a work file to a commit that a power cut left empty, cut short or full of NULs.

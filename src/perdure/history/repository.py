@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -172,6 +173,11 @@ class Repository(Reader):
             self._owns_state = True
 
     @property
+    def unknown_because_of(self) -> Path | None:
+        """The user's own folder of marks, where it cannot be written: none is known next time."""
+        return None if statemark.is_own(self._layout) else statemark.known_folder()
+
+    @property
     def cache_dir(self) -> Path:
         """The folder of what can be rebuilt from the commits.
 
@@ -305,7 +311,13 @@ class Repository(Reader):
             with contextlib.suppress(OSError):
                 text = disk.read_file(path).decode("utf-8", "replace")
                 found += [(path, key, value) for key, value in config.odd(text)]
-        return found
+        return [row for row in found if not self._leads_back(*row[1:])]
+
+    def _leads_back(self, key: str, value: str) -> bool:
+        """Whether a setting names the very work tree, as git writes it for a submodule."""
+        return key == "core.worktree" and os.path.realpath(self.git_dir / value) == (
+            os.path.realpath(self.path)
+        )
 
     @property
     def lies_with(self) -> Path | None:

@@ -204,7 +204,8 @@ def _place_in(path: Path) -> object:
 # What is known of marks
 
 
-def _known() -> Path:
+def known_folder() -> Path:
+    """Where it is kept which marks are this user's own."""
     from platformdirs import user_data_path
 
     return user_data_path("perdure", appauthor=False) / "known"
@@ -212,7 +213,7 @@ def _known() -> Path:
 
 def _file_of(mark: str) -> Path:
     # The mark itself stands in the state folder alone.
-    return _known() / hashlib.sha256(b"perdure state " + mark.encode()).hexdigest()[:32]
+    return known_folder() / hashlib.sha256(b"perdure state " + mark.encode()).hexdigest()[:32]
 
 
 def _places(mark: str) -> list[tuple[str, int, int]]:
@@ -234,14 +235,14 @@ def _learn(layout: Layout, mark: str) -> None:
     here = (machine(), *_inode(layout.git_dir))
     rows = [row for row in _places(mark) if row != here][1 - _PLACES :]
     with contextlib.suppress(OSError):
-        disk.make_folder(_known(), synced=True)
+        disk.make_folder(known_folder(), synced=True)
         _forget_oldest()
         disk.replace_file(_file_of(mark), json.dumps([*rows, here]).encode(), synced=True)
-        disk.sync_folder(_known())
+        disk.sync_folder(known_folder())
 
 
 def _forget_oldest() -> None:
-    files = list(_known().iterdir())
+    files = list(known_folder().iterdir())
     if len(files) >= _KNOWN:
         files.sort(key=lambda path: path.stat().st_mtime)
         for path in files[: len(files) - _KNOWN + 1]:

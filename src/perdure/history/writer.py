@@ -326,7 +326,7 @@ class Writer:
         until = time.monotonic() + _CHASE
         pause = 0.02
         while time.monotonic() < until and not self._closed.wait(pause):
-            if lock.exists():
+            if lock.exists() or not self._rests(self._refs.head()):
                 pause = 0.02
                 continue
             with contextlib.suppress(HistoryError):
