@@ -185,6 +185,7 @@ SCENES = {
     "settle": _steered(lambda h: merging.take_side(h, VOICE, "theirs"), "open"),
     "give a merge up": _steered(merging.give_up, "open"),
     "conclude a merge": _steered(merging.conclude, "settled"),
+    "turn beside a rebase": Scene(Talk.say, world="rebase"),
     "join packs": Scene(_join_packs),
     "pack": Scene(_pack, world="packs"),
     "pack loose objects": Scene(_pack, world="loose"),
@@ -203,7 +204,8 @@ async def go_to(talk: Talk, name: str) -> None:
 async def build(folder: Path) -> None:
     """``talk``: three branches. ``open``: a merge with a conflict. ``settled``: without any more.
 
-    ``packs``: several joined packs. ``loose``: what git has written.
+    ``packs``: several joined packs. ``loose``: what git has written. ``rebase``: one that has
+    stopped.
     """
     path = folder / "talk" / "mira"
     path.parent.mkdir()
@@ -226,6 +228,9 @@ async def build(folder: Path) -> None:
             run_git(path, "commit", "-q", "-m", f"persona: on {name}")
     await talk.say()
     await session.close()
+    shutil.copytree(path, folder / "rebase" / "mira")
+    editor = "sequence.editor=sed -i -e 1s/^pick/edit/"
+    run_git(folder / "rebase" / "mira", "-c", editor, "rebase", "-q", "-i", "HEAD~2")
     for name in ("open", "settled", "packs", "loose"):
         other = folder / name / "mira"
         shutil.copytree(folder / ("open" if name == "settled" else "talk") / "mira", other)
