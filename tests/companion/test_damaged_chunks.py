@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion.chunks import UNKNOWN, parse_chunks, render_chunk
+from perdure.companion.chunks import UNKNOWN, cut_to, parse_chunks, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, Message, Reply, Turn
 
@@ -16,6 +16,18 @@ from .test_chunks import FILE, HEAD, ID, TURNS
 PATH = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
 LINES = FILE.decode().split("\n")[:-1]
 FIRST_HEADER = LINES.index("---", 1) + 2
+SHORT = (
+    "",
+    "",
+    ">",
+    "> a",
+    "> #### 1 · b",
+    "#### 1 · A",
+    "#### 1~1 · B",
+    "#### 2 · A",
+    "### 2 · A",
+    "x",
+)
 
 
 def one(data: bytes | str) -> Chunk:
@@ -104,6 +116,31 @@ def test_no_order_of_lines_makes_the_reader_raise_or_drop_a_text(lines: list[str
     for line in lines:
         if line.startswith("> ") or line == "stray":
             assert line.removeprefix("> ") in everything + told
+
+
+def _numbered(data: bytes, numbers: set[int]) -> list[Turn]:
+    chunks = parse_chunks(data, PATH)
+    return [turn for chunk in chunks for turn in chunk.turns if turn.number in numbers]
+
+
+@given(values.turn_lists(min_size=1), st.sets(st.integers(0, 9)))
+def test_some_turns_are_the_same_without_the_others(
+    turns: tuple[Turn, ...], numbers: set[int]
+) -> None:
+    numbers |= {turns[-1].number}
+    whole = render_chunk(HEAD, turns)
+    cut = cut_to(whole, numbers)
+    assert _numbered(cut, numbers) == _numbered(whole, numbers)
+    assert [chunk.head for chunk in parse_chunks(cut)] == [HEAD]
+    assert len(parse_chunks(cut)[0].turns) == len({turn.number for turn in turns} & numbers)
+
+
+@given(st.lists(st.sampled_from([*LINES, *SHORT]), max_size=30), st.sets(st.integers(0, 9)))
+def test_some_turns_of_a_damaged_file_are_the_same_without_the_others(
+    lines: list[str], numbers: set[int]
+) -> None:
+    data = "\n".join([*LINES[:FIRST_HEADER], *lines]).encode()
+    assert _numbered(cut_to(data, numbers), numbers) == _numbered(data, numbers)
 
 
 def test_a_cut_last_line_is_kept_and_reported() -> None:

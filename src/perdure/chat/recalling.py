@@ -252,17 +252,21 @@ def _around(
     hits: Sequence[TurnId],
 ) -> dict[TurnId, Turn]:
     """Turns of a chunk and their neighbours in it, as far as they are wanted."""
-    from perdure.companion.chunks import parse_chunks
+    from perdure.companion.chunks import cut_to, parse_chunks
 
     data = repo.read(path, rev)
-    wanted = {(hit.conversation, hit.number + step) for hit in hits for step in (-1, 0, 1)}
+    if data is None:
+        return {}
+    wanted: dict[int, list[ConversationId]] = {}
+    for hit in hits:
+        for step in (-1, 0, 1):
+            wanted.setdefault(hit.number + step, []).append(hit.conversation)
     found = {}
-    for chunk in parse_chunks(data, path=path) if data is not None else ():
+    for chunk in parse_chunks(cut_to(data, wanted), path):
         for each in chunk.turns:
-            for conversation, number in wanted:
-                turn = TurnId(conversation, number)
-                here = chunk.head.conversation in {None, conversation}
-                if here and number == each.number and not unwanted(turn):
+            for conversation in wanted.get(each.number, ()):
+                turn = TurnId(conversation, each.number)
+                if chunk.head.conversation in {None, conversation} and not unwanted(turn):
                     found[turn] = each
     return found
 

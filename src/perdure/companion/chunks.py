@@ -8,7 +8,7 @@ a turn is added by appending.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from perdure.companion.escapes import escape_text
@@ -24,6 +24,7 @@ __all__ = [
     "CONVERSATIONS",
     "UNKNOWN",
     "chunk_path",
+    "cut_to",
     "parse_chunk_path",
     "parse_chunks",
     "render_chunk",
@@ -38,6 +39,10 @@ MOST_BYTES = 8 * 1024 * 1024
 """Bytes from which on the next turn begins a new chunk."""
 CONVERSATIONS = "conversations"
 ALTERNATIVES = "alternatives"
+_HEADING = re.compile(
+    "^#(?:### (0|[1-9][0-9]{0,8})(?:~[1-9][0-9]{0,5})? · .+$)?".encode(), re.MULTILINE
+)
+"""A line that may be a header; the turn's number is known of one that surely is."""
 
 _PATH = re.compile(
     r"(?:conversations|alternatives)/[0-9]{4}-[0-9]{2}/[0-9]{2}/"
@@ -98,6 +103,22 @@ def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
         text = text.replace("\r\n", "\n")
     named = parse_chunk_path(path) if path is not None else None
     return read_chunks(text, troubles, *(named or (None, None)))
+
+
+def cut_to(data: bytes, numbers: Collection[int]) -> bytes:
+    """A chunk file with the turns of some numbers only, which is quicker to parse.
+
+    Where anything but turns in their order stands in it, it stays as it is.
+    """
+    headers = list(_HEADING.finditer(data))
+    starts = [found.start() for found in headers]
+    turns = [int(found[1] or -1) for found in headers]
+    is_sound = bool(turns) and -1 not in turns and turns == sorted(turns)
+    if not is_sound or data.count(b"\n---") != 1 or b"\r" in data:
+        return data
+    blocks = zip(turns, starts, [*starts[1:], len(data)], strict=True)
+    kept = [data[start:end] for turn, start, end in blocks if turn in numbers]
+    return b"".join([data[: starts[0]], *kept])
 
 
 def chunk_path(
