@@ -29,6 +29,7 @@ SURE = [
     "10-who_conflict-20260101-120000.md",
     "10-who_conflict-ana-20260101-120000.md",
     "10-who (kolizja kopia Ana 2026-01-01).md",
+    "10-who (kopia w konflikcie 2026-01-01).md",
     "10-who (salinan yang bertentangan Ana 2026-01-01).md",
 ]
 MAYBE = [

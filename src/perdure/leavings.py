@@ -27,7 +27,7 @@ _VIM_TRIAL, _VIM_STEP = 4913, 123
 """Vim tries whether it may write in a folder with a file of this name, or so much further on."""
 
 _CONFLICT = (
-    "conflict", "konflikt", "conflit", "conflito", "конфликт", "конфлікт",
+    "conflict", "konflik", "conflit", "conflito", "конфликт", "конфлікт",
     "\u00e7ak\u0131\u015f", "ristirii",
     "競合", "冲突", "衝突", "충돌", "σύγκρουσ", "ütköz", "تعارض", "התנגש", "מתנגש", "case clash",
     "name clash", "koliz", "modstrid", "motstrid", "motstrijdig", "bertentangan", "xung đột",

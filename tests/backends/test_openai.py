@@ -167,6 +167,14 @@ async def test_a_list_that_is_none_is_none_the_worse(fake: FakeApi, body: bytes,
     assert (await reply(backend_for(fake)))[0] == Piece("Hello.")
 
 
+async def test_a_server_that_hangs_up_on_its_list_is_none_the_worse(fake: FakeApi) -> None:
+    async def hangs_up(exchange: Exchange) -> None:
+        exchange.writer.close()
+
+    fake.models = hangs_up
+    assert (await reply(backend_for(fake)))[0] == Piece("Hello.")
+
+
 @pytest.mark.parametrize(
     "listed",
     [

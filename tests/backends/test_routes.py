@@ -34,7 +34,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.waiting import Timeouts, timeouts_of
 from tests.backends.fake_api import DIALECTS, Dialect, streams
-from tests.backends.fake_ollama import Exchange, running
+from tests.backends.fake_ollama import Exchange, refuses, running
 
 REQUEST = Request((PromptMessage("user", "Hello, Mira."),), 64)
 NAME = "models.example"
@@ -373,3 +373,46 @@ async def test_a_manifests_timeout_ends_the_wait_for_a_word(dialect: Dialect, fa
     with pytest.raises(TimedOut):
         await said(hasty)
     await hasty.close()
+
+
+@pytest.mark.parametrize(
+    ("driver", "path", "asked"),
+    [
+        ("openai", "/openai/v1/chat/completions/", "/openai/v1/chat/completions"),
+        ("openai", "/v1/models", "/v1/chat/completions"),
+        (
+            "openai",
+            "/openai/deployments/a-1?api-version=2024-10-21",
+            "/openai/deployments/a-1/chat/completions?api-version=2024-10-21",
+        ),
+        ("anthropic", "/v1/messages", "/v1/messages"),
+        ("anthropic", "/face/v1/messages", "/face/v1/messages"),
+        ("ollama", "/api/chat", "/api/chat"),
+        ("ollama", "/mine/api", "/mine/api/chat"),
+        ("ollama", "/v1", "/api/chat"),
+    ],
+)
+async def test_an_address_may_be_that_of_one_question(
+    monkeypatch: pytest.MonkeyPatch, driver: str, path: str, asked: str
+) -> None:
+    monkeypatch.setenv("A_KEY", "k-1234567890")
+    dialect = DIALECTS[driver]
+    async with running(dialect.serve()) as fake:
+        fake.chat = refuses(403, b"{}")
+        backend = dialect.make(dialect.spec(fake.address + path, key="env:A_KEY"), None)
+        with pytest.raises(BackendError):
+            await anext(backend.stream(Request((PromptMessage("user", "Hi."),), 8)))
+        await backend.close()
+    last = fake.exchanges[-1]
+    assert last.path == asked
+    has_version = "api-version" in path
+    assert ("api-key" in last.headers) == has_version
+    assert ("authorization" in last.headers) == (driver != "anthropic" and not has_version)
+
+
+@pytest.mark.parametrize("query", ["?key=abc", "?api-version=", "?api-version=1&key=abc"])
+def test_nothing_but_a_version_may_stand_behind_an_address(query: str) -> None:
+    for driver in ("openai", "anthropic", "ollama"):
+        dialect = DIALECTS[driver]
+        with pytest.raises(BadParameter):
+            dialect.make(dialect.spec(f"https://far.example/v1{query}"), None)

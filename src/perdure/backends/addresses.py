@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import BadParameter
@@ -21,23 +21,39 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 # 2852039166, 0xa9fea9fe, 127.1: addresses to the C library, names to every check before it.
 _DISGUISED = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 
+_VERSION = re.compile(r"api-version=([\w.-]{1,40})")
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server's checked address; ``url`` has no trailing slash."""
+    """A server's checked address; ``url`` has no trailing slash.
+
+    ``version`` is that of Azure's API, which stands behind the question mark of every request.
+    """
 
     url: str
     loopback: bool
+    version: str = ""
+
+    def without_end(self, *ends: str) -> Address:
+        """The address without the last part, where somebody gave that of one question."""
+        end = next((each for each in ends if self.url.endswith(each)), "")
+        return replace(self, url=self.url.removesuffix(end).rstrip("/"))
 
 
 def checked_address(
-    text: str, backend: str, default_port: int | None = None, *, allow_http: bool = False
+    text: str,
+    backend: str,
+    default_port: int | None = None,
+    *,
+    allow_http: bool = False,
+    versioned: bool = False,
 ) -> Address:
     """Check the ``address`` of the manifest of ``backend``; a name is not looked up here.
 
     http is for loopback only, unless ``allow_http``; everything else is https, so that a talk is
     not sent in clear unasked. Where ``default_port`` is given, ``host`` and ``host:port`` are
-    addresses too.
+    addresses too. ``versioned``: it may end in ``?api-version=…``.
 
     Raises:
         BadParameter: it is none, holds a password, is not encrypted, or is one that no server for
@@ -54,7 +70,8 @@ def checked_address(
             f"backend {backend}: its address holds a user or a password",
             next_step="write 'key: env:NAME' instead",
         )
-    if not host or parts.query or parts.fragment:
+    version = _VERSION.fullmatch(parts.query) if versioned else None
+    if not host or (parts.query and version is None) or parts.fragment:
         raise _refused(backend, text, "it is no plain web address")
     loopback = _loopback(host, backend, text)
     scheme = ("http" if loopback else "https") if bare else parts.scheme
@@ -70,7 +87,7 @@ def checked_address(
     port = port or (default_port if bare else None)
     shown = f"[{host}]" if ":" in host else host
     url = f"{scheme}://{shown}{f':{port}' if port else ''}{parts.path}"
-    return Address(url.rstrip("/"), loopback)
+    return Address(url.rstrip("/"), loopback, version[1] if version else "")
 
 
 def as_ip(text: str) -> IP | None:

@@ -37,7 +37,7 @@ class AnthropicBackend(HostedBackend):
             BadParameter: the manifest asks for something that this driver does not have, or names
                 an address that cannot be used.
         """
-        address = api_address(spec, DEFAULT_ADDRESS, "")
+        address = api_address(spec, DEFAULT_ADDRESS, "", "/v1/messages", "/v1/models")
         # The package adds it.
         address = replace(address, url=address.url.removesuffix("/v1"))
         super().__init__(

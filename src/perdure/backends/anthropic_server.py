@@ -13,7 +13,7 @@ import anthropic
 
 from perdure.backends.addresses import Address
 from perdure.backends.anthropic_driver import SHAPE
-from perdure.backends.errors import ProtocolError
+from perdure.backends.errors import ProtocolError, Unreachable
 from perdure.backends.event_stream import Written, named_event
 from perdure.backends.hosted import fields, text, whole
 from perdure.backends.http_errors import NotOffered
@@ -73,6 +73,10 @@ class AnthropicServer(SdkServer):
             self.doubt = refused.doubt
             return 0
         except ProtocolError:
+            return 0
+        except Unreachable as lost:
+            if not lost.hung_up:
+                raise
             return 0
         return whole(fields(answer).get("max_input_tokens")) or 0
 

@@ -68,6 +68,8 @@ class Unreachable(BackendError):
     """No connection to the backend, or it is closed."""
 
     action = Action.FAIL_OVER
+    hung_up = False
+    """Somebody was there, and ended the connection without an answer."""
 
 
 class ConnectionRefused(Unreachable):

@@ -137,13 +137,20 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         return _Connected(server, server.wire.window, tokenizer, await server.shape())
 
 
-def api_address(spec: BackendSpec, default: str, path: str) -> Address:
+def api_address(
+    spec: BackendSpec, default: str, path: str, *ends: str, versioned: bool = False
+) -> Address:
     """The checked address of an API; ``path`` is added where the manifest's has none.
+
+    ``ends`` are those of its questions, which are taken off. ``versioned``: see `checked_address`.
 
     Raises:
         BadParameter: it cannot be used.
     """
-    address = checked_address(spec.address or default, spec.name, allow_http=spec.allow_http)
+    given = spec.address or default
+    address = checked_address(
+        given, spec.name, allow_http=spec.allow_http, versioned=versioned
+    ).without_end(*ends)
     bare = address.url.count("/") == 2
     return replace(address, url=address.url + path) if bare else address
 

@@ -212,7 +212,9 @@ def lost_connection(
     # The name that httpx and httpx2 have for bytes that are no HTTP, and for a hang-up.
     if "RemoteProtocolError" in kinds and not re.search(r"disconnected|closed", why):
         return ProtocolError(f"what {name} at {address} answers is no HTTP")
-    return Unreachable(f"{name} at {address} cannot be reached" + (f": {why}" if why else ""))
+    lost = Unreachable(f"{name} at {address} cannot be reached" + (f": {why}" if why else ""))
+    lost.hung_up = bool(kinds & {"RemoteProtocolError", "ReadError"})
+    return lost
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -82,7 +82,9 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         super().__init__(
             spec,
             timeouts,
-            address=checked_address(address, spec.name, DEFAULT_PORT, allow_http=spec.allow_http),
+            address=checked_address(
+                address, spec.name, DEFAULT_PORT, allow_http=spec.allow_http
+            ).without_end("/api/chat", "/api/generate", "/api/tags", "/api", "/v1"),
             honoured=_OPTIONS,
         )
         self._cloud = cloud_name(spec.model)

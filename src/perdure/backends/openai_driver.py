@@ -35,7 +35,10 @@ class OpenAIBackend(HostedBackend):
             BadParameter: the manifest asks for something that this driver does not have, or names
                 an address that cannot be used.
         """
-        address = api_address(spec, DEFAULT_ADDRESS, "/v1")
+        address = api_address(
+            spec, DEFAULT_ADDRESS, "/v1", "/chat/completions", "/completions", "/models",
+            versioned=True,
+        )  # fmt: skip
         self._own = urlsplit(address.url).hostname == "api.openai.com"
         super().__init__(
             spec,

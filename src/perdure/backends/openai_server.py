@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from perdure.backends.addresses import Address
 from perdure.backends.complaints import is_error, read_complaint
-from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused
+from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused, Unreachable
 from perdure.backends.hosted import fields, text, whole
 from perdure.backends.http_errors import NotOffered
 from perdure.backends.llama_tokens import chat_messages
@@ -70,6 +70,7 @@ class OpenAIServer(SdkServer):
         self._sdk = openai.AsyncOpenAI(
             api_key=PLACEHOLDER,
             base_url=address.url,
+            default_query={"api-version": address.version} if address.version else None,
             max_retries=0,
             timeout=None,
             http_client=self.wire.client(),
@@ -87,6 +88,11 @@ class OpenAIServer(SdkServer):
             self.doubt = refused.doubt
             return 0
         except ProtocolError:
+            return 0
+        except Unreachable as lost:
+            # Of the list alone: the talk finds out whether the server answers.
+            if not lost.hung_up:
+                raise
             return 0
         own = next((each for each in listed if _name(each) == self._model), {})
         # A llama.cpp with one model takes any name for it.
@@ -168,6 +174,9 @@ class OpenAIServer(SdkServer):
         return jinja_shape(text(fields(answer).get("chat_template")))
 
     def _key_headers(self, secret: str) -> dict[str, str]:
+        # Azure's own header, which its older addresses want.
+        if self._address.version:
+            return {"api-key": secret}
         return {"authorization": f"Bearer {secret}"}
 
     def _asking(self, body: dict[str, Any]) -> Awaitable[object]:

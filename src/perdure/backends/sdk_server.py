@@ -39,6 +39,7 @@ class SdkServer(ABC):
         """What the list of models said about the key or the model; a talk may work all the same."""
         self._name = name
         self._model = model
+        self._address = address
         self.wire = SdkWire(
             address,
             name=name,
