@@ -71,6 +71,20 @@ def tags(repo: Repository) -> list[Tag]:
     return found
 
 
+def check_checkout(repo: Repository, commit: str) -> None:
+    """Look beforehand whether a commit's files may be written where HEAD's are.
+
+    Raises:
+        BadPath: one has a name that no file can have.
+        CannotMerge: links or submodules differ, which are git's business.
+        TooManyFiles: there are more than are looked at.
+    """
+    from perdure.history.checkout import differing
+
+    here, trees = repo.head().commit, repo.parts().trees
+    differing(trees, trees.root(here) if here else None, trees.root(commit))
+
+
 def switch(
     repo: Repository, branch: str, *, author: Author, at: datetime | None = None
 ) -> Operation:

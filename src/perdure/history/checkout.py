@@ -61,6 +61,34 @@ def write_back() -> None:
     os.sync()
 
 
+def differing(trees: Trees, old: str | None, new: str | None) -> list[Step]:
+    """What differs between two trees, as files to be written and removed.
+
+    A name that no file can have is never in the work tree: that it goes is nothing to do.
+
+    Raises:
+        BadPath: the new tree has such a name where the old one has not.
+        CannotMerge: links or submodules differ, which are git's business.
+        TooManyFiles: there are more than are looked at.
+    """
+    found = []
+    for change in trees.difference(old, new):
+        if not is_path(change.path):
+            if change.new_oid is not None:
+                raise _unwritable(change.path)
+            continue
+        nodes = [trees.node(root, change.path) if root else None for root in (old, new)]
+        files = [node if node and not stat.S_ISDIR(node[0]) else None for node in nodes]
+        if any(node is not None and not is_regular(node) for node in files):
+            raise CannotMerge(
+                f"{change.path} is a link or a submodule on one side",
+                "nothing was changed",
+                "use git for this step",
+            )
+        found.append(Step(change.path, files[0], files[1]))
+    return found
+
+
 class Checkout:
     """The work tree and the index of one work tree. The caller holds ``index.lock``."""
 
@@ -71,30 +99,8 @@ class Checkout:
         self._index = index
 
     def steps(self, old: str | None, new: str | None) -> list[Step]:
-        """What differs between two trees.
-
-        A name that no file can have is never in the work tree: that it goes is nothing to do.
-
-        Raises:
-            BadPath: the new tree has such a name where the old one has not.
-            CannotMerge: links or submodules differ, which are git's business.
-        """
-        found = []
-        for change in self._trees.difference(old, new):
-            if not is_path(change.path):
-                if change.new_oid is not None:
-                    raise _unwritable(change.path)
-                continue
-            nodes = [self._trees.node(root, change.path) if root else None for root in (old, new)]
-            files = [node if node and not stat.S_ISDIR(node[0]) else None for node in nodes]
-            if any(node is not None and not is_regular(node) for node in files):
-                raise CannotMerge(
-                    f"{change.path} is a link or a submodule on one side",
-                    "nothing was changed",
-                    "use git for this step",
-                )
-            found.append(Step(change.path, files[0], files[1]))
-        return found
+        """What differs between two trees. Raises BadPath, CannotMerge: see `differing`."""
+        return differing(self._trees, old, new)
 
     # Looking
 

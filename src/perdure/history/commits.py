@@ -73,7 +73,7 @@ def parse_person(raw: bytes) -> tuple[Author, datetime]:
     """Name, address and time of ``Name <email> seconds offset``; what is missing: "" or 1970."""
     found = _PERSON.fullmatch(raw[:_LONGEST_PERSON])
     if not found:
-        return Author(_text(raw), ""), _EPOCH
+        return Author(_text(raw[:_LONGEST_PERSON]), ""), _EPOCH
     at = _moment(int(found[3]), found[4].decode()) if found[3] else _EPOCH
     return Author(_text(found[1]), _text(found[2])), at
 

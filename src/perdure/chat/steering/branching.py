@@ -11,7 +11,14 @@ from perdure.chat.moments import Progress
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
-from perdure.history.branches import Branch, branches, drop_branch, start_branch, switch
+from perdure.history.branches import (
+    Branch,
+    branches,
+    check_checkout,
+    drop_branch,
+    start_branch,
+    switch,
+)
 from perdure.history.errors import HistoryError, UnknownRevision
 from perdure.history.operations import Operation
 from perdure.history.repository import CommitInfo, Repository
@@ -112,6 +119,7 @@ def go(helm: Helm, name: str) -> Operation | None:
 
     Raises:
         UnknownRevision: there is no such branch; a near one is named.
+        BadPath, CannotMerge, TooManyFiles: its files cannot be written to the disk.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
     names = [each.name for each in branches(helm.repo)]
@@ -123,6 +131,8 @@ def go(helm: Helm, name: str) -> Operation | None:
             f"did you mean {near[0]}?" if near else "perdure branch lists them",
         )
     current = helm.repo.head().branch
+    if current != name:
+        check_checkout(helm.repo, helm.repo.resolve(f"refs/heads/{name}"))
     if current is not None:
         helm.take_edits()
     if current == name:

@@ -13,7 +13,7 @@ from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.history import merging
-from perdure.history.branches import branches
+from perdure.history.branches import branches, check_checkout
 from perdure.history.errors import UnknownRevision
 from perdure.history.merge_planning import (
     FileConflict,
@@ -25,6 +25,7 @@ from perdure.history.merge_planning import (
 from perdure.history.mergestate import marked
 from perdure.history.merging import OpenMerge
 from perdure.history.operations import Operation
+from perdure.history.paths import check_path
 
 
 def _claims(path: str) -> bool:
@@ -135,6 +136,7 @@ def plan_join(helm: Helm, name: str) -> JoinPlan:
         CannotSteer: no branch is checked out.
         UnknownRevision: there is no such branch.
         CannotMerge: the two have no common past here.
+        BadPath, TooManyFiles: what would come cannot be written to the disk.
     """
     _ = helm.branch
     try:
@@ -144,6 +146,10 @@ def plan_join(helm: Helm, name: str) -> JoinPlan:
             f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
         ) from problem
     plan = plan_merge(helm.repo, name, resolver=RESOLVER)
+    if plan.kind == "forward":
+        check_checkout(helm.repo, plan.theirs)
+    for change in plan.changes:
+        check_path(change.path)
     return JoinPlan(plan, left(helm.repo, plan.theirs, [plan.ours]))
 
 
@@ -158,6 +164,7 @@ def join(helm: Helm, name: str) -> Joined:
         Unfinished: a merge or the like is open already.
         CannotMerge, UnknownRevision, Busy: nothing was changed.
     """
+    plan_join(helm, name)
     helm.take_edits()
     before = plan_join(helm, name)
     done = merging.merge(helm.repo, name, author=helm.author, resolver=RESOLVER, at=now())

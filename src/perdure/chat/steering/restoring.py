@@ -10,6 +10,7 @@ from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.turn_words import named_commit
 from perdure.history.objects import MOST_BYTES
+from perdure.history.paths import check_path
 from perdure.history.repository import Change, CommitInfo, Repository
 
 _KINDS = {
@@ -73,6 +74,7 @@ def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> Rest
 
     Raises:
         CannotRestore: talk, a path that is neither here nor there, or nothing to do.
+        BadPath: one of the files has a name that may not be written to the disk.
     """
     repo, tip = helm.repo, helm.tip
     changes: dict[str, Change] = {}
@@ -80,6 +82,7 @@ def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> Rest
     for path in paths:
         for name, then, current in _files(repo, path, commit, tip, at):
             if then != current:
+                check_path(name)
                 content = repo.blob(then, most=MOST_BYTES) if then else None
                 changes[name] = Change(name, content)
                 if current is None:

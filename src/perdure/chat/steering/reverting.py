@@ -19,6 +19,7 @@ from perdure.chat.steering.turn_words import counted, named_commit
 from perdure.chat.transcript import Transcript
 from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
+from perdure.history.paths import check_path
 from perdure.history.reach import Reach
 from perdure.history.repository import Change, CommitInfo, FileChange, Repository
 from perdure.history.textmerge import Conflict, merge_text
@@ -95,6 +96,7 @@ def plan_revert(helm: Helm, commit: str) -> RevertPlan:
     Raises:
         CannotRevert: a turn, a merge, the first commit, one of another branch, one of which nothing
             is left, or one whose lines were changed since; each says what to do instead.
+        BadPath: it brought, or took, a file whose name may not be written to the disk.
     """
     repo = helm.repo
     info = repo.commit_info(commit)
@@ -110,6 +112,8 @@ def plan_revert(helm: Helm, commit: str) -> RevertPlan:
         for file in rest
         if (content := _without(repo, info, file, tip)) != repo.read(file.path, tip)
     ]
+    for change in changes:
+        check_path(change.path)
     if not changes:
         raise CannotRevert(
             f"nothing of {named_commit(info)} is left in the files",

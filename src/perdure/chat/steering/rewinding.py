@@ -157,7 +157,10 @@ def plan_rewind(
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
         CannotSteer: no branch is checked out, the place is where one stands already, or the name
             holds a key.
+        BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
     """
+    from perdure.history.branches import check_checkout
+
     refuse_key(name)
     repo, leaves, tip = helm.repo, helm.branch, helm.tip
     place = find_place(repo, where, progress)
@@ -173,6 +176,7 @@ def plan_rewind(
             next_step="just talk on; a second line from here is begun with: "
             "perdure branch NAME, and perdure switch NAME",
         )
+    check_checkout(repo, place.commit)
     said = turn.message or (turn.replies[0] if turn.replies else None) if turn else None
     return RewindPlan(
         place,

@@ -12,7 +12,7 @@ from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.ids import TurnId
 from perdure.history import oplog, undoing
-from perdure.history.branches import branches
+from perdure.history.branches import branches, check_checkout
 from perdure.history.errors import HistoryError, UnknownRevision
 from perdure.history.operations import Operation, operations
 from perdure.history.undoing import UndoPlan
@@ -118,7 +118,14 @@ def next_redo(helm: Helm) -> Step:
 
 
 def _step(helm: Helm, plan: UndoPlan) -> Step:
-    """Count what no branch has once the moves are made."""
+    """Count what no branch has once the moves are made.
+
+    Raises:
+        BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
+    """
+    goal = _goal(helm, plan)
+    if goal is not None:
+        check_checkout(helm.repo, goal)
     tips = {f"refs/heads/{each.name}": each.commit for each in branches(helm.repo)}
     gone = []
     for move in plan.moves:
@@ -143,6 +150,16 @@ def _step(helm: Helm, plan: UndoPlan) -> Step:
         act_of(helm.repo, plan.entry),
         _turn(helm, plan),
     )
+
+
+def _goal(helm: Helm, plan: UndoPlan) -> str | None:
+    """The commit whose files will be checked out; None where that stays as it is."""
+    branch = plan.head or helm.repo.head().branch
+    ref = f"refs/heads/{branch}"
+    for move in plan.moves:
+        if move.ref == ref:
+            return plan.by_commit.get(ref) or move.new
+    return helm.repo.resolve(ref) if plan.head else None
 
 
 def _turn(helm: Helm, plan: UndoPlan) -> TurnId | None:

@@ -1,0 +1,296 @@
+"""A turn whose commit has a tree that git never writes: every way back to it refuses beforehand.
+
+The tip has a clean tree again; the odd one is in the past, on a branch, or of a turn whose other
+answers are wanted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from perdure.chat.clock import now
+from perdure.chat.persona_edits import begin_edit, finish_edit
+from perdure.chat.session import Session
+from perdure.chat.side_branch import join_sides
+from perdure.chat.steering import branching, choosing, correcting, regenerating, rewinding, undoing
+from perdure.chat.steering.helm import Helm
+from perdure.chat.steering.merging import join, plan_join
+from perdure.chat.steering.restoring import plan_restore
+from perdure.chat.steering.reverting import plan_revert
+from perdure.chat.steering.visiting import begin_visit, plan_visit
+from perdure.history import branches
+from perdure.history.errors import HistoryError
+from perdure.history.repository import Repository
+from perdure.history.sidebranch import mark
+from tests.chat.test_session import events_of
+from tests.conftest import git
+from tests.history.test_hostile_trees import (
+    BLOB,
+    FILE,
+    FOLDER,
+    LINK,
+    MODULE,
+    commit,
+    put,
+    rows_of,
+    seen,
+    set_ref,
+    tree,
+    with_entry,
+)
+from tests.speaking import Scripted
+
+Odd = Callable[[Repository, str], str]
+"""The root tree that is made of a clean one."""
+
+
+def entry(*way: bytes, mode: bytes = FILE) -> Odd:
+    return lambda repo, clean: with_entry(repo, clean, way, mode)
+
+
+def raw(*rows: tuple[bytes, bytes], first: bool = False) -> Odd:
+    """Entries in an order, or of a number, that git never writes."""
+
+    def made(repo: Repository, clean: str) -> str:
+        blob = put(repo, b"blob", BLOB)
+        inner = tree(repo, [(FILE, b"x", blob)])
+        more = [(mode, name, inner if mode == FOLDER else blob) for mode, name in rows]
+        known = rows_of(repo, clean)
+        listed = [*more, *known] if first else [*known, *more]
+        body = b"".join(m + b" " + name + b"\0" + bytes.fromhex(oid) for m, name, oid in listed)
+        return put(repo, b"tree", body)
+
+    return made
+
+
+REFUSED: dict[str, Odd] = {
+    "up": entry(b"..", b"..", b"mine"),
+    "empty": entry(b""),
+    "slash": entry(b"../../mine"),
+    "git": entry(b".git", b"hooks", b"post-checkout"),
+    "short": entry(b"GIT~1", b"config"),
+    "ignorable": entry(".g\u200cit".encode(), b"config"),
+    "stream": entry(b".git::$INDEX_ALLOCATION", b"config"),
+    "inside": entry(b"persona", b"..", b"..", b"mine"),
+    "link": entry(b"mine", mode=LINK),
+    "module": entry(b"mine", mode=MODULE),
+    "no mode": entry(b"mine", mode=b"0"),
+    "unsorted": raw((FILE, b"..")),
+}
+ALLOWED: dict[str, Odd] = {
+    "twice": raw((FILE, b"mine"), (FILE, b"mine")),
+    "unsorted": raw((FILE, b"aaa"), first=False),
+    "file and folder": raw((FILE, b"mine"), (FOLDER, b"mine"), first=True),
+}
+"""What may be written, inside the folder and nowhere else."""
+
+
+@dataclass
+class Life:
+    path: Path
+    repo: Repository
+    odd: str
+    """The commit of the turn whose tree is odd."""
+    before: dict[str, str]
+
+    def helm(self) -> Helm:
+        return Helm(self.repo)
+
+
+async def say(path: Path, text: str) -> None:
+    session = await Session.open(path, backends=[Scripted()])
+    try:
+        await events_of(session.send(text))
+    finally:
+        await session.close()
+
+
+async def made(companion: Path, odd: Odd) -> tuple[str, dict[str, str]]:
+    """Three turns; the second, with two answers, has the odd tree. The branch `odd` ends there."""
+    await say(companion, "The first.")
+    with Repository.open(companion) as repo:
+        tip = repo.resolve("main")
+        set_ref(repo, "main", commit(repo, odd(repo, repo.commit_info(tip).tree), tip))
+        start = seen(repo)
+    await say(companion, "The second.")
+    session = await Session.open(companion, backends=[Scripted()])
+    await events_of(session.regenerate("@"))
+    await session.close()
+    with Repository.open(companion) as repo:
+        now_there = seen(repo)
+        assert outside_talk(now_there) == outside_talk(start)
+        turn = repo.resolve("main")
+        clean = rows_of(repo, repo.commit_info(f"{turn}~3").tree)
+        talk = [row for row in rows_of(repo, repo.commit_info(turn).tree) if row[1] in TALK]
+        root = tree(repo, [*(row for row in clean if row[1] not in TALK), *talk])
+        set_ref(repo, "odd", turn)
+        set_ref(repo, "main", commit(repo, root, turn, says="persona: tidy"))
+        (repo.git_dir / "index").unlink()
+        git(companion, "reset", "-q")
+    await say(companion, "The third.")
+    return turn, now_there
+
+
+TALK = {b"conversations", b"alternatives"}
+
+
+def outside_talk(files: dict[str, str]) -> dict[str, str]:
+    talk = ("/conversations/", "/alternatives/")
+    return {name: value for name, value in files.items() if not any(map(name.__contains__, talk))}
+
+
+@pytest.fixture
+async def life(companion: Path, request: pytest.FixtureRequest) -> Life:
+    odd, _ = await made(companion, request.param)
+    repo = Repository.open(companion)
+    request.addfinalizer(repo.close)
+    return Life(companion, repo, odd, seen(repo))
+
+
+refused = pytest.mark.parametrize("life", REFUSED.values(), ids=REFUSED.keys(), indirect=True)
+some = pytest.mark.parametrize(
+    "life",
+    [REFUSED[name] for name in ("up", "slash", "git", "inside", "link", "module")],
+    indirect=True,
+)
+few = pytest.mark.parametrize("life", [REFUSED["up"], REFUSED["git"]], indirect=True)
+
+
+@refused
+def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: Life) -> None:
+    tip = life.repo.resolve("main")
+    (life.path / "persona/10-who.md").write_text("I am Mira, and this is being written.\n")
+    life.before = seen(life.repo)
+    helm = life.helm()
+    doors: dict[str, Callable[[], object]] = {
+        "rewind": lambda: rewinding.plan_rewind(helm, life.odd),
+        "rewind to the turn": lambda: rewinding.plan_rewind(helm, "@-1"),
+        "visit": lambda: begin_visit(helm, plan_visit(helm, "@-1")),
+        "choose": lambda: choosing.plan_choice(helm, "@-1", 1),
+        "regenerate": lambda: regenerating.plan_again(helm, "@-1"),
+        "switch": lambda: branching.go(helm, "odd"),
+        "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=helm.author),
+    }
+    for name, door in doors.items():
+        with pytest.raises(HistoryError) as error:
+            door()
+        assert "nothing was changed" in str(error.value).lower(), name
+    assert life.repo.resolve("main") == tip
+    assert seen(life.repo) == life.before
+
+
+@some
+def test_merge_restore_and_revert_refuse_or_leave_it_out(life: Life) -> None:
+    helm = life.helm()
+    tip = life.repo.resolve("main")
+    side = life.repo.commit_info(tip).parents[0]
+    aside = commit(life.repo, life.repo.commit_info(life.odd).tree, f"{side}", says="persona: x")
+    set_ref(life.repo, "side", aside)
+    (life.path / "persona/10-who.md").write_text("I am Mira, and this is being written.\n")
+    before = seen(life.repo)
+    for act in (
+        lambda: plan_join(helm, "side"),
+        lambda: join(helm, "side"),
+        lambda: plan_restore(helm, [""], life.odd, "then"),
+        lambda: plan_revert(helm, life.repo.commit_info(f"{life.odd}~2").id),
+    ):
+        try:
+            act()
+        except HistoryError as problem:
+            assert "nothing was changed" in str(problem).lower()
+        except Exception as problem:
+            assert "internal" not in str(problem)
+            assert type(problem).__name__ in {"CannotRevert", "NothingToRestore"}
+    assert seen(life.repo) == before
+    assert life.repo.resolve("main") == tip
+
+
+@few
+def test_a_side_branch_of_such_a_tree_is_told_and_not_joined(life: Life) -> None:
+    tip = life.repo.resolve("main")
+    root = life.repo.commit_info(life.odd).tree
+    set_ref(life.repo, "side", commit(life.repo, root, tip, says="turn: x"))
+    mark(life.repo, "side", tip)
+    before = seen(life.repo)
+    told = join_sides(life.repo, life.helm().author)
+    assert any("not on main yet" in notice.text for notice in told)
+    assert (seen(life.repo), life.repo.resolve("main")) == (before, tip)
+
+
+@few
+def test_undo_to_such_a_tree_refuses_before_it_asks(life: Life) -> None:
+    """The tip itself brought the clean tree."""
+    helm = life.helm()
+    clean = life.repo.commit_info("main").tree
+    set_ref(life.repo, "main", commit(life.repo, clean, life.odd, says="persona: tidy"))
+    before = seen(life.repo)
+    with pytest.raises(HistoryError, match="may not be written"):
+        undoing.next_undo(helm)
+    assert seen(life.repo) == before
+
+
+@few
+def test_a_plan_of_a_killed_process_that_would_write_it_is_put_away(life: Life) -> None:
+    """As if it had been decided by a version that knew no such rule."""
+    repo = life.repo
+    branches.tag(repo, "here", author=life.helm().author, at=now())
+    op, tip = repo.resolve("refs/perdure/ops"), repo.resolve("main")
+    plan = {
+        "version": 1,
+        "op": op,
+        "log": None,
+        "moves": [["refs/heads/main", tip, life.odd]],
+        "before": ["main", tip],
+        "after": ["main", life.odd],
+        "accepted": {},
+        "done": [],
+        "own": ".",
+        "boot": "",
+        "locks": [],
+    }
+    (repo.state_dir / "operation.json").write_text(json.dumps(plan))
+    before = seen(repo)
+    with Repository.open(life.path) as again:
+        assert "may not be written to the disk" in again.recovery_trouble
+        assert again.resolve("main") == tip
+    assert not (repo.state_dir / "operation.json").exists()
+    assert seen(repo) == before
+
+
+@few
+async def test_words_of_such_a_turn_are_corrected_and_the_persona_is_edited(life: Life) -> None:
+    helm = life.helm()
+    words = correcting.find_words(helm, "@-1")
+    correcting.correct(helm, words, "The second, corrected.")
+    begun = begin_edit(life.repo, "who")
+    (life.path / begun.path).write_text("I am Mira. I like the river.\n")
+    finish_edit(life.repo, begun)
+    assert outside_talk(seen(life.repo)).keys() == outside_talk(life.before).keys()
+
+
+@pytest.mark.parametrize("odd", ALLOWED.values(), ids=ALLOWED.keys())
+async def test_other_odd_trees_write_inside_the_folder_and_nowhere_else(
+    companion: Path, odd: Odd
+) -> None:
+    await made(companion, odd)
+    with Repository.open(companion) as repo:
+        before = seen(repo)
+        helm = Helm(repo)
+        try:
+            rewinding.rewind(helm, rewinding.plan_rewind(helm, "@-1"))
+        except HistoryError:
+            pass
+        after = seen(repo)
+        changed = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+        inside = f"{companion.name}/"
+        assert all(
+            name.startswith(inside)
+            and "/.git/" not in name[: len(inside) + 6]
+            or name == f"{inside}.git/HEAD"
+            for name in changed
+        ), changed
