@@ -225,6 +225,25 @@ def test_a_parent_that_is_no_id_is_damage(parent: bytes) -> None:
         parse_commit("x", b"tree " + b"a" * 40 + b"\nparent " + parent + b"\n\nx\n")
 
 
+def test_a_giant_list_of_refs_is_refused_by_its_size(
+    repo: Repository, git: Git, peak: Callable[[], int]
+) -> None:
+    git("pack-refs", "--all")
+    with (repo.git_dir / "packed-refs").open("r+b") as file:
+        file.truncate(400 * MIB)
+    with (
+        pytest.raises(DamagedRepository, match="packed-refs is larger"),
+        Repository.open(repo.path) as again,
+    ):
+        again.head()
+    assert peak() < 8 * MIB
+
+
+def test_a_giant_author_is_cut() -> None:
+    head = b"tree " + b"a" * 40 + b"\nauthor " + b"V" * 5_000_000 + b" <v@e> 1 +0000\n\n"
+    assert len(parse_commit("x", head + b"x\n").author.name) < 5000
+
+
 def test_edits_beside_it_are_bounded(repo: Repository, peak: Callable[[], int]) -> None:
     with (repo.path / "persona/90-big.md").open("wb") as file:
         file.truncate(10 * 1024 * MIB)

@@ -6,8 +6,9 @@ answers are wanted.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from perdure.history import branches
 from perdure.history.errors import HistoryError
 from perdure.history.repository import Repository
 from perdure.history.sidebranch import mark
+from perdure.problem import Problem
 from tests.chat.test_session import events_of
 from tests.conftest import git
 from tests.history.test_hostile_trees import (
@@ -145,11 +147,10 @@ def outside_talk(files: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def life(companion: Path, request: pytest.FixtureRequest) -> Life:
+async def life(companion: Path, request: pytest.FixtureRequest) -> AsyncIterator[Life]:
     odd, _ = await made(companion, request.param)
-    repo = Repository.open(companion)
-    request.addfinalizer(repo.close)
-    return Life(companion, repo, odd, seen(repo))
+    with Repository.open(companion) as repo:
+        yield Life(companion, repo, odd, seen(repo))
 
 
 refused = pytest.mark.parametrize("life", REFUSED.values(), ids=REFUSED.keys(), indirect=True)
@@ -199,13 +200,8 @@ def test_merge_restore_and_revert_refuse_or_leave_it_out(life: Life) -> None:
         lambda: plan_restore(helm, [""], life.odd, "then"),
         lambda: plan_revert(helm, life.repo.commit_info(f"{life.odd}~2").id),
     ):
-        try:
+        with pytest.raises(Problem, match=r"(?i)nothing was changed"):
             act()
-        except HistoryError as problem:
-            assert "nothing was changed" in str(problem).lower()
-        except Exception as problem:
-            assert "internal" not in str(problem)
-            assert type(problem).__name__ in {"CannotRevert", "NothingToRestore"}
     assert seen(life.repo) == before
     assert life.repo.resolve("main") == tip
 
@@ -281,16 +277,11 @@ async def test_other_odd_trees_write_inside_the_folder_and_nowhere_else(
     with Repository.open(companion) as repo:
         before = seen(repo)
         helm = Helm(repo)
-        try:
+        with contextlib.suppress(HistoryError):
             rewinding.rewind(helm, rewinding.plan_rewind(helm, "@-1"))
-        except HistoryError:
-            pass
         after = seen(repo)
         changed = {name for name in {**before, **after} if before.get(name) != after.get(name)}
         inside = f"{companion.name}/"
-        assert all(
-            name.startswith(inside)
-            and "/.git/" not in name[: len(inside) + 6]
-            or name == f"{inside}.git/HEAD"
-            for name in changed
-        ), changed
+        assert all(name.startswith(inside) for name in changed), changed
+        in_git = {name for name in changed if name.startswith(f"{inside}.git/")}
+        assert in_git <= {f"{inside}.git/HEAD"}

@@ -14,7 +14,7 @@ from typing import Literal
 from perdure.history import gitindex
 from perdure.history.errors import BadPath
 from perdure.history.keeps import TEMPORARY
-from perdure.history.refs import NO_OID, check_branch
+from perdure.history.refs import NO_OID, check_branch, packed_refs
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
 _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})
@@ -101,7 +101,7 @@ def _all_refs(git_dir: Path) -> Iterator[tuple[str, str]]:
             loose.add(name)
             yield name, path.read_text("utf-8", "replace").strip()
     with contextlib.suppress(OSError):
-        for line in (git_dir / "packed-refs").read_text("utf-8", "replace").split("\n"):
+        for line in packed_refs(git_dir / "packed-refs").decode("utf-8", "replace").split("\n"):
             oid, _, name = line.partition(" ")
             if line[:1] not in {"", "#", "^"} and name not in loose:
                 yield name, oid

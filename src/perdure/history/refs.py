@@ -26,6 +26,8 @@ _TAKEN = re.compile(
 _AT_ONCE = 0.5
 """Seconds in which nobody has seen a turn and typed an id; a reflog has whole seconds."""
 _LARGEST_REF = 64 * 1024
+_LARGEST_PACKED = 16 * 1024 * 1024
+"""Bytes of ``packed-refs``: some 200,000 branches and tags."""
 LOCK_WAIT = 2.0
 """Seconds to wait for a ref that git is writing; git itself waits 0.1."""
 
@@ -108,6 +110,25 @@ def _checked_target(name: str, content: str) -> str:
     return target
 
 
+def packed_refs(path: Path) -> bytes:
+    """The content of a ``packed-refs``.
+
+    Raises:
+        DamagedRepository: it is larger than a companion's can be.
+    """
+    try:
+        return disk.read_file(path, most=_LARGEST_PACKED)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise DamagedRepository(
+            f"{path} is larger than {_LARGEST_PACKED >> 20} MiB, more than perdure reads",
+            "nothing was changed",
+            "see git for-each-ref; git branch -D and git tag -d take away what does not belong "
+            "there",
+        ) from error
+
+
 def _log_file(folder: Path, name: str) -> Path:
     """Where a ref's reflog is.
 
@@ -183,7 +204,7 @@ class Refs:
             return {}
         mark = (found.st_ino, found.st_mtime_ns, found.st_size)
         if mark != self._packed_mark:
-            text = disk.read_file(path).decode("utf-8", "replace")
+            text = packed_refs(path).decode("utf-8", "replace")
             rows = (line.partition(" ") for line in text.split("\n"))
             self._packed = {
                 name: oid
@@ -270,7 +291,7 @@ class Refs:
             lock.take(wait=LOCK_WAIT)
             kept: list[bytes] = []
             is_gone = False
-            for line in disk.read_file(path).split(b"\n"):
+            for line in packed_refs(path).split(b"\n"):
                 # A line "^id" is what the annotated tag above it names.
                 if not line.startswith(b"^"):
                     is_gone = line[41:] == name.encode() and not line.startswith(b"#")

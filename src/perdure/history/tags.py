@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from perdure.history.errors import HistoryError
+from perdure.history.errors import DamagedRepository, HistoryError
+from perdure.history.refs import packed_refs
 
 
 class HasTags(Protocol):
@@ -41,8 +42,8 @@ def _loose(git_dir: Path) -> list[str]:
 
 def _packed(git_dir: Path) -> list[str]:
     try:
-        lines = (git_dir / "packed-refs").read_text("utf-8", "replace").split("\n")
-    except OSError:
+        lines = packed_refs(git_dir / "packed-refs").decode("utf-8", "replace").split("\n")
+    except (OSError, DamagedRepository):
         return []
     names = [line.partition(" ")[2] for line in lines if line[:1] not in {"#", "^", ""}]
     return [name.removeprefix("refs/tags/") for name in names if name.startswith("refs/tags/")]
