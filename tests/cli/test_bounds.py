@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from perdure.companion import chunks, lore
 from perdure.companion.errors import BadFile
 from perdure.history.errors import TooLargeObject
 from perdure.history.repository import Author, Change, Repository
+from perdure.memory.recall import RecallIndex
+from perdure.memory.recall.api import RecallQuery
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git
@@ -100,9 +103,18 @@ def test_a_chunk_that_is_too_large_is_passed_over_and_said(
         assert overview(companion).conversations == 2
         with pytest.raises(TooLargeObject):
             repo.blob(repo.oid(twin) or "", most=chunks.MOST_BYTES)
-    found = perdure("search", "river", PERDURE_COMPANION=str(companion))
-    assert "river" in found.stdout
-    assert "larger than 8 MiB, not looked through" in found.stderr
+    # Told each time, by the index's own record.
+    for _ in range(2):
+        found = perdure("search", "river", PERDURE_COMPANION=str(companion))
+        assert "river" in found.stdout
+        assert found.stderr.count("larger than 8 MiB, not looked through") == 1
+    with Repository.open(companion) as repo, closing(RecallIndex.open_usual(repo)) as index:
+        for _ in range(2):
+            assert index.find(repo.resolve("main"), RecallQuery("the river"))
+            assert index.notice == f"{twin}: larger than 8 MiB, not looked through"
+        repo.commit([Change(twin, None)], message="persona: x\n", author=ANA, branch="main")
+        assert index.find(repo.resolve("main"), RecallQuery("the river"))
+        assert index.notice == ""
 
 
 def test_lore_that_only_the_library_reads_is_bounded_in_all(

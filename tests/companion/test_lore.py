@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFile
@@ -75,6 +75,10 @@ def test_any_edit_of_any_file_reads_back(before: LoreEntry, after: LoreEntry) ->
 
 @settings(max_examples=40)
 @given(entries)
+@example(LoreEntry(PATH, title="a\x85b"))
+@example(LoreEntry(PATH, title="a\u2028b\u2029\x9f\ufeff"))
+@example(LoreEntry(PATH, title="\x85"))
+@example(LoreEntry(PATH, keys=("a\x85b", "c\u2028d"), text="a\x85b"))
 def test_an_edit_keeps_what_is_not_ours(entry: LoreEntry) -> None:
     edited = edit_entry(FILE, entry)
     assert b"sillytavern:\n  uid: 7\n" in edited

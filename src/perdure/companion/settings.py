@@ -300,7 +300,14 @@ def _item(text: str) -> str:
 
 
 def _typed(value: str | float) -> object:
-    """``yes`` and ``no`` as the file has them; YAML 1.2 writes them without quotes."""
+    """``yes`` and ``no`` as the file has them; YAML 1.2 writes them without quotes.
+
+    A text with control characters is quoted: ruamel.yaml (0.19.1) folds a U+0085 to a space.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str) and not value.isprintable():
+        from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+        return DoubleQuotedScalarString(value)
     return value

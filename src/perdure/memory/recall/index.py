@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES
+from perdure.companion.chunks import CONVERSATIONS
 from perdure.history import disk
 from perdure.history.errors import Busy
 from perdure.history.repository import Repository
 from perdure.memory.recall.api import Embedder, Hit, RecallQuery
+from perdure.memory.recall.silent import Silent, passed_over
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,6 +48,7 @@ class RecallIndex:
         self._messages: Arrangement | None = None
         self._vectors: Vectors | None = None
         self._arranged: tuple[str, bool] | None = None
+        self._silent = Silent()
         self.notice = ""
         self.is_partial = False
 
@@ -264,9 +266,7 @@ class RecallIndex:
     def _told(self, read: int, passed: Sequence[str]) -> int:
         """How many chunks were read; says which were passed over."""
         if passed:
-            more = f" and {len(passed) - 1} more" if len(passed) > 1 else ""
-            size = f"larger than {MOST_BYTES >> 20} MiB"
-            self.notice = f"{passed[0]}{more}: {size}, not looked through"
+            self.notice = passed_over(passed)
         return read
 
     # Answering
@@ -290,6 +290,7 @@ class RecallIndex:
         if tree is None:
             return Arrangement()
         if self._arranged == (tree, True):
+            self.notice = self.notice or self._silent.told
             return self._messages
         self._update(store, rev, None)
         ids = store.tree(tree)
@@ -298,6 +299,8 @@ class RecallIndex:
             ids = self._as_far_as_known(store, rev)
         same = self._messages.same_as(ids)
         chunks = store.chunks(ids[same:])
+        self._silent.follow(self._repo, rev, ids[:same], chunks)
+        self.notice = self.notice or self._silent.told
         first = self._messages.arrange(ids, chunks)
         if self._embedder is not None:
             self._have_vectors(store, rev, list(chunks.values()), self._messages, first)

@@ -1,0 +1,51 @@
+"""Chunks that the index has and knows no message of: told where they are too large to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from perdure.companion.chunks import MOST_BYTES
+from perdure.history.repository import Repository
+
+if TYPE_CHECKING:
+    from perdure.memory.recall.store import StoredChunk
+
+
+def passed_over(paths: Sequence[str]) -> str:
+    """Says that chunks are larger than is read."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}: larger than {MOST_BYTES >> 20} MiB, not looked through"
+
+
+class Silent:
+    """Chunks of which the index has no message: those that are too large are told.
+
+    Attributes:
+        told: what a person should know of them; "" for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.told = ""
+        self._paths: dict[int, str] = {}
+
+    def follow(
+        self, repo: Repository, rev: str, same: Sequence[int], new: Mapping[int, StoredChunk]
+    ) -> None:
+        """Follow the arrangement: the chunks ``same`` stay, those that came after are ``new``.
+
+        Raises:
+            HistoryError: a chunk cannot be found.
+        """
+        fresh = {number: chunk.path for number, chunk in new.items() if not len(chunk.rows)}
+        if not self._paths and not fresh:
+            return
+        kept = set(same)
+        self._paths = {n: path for n, path in self._paths.items() if n in kept} | fresh
+        large = [path for path in sorted(self._paths.values()) if _is_large(repo, rev, path)]
+        self.told = passed_over(large) if large else ""
+
+
+def _is_large(repo: Repository, rev: str, path: str) -> bool:
+    oid = repo.oid(path, rev)
+    return oid is not None and repo.size(oid) > MOST_BYTES
