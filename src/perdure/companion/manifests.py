@@ -41,6 +41,7 @@ _OTHER_NAMES = {
         "key": "api_key apikey token",
         "context_window": "num_ctx n_ctx ctx window context context_length",
         "driver": "provider type kind backend",
+        "model": "model_name model_id engine deployment",
         "parameters": "temperature top_p top_k min_p repeat_penalty seed stop max_tokens",
     }.items()
     for name in names.split()
@@ -155,9 +156,14 @@ def check_keys(manifest: Manifest) -> None:
 def _meant(trouble: Trouble) -> Trouble:
     """An unknown key that other programs have, with the name that it has here."""
     key = trouble.what.removeprefix("unknown key '").partition("'")[0]
-    name = _OTHER_NAMES.get(key.lower().replace("-", "_"), "")
-    if not name or "did you mean" in trouble.what:
+    if "did you mean" in trouble.what:
         return trouble
+    import difflib  # only where there is something to guess
+
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), _OTHER_NAMES, n=1, cutoff=0.8)
+    if not near:
+        return trouble
+    name = _OTHER_NAMES[near[0]]
     return Trouble(trouble.line, f"{trouble.what}, did you mean '{name}'?")
 
 
