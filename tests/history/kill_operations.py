@@ -117,9 +117,9 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
         said = git(path, *words)
         if said:
             troubles.append(f"git {words[0]}: {said}")
-    # The kernel frees these two; their files stay.
-    kernels = {"commit.lock", "packing.lock"}
-    locks = [lock for lock in (path / ".git").rglob("*.lock") if lock.name not in kernels]
+    # The kernel frees perdure's own; their files stay.
+    own = path / ".git" / "perdure"
+    locks = [lock for lock in (path / ".git").rglob("*.lock") if not lock.is_relative_to(own)]
     troubles.extend(f"left: {lock}" for lock in locks)
     return troubles, now
 

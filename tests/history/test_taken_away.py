@@ -187,6 +187,22 @@ def test_a_commit_with_an_index_from_before_two_chunks(
 
 
 @pytest.mark.usefixtures("unwatched")
+def test_a_commit_before_the_index_is_levelled_behind_an_editor(
+    repo: Repository, git: Git, sound: Callable[[], None]
+) -> None:
+    lock = repo.git_dir / "index.lock"
+    lock.touch()
+    before = (repo.git_dir / "index").read_bytes()
+    turn(repo, "one")
+    turn(repo, "two")
+    commit_by_index(git, before)
+    lock.unlink()
+    assert repo.level()
+    assert git("show", f"HEAD:{CHUNK}") == "one\ntwo\n"
+    sound()
+
+
+@pytest.mark.usefixtures("unwatched")
 def test_a_commit_right_behind_an_editor_that_was_open_for_long(
     repo: Repository, git: Git, sound: Callable[[], None]
 ) -> None:
