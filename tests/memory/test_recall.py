@@ -184,6 +184,28 @@ def test_names_are_taken_out_of_what_is_asked_by_meaning() -> None:
         assert without_names(text, names) == without
 
 
+def test_a_slip_of_the_pen_finds_the_word(tmp_path: Path) -> None:
+    told = "My therapist is beside Maria's restaurant in the Müllerstraße."
+    with make_companion(tmp_path / "mira", talk(CHATTER, [(told, "Good.")])) as repo:
+        for asked in ("Where is the theraphist?", "Is the restaraunt closed?", "Muellerstrasse?"):
+            assert said(find(repo, asked), repo)[:1] == [told]
+        for asked in ("Where is the terrapin?", "What about Mario?"):
+            assert not find(repo, asked)
+
+
+def test_a_word_that_was_said_is_no_slip(tmp_path: Path) -> None:
+    talks = [[("I met the painter.", "Oh.")], [("I met the printer.", "Oh.")]]
+    with make_companion(tmp_path / "mira", talk(*talks)) as repo:
+        assert said(find(repo, "The painter?"), repo) == ["I met the painter."]
+
+
+@pytest.mark.parametrize("asked", ["What is on 14 March 2031?", "And on 2031-03-14?"])
+def test_a_day_that_somebody_spoke_of_is_found(tmp_path: Path, asked: str) -> None:
+    told = "The notary has time on 2031-03-14 at nine."
+    with make_companion(tmp_path / "mira", talk(CHATTER, [(told, "Good.")])) as repo:
+        assert said(find(repo, asked), repo)[0] == told
+
+
 def test_forms_of_a_word_are_one_word(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(CHATTER, [("I bought mice.", "Oh.")])) as repo:
         assert said(find(repo, "Did I buy a mouse?"), repo)[:1] == ["I bought mice."]

@@ -8,6 +8,7 @@ import pytest
 
 from perdure.history.branches import start_branch
 from perdure.memory.recall import RecallIndex, RecallQuery
+from perdure.memory.recall.irregular import forms
 from perdure.memory.recall.languages import LANGUAGES, folded, language_of, stem
 from perdure.memory.recall.words import words_of
 from tests.memory.recall_eval import AUTHOR, make_companion
@@ -32,7 +33,8 @@ FORMS = {
     "pl": "książka książki, dom domu, siostra siostry, kwiaty kwiatami, pracować pracował, "
     "miasto miasta, piękna piękny, koty kotami",
     "uk": "ключ ключі, помідори помідорами, книга книгу, сестра сестрою, працювала працювати, "
-    "будинок будинку, гарна гарний, собака собаки, місто міста, квіти квітів, ніч ночі, кінь коня",
+    "будинок будинку, гарна гарний, собака собаки, місто міста, квіти квітів, ніч ночі, кінь коня, "
+    "алергія алергії, одружимося одружуємося",
     "tr": "ev evler, kitap kitaplar, kedi kediler, şehir şehirde, arkadaş arkadaşım, "
     "bahçe bahçede, araba arabam, çiçek çiçekler",
     "sv": "bok böcker, katt katter, trädgård trädgården, arbetar arbetade, syster systrar, "
@@ -54,6 +56,20 @@ def joined(language: str, stemmed: str = "") -> float:
     pairs = [pair.split() for pair in FORMS[language].split(", ")]
     by = stemmed or language
     return sum(stem(by, one) == stem(by, other) for one, other in pairs) / len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("ru", "танцевать", "танцует"), ("ru", "рисую", "рисовал"), ("ru", "рисовать", "рисую"),
+        ("uk", "веслувати", "веслую"), ("pl", "wiosłować", "wiosłuję"),
+        ("cs", "pracovat", "pracuji"),
+    ],
+)  # fmt: skip
+def test_a_verb_of_two_stems_is_asked_for_with_both(language: str, one: str, other: str) -> None:
+    for asked, told in ((one, other), (other, one)):
+        stems = {stem(language, form) for form in forms(asked, language)}
+        assert stem(language, told) in stems
 
 
 @pytest.mark.parametrize("language", FORMS)

@@ -6,12 +6,12 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from perdure.companion.ids import TurnId
-from perdure.memory.recall import compounds
+from perdure.memory.recall import compounds, spelling
 from perdure.memory.recall.api import RecallQuery
 from perdure.memory.recall.arrangement import Arrangement
 from perdure.memory.recall.irregular import forms
@@ -25,7 +25,7 @@ from perdure.memory.recall.languages import (
 from perdure.memory.recall.names import without_address, without_names
 from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
 from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import Stretch, times_in
+from perdure.memory.recall.when import Stretch, Time, times_in
 from perdure.memory.recall.words import (
     all_words,
     content_words,
@@ -58,6 +58,8 @@ TOLD = 20
 """Messages of which the language is known, from which on a script has no other language."""
 _LEAST = 30
 """Turns that are compared with each other, however few are wanted."""
+_FEW_ROWS = 64
+"""Rows of a word from which on one of them is taken to be of the tree that is asked of."""
 _FIRST = 400
 """Messages that are looked at, best first, before all the others."""
 
@@ -140,11 +142,13 @@ class Finder:
         messages, query = self._messages, self._query
         now = query.now.replace(tzinfo=None) if query.now else None
         spoken = times_in(self._text, now)
-        words = self._with_before(content_words(spoken.words, self._languages))
+        runs = [run for time in spoken.times for run in places_in(messages, time)]
+        # Nothing was said then: it is a time that somebody spoke of.
+        said = spoken.words if runs else " ".join([self._text, *map(_written, spoken.times)])
+        words = self._with_before(content_words(said, self._languages))
         if not words and not spoken.times:
             words = all_words(spoken.words)
         terms = self._terms(words)
-        runs = [run for time in spoken.times for run in places_in(messages, time)]
         named = content_words(spoken.named, self._languages)
         is_time_alone = bool(runs) and all(term.word in named for term in terms)
         if is_time_alone and all(isinstance(time, Stretch) for time in spoken.times):
@@ -225,6 +229,8 @@ class Finder:
         for word, weight in words.items():
             own = tokens_for(store, word, self._languages)
             found.append(_Asked(word, weight, own))
+            if self._is_unknown(own):
+                found.append(_Asked(word, weight * spelling.WEIGHT, spelling.near(store, word)))
             for language in compounding:
                 more = compounds.compounds_with(store, word, own, language)
                 pieces = [tuple(more)] if more else []
@@ -234,6 +240,11 @@ class Finder:
         singles = single_characters(words)
         found += [_Asked(each, SINGLE, (each,), whole=False) for each in singles]
         return list({(each.word, each.tokens): each for each in found}.values())
+
+    def _is_unknown(self, tokens: Sequence[str]) -> bool:
+        """Whether no message of this tree has any of some words."""
+        rows = sum(self._store.count(token, _FEW_ROWS) for token in tokens)
+        return rows == 0 or (rows < _FEW_ROWS and not self._places(tokens))
 
     def _places(self, stems: Sequence[str]) -> dict[int, int]:
         """How often one of the stems stands in each message of this tree that has it."""
@@ -342,6 +353,12 @@ class Finder:
         return tuple(sorted(whole or {term.word for term in said}))
 
 
+def _written(time: Time) -> str:
+    """A day as figures have it; "" for a longer time."""
+    is_day = isinstance(time, Stretch) and time.end - time.begin == timedelta(days=1)
+    return time.begin.isoformat() if isinstance(time, Stretch) and is_day else ""
+
+
 def _within(runs: Sequence[range], term: Term) -> Term:
     """The name of a time as a word of what was said in that time, and of nothing else.
 
@@ -391,7 +408,7 @@ def tokens_for(store: Store, word: str, languages: Sequence[str]) -> tuple[str, 
         return (word,)
     found = dict.fromkeys([folded(word)])
     for language in languages:
-        for form in forms(word) if language == "en" else (word,):
+        for form in forms(word, language):
             found[folded(form)] = None
             root = stem(language, form)
             if root:

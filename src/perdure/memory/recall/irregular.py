@@ -1,4 +1,4 @@
-"""English words whose forms no rule joins: whoever asks what she bought may have said "buy"."""
+"""Words whose forms no stemmer joins: whoever asks what she bought may have said "buy"."""
 
 from __future__ import annotations
 
@@ -31,12 +31,38 @@ for _group in _GROUPS.split(";"):
         _FORMS[_word] = (*_FORMS.get(_word, ()), *_group.split())
 
 
-def forms(word: str) -> tuple[str, ...]:
+_OVA = {
+    "ru": (
+        ("овать", "овал", "овала", "овали", "евать", "евал", "евала", "евали"),
+        ("ую", "ует", "уют", "уешь", "уем", "уй"),
+    ),
+    "uk": (("увати", "ував", "увала", "ували"), ("ую", "ує", "ують", "уєш", "уємо", "уй")),
+    "pl": (("ować", "ował", "owała", "owali"), ("uję", "uje", "ują", "ujesz", "ujemy", "uj")),
+    "cs": (("ovat", "oval", "ovala", "ovali"), ("uji", "uju", "uje", "ují", "uješ", "ujeme")),
+}
+"""Slavic verbs have two stems: рисовать, рисую. Endings of the one and of the other."""
+
+
+def forms(word: str, language: str = "en") -> tuple[str, ...]:
     """A word and its other forms, as far as no rule joins them: itself alone for most."""
+    if language != "en":
+        return (word, *_with_two_stems(word, language))
     found = [word]
     for base in _bases(word):
         found += _FORMS.get(base, ())
     return tuple(dict.fromkeys(found))
+
+
+def _with_two_stems(word: str, language: str) -> list[str]:
+    """Forms with the other stem. What is no such verb makes words that nobody ever said."""
+    one, other = _OVA.get(language, ((), ()))
+    return [
+        word.removesuffix(ending) + form
+        for endings, forms_ in ((one, other), (other, one))
+        for ending in endings
+        if word.endswith(ending) and len(word) >= len(ending) + 2
+        for form in forms_
+    ]
 
 
 def _bases(word: str) -> tuple[str, ...]:

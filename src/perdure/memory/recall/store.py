@@ -38,7 +38,7 @@ from perdure.memory.recall.languages import (
 )
 from perdure.memory.recall.words import tokens_of, words_of
 
-VERSION = 2
+VERSION = 3
 """Part of the file's name: an index of another version is not looked at, and removed."""
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""
@@ -424,6 +424,14 @@ class Store:
         """Rows that have a term, of every branch; one that has it twice is there twice."""
         found = self._db.execute("SELECT doc FROM temp.places WHERE term = ?", (_stored(term),))
         return [row for (row,) in found.fetchall()]
+
+    def words_beginning_with(self, letters: str) -> list[str]:
+        """Words that begin with some letters, with their accents; none that has no stem."""
+        rows = self._db.execute(
+            "SELECT word FROM words WHERE word >= ? AND word < ?",
+            (_stored(letters), _stored(letters) + "\U0010ffff"),
+        )
+        return [word for (word,) in rows]
 
     def beginning_with(self, letters: str) -> list[str]:
         """Words that begin with some letters, as the index has them."""
