@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -344,3 +345,26 @@ async def test_words_that_no_draft_keeps_are_printed(
     said = capsys.readouterr().err
     assert "could not be saved" in said
     assert "half a [31mthought" in said
+
+
+async def test_a_companion_whose_folder_went(companion: Path, tmp_path: Path) -> None:
+    """It is said so; the message is in the message box, and in no draft where nobody looks."""
+    async with chatting(companion) as (app, pilot):
+        await talk(app, pilot, "one")
+        state = companion / ".git" / "perdure" / "state"
+        app.chat._draft = Draft(state / "draft.txt", companion)
+        companion.rename(tmp_path / "elsewhere")
+        await say(pilot, "two")
+        await until(pilot, lambda: "folder is not there any more" in shown(app))
+        await until(pilot, lambda: not app.chat._talking)
+        assert app.chat.composer.text == "two"
+        assert app.chat.unsaved == "two"
+        assert not (state / "draft.txt").exists()
+        if companion.exists():
+            shutil.rmtree(companion)
+        (tmp_path / "elsewhere").rename(companion)
+        await pilot.press("enter")
+        await until(pilot, lambda: "two" in _committed(companion))
+        await until(pilot, lambda: not app.chat._talking)
+        assert app.chat.unsaved == ""
+    assert_sound(companion)

@@ -42,6 +42,7 @@ class Question(ModalScreen[str | None]):
     """
 
     AUTO_FOCUS = "#question-choices"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close; nothing is done", id="question.close"),
         Binding("pageup", "scroll(-5)", "Scroll up", show=False, id="question.up"),

@@ -12,8 +12,10 @@ class Draft:
     A disk that cannot be written makes drafts forgetful and nothing else: the chat goes on.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, companion: Path | None = None) -> None:
+        """``companion``: its folder; once that is gone, nobody would find a draft in its place."""
         self._path = path
+        self._companion = companion
         self._text: str | None = None
         self.unsaved = ""
         """What could not be written."""
@@ -39,6 +41,9 @@ class Draft:
             return
         if text == self._text:
             return
+        if self._companion is not None and not is_there(self._companion):
+            self.unsaved = text
+            return
         try:
             if text:
                 # Not its parents: the folder of a companion that is gone is not made again.
@@ -52,3 +57,9 @@ class Draft:
             self.unsaved = text
         else:
             self._text, self.unsaved = text, ""
+
+
+def is_there(companion: Path) -> bool:
+    """Whether a companion's folder still is where it was, with a repository in it."""
+    git = companion / ".git"
+    return git.is_file() or (git / "HEAD").is_file()

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from perdure.problem import one_line
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.composer import Composer
-from perdure.tui.draft import Draft
+from perdure.tui.draft import Draft, is_there
 from perdure.tui.flash import Flash
 from perdure.tui.history import History
 from perdure.tui.status import StatusLine
@@ -56,6 +56,8 @@ class OpeningScreen(Screen[None]):
         self._branch: str | None = None
         self._ready = False
         self._talking = False
+        self._was_there = False
+        """The companion's folder was found where the session says."""
 
     def on_mount(self) -> None:
         self._talk = Talk(self.view, self._clock)
@@ -143,6 +145,7 @@ class OpeningScreen(Screen[None]):
     def _show_companion(self, opened: Opened) -> None:
         self._opened = opened
         info = opened.session.info
+        self._was_there = is_there(info.path)
         rehearsals = frozenset({info.next_backend}) if info.rehearsal else frozenset()
         self._talk.user, self._talk.companion = info.user or "You", info.companion
         self._talk.rehearsals = rehearsals

@@ -44,7 +44,7 @@ def run(path: Path, *, theme: str | None = None, debug: bool = False) -> int:
         opener_of(path, state),
         choose_glyphs(),
         theme=wanted,
-        draft=lambda _opened: Draft(state[0] / "draft.txt" if state else None),
+        draft=lambda _opened: Draft(state[0] / "draft.txt" if state else None, path),
         driver=_driver(),
     )
     kept = _Kept()

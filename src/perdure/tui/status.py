@@ -52,7 +52,7 @@ class Status:
 
 _LONG = 3
 """Seconds after which it is told how long a model has been thinking."""
-_SPARE = 4
+_SPARE = 5
 """Parts of this rank or higher give way to the last two hints, which lead to everything else."""
 
 
@@ -134,7 +134,7 @@ class StatusLine(Widget):
         if status.companion:
             parts.append(_Part(_line(status.companion), "name", 0))
             branch = status.branch if status.branch is not None else "no branch"
-            parts.append(_Part(f"{glyphs.branch} {_line(branch)}", "plain", 4))
+            parts.append(_Part(f"{glyphs.branch} {_line(branch)}", "plain", 2))
         if status.backend:
             named = _line(status.model or status.backend)
             rank = 3 if status.once else 5
@@ -154,7 +154,7 @@ class StatusLine(Widget):
         elif status.unsaved:
             parts.append(_Part(f"{glyphs.waiting} saving", "busy", 2))
         elif status.saved_at is not None:
-            parts.append(_Part(f"{glyphs.saved} saved {status.saved_at:%H:%M}", "good", 2))
+            parts.append(_Part(f"{glyphs.saved} saved {status.saved_at:%H:%M}", "good", 4))
         if status.window and status.used:
             parts.append(self._fullness())
         return parts

@@ -19,7 +19,7 @@ from perdure.chat.events import (
     Saved,
     ThinkingPiece,
 )
-from perdure.tui.telling import sentence, told
+from perdure.tui.telling import sentence
 from perdure.tui.transcript.blocks import (
     Divider,
     Live,
@@ -183,11 +183,6 @@ class Talk:
         """Something went wrong; said in the talk, where it happened."""
         with self._above_queue():
             self._view.add(Panel(title, tuple(line for line in lines if line)))
-
-    def broken(self, error: Exception) -> None:
-        """A turn ended on an error that is no event."""
-        what, kept, next_step = told(error)
-        self.hear(Failed(what, kept, next_step))
 
     @contextmanager
     def _above_queue(self) -> Iterator[None]:

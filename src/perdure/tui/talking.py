@@ -22,8 +22,9 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.tui.composer import Composer
-from perdure.tui.draft import Draft
+from perdure.tui.draft import Draft, is_there
 from perdure.tui.opening import OpeningScreen
+from perdure.tui.telling import told
 from perdure.tui.work import work
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ class TalkingScreen(OpeningScreen):
     @on(Heard)
     def _hear(self, message: Heard) -> None:
         event = message.event
+        if isinstance(event, Failed):
+            event = self._or_gone(event)
         try:
             self.hears(event)
         finally:
@@ -252,10 +255,22 @@ class TalkingScreen(OpeningScreen):
         if isinstance(trouble, NothingToAnswer):
             self.flash.tell(str(trouble))
         elif trouble is not None:
-            self._talk.broken(trouble)
+            what, kept, next_step = told(trouble)
+            self._talk.hear(self._or_gone(Failed(what, kept, next_step)))
             self.status.tell(unsaved=False)
         elif self.view.streaming:
             self.view.end_reply(())
+
+    def _or_gone(self, event: Failed) -> Failed:
+        """Why it failed, in other words where the companion's folder is not there any more."""
+        path = self.session.info.path if self.session is not None else None
+        if path is None or not self._was_there or is_there(path):
+            return event
+        return Failed(
+            f"The companion's folder is not there any more: {path}",
+            event.kept,
+            "move it back, then send again; or quit, and open it where it is now",
+        )
 
     def _list_conversation(self) -> None:
         """A conversation that has begun is listed; not while one reads further up."""
