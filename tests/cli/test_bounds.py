@@ -107,11 +107,11 @@ def test_a_chunk_that_is_too_large_is_passed_over_and_said(
     for _ in range(2):
         found = perdure("search", "river", PERDURE_COMPANION=str(companion))
         assert "river" in found.stdout
-        assert found.stderr.count("larger than 8 MiB, not looked through") == 1
+        assert found.stderr.count(f"not looked through, being larger than 8 MiB: {twin}") == 1
     with Repository.open(companion) as repo, closing(RecallIndex.open_usual(repo)) as index:
         for _ in range(2):
             assert index.find(repo.resolve("main"), RecallQuery("the river"))
-            assert index.notice == f"{twin}: larger than 8 MiB, not looked through"
+            assert index.notice == f"not looked through, being larger than 8 MiB: {twin}"
         repo.commit([Change(twin, None)], message="persona: x\n", author=ANA, branch="main")
         assert index.find(repo.resolve("main"), RecallQuery("the river"))
         assert index.notice == ""

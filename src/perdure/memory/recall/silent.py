@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def passed_over(paths: Sequence[str]) -> str:
     """Says that chunks are larger than is read."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"{paths[0]}{more}: larger than {MOST_BYTES >> 20} MiB, not looked through"
+    return f"not looked through, being larger than {MOST_BYTES >> 20} MiB: {paths[0]}{more}"
 
 
 class Silent:
