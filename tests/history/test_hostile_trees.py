@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -403,3 +404,42 @@ def test_folders_without_end_are_not_opened(repo: Repository) -> None:
     assert repo.files("lore", "deep") == []
     with pytest.raises(BadPath):
         branches.switch(repo, "deep", author=WHO)
+
+
+@pytest.mark.parametrize("act", ["write", "read", "remove", "reflog"])
+def test_a_folder_swapped_for_a_link_between_look_and_open_leads_nowhere(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Swapped as late as can be: right before the folder itself is opened."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "main").write_text("mine\n")
+    (outside / "10-who.md").write_text("mine\n")
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    work = WorkTree(repo.path, repo.state_dir / "spare")
+    stat = (repo.path / "persona/10-who.md").stat()
+    victim = repo.git_dir / "logs/refs/heads" if act == "reflog" else repo.path / "persona"
+    opened, swapped = os.open, []
+
+    def swapping(path: str | Path, flags: int, *more: int, dir_fd: int | None = None) -> int:
+        if Path(path).name == victim.name and not swapped and not victim.is_symlink():
+            swapped.append(path)
+            victim.rename(tmp_path / "away")
+            victim.symlink_to(outside)
+        return opened(path, flags, *more, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", swapping)
+    tip = repo.resolve("main")
+    acts: dict[str, Callable[[], object]] = {
+        "write": lambda: work.write("persona/new.md", b"x", over=None, synced=True),
+        "read": lambda: work.read("persona/10-who.md"),
+        "remove": lambda: work.remove("persona/10-who.md", over=stat),
+        "reflog": lambda: repo.parts().refs.note("refs/heads/main", tip, tip, b"x <x> 1 +0", "x"),
+    }
+    if act in {"read", "reflog"}:
+        with pytest.raises((NotRegular, OSError)):
+            acts[act]()
+    else:
+        assert not acts[act]()
+    assert swapped
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before

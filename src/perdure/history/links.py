@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perdure.history import disk
 from perdure.history.errors import LinkInside
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _FILES = frozenset(
         "BISECT_LOG",
     }
 )  # fmt: skip
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "sequencer"})
 """Folders in which everything is looked at. ``hooks``, ``modules`` and the like are git's alone."""
 
@@ -74,6 +76,24 @@ def check_way(base: Path, path: Path) -> None:
         if folder == base:
             return
         _refuse_linked(folder)
+
+
+def open_below(base: Path, path: Path, flags: int) -> int:
+    """Open a file below a git folder, each part without following, so that no swap is missed.
+
+    Raises:
+        OSError: a link is on the way or there, or there is no such folder.
+    """
+    *folders, name = path.relative_to(base).parts
+    fd = os.open(base, _FOLDER)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, disk.FILE_MODE, dir_fd=fd)
+    finally:
+        os.close(fd)
 
 
 def _refuse_linked(folder: Path) -> None:

@@ -402,7 +402,7 @@ class Refs:
             text.encode("utf-8", "replace"),
         )
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, disk.FILE_MODE)
+        fd = links.open_below(folder, path, flags | os.O_NONBLOCK)
         try:
             disk.write_all(fd, line)
         finally:
