@@ -106,9 +106,10 @@ def begin(
     participants: tuple[str, ...],
     continues: TurnId | None = None,
     joins: tuple[TurnId, ...] = (),
+    hex_digits: str | None = None,
 ) -> Place:
     """A place in a conversation of its own, which goes on from one turn, or from several lines."""
-    identity = ConversationId.begin(at)
+    identity = ConversationId.begin(at, hex_digits)
     head = ChunkHead(
         conversation=identity,
         chunk=1,

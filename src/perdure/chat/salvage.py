@@ -7,6 +7,8 @@ same.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,11 +100,17 @@ def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> boo
     if reply is None and (message is None or found.header.get("answers")):
         found.discard()
         return False
+    mark = _mark(found, message, text)
+    if _is_kept(repo, where, mark):
+        # By a process that was killed before it could remove the journal.
+        found.discard()
+        return True
     place = begin(
         now(),
         title=title_from(message.text if message is not None else text),
         participants=(where.user, where.author.name),
         continues=_before(repo, where, found.header),
+        hex_digits=mark,
     )
     turn = Turn(place.number, message, (reply,) if reply is not None else ())
     landing = Landing(
@@ -120,6 +128,17 @@ def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> boo
     lander.release()
     found.discard()
     return True
+
+
+def _mark(found: Leftover, message: Message | None, reply: str) -> str:
+    """Eight hex digits for a journal and what it holds: the end of its conversation's id."""
+    row = [found.file.identity, message.text if message else "", reply]
+    return hashlib.sha256(json.dumps(row).encode()).hexdigest()[:8]
+
+
+def _is_kept(repo: Repository, where: Where, mark: str) -> bool:
+    transcript = Transcript(repo, where.start or f"refs/heads/{where.branch}")
+    return any(str(each.id).endswith(f"-{mark}") for each in transcript.conversations())
 
 
 def _before(repo: Repository, where: Where, header: Mapping[str, object]) -> TurnId | None:

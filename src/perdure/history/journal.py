@@ -102,6 +102,11 @@ class JournalFile:
             raise
         return cls(lock)
 
+    @property
+    def identity(self) -> str:
+        """What tells this file, as it was last written, from any other; a copy has the same."""
+        return f"{self._lock.path.name} {os.fstat(self._lock.fd).st_mtime_ns}"
+
     def begin(self, header: Mapping[str, object]) -> None:
         """Start over with a header that is on the disk at return."""
         now = time.monotonic()
