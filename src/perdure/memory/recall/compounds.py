@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from perdure.memory.recall.languages import LANGUAGES, folded, stem
 from perdure.memory.recall.store import Store
 
-WEIGHT = 0.5
+WEIGHT = 0.8
 """What a word counts in a compound, and a part of a compound that is asked for."""
 _SHORTEST = 4
 """Letters of a part."""

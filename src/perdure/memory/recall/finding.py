@@ -52,8 +52,6 @@ _GERMAN = "er sie es das ihm ihr"
 _POINTERS = frozenset(f"{_ENGLISH} {_GERMAN}".split())
 PRIOR = 0.3
 """What the best score of a conversation adds to every message of it."""
-SINGLE = 0.4
-"""What one character of a Chinese or Japanese question weighs beside its pairs."""
 TOLD = 20
 """Messages of which the language is known, from which on a script has no other language."""
 _LEAST = 30
@@ -238,7 +236,7 @@ class Finder:
                 less = weight * compounds.WEIGHT
                 found += [_Asked(word, less, piece) for piece in pieces if piece != own]
         singles = single_characters(words)
-        found += [_Asked(each, SINGLE, (each,), whole=False) for each in singles]
+        found += [_Asked(each, 1.0, (each,), whole=False) for each in singles]
         return list({(each.word, each.tokens): each for each in found}.values())
 
     def _is_unknown(self, tokens: Sequence[str]) -> bool:
