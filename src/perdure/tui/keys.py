@@ -30,10 +30,13 @@ def hints_for(place: str | None, *, plain: bool) -> tuple[Hint, ...]:
     elif place == "transcript":
         here = (
             ("j k", "move", "screen.nothing"),
-            ("y", "copy", "screen.copy_message"),
-            ("z", "undo", "screen.undo"),
             ("/", "search", "screen.search"),
             ("p", "prompt", "screen.prompt"),
+            ("y", "copy", "screen.copy_message"),
+            ("e", "correct", "screen.edit"),
+            ("x", "aside", "screen.aside"),
+            ("r", "again", "screen.regenerate"),
+            ("z", "undo", "screen.undo"),
             ("i", "write", "screen.compose"),
         )
     else:

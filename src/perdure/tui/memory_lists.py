@@ -49,6 +49,7 @@ class MemoryLists(OverScreen):
         ("a", "accept", "screen.accept"),
         ("e", "edit", "screen.edit"),
         ("x", "aside", "screen.aside"),
+        ("n", "new fact", "screen.add"),
         ("z", "undo", "screen.undo"),
         ("?", "keys", "screen.keys"),
     )
@@ -174,7 +175,9 @@ class MemoryLists(OverScreen):
     def _nothing(self, topic: Topic) -> str:
         if self._words:
             return "Nothing here has these words."
-        return "Nothing waits for your word." if topic.label == REVIEW else "Nothing here."
+        if topic.label == REVIEW:
+            return "Nothing to review. n writes down a fact."
+        return "Nothing here."
 
     def _tell_head(self) -> None:
         if self.has_class("-wide"):

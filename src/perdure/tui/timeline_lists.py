@@ -53,6 +53,7 @@ class TimelineLists(OverScreen):
     HINTS = (
         ("[ ]", "lists", "screen.tab(1)"),
         ("enter", "show", "screen.open"),
+        ("R", "take back", "screen.revert"),
         ("z", "undo", "screen.undo"),
         ("esc", "talk", "screen.leave"),
         ("?", "keys", "screen.keys"),
