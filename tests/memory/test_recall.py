@@ -191,6 +191,8 @@ def test_a_slip_of_the_pen_finds_the_word(tmp_path: Path) -> None:
             assert said(find(repo, asked), repo)[:1] == [told]
         for asked in ("Where is the terrapin?", "What about Mario?"):
             assert not find(repo, asked)
+    with make_companion(tmp_path / "grammar", talk(CHATTER, [("Was it yourself?", "No.")])) as repo:
+        assert not find(repo, "Are you yourselve, Tom?")
 
 
 def test_a_word_that_was_said_is_no_slip(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perdure.memory.recall.languages import folded
+from perdure.memory.recall.stopwords import STOP
 from perdure.memory.recall.store import Store
 from perdure.memory.recall.words import is_cjk
 
@@ -12,6 +13,7 @@ _SHORTEST = 6
 """Letters of a word that is taken for a slip: shorter ones are too often another name."""
 _LONG = 8
 """Letters from which on two slips are one word."""
+_GRAMMAR = frozenset[str]().union(*STOP.values())
 _BEGINS = 2
 """Letters at the front that are taken for right."""
 
@@ -24,7 +26,7 @@ def near(store: Store, word: str) -> tuple[str, ...]:
     most = 2 if len(plain) >= _LONG else 1
     best: dict[int, set[str]] = {}
     for other in store.words_beginning_with(word[:1]):
-        if abs(len(other) - len(plain)) > most:
+        if abs(len(other) - len(plain)) > most or other in _GRAMMAR:
             continue
         token = folded(other)
         if token[:_BEGINS] == plain[:_BEGINS]:

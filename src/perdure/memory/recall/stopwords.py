@@ -40,9 +40,9 @@ tenía tengo ti tu tus tú un una unas uno unos y ya yo él
 _FRENCH = """
 a ai as au aux avait avec avez avons c ce ceci cela ces cet cette ceux comme comment d dans de
 des du elle elles en es est et eu il ils j je l la le les leur leurs lui m ma mais me mes moi
-mon n ne nos notre nous on ont ou où par pas plus pour pourquoi qu quand que quel quelle qui
-quoi s sa sans se ses si son sont sur t ta te tes toi ton tu un une vos votre vous y à ça été
-était êtes être
+mon n ne nos notre nous on ont ou où par pas plus pour pourquoi qu quand que quel quelle quelles
+quels qui quoi s sa sans se ses si son sont sur t ta te tes toi ton tu un une vos votre vous y à ça
+été était êtes être
 """
 _ITALIAN = """
 a ad ai al alla alle allo anche avevo ben che chi ci ciò come con cosa cui da dai dal dalla delle
