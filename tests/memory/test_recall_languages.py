@@ -109,6 +109,14 @@ def test_a_message_tells_its_language_by_script_and_grammar(text: str, language:
     assert language_of(words_of(text)) == language
 
 
+@pytest.mark.parametrize(
+    ("told", "typed"),
+    [("łódź", "lodz"), ("ışık", "isik"), ("smørrebrød", "smorrebrod"), ("cœur", "coeur")],
+)
+def test_letters_that_a_keyboard_lacks_are_typed_as_others(told: str, typed: str) -> None:
+    assert folded(told) == folded(typed) == typed
+
+
 def test_accents_do_not_matter_and_cyrillic_letters_stay() -> None:
     assert [folded(word) for word in ("película", "über", "ёлка", "мой", "σπίτι")] == (
         ["pelicula", "uber", "елка", "мой", "σπιτι"]

@@ -168,12 +168,19 @@ def _by_letters(words: Iterable[str], counts: dict[str, int]) -> None:
             counts[USUAL[script]] = counts.get(USUAL[script], 0) + 1
 
 
+_WHOLE = str.maketrans(
+    {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
+"""Letters that Unicode does not take apart, as they are typed where a keyboard lacks them."""
+
+
 def folded(word: str) -> str:
     """A word of `words_of` without accents, as the index has it; Cyrillic keeps its letters."""
     if word.isascii():
         return word
     if _script_of(word[0]) == "cyrillic":
         return word.replace("ё", "е")
+    word = word.translate(_WHOLE)
     apart = unicodedata.normalize("NFD", word)
     if not any("\u0300" <= letter <= "\u036f" for letter in apart):
         return word

@@ -38,7 +38,7 @@ from perdure.memory.recall.languages import (
 )
 from perdure.memory.recall.words import tokens_of, words_of
 
-VERSION = 3
+VERSION = 4
 """Part of the file's name: an index of another version is not looked at, and removed."""
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""
