@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat import companion_files
+from perdure.chat import companion_files, showing
 from perdure.chat.asides import Asides
 from perdure.chat.companion_at import read_companion
 from perdure.chat.companion_files import files_below
@@ -171,6 +171,19 @@ def test_a_commit_with_a_huge_message_or_too_many_files_is_passed_by(
     shown = perdure("show", odd, **here)
     assert shown.returncode == 0
     assert "more files than perdure looks at" in shown.stdout
+
+
+def test_of_a_commit_with_large_files_so_much_is_compared_together(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "_MOST_TOGETHER", 250)
+    put(companion, *(Change(f"lore/{name}.md", b"x" * 100) for name in "abc"))
+    put(companion, Change("lore/a.md", b"y"))
+    with Repository.open(companion) as repo:
+        found = showing.changes_in(repo, repo.commit_info("main~1").id)
+        assert [change.sizes for change in found] == [None, None, (0, 100)]
+        (change,) = showing.changes_in(repo, repo.resolve("main"))
+        assert (change.new, change.sizes) == ("y", None)
 
 
 # One bad companion beside good ones

@@ -21,6 +21,8 @@ from perdure.history.worktree import NotRegular, TooLarge, WorkTree
 Progress = Callable[[int, int], None]
 MOST_BYTES = 2 * 1024 * 1024
 """Both versions of a file together; above that only the sizes are shown."""
+_MOST_TOGETHER = 4 * 1024 * 1024
+"""Bytes of all files whose texts are read; of those after them, too, only the sizes are told."""
 MOST_SHOWN = 1_000
 """Files whose texts are read; of those after them only the sizes are told."""
 
@@ -34,8 +36,8 @@ class TextChange:
         old: its text before.
         new: its text after.
         binary: it is no text; both are empty then.
-        sizes: bytes before and after, of a file that is no text or larger than `MOST_BYTES`; both
-            texts are empty then.
+        sizes: bytes before and after, of a file that is no text, larger than `MOST_BYTES`, or
+            beyond what is compared together; both texts are empty then.
     """
 
     path: str
@@ -198,8 +200,9 @@ def _texts(
     repo: Repository, changes: Sequence[FileChange], *, work: WorkTree | None = None
 ) -> list[TextChange]:
     found: list[TextChange] = []
+    left = _MOST_TOGETHER
     for change in changes:
-        most = MOST_BYTES if len(found) < MOST_SHOWN else 0
+        most = min(MOST_BYTES, left) if len(found) < MOST_SHOWN else 0
         old = _stored(repo, change.old_oid, most)
         new = _stored(repo, change.new_oid, most) if work is None else _work_file(work, change.path)
         sizes = (old[1] if old else 0, new[1] if new else 0)
@@ -209,6 +212,7 @@ def _texts(
             before, after = (None if side is None else "" for side in (old, new))
             found.append(TextChange(change.path, before, after, binary=is_binary, sizes=sizes))
         else:
+            left -= sum(sizes)
             found.append(TextChange(change.path, _text(data[0]), _text(data[1])))
     return found
 

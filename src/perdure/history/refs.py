@@ -219,18 +219,19 @@ class Refs:
 
         Refs that cannot be read are left out, and files whose name git would not take for a ref's.
         """
-        found = {name for name in self._packed_refs() if name.startswith(prefix)}
+        packed = {name: oid for name, oid in self._packed_refs().items() if name.startswith(prefix)}
+        found: set[str] = set()
         top = self._path(prefix.rstrip("/"))
         for folder, _, files in os.walk(top):
             inner = Path(folder).relative_to(top).as_posix()
             base = prefix if inner == "." else f"{prefix}{inner}/"
             found.update(base + file for file in files if not file.endswith(".lock"))
         values: dict[str, str] = {}
-        for name in sorted(found):
+        for name in sorted(packed.keys() | found):
             if _BAD_NAME.search(name.removeprefix("refs/")):
                 continue
             try:
-                oid = self.read(name)
+                oid = self.read(name) if name in found else packed[name]
             except DamagedRepository:
                 continue
             if oid is not None:

@@ -80,7 +80,9 @@ def words_of(info: CommitInfo) -> str:
 
 def rows(helm: Helm) -> list[BranchRow]:
     """Every branch, the one last committed to first."""
-    return [BranchRow(each, _last_talk(helm.repo, each.commit)) for each in branches(helm.repo)]
+    found = branches(helm.repo)
+    last = {commit: _last_talk(helm.repo, commit) for commit in {each.commit for each in found}}
+    return [BranchRow(each, last[each.commit]) for each in found]
 
 
 def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
