@@ -239,6 +239,12 @@ def test_a_giant_list_of_refs_is_refused_by_its_size(
     assert peak() < 8 * MIB
 
 
+def test_a_parent_that_is_named_often_counts_once() -> None:
+    named = b"".join(b"parent %s\n" % (letter * 40) for letter in (b"b", b"c", b"b") * 1000)
+    info = parse_commit("x", b"tree " + b"a" * 40 + b"\n" + named + b"\nx\n")
+    assert info.parents == ("b" * 40, "c" * 40)
+
+
 def test_a_giant_author_is_cut() -> None:
     head = b"tree " + b"a" * 40 + b"\nauthor " + b"V" * 5_000_000 + b" <v@e> 1 +0000\n\n"
     assert len(parse_commit("x", head + b"x\n").author.name) < 5000

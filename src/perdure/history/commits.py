@@ -146,9 +146,9 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     kept = message[:_BEGINNING] if is_cut else message
     subject, body, trailers = split_message(_decoded(kept, encoding))
     trailers = () if is_cut else trailers
-    return CommitInfo(
-        oid, tuple(parents), tree, author, at, committed_at, subject, body, trailers, committer
-    )
+    # Whoever writes one by hand can name a parent half a million times; git names each once.
+    once = tuple(dict.fromkeys(parents))
+    return CommitInfo(oid, once, tree, author, at, committed_at, subject, body, trailers, committer)
 
 
 def _clean(name: str) -> bytes:

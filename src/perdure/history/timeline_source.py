@@ -58,8 +58,6 @@ class Source:
         if oid in self.boundary:
             return ()
         head = self.raw(oid)[1].partition(b"\n\n")[0]
-        return tuple(
-            line[7:].decode("ascii", "replace")
-            for line in head.split(b"\n")
-            if line.startswith(b"parent ")
-        )
+        named = [line[7:] for line in head.split(b"\n") if line.startswith(b"parent ")]
+        # Each once, as `parse_commit` has them.
+        return tuple(each.decode("ascii", "replace") for each in dict.fromkeys(named))
