@@ -98,7 +98,7 @@ def _until(terminal: int, screen: str, question: str | None) -> str:
     deadline = time.monotonic() + SECONDS
     while question is None or question not in screen.rpartition("\0")[2]:
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([terminal], [], [], left)[0]:
+        if left <= 0 or not _is_ready(terminal, left):
             raise TimeoutError(f"{question!r} does not come; there is: {screen!r}")
         read = _read(terminal)
         if read is None:
@@ -107,6 +107,13 @@ def _until(terminal: int, screen: str, question: str | None) -> str:
             raise EOFError(f"{question!r} did not come; there was: {screen!r}")
         screen += read
     return screen
+
+
+def _is_ready(terminal: int, seconds: float) -> bool:
+    """Whether there is something to read. Unlike select, poll takes a descriptor above 1,023."""
+    poll = select.poll()
+    poll.register(terminal, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _read(terminal: int) -> str | None:
