@@ -173,6 +173,17 @@ def test_a_commit_with_a_huge_message_or_too_many_files_is_passed_by(
     assert "more files than perdure looks at" in shown.stdout
 
 
+def test_log_goes_on_where_the_tip_itself_has_too_many_files(
+    companion: Path, perdure: Perdure
+) -> None:
+    with Repository.open(companion) as repo:
+        rows = b"".join(b"100644 %07d\0" % number + bytes(20) for number in range(480_000))
+        full = put_object(repo, b"tree", rows)
+        set_ref(repo, "main", commit(repo, full, repo.resolve("main"), says="persona: full"))
+    done = perdure("log", PERDURE_COMPANION=str(companion))
+    assert (done.returncode, "persona: full" in done.stdout) == (0, True), done.stderr
+
+
 def test_of_a_commit_with_large_files_so_much_is_compared_together(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
