@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from perdure.chat.session import Session
 from perdure.history import packing
@@ -28,3 +30,12 @@ def wait_for_children(seconds: float) -> bool:
         if time.monotonic() >= until:
             return False
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def unpacked(companion: Path) -> Iterator[None]:
+    """No packs are joined meanwhile: git's fsck does not look again for one that goes beside it."""
+    lock = packing.lock_of(companion / ".git")
+    lock.take(wait=60.0)
+    with lock:
+        yield

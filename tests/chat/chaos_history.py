@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
+from tests.background import unpacked
 from tests.chat.chaos_servers import WHOLE, Server, State
 
 if TYPE_CHECKING:
@@ -81,13 +82,14 @@ def check(path: Path, servers: list[Server], outcome: Outcome) -> None:
     """Add to ``outcome`` what the history holds, and what is wrong with it."""
     faults, counts = outcome.faults, outcome.counts
     for command in (["fsck", "--full", "--strict"], ["status", "--porcelain"]):
-        done = subprocess.run(
-            ["git", "-C", str(path), *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        with unpacked(path):
+            done = subprocess.run(
+                ["git", "-C", str(path), *command],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
         if done.returncode or done.stderr or (command[0] == "status" and done.stdout):
             faults.append(f"git {command[0]}: {done.stdout}{done.stderr}")
     history = History(path)

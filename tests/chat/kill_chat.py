@@ -25,6 +25,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history.repository import Author, Repository
+from tests.background import unpacked
 from tests.speaking import Scripted
 
 
@@ -101,9 +102,10 @@ def check(path: Path, run: int, shown: list[list[object]], outcome: Outcome) -> 
             if value not in replies:
                 outcome.faults.append(f"run {run}: kept, but not there: {value}")
     for command in (["fsck", "--full", "--strict"], ["status", "--porcelain"]):
-        done = subprocess.run(
-            ["git", "-C", str(path), *command], capture_output=True, text=True, check=False
-        )
+        with unpacked(path):
+            done = subprocess.run(
+                ["git", "-C", str(path), *command], capture_output=True, text=True, check=False
+            )
         if done.returncode or done.stderr or (command[0] == "status" and done.stdout):
             outcome.faults.append(f"run {run}: git {command[0]}: {done.stdout}{done.stderr}")
 

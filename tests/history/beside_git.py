@@ -30,6 +30,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from perdure.history import packing
 from perdure.history.errors import BranchRewritten, TipMoved
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
@@ -252,7 +253,11 @@ def check(path: Path, acknowledged: list[tuple[str, str]]) -> list[str]:
             is_merge = show(path, "rev-list", "--parents", "-1", commit).count(" ") > 1
             if not is_merge and subject != AT_ONCE:
                 troubles.append(f"{commit} mixes {sorted(tops)}")
-    fsck = show(path, "fsck", "--full", "--strict")
+    # git's fsck does not look again for a pack that is joined to others beside it.
+    lock = packing.lock_of(path / ".git")
+    lock.take(wait=60.0)
+    with lock:
+        fsck = show(path, "fsck", "--full", "--strict")
     troubles += [line for line in fsck.splitlines() if line and "dangling" not in line]
     status = show(path, "status", "--porcelain", "--untracked-files=all")
     if status:

@@ -21,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from perdure.history import packing
 from perdure.history.journal import Journal, leftover
 from perdure.history.repository import Author, Change, Repository
 
@@ -127,12 +128,16 @@ class Run:
             )
             if repo.index_trouble:
                 self.troubles.append(repo.index_trouble)
-        for words in (("fsck", "--full", "--strict"), ("status", "--porcelain")):
-            said = "\n".join(
-                line for line in git(self.path, *words).splitlines() if "dangling" not in line
-            )
-            if said:
-                self.troubles.append(f"git {words[0]}: {said}")
+        # git's fsck does not look again for a pack that is joined to others beside it.
+        lock = packing.lock_of(self.path / ".git")
+        lock.take(wait=60.0)
+        with lock:
+            for words in (("fsck", "--full", "--strict"), ("status", "--porcelain")):
+                said = "\n".join(
+                    line for line in git(self.path, *words).splitlines() if "dangling" not in line
+                )
+                if said:
+                    self.troubles.append(f"git {words[0]}: {said}")
 
 
 def main() -> int:

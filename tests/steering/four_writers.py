@@ -30,7 +30,7 @@ from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.manifests import Manifest
 from tests.api_server import REPLY, ApiServer
-from tests.background import wait_for_children
+from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import Reader, Said, run_git
 from tests.steering.walk import new
@@ -203,7 +203,8 @@ def check(path: Path, outcome: Outcome) -> list[str]:
     troubles += [f"not in the persona: {line}" for line in outcome.lines if line not in tip]
     if persona != tip:
         troubles.append("the persona's file is not as committed")
-    fsck = run_git(path, "fsck", "--full", "--strict").splitlines()
+    with unpacked(path):
+        fsck = run_git(path, "fsck", "--full", "--strict").splitlines()
     troubles += [line for line in fsck if "dangling" not in line]
     troubles += run_git(path, "status", "--porcelain", "--untracked-files=all").splitlines()
     return troubles

@@ -18,7 +18,7 @@ from perdure.chat.events import Event, Failed, Greeted, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering.helm import Helm
 from perdure.problem import Problem
-from tests.background import wait_for_children
+from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import Book, Reader, Said, WrongTalk, compare, joined, run_git
 
@@ -346,7 +346,8 @@ class Life:
 
     def check_whole(self) -> None:
         """What takes longer: fsck, one concern a commit, packs that background packing left."""
-        said = self.git("fsck", "--full", "--strict").splitlines()
+        with unpacked(self.path):
+            said = self.git("fsck", "--full", "--strict").splitlines()
         if troubles := [line for line in said if "dangling" not in line]:
             raise WrongTalk(f"fsck: {troubles}")
         log = self.git("log", "--branches", "--no-merges", "--format=%x00%s", "--name-only")

@@ -9,6 +9,7 @@ from typing import Any
 
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
+from tests.background import unpacked
 from tests.speaking import Scripted
 from tests.steering.book import Book, Reader, WrongTalk, run_git
 
@@ -121,7 +122,8 @@ class Recovered:
             texts = Counter(said.message for said in book.values() if said.message)
             if doubled := [text for text, count in texts.items() if count > 1]:
                 raise WrongTalk(f"twice at {tip}: {doubled}")
-        said_by_git = run_git(self.path, "fsck", "--full", "--strict").splitlines()
+        with unpacked(self.path):
+            said_by_git = run_git(self.path, "fsck", "--full", "--strict").splitlines()
         said_by_git = [line for line in said_by_git if "dangling" not in line]
         git = self.path / ".git"
         if not (git / "MERGE_HEAD").exists():
