@@ -302,3 +302,11 @@ async def test_a_server_that_cannot_stream_is_asked_for_one_piece() -> None:
         first, *_ = [event async for event in backend.stream(request)]
         await backend.close()
     assert first == Piece("Hello.")
+
+
+def test_a_long_answer_is_read_in_bounds() -> None:
+    page = b"<h1>" + ROLES.encode() + b"</h1>" + b"<!--" * 60_000
+    assert read_complaint(page).words == ""
+    many = {"errors": {f"f{at}": [f"no {at}"] for at in range(8000)}}
+    assert len(read_complaint(json.dumps(many).encode()).words) < 200
+    assert len(read_complaint(b"roles " * 40_000).words) <= 1024

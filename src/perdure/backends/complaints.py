@@ -41,7 +41,9 @@ _KINDS = ("type", "code", "error_type")
 _STATUSES = ("code", "type", "status", "status_code", "statuscode")
 _MOST = 8
 """Entries of a list, and levels inside one another, that are read."""
-_WORDS_LIMIT = 4 << 10
+_WORDS_LIMIT = 1 << 10
+_PAGE_READ = 8 << 10
+"""Letters of a web page that are looked at: a longer one is no short one."""
 _NO_TEXT = re.compile(
     r"<!--.*?-->|<(script|style|svg|title)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE
 )
@@ -106,8 +108,8 @@ def _read(text: str) -> object:
         return _unquoted(found[1]) if found else ""
     if text.startswith("<"):
         # A page of a proxy has more to say than its status; only a short one is about us.
-        plain = " ".join(html.unescape(_NO_TEXT.sub(" ", text)).split())
-        return plain if len(plain) <= LINE_LIMIT else ""
+        plain = " ".join(html.unescape(_NO_TEXT.sub(" ", text[:_PAGE_READ])).split())
+        return plain if len(text) <= _PAGE_READ and len(plain) <= LINE_LIMIT else ""
     return "" if "\ufffd" in text else text
 
 
@@ -128,7 +130,7 @@ class _Told:
         self.status: int | None = None
 
     def read(self, value: object, depth: int) -> None:
-        if depth > _MOST:
+        if depth > _MOST or len(self.texts) > _MOST:
             return
         match value:
             case str():
@@ -189,9 +191,12 @@ def without_echo(words: str, sent: str) -> str:
     """
     places = [at for at, letter in enumerate(words) if not letter.isspace()]
     said, ours = "".join(words.split()), "".join(sent.split())
+    windows = {said[at : at + _ECHO] for at in range(len(said) - _ECHO + 1)}
+    slices = (ours[at : at + _ECHO] for at in range(len(ours) - _ECHO + 1))
+    repeated = set(filter(windows.__contains__, slices))
     kept = list(words)
     for at in range(len(said) - _ECHO + 1):
-        if said[at : at + _ECHO] in ours:
+        if said[at : at + _ECHO] in repeated:
             for place in places[at : at + _ECHO]:
                 kept[place] = " "
     return "".join(kept)
