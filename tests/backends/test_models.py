@@ -33,7 +33,7 @@ def test_the_package_is_asked_for_before_the_file(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert not store.exists()
     with pytest.raises(DriverMissing, match="install"):
-        _load(BackendSpec("local", "embedded", DEFAULT_MODEL))
+        _load(BackendSpec("local", "embedded", DEFAULT_MODEL), counting=False)
     told = CliRunner().invoke(root, ["models", "pull", "nothing-of-that-name"])
     assert "xllamacpp" in told.output
 

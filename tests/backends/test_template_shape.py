@@ -44,8 +44,8 @@ async def test_a_strict_template_of_a_gguf_is_found_as_it_loads(
 ) -> None:
     usual = embedded_module.server_parameters
 
-    def strict(*args: Any) -> Any:
-        parameters: Any = usual(*args)
+    def strict(*args: Any, **named: Any) -> Any:
+        parameters: Any = usual(*args, **named)
         parameters.chat_template = STRICT
         parameters.use_jinja = True
         return parameters

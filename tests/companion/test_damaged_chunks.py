@@ -132,10 +132,14 @@ def test_some_turns_are_the_same_without_the_others(
     cut = cut_to(whole, numbers)
     assert _numbered(cut, numbers) == _numbered(whole, numbers)
     assert [chunk.head for chunk in parse_chunks(cut)] == [HEAD]
-    assert len(parse_chunks(cut)[0].turns) == len({turn.number for turn in turns} & numbers)
+    there = {turn.number for turn in turns}
+    # A rule or a carriage return in what was said is reason enough to leave a file whole.
+    left = there if whole.count(b"\n---") != 1 or b"\r" in whole else there & numbers
+    assert {turn.number for turn in parse_chunks(cut)[0].turns} == left
 
 
 @given(st.lists(st.sampled_from([*LINES, *SHORT]), max_size=30), st.sets(st.integers(0, 9)))
+@example(["#### 1 · A", "#### 7 · Ana · 2026-11-22 18:03:12+01:00"], {1})
 def test_some_turns_of_a_damaged_file_are_the_same_without_the_others(
     lines: list[str], numbers: set[int]
 ) -> None:

@@ -171,7 +171,7 @@ def test_a_tree_of_a_million_names_is_refused_by_its_header(
     row = b"100644 %07d\0" + bytes(20)
     data = b"".join(row % number for number in range(480_000))
     oid = object_id(b"tree", data)
-    repo.parts().writer.packs.write([(oid, b"tree", data)])
+    repo.parts().writer.packs.write([(oid, b"tree", data)]).release()
     before = peak()
     with pytest.raises(TooManyFiles):
         repo.parts().trees.entries(oid)
@@ -193,7 +193,7 @@ def test_log_goes_on_over_a_commit_with_too_many_files(repo: Repository) -> None
     )  # fmt: skip
     tip = object_id(b"commit", back)
     objects = [(tree, b"tree", data), (odd, b"commit", made), (tip, b"commit", back)]
-    repo.parts().writer.packs.write(objects)
+    repo.parts().writer.packs.write(objects).release()
     (repo.git_dir / "refs/heads/main").write_text(f"{tip}\n")
     assert [info.id for info in repo.log()] == [tip, odd, main]
     listed = [entry.commit.id for entry in repo.timeline().listing(tip, Query())]

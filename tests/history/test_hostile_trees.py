@@ -67,7 +67,7 @@ GOOD = [".gitignore", ".github/x", "git~2", "a..b", "...", "..a", ".gitx", "a\\b
 
 def put(repo: Repository, kind: bytes, data: bytes) -> str:
     oid = object_id(kind, data)
-    repo.parts().writer.packs.write([(oid, kind, data)])
+    repo.parts().writer.packs.write([(oid, kind, data)]).release()
     return oid
 
 
@@ -395,7 +395,7 @@ def test_folders_without_end_are_not_opened(repo: Repository) -> None:
         body = (FOLDER if depth else FILE) + b" d\0" + bytes.fromhex(inner)
         inner = object_id(b"tree", body)
         objects.append((inner, b"tree", body))
-    repo.parts().writer.packs.write(objects)
+    repo.parts().writer.packs.write(objects).release()
     rows = rows_of(repo, repo.commit_info(main).tree)
     deep = commit(repo, tree(repo, [*rows, (FOLDER, b"lore", inner)]), main)
     set_ref(repo, "deep", deep)

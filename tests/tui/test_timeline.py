@@ -98,7 +98,7 @@ async def test_a_persona_change_is_shown_by_words_and_taken_back(companion: Path
         await until(pilot, lambda: app.screen is timeline)
         await pilot.press("R")
         question = await asked(app, pilot)
-        assert "1 turn was answered under it" in question
+        assert "Answered under it: “under it”" in question
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is timeline)
         assert voice.read_text() == changed

@@ -106,7 +106,7 @@ def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
 
 
 def cut_to(data: bytes, numbers: Collection[int]) -> bytes:
-    """A chunk file with the turns of some numbers only, which is quicker to parse.
+    """A chunk file with the turns of some numbers and its last one, which is quicker to parse.
 
     Where anything but turns in their order stands in it, it stays as it is.
     """
@@ -117,7 +117,9 @@ def cut_to(data: bytes, numbers: Collection[int]) -> bytes:
     if not is_sound or data.count(b"\n---") != 1 or b"\r" in data:
         return data
     blocks = zip(turns, starts, [*starts[1:], len(data)], strict=True)
-    kept = [data[start:end] for turn, start, end in blocks if turn in numbers]
+    # How a file ends decides what becomes of a header without words.
+    wanted = {*numbers, turns[-1]}
+    kept = [data[start:end] for turn, start, end in blocks if turn in wanted]
     return b"".join([data[: starts[0]], *kept])
 
 
