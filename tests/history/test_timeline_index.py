@@ -18,10 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.history import timeline_index, timeline_opening, timeline_source
+from perdure.history import timeline_facts, timeline_index, timeline_opening, timeline_source
 from perdure.history.disk import KernelLock
 from perdure.history.repository import Repository
 from perdure.history.timeline_query import Query
+from perdure.history.timeline_trees import TreeComparer
 from tests.lives import make_life
 
 FOLDERS = (
@@ -306,6 +307,24 @@ def test_new_commits_are_added_without_looking_at_the_old_ones(
     repo = Repository.open(mira.path)
     assert persona_changes(repo) == expected_changes(repo)
     assert len(looked_at) == 1
+
+
+def test_words_are_counted_in_so_many_persona_files_of_a_commit(
+    mira: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline_facts, "_MOST_COUNTED", 3)
+    for number in range(5):
+        (mira.path / f"persona/9{number}-more.md").write_text("Two words.\n")
+    git(mira.path, "add", "persona")
+    git(mira.path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "persona: more")
+    facts = timeline_facts.facts_of(
+        mira.commit_info(mira.resolve("HEAD")),
+        tree_of=lambda commit: mira.commit_info(commit).tree,
+        trees=TreeComparer(mira.parts().store.read),
+        blob=mira.blob,
+        boundary=frozenset(),
+    )
+    assert (facts.kind, facts.words) == ("persona", (6, 0))
 
 
 @pytest.mark.parametrize("what", ["locked", "file in the way", "read only"])

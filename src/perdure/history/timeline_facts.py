@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from perdure.history.commits import CommitInfo
 from perdure.history.errors import TooLargeObject, TooManyFiles
@@ -42,6 +43,8 @@ _SAID = ("edit", "aside", "revert", "import", "forget")
 _TURN = re.compile(r"(\d{4}-\d{2}-\d{2}-\d{4}-([0-9a-f]{8})/(?:0|[1-9]\d{0,8}))")
 _MOST_BYTES = 256 * 1024
 """A persona file above this is not counted by words."""
+_MOST_COUNTED = 2000
+"""Persona files of one commit that are counted by words; more are in no persona that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +163,17 @@ def _kind(info: CommitInfo, parents: Sequence[str], paths: Sequence[str], turn: 
 
 def _persona_words(changes: Sequence[FileChange], blob: Callable[[str], bytes]) -> tuple[int, int]:
     added = removed = 0
-    for change in changes:
-        if change.path.startswith("persona/"):
-            from perdure.history.words import words_changed
+    persona = (change for change in changes if change.path.startswith("persona/"))
+    for change in islice(persona, _MOST_COUNTED):
+        from perdure.history.words import words_changed
 
-            try:
-                old, new = (blob(oid) if oid else b"" for oid in (change.old_oid, change.new_oid))
-            except TooLargeObject:
-                continue
-            if len(old) + len(new) <= _MOST_BYTES and b"\0" not in old + new:
-                more, less = words_changed(
-                    old.decode("utf-8", "replace"), new.decode("utf-8", "replace")
-                )
-                added, removed = added + more, removed + less
+        try:
+            old, new = (blob(oid) if oid else b"" for oid in (change.old_oid, change.new_oid))
+        except TooLargeObject:
+            continue
+        if len(old) + len(new) <= _MOST_BYTES and b"\0" not in old + new:
+            more, less = words_changed(
+                old.decode("utf-8", "replace"), new.decode("utf-8", "replace")
+            )
+            added, removed = added + more, removed + less
     return added, removed
