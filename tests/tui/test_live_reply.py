@@ -9,7 +9,7 @@ from rich.style import Style
 
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.transcript.blocks import Live, Speech
-from perdure.tui.transcript.live import LiveReply
+from perdure.tui.transcript.live_reply import LiveReply
 from perdure.tui.transcript.painter import Columns, Inks, Painter
 from tests.tui.stand_in import ANSWERS
 

@@ -19,8 +19,8 @@ from perdure.tui.inquiring import InquiringScreen
 from perdure.tui.keys import hints_for, key_groups
 from perdure.tui.rail import Rail
 from perdure.tui.status import StatusLine
+from perdure.tui.transcript.anchors import Spot
 from perdure.tui.transcript.scrollback import Place
-from perdure.tui.transcript.spots import Spot
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.unseen import Unseen
 from perdure.tui.welcome import Welcome

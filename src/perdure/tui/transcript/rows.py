@@ -16,11 +16,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from perdure.tui.transcript.blocks import Block, Live, Panel, Speech
-from perdure.tui.transcript.inking import ink, painter_for
-from perdure.tui.transcript.live import LiveReply
+from perdure.tui.transcript.live_reply import LiveReply
 from perdure.tui.transcript.painter import Columns, Painter
 from perdure.tui.transcript.scrollback import Place, Scrollback
-from perdure.tui.transcript.selecting import address
+from perdure.tui.transcript.selection import address
+from perdure.tui.transcript.styles import ink, painter_for
 
 if TYPE_CHECKING:
     from textual import events

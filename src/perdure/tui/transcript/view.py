@@ -10,9 +10,9 @@ from textual.geometry import Offset
 from textual.message import Message
 
 from perdure.tui.transcript.blocks import Speech
-from perdure.tui.transcript.growing import GrowingView
+from perdure.tui.transcript.feed import GrowingView
 from perdure.tui.transcript.scrollback import Place
-from perdure.tui.transcript.selecting import selected_source
+from perdure.tui.transcript.selection import selected_source
 
 if TYPE_CHECKING:
     from textual import events

@@ -8,7 +8,7 @@ from textual.strip import Strip
 from perdure.terminal.sanitise import Sanitiser
 from perdure.tui.transcript.blocks import Live
 from perdure.tui.transcript.painter import Painter, Row
-from perdure.tui.transcript.sealing import StreamedText
+from perdure.tui.transcript.stream_split import StreamedText
 
 
 class LiveReply:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from perdure.tui.transcript.blocks import Block, Live, Speech
-from perdure.tui.transcript.live import LiveReply
-from perdure.tui.transcript.rows import Reader, RowsView
-from perdure.tui.transcript.scrollback import Place
-from perdure.tui.transcript.spots import (
+from perdure.tui.transcript.anchors import (
     PageOf,
     Spot,
     find_first,
@@ -17,6 +13,10 @@ from perdure.tui.transcript.spots import (
     spots_in_view,
     spots_near,
 )
+from perdure.tui.transcript.blocks import Block, Live, Speech
+from perdure.tui.transcript.live_reply import LiveReply
+from perdure.tui.transcript.rows import Reader, RowsView
+from perdure.tui.transcript.scrollback import Place
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
