@@ -19,7 +19,7 @@ import asyncio
 from tests.tui.stand_in import ScriptedSession, ScriptedTranscript, life, opener
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
-from perdure.tui.rail import Rail
+from perdure.tui.widgets.rail import Rail
 from perdure.tui.run import show
 
 def fall(rail):

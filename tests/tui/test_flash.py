@@ -5,7 +5,7 @@ from __future__ import annotations
 from perdure.chat.events import Notice, ReplyStarted
 from perdure.companion.ids import TurnId
 from perdure.tui.app import ChatApp
-from perdure.tui.flash import Flash
+from perdure.tui.widgets.flash import Flash
 from tests.tui.conftest import Running, until
 from tests.tui.stand_in import NEWEST
 

@@ -13,7 +13,6 @@ from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
-from perdure.tui.composer import Composer
 from perdure.tui.conflicts import ConflictsScreen
 from perdure.tui.drawer import Drawer
 from perdure.tui.editing import Editing
@@ -23,12 +22,13 @@ from perdure.tui.memory import MemoryScreen
 from perdure.tui.naming import NameDialog
 from perdure.tui.picker import BackendPicker
 from perdure.tui.prompt_view import PromptView
-from perdure.tui.rail import Rail
 from perdure.tui.reading import Reading
 from perdure.tui.screen import ChatScreen
 from perdure.tui.searching import SearchView
 from perdure.tui.timeline import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
+from perdure.tui.widgets.composer import Composer
+from perdure.tui.widgets.rail import Rail
 
 PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
 TOP = """\

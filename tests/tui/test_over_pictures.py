@@ -25,10 +25,10 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.memory.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
-from perdure.tui.composer import Composer
 from perdure.tui.conflicts import ConflictsScreen
 from perdure.tui.prompt_view import PromptView
 from perdure.tui.searching import Search, SearchView
+from perdure.tui.widgets.composer import Composer
 from tests.tui.conftest import chat_app, until
 from tests.tui.stand_in import ANSWERS, SAYINGS
 from tests.tui.test_history_pictures import START, dated, lived, screen, showing

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
-from perdure.tui.composer import Composer
+from perdure.tui.widgets.composer import Composer
 from tests.conftest import assert_sound
 from tests.speaking import Scripted
 from tests.tui.conftest import Listener, until

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from perdure.chat.events import Failed
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
-from perdure.tui.composer import Composer
+from perdure.tui.widgets.composer import Composer
 from tests.tui.conftest import chat_app, say, until
 from tests.tui.stand_in import LIST, Info, ScriptedSession, ScriptedTranscript, life
 

@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 from perdure.tui.app import ChatApp
 from perdure.tui.asking import Question
 from perdure.tui.naming import NameDialog
-from perdure.tui.rail import Named
+from perdure.tui.widgets.rail import Named
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import say, shown, until
 from tests.tui.test_real_session import chatting

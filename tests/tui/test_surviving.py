@@ -15,16 +15,16 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from perdure.tui.app import ChatApp
-from perdure.tui.composer import Composer
 from perdure.tui.draft import Draft
 from perdure.tui.editing import Editing
-from perdure.tui.flash import Flash
-from perdure.tui.rail import Rail
 from perdure.tui.screen import ChatScreen
-from perdure.tui.status import StatusLine
 from perdure.tui.talk import Talk
 from perdure.tui.timeline import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
+from perdure.tui.widgets.composer import Composer
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.rail import Rail
+from perdure.tui.widgets.status_line import StatusLine
 from tests.conftest import assert_sound
 from tests.tui.conftest import Running, say, shown, until
 from tests.tui.stand_in import ScriptedSession

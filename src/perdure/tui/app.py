@@ -20,7 +20,7 @@ from perdure.tui.editing import Editing
 from perdure.tui.guards import cause_of, guard
 from perdure.tui.screen import ChatScreen
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
-from perdure.tui.writable import whole
+from perdure.tui.widgets.input_text import whole
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult

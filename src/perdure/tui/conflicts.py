@@ -15,11 +15,11 @@ from textual.widgets import OptionList, Static
 
 from perdure.tui.asking import Choice, one_row
 from perdure.tui.conflict_rows import conflict_row, conflict_text
-from perdure.tui.flash import Flash
 from perdure.tui.help import HelpScreen
 from perdure.tui.over import OverScreen
 from perdure.tui.reading import Reading
-from perdure.tui.status import StatusLine
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.merging import MergingScreen
     from perdure.tui.ports import ChatSession
-    from perdure.tui.status import Hint
+    from perdure.tui.widgets.status_line import Hint
 
 _LEAVE = Choice("", "Leave it open")
 

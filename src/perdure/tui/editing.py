@@ -12,7 +12,7 @@ from textual.widgets import TextArea
 
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.asking import one_row
-from perdure.tui.writable import writable
+from perdure.tui.widgets.input_text import writable
 
 
 class Editing(ModalScreen[str | None]):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import Names
     from perdure.chat.searching import Found, LifeSearch
     from perdure.history.repository import Repository
-    from perdure.tui.flash import Flash
     from perdure.tui.memory import MemoryScreen
     from perdure.tui.over import OverScreen
+    from perdure.tui.widgets.flash import Flash
 
 _WORTH_TELLING = 1000
 """Commits, or files, from which it is told that an index is being made."""

@@ -8,9 +8,9 @@ from textual.binding import Binding, BindingType
 
 from perdure.tui.help import KeyGroup
 from perdure.tui.picker import BackendPicker
-from perdure.tui.rail import Rail
-from perdure.tui.status import Hint
 from perdure.tui.transcript.view import TranscriptView
+from perdure.tui.widgets.rail import Rail
+from perdure.tui.widgets.status_line import Hint
 
 _EVERYWHERE: tuple[Hint, ...] = (
     ("F1", "keys", "screen.keys"),

@@ -15,7 +15,6 @@ from textual.widgets.option_list import Option
 from perdure.chat.memory_looks import MemoryLook, look
 from perdure.companion.ids import TurnId
 from perdure.tui.asking import one_row
-from perdure.tui.flash import Flash
 from perdure.tui.memory_about import about
 from perdure.tui.memory_rows import (
     REVIEW,
@@ -28,7 +27,8 @@ from perdure.tui.memory_rows import (
     topics_of,
 )
 from perdure.tui.over import OverScreen
-from perdure.tui.status import StatusLine
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

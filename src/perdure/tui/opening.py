@@ -11,15 +11,15 @@ from textual.screen import Screen
 
 from perdure.problem import one_line
 from perdure.terminal.sanitise import sanitise
-from perdure.tui.composer import Composer
 from perdure.tui.draft import Draft, is_there
-from perdure.tui.flash import Flash
 from perdure.tui.history import History
-from perdure.tui.status import StatusLine
 from perdure.tui.talk import Talk
 from perdure.tui.telling import told
 from perdure.tui.transcript.view import TranscriptView
-from perdure.tui.welcome import Welcome
+from perdure.tui.widgets.composer import Composer
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
+from perdure.tui.widgets.welcome import Welcome
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from perdure.chat.reader import Leaving
-from perdure.tui.flash import Flash
-from perdure.tui.status import StatusLine
 from perdure.tui.telling import told
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.merging import MergingScreen
-    from perdure.tui.status import Hint
+    from perdure.tui.widgets.status_line import Hint
 
 Keys = Sequence[Collection[Hashable]]
 """What each row of a list is known by when the list was read again; one of a row's is enough."""

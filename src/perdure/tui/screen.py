@@ -12,18 +12,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Offset
 
-from perdure.tui.composer import Composer
-from perdure.tui.flash import Flash
 from perdure.tui.help import HelpScreen
 from perdure.tui.inquiring import InquiringScreen
 from perdure.tui.keys import hints_for, key_groups
-from perdure.tui.rail import Rail
-from perdure.tui.status import StatusLine
 from perdure.tui.transcript.anchors import Spot
 from perdure.tui.transcript.scrollback import Place
 from perdure.tui.transcript.view import TranscriptView
-from perdure.tui.unseen import Unseen
-from perdure.tui.welcome import Welcome
+from perdure.tui.widgets.composer import Composer
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.rail import Rail
+from perdure.tui.widgets.status_line import StatusLine
+from perdure.tui.widgets.unread import Unseen
+from perdure.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from textual import events

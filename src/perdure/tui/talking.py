@@ -21,10 +21,10 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
-from perdure.tui.composer import Composer
 from perdure.tui.draft import Draft, is_there
 from perdure.tui.opening import OpeningScreen
 from perdure.tui.telling import told
+from perdure.tui.widgets.composer import Composer
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

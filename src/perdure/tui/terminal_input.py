@@ -17,7 +17,7 @@ from textual import events
 from textual._parser import Read1
 from textual._xterm_parser import XTermParser
 
-from perdure.tui.writable import writable
+from perdure.tui.widgets.input_text import writable
 
 if TYPE_CHECKING:
     from textual.message import Message

@@ -16,12 +16,12 @@ from textual.widgets import Input, OptionList, Static
 from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
 from perdure.tui.asking import one_row
-from perdure.tui.flash import Flash
 from perdure.tui.lanes import draw
 from perdure.tui.over import OverScreen
-from perdure.tui.status import StatusLine
 from perdure.tui.timeline_about import About, about
 from perdure.tui.timeline_rows import branch_row, history_row, operation_row
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

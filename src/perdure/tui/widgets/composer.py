@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from perdure.tui.writable import writable
+from perdure.tui.widgets.input_text import writable
 
 if TYPE_CHECKING:
     from textual import events
