@@ -9,7 +9,7 @@ from textual.widgets import TextArea
 
 from perdure.chat.session import Session
 from perdure.tui.app import ChatApp
-from perdure.tui.editing import Editing
+from perdure.tui.dialogs.edit import Editing
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 from tests.tui.conftest import shown, until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from textual.widgets import TextArea
 
-from perdure.tui.editing import Editing
-from perdure.tui.reading import Reading
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.text import Reading
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 from tests.tui.conftest import say, shown, until

@@ -10,7 +10,7 @@ from perdure.chat.events import Failed, Notice
 from perdure.companion.turns import Trouble
 from perdure.history.errors import ReadOnly
 from perdure.terminal.glyphs import ASCII
-from perdure.tui.help import HelpScreen
+from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech
 from tests.tui.conftest import Running, say, shown, until
 from tests.tui.stand_in import LIST, Info, ScriptedSession, ScriptedTranscript, life

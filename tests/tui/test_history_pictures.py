@@ -17,7 +17,7 @@ from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Choice, Question
+from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.run import opener_of
 from tests.lives import BEGIN
 from tests.speaking import Scripted

@@ -12,17 +12,17 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Question
 from perdure.tui.conflicts import ConflictsScreen
+from perdure.tui.dialogs.backend_picker import BackendPicker
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.help import HelpScreen
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Question
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.drawer import Drawer
-from perdure.tui.editing import Editing
-from perdure.tui.help import HelpScreen
 from perdure.tui.keys import FIXED, named
 from perdure.tui.memory import MemoryScreen
-from perdure.tui.naming import NameDialog
-from perdure.tui.picker import BackendPicker
 from perdure.tui.prompt_view import PromptView
-from perdure.tui.reading import Reading
 from perdure.tui.screen import ChatScreen
 from perdure.tui.searching import SearchView
 from perdure.tui.timeline import TimelineScreen

@@ -10,11 +10,11 @@ from textual.widgets import Input, OptionList, TextArea
 
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Question
-from perdure.tui.editing import Editing
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Question
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.memory import MemoryScreen
-from perdure.tui.naming import NameDialog
-from perdure.tui.reading import Reading
 from perdure.tui.steering import SteeringScreen
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import until

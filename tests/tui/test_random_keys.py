@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Question
+from perdure.tui.dialogs.question import Question
 from perdure.tui.widgets.composer import Composer
 from tests.conftest import assert_sound
 from tests.speaking import Scripted

@@ -8,8 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Question
-from perdure.tui.naming import NameDialog
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Question
 from perdure.tui.widgets.rail import Named
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import say, shown, until

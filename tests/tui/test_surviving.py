@@ -15,8 +15,8 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from perdure.tui.app import ChatApp
+from perdure.tui.dialogs.edit import Editing
 from perdure.tui.draft import Draft
-from perdure.tui.editing import Editing
 from perdure.tui.screen import ChatScreen
 from perdure.tui.talk import Talk
 from perdure.tui.timeline import TimelineScreen

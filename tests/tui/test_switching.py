@@ -15,7 +15,7 @@ from perdure.chat.backend_edits import BackendDesk
 from perdure.companion.manifests import Manifest
 from perdure.terminal.glyphs import ASCII, UNICODE
 from perdure.tui.app import ChatApp
-from perdure.tui.picker import BackendPicker
+from perdure.tui.dialogs.backend_picker import BackendPicker
 from perdure.tui.run import opener_of
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk
 from tests.backends.fake_ollama import Exchange

@@ -10,9 +10,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from perdure.tui.app import ChatApp
-from perdure.tui.asking import Question
-from perdure.tui.naming import NameDialog
-from perdure.tui.reading import Reading
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Question
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.timeline import TimelineScreen
 from perdure.tui.timeline_lists import Tab
 from tests.conftest import assert_sound, git

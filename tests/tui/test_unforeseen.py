@@ -8,8 +8,8 @@ import pytest
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
+from perdure.tui.dialogs.edit import Editing
 from perdure.tui.draft import Draft
-from perdure.tui.editing import Editing
 from perdure.tui.screen import ChatScreen
 from tests.speaking import Scripted
 from tests.tui.conftest import Running, say, shown, until

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.chat.events import Event, Failed, Saved
-from perdure.tui.asking import Choice
-from perdure.tui.editing import Editing
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.question import Choice
 from perdure.tui.merging import MergingScreen
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class AnswersScreen(MergingScreen):
         async def plan(session: ChatSession) -> None:
             from perdure.chat import looking_back
             from perdure.chat.steering import rewinding
-            from perdure.tui.reading import Reading
+            from perdure.tui.dialogs.text import Reading
             from perdure.tui.timeline_about import about_commit
 
             def ask(repo: Repository) -> tuple[str, Text] | None:

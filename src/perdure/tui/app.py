@@ -15,8 +15,8 @@ from textual.widget import Widget
 from textual.worker import WorkerFailed
 
 from perdure.tui.commands import offers
+from perdure.tui.dialogs.edit import Editing
 from perdure.tui.draft import Draft
-from perdure.tui.editing import Editing
 from perdure.tui.guards import cause_of, guard
 from perdure.tui.screen import ChatScreen
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.tui.asking import Choice, Question
+from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.switching import SwitchingScreen
 from perdure.tui.work import work
 

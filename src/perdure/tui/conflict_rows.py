@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from perdure.terminal.sanitise import sanitise
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin

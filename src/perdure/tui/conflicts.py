@@ -13,11 +13,11 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from perdure.tui.asking import Choice, one_row
 from perdure.tui.conflict_rows import conflict_row, conflict_text
-from perdure.tui.help import HelpScreen
+from perdure.tui.dialogs.help import HelpScreen
+from perdure.tui.dialogs.question import Choice, one_row
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.over import OverScreen
-from perdure.tui.reading import Reading
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 

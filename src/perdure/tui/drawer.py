@@ -128,7 +128,7 @@ class Drawer(ModalScreen[TurnId | None]):
 
     def action_read(self) -> None:
         """Read the text under the cursor in full."""
-        from perdure.tui.reading import Reading
+        from perdure.tui.dialogs.text import Reading
 
         if self.at is not None:
             self.app.push_screen(Reading(*self.beside(self.at), self._glyphs))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from textual.binding import Binding, BindingType
 
-from perdure.tui.help import KeyGroup
-from perdure.tui.picker import BackendPicker
+from perdure.tui.dialogs.backend_picker import BackendPicker
+from perdure.tui.dialogs.help import KeyGroup
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.rail import Rail
 from perdure.tui.widgets.status_line import Hint

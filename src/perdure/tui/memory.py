@@ -14,14 +14,14 @@ from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.summaries import Summary
 from perdure.problem import Problem
-from perdure.tui.asking import Choice, one_row
-from perdure.tui.editing import Editing
-from perdure.tui.help import HelpScreen
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.help import HelpScreen
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Choice, one_row
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.memory_about import change_of
 from perdure.tui.memory_lists import MemoryLists
 from perdure.tui.memory_rows import fact_key, source_of, text_of
-from perdure.tui.naming import NameDialog
-from perdure.tui.reading import Reading
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from perdure.chat.memory_known import FactRow
 from perdure.companion.summaries import Summary
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawer import clean, short
 from perdure.tui.memory_rows import Row, how, source_of
 

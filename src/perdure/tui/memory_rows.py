@@ -14,7 +14,7 @@ from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.ids import TurnId
 from perdure.companion.summaries import Summary
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
     from perdure.chat.memory_looks import MemoryLook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from perdure.tui.asking import Choice
+from perdure.tui.dialogs.question import Choice
 from perdure.tui.steering import SteeringScreen
 from perdure.tui.work import work
 

@@ -13,7 +13,7 @@ from perdure.companion.aside import TurnRange
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.terminal.glyphs import Glyphs
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawer import Drawer, clean
 from perdure.tui.telling import sentence, told
 from perdure.tui.work import work

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Offset
 
-from perdure.tui.help import HelpScreen
+from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.inquiring import InquiringScreen
 from perdure.tui.keys import hints_for, key_groups
 from perdure.tui.transcript.anchors import Spot

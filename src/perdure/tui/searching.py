@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from perdure.terminal.glyphs import Glyphs
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawer import Drawer, clean, short
 from perdure.tui.telling import sentence, told
 from perdure.tui.work import work

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.companion.ids import TurnId
 from perdure.history.errors import BadPath
-from perdure.tui.asking import Choice, Question
 from perdure.tui.confirming import ConfirmingScreen
-from perdure.tui.naming import NameDialog
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.telling import sentence
 from perdure.tui.work import work
 

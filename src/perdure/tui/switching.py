@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.tui.picker import BackendPicker, Picked
+from perdure.tui.dialogs.backend_picker import BackendPicker, Picked
 from perdure.tui.talking import TalkingScreen
 from perdure.tui.work import work
 

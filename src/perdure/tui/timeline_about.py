@@ -11,7 +11,7 @@ from perdure.chat import looking_back
 from perdure.chat.looking_back import Row
 from perdure.chat.showing import changes_in
 from perdure.companion.chunks import parse_chunks
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.differences import Ink, Line, difference, inked
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 
 from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.lanes import draw
 from perdure.tui.over import OverScreen
 from perdure.tui.timeline_about import About, about

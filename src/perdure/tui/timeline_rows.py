@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
 from perdure.terminal.glyphs import Glyphs
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 from perdure.tui.widgets.input_text import writable
 
 

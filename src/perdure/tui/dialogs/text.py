@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from perdure.terminal.glyphs import Glyphs
-from perdure.tui.asking import one_row
+from perdure.tui.dialogs.question import one_row
 
 
 class Reading(ModalScreen[None]):
