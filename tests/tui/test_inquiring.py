@@ -8,9 +8,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from perdure.tui.app import ChatApp
-from perdure.tui.drawer import Drawer
-from perdure.tui.prompt_view import PromptView
-from perdure.tui.searching import SearchView
+from perdure.tui.drawers.drawer import Drawer
+from perdure.tui.drawers.prompt import PromptView
+from perdure.tui.drawers.search import SearchView
 from tests.conftest import git
 from tests.tui.conftest import until
 from tests.tui.remembered import SAID, remembering

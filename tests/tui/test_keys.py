@@ -19,12 +19,12 @@ from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.drawer import Drawer
+from perdure.tui.drawers.drawer import Drawer
+from perdure.tui.drawers.prompt import PromptView
+from perdure.tui.drawers.search import SearchView
 from perdure.tui.keys import FIXED, named
 from perdure.tui.memory import MemoryScreen
-from perdure.tui.prompt_view import PromptView
 from perdure.tui.screen import ChatScreen
-from perdure.tui.searching import SearchView
 from perdure.tui.timeline import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer

@@ -26,8 +26,8 @@ from perdure.memory.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.conflicts import ConflictsScreen
-from perdure.tui.prompt_view import PromptView
-from perdure.tui.searching import Search, SearchView
+from perdure.tui.drawers.prompt import PromptView
+from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer
 from tests.tui.conftest import chat_app, until
 from tests.tui.stand_in import ANSWERS, SAYINGS

@@ -9,7 +9,7 @@ from perdure.chat.reader import Reader
 from perdure.companion.ids import TurnId
 from perdure.problem import Problem
 from perdure.tui.answers import AnswersScreen
-from perdure.tui.searching import Search
+from perdure.tui.drawers.search import Search
 from perdure.tui.work import work
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class InquiringScreen(AnswersScreen):
             self._open_prompt(lambda: session.preview(words))
 
     def _open_prompt(self, ask: Callable[[], Any]) -> None:
-        from perdure.tui.prompt_view import PromptView
+        from perdure.tui.drawers.prompt import PromptView
 
         self.app.push_screen(PromptView(ask, self._glyphs), self._go_to)
 
@@ -137,7 +137,7 @@ class InquiringScreen(AnswersScreen):
 
     def action_search(self) -> None:
         """Find earlier moments of the whole life."""
-        from perdure.tui.searching import SearchView
+        from perdure.tui.drawers.search import SearchView
 
         reader = self.reader("life")
         if reader is None:

@@ -107,9 +107,9 @@ def key_groups(
 
 
 def _drawers() -> list[tuple[str, str]]:
-    from perdure.tui.drawer import Drawer
-    from perdure.tui.prompt_view import PromptView
-    from perdure.tui.searching import SearchView
+    from perdure.tui.drawers.drawer import Drawer
+    from perdure.tui.drawers.prompt import PromptView
+    from perdure.tui.drawers.search import SearchView
 
     return [
         *_told(PromptView.BINDINGS),

@@ -14,7 +14,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.drawer import Drawer, clean
+from perdure.tui.drawers.drawer import Drawer, clean
 from perdure.tui.telling import sentence, told
 from perdure.tui.work import work
 

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.drawer import Drawer, clean, short
+from perdure.tui.drawers.drawer import Drawer, clean, short
 from perdure.tui.telling import sentence, told
 from perdure.tui.work import work
 

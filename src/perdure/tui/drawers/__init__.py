@@ -1,0 +1,1 @@
+"""Lists that open beside the conversation: search, and the prompt inspector."""
