@@ -14,7 +14,7 @@ from perdure.tui.commands import offers, plain
 from perdure.tui.conflicts import ConflictsScreen
 from perdure.tui.memory import MemoryScreen
 from perdure.tui.screen import ChatScreen
-from perdure.tui.timeline import TimelineScreen
+from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from tests.tui.conftest import Running, say, until
 from tests.tui.stand_in import ScriptedSession

@@ -25,7 +25,7 @@ from perdure.tui.drawers.search import SearchView
 from perdure.tui.keys import FIXED, named
 from perdure.tui.memory import MemoryScreen
 from perdure.tui.screen import ChatScreen
-from perdure.tui.timeline import TimelineScreen
+from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
 from perdure.tui.widgets.rail import Rail

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
-from perdure.tui.lanes import LaneRow, Lanes
+from perdure.tui.timeline.lanes import LaneRow, Lanes
 
 Commits = list[tuple[str, tuple[str, ...]]]
 

@@ -19,7 +19,7 @@ from perdure.tui.dialogs.edit import Editing
 from perdure.tui.draft import Draft
 from perdure.tui.screen import ChatScreen
 from perdure.tui.talk import Talk
-from perdure.tui.timeline import TimelineScreen
+from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
 from perdure.tui.widgets.flash import Flash

@@ -13,8 +13,8 @@ from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.timeline import TimelineScreen
-from perdure.tui.timeline_lists import Tab
+from perdure.tui.timeline.lists import Tab
+from perdure.tui.timeline.screen import TimelineScreen
 from tests.conftest import assert_sound, git
 from tests.lives import make_life
 from tests.tui.conftest import until

@@ -177,7 +177,7 @@ class AnswersScreen(MergingScreen):
             from perdure.chat import looking_back
             from perdure.chat.steering import rewinding
             from perdure.tui.dialogs.text import Reading
-            from perdure.tui.timeline_about import about_commit
+            from perdure.tui.timeline.about import about_commit
 
             def ask(repo: Repository) -> tuple[str, Text] | None:
                 tip = "HEAD" if place == "HEAD" else rewinding.find_place(repo, place).commit

@@ -152,7 +152,7 @@ def commit_of_line(
 
 def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
     """The change that brought a row, or that accepting it would make; on the reader's thread."""
-    from perdure.tui.timeline_about import about_commit
+    from perdure.tui.timeline.about import about_commit
 
     if isinstance(row, FactRow | Summary):
         path, line = (row.fact.path, row.fact.line) if isinstance(row, FactRow) else (row.path, 0)
@@ -162,7 +162,7 @@ def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
     from perdure.chat.showing import TextChange
     from perdure.chat.steering.helm import Helm
     from perdure.tui.differences import difference, inked
-    from perdure.tui.timeline_about import STYLES
+    from perdure.tui.timeline.about import STYLES
 
     plan = plan_accept(Helm(repo), look.review, row)
     changes = [

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.draft import Draft
     from perdure.tui.ports import Opened, Opener
-    from perdure.tui.timeline import TimelineScreen
-    from perdure.tui.timeline_lists import Tab
+    from perdure.tui.timeline.lists import Tab
+    from perdure.tui.timeline.screen import TimelineScreen
 
 _RAIL_FROM = 90
 """Cells of width from which the rail is open by itself."""
@@ -239,7 +239,7 @@ class ChatScreen(InquiringScreen):
     @property
     def timeline(self) -> TimelineScreen | None:
         """The timeline, while it is open."""
-        from perdure.tui.timeline import TimelineScreen
+        from perdure.tui.timeline.screen import TimelineScreen
 
         over = self.over
         return over if isinstance(over, TimelineScreen) else None
@@ -253,7 +253,7 @@ class ChatScreen(InquiringScreen):
         self._open_timeline("Operations")
 
     def _open_timeline(self, tab: Tab) -> None:
-        from perdure.tui.timeline import TimelineScreen
+        from perdure.tui.timeline.screen import TimelineScreen
 
         # A long history's index is made by one; what is beside the list comes from the other.
         lists, beside = self.reader("timeline"), self.reader("beside")

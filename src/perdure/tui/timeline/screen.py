@@ -11,7 +11,7 @@ from textual.widgets import Input, OptionList
 from perdure.chat.looking_back import FOLDERS, BranchName, Row
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.timeline_lists import TABS, Tab, TimelineLists
+from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.work import work
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName, Row
     from perdure.chat.steering.undoing import OpsRow
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.lanes import Drawn
+    from perdure.tui.timeline.lanes import Drawn
 
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10

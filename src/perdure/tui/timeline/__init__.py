@@ -1,0 +1,1 @@
+"""The timeline: history, branches and operations."""
