@@ -12,7 +12,7 @@ from textual.screen import Screen
 from perdure.tui.app import ChatApp
 from perdure.tui.commands import offers, plain
 from perdure.tui.conflicts import ConflictsScreen
-from perdure.tui.memory import MemoryScreen
+from perdure.tui.memory.screen import MemoryScreen
 from perdure.tui.screen import ChatScreen
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView

@@ -23,7 +23,7 @@ from perdure.tui.drawers.drawer import Drawer
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import SearchView
 from perdure.tui.keys import FIXED, named
-from perdure.tui.memory import MemoryScreen
+from perdure.tui.memory.screen import MemoryScreen
 from perdure.tui.screen import ChatScreen
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView

@@ -14,7 +14,7 @@ from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.memory import MemoryScreen
+from perdure.tui.memory.screen import MemoryScreen
 from perdure.tui.steering import SteeringScreen
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import until

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import Names
     from perdure.chat.searching import Found, LifeSearch
     from perdure.history.repository import Repository
-    from perdure.tui.memory import MemoryScreen
+    from perdure.tui.memory.screen import MemoryScreen
     from perdure.tui.over import OverScreen
     from perdure.tui.widgets.flash import Flash
 
@@ -225,14 +225,14 @@ class InquiringScreen(AnswersScreen):
     @property
     def memory(self) -> MemoryScreen | None:
         """The memory browser, while it is open."""
-        from perdure.tui.memory import MemoryScreen
+        from perdure.tui.memory.screen import MemoryScreen
 
         over = self.over
         return over if isinstance(over, MemoryScreen) else None
 
     def action_memory(self) -> None:
         """What she knows, and what waits for the user's word."""
-        from perdure.tui.memory import MemoryScreen
+        from perdure.tui.memory.screen import MemoryScreen
 
         lists, beside = self.reader("memory"), self.reader("beside")
         if lists is not None and beside is not None and self.over is None:

@@ -15,8 +15,8 @@ from textual.widgets.option_list import Option
 from perdure.chat.memory_looks import MemoryLook, look
 from perdure.companion.ids import TurnId
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.memory_about import about
-from perdure.tui.memory_rows import (
+from perdure.tui.memory.about import about
+from perdure.tui.memory.rows import (
     REVIEW,
     Row,
     Topic,

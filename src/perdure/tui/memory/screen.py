@@ -19,9 +19,9 @@ from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Choice, one_row
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.memory_about import change_of
-from perdure.tui.memory_lists import MemoryLists
-from perdure.tui.memory_rows import fact_key, source_of, text_of
+from perdure.tui.memory.about import change_of
+from perdure.tui.memory.lists import MemoryLists
+from perdure.tui.memory.rows import fact_key, source_of, text_of
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from perdure.chat.memory_known import FactRow
 from perdure.companion.summaries import Summary
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import clean, short
-from perdure.tui.memory_rows import Row, how, source_of
+from perdure.tui.memory.rows import Row, how, source_of
 
 if TYPE_CHECKING:
     from perdure.chat.memory_known import Known
