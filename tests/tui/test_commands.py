@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from perdure.tui.app import ChatApp
 from perdure.tui.commands import offers, plain
-from perdure.tui.conflicts import ConflictsScreen
+from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.memory.screen import MemoryScreen
 from perdure.tui.screen import ChatScreen
 from perdure.tui.timeline.screen import TimelineScreen

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
-from perdure.tui.conflicts import ConflictsScreen
+from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.help import HelpScreen

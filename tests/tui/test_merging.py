@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from perdure.tui.app import ChatApp
-from perdure.tui.conflicts import ConflictsScreen
+from perdure.tui.conflicts.screen import ConflictsScreen
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import shown, until
 from tests.tui.test_real_session import chatting

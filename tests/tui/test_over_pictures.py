@@ -25,7 +25,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.memory.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
-from perdure.tui.conflicts import ConflictsScreen
+from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer

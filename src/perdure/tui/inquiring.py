@@ -203,7 +203,7 @@ class InquiringScreen(AnswersScreen):
 
     def merge_known(self) -> None:
         """The list of conflicts shows what is left of them."""
-        from perdure.tui.conflicts import ConflictsScreen
+        from perdure.tui.conflicts.screen import ConflictsScreen
 
         super().merge_known()
         if isinstance(self.over, ConflictsScreen):
@@ -211,7 +211,7 @@ class InquiringScreen(AnswersScreen):
 
     def open_conflicts(self) -> None:
         """Show what the open merge waits for, in the place of what stands over the talk."""
-        from perdure.tui.conflicts import ConflictsScreen
+        from perdure.tui.conflicts.screen import ConflictsScreen
 
         over, found = self.over, self.open_join
         if found is None or isinstance(over, ConflictsScreen):

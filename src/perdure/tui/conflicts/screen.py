@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from perdure.tui.conflict_rows import conflict_row, conflict_text
+from perdure.tui.conflicts.rows import conflict_row, conflict_text
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.question import Choice, one_row
 from perdure.tui.dialogs.text import Reading

@@ -1,0 +1,1 @@
+"""The conflicts of an open merge, listed and settled."""
