@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from textual import events
 from textual.message import Message
 
-from perdure.tui.terminal_input import PASTE_LIMIT, TerminalInput
+from perdure.tui.terminal.input import PASTE_LIMIT, TerminalInput
 
 _ROOT = Path(__file__).parents[2]
 

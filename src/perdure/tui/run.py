@@ -60,7 +60,7 @@ def _driver() -> type[Driver] | None:
     """How the terminal is read; None: as Textual does, where somebody chose, or on Windows."""
     if os.environ.get("TEXTUAL_DRIVER") or sys.platform == "win32":
         return None
-    from perdure.tui.driver import TerminalDriver
+    from perdure.tui.terminal.driver import TerminalDriver
 
     return TerminalDriver
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import MouseEvent
 
-from perdure.tui.terminal_input import TerminalInput
+from perdure.tui.terminal.input import TerminalInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

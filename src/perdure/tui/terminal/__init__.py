@@ -1,0 +1,1 @@
+"""The terminal itself: Textual's driver, and what it reads."""
