@@ -63,7 +63,7 @@ async def test_an_error_while_showing_the_companion_is_told(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The screen stays and can be left."""
-    from perdure.tui.history import History
+    from perdure.tui.chat.pages import History
     from tests.tui.conftest import chat_app, shown
 
     def fall(self: History, _width: int) -> list[int]:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
+from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker
 from perdure.tui.dialogs.edit import Editing
@@ -24,7 +25,6 @@ from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import SearchView
 from perdure.tui.keys import FIXED, named
 from perdure.tui.memory.screen import MemoryScreen
-from perdure.tui.screen import ChatScreen
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer

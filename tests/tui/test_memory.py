@@ -10,12 +10,12 @@ from textual.widgets import Input, OptionList, TextArea
 
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
+from perdure.tui.chat.history import SteeringScreen
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.dialogs.text import Reading
 from perdure.tui.memory.screen import MemoryScreen
-from perdure.tui.steering import SteeringScreen
 from tests.conftest import assert_sound, git
 from tests.tui.conftest import until
 from tests.tui.remembered import ORDER, remembering

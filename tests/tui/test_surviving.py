@@ -15,10 +15,10 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from perdure.tui.app import ChatApp
+from perdure.tui.chat.draft import Draft
+from perdure.tui.chat.presenter import Talk
+from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
-from perdure.tui.draft import Draft
-from perdure.tui.screen import ChatScreen
-from perdure.tui.talk import Talk
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer

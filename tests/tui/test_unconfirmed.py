@@ -13,8 +13,8 @@ from perdure.companion.manifests import Manifest, render_manifest
 from perdure.companion.settings import edit_settings
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
+from perdure.tui.chat.draft import Draft
 from perdure.tui.dialogs.question import Question
-from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
 from tests.api_server import ApiServer
 from tests.conftest import assert_sound, git

@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
+from perdure.tui.chat.draft import Draft
+from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.commands import offers
 from perdure.tui.dialogs.edit import Editing
-from perdure.tui.draft import Draft
 from perdure.tui.guards import cause_of, guard
-from perdure.tui.screen import ChatScreen
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
 from perdure.tui.widgets.input_text import whole
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from perdure.tui.screen import ChatScreen
+    from perdure.tui.chat.screen import ChatScreen
 
 _MOVES = re.compile(r"(cursor|page|move|end|leave|back)\b|(cursor|page)_")
 """Actions that move a cursor, or lead back: of use as keys only."""

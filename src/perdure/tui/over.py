@@ -18,7 +18,7 @@ from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.merging import MergingScreen
+    from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.widgets.status_line import Hint
 
 Keys = Sequence[Collection[Hashable]]

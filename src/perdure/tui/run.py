@@ -19,7 +19,7 @@ from perdure.problem import one_line
 from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
-from perdure.tui.draft import Draft
+from perdure.tui.chat.draft import Draft
 from perdure.tui.ports import Opened
 from perdure.tui.telling import log, told
 from perdure.tui.themes import DARK

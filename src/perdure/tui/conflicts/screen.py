@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
     from perdure.history.merge_planning import FileConflict
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.merging import MergingScreen
+    from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.ports import ChatSession
     from perdure.tui.widgets.status_line import Hint
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from perdure.chat.reader import Reader
     from perdure.history.repository import Repository
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.inquiring import InquiringScreen
+    from perdure.tui.chat.panels import InquiringScreen
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether something else wrote to the branch."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from perdure.history.repository import Repository
     from perdure.history.timeline_query import Listed
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.merging import MergingScreen
+    from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.over import Keys
     from perdure.tui.timeline.lanes import Drawn
 

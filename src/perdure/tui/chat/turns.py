@@ -21,8 +21,8 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
-from perdure.tui.draft import Draft, is_there
-from perdure.tui.opening import OpeningScreen
+from perdure.tui.chat.draft import Draft, is_there
+from perdure.tui.chat.startup import OpeningScreen
 from perdure.tui.telling import told
 from perdure.tui.widgets.composer import Composer
 from perdure.tui.work import work

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.tui.chat.backends import SwitchingScreen
 from perdure.tui.dialogs.question import Choice, Question
-from perdure.tui.switching import SwitchingScreen
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

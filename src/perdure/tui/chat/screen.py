@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Offset
 
+from perdure.tui.chat.panels import InquiringScreen
 from perdure.tui.dialogs.help import HelpScreen
-from perdure.tui.inquiring import InquiringScreen
 from perdure.tui.keys import hints_for, key_groups
 from perdure.tui.transcript.anchors import Spot
 from perdure.tui.transcript.scrollback import Place
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import Names
     from perdure.companion.ids import ConversationId
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.draft import Draft
+    from perdure.tui.chat.draft import Draft
     from perdure.tui.ports import Opened, Opener
     from perdure.tui.timeline.lists import Tab
     from perdure.tui.timeline.screen import TimelineScreen

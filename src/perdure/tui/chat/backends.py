@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.tui.chat.turns import TalkingScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker, Picked
-from perdure.tui.talking import TalkingScreen
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

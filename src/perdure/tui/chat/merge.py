@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from perdure.tui.chat.history import SteeringScreen
 from perdure.tui.dialogs.question import Choice
-from perdure.tui.steering import SteeringScreen
 from perdure.tui.work import work
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.companion.ids import TurnId
 from perdure.history.errors import BadPath
-from perdure.tui.confirming import ConfirmingScreen
+from perdure.tui.chat.trust import ConfirmingScreen
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.telling import sentence

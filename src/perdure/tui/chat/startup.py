@@ -11,9 +11,9 @@ from textual.screen import Screen
 
 from perdure.problem import one_line
 from perdure.terminal.sanitise import sanitise
-from perdure.tui.draft import Draft, is_there
-from perdure.tui.history import History
-from perdure.tui.talk import Talk
+from perdure.tui.chat.draft import Draft, is_there
+from perdure.tui.chat.pages import History
+from perdure.tui.chat.presenter import Talk
 from perdure.tui.telling import told
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.chat.events import Event, Failed, Saved
+from perdure.tui.chat.merge import MergingScreen
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.question import Choice
-from perdure.tui.merging import MergingScreen
 
 if TYPE_CHECKING:
     from rich.text import Text
