@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from perdure.terminal.glyphs import UNICODE, Glyphs
 from perdure.tui.app import ChatApp
-from perdure.tui.telling import log
+from perdure.tui.error_text import log
 from tests.tui.stand_in import NOW, ScriptedSession, ScriptedTranscript, life, opener
 
 Running = Callable[..., AbstractAsyncContextManager[tuple[ChatApp, Pilot[int]]]]

@@ -11,9 +11,9 @@ from textual.screen import Screen
 
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.screen import ChatScreen
-from perdure.tui.commands import offers, plain
 from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.memory.screen import MemoryScreen
+from perdure.tui.palette import offers, plain
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from tests.tui.conftest import Running, say, until

@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from perdure.tui.app import ChatApp
-from perdure.tui.over import row_again
+from perdure.tui.panel import row_again
 from tests.conftest import git
 from tests.speaking import Scripted
 from tests.tui.conftest import shown, until

@@ -16,10 +16,10 @@ from textual.worker import WorkerFailed
 
 from perdure.tui.chat.draft import Draft
 from perdure.tui.chat.screen import ChatScreen
-from perdure.tui.commands import offers
 from perdure.tui.dialogs.edit import Editing
-from perdure.tui.guards import cause_of, guard
+from perdure.tui.palette import offers
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
+from perdure.tui.widget_errors import cause_of, guard
 from perdure.tui.widgets.input_text import whole
 
 if TYPE_CHECKING:

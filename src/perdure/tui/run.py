@@ -20,8 +20,8 @@ from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.draft import Draft
+from perdure.tui.error_text import log, told
 from perdure.tui.ports import Opened
-from perdure.tui.telling import log, told
 from perdure.tui.themes import DARK
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.tui.chat.turns import TalkingScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker, Picked
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

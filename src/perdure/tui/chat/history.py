@@ -10,8 +10,8 @@ from perdure.history.errors import BadPath
 from perdure.tui.chat.trust import ConfirmingScreen
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Choice, Question
-from perdure.tui.telling import sentence
-from perdure.tui.work import work
+from perdure.tui.error_text import sentence
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.events import Notice

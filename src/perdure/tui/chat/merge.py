@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perdure.tui.chat.history import SteeringScreen
 from perdure.tui.dialogs.question import Choice
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin

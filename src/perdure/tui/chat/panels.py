@@ -10,7 +10,7 @@ from perdure.companion.ids import TurnId
 from perdure.problem import Problem
 from perdure.tui.chat.answers import AnswersScreen
 from perdure.tui.drawers.search import Search
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perdure.chat.searching import Found, LifeSearch
     from perdure.history.repository import Repository
     from perdure.tui.memory.screen import MemoryScreen
-    from perdure.tui.over import OverScreen
+    from perdure.tui.panel import OverScreen
     from perdure.tui.widgets.flash import Flash
 
 _WORTH_TELLING = 1000
@@ -71,7 +71,7 @@ class InquiringScreen(AnswersScreen):
     @property
     def over(self) -> OverScreen | None:
         """The timeline or the memory browser, while it is open."""
-        from perdure.tui.over import OverScreen
+        from perdure.tui.panel import OverScreen
 
         stack = self.app.screen_stack
         return next((each for each in stack if isinstance(each, OverScreen)), None)

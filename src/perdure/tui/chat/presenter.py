@@ -19,7 +19,7 @@ from perdure.chat.events import (
     Saved,
     ThinkingPiece,
 )
-from perdure.tui.telling import sentence
+from perdure.tui.error_text import sentence
 from perdure.tui.transcript.blocks import (
     Divider,
     Live,

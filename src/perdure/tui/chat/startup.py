@@ -14,13 +14,13 @@ from perdure.terminal.sanitise import sanitise
 from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.pages import History
 from perdure.tui.chat.presenter import Talk
-from perdure.tui.telling import told
+from perdure.tui.error_text import told
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.widgets.welcome import Welcome
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId

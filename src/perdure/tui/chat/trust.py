@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.tui.chat.backends import SwitchingScreen
 from perdure.tui.dialogs.question import Choice, Question
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

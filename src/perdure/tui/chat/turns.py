@@ -23,9 +23,9 @@ from perdure.chat.events import (
 )
 from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.startup import OpeningScreen
-from perdure.tui.telling import told
+from perdure.tui.error_text import told
 from perdure.tui.widgets.composer import Composer
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

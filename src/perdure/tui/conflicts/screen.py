@@ -17,7 +17,7 @@ from perdure.tui.conflicts.rows import conflict_row, conflict_text
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.question import Choice, one_row
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.over import OverScreen
+from perdure.tui.panel import OverScreen
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 

@@ -15,8 +15,8 @@ from textual.widgets import Input, Static
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import Drawer, clean, short
-from perdure.tui.telling import sentence, told
-from perdure.tui.work import work
+from perdure.tui.error_text import sentence, told
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.searching import Found, Marks, Moment

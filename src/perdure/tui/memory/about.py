@@ -161,7 +161,7 @@ def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
     from perdure.chat.reviewing import plan_accept
     from perdure.chat.showing import TextChange
     from perdure.chat.steering.helm import Helm
-    from perdure.tui.differences import difference, inked
+    from perdure.tui.diff_text import difference, inked
     from perdure.tui.timeline.about import STYLES
 
     plan = plan_accept(Helm(repo), look.review, row)

@@ -26,10 +26,10 @@ from perdure.tui.memory.rows import (
     topic_row,
     topics_of,
 )
-from perdure.tui.over import OverScreen
+from perdure.tui.panel import OverScreen
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.reader import Reader

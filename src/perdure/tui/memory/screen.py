@@ -22,7 +22,7 @@ from perdure.tui.dialogs.text import Reading
 from perdure.tui.memory.about import change_of
 from perdure.tui.memory.lists import MemoryLists
 from perdure.tui.memory.rows import fact_key, source_of, text_of
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan

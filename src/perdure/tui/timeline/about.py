@@ -12,7 +12,7 @@ from perdure.chat.looking_back import Row
 from perdure.chat.showing import changes_in
 from perdure.companion.chunks import parse_chunks
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.differences import Ink, Line, difference, inked
+from perdure.tui.diff_text import Ink, Line, difference, inked
 
 if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName

@@ -16,13 +16,13 @@ from textual.widgets import Input, OptionList, Static
 from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.over import OverScreen
+from perdure.tui.panel import OverScreen
 from perdure.tui.timeline.about import About, about
 from perdure.tui.timeline.lanes import draw
 from perdure.tui.timeline.rows import branch_row, history_row, operation_row
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from perdure.history.timeline_query import Listed
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.merge import MergingScreen
-    from perdure.tui.over import Keys
+    from perdure.tui.panel import Keys
     from perdure.tui.timeline.lanes import Drawn
 
 Tab = Literal["History", "Branches", "Operations"]

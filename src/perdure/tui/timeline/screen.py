@@ -12,7 +12,7 @@ from perdure.chat.looking_back import FOLDERS, BranchName, Row
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.text import Reading
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
-from perdure.tui.work import work
+from perdure.tui.workers import work
 
 
 class TimelineScreen(TimelineLists):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding, BindingType
 
 from perdure.tui.keys import named
-from perdure.tui.over import OverScreen
+from perdure.tui.panel import OverScreen
 from perdure.tui.transcript.view import TranscriptView
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from perdure.chat.reader import Leaving
-from perdure.tui.telling import told
+from perdure.tui.error_text import told
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 
