@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perdure.tui.transcript.copying import source_of
+from perdure.tui.transcript.selection import source_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.tui.transcript.rowsums import RowSums
+from perdure.tui.transcript.scrollback import RowSums
 
 ROWS = st.lists(st.integers(min_value=0, max_value=400), max_size=60)
 
