@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from perdure.cli.asking import agree, ask, ask_hidden, choose, missing, on_terminal
 from perdure.cli.incoming import read_line
-from perdure.cli.output import say, wait_for
+from perdure.cli.render.output import say, wait_for
 
 if TYPE_CHECKING:
     from perdure.backends.protocol import OfferedModel

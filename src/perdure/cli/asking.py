@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from perdure.cli.output import say
+from perdure.cli.render.output import say
 from perdure.terminal.sanitise import sanitise
 
 _SHOWN = 40

@@ -12,7 +12,7 @@ import click
 
 from perdure.chat.events import Event, Failed, Notice, ReplyPiece, Saved
 from perdure.chat.session import Session
-from perdure.cli.output import emit_json, say
+from perdure.cli.render.output import emit_json, say
 from perdure.companion.turns import Turn
 from perdure.problem import one_line
 from perdure.terminal.sanitise import Sanitiser

@@ -20,7 +20,7 @@ from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
 from perdure.cli.incoming import NotText
 from perdure.cli.one_turn import failure_line, stopping_on_interrupt
-from perdure.cli.output import say
+from perdure.cli.render.output import say
 from perdure.cli.typed_lines import TypedLines
 from perdure.problem import Problem
 from perdure.terminal.sanitise import Sanitiser

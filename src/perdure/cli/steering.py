@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from perdure.cli.output import emit_json, say
+from perdure.cli.render.output import emit_json, say
 
 if TYPE_CHECKING:
     from perdure.chat.outside import OutsideCommits

@@ -106,7 +106,7 @@ def chosen(name: str | None = None, *, lacking: bool = False) -> Path:
 
 def chosen_to_talk(name: str | None = None) -> Path:
     """`chosen`, which tells on stderr who is talked to where nobody said so."""
-    from perdure.cli.output import say
+    from perdure.cli.render.output import say
 
     found = meant(name)
     check_whole(found.path)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.backend_lines import (
+from perdure.cli.candidates import complete_backends
+from perdure.cli.render.backend import (
     checked_record,
     row_record,
     show_checked,
@@ -16,8 +17,7 @@ from perdure.cli.backend_lines import (
     show_waiting,
     waiting_record,
 )
-from perdure.cli.candidates import complete_backends
-from perdure.cli.output import emit_json, json_option, progress_line, say, wait_for
+from perdure.cli.render.output import emit_json, json_option, progress_line, say, wait_for
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.candidates import complete_branches
-from perdure.cli.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.points import IndexProgress
+from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.steering import careful_options, report, wanted
 from perdure.cli.which import chosen, companion_option
 

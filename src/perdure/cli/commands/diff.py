@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from perdure.cli.errors import CommandProblem
-from perdure.cli.output import emit_json, json_option, show_lines
 from perdure.cli.points import split
+from perdure.cli.render.output import emit_json, json_option, show_lines
 from perdure.cli.which import chosen, companion_option
 
 
@@ -28,7 +28,7 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     Removed words are red, added ones green; without colours [-removed-] and {+added+}.
     """
     from perdure.chat.showing import changes_between
-    from perdure.cli.differences import difference_lines, difference_records
+    from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.history.repository import Repository
 
     repo = Repository.open(chosen(lacking=True), recover=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from perdure.cli.incoming import read_text
-from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.which import chosen, companion_option
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import companions, home
 
 

@@ -10,7 +10,7 @@ import click
 
 from perdure.cli.candidates import complete_lore
 from perdure.cli.incoming import read_text
-from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:

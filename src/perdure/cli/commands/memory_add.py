@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.memory_lines import show_beside, tell_done
-from perdure.cli.output import json_option
+from perdure.cli.render.memory import show_beside, tell_done
+from perdure.cli.render.output import json_option
 from perdure.cli.steering import tell_edits
 from perdure.cli.which import chosen, companion_option
 

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from perdure.cli.output import say
 from perdure.cli.points import IndexProgress, commit_of
+from perdure.cli.render.output import say
 from perdure.cli.which import chosen, companion_option
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.candidates import complete_branches
-from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.steering import careful_options, operation_record, wanted
 from perdure.cli.which import chosen, companion_option
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from perdure.backends import models as store
-from perdure.cli.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 
 
 @click.group("models")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.which import home
 
 

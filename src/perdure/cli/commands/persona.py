@@ -8,8 +8,8 @@ import click
 
 from perdure.cli.candidates import complete_persona
 from perdure.cli.errors import CommandProblem
-from perdure.cli.output import emit_json, json_option, say, show_lines
 from perdure.cli.points import commit_of
+from perdure.cli.render.output import emit_json, json_option, say, show_lines
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         tokenizer_of,
         windows_of,
     )
-    from perdure.cli.persona_lines import show_lines_of, show_record
+    from perdure.cli.render.persona import show_lines_of, show_record
     from perdure.companion.persona import read_persona
     from perdure.history.repository import Repository
 
@@ -88,7 +88,7 @@ def check(*, at: str | None, as_json: bool) -> None:
     Exit code 0: nothing found; 3: something was.
     """
     from perdure.chat.persona_checking import check_companion
-    from perdure.cli.persona_lines import check_lines, check_record
+    from perdure.cli.render.persona import check_lines, check_record
 
     path = chosen()
     checked = check_companion(path, _commit(at) if at else None)
@@ -123,8 +123,8 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     """
     from perdure.chat.persona_edits import begin_edit, finish_edit
     from perdure.cli.asking import on_terminal
-    from perdure.cli.differences import difference_lines, difference_records
-    from perdure.cli.persona_lines import left_out_line
+    from perdure.cli.render.diff import difference_lines, difference_records
+    from perdure.cli.render.persona import left_out_line
     from perdure.history.repository import Repository
 
     if not on_terminal():

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from perdure.cli.output import emit_json, json_option
 from perdure.cli.points import IndexProgress
+from perdure.cli.render.output import emit_json, json_option
 from perdure.cli.steering import careful_options, wanted
 from perdure.cli.which import chosen, companion_option
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.steering import careful_options, wanted
 from perdure.cli.which import chosen, complete_names, home
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say
 from perdure.cli.points import commit_of
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.steering import careful_options, tell_edits, wanted
 from perdure.cli.which import chosen, companion_option
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.output import json_option
 from perdure.cli.points import IndexProgress
+from perdure.cli.render.output import json_option
 from perdure.cli.steering import careful_options, report, tell_edits, wanted
 from perdure.cli.which import chosen, companion_option
 

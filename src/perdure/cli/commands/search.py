@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.errors import CommandProblem
-from perdure.cli.output import emit_json, json_option, say, show_lines, style
 from perdure.cli.points import IndexProgress, commit_of
+from perdure.cli.render.output import emit_json, json_option, say, show_lines, style
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.output import emit_json, json_option, show_lines, style
 from perdure.cli.points import IndexProgress
+from perdure.cli.render.output import emit_json, json_option, show_lines, style
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(what: str, *, as_json: bool) -> None:
     if isinstance(found, ShownTurn):
         show_lines(_turn_lines(found))
         return
-    from perdure.cli.differences import difference_lines
+    from perdure.cli.render.diff import difference_lines
 
     show_lines(
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from perdure.cli.candidates import complete_branches
-from perdure.cli.output import json_option, say
+from perdure.cli.render.output import json_option, say
 from perdure.cli.steering import report
 from perdure.cli.which import chosen, companion_option
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say, style
+from perdure.cli.render.output import emit_json, json_option, say, style
 from perdure.companion.templates import templates
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from perdure.cli.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.which import companion_option, complete_names, meant
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.output import emit_json, json_option, show_lines, style
 from perdure.cli.points import IndexProgress
+from perdure.cli.render.output import emit_json, json_option, show_lines, style
 from perdure.cli.which import chosen, companion_option
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _turn_of(repo: Repository, name: str) -> TurnId:
 
 def _next(text: str) -> Explanation:
     from perdure.chat.previewing import preview
-    from perdure.cli.output import wait_for
+    from perdure.cli.render.output import wait_for
 
     path = chosen()
     return wait_for("Looking what would be sent", lambda: preview(path, text))

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from perdure.chat.showing import MOST_SHOWN, TextChange
-from perdure.cli.output import style
+from perdure.cli.render.output import style
 from perdure.history.changed_lines import changed_lines
 from perdure.history.words import Kind, compare, split_lines
 from perdure.terminal.glyphs import wants_colour

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from perdure.cli.output import style
+from perdure.cli.render.output import style
 from perdure.companion.persona import PUT_BACK
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.backends.request_form import Form, difference
-from perdure.cli.output import say, say_styled, style
+from perdure.cli.render.output import say, say_styled, style
 from perdure.problem import one_line
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from perdure.cli.output import emit_json, say, say_styled, style
+from perdure.cli.render.output import emit_json, say, say_styled, style
 
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan
