@@ -48,7 +48,7 @@ def wanted(
     Raises:
         click.UsageError: nobody can be asked, and nobody agreed.
     """
-    from perdure.cli.asking import agree, on_terminal
+    from perdure.cli.input.ask import agree, on_terminal
 
     asks = not (dry_run or yes or is_safe)
     if asks and not on_terminal():

@@ -65,7 +65,7 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
 
 def _back(helm: Helm, visit: Visit, *, keep: str, drop: bool) -> None:
     from perdure.chat.steering import visiting as visits
-    from perdure.cli.asking import agree, on_terminal
+    from perdure.cli.input.ask import agree, on_terminal
 
     said = visits.said_there(helm, visit)
     if said and not (keep or drop) and on_terminal():

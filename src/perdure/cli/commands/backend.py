@@ -156,7 +156,7 @@ def add(
     """
     from perdure.chat.backend_edits import BackendDesk
     from perdure.chat.companion_at import backend_spec
-    from perdure.cli.adding import Answers, goes_first, manifest_from
+    from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
     with BackendDesk(chosen()) as desk, _saying_nothing_was_added():
@@ -186,7 +186,7 @@ def _check_new(manifest: Manifest) -> Checked | None:
     """The one tiny call; None where it failed and the backend is added all the same."""
     from perdure.backends.drivers import make_backend
     from perdure.chat.companion_at import backend_spec
-    from perdure.cli.adding import add_all_the_same
+    from perdure.cli.input.backend_wizard import add_all_the_same
     from perdure.problem import Problem
 
     try:
@@ -253,7 +253,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
     talk and the key go. Shows each, and who brought it, and asks.
     """
     from perdure.chat.backend_edits import BackendDesk
-    from perdure.cli.asking import agree, on_terminal
+    from perdure.cli.input.ask import agree, on_terminal
 
     if not on_terminal() and not (yes and (names or everything)):
         raise click.UsageError(

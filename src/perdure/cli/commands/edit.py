@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.incoming import read_text
+from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.which import chosen, companion_option
 
@@ -50,7 +50,7 @@ def _new_words(old: str, text: str | None) -> str | None:
     """The words as they shall be; None where the editor was left without a change."""
     if text is not None:
         return read_text().rstrip("\n") if text == "-" else text
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
         raise click.UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from perdure.cli.candidates import complete_lore
-from perdure.cli.incoming import read_text
+from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.which import chosen, companion_option
 
@@ -215,7 +215,7 @@ def _text(text: str | None) -> str:
         return read_text().strip("\n")
     if text is not None:
         return text
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
         raise click.UsageError("There is no terminal to open an editor on. Give --text TEXT, or -")
@@ -225,7 +225,7 @@ def _text(text: str | None) -> str:
 def _edit_file(helm: Helm, name: str) -> Done | None:
     """Let the user edit a whole file; None: it was left as it is."""
     from perdure.chat.lore_edits import path_of, replace_file
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
         raise click.UsageError(

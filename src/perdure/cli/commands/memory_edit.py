@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.incoming import read_text
+from perdure.cli.input.stdin import read_text
 from perdure.cli.render.memory import show_beside, tell_done
 from perdure.cli.render.output import json_option, say
 from perdure.cli.steering import tell_edits
@@ -73,7 +73,7 @@ def edit(
 
 def _edited(old: str) -> str | None:
     """The words as they come out of the editor; None where it was left without a change."""
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
         raise click.UsageError(

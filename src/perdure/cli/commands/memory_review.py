@@ -52,7 +52,7 @@ def review(
     """
     from perdure.chat.reviewing import waiting
     from perdure.chat.steering.helm import Helm
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
 
     if accept_all and (accepted or rejected or not yes):
         raise click.UsageError("--accept-all needs --yes, and goes with no --accept or --reject")
@@ -159,7 +159,7 @@ def _walk(helm: Helm) -> None:
 
 
 def _ask() -> str:
-    from perdure.cli.asking import ask
+    from perdure.cli.input.ask import ask
 
     while True:
         answer = ask("accept, edit, reject, skip, quit?", "s").casefold()

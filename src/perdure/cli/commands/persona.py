@@ -122,7 +122,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     not committed and stays in the folder as you wrote it.
     """
     from perdure.chat.persona_edits import begin_edit, finish_edit
-    from perdure.cli.asking import on_terminal
+    from perdure.cli.input.ask import on_terminal
     from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.cli.render.persona import left_out_line
     from perdure.history.repository import Repository
@@ -155,7 +155,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
 
 def _asked(repo: Repository) -> str:
     from perdure.chat.persona_edits import persona_paths
-    from perdure.cli.asking import choose
+    from perdure.cli.input.ask import choose
 
     paths = [(path.removeprefix("persona/"), "") for path in persona_paths(repo)]
     if not paths:

@@ -25,7 +25,7 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     """
     from perdure.chat.steering.helm import Helm
     from perdure.chat.steering.removing import check_agreed, plan_remove, remove
-    from perdure.cli.asking import ask, on_terminal
+    from perdure.cli.input.ask import ask, on_terminal
 
     with Helm.open(chosen(name), reading=True) as helm:
         plan = plan_remove(helm, home())

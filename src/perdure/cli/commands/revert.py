@@ -65,7 +65,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
 
 
 def _ask_then(plan: RevertPlan, *, asks: bool) -> str:
-    from perdure.cli.asking import choose
+    from perdure.cli.input.ask import choose
 
     if not plan.turns or not asks:
         return "keep"

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from perdure.cli.incoming import read_text
+from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import json_option
 from perdure.cli.visiting import visit_options, visiting
 from perdure.cli.which import chosen_to_talk, companion_option

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.cli.asking import agree, ask, ask_hidden, choose, missing, on_terminal
-from perdure.cli.incoming import read_line
+from perdure.cli.input.ask import agree, ask, ask_hidden, choose, missing, on_terminal
+from perdure.cli.input.stdin import read_line
 from perdure.cli.render.output import say, wait_for
 
 if TYPE_CHECKING:
