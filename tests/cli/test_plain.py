@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.cli.plain import Talk
+from perdure.cli.chat.plain import Talk
 from perdure.cli.typed_lines import TypedLines
 from tests.background import idle
 from tests.conftest import assert_sound, git

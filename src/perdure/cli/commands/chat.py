@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.visiting import visit_options, visiting
+from perdure.cli.chat.visit import visit_options, visiting
 from perdure.cli.which import chosen, chosen_to_talk, companion_option, complete_names
 
 
@@ -41,7 +41,7 @@ def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool)
 
 def _talk(path: Path, *, plain: bool) -> int:
     if plain:
-        from perdure.cli.plain import talk
+        from perdure.cli.chat.plain import talk
 
         return talk(path)
     from perdure.tui import run_chat

@@ -54,7 +54,7 @@ def command(
         if as_json:
             emit_json({"plan": plan.record(), "turn": None})
         return
-    from perdure.cli.one_turn import run_turn
+    from perdure.cli.chat.turn import run_turn
 
     branch = plan.rewind.name if plan.rewind else ""
     sys.exit(

@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from perdure.cli.chat.visit import visit_options, visiting
 from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import json_option
-from perdure.cli.visiting import visit_options, visiting
 from perdure.cli.which import chosen_to_talk, companion_option
 
 
@@ -46,7 +46,7 @@ def command(
     said = read_text().rstrip("\n") if text == "-" else text
     if said is not None and not said.strip():
         raise click.UsageError("TEXT is empty")
-    from perdure.cli.one_turn import say_once
+    from perdure.cli.chat.turn import say_once
 
     path = chosen_to_talk()
     with visiting(path, place, keep=keep, drop=drop):

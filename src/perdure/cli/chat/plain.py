@@ -18,8 +18,8 @@ import click
 from perdure.chat.events import Event, Failed, Greeted, Notice, ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
+from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText
-from perdure.cli.one_turn import failure_line, stopping_on_interrupt
 from perdure.cli.render.output import say
 from perdure.cli.typed_lines import TypedLines
 from perdure.problem import Problem

@@ -1,0 +1,1 @@
+"""Talking from the command line: plain lines, one turn, a visit."""
