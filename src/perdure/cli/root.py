@@ -7,7 +7,7 @@ import importlib
 import click
 
 from perdure import __version__
-from perdure.cli.which import complete_names
+from perdure.cli.target import complete_names
 
 # Command name -> module and what `perdure --help` says of it, so that help imports none of them.
 _COMMANDS = {

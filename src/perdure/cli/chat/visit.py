@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from perdure.cli.points import IndexProgress
+from perdure.cli.arguments import IndexProgress
 from perdure.cli.render.output import say
 
 if TYPE_CHECKING:

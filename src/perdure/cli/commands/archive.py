@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.plans import careful_options, tell_edits, wanted
 from perdure.cli.render.output import emit_json, json_option, progress_line, say
-from perdure.cli.steering import careful_options, tell_edits, wanted
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.candidates import complete_backends
+from perdure.cli.completion import complete_backends
 from perdure.cli.render.backend import (
     checked_record,
     row_record,
@@ -18,7 +18,7 @@ from perdure.cli.render.backend import (
     waiting_record,
 )
 from perdure.cli.render.output import emit_json, json_option, progress_line, say, wait_for
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.backends.protocol import Backend, BackendSpec

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from perdure.cli.chat.visit import visit_options, visiting
-from perdure.cli.which import chosen, chosen_to_talk, companion_option, complete_names
+from perdure.cli.target import chosen, chosen_to_talk, companion_option, complete_names
 
 
 @click.command("chat")

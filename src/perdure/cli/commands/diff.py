@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.arguments import split
 from perdure.cli.errors import CommandProblem
-from perdure.cli.points import split
 from perdure.cli.render.output import emit_json, json_option, show_lines
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("diff")

@@ -6,7 +6,7 @@ import click
 
 from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("edit")

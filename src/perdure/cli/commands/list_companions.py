@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.which import companions, home
+from perdure.cli.target import companions, home
 
 
 @click.command("list")

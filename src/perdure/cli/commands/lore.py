@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from perdure.cli.candidates import complete_lore
+from perdure.cli.completion import complete_lore
 from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.lore_edits import Done, LoreRow, Trial
@@ -73,7 +73,7 @@ def list_(*, as_json: bool) -> None:
     """List the entries: keys, place, priority, tokens, when and by whom last changed."""
     from perdure.chat.lore_edits import list_lore
     from perdure.chat.steering.helm import Helm
-    from perdure.cli.points import IndexProgress
+    from perdure.cli.arguments import IndexProgress
 
     with Helm.open(chosen(), reading=True) as helm:
         found = list_lore(helm, IndexProgress())
@@ -244,7 +244,7 @@ def _edit_file(helm: Helm, name: str) -> Done | None:
 
 def _take_edits(helm: Helm) -> None:
     """Commit what was edited by hand first, so that it is neither lost nor mixed in."""
-    from perdure.cli.steering import tell_edits
+    from perdure.cli.plans import tell_edits
 
     tell_edits(helm.take_edits())
 

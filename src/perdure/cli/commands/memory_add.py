@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.plans import tell_edits
 from perdure.cli.render.memory import show_beside, tell_done
 from perdure.cli.render.output import json_option
-from perdure.cli.steering import tell_edits
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("add")

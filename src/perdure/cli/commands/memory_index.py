@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from perdure.cli.points import IndexProgress, commit_of
+from perdure.cli.arguments import IndexProgress, commit_of
 from perdure.cli.render.output import say
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("index")

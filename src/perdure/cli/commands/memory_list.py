@@ -10,7 +10,7 @@ import click
 
 from perdure.cli.render.memory import show_beside, tell_uncommitted
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.memory_known import FactRow, Known

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from perdure.cli.plans import tell_edits
 from perdure.cli.render.memory import show_beside, tell_uncommitted
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.steering import tell_edits
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.reviewing import ReviewList, Waiting

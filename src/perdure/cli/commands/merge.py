@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.candidates import complete_branches
+from perdure.cli.completion import complete_branches
+from perdure.cli.plans import careful_options, operation_record, wanted
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.steering import careful_options, operation_record, wanted
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.which import home
+from perdure.cli.target import home
 
 
 def _complete_template(

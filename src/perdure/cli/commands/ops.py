@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from perdure.cli.render.output import emit_json, json_option, show_lines, style
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 _MARKS = {"undo": "u", "redo": "r", "": " "}
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.candidates import complete_persona
+from perdure.cli.arguments import commit_of
+from perdure.cli.completion import complete_persona
 from perdure.cli.errors import CommandProblem
-from perdure.cli.points import commit_of
 from perdure.cli.render.output import emit_json, json_option, say, show_lines
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

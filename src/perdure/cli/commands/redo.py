@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.cli.walking import walk_command
+from perdure.cli.undo_steps import walk_command
 
 command = walk_command(
     "redo",

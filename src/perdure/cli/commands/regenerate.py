@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from perdure.cli.points import IndexProgress
+from perdure.cli.arguments import IndexProgress
+from perdure.cli.plans import careful_options, wanted
 from perdure.cli.render.output import emit_json, json_option
-from perdure.cli.steering import careful_options, wanted
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("regenerate")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from perdure.cli.plans import careful_options, wanted
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.steering import careful_options, wanted
-from perdure.cli.which import chosen, complete_names, home
+from perdure.cli.target import chosen, complete_names, home
 
 
 @click.command("remove")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.candidates import complete_files
-from perdure.cli.points import commit_of, path_of
+from perdure.cli.arguments import commit_of, path_of
+from perdure.cli.completion import complete_files
+from perdure.cli.plans import careful_options, tell_edits, wanted
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.steering import careful_options, tell_edits, wanted
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 from perdure.problem import Problem
 
 

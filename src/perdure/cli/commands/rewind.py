@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.points import IndexProgress
+from perdure.cli.arguments import IndexProgress
+from perdure.cli.plans import careful_options, report, tell_edits, wanted
 from perdure.cli.render.output import json_option
-from perdure.cli.steering import careful_options, report, tell_edits, wanted
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("rewind")

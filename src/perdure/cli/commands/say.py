@@ -9,7 +9,7 @@ import click
 from perdure.cli.chat.visit import visit_options, visiting
 from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import json_option
-from perdure.cli.which import chosen_to_talk, companion_option
+from perdure.cli.target import chosen_to_talk, companion_option
 
 
 @click.command("say")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.candidates import complete_branches
+from perdure.cli.completion import complete_branches
+from perdure.cli.plans import report
 from perdure.cli.render.output import json_option, say
-from perdure.cli.steering import report
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("switch")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.candidates import complete_tags
-from perdure.cli.points import commit_of
+from perdure.cli.arguments import commit_of
+from perdure.cli.completion import complete_tags
+from perdure.cli.plans import report
 from perdure.cli.render.output import emit_json, json_option, say_styled, style
-from perdure.cli.steering import report
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 
 @click.command("tag")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.which import companion_option, complete_names, meant
+from perdure.cli.target import companion_option, complete_names, meant
 
 
 @click.command("where")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.points import IndexProgress
+from perdure.cli.arguments import IndexProgress
 from perdure.cli.render.output import emit_json, json_option, show_lines, style
-from perdure.cli.which import chosen, companion_option
+from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.which import meant
+from perdure.cli.target import meant
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository
@@ -24,7 +24,7 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
         from perdure.history.repository import Repository
         from perdure.problem import Problem
 
-        named = ctx.meta.get("perdure.cli.which") or ctx.find_root().params.get("companion")
+        named = ctx.meta.get("perdure.cli.target") or ctx.find_root().params.get("companion")
         try:
             with Repository.open(meant(named).path, recover=False) as repo:
                 return sorted({word for word in words_of(repo) if word.startswith(incomplete)})
