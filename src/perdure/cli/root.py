@@ -41,7 +41,7 @@ _COMMANDS = {
     "remove": ("remove", "Move a companion to the trash, once a copy is proven."),
     "persona": ("persona", "Read, change and check the persona."),
     "lore": ("lore", "List, add and test lore: what comes in when it is spoken of."),
-    "memory": ("memory", "What she knows: list, add, edit facts; review proposals."),
+    "memory": ("memory.group", "What she knows: list, add, edit facts; review proposals."),
     "templates": ("templates", "List the personas to begin with."),
     "backend": ("backend", "List, add, check and order the backends."),
     "models": ("models", "List and fetch the models that run inside perdure."),

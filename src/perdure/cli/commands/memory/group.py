@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import click
 
-# Command -> its function, in the module memory_<command>.
+# Command -> its function, in the module of its name.
 _COMMANDS = {
     "list": "list_facts",
     "add": "add",
@@ -32,7 +32,7 @@ class _Group(click.Group):
 
 
 def _module(name: str) -> str:
-    return f"perdure.cli.commands.memory_{name}"
+    return f"perdure.cli.commands.memory.{name}"
 
 
 @click.group("memory", cls=_Group)

@@ -1,0 +1,1 @@
+"""``perdure memory`` and the commands below it."""
