@@ -11,7 +11,7 @@ import pytest
 
 from perdure.chat.session import Session
 from perdure.cli.chat.plain import Talk
-from perdure.cli.typed_lines import TypedLines
+from perdure.cli.input.stdin import TypedLines
 from tests.background import idle
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

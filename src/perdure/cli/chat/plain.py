@@ -19,9 +19,8 @@ from perdure.chat.events import Event, Failed, Greeted, Notice, ReplyPiece, Save
 from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
-from perdure.cli.input.stdin import NotText
+from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import say
-from perdure.cli.typed_lines import TypedLines
 from perdure.problem import Problem
 from perdure.terminal.sanitise import Sanitiser
 

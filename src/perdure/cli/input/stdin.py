@@ -5,8 +5,12 @@ Python's own reader decodes several lines at once, and throws all of them away f
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from perdure.problem import Problem
 
@@ -38,3 +42,56 @@ def _decoded(data: bytes) -> str:
         return io.TextIOWrapper(io.BytesIO(data), sys.stdin.encoding, sys.stdin.errors).read()
     except UnicodeDecodeError as error:
         raise NotText(error) from error
+
+
+_PIECE = 65536
+
+
+class TypedLines:
+    """Reads a file descriptor by whole lines; what happens between them is the loop's.
+
+    Nothing reads in a thread: one that waits for a terminal could not be ended with the program.
+    """
+
+    def __init__(self, fd: int, encoding: str = "utf-8") -> None:
+        self._fd = fd
+        self._encoding = encoding
+        self._read = bytearray()
+        self._ended = False
+
+    async def next(self) -> str | None:
+        """The next line without its end; None at the end of the input.
+
+        Raises:
+            UnicodeDecodeError: it was no text in this encoding; the line is passed over.
+        """
+        while b"\n" not in self._read and not self._ended:
+            await self._wait()
+            piece = os.read(self._fd, _PIECE)
+            self._ended = not piece
+            self._read += piece
+        if not self._read:
+            return None
+        line, _, self._read = self._read.partition(b"\n")
+        return line.decode(self._encoding).removesuffix("\r")
+
+    async def _wait(self) -> None:
+        """Until there is something to read; a plain file always has something."""
+        ready = asyncio.Event()
+        with self._watched(ready):
+            await ready.wait()
+
+    @contextmanager
+    def _watched(self, ready: asyncio.Event) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_reader(self._fd, ready.set)
+        except OSError:
+            # Files and the null device cannot be watched, and never keep anybody waiting.
+            ready.set()
+            yield
+            return
+        try:
+            yield
+        finally:
+            loop.remove_reader(self._fd)
