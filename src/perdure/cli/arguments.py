@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-
+from perdure.cli.render.progress import IndexProgress
 from perdure.history.errors import UnknownRevision
 from perdure.history.repository import Repository
 from perdure.problem import Problem
-
-
-@dataclass(slots=True)
-class IndexProgress:
-    """A line on stderr while something long is read for the first time; none without a terminal."""
-
-    what: str = "history"
-    unit: str = "commits"
-    begun: float = field(default_factory=time.monotonic)
-    shown: bool = False
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show how much was read; a wait of less than half a second stays unsaid."""
-        if not sys.stderr.isatty() or time.monotonic() - self.begun < 0.5:
-            return
-        if total and done >= total:
-            click.echo("\r\033[K" * self.shown, nl=False, err=True)
-            return
-        self.shown = True
-        count = f"{done:,} of {total:,}" if total else f"{done:,}"
-        text = f"\rReading the {self.what} once: {count} {self.unit} …\033[K"
-        click.echo(text, nl=False, err=True)
 
 
 def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.render.output import say
+from perdure.cli.render.progress import IndexProgress
 
 if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm

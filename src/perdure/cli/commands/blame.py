@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import IndexProgress, commit_of, path_of
+from perdure.cli.arguments import commit_of, path_of
 from perdure.cli.completion import complete_files
 from perdure.cli.errors import CommandProblem
 from perdure.cli.render.output import emit_json, json_option, say, show_lines, style
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.completion import complete_branches
 from perdure.cli.plans import careful_options, report, wanted
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:

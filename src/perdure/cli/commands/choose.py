@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.plans import careful_options, wanted
 from perdure.cli.render.output import emit_json, json_option, say
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 

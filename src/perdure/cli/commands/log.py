@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import IndexProgress, commit_of, path_of, split
+from perdure.cli.arguments import (
+    commit_of,
+    path_of,
+    split,
+)
 from perdure.cli.render.output import emit_json, json_option, show_lines, style
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 from perdure.history.repository import CommitInfo, Repository
 

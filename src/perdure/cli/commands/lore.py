@@ -73,7 +73,7 @@ def list_(*, as_json: bool) -> None:
     """List the entries: keys, place, priority, tokens, when and by whom last changed."""
     from perdure.chat.lore_edits import list_lore
     from perdure.chat.steering.helm import Helm
-    from perdure.cli.arguments import IndexProgress
+    from perdure.cli.render.progress import IndexProgress
 
     with Helm.open(chosen(), reading=True) as helm:
         found = list_lore(helm, IndexProgress())

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.plans import careful_options, wanted
 from perdure.cli.render.output import emit_json, json_option
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.plans import careful_options, report, tell_edits, wanted
 from perdure.cli.render.output import json_option
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 

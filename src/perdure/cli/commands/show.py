@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import IndexProgress
 from perdure.cli.render.output import emit_json, json_option, show_lines, style
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from perdure.cli.arguments import IndexProgress, commit_of
+from perdure.cli.arguments import commit_of
 from perdure.cli.render.output import say
+from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 
