@@ -21,8 +21,9 @@ from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history import statemark
+from perdure.history.creating import create_repository
 from perdure.history.layout import find
-from perdure.history.repository import Author, Repository
+from perdure.history.repository import Author
 from tests.background import wait_for_children
 
 Git = Callable[..., str]
@@ -93,7 +94,7 @@ def companion(tmp_path: Path) -> Path:
     )
     files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
-    Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
+    create_repository(path, files, message="companion: Mira begins\n", author=author).close()
     return path
 
 

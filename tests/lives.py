@@ -24,7 +24,8 @@ from perdure.companion.manifests import Manifest
 from perdure.companion.names import title_from
 from perdure.companion.templates import new_companion
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.history.repository import Author, Repository
+from perdure.history.creating import create_repository
+from perdure.history.repository import Author
 
 TURNS_A_DAY = 280
 TURNS_A_CONVERSATION = 25
@@ -124,7 +125,7 @@ def make_life(path: Path, turns: int, *, seed: int = 7) -> None:
     manifest = Manifest(name="local", driver="embedded", model="smollm2-135m-instruct")
     files = new_companion(template="friend", name=COMPANION, user=USER, manifest=manifest, at=BEGIN)
     author = Author(COMPANION, "mira@companion.invalid")
-    repo = Repository.create(path, files, message="companion: Mira begins\n", author=author)
+    repo = create_repository(path, files, message="companion: Mira begins\n", author=author)
     repo.close()
     importer = subprocess.Popen(
         ["git", "-C", str(path), "fast-import", "--quiet", "--date-format=raw"],

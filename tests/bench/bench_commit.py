@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from perdure.history.creating import create_repository
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
 
@@ -86,7 +87,7 @@ def history(path: Path, count: int) -> Iterator[Turn]:
     any turn: some small packs, made by the warm-up.
     """
     files = {f"persona/{n}0-part.md": b"A line about her.\n" * 40 for n in range(1, 7)}
-    Repository.create(path, files, message="companion: begin", author=MIRA).close()
+    create_repository(path, files, message="companion: begin", author=MIRA).close()
     talk = turns()
     stream = subprocess.Popen(
         ["git", "-C", str(path), "fast-import", "--quiet", "--force", "--depth=0"],

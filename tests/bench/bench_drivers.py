@@ -31,7 +31,8 @@ from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.repository import Author, Repository
+from perdure.history.creating import create_repository
+from perdure.history.repository import Author
 from tests.backends.real_servers import KEY, PROXIED, Running, start_llama, start_proxy
 from tests.bench.bench_start_up import median
 
@@ -246,7 +247,7 @@ def new(path: Path, spec: BackendSpec) -> Path:
     context = f"context:\n  reply_tokens: {REPLY_TOKENS}\n  examples_tokens: 0\n"
     files["companion.yaml"] += f"\n{context}memory:\n  recall: off\n".encode()
     author = Author("Mira", "mira@companion.invalid")
-    Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
+    create_repository(path, files, message="companion: Mira begins\n", author=author).close()
     return path
 
 

@@ -26,11 +26,11 @@ from pathlib import Path
 
 from perdure.history import config, packing
 from perdure.history.check import check
+from perdure.history.creating import create_repository
 from perdure.history.deltas import full_entry
 from perdure.history.objects import ObjectStore
 from perdure.history.packs import build
 from perdure.history.repacking import Repacking
-from perdure.history.repository import Repository
 from perdure.history.versions import tree_entries
 from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
@@ -200,7 +200,7 @@ def latency(folder: Path, count: int = 800) -> None:
     make_life(folder / "stock", 8000)
     blocks: dict[bool, list[list[float]]] = {True: [], False: []}
     talk = turns()
-    repo = Repository.create(
+    repo = create_repository(
         folder / "live", {"persona/1.md": b"x\n"}, message="companion: begin\n", author=MIRA
     )
     stock = joined(folder / "stock")

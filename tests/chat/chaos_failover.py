@@ -37,7 +37,8 @@ from perdure.chat.session import Session
 from perdure.companion.manifests import Manifest, render_manifest
 from perdure.companion.settings import edit_settings
 from perdure.companion.templates import new_companion
-from perdure.history.repository import Author, Repository
+from perdure.history.creating import create_repository
+from perdure.history.repository import Author
 from tests.chat.chaos_servers import KEY, KEY_VARIABLE, PROXIED, WINDOW, Server, three
 
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 3.0
@@ -280,7 +281,7 @@ def new(path: Path, servers: list[Server]) -> None:
     settings = files["companion.yaml"]
     files["companion.yaml"] = edit_settings(settings, {"context.reply_tokens": 64})
     author = Author("Mira", "mira@companion.invalid")
-    with Repository.create(path, files, message="companion: Mira begins\n", author=author) as repo:
+    with create_repository(path, files, message="companion: Mira begins\n", author=author) as repo:
         confirm(repo, manifests)
 
 

@@ -24,6 +24,7 @@ from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Repository
 from tests.background import unpacked
 from tests.speaking import Scripted
@@ -33,7 +34,7 @@ def new(path: Path) -> None:
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
     files = new_companion(template="blank", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
-    Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
+    create_repository(path, files, message="companion: Mira begins\n", author=author).close()
 
 
 async def chat(path: Path, run: int) -> None:

@@ -21,6 +21,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Change, Repository
 
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -42,7 +43,7 @@ def chunk(talk: ConversationId, number: int, turns: list[int]) -> bytes:
 def life(tmp_path: Path) -> Iterator[Repository]:
     """Conversations of several chunks over some days; some were removed, one was moved by hand."""
     dice = random.Random(4)
-    repo = Repository.create(tmp_path / "mira", {"persona/a.md": b"Calm.\n"}, message="companion: x\n", author=MIRA)  # fmt: skip  # noqa: E501
+    repo = create_repository(tmp_path / "mira", {"persona/a.md": b"Calm.\n"}, message="companion: x\n", author=MIRA)  # fmt: skip  # noqa: E501
     for each in range(12):
         at = BEGIN + timedelta(hours=9 * each)
         talk = ConversationId.begin(at, f"{dice.getrandbits(32):08x}")

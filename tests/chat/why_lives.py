@@ -43,6 +43,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.manifests import Manifest
 from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Change, Repository
 from perdure.memory.assembly import (
     ASSEMBLIES,
@@ -332,7 +333,7 @@ def new(path: Path) -> None:
         template="friend", name="Mira", user="Ana", manifest=manifest, at=datetime.now(UTC)
     )
     files["companion.yaml"] = files["companion.yaml"].replace(b"time: off", b"time: full")
-    Repository.create(path, files, message="companion: Mira begins\n", author=ANA).close()
+    create_repository(path, files, message="companion: Mira begins\n", author=ANA).close()
 
 
 BRANCHING: Acts = (

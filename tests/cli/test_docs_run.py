@@ -25,6 +25,7 @@ from perdure.chat.session import Session
 from perdure.cli.root import root
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Repository
 from tests.api_server import ApiServer
 from tests.cli.terminal import on_terminal
@@ -195,7 +196,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, server: ApiServer) -> Path:
         template="friend", name="Mira", user="Ana", manifest=_manifest(server), at=now()
     )
     author = Author("Mira", "mira@companion.invalid")
-    Repository.create(mira, files, message="companion: begins\n", author=author).close()
+    create_repository(mira, files, message="companion: begins\n", author=author).close()
     git(mira, "config", "user.name", "Ana")
     git(mira, "config", "user.email", "ana@example.invalid")
     asyncio.run(_talk(mira, "We walked along the river.", "The lighthouse.", "河 is a river."))

@@ -31,6 +31,7 @@ from collections import Counter
 from pathlib import Path
 
 from perdure.history import packing
+from perdure.history.creating import create_repository
 from perdure.history.errors import BranchRewritten, TipMoved
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
@@ -279,7 +280,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="beside-git-"))
     path = folder / "mira"
     files = {f"persona/{name}.md": b"text\n" for name in ("10-who", "20-voice", "30-you")}
-    Repository.create(path, files, message="companion: begin", author=MIRA)
+    create_repository(path, files, message="companion: begin", author=MIRA)
     output = (folder / "turns").open("w+b")
     command = [sys.executable, __file__, "--child", str(path)]
     writer = subprocess.Popen(command, stdout=output)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Repository
 
 Git = Callable[..., str]
@@ -36,7 +37,7 @@ def mira() -> Author:
 
 @pytest.fixture
 def repo(tmp_path: Path, mira: Author) -> Repository:
-    made = Repository.create(tmp_path / "mira", FILES, message="companion: begin", author=mira)
+    made = create_repository(tmp_path / "mira", FILES, message="companion: begin", author=mira)
     yield made
     made.close()
 

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from perdure.history import branches, packing, undoing
+from perdure.history.creating import create_repository
 from perdure.history.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
@@ -140,7 +141,7 @@ def main() -> int:
     dice = random.Random(wanted.seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-operations-"))
     path = folder / "mira"
-    Repository.create(
+    create_repository(
         path, {"persona/10-who.md": b"I am Mira.\n"}, message="c", author=MIRA
     ).close()
     acknowledged = beyond = 0

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from perdure.history import packing
+from perdure.history.creating import create_repository
 from perdure.history.journal import Journal, leftover
 from perdure.history.repository import Author, Change, Repository
 
@@ -153,7 +154,7 @@ def main() -> int:
     dice = random.Random(wanted.seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-turns-"))
     path = folder / "mira"
-    Repository.create(path, {"persona/10-who.md": b"I am Mira.\n"}, message="c", author=MIRA)
+    create_repository(path, {"persona/10-who.md": b"I am Mira.\n"}, message="c", author=MIRA)
     run = Run(path)
     for number in range(wanted.times):
         run.kill_once(dice.uniform(0.0, 0.12))

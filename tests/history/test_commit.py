@@ -11,6 +11,7 @@ import pytest
 
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch
+from perdure.history.creating import create_repository
 from perdure.history.errors import (
     BadPath,
     Busy,
@@ -54,10 +55,10 @@ def test_create_wants_an_empty_place(tmp_path: Path, mira: Author) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "note").write_text("mine")
     with pytest.raises(NotARepository, match="not empty"):
-        Repository.create(tmp_path / "full", {}, message="c", author=mira)
+        create_repository(tmp_path / "full", {}, message="c", author=mira)
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "note"]
     (tmp_path / "empty").mkdir()
-    Repository.create(tmp_path / "empty", {"a.md": b"a"}, message="c", author=mira).close()
+    create_repository(tmp_path / "empty", {"a.md": b"a"}, message="c", author=mira).close()
     assert (tmp_path / "empty" / "a.md").read_bytes() == b"a"
 
 
@@ -69,7 +70,7 @@ def test_creating_leaves_nothing_when_it_fails(
 
     monkeypatch.setattr("perdure.history.packs.PackWriter._place", full)
     with pytest.raises(StorageFull, match="disk is full"):
-        Repository.create(tmp_path / "mira", {"a.md": b"a"}, message="c", author=mira)
+        create_repository(tmp_path / "mira", {"a.md": b"a"}, message="c", author=mira)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ BEFORE = [
     "perdure.history.packs.PackWriter.write",
     "perdure.history.packs.PackWriter._place",
     "perdure.history.refs.Refs.prepare",
-    "perdure.history.journal.JournalFile.intend",
+    "perdure.history.journal_file.JournalFile.intend",
     "perdure.history.level.Level.lock_index",
     "perdure.history.level.Level.hold_head",
     "perdure.history.refs.Refs.hold",
@@ -67,7 +67,7 @@ BEFORE = [
 AFTER = [
     "perdure.history.landings.Landings.note",
     "perdure.history.refs.Refs.settle",
-    "perdure.history.journal.JournalFile.finish",
+    "perdure.history.journal_file.JournalFile.finish",
     "perdure.history.refs.Refs.log",
     "perdure.history.packs.PackWriter.consolidate",
 ]
@@ -185,7 +185,7 @@ def test_a_crash_while_a_leftover_is_saved_doubles_nothing(repo: Repository) -> 
     die_in(repo, BEFORE[2], again)
     with Repository.open(repo.path) as opened:
         assert len(leftover(opened)) == 1
-    die_in(repo, "perdure.history.journal.JournalFile.remove", again)
+    die_in(repo, "perdure.history.journal_file.JournalFile.remove", again)
     with Repository.open(repo.path) as opened:
         assert leftover(opened) == []
         assert opened.read(CHUNK) == b"7"

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from perdure.history import foreign, statemark
+from perdure.history.creating import create_repository
 from perdure.history.errors import HistoryError
 from perdure.history.journal import Journal, leftover
 from perdure.history.layout import find
@@ -310,7 +311,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("life")
     path = folder / "mira"
     files = {"companion.yaml": b"format: 1\n", "persona/10-who.md": b"I am Mira.\n"}
-    with Repository.create(path, files, message="companion: begin", author=MIRA) as repo:
+    with create_repository(path, files, message="companion: begin", author=MIRA) as repo:
         say(repo, b"one")
         tip = repo.resolve("main")
         perform(repo, "branch", "w", [RefMove("refs/heads/w", None, tip)], author=MIRA)

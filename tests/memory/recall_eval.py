@@ -20,6 +20,7 @@ from perdure.chat.recalling import MOST, worth_a_place
 from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, parse_chunks, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
+from perdure.history.creating import create_repository
 from perdure.history.repository import Author, Repository
 from perdure.memory.assembly.moments import moments
 from perdure.memory.recall import Embedder, Hit, RecallIndex, RecallQuery
@@ -161,7 +162,7 @@ def make_companion(path: Path, *dialogues: Dialogue) -> Repository:
     """A repository in which these dialogues were had."""
     files = {name: data for dialogue in dialogues for name, data in chunks_of(dialogue)}
     files["companion.yaml"] = b"format: 1\nname: Mira\n"
-    return Repository.create(path, files, message="companion: begins\n", author=AUTHOR)
+    return create_repository(path, files, message="companion: begins\n", author=AUTHOR)
 
 
 def count(text: str) -> int:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from perdure.companion.ids import TurnId
 from perdure.history import disk
 from perdure.history.branches import start_branch
+from perdure.history.creating import create_repository
 from perdure.history.repository import Change, Repository
 from perdure.memory.assembly.two import moment_lines
 from perdure.memory.recall import Hit, RecallIndex, RecallQuery
@@ -528,7 +529,7 @@ def test_what_another_process_adds_while_this_one_answers_is_none_of_its_tree(
 
 
 def test_no_companion_is_too_young(tmp_path: Path) -> None:
-    with Repository.create(
+    with create_repository(
         tmp_path / "mira", {"persona/10-who.md": b"Mira\n"}, message="m\n", author=AUTHOR
     ) as repo:
         index = RecallIndex.open(repo)

@@ -20,7 +20,8 @@ from pathlib import Path
 from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.repository import Author, Repository
+from perdure.history.creating import create_repository
+from perdure.history.repository import Author
 from perdure.problem import Problem
 from tests.steering.acts import ACTS
 from tests.steering.life import Life
@@ -31,7 +32,7 @@ def new(path: Path) -> None:
     manifest = Manifest(name="rehearsal", driver="embedded", model="smollm2-135m-instruct")
     files = new_companion(template="friend", name="Mira", user="Ana", manifest=manifest, at=now())
     author = Author("Mira", "mira@companion.invalid")
-    Repository.create(path, files, message="companion: Mira begins\n", author=author).close()
+    create_repository(path, files, message="companion: Mira begins\n", author=author).close()
 
 
 def walk(life: Life, steps: int, dice: random.Random) -> None:

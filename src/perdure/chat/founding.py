@@ -13,8 +13,9 @@ from perdure.chat.confirming import confirm
 from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion
+from perdure.history.creating import create_repository
 from perdure.history.identity import human
-from perdure.history.repository import Author, Repository
+from perdure.history.repository import Author
 
 _EMBEDDED_MODEL = "smollm2-135m-instruct"
 # Without a penalty the small model falls into saying one sentence over and over; without a limit it
@@ -52,7 +53,7 @@ def found_companion(path: Path, *, name: str, template: str, user: str | None = 
         template=template, name=name, user=user or _user(), manifest=manifest, at=at
     )
     author = Author(name, companion_email(slug(name)))
-    repo = Repository.create(
+    repo = create_repository(
         path,
         files,
         message=f"companion: {name} begins, from the template {template}\n",

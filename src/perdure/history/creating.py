@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from perdure.history import config, disk
+from perdure.history import config, disk, layout
 from perdure.history.commits import Author
 from perdure.history.errors import NotARepository, storage_errors
 from perdure.history.paths import check_path
 from perdure.history.refs import check_branch
+from perdure.history.repository import Repository
 from perdure.history.trees import Change
-
-if TYPE_CHECKING:
-    from perdure.history.repository import Repository
 
 _FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "perdure/state")
 
 
-def create(
-    target: Path,
+def create_repository(
+    path: Path | str,
     files: Mapping[str, bytes],
     *,
     message: str,
     author: Author,
-    branch: str,
-    opener: Callable[[Path], Repository],
-) -> None:
-    """See `Repository.create`."""
+    branch: str = "main",
+) -> Repository:
+    """Make a repository with a first commit. It appears whole or not at all.
+
+    Args:
+        path: must not exist, or be an empty folder.
+        files: content of the first commit by path.
+        message: its message.
+        author: who it is from.
+        branch: name of the branch.
+
+    Raises:
+        NotARepository: something is at that place already.
+        BadPath: a file or the branch cannot have that name.
+        StorageFull: no space for it.
+        ReadOnly: the place may not be written.
+    """
+    target = Path(path)
     check_branch(branch)
-    for path in files:
-        check_path(path)
+    for file in files:
+        check_path(file)
     with storage_errors(f"making {target}"):
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise NotARepository(f"{target} is a file", "it stays as it is", "choose another name")
@@ -48,9 +59,9 @@ def create(
         fresh = place.with_name(f".{place.name}.new-{secrets.token_hex(4)}")
         try:
             _lay_out(fresh, branch)
-            with opener(fresh) as repo:
+            with Repository(layout.find(fresh)) as repo:
                 repo.commit(
-                    [Change(path, content) for path, content in files.items()],
+                    [Change(file, content) for file, content in files.items()],
                     message=message,
                     author=author,
                     branch=branch,
@@ -61,6 +72,7 @@ def create(
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         disk.sync_folder(place.parent)
+    return Repository.open(target)
 
 
 def _lay_out(root: Path, branch: str) -> None:

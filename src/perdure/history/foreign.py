@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.history import disk, statemark
-from perdure.history.journal import Leftover, dead_files
+from perdure.history.journal import Leftover
+from perdure.history.journal_file import dead_files
 from perdure.history.repository import Repository
 
 _JOURNALS = 64

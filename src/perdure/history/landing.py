@@ -11,7 +11,7 @@ from typing import Protocol
 from perdure.history.commits import Author, is_before_git, parse_commit, render_commit, stamp
 from perdure.history.errors import BranchGone, Busy, TipMoved
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.journal import Intent, JournalFile
+from perdure.history.journal_file import Intent, JournalFile
 from perdure.history.level import Level
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore, object_id

@@ -141,7 +141,7 @@ def find(path: Path) -> Layout:
         raise NotARepository(f"{path} is not a git repository: {git_dir} has no objects")
     ownership.check(work, (git_dir.resolve(),))
     layout = Layout(work, own, git_dir)
-    links.check(layout)
+    links.check(layout.git_dir, layout.own)
     if not (own / "HEAD").is_file():
         raise DamagedRepository(
             f"{own / 'HEAD'} is missing",
@@ -287,3 +287,8 @@ def _first_word(path: Path) -> str | None:
         return (path.read_text("utf-8", "replace").split(None, 1) or [""])[0]
     except OSError:
         return None
+
+
+def intent_file(layout: Layout) -> Path:
+    """Where the plan is written down while it is carried out."""
+    return layout.state / "operation.json"

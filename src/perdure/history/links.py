@@ -11,13 +11,9 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perdure.history import disk
 from perdure.history.errors import LinkInside
-
-if TYPE_CHECKING:
-    from perdure.history.layout import Layout
 
 _FILES = frozenset(
     {
@@ -32,18 +28,18 @@ _WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "
 """Folders in which everything is looked at. ``hooks``, ``modules`` and the like are git's alone."""
 
 
-def check(layout: Layout) -> None:
+def check(git_dir: Path, own: Path) -> None:
     """Refuse a repository with a link, a pipe or a device where perdure reads or writes.
 
     Raises:
         LinkInside: names the first.
     """
-    for folder in {layout.git_dir, layout.own}:
+    for folder in {git_dir, own}:
         for entry in _entries(folder):
             _look(entry)
-    for own in _entries(layout.git_dir / "worktrees"):
-        _refuse_link(own)
-        for entry in _entries(Path(own.path)):
+    for tree in _entries(git_dir / "worktrees"):
+        _refuse_link(tree)
+        for entry in _entries(Path(tree.path)):
             _look(entry)
 
 
@@ -55,13 +51,13 @@ _WRITTEN = (
 """Folders that a turn or an operation writes into."""
 
 
-def check_folders(layout: Layout) -> None:
+def check_folders(git_dir: Path, own: Path) -> None:
     """Look again at the folders that are written into, before each write: a session is long.
 
     Raises:
         LinkInside: one has become a link since the opening.
     """
-    for base in {layout.git_dir, layout.own}:
+    for base in {git_dir, own}:
         for name in _WRITTEN:
             _refuse_linked(base / name)
 

@@ -251,7 +251,7 @@ def _bare(folder: Path) -> Layout:
     """Where things are in a bare repository that may be read."""
     ownership.check(folder, (folder,))
     place = Layout(folder, folder, folder)
-    links.check(place)
+    links.check(place.git_dir, place.own)
     return place
 
 

@@ -18,11 +18,10 @@ from perdure.history import disk, indexrewrite
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.errors import HistoryError, UnsavedEdits
 from perdure.history.gitindex import IndexTrouble, Slot
+from perdure.history.host import boot
 from perdure.history.indexrewrite import NewEntry
-from perdure.history.journal import boot
-from perdure.history.layout import Layout
+from perdure.history.layout import Layout, intent_file
 from perdure.history.locks import GitLock
-from perdure.history.moving import intent_file
 from perdure.history.objects import ObjectStore, object_id
 from perdure.history.paths import is_path
 from perdure.history.refs import Refs

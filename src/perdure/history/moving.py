@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.history import disk
@@ -29,11 +28,12 @@ from perdure.history.errors import (
     storage_errors,
 )
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.journal import boot
-from perdure.history.layout import Layout, beside
+from perdure.history.host import boot
+from perdure.history.layout import Layout, beside, intent_file
 from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
-from perdure.history.refs import Head, Moved, RefMove, Refs
+from perdure.history.plan import Plan
+from perdure.history.refs import Moved, RefMove, Refs
 from perdure.history.statefile import UnreadableState, break_locks, put_away
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
@@ -47,36 +47,6 @@ _NEVER = {
     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP
 }  # fmt: skip
 """Errors that no later try is without: something stands where a plan has something else."""
-
-Accepted = Mapping[str, Collection[str | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What one operation does.
-
-    Attributes:
-        op: the commit that tells of it.
-        log: where the log of operations was before.
-        moves: refs that change.
-        before: HEAD before.
-        after: HEAD after; its branch may be new.
-        accepted: per path more blobs that file and index may have (a merge that is concluded).
-        done: names of files of git's in the work tree's git folder that go at the end.
-    """
-
-    op: str
-    log: str | None
-    moves: tuple[RefMove, ...]
-    before: Head
-    after: Head
-    accepted: Accepted = field(default_factory=dict)
-    done: tuple[str, ...] = ()
-
-    @property
-    def touches_work(self) -> bool:
-        """Whether HEAD, and so index and work tree, come to stand elsewhere."""
-        return self.before != self.after or bool(self.done)
 
 
 @dataclass(slots=True)
@@ -93,11 +63,6 @@ class _Locks:
     def release(self) -> None:
         for lock in self.each():
             lock.release()
-
-
-def intent_file(layout: Layout) -> Path:
-    """Where the plan is written down while it is carried out."""
-    return layout.state / "operation.json"
 
 
 class Mover:

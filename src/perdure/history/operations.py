@@ -24,15 +24,16 @@ from perdure.history.errors import (
     Unfinished,
     UnknownRevision,
 )
-from perdure.history.moving import OPS, Mover, Plan
+from perdure.history.moving import OPS, Mover
 from perdure.history.objects import EMPTY_TREE, object_id
 from perdure.history.oplog import Operation, Trail
-from perdure.history.recovery import is_ancestor
+from perdure.history.plan import Plan
+from perdure.history.reach import is_ancestor
 from perdure.history.refs import Head, RefMove, check_branch, is_ref_name
 from perdure.history.trees import Change
 
 if TYPE_CHECKING:
-    from perdure.history.moving import Accepted
+    from perdure.history.plan import Accepted
     from perdure.history.repository import Parts, Repository
 
 __all__ = [

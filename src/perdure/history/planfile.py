@@ -7,7 +7,7 @@ import json
 import msgspec
 
 from perdure.history import statefile
-from perdure.history.moving import Plan
+from perdure.history.plan import Plan
 from perdure.history.refs import Head, RefMove, is_ref_name
 
 MERGE_FILES = frozenset({"MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE"})

@@ -240,7 +240,7 @@ class Reader:
 
     def has_landed(self, branch: str, commit: str) -> bool:
         """Whether a commit is in the history of a branch."""
-        from perdure.history.recovery import is_ancestor
+        from perdure.history.reach import is_ancestor
 
         tip = self._refs.read(check_branch(branch))
         if tip is None:

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from perdure.history import disk, statefile
-from perdure.history.commits import CommitInfo
-from perdure.history.errors import DamagedRepository
-from perdure.history.journal import Record, boot, dead_files
+from perdure.history.host import boot
+from perdure.history.journal_file import Record, dead_files
 from perdure.history.layout import Layout
 from perdure.history.level import Level
 from perdure.history.locks import sweep
 from perdure.history.packs import PackWriter
 from perdure.history.refs import Refs
 from perdure.history.worktree import WorkTree
-
-_WALK_LIMIT = 20_000
-_CLOCK_SLACK = 86_400.0
-
-
-def is_ancestor(commit: str, tip: str, read: Callable[[str], CommitInfo]) -> bool:
-    """Whether a commit is a tip or in its past.
-
-    The walk goes by commit time and ends a day before the commit's own, to allow for clocks that
-    were wrong.
-    """
-    try:
-        until = read(commit).committed_at.timestamp() - _CLOCK_SLACK
-    except DamagedRepository:
-        return False
-    start = read(tip)
-    queue = [(-start.committed_at.timestamp(), tip, start.parents)]
-    seen = {tip}
-    for _ in range(_WALK_LIMIT):
-        if not queue:
-            return False
-        when, oid, parents = heapq.heappop(queue)
-        if oid == commit:
-            return True
-        if -when < until:
-            continue
-        for parent in parents:
-            if parent not in seen:
-                seen.add(parent)
-                info = read(parent)
-                heapq.heappush(queue, (-info.committed_at.timestamp(), parent, info.parents))
-    return False
 
 
 def _names(folder: Path) -> list[str]:

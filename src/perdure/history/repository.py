@@ -27,7 +27,7 @@ from perdure.history.refs import Head, Refs
 from perdure.history.trees import Change, Entry, FileChange, Trees
 
 if TYPE_CHECKING:
-    from perdure.history.journal import JournalFile
+    from perdure.history.journal_file import JournalFile
     from perdure.history.landing import HasJournal
     from perdure.history.leases import Hand
     from perdure.history.outside import ConflictCopy, Outside, OutsideEdits
@@ -86,41 +86,6 @@ class Repository(Reader):
     # Opening and closing
 
     @classmethod
-    def create(
-        cls,
-        path: Path | str,
-        files: Mapping[str, bytes],
-        *,
-        message: str,
-        author: Author,
-        branch: str = "main",
-    ) -> Repository:
-        """Make a repository with a first commit. It appears whole or not at all.
-
-        Args:
-            path: must not exist, or be an empty folder.
-            files: content of the first commit by path.
-            message: its message.
-            author: who it is from.
-            branch: name of the branch.
-
-        Raises:
-            NotARepository: something is at that place already.
-            BadPath: a file or the branch cannot have that name.
-            StorageFull: no space for it.
-            ReadOnly: the place may not be written.
-        """
-        from perdure.history.creating import create
-
-        target = Path(path)
-        create(target, files, message=message, author=author, branch=branch, opener=cls._bare_open)
-        return cls.open(target)
-
-    @classmethod
-    def _bare_open(cls, path: Path) -> Repository:
-        return cls(layout.find(path))
-
-    @classmethod
     def open(cls, path: Path | str, *, recover: bool = True) -> Repository:
         """Open a repository.
 
@@ -167,7 +132,7 @@ class Repository(Reader):
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: that cannot be done.
         """
-        links.check_folders(self._layout)
+        links.check_folders(self._layout.git_dir, self._layout.own)
         if not self._owns_state:
             statemark.own(self._layout)
             self._owns_state = True

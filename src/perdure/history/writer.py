@@ -19,7 +19,7 @@ from perdure.history.errors import (
     TipMoved,
     storage_errors,
 )
-from perdure.history.journal import JournalFile
+from perdure.history.journal_file import JournalFile
 from perdure.history.landing import Lander, Order
 from perdure.history.landings import NOTHING
 from perdure.history.layout import Layout
@@ -89,7 +89,7 @@ class Writer:
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: it cannot be; nothing is to be written then.
         """
-        links.check_folders(self._layout)
+        links.check_folders(self._layout.git_dir, self._layout.own)
         if not self._is_own:
             statemark.own(self._layout)
             self._is_own = True
