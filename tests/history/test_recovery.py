@@ -385,7 +385,8 @@ def test_a_full_disk_at_every_write_loses_nothing(
     """A child may write files of so many bytes only: each limit stops the turn at another write."""
     script = (
         "import resource, sys\nfrom perdure.history.repository import *\n"
-        "from perdure.history.journal import Journal\nfrom perdure.history.errors import *\n"
+        "from perdure.history.journal import Journal\n"
+        "from perdure.history.errors import *\n"
         "repo = Repository.open(sys.argv[1]); limit = int(sys.argv[2])\n"
         "mira = Author('Mira', 'mira@companion.invalid')\n"
         "text = sys.argv[3].encode() * 400\n"
