@@ -20,9 +20,9 @@ from perdure.backends.models import models_folder
 from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history import statemark
+from perdure.git.layout import find
+from perdure.git.state import mark as statemark
 from perdure.history.creating import create_repository
-from perdure.history.layout import find
 from perdure.history.repository import Author
 from tests.background import wait_for_children
 

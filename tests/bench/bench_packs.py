@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.history import config, packing
+from perdure.git import config
+from perdure.history import packing
 from perdure.history.check import check
 from perdure.history.creating import create_repository
 from perdure.history.deltas import full_entry

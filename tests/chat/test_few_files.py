@@ -12,7 +12,7 @@ import pytest
 
 from perdure.chat.events import Failed, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.history.errors import NoMoreFiles
+from perdure.git.errors import NoMoreFiles
 from perdure.history.repository import Repository
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import assert_sound

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.history import config
+from perdure.git import config
 from tests.conftest import git
 from tests.speaking import Scripted
 

@@ -10,8 +10,8 @@ import pytest
 
 from perdure.chat.events import Failed, ReplyStarted, Saved
 from perdure.chat.session import Session
-from perdure.history import disk
-from perdure.history.errors import HistoryError
+from perdure.git import disk
+from perdure.git.errors import HistoryError
 from tests.chat.test_session import events_of, life
 from tests.conftest import assert_sound
 from tests.speaking import Scripted

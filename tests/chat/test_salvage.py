@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from perdure.chat.desk import Desk
 from perdure.companion.turns import Turn
-from perdure.history import statemark
-from perdure.history.layout import find
+from perdure.git.layout import find
+from perdure.git.state import mark
 from tests.chat.test_recovery import crash, reopened
 from tests.chat.test_session import life, talk
 from tests.conftest import assert_sound, git
@@ -167,7 +167,7 @@ def test_any_header_in_an_own_journal(
     before = words_of(companion)
     desk, _ = Desk.open(companion)
     desk.close()
-    assert statemark.set_aside(find(companion)) == []
+    assert mark.set_aside(find(companion)) == []
     assert list(journals.glob("7-x.journal")) == []
     assert words_of(companion) == before + 1 or header.get("answers") or header.get("again")
     assert_sound(companion)

@@ -20,7 +20,7 @@ from perdure.chat.persona_reading import files_in_folder
 from perdure.chat.transcript import Transcript
 from perdure.companion import chunks, lore
 from perdure.companion.errors import BadFile
-from perdure.history.errors import TooLargeObject
+from perdure.git.errors import TooLargeObject
 from perdure.history.repository import Author, Change, Repository
 from perdure.memory.recall import RecallIndex
 from perdure.memory.recall.api import RecallQuery

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.disk import KernelLock
+from perdure.git.disk import KernelLock
 from tests.cli.conftest import Perdure
 from tests.conftest import git
 from tests.memory.recall_eval import make_companion, read_dialogue

@@ -30,9 +30,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.history import packing
 from perdure.history.creating import create_repository
-from perdure.history.errors import BranchRewritten, TipMoved
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
 

@@ -21,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.history import branches, packing, undoing
 from perdure.history.creating import create_repository
-from perdure.history.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
 from perdure.history.oplog import walk

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.errors import DamagedRepository, TooLargeObject, TooManyFiles
 from perdure.history.commits import parse_commit, render_commit
 from perdure.history.deltas import entry_header, full_entry
-from perdure.history.errors import DamagedRepository, TooLargeObject, TooManyFiles
 from perdure.history.objects import ObjectStore, object_id
 from perdure.history.packfile import PackFile, apply_delta
 from perdure.history.packs import build

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.annotating import tag_with_note
-from perdure.history.branches import start_branch
-from perdure.history.creating import create_repository
-from perdure.history.errors import (
+from perdure.git.errors import (
     BadPath,
     Busy,
     MissingObject,
@@ -20,8 +17,11 @@ from perdure.history.errors import (
     StorageFull,
     TipMoved,
 )
+from perdure.git.locks import GitLock
+from perdure.history.annotating import tag_with_note
+from perdure.history.branches import start_branch
+from perdure.history.creating import create_repository
 from perdure.history.journal import Journal
-from perdure.history.locks import GitLock
 from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 

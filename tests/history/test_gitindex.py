@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perdure.git.errors import StorageFull
 from perdure.history import gitindex, indexpatch
-from perdure.history.errors import StorageFull
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
 from perdure.history.objects import object_id
@@ -164,8 +164,8 @@ def test_object_ids_are_gits(git: Git) -> None:
 def test_a_landing_that_fails_halfway_leaves_no_wrong_idea_of_the_index(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from perdure.git.locks import GitLock
     from perdure.history.journal import Journal
-    from perdure.history.locks import GitLock
 
     def put(path: str, **more: object) -> None:
         change = Change(path, path.encode())

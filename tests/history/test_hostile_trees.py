@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.history import branches, gitindex, operations, treecount
 from perdure.history.commits import render_commit
-from perdure.history.errors import BadPath, HistoryError, TooManyFiles
 from perdure.history.merging import merge
 from perdure.history.objects import object_id
-from perdure.history.paths import is_path, raw_name, tree_name
 from perdure.history.refs import RefMove
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_trees import TreeComparer

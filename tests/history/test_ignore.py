@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.ignore import Ignored, RulesTrouble, parse
 from perdure.history.repository import Repository
 from perdure.history.wildmatch import Pattern

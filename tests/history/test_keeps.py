@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.errors import Busy, NotCarriedOut
 from perdure.history import keeps, packs
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch, switch
-from perdure.history.errors import Busy, NotCarriedOut
 from perdure.history.journal import Journal
 from perdure.history.level import Level
 from perdure.history.mergestate import MergeState
@@ -223,7 +223,7 @@ def test_a_mark_goes_where_the_pack_could_not_be_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.history.disk.sync_folder", full)
+        patch.setattr("perdure.git.disk.sync_folder", full)
         with pytest.raises(Exception, match="disk is full"):
             turn(repo, 1)
     assert marks(repo) == []

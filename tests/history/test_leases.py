@@ -63,7 +63,7 @@ def test_copies_resets_and_other_machines_do_not_fit(
     with Repository.open(copy) as there, there.take(TALK) as hand:
         assert not hand.fits("main", CHUNK, there.oid(CHUNK)), "a copied folder"
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.history.leases.machine", lambda: "another")
+        patch.setattr("perdure.git.leases.machine", lambda: "another")
         with repo.take(TALK) as hand:
             assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "another machine"
     git("reset", "-q", "--hard", "HEAD~1")

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history import branches, undoing
-from perdure.history.attributes import union_paths
-from perdure.history.errors import (
+from perdure.git.errors import (
     CannotMerge,
     HistoryError,
     StillInConflict,
@@ -17,6 +15,8 @@ from perdure.history.errors import (
     Unfinished,
     UnsavedEdits,
 )
+from perdure.history import branches, undoing
+from perdure.history.attributes import union_paths
 from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
 from perdure.history.merging import (
     abort_merge,
@@ -343,7 +343,7 @@ CRASHES = [
     "perdure.history.worktree.WorkTree.write",
     "perdure.history.mergestate.MergeState._write",
     "perdure.history.checkout.Checkout.index",
-    "perdure.history.locks.GitLock.publish",
+    "perdure.git.locks.GitLock.publish",
     "perdure.history.mergestate.MergeState._drop_intent",
 ]
 ACTS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history import disk as disk_module
+from perdure.git import disk as disk_module
+from perdure.git.locks import GitLock
 from perdure.history.checkout import Checkout
-from perdure.history.locks import GitLock
 from perdure.history.mergestate import MergeState
 from perdure.history.merging import abort_merge, merge, open_merge
 from perdure.history.repository import Author, Change, Repository

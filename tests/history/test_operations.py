@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history import branches, operations, undoing
-from perdure.history import disk as disk_module
-from perdure.history.checkout import Checkout
-from perdure.history.errors import (
+from perdure.git import disk as disk_module
+from perdure.git.errors import (
     BadPath,
     Busy,
     CheckedOutElsewhere,
@@ -25,8 +23,10 @@ from perdure.history.errors import (
     UnknownRevision,
     UnsavedEdits,
 )
+from perdure.git.locks import GitLock
+from perdure.history import branches, operations, undoing
+from perdure.history.checkout import Checkout
 from perdure.history.journal import Journal
-from perdure.history.locks import GitLock
 from perdure.history.moving import Mover
 from perdure.history.operations import RefMove, perform
 from perdure.history.refs import Head, Refs

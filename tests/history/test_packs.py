@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure.git.errors import DamagedRepository, MissingObject
 from perdure.history import packs
 from perdure.history.deltas import full_entry
-from perdure.history.errors import DamagedRepository, MissingObject
 from perdure.history.objects import ObjectStore, object_id
 from perdure.history.packfile import PackFile, apply_delta
 from perdure.history.repository import Author, Change, Repository

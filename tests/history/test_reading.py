@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.errors import (
+from perdure.git.errors import (
     DamagedRepository,
     NotARepository,
     UnknownRevision,

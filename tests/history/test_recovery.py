@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
+from perdure.git.locks import GitLock
 from perdure.history.journal import Journal, leftover
 from perdure.history.landings import Landings
 from perdure.history.level import Level
-from perdure.history.locks import GitLock
 from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
@@ -61,7 +61,7 @@ BEFORE = [
     "perdure.history.level.Level.update_work",
     "perdure.history.level.Level.fill_index",
     "perdure.history.level.Level.publish_index",
-    "perdure.history.locks.GitLock.publish",
+    "perdure.git.locks.GitLock.publish",
     "perdure.history.refs.Refs.publish",
 ]
 AFTER = [
@@ -386,7 +386,7 @@ def test_a_full_disk_at_every_write_loses_nothing(
     script = (
         "import resource, sys\nfrom perdure.history.repository import *\n"
         "from perdure.history.journal import Journal\n"
-        "from perdure.history.errors import *\n"
+        "from perdure.git.errors import *\n"
         "repo = Repository.open(sys.argv[1]); limit = int(sys.argv[2])\n"
         "mira = Author('Mira', 'mira@companion.invalid')\n"
         "text = sys.argv[3].encode() * 400\n"

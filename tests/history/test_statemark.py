@@ -15,12 +15,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from perdure.history import foreign, statemark
+from perdure.git.errors import HistoryError
+from perdure.git.layout import find
+from perdure.git.locks import GitLock
+from perdure.git.state import mark
+from perdure.history import foreign
 from perdure.history.creating import create_repository
-from perdure.history.errors import HistoryError
 from perdure.history.journal import Journal, leftover
-from perdure.history.layout import find
-from perdure.history.locks import GitLock
 from perdure.history.operations import RefMove, operations, perform
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import undo
@@ -45,7 +46,7 @@ def fits(repo: Repository) -> bool:
 
 
 def asides(path: Path) -> list[Path]:
-    return statemark.set_aside(find(path))
+    return mark.set_aside(find(path))
 
 
 def is_its_own(path: Path) -> bool:
@@ -152,7 +153,7 @@ def test_from_elsewhere_nothing_is_obeyed_and_words_are_kept(
 
 
 def _tells_generation(path: Path) -> bool:
-    return statemark._inode(path / ".git")[1] != 0
+    return mark._inode(path / ".git")[1] != 0
 
 
 def test_words_that_landed_are_not_kept_twice(repo: Repository, tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_where_inodes_change_with_every_mount(
     for mount in range(12):
         with monkeypatch.context() as patch:
             here = next(numbers)
-            patch.setattr(statemark, "_inode", lambda _, here=here: (here, 0))
+            patch.setattr(mark, "_inode", lambda _, here=here: (here, 0))
             with Repository.open(repo.path) as there:
                 found = foreign.words(there)
                 assert len(found) == (mount > 0)
@@ -181,7 +182,7 @@ def test_where_inodes_change_with_every_mount(
                     each.discard()
                 say(there, b"turn %d" % mount)
                 Journal.begin(there, {"turn": mount})
-    assert len(asides(repo.path)) <= statemark._KEPT + 1
+    assert len(asides(repo.path)) <= mark._KEPT + 1
 
 
 def test_a_data_folder_that_cannot_be_written(
@@ -204,19 +205,19 @@ def test_a_container_whose_machine_changes(
     """Home and folder are kept: what is known of both holds, where the file system tells enough."""
     say(repo, b"one")
     repo.close()
-    machine = statemark.machine()
-    monkeypatch.setattr(statemark, "machine", lambda: "another")
+    machine = mark.machine()
+    monkeypatch.setattr(mark, "machine", lambda: "another")
     if _tells_generation(repo.path):
         with Repository.open(repo.path) as there:
             assert there.owns_state()
             assert asides(repo.path) == []
-    monkeypatch.setattr(statemark, "_inode", lambda _: (7, 0))
+    monkeypatch.setattr(mark, "_inode", lambda _: (7, 0))
     for here in (machine, "another"):
-        monkeypatch.setattr(statemark, "machine", lambda here=here: here)
+        monkeypatch.setattr(mark, "machine", lambda here=here: here)
         Repository.open(repo.path).close()
     seen = asides(repo.path)
     for here in (machine, "another", machine):
-        monkeypatch.setattr(statemark, "machine", lambda here=here: here)
+        monkeypatch.setattr(mark, "machine", lambda here=here: here)
         Repository.open(repo.path).close()
     assert asides(repo.path) == seen, "a home on a network: both machines are known by then"
 
@@ -225,7 +226,7 @@ def test_a_companion_of_an_older_perdure_goes_on(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its state has no mark; a lease tells machine and folder, so what a crash left counts."""
-    monkeypatch.setattr(statemark, "machine_id", lambda: "secret")
+    monkeypatch.setattr(mark, "machine_id", lambda: "secret")
     say(repo, b"one")
     leave_remains(repo)
     (repo.state_dir / "mark").unlink()
@@ -241,7 +242,7 @@ def test_an_older_one_of_elsewhere_does_not(
     repo: Repository, monkeypatch: pytest.MonkeyPatch, guess: str
 ) -> None:
     """A machine without an id is known by its name, which a stranger may guess."""
-    monkeypatch.setattr(statemark, "machine_id", lambda: "" if guess == "no id" else "secret")
+    monkeypatch.setattr(mark, "machine_id", lambda: "" if guess == "no id" else "secret")
     say(repo, b"one")
     repo.close()
     (repo.state_dir / "mark").unlink()
@@ -281,7 +282,7 @@ def test_state_that_is_no_state_is_moved_away_alone(repo: Repository, place: str
         shutil.rmtree(odd)
     else:
         odd.unlink(missing_ok=True)
-    odd.write_bytes(b"x") if place in statemark._FOLDERS else odd.mkdir()
+    odd.write_bytes(b"x") if place in mark._FOLDERS else odd.mkdir()
     with Repository.open(repo.path) as again:
         assert again.recovery_trouble == ""
         assert (again.state_dir / "draft.txt").read_text() == "not sent yet"

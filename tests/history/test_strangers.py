@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from perdure.environment import without_keys
-from perdure.history import layout, packing
-from perdure.history.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
+from perdure.git import layout
+from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
+from perdure.history import packing
 from perdure.history.lost_file import is_known
 from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
@@ -361,7 +362,7 @@ def test_another_user_does_not_open_what_is_ours(repo: Repository, tmp_path: Pat
     script = (
         "import dulwich.config, os, pwd, sys\n"
         "from perdure.history.repository import Repository\n"
-        "from perdure.history.errors import NotOwned\n"
+        "from perdure.git.errors import NotOwned\n"
         f"os.setgroups([]); os.setgid({OTHER}); os.setuid({OTHER})\n"
         "try: Repository.open(sys.argv[1])\n"
         "except NotOwned as error: print(error)\n"

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perdure.git.disk import KernelLock
 from perdure.history import timeline_facts, timeline_index, timeline_opening, timeline_source
-from perdure.history.disk import KernelLock
 from perdure.history.repository import Repository
 from perdure.history.timeline_query import Query
 from perdure.history.timeline_trees import TreeComparer

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.layout import find
 from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.layout import find
 from perdure.history.objects import ObjectStore
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.trees import Trees

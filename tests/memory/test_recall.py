@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.ids import TurnId
-from perdure.history import disk
+from perdure.git import disk
 from perdure.history.branches import start_branch
 from perdure.history.creating import create_repository
 from perdure.history.repository import Change, Repository

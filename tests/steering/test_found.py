@@ -11,7 +11,7 @@ from perdure.chat.events import Notice, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, restoring, reverting
 from perdure.chat.steering.helm import Helm
-from perdure.history.errors import TipMoved
+from perdure.git.errors import TipMoved
 from perdure.history.outside import OutsideEdits
 from perdure.history.repository import Repository
 from perdure.problem import Problem

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.chat.events import Failed, Notice
 from perdure.companion.turns import Trouble
-from perdure.history.errors import ReadOnly
+from perdure.git.errors import ReadOnly
 from perdure.terminal.glyphs import ASCII
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech

@@ -32,7 +32,7 @@ from perdure.companion.manifests import (
 )
 from perdure.companion.names import companion_email, slug
 from perdure.companion.settings import CompanionSettings, edit_settings
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.repository import Author, Change, Repository
 
 _FOLDER = "backends"

@@ -11,7 +11,7 @@ from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
 from perdure.companion.settings import CompanionSettings, parse_settings
-from perdure.history.errors import UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.history.repository import Repository
 
 SETTINGS = "companion.yaml"

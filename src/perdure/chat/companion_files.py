@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from perdure.companion.errors import BadFile
 from perdure.companion.plainyaml import SIZE_LIMIT
-from perdure.history.errors import TooManyFiles
+from perdure.git.errors import TooManyFiles
 from perdure.history.repository import Entry, Repository
 
 MOST_FILES = {

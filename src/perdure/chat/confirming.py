@@ -32,9 +32,9 @@ from perdure.companion.manifests import (
     manifest_path,
     parse_manifest,
 )
-from perdure.history import disk, leases
+from perdure.git import disk, leases
+from perdure.git.errors import HistoryError, MissingObject, storage_errors
 from perdure.history.commits import CommitInfo
-from perdure.history.errors import HistoryError, MissingObject, storage_errors
 from perdure.history.objects import object_id
 from perdure.history.repository import Change, Repository
 

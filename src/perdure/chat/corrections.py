@@ -16,7 +16,7 @@ import msgspec
 
 from perdure.backends.protocol import BackendSpec, Tokenizer
 from perdure.backends.tokens import Correction, Counts, corrected, remembering
-from perdure.history.disk import make_folder, replace_file
+from perdure.git.disk import make_folder, replace_file
 
 FILE = "token-corrections.json"
 _SIZE_LIMIT = 1 << 20

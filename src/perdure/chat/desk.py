@@ -48,14 +48,14 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Located, Message, Reply, Turn
-from perdure.history.commits import is_before_git
-from perdure.history.errors import (
+from perdure.git.errors import (
     BranchGone,
     BranchRewritten,
     HistoryError,
     UnknownRevision,
     storage_errors,
 )
+from perdure.history.commits import is_before_git
 from perdure.history.foreign import take_draft
 from perdure.history.holes import hole
 from perdure.history.journal import Journal

@@ -18,7 +18,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.separating import WAS
 from perdure.companion.turns import Turn
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.reach import Reach
 from perdure.history.repository import CommitInfo, Repository
 

@@ -27,7 +27,7 @@ from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
 from perdure.chat.trial_call import MOST, next_form, try_forms
 from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 
 _TRIES = 3
 _PAUSE = 0.5

@@ -15,7 +15,7 @@ from perdure.chat.companion_files import small_at
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
-from perdure.history.errors import BranchRewritten
+from perdure.git.errors import BranchRewritten
 from perdure.history.repository import Author, Change, Repository
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")

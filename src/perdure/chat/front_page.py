@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from perdure.chat.clock import now
 from perdure.companion import front_page
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.repository import Author, Change, Repository
 
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from perdure.chat.events import Notice
-from perdure.history import disk
+from perdure.git import disk
 from perdure.history.repository import Repository
 
 _MOST = 6

@@ -19,12 +19,12 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.rewriting import ChunkFiles, alternatives_path
 from perdure.companion.turns import Turn
-from perdure.history.errors import TipMoved
+from perdure.git.errors import TipMoved
 from perdure.history.repository import Author, Change, Repository
 
 if TYPE_CHECKING:
+    from perdure.git.leases import Hand
     from perdure.history.journal import Journal, Leftover
-    from perdure.history.leases import Hand
 
 _ATTEMPTS = 8
 

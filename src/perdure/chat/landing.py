@@ -13,9 +13,9 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.companion.rewriting import add_answer, next_answer
 from perdure.companion.turns import Turn
-from perdure.history.errors import TipMoved
+from perdure.git.errors import TipMoved
+from perdure.git.leases import Hand
 from perdure.history.journal import Journal, Leftover
-from perdure.history.leases import Hand
 from perdure.history.repository import Author, Change, Repository
 
 

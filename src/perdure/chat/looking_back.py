@@ -12,8 +12,8 @@ from datetime import datetime
 
 from perdure.chat.showing import TextChange, changes_between, changes_in
 from perdure.chat.steering.leaving import Left, left
+from perdure.git.errors import HistoryError
 from perdure.history.branches import branches, tags
-from perdure.history.errors import HistoryError
 from perdure.history.repository import CommitInfo, Repository
 from perdure.history.timeline_query import Listed, Query
 

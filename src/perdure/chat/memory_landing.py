@@ -25,7 +25,7 @@ from perdure.companion.review import (
 )
 from perdure.companion.settings import MemoryPolicy
 from perdure.companion.summaries import Summary, render_summary, summary_path
-from perdure.history.errors import TipMoved
+from perdure.git.errors import TipMoved
 from perdure.history.repository import Change
 
 _TITLE = 40

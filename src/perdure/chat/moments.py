@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perdure.chat.errors import UnknownMoment, UnknownTurn
 from perdure.chat.naming import find_turn_at
 from perdure.chat.turn_commits import commit_of_turn
-from perdure.history.errors import UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.history.repository import Repository
 
 if TYPE_CHECKING:

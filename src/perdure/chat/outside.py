@@ -18,7 +18,7 @@ from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.quoting import scalar
 from perdure.companion.settings import parse_settings
-from perdure.history.errors import HistoryError, TipMoved
+from perdure.git.errors import HistoryError, TipMoved
 from perdure.history.outside import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.history.repository import Author, Change, Repository
 

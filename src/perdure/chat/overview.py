@@ -12,7 +12,7 @@ from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.settings import parse_settings
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.lost_file import way_back
 from perdure.history.repository import Repository
 from perdure.problem import one_line

@@ -20,7 +20,7 @@ from perdure.companion.persona import FOLDER, read_persona
 from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
 from perdure.companion.turns import Located
-from perdure.history.paths import is_path
+from perdure.git.paths import is_path
 from perdure.history.repository import Author, Change, Repository
 
 _BOUNDARIES = "persona/90-boundaries.md"

@@ -15,7 +15,7 @@ from perdure.companion.manifests import Manifest, manifest_path, parse_manifest
 from perdure.companion.persona_check import Kind, Window, kind_of
 from perdure.companion.plainyaml import SIZE_LIMIT
 from perdure.companion.settings import CompanionSettings, parse_settings
-from perdure.history.errors import TooManyFiles
+from perdure.git.errors import TooManyFiles
 from perdure.history.repository import Repository
 from perdure.history.worktree import NotRegular, TooLarge
 

@@ -18,7 +18,7 @@ from perdure.companion.turns import ChunkHead, Turn
 
 if TYPE_CHECKING:
     from perdure.companion.settings import ConversationPolicy
-    from perdure.history.leases import Hand
+    from perdure.git.leases import Hand
     from perdure.history.repository import Repository
 
 

@@ -9,7 +9,7 @@ from perdure.backends.errors import BackendError
 from perdure.chat.desk import Desk
 from perdure.chat.prompting import read_ahead
 from perdure.chat.speakers import Speakers, Work
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 
 
 class ReadingAhead:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from perdure.companion.ids import ConversationId
-from perdure.history.disk import make_folder, replace_file
+from perdure.git.disk import make_folder, replace_file
 
 _NAME = "remembered.json"
 _KEPT = 500

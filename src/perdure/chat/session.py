@@ -35,7 +35,7 @@ from perdure.chat.speakers import Question, Speakers, Switch
 from perdure.chat.steering.helm import Helm
 from perdure.chat.turn_run import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
-from perdure.history.errors import HistoryError, storage_errors
+from perdure.git.errors import HistoryError, storage_errors
 from perdure.history.repository import Repository
 from perdure.history.timeline_keeping import start_if_missing
 

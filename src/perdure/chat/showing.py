@@ -14,7 +14,7 @@ from perdure.chat.newest import turns_of
 from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.history.errors import DamagedRepository, TooManyFiles
+from perdure.git.errors import DamagedRepository, TooManyFiles
 from perdure.history.repository import CommitInfo, FileChange, Repository
 from perdure.history.worktree import NotRegular, TooLarge, WorkTree
 

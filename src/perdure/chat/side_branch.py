@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from perdure.chat.clock import now
 from perdure.chat.events import Notice
 from perdure.chat.fingerprints import device
-from perdure.history.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
-from perdure.history.layout import WorkState
+from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
+from perdure.git.layout import WorkState
 from perdure.history.operations import RefMove, made_commit, perform
 from perdure.history.reach import Reach
 from perdure.history.repository import Author, Repository

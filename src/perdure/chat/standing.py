@@ -21,7 +21,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.history.errors import UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.history.repository import Author, Repository
 from perdure.memory.assembly import PastTurn
 

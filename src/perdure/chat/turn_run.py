@@ -43,7 +43,7 @@ from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_r
 from perdure.chat.trailers import TurnFacts, with_choice
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.journal import Journal
 from perdure.memory.assembly import PastTurn, Prompt, newest_assembly
 from perdure.memory.errors import MemoryProblem

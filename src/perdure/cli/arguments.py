@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perdure.cli.render.progress import IndexProgress
-from perdure.history.errors import UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.history.repository import Repository
 from perdure.problem import Problem
 

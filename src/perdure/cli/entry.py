@@ -52,7 +52,7 @@ _STORAGE = {
 
 def _of_the_disk(problem: OSError) -> Exception:
     """What the disk refused, as every other error of it is told."""
-    from perdure.history.errors import HistoryError, storage_errors
+    from perdure.git.errors import HistoryError, storage_errors
 
     try:
         with storage_errors("the command"):

@@ -128,7 +128,7 @@ def check_whole(path: Path, *, lacking: bool = False) -> None:
             "nothing was changed",
             "Bring its .git folder back from a backup, or name another companion with: -c NAME",
         )
-    from perdure.history.errors import HistoryError
+    from perdure.git.errors import HistoryError
     from perdure.history.lost_file import way_back
 
     try:

@@ -41,7 +41,7 @@ def walk_command(name: str, about: str) -> click.Command:
 
 def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     from perdure.chat.steering import undoing
-    from perdure.history.errors import NothingToUndo
+    from perdure.git.errors import NothingToUndo
 
     find = undoing.next_undo if name == "undo" else undoing.next_redo
     done: list[tuple[Step, Operation]] = []

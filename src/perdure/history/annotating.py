@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from perdure.git.errors import BadPath, UnknownRevision
 from perdure.history.commits import Author, parse_person, stamp
-from perdure.history.errors import BadPath, UnknownRevision
 from perdure.history.objects import object_id
 from perdure.history.operations import Operation, RefMove, perform
 from perdure.history.refs import is_ref_name

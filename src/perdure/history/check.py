@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.git.errors import DamagedRepository
 from perdure.history.checkrefs import OTHER_COPY, Finding, Kind, Roots, collect, locks
 from perdure.history.commits import parse_commit
-from perdure.history.errors import DamagedRepository
 from perdure.history.objects import EMPTY_TREE, ObjectStore
 from perdure.history.packfile import PackFile
 from perdure.history.packscan import Content, contents, is_named_for

@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
+from perdure.git.paths import is_path, shown
 from perdure.history import gitindex, indexrewrite
-from perdure.history.errors import BadPath, CannotMerge, DamagedRepository
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.indexrewrite import NewEntry
 from perdure.history.objects import ObjectStore
-from perdure.history.paths import is_path, shown
 from perdure.history.trees import PROGRAM, Node, Trees, is_regular
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from perdure.git.errors import BadPath
 from perdure.history import gitindex
-from perdure.history.errors import BadPath
 from perdure.history.keeps import TEMPORARY
 from perdure.history.refs import NO_OID, check_branch, packed_refs
 

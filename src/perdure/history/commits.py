@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from perdure.history.errors import DamagedRepository
+from perdure.git.errors import DamagedRepository
 
 _PERSON = re.compile(rb"(.*?) ?<([^>]*)>(?: (-?\d{1,18}) ([+-]\d{4}))?.*")
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")

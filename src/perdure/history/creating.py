@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from perdure.history import config, disk, layout
+from perdure.git import config, disk, layout
+from perdure.git.errors import NotARepository, storage_errors
+from perdure.git.paths import check_path
 from perdure.history.commits import Author
-from perdure.history.errors import NotARepository, storage_errors
-from perdure.history.paths import check_path
 from perdure.history.refs import check_branch
 from perdure.history.repository import Repository
 from perdure.history.trees import Change

@@ -6,8 +6,9 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 
-from perdure.history import disk, statefile
-from perdure.history.layout import Layout
+from perdure.git import disk
+from perdure.git.layout import Layout
+from perdure.git.state import fields
 from perdure.history.trees import Blobs
 
 Waiting = dict[str, dict[str, list[str | None]]]
@@ -37,7 +38,7 @@ class Debts:
         except (OSError, ValueError, RecursionError):
             return {}
         rows = value.items() if isinstance(value, dict) else ()
-        read = {name: statefile.blobs(paths) for name, paths in rows if statefile.is_branch(name)}
+        read = {name: fields.blobs(paths) for name, paths in rows if fields.is_branch(name)}
         return {name: paths for name, paths in read.items() if paths}
 
     def former(self, branch: str) -> Mapping[str, list[str | None]]:

@@ -1,4 +1,4 @@
-"""Words in state that came from elsewhere (`perdure.history.statemark`): read as text, no more.
+"""Words in state that came from elsewhere (`perdure.git.state.mark`): read as text, no more.
 
 A session that died in a folder that was copied since, or in a backup that was restored, has left
 what was being said in its journal. Whose folder it is does not matter for that: nothing of it
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perdure.history import disk, statemark
+from perdure.git import disk
+from perdure.git.state import mark
 from perdure.history.journal import Leftover
 from perdure.history.journal_file import dead_files
 from perdure.history.repository import Repository
@@ -26,7 +27,7 @@ def words(repo: Repository) -> list[Leftover]:
     What of them is too large, or in use by another process, stays where it is.
     """
     found: list[Leftover] = []
-    for place in statemark.set_aside(repo.parts().layout):
+    for place in mark.set_aside(repo.parts().layout):
         for file, record in dead_files(place / "journals", largest=_LARGEST):
             has_landed = any(repo.has_landed(each.branch, each.commit) for each in record.intents)
             if record.is_done or has_landed:
@@ -46,7 +47,7 @@ def take_draft(repo: Repository) -> bool:
     Characters that steer a terminal are left out of it.
     """
     own = repo.state_dir / _DRAFT
-    for place in reversed(statemark.set_aside(repo.parts().layout)):
+    for place in reversed(mark.set_aside(repo.parts().layout)):
         text = _draft(place / _DRAFT)
         if not text.strip() or own.exists():
             continue

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from perdure.history.paths import is_path, shown
+from perdure.git.paths import is_path, shown
 
 FIXED = 62
 """Bytes of an entry before its path, or before the second flags of an extended one."""

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.history.errors import DamagedRepository, UnknownRevision
+from perdure.git.errors import DamagedRepository, UnknownRevision
 
 if TYPE_CHECKING:
     from perdure.history.reading import Reader

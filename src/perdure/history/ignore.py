@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history import disk
+from perdure.git import disk
 from perdure.history.wildmatch import Pattern, plain_length
 from perdure.history.worktree import NotRegular, TooLarge, WorkTree
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perdure.history.errors import storage_errors
+from perdure.git.errors import storage_errors
 from perdure.history.journal_file import JournalFile, dead_files
 
 if TYPE_CHECKING:

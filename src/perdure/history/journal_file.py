@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perdure.history import disk, statefile
-from perdure.history.host import boot
+from perdure.git import disk
+from perdure.git.host import boot
+from perdure.git.state import fields
 
 _GENERATION = re.compile(rb"[0-9a-f]{8}")
 _ROOM = 64 * 1024
@@ -230,20 +231,20 @@ def _recent(value: Mapping[str, Any]) -> list[tuple[str, str, list[str | None]]]
         for row in (rows if isinstance(rows, list) else ())
         if isinstance(row, list)
         and len(row) == 3
-        and statefile.is_branch(row[0])
-        and statefile.blobs({row[1]: row[2]} if isinstance(row[1], str) else None)
+        and fields.is_branch(row[0])
+        and fields.blobs({row[1]: row[2]} if isinstance(row[1], str) else None)
     ]
 
 
 def _intents(value: Mapping[str, Any]) -> list[Intent]:
     """The intent of a record; none where it names what no commit of ours is about."""
     branch, commit, paths = value.get("branch"), value.get("commit"), value.get("paths")
-    pairs = statefile.blobs(paths)
+    pairs = fields.blobs(paths)
     is_whole = isinstance(paths, dict) and all(len(pair) == 2 for pair in pairs.values())
-    if not (statefile.is_branch(branch) and statefile.is_oid(commit) and is_whole):
+    if not (fields.is_branch(branch) and fields.is_oid(commit) and is_whole):
         return []
     both = {path: (old, new) for path, (old, new) in pairs.items()}
-    return [Intent(str(branch), str(commit), both, statefile.lock_files(value.get("locks")))]
+    return [Intent(str(branch), str(commit), both, fields.lock_files(value.get("locks")))]
 
 
 def dead_files(folder: Path, *, largest: int | None = None) -> Iterator[tuple[JournalFile, Record]]:

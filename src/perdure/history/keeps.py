@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from perdure.history import disk
-from perdure.history.errors import NotCarriedOut
+from perdure.git import disk
+from perdure.git.errors import NotCarriedOut
 
 MARK = b"perdure: this pack is not in its branch yet\n"
 TEMPORARY = "perdure_new_"

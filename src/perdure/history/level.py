@@ -11,15 +11,15 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from perdure.git.errors import BranchRewritten, Busy, DamagedRepository, storage_errors
+from perdure.git.layout import Layout, rewritten_branch
+from perdure.git.locks import GitLock
 from perdure.history import gitindex, indexpatch
 from perdure.history.debts import Debts
-from perdure.history.errors import BranchRewritten, Busy, DamagedRepository, storage_errors
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
 from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
 from perdure.history.landings import Landings
-from perdure.history.layout import Layout, rewritten_branch
-from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
 from perdure.history.trees import FILE, Blobs, Node, Trees

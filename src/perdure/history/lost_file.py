@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from perdure.history import gitindex, layout, links, ownership
-from perdure.history.errors import HistoryError
+from perdure.git import layout, links, ownership
+from perdure.git.errors import HistoryError
+from perdure.git.layout import Layout
+from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.layout import Layout
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs, free_branch
 from perdure.history.repository import Repository

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from perdure.history.attributes import union_paths
-from perdure.history.errors import (
+from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
+from perdure.history.attributes import union_paths
 from perdure.history.mergestate import Versions
 from perdure.history.objects import MOST_BYTES
 from perdure.history.reach import Reach

@@ -14,18 +14,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.history import disk, indexrewrite
+from perdure.git import disk
+from perdure.git.errors import HistoryError, UnsavedEdits
+from perdure.git.host import boot
+from perdure.git.layout import Layout, intent_file
+from perdure.git.locks import GitLock
+from perdure.git.paths import is_path
+from perdure.git.state.fields import is_oid
+from perdure.history import indexrewrite
 from perdure.history.checkout import Checkout, Step, Survey
-from perdure.history.errors import HistoryError, UnsavedEdits
 from perdure.history.gitindex import IndexTrouble, Slot
-from perdure.history.host import boot
 from perdure.history.indexrewrite import NewEntry
-from perdure.history.layout import Layout, intent_file
-from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore, object_id
-from perdure.history.paths import is_path
 from perdure.history.refs import Refs
-from perdure.history.statefile import is_oid
 from perdure.history.trees import FILE, Node, Trees
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree

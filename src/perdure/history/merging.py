@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perdure.history.commits import Author
-from perdure.history.errors import (
+from perdure.git.errors import (
     HistoryError,
     RefElsewhere,
     StillInConflict,
     Unfinished,
 )
+from perdure.history.commits import Author
 from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
 from perdure.history.mergestate import FILES, MergeState, marked, work_content
 from perdure.history.objects import object_id

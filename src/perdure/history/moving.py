@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from perdure.history import disk
-from perdure.history.checkout import Checkout, Step, Survey
-from perdure.history.errors import (
+from perdure.git import disk
+from perdure.git.errors import (
     BadPath,
     CannotMerge,
     DamagedRepository,
@@ -27,14 +26,15 @@ from perdure.history.errors import (
     WriteFailed,
     storage_errors,
 )
+from perdure.git.host import boot
+from perdure.git.layout import Layout, beside, intent_file
+from perdure.git.locks import GitLock
+from perdure.git.state.fields import UnreadableState, break_locks, put_away
+from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.host import boot
-from perdure.history.layout import Layout, beside, intent_file
-from perdure.history.locks import GitLock
 from perdure.history.objects import ObjectStore
 from perdure.history.plan import Plan
 from perdure.history.refs import Moved, RefMove, Refs
-from perdure.history.statefile import UnreadableState, break_locks, put_away
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
 

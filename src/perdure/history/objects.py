@@ -13,8 +13,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from perdure.history import disk
-from perdure.history.errors import (
+from perdure.git import disk
+from perdure.git.errors import (
     NO_MORE_FILES,
     DamagedRepository,
     MissingObject,

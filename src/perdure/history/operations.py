@@ -14,9 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from perdure.history import oplog
-from perdure.history.commits import Author, CommitInfo, render_commit, stamp
-from perdure.history.errors import (
+from perdure.git.errors import (
     BadPath,
     CheckedOutElsewhere,
     HistoryError,
@@ -24,6 +22,8 @@ from perdure.history.errors import (
     Unfinished,
     UnknownRevision,
 )
+from perdure.history import oplog
+from perdure.history.commits import Author, CommitInfo, render_commit, stamp
 from perdure.history.moving import OPS, Mover
 from perdure.history.objects import EMPTY_TREE, object_id
 from perdure.history.oplog import Operation, Trail

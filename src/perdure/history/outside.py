@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from perdure.history import config, disk, gitindex
-from perdure.history.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git import config, disk
+from perdure.git.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git.layout import Layout, WorkState
+from perdure.git.paths import check_path, is_path
+from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.ignore import Ignored, RulesTrouble
-from perdure.history.layout import Layout, WorkState
 from perdure.history.objects import ObjectStore
-from perdure.history.paths import check_path, is_path
 from perdure.history.trees import Change, Entry, Trees
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree

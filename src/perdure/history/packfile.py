@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history.errors import DamagedRepository, TooLargeObject
+from perdure.git.errors import DamagedRepository, TooLargeObject
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 NUMBERS = {kind: number for number, kind in KINDS.items()}

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from perdure.environment import without_keys
-from perdure.history import disk
+from perdure.git import disk
 
 JOINED_LIMIT = 8
 """Joined packs, of 32 turns each, that are made small together."""

@@ -11,8 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from perdure.history import disk, packstream
-from perdure.history.errors import DamagedRepository
+from perdure.git import disk
+from perdure.git.errors import DamagedRepository
+from perdure.history import packstream
 from perdure.history.packing import failure_file, lock_of, loose_are_many
 from perdure.history.repacking import Repacking
 from perdure.history.timeline_keeping import bring_level

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from perdure.git.errors import DamagedRepository
 from perdure.history.deltas import OFS_DELTA, entry_header, full_entry
-from perdure.history.errors import DamagedRepository
 from perdure.history.objects import ObjectStore
 from perdure.history.packfile import KINDS, PackFile
 from perdure.history.packscan import Slot, slots

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history import disk, keeps
+from perdure.git import disk
+from perdure.git.errors import DamagedRepository
+from perdure.history import keeps
 from perdure.history.deltas import full_entry
-from perdure.history.errors import DamagedRepository
 from perdure.history.keeps import TEMPORARY, Keep
 from perdure.history.objects import ObjectStore
 from perdure.history.packfile import PackFile

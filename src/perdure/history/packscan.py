@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from perdure.history.errors import DamagedRepository
+from perdure.git.errors import DamagedRepository
 from perdure.history.packfile import KINDS, PackFile, apply_delta
 
 

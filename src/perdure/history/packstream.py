@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from perdure.history import disk
+from perdure.git import disk
 from perdure.history.packfile import PackFile
 from perdure.history.packscan import verify
 

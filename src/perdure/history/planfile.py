@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from perdure.history import statefile
+from perdure.git.state import fields
 from perdure.history.plan import Plan
 from perdure.history.refs import Head, RefMove, is_ref_name
 
@@ -81,14 +81,14 @@ def read(data: bytes) -> Planned:
 
 def _operation(found: _Operation) -> Planned:
     for ref, old, new in found.moves:
-        _check(is_ref_name(ref) and statefile.is_branch(ref), f"{ref[:80]!r} is no ref of ours")
-        _check(all(map(statefile.is_oid_or_none, (old, new))), f"{ref} moves to what is no id")
+        _check(is_ref_name(ref) and fields.is_branch(ref), f"{ref[:80]!r} is no ref of ours")
+        _check(all(map(fields.is_oid_or_none, (old, new))), f"{ref} moves to what is no id")
     for branch, commit in (found.before, found.after):
-        _check(branch is None or statefile.is_branch(branch), f"{branch!r} is no branch")
-        _check(statefile.is_oid_or_none(commit), "HEAD is at what is no id")
-    _check(statefile.is_oid(found.op) and statefile.is_oid_or_none(found.log), "it has no id")
+        _check(branch is None or fields.is_branch(branch), f"{branch!r} is no branch")
+        _check(fields.is_oid_or_none(commit), "HEAD is at what is no id")
+    _check(fields.is_oid(found.op) and fields.is_oid_or_none(found.log), "it has no id")
     _check(MERGE_FILES.issuperset(found.done), "it removes what is no file of a merge")
-    _check(statefile.blobs(found.accepted) == found.accepted, "it names what is no file")
+    _check(fields.blobs(found.accepted) == found.accepted, "it names what is no file")
     plan = Plan(
         op=found.op,
         log=found.log,
@@ -102,7 +102,7 @@ def _operation(found: _Operation) -> Planned:
 
 
 def _merge(found: _Merge) -> Planned:
-    _check(statefile.blobs(found.paths) == found.paths, "it names what is no file")
+    _check(fields.blobs(found.paths) == found.paths, "it names what is no file")
     _check(found.paths.keys() >= set(found.forced), "it names what is no file")
     return Planned(found.own, found.boot, found.locks, None, found.paths, found.forced)
 

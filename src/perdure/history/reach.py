@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection, Iterable
 
+from perdure.git.errors import DamagedRepository
 from perdure.history.commits import CommitInfo
-from perdure.history.errors import DamagedRepository
 
 Read = Callable[[str], CommitInfo]
 

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perdure.git.errors import DamagedRepository, too_many
+from perdure.git.layout import Layout, shallow_ends
 from perdure.history import timeline
 from perdure.history.commits import CommitInfo, parse_commit
-from perdure.history.errors import DamagedRepository, too_many
-from perdure.history.layout import Layout, shallow_ends
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Head, Refs, check_branch, free_branch
 from perdure.history.revisions import Revisions

@@ -6,12 +6,13 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from perdure.history import disk, statefile
-from perdure.history.host import boot
+from perdure.git import disk
+from perdure.git.host import boot
+from perdure.git.layout import Layout
+from perdure.git.locks import sweep
+from perdure.git.state import fields
 from perdure.history.journal_file import Record, dead_files
-from perdure.history.layout import Layout
 from perdure.history.level import Level
-from perdure.history.locks import sweep
 from perdure.history.packs import PackWriter
 from perdure.history.refs import Refs
 from perdure.history.worktree import WorkTree
@@ -71,7 +72,7 @@ class Recovery:
         if not record.boot or record.boot == boot():
             return
         for intent in record.intents:
-            statefile.break_locks(intent.locks, self._layout.git_dir)
+            fields.break_locks(intent.locks, self._layout.git_dir)
 
     def _finish(self, record: Record) -> bool:
         """Bring work files and index entries to the tip. True when the turn had landed.

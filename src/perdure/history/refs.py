@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.history import disk, links
-from perdure.history.errors import BadPath, Busy, DamagedRepository, LinkInside
-from perdure.history.layout import Layout
+from perdure.git import disk, links
+from perdure.git.errors import BadPath, Busy, DamagedRepository, LinkInside
+from perdure.git.layout import Layout
 
 if TYPE_CHECKING:
-    from perdure.history.locks import GitLock
+    from perdure.git.locks import GitLock
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
@@ -258,7 +258,7 @@ class Refs:
 
     def prepare_head(self, branch: str) -> GitLock:
         """A lock for HEAD that will name a branch, not taken yet."""
-        from perdure.history.locks import GitLock
+        from perdure.git.locks import GitLock
 
         lock = GitLock(self._layout.git_dir, self._layout.held, self._layout.own / "HEAD")
         try:
@@ -284,7 +284,7 @@ class Refs:
             _log_file(self._layout.git_dir, name).unlink(missing_ok=True)
 
     def _unpack(self, name: str) -> None:
-        from perdure.history.locks import GitLock
+        from perdure.git.locks import GitLock
 
         path = self._layout.git_dir / "packed-refs"
         lock = GitLock(self._layout.git_dir, self._layout.held, path)
@@ -306,7 +306,7 @@ class Refs:
 
     def prepare(self, name: str, new: str | None) -> GitLock:
         """A lock for a ref with its new value on the disk, not taken yet; None: to delete it."""
-        from perdure.history.locks import GitLock
+        from perdure.git.locks import GitLock
 
         path = self._path(name)
         links.check_way(self._layout.git_dir, path)

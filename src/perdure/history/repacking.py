@@ -21,8 +21,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from perdure.history import disk
-from perdure.history.errors import DamagedRepository
+from perdure.git import disk
+from perdure.git.errors import DamagedRepository
 from perdure.history.objects import MOST_BYTES, ObjectStore
 from perdure.history.packfile import PackFile
 from perdure.history.packing import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many

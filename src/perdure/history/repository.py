@@ -12,24 +12,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.history import config, disk, keeps, layout, links, statemark
-from perdure.history.commits import Author, CommitInfo
-from perdure.history.errors import (
+from perdure.git import config, disk, layout, links
+from perdure.git.errors import (
     HistoryError,
     NotARepository,
     ReadOnly,
     storage_errors,
 )
-from perdure.history.layout import Layout, WorkState
+from perdure.git.layout import Layout, WorkState
+from perdure.git.state import mark
+from perdure.history import keeps
+from perdure.history.commits import Author, CommitInfo
 from perdure.history.objects import ObjectStore
 from perdure.history.reading import Reader
 from perdure.history.refs import Head, Refs
 from perdure.history.trees import Change, Entry, FileChange, Trees
 
 if TYPE_CHECKING:
+    from perdure.git.leases import Hand
     from perdure.history.journal_file import JournalFile
     from perdure.history.landing import HasJournal
-    from perdure.history.leases import Hand
     from perdure.history.outside import ConflictCopy, Outside, OutsideEdits
     from perdure.history.worktree import WorkTree
     from perdure.history.writer import Writer
@@ -111,7 +113,7 @@ class Repository(Reader):
     def _recover(self) -> None:
         packs = self._layout.git_dir / "objects" / "pack"
         try:
-            if statemark.anything_in(self._layout.state):
+            if mark.anything_in(self._layout.state):
                 self.own_state()
             if _anything_left(self._layout.state) or keeps.are_left(packs):
                 self._writer().recover()
@@ -121,7 +123,7 @@ class Repository(Reader):
 
     def owns_state(self) -> bool:
         """Whether what the state folder says may be believed here (`statemark`)."""
-        self._owns_state = self._owns_state or statemark.is_own(self._layout)
+        self._owns_state = self._owns_state or mark.is_own(self._layout)
         return self._owns_state
 
     def own_state(self) -> None:
@@ -134,13 +136,13 @@ class Repository(Reader):
         """
         links.check_folders(self._layout.git_dir, self._layout.own)
         if not self._owns_state:
-            statemark.own(self._layout)
+            mark.own(self._layout)
             self._owns_state = True
 
     @property
     def unknown_because_of(self) -> Path | None:
         """The user's own folder of marks, where it cannot be written: none is known next time."""
-        return None if statemark.is_own(self._layout) else statemark.known_folder()
+        return None if mark.is_own(self._layout) else mark.known_folder()
 
     @property
     def cache_dir(self) -> Path:
@@ -157,7 +159,7 @@ class Repository(Reader):
 
     def tell_set_aside(self) -> list[Path]:
         """Folders with state from elsewhere of which the user was not told; he is from now on."""
-        return statemark.tell_set_aside(self._layout)
+        return mark.tell_set_aside(self._layout)
 
     def close(self) -> None:
         """Give back locks and the session's journal file; a turn still in it stays there."""
@@ -294,7 +296,7 @@ class Repository(Reader):
 
         Kept by content in the user's own data folder: nobody who gives a folder away writes there.
         """
-        return statemark.is_told(self._layout, what)
+        return mark.is_told(self._layout, what)
 
     # Writing
 
@@ -371,7 +373,7 @@ class Repository(Reader):
         Raises:
             ReadOnly: the repository may not be written.
         """
-        from perdure.history import leases
+        from perdure.git import leases
 
         self.own_state()
         return leases.take(self.git_dir, self.state_dir / "leases", conversation)

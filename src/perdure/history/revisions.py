@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from perdure.history.errors import HistoryError, UnknownRevision
+from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.history.errors import BadPath, storage_errors
+from perdure.git.errors import BadPath, storage_errors
 from perdure.history.refs import Moved, check_branch
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from perdure.history.errors import DamagedRepository, HistoryError
+from perdure.git.errors import DamagedRepository, HistoryError
 from perdure.history.refs import packed_refs
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from perdure.git.layout import shallow_ends
 from perdure.history.commits import parse_commit
 from perdure.history.landing import Order
-from perdure.history.layout import shallow_ends
 from perdure.history.objects import ObjectStore
 from perdure.history.trees import Change, Trees
 

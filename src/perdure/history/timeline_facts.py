@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from perdure.git.errors import TooLargeObject, TooManyFiles
 from perdure.history.commits import CommitInfo
-from perdure.history.errors import TooLargeObject, TooManyFiles
 from perdure.history.timeline_trees import TreeComparer
 from perdure.history.trees import FileChange
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from perdure.history import disk
+from perdure.git import disk
 from perdure.history.commits import CommitInfo
 from perdure.history.timeline_facts import Facts
 from perdure.history.timeline_query import OnlyIn, Query, fold

@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.history import disk, packing
-from perdure.history.errors import HistoryError
-from perdure.history.layout import Layout
+from perdure.git import disk
+from perdure.git.errors import HistoryError
+from perdure.git.layout import Layout
+from perdure.history import packing
 from perdure.history.timeline_sql import VERSION
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from perdure.history import disk
-from perdure.history.errors import Busy
+from perdure.git import disk
+from perdure.git.errors import Busy
 from perdure.history.timeline_facts import Facts
 from perdure.history.timeline_index import BUSY, Index, drop
 from perdure.history.timeline_source import Source

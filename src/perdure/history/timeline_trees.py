@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from perdure.history.errors import DamagedRepository, too_many
-from perdure.history.paths import DEEPEST, tree_name
+from perdure.git.errors import DamagedRepository, too_many
+from perdure.git.paths import DEEPEST, tree_name
 from perdure.history.treecount import MOST_FILES, Pair, WalkCount
 from perdure.history.trees import FOLDER, MOST_BYTES, FileChange
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from perdure.history.errors import too_many
+from perdure.git.errors import too_many
 
 MOST_FILES = 500_000
 """Paths that one look at a tree goes through."""

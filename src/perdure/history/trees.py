@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perdure.history.errors import BadPath, DamagedRepository, TooLargeObject, too_many
+from perdure.git.errors import BadPath, DamagedRepository, TooLargeObject, too_many
+from perdure.git.paths import DEEPEST, check_path, raw_name, tree_name
 from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
-from perdure.history.paths import DEEPEST, check_path, raw_name, tree_name
 from perdure.history.treecount import MOST_FILES, Pair, WalkCount
 
 FOLDER = 0o40000
@@ -74,7 +74,7 @@ def is_regular(node: Node) -> bool:
 def parse_tree(data: bytes) -> dict[str, Node]:
     """Entries of a tree by name, in the tree's own order; of two with one name the last.
 
-    A name that no file can have is among them, marked (`perdure.history.paths`).
+    A name that no file can have is among them, marked (`perdure.git.paths`).
 
     Raises:
         DamagedRepository: the object is cut short or has a mode that is no number.

@@ -20,9 +20,9 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.history import oplog
 from perdure.history.commits import Author, CommitInfo
-from perdure.history.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.history.moving import OPS
 from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+from perdure.git.errors import DamagedRepository, HistoryError
+from perdure.git.layout import shallow_ends
 from perdure.history.commits import CommitInfo, parse_commit
-from perdure.history.errors import DamagedRepository, HistoryError
-from perdure.history.layout import shallow_ends
 from perdure.history.objects import ObjectStore
 from perdure.history.reach import Reach
 from perdure.history.refs import Refs

@@ -15,8 +15,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from perdure.history import disk, gitindex
-from perdure.history.errors import DamagedRepository
+from perdure.git import disk
+from perdure.git.errors import DamagedRepository
+from perdure.history import gitindex
 from perdure.history.gitindex import EXTENDED, IndexTrouble
 from perdure.history.trees import Trees
 

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.history import disk
-from perdure.history.errors import too_many
+from perdure.git import disk
+from perdure.git.errors import too_many
+from perdure.git.paths import check_path, is_path
 from perdure.history.objects import object_id
-from perdure.history.paths import check_path, is_path
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -68,7 +68,7 @@ class WorkTree:
         """The open folder that a path is in, and its name there.
 
         Raises:
-            BadPath: no file can be there (`perdure.history.paths`).
+            BadPath: no file can be there (`perdure.git.paths`).
             OSError: a link is on the way, or the folder is not there.
         """
         *folders, name = check_path(path)

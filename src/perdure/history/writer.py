@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from perdure.history import disk, links, packing, statemark
-from perdure.history.commits import parse_commit
-from perdure.history.errors import (
+from perdure.git import disk, links
+from perdure.git.errors import (
     BranchRewritten,
     Busy,
     DamagedRepository,
@@ -19,17 +18,20 @@ from perdure.history.errors import (
     TipMoved,
     storage_errors,
 )
+from perdure.git.layout import Layout
+from perdure.git.locks import sweep
+from perdure.git.state import mark
+from perdure.git.state.fields import UnreadableState
+from perdure.history import packing
+from perdure.history.commits import parse_commit
 from perdure.history.journal_file import JournalFile
 from perdure.history.landing import Lander, Order
 from perdure.history.landings import NOTHING
-from perdure.history.layout import Layout
 from perdure.history.level import Level
-from perdure.history.locks import sweep
 from perdure.history.objects import ObjectStore
 from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
 from perdure.history.refs import Head, Refs, check_branch
-from perdure.history.statefile import UnreadableState
 from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
 
@@ -91,7 +93,7 @@ class Writer:
         """
         links.check_folders(self._layout.git_dir, self._layout.own)
         if not self._is_own:
-            statemark.own(self._layout)
+            mark.own(self._layout)
             self._is_own = True
 
     @contextmanager

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.program_commits import turn_of
+from perdure.git.errors import HistoryError
 from perdure.history import oplog
-from perdure.history.errors import HistoryError
 
 if TYPE_CHECKING:
     from perdure.history.commits import CommitInfo

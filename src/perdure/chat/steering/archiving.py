@@ -21,9 +21,9 @@ from perdure.chat.steering.next_message import REOPEN
 from perdure.chat.steering.reading_copy import write_reading_copy
 from perdure.companion.names import slug
 from perdure.companion.settings import edit_settings
+from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
+from perdure.git.errors import HistoryError, storage_errors
 from perdure.history.annotating import tag_with_note
-from perdure.history.bundling import bundle_refs, sha256_of, shared_refs, write_bundle
-from perdure.history.errors import HistoryError, storage_errors
 from perdure.history.repository import Change, Repository
 
 _NOTES = "archives.json"

@@ -11,6 +11,7 @@ from perdure.chat.moments import Progress
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
+from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.history.branches import (
     Branch,
     branches,
@@ -19,7 +20,6 @@ from perdure.history.branches import (
     start_branch,
     switch,
 )
-from perdure.history.errors import HistoryError, UnknownRevision
 from perdure.history.operations import Operation
 from perdure.history.repository import CommitInfo, Repository
 

@@ -16,7 +16,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.rewriting import answers, edit_message, edit_reply
 from perdure.companion.secrets import mask_secrets
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 
 
 @dataclass(frozen=True, slots=True)

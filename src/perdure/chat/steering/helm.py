@@ -14,8 +14,8 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
 from perdure.companion.upgrades import refuse_newer
+from perdure.git.errors import HistoryError
 from perdure.history import oplog
-from perdure.history.errors import HistoryError
 from perdure.history.repository import Author, Change, Repository
 
 if TYPE_CHECKING:

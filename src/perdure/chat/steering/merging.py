@@ -12,9 +12,10 @@ from perdure.chat.steering.leaving import Left, left
 from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
+from perdure.git.errors import UnknownRevision
+from perdure.git.paths import check_path
 from perdure.history import merging
 from perdure.history.branches import branches, check_checkout
-from perdure.history.errors import UnknownRevision
 from perdure.history.merge_planning import (
     FileConflict,
     MergePlan,
@@ -25,7 +26,6 @@ from perdure.history.merge_planning import (
 from perdure.history.mergestate import marked
 from perdure.history.merging import OpenMerge
 from perdure.history.operations import Operation
-from perdure.history.paths import check_path
 
 
 def _claims(path: str) -> bool:

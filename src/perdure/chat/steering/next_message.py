@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from perdure.chat.steering.errors import Archived
 from perdure.companion.ids import TurnId
+from perdure.git.errors import UnknownRevision
 from perdure.history import oplog
-from perdure.history.errors import UnknownRevision
 from perdure.history.oplog import Operation
 from perdure.history.repository import Repository
 

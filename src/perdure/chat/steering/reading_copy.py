@@ -8,8 +8,8 @@ from pathlib import Path
 from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.names import slug
 from perdure.companion.turns import Message, Reply, Turn
+from perdure.git.paths import is_path, shown
 from perdure.history.branches import branches
-from perdure.history.paths import is_path, shown
 from perdure.history.repository import Repository
 
 _FOLDERS = ("persona", "lore", "memory", "alternatives", "backends", "assets")

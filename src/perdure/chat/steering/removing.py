@@ -13,9 +13,9 @@ from perdure.chat.steering.archiving import proven_copy
 from perdure.chat.steering.errors import CannotSteer, NotProven
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
-from perdure.history.bundling import shared_refs
-from perdure.history.disk import KernelLock
-from perdure.history.errors import storage_errors
+from perdure.git.bundle import shared_refs
+from perdure.git.disk import KernelLock
+from perdure.git.errors import storage_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from perdure.chat.steering.turn_words import counted, named_commit
 from perdure.chat.transcript import Transcript
 from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
-from perdure.history.paths import check_path
+from perdure.git.paths import check_path
 from perdure.history.reach import Reach
 from perdure.history.repository import Change, CommitInfo, FileChange, Repository
 from perdure.history.textmerge import Conflict, merge_text

@@ -21,7 +21,7 @@ from perdure.chat.steering.next_message import last_turn_at
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
-from perdure.history.errors import UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.history.repository import Repository
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.ids import TurnId
+from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.history import oplog, undoing
 from perdure.history.branches import branches, check_checkout
-from perdure.history.errors import HistoryError, UnknownRevision
 from perdure.history.operations import Operation, operations
 from perdure.history.undoing import UndoPlan
 

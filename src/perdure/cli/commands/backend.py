@@ -333,7 +333,7 @@ def _checked(name: str, backend: Backend, known: Corrections | None = None) -> C
 
 def _note_form(desk: BackendDesk, spec: BackendSpec, found: Checked) -> None:
     """Keep how the server wants to be asked; that it cannot be written down changes no check."""
-    from perdure.history.errors import HistoryError
+    from perdure.git.errors import HistoryError
 
     try:
         desk.note_form(spec, found.found, found.form)

@@ -137,7 +137,7 @@ def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
 
 def _asides(repo: Repository) -> Asides | None:
     """What is set aside, None where nothing is: most logs need not know how to read it."""
-    from perdure.history.errors import TooManyFiles
+    from perdure.git.errors import TooManyFiles
 
     try:
         if repo.folder_oid("memory/aside") is None:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable
 
 from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
-from perdure.history.errors import HistoryError
+from perdure.git.errors import HistoryError
 from perdure.history.repository import Repository
 from perdure.memory.recall.store import Store
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from perdure.companion.chunks import parse_chunk_path, parse_chunks
 from perdure.companion.turns import Message, Reply
-from perdure.history import disk
+from perdure.git import disk
 from perdure.memory.recall.languages import (
     LANGUAGES,
     NUMBERS,

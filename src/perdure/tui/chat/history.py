@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.companion.ids import TurnId
-from perdure.history.errors import BadPath
+from perdure.git.errors import BadPath
 from perdure.tui.chat.trust import ConfirmingScreen
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Choice, Question

@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from perdure.history import disk
-from perdure.history.errors import LinkInside
+from perdure.git import disk
+from perdure.git.errors import LinkInside
 
 _FILES = frozenset(
     {

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from perdure.history import disk
-from perdure.history.errors import UnsupportedRepository
+from perdure.git import disk
+from perdure.git.errors import UnsupportedRepository
 
 _LARGEST = 16 * 1024 * 1024
 _SECTION = re.compile(r'\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from perdure.history.errors import Busy
+from perdure.git.errors import Busy
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from perdure.history.errors import BadPath
+from perdure.git.errors import BadPath
 
 LONGEST_NAME = 255
 """Bytes of a name; no file system in use takes more."""

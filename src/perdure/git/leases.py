@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from perdure.history import disk
-from perdure.history.errors import storage_errors
+from perdure.git import disk
+from perdure.git.errors import storage_errors
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 _KEPT = 512

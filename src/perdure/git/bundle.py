@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.history import disk
-from perdure.history.errors import DamagedRepository, HistoryError, storage_errors
+from perdure.git import disk
+from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
 from perdure.history.packstream import PackStream
 from perdure.history.trees import FOLDER, parse_tree
 from perdure.history.versions import write_versions

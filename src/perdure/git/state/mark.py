@@ -26,10 +26,10 @@ import struct
 import time
 from pathlib import Path
 
-from perdure.history import disk, locks
-from perdure.history.errors import storage_errors
-from perdure.history.layout import Layout
-from perdure.history.leases import machine, machine_id
+from perdure.git import disk, locks
+from perdure.git.errors import storage_errors
+from perdure.git.layout import Layout
+from perdure.git.leases import machine, machine_id
 
 _MARK = re.compile(rb"([0-9a-f]{32})\n")
 _FOLDERS = frozenset({"held", "spare", "journals", "leases"})

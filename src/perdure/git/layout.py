@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from perdure.history import disk, links, ownership
-from perdure.history.errors import (
+from perdure.git import disk, links, ownership
+from perdure.git.errors import (
     DamagedRepository,
     HistoryError,
     NotARepository,

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from perdure.history import paths
-from perdure.history.errors import BadPath, HistoryError
+from perdure.git import paths
+from perdure.git.errors import BadPath, HistoryError
 from perdure.history.refs import check_branch
 
 _OID = re.compile(r"[0-9a-f]{40}")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from perdure.history.errors import NotOwned
+from perdure.git.errors import NotOwned
 
 
 def check(work: Path, places: Iterable[Path]) -> None:

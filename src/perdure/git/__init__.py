@@ -1,0 +1,1 @@
+"""A git repository, read and written without the `git` command."""
