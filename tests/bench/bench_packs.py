@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git import config
+from perdure.git.objects.store import ObjectStore
 from perdure.history import packing
 from perdure.history.check import check
 from perdure.history.creating import create_repository
 from perdure.history.deltas import full_entry
-from perdure.history.objects import ObjectStore
 from perdure.history.packs import build
 from perdure.history.repacking import Repacking
 from perdure.history.versions import tree_entries

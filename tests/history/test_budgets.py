@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from perdure.git.errors import DamagedRepository, TooLargeObject, TooManyFiles
-from perdure.history.commits import parse_commit, render_commit
+from perdure.git.objects.commit import parse_commit, render_commit
+from perdure.git.objects.pack import PackFile, apply_delta
+from perdure.git.objects.store import ObjectStore, object_id
 from perdure.history.deltas import entry_header, full_entry
-from perdure.history.objects import ObjectStore, object_id
-from perdure.history.packfile import PackFile, apply_delta
 from perdure.history.packs import build
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_query import Query

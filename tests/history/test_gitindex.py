@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.git.errors import StorageFull
+from perdure.git.objects.store import object_id
 from perdure.history import gitindex, indexpatch
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
-from perdure.history.objects import object_id
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

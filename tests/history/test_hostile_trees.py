@@ -11,15 +11,20 @@ from pathlib import Path
 import pytest
 
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git.objects import tree_budget
+from perdure.git.objects.commit import render_commit
+from perdure.git.objects.store import object_id
+from perdure.git.objects.tree import parse_tree, render_tree
+from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.paths import is_path, raw_name, tree_name
-from perdure.history import branches, gitindex, operations, treecount
-from perdure.history.commits import render_commit
+from perdure.history import (
+    branches,
+    gitindex,
+    operations,
+)
 from perdure.history.merging import merge
-from perdure.history.objects import object_id
 from perdure.history.refs import RefMove
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.timeline_trees import TreeComparer
-from perdure.history.trees import parse_tree, render_tree
 from perdure.history.undoing import redo, undo
 from perdure.history.worktree import NotRegular, WorkTree
 from tests.history.conftest import Git
@@ -351,15 +356,15 @@ def test_a_tree_without_end_is_counted_by_few_looks(
         rows = [(mode, b"%d" % n, leaves[n % 2]) for n in range(count)]
         marks = [(FILE, b"m", put(repo, b"blob", b"%d %d" % (depth, n))) for n in range(2)]
         leaves, mode = [tree(repo, [*rows, mark]) for mark in marks], FOLDER
-    monkeypatch.setattr(treecount, "_FREELY", 100)
+    monkeypatch.setattr(tree_budget, "_FREELY", 100)
     taken = []
-    take = treecount.WalkCount.take
+    take = tree_budget.WalkCount.take
 
-    def counted(self: treecount.WalkCount, entries: int) -> None:
+    def counted(self: tree_budget.WalkCount, entries: int) -> None:
         taken.append(entries)
         take(self, entries)
 
-    monkeypatch.setattr(treecount.WalkCount, "take", counted)
+    monkeypatch.setattr(tree_budget.WalkCount, "take", counted)
     trees = repo.parts().trees
     comparer = TreeComparer(repo.parts().store.read)
     for act in (
@@ -379,11 +384,11 @@ def test_many_files_that_are_all_there_are_walked_to_the_end(
     blob = put(repo, b"blob", BLOB)
     inner = tree(repo, [(FILE, b"%d" % number, blob) for number in range(9)])
     root = tree(repo, [(FOLDER, b"%d" % number, inner) for number in range(9)])
-    monkeypatch.setattr(treecount, "_FREELY", 20)
+    monkeypatch.setattr(tree_budget, "_FREELY", 20)
     trees = repo.parts().trees
     assert len(list(trees.leaves(root))) == len(trees.difference(None, root)) == 81
     assert len(TreeComparer(repo.parts().store.read).difference(None, root)) == 81
-    monkeypatch.setattr(treecount, "MOST_FILES", 89)
+    monkeypatch.setattr(tree_budget, "MOST_FILES", 89)
     with pytest.raises(TooManyFiles):
         list(trees.leaves(root))
 

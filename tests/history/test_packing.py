@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.git.errors import DamagedRepository
+from perdure.git.objects.pack import PackFile, apply_delta
+from perdure.git.objects.store import ObjectStore, object_id
 from perdure.history import packing, packing_child, packs, packstream, repacking, versions
 from perdure.history.deltas import OFS_DELTA, delta, entry_header, full_entry
-from perdure.history.objects import ObjectStore, object_id
-from perdure.history.packfile import PackFile, apply_delta
 from perdure.history.packmerge import DEPTH, merge
 from perdure.history.packscan import contents, is_named_for, slots
 from perdure.history.packstream import PackStream

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.git.errors import DamagedRepository, MissingObject
+from perdure.git.objects.pack import PackFile, apply_delta
+from perdure.git.objects.store import ObjectStore, object_id
 from perdure.history import packs
 from perdure.history.deltas import full_entry
-from perdure.history.objects import ObjectStore, object_id
-from perdure.history.packfile import PackFile, apply_delta
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

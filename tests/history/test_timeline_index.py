@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.git.disk import KernelLock
+from perdure.git.objects.tree_diff import TreeComparer
 from perdure.history import timeline_facts, timeline_index, timeline_opening, timeline_source
 from perdure.history.repository import Repository
 from perdure.history.timeline_query import Query
-from perdure.history.timeline_trees import TreeComparer
 from tests.lives import make_life
 
 FOLDERS = (

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from perdure.git.layout import find
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import Trees
 from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.objects import ObjectStore
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.trees import Trees
 from perdure.history.wholeindex import read_index
 from tests.history.conftest import Git
 

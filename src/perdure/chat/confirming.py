@@ -34,8 +34,8 @@ from perdure.companion.manifests import (
 )
 from perdure.git import disk, leases
 from perdure.git.errors import HistoryError, MissingObject, storage_errors
-from perdure.history.commits import CommitInfo
-from perdure.history.objects import object_id
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.store import object_id
 from perdure.history.repository import Change, Repository
 
 FILE = "confirmed-backends.json"

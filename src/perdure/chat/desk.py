@@ -55,7 +55,7 @@ from perdure.git.errors import (
     UnknownRevision,
     storage_errors,
 )
-from perdure.history.commits import is_before_git
+from perdure.git.objects.commit import is_before_git
 from perdure.history.foreign import take_draft
 from perdure.history.holes import hole
 from perdure.history.journal import Journal

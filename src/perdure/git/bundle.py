@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
+from perdure.git.objects.tree import FOLDER, parse_tree
 from perdure.history.packstream import PackStream
-from perdure.history.trees import FOLDER, parse_tree
 from perdure.history.versions import write_versions
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, UnknownRevision
-from perdure.history.commits import Author, parse_person, stamp
-from perdure.history.objects import object_id
+from perdure.git.objects.commit import Author, parse_person, stamp
+from perdure.git.objects.store import object_id
 from perdure.history.operations import Operation, RefMove, perform
 from perdure.history.refs import is_ref_name
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from perdure.history.commits import CommitInfo
-from perdure.history.trees import FileChange
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import FileChange
 from perdure.history.words import matching_lines, split_lines
 
 _ALIKE = 0.5

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, HistoryError, UnknownRevision
-from perdure.history.commits import Author
+from perdure.git.objects.commit import Author
 from perdure.history.operations import Operation, RefMove, checked_out_elsewhere, perform
 from perdure.history.refs import check_branch, is_ref_name
 

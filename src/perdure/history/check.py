@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
+from perdure.git.objects.commit import parse_commit
+from perdure.git.objects.pack import PackFile
+from perdure.git.objects.store import EMPTY_TREE, ObjectStore
 from perdure.history.checkrefs import OTHER_COPY, Finding, Kind, Roots, collect, locks
-from perdure.history.commits import parse_commit
-from perdure.history.objects import EMPTY_TREE, ObjectStore
-from perdure.history.packfile import PackFile
 from perdure.history.packscan import Content, contents, is_named_for
 from perdure.history.repacking import loose_files
 from perdure.history.versions import tree_entries

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular
 from perdure.git.paths import is_path, shown
 from perdure.history import gitindex, indexrewrite
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.indexrewrite import NewEntry
-from perdure.history.objects import ObjectStore
-from perdure.history.trees import PROGRAM, Node, Trees, is_regular
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from perdure.git import config, disk, layout
 from perdure.git.errors import NotARepository, storage_errors
+from perdure.git.objects.commit import Author
+from perdure.git.objects.tree import Change
 from perdure.git.paths import check_path
-from perdure.history.commits import Author
 from perdure.history.refs import check_branch
 from perdure.history.repository import Repository
-from perdure.history.trees import Change
 
 _FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "perdure/state")
 

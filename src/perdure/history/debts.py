@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from perdure.git import disk
 from perdure.git.layout import Layout
+from perdure.git.objects.tree import Blobs
 from perdure.git.state import fields
-from perdure.history.trees import Blobs
 
 Waiting = dict[str, dict[str, list[str | None]]]
 """Per branch and path the blobs that index entry and work file may still have."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from perdure.history.packfile import NUMBERS
+from perdure.git.objects.pack import NUMBERS
 
 OFS_DELTA = 6
 _LONGEST_COPY = 0xFFFFFF

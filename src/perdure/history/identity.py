@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from perdure.history.commits import Author
+from perdure.git.objects.commit import Author
 
 
 def human(repository: Mapping[str, str]) -> Author | None:

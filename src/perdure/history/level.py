@@ -14,15 +14,15 @@ from collections.abc import Collection, Iterable, Mapping
 from perdure.git.errors import BranchRewritten, Busy, DamagedRepository, storage_errors
 from perdure.git.layout import Layout, rewritten_branch
 from perdure.git.locks import GitLock
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import FILE, Blobs, Node, Trees
 from perdure.history import gitindex, indexpatch
 from perdure.history.debts import Debts
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
 from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
 from perdure.history.landings import Landings
-from perdure.history.objects import ObjectStore
 from perdure.history.refs import Refs
-from perdure.history.trees import FILE, Blobs, Node, Trees
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 

@@ -13,12 +13,12 @@ from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
+from perdure.git.objects.store import MOST_BYTES
+from perdure.git.objects.tree import Change, Node, is_regular
 from perdure.history.attributes import union_paths
 from perdure.history.mergestate import Versions
-from perdure.history.objects import MOST_BYTES
 from perdure.history.reach import Reach
 from perdure.history.textmerge import Conflict, merge_text, merge_union
-from perdure.history.trees import Change, Node, is_regular
 
 if TYPE_CHECKING:
     from perdure.history.repository import Parts, Repository

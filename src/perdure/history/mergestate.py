@@ -19,15 +19,15 @@ from perdure.git.errors import HistoryError, UnsavedEdits
 from perdure.git.host import boot
 from perdure.git.layout import Layout, intent_file
 from perdure.git.locks import GitLock
+from perdure.git.objects.store import ObjectStore, object_id
+from perdure.git.objects.tree import FILE, Node, Trees
 from perdure.git.paths import is_path
 from perdure.git.state.fields import is_oid
 from perdure.history import indexrewrite
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.indexrewrite import NewEntry
-from perdure.history.objects import ObjectStore, object_id
 from perdure.history.refs import Refs
-from perdure.history.trees import FILE, Node, Trees
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 

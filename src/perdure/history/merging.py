@@ -19,13 +19,13 @@ from perdure.git.errors import (
     StillInConflict,
     Unfinished,
 )
-from perdure.history.commits import Author
+from perdure.git.objects.commit import Author
+from perdure.git.objects.store import object_id
+from perdure.git.objects.tree import FILE, Change, Node
 from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
 from perdure.history.mergestate import FILES, MergeState, marked, work_content
-from perdure.history.objects import object_id
 from perdure.history.operations import Operation, made_commit, perform
 from perdure.history.refs import RefMove
-from perdure.history.trees import FILE, Change, Node
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

@@ -22,15 +22,15 @@ from perdure.git.errors import (
     Unfinished,
     UnknownRevision,
 )
+from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
+from perdure.git.objects.store import EMPTY_TREE, object_id
+from perdure.git.objects.tree import Change
 from perdure.history import oplog
-from perdure.history.commits import Author, CommitInfo, render_commit, stamp
 from perdure.history.moving import OPS, Mover
-from perdure.history.objects import EMPTY_TREE, object_id
 from perdure.history.oplog import Operation, Trail
 from perdure.history.plan import Plan
 from perdure.history.reach import is_ancestor
 from perdure.history.refs import Head, RefMove, check_branch, is_ref_name
-from perdure.history.trees import Change
 
 if TYPE_CHECKING:
     from perdure.history.plan import Accepted

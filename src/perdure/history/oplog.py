@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from perdure.history.commits import Author, CommitInfo
+from perdure.git.objects.commit import Author, CommitInfo
 from perdure.history.refs import NO_OID, Head, RefMove, is_ref_name
 
 _NONE = "-"

@@ -12,12 +12,12 @@ from functools import cached_property
 from perdure.git import config, disk
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.layout import Layout, WorkState
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import Change, Entry, Trees
 from perdure.git.paths import check_path, is_path
 from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.ignore import Ignored, RulesTrouble
-from perdure.history.objects import ObjectStore
-from perdure.history.trees import Change, Entry, Trees
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.leavings import is_scratch, originals, same_name

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
+from perdure.git.objects.pack import KINDS, PackFile
+from perdure.git.objects.store import ObjectStore
 from perdure.history.deltas import OFS_DELTA, entry_header, full_entry
-from perdure.history.objects import ObjectStore
-from perdure.history.packfile import KINDS, PackFile
 from perdure.history.packscan import Slot, slots
 from perdure.history.packstream import PackStream
 from perdure.history.versions import Base, encode, tree_entries

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
+from perdure.git.objects.pack import PackFile
+from perdure.git.objects.store import ObjectStore
 from perdure.history import keeps
 from perdure.history.deltas import full_entry
 from perdure.history.keeps import TEMPORARY, Keep
-from perdure.history.objects import ObjectStore
-from perdure.history.packfile import PackFile
 from perdure.history.packstream import PACK_MODE, index_of
 
 SMALL_LIMIT = 32

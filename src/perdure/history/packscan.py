@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from perdure.git.errors import DamagedRepository
-from perdure.history.packfile import KINDS, PackFile, apply_delta
+from perdure.git.objects.pack import KINDS, PackFile, apply_delta
 
 
 class Slot(NamedTuple):

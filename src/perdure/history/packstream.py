@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from perdure.git import disk
-from perdure.history.packfile import PackFile
+from perdure.git.objects.pack import PackFile
 from perdure.history.packscan import verify
 
 PACK_MODE = 0o400

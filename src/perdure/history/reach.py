@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Collection, Iterable
 
 from perdure.git.errors import DamagedRepository
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
 
 Read = Callable[[str], CommitInfo]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from perdure.git.errors import DamagedRepository, too_many
 from perdure.git.layout import Layout, shallow_ends
+from perdure.git.objects.commit import CommitInfo, parse_commit
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import FOLDER, Entry, FileChange, Trees
 from perdure.history import timeline
-from perdure.history.commits import CommitInfo, parse_commit
-from perdure.history.objects import ObjectStore
 from perdure.history.refs import Head, Refs, check_branch, free_branch
 from perdure.history.revisions import Revisions
-from perdure.history.trees import FOLDER, Entry, FileChange, Trees
 
 if TYPE_CHECKING:
     from perdure.history.timeline_listing import Timeline

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
-from perdure.history.objects import MOST_BYTES, ObjectStore
-from perdure.history.packfile import PackFile
+from perdure.git.objects.pack import PackFile
+from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.history.packing import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
 from perdure.history.packmerge import merge
 from perdure.history.packs import (

@@ -20,13 +20,13 @@ from perdure.git.errors import (
     storage_errors,
 )
 from perdure.git.layout import Layout, WorkState
+from perdure.git.objects.commit import Author, CommitInfo
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import Change, Entry, FileChange, Trees
 from perdure.git.state import mark
 from perdure.history import keeps
-from perdure.history.commits import Author, CommitInfo
-from perdure.history.objects import ObjectStore
 from perdure.history.reading import Reader
 from perdure.history.refs import Head, Refs
-from perdure.history.trees import Change, Entry, FileChange, Trees
 
 if TYPE_CHECKING:
     from perdure.git.leases import Hand

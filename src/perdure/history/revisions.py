@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from perdure.git.errors import HistoryError, UnknownRevision
-from perdure.history.objects import ObjectStore
+from perdure.git.objects.store import ObjectStore
 from perdure.history.refs import Refs
 
 _HEX = re.compile(r"[0-9a-f]{4,40}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 
-from perdure.history.commits import CommitInfo
-from perdure.history.trees import Node, Trees
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import Node, Trees
 
 Read = Callable[[str], CommitInfo]
 

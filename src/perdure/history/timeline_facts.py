@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from perdure.git.errors import TooLargeObject, TooManyFiles
-from perdure.history.commits import CommitInfo
-from perdure.history.timeline_trees import TreeComparer
-from perdure.history.trees import FileChange
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import FileChange
+from perdure.git.objects.tree_diff import TreeComparer
 
 FOLDERS = {
     "persona": 1,

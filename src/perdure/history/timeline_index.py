@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from perdure.git import disk
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
 from perdure.history.timeline_facts import Facts
 from perdure.history.timeline_query import OnlyIn, Query, fold
 from perdure.history.timeline_sql import SCHEMA, VERSION, conditions, plain

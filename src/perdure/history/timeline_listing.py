@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import Trees
 from perdure.history.timeline_index import Index
 from perdure.history.timeline_opening import NoIndex, Opener, Progress, silent
 from perdure.history.timeline_query import Listed, OnlyIn, Query
 from perdure.history.timeline_source import Source
-from perdure.history.trees import Trees
 
 _LOOK_FIRST = 300
 """Commits that are walked for a short listing before an index is made for it."""

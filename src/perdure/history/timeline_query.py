@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
 from perdure.history.timeline_facts import Facts
 
 

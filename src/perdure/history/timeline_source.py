@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.tree import Trees
+from perdure.git.objects.tree_diff import TreeComparer
 from perdure.history.timeline import walk
 from perdure.history.timeline_facts import Facts, facts_of
-from perdure.history.timeline_trees import TreeComparer
-from perdure.history.trees import Trees
 
 
 @dataclass(slots=True)

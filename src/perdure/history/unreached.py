@@ -6,11 +6,11 @@ from functools import cache
 
 from perdure.git.errors import DamagedRepository, HistoryError
 from perdure.git.layout import shallow_ends
-from perdure.history.commits import CommitInfo, parse_commit
-from perdure.history.objects import ObjectStore
+from perdure.git.objects.commit import CommitInfo, parse_commit
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import FOLDER, Trees
 from perdure.history.reach import Reach
 from perdure.history.refs import Refs
-from perdure.history.trees import FOLDER, Trees
 
 _SUBMODULE = 0o160000
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
+from perdure.git.objects.tree import Trees
 from perdure.history import gitindex
 from perdure.history.gitindex import EXTENDED, IndexTrouble
-from perdure.history.trees import Trees
 
 Row = tuple[bytes, bytes, int, int]
 """An entry: its path, its first 60 bytes (stat, mode and id), its flags and the second ones."""

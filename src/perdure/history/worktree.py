@@ -16,8 +16,8 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import too_many
+from perdure.git.objects.store import object_id
 from perdure.git.paths import check_path, is_path
-from perdure.history.objects import object_id
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}

@@ -20,19 +20,19 @@ from perdure.git.errors import (
 )
 from perdure.git.layout import Layout
 from perdure.git.locks import sweep
+from perdure.git.objects.commit import parse_commit
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import Trees
 from perdure.git.state import mark
 from perdure.git.state.fields import UnreadableState
 from perdure.history import packing
-from perdure.history.commits import parse_commit
 from perdure.history.journal_file import JournalFile
 from perdure.history.landing import Lander, Order
 from perdure.history.landings import NOTHING
 from perdure.history.level import Level
-from perdure.history.objects import ObjectStore
 from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
 from perdure.history.refs import Head, Refs, check_branch
-from perdure.history.trees import Trees
 from perdure.history.worktree import WorkTree
 
 COMMIT_WAIT = 30.0

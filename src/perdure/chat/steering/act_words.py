@@ -15,7 +15,7 @@ from perdure.git.errors import HistoryError
 from perdure.history import oplog
 
 if TYPE_CHECKING:
-    from perdure.history.commits import CommitInfo
+    from perdure.git.objects.commit import CommitInfo
     from perdure.history.oplog import Operation
     from perdure.history.repository import Repository
 

@@ -14,7 +14,7 @@ from perdure.chat.newest import turns_of
 from perdure.companion.ids import TurnId
 
 if TYPE_CHECKING:
-    from perdure.history.commits import CommitInfo
+    from perdure.git.objects.commit import CommitInfo
     from perdure.history.repository import Repository
 
 _COMPANIONS = "@companion.invalid"

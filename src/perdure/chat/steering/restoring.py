@@ -9,8 +9,8 @@ from itertools import groupby
 from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.turn_words import named_commit
+from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
-from perdure.history.objects import MOST_BYTES
 from perdure.history.repository import Change, CommitInfo, Repository
 
 _KINDS = {

@@ -9,7 +9,7 @@ from perdure.chat.steering.regenerating import head_of
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.history.commits import CommitInfo
+from perdure.git.objects.commit import CommitInfo
 
 
 def named(turn: Turn | None) -> str:

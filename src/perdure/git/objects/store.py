@@ -20,7 +20,7 @@ from perdure.git.errors import (
     MissingObject,
     TooLargeObject,
 )
-from perdure.history.packfile import PackFile
+from perdure.git.objects.pack import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _OID = re.compile(r"[0-9a-f]{40}")

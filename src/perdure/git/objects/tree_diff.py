@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 
 from perdure.git.errors import DamagedRepository, too_many
+from perdure.git.objects.tree import FOLDER, MOST_BYTES, FileChange
+from perdure.git.objects.tree_budget import MOST_FILES, Pair, WalkCount
 from perdure.git.paths import DEEPEST, tree_name
-from perdure.history.treecount import MOST_FILES, Pair, WalkCount
-from perdure.history.trees import FOLDER, MOST_BYTES, FileChange
 
 _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024

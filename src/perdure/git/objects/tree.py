@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perdure.git.errors import BadPath, DamagedRepository, TooLargeObject, too_many
+from perdure.git.objects.store import EMPTY_TREE, ObjectStore, object_id
+from perdure.git.objects.tree_budget import MOST_FILES, Pair, WalkCount
 from perdure.git.paths import DEEPEST, check_path, raw_name, tree_name
-from perdure.history.objects import EMPTY_TREE, ObjectStore, object_id
-from perdure.history.treecount import MOST_FILES, Pair, WalkCount
 
 FOLDER = 0o40000
 FILE = 0o100644

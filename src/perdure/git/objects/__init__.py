@@ -1,0 +1,1 @@
+"""Objects: commits, trees, blobs, loose or in packs."""
