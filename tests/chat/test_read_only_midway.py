@@ -82,7 +82,7 @@ async def test_whatever_is_read_in_between_is_told(
         raise OSError(number, os.strerror(number), str(companion / ".git/HEAD"))
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.history.refs.Refs.head", refused)
+        patch.setattr("perdure.git.refs.refs.Refs.head", refused)
         events = await events_of(session.send("Hello."))
         assert isinstance(events[-1], Failed)
         with pytest.raises(HistoryError):

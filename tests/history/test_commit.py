@@ -18,11 +18,11 @@ from perdure.git.errors import (
     TipMoved,
 )
 from perdure.git.locks import GitLock
+from perdure.git.refs.refs import Refs
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch
 from perdure.history.creating import create_repository
 from perdure.history.journal import Journal
-from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -257,7 +257,7 @@ def test_the_next_open_levels_what_was_left(
 def test_a_foreign_ref_lock_is_waited_for_and_named(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.refs.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("perdure.git.refs.refs.LOCK_WAIT", 0.0)
     lock = repo.git_dir / "refs/heads/main.lock"
     lock.touch()
     tip = repo.head().commit

@@ -17,13 +17,13 @@ from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.paths import is_path, raw_name, tree_name
+from perdure.git.refs.refs import RefMove
 from perdure.history import (
     branches,
     gitindex,
     operations,
 )
 from perdure.history.merging import merge
-from perdure.history.refs import RefMove
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import redo, undo
 from perdure.history.worktree import NotRegular, WorkTree

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.errors import Busy, NotCarriedOut
+from perdure.git.refs.refs import Refs
 from perdure.history import keeps, packs
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch, switch
@@ -20,7 +21,6 @@ from perdure.history.level import Level
 from perdure.history.mergestate import MergeState
 from perdure.history.merging import conclude_merge, merge, settle_conflict
 from perdure.history.moving import Mover
-from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

@@ -15,6 +15,7 @@ from perdure.git.errors import (
     Unfinished,
     UnsavedEdits,
 )
+from perdure.git.refs.ancestry import Reach
 from perdure.history import branches, undoing
 from perdure.history.attributes import union_paths
 from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
@@ -25,7 +26,6 @@ from perdure.history.merging import (
     open_merge,
     settle_conflict,
 )
-from perdure.history.reach import Reach
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

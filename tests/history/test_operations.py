@@ -24,12 +24,12 @@ from perdure.git.errors import (
     UnsavedEdits,
 )
 from perdure.git.locks import GitLock
+from perdure.git.refs.refs import Head, Refs
 from perdure.history import branches, operations, undoing
 from perdure.history.checkout import Checkout
 from perdure.history.journal import Journal
 from perdure.history.moving import Mover
 from perdure.history.operations import RefMove, perform
-from perdure.history.refs import Head, Refs
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.worktree import WorkTree
 from tests.conftest import as_its_own
@@ -447,18 +447,18 @@ def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
 
 STEPS = [
     ("perdure.history.packs.PackWriter.write", False),
-    ("perdure.history.refs.Refs.prepare_head", False),
+    ("perdure.git.refs.refs.Refs.prepare_head", False),
     ("perdure.history.checkout.Checkout.survey", False),
-    ("perdure.history.refs.Refs.hold", False),
+    ("perdure.git.refs.refs.Refs.hold", False),
     ("perdure.history.moving.Mover._write_intent", False),
-    ("perdure.history.refs.Refs.publish", False),
-    ("perdure.history.refs.Refs.settle", True),
+    ("perdure.git.refs.refs.Refs.publish", False),
+    ("perdure.git.refs.refs.Refs.settle", True),
     ("perdure.history.moving.Mover._follow", True),
     ("perdure.history.checkout.Checkout.carry", True),
     ("perdure.history.worktree.WorkTree.remove", True),
     ("perdure.history.worktree.WorkTree.write", True),
     ("perdure.history.checkout.Checkout.index", True),
-    ("perdure.history.refs.Refs.remove", True),
+    ("perdure.git.refs.refs.Refs.remove", True),
     ("perdure.history.moving.Mover._log", True),
     ("perdure.history.moving.Mover._drop_intent", True),
 ]

@@ -13,10 +13,10 @@ import pytest
 
 from perdure.git.errors import HistoryError
 from perdure.git.locks import GitLock
+from perdure.git.refs.refs import Refs
 from perdure.history.journal import Journal, leftover
 from perdure.history.landings import Landings
 from perdure.history.level import Level
-from perdure.history.refs import Refs
 from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
 
@@ -53,22 +53,22 @@ TURN = (
 BEFORE = [
     "perdure.history.packs.PackWriter.write",
     "perdure.history.packs.PackWriter._place",
-    "perdure.history.refs.Refs.prepare",
+    "perdure.git.refs.refs.Refs.prepare",
     "perdure.history.journal_file.JournalFile.intend",
     "perdure.history.level.Level.lock_index",
     "perdure.history.level.Level.hold_head",
-    "perdure.history.refs.Refs.hold",
+    "perdure.git.refs.refs.Refs.hold",
     "perdure.history.level.Level.update_work",
     "perdure.history.level.Level.fill_index",
     "perdure.history.level.Level.publish_index",
     "perdure.git.locks.GitLock.publish",
-    "perdure.history.refs.Refs.publish",
+    "perdure.git.refs.refs.Refs.publish",
 ]
 AFTER = [
     "perdure.history.landings.Landings.note",
-    "perdure.history.refs.Refs.settle",
+    "perdure.git.refs.refs.Refs.settle",
     "perdure.history.journal_file.JournalFile.finish",
-    "perdure.history.refs.Refs.log",
+    "perdure.git.refs.refs.Refs.log",
     "perdure.history.packs.PackWriter.consolidate",
 ]
 
@@ -113,7 +113,7 @@ def test_dying_after_the_commit_point_is_finished_by_the_next_open(
 def test_a_turn_is_offered_though_the_disk_is_too_full_to_put_things_in_order(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    die_in(repo, "perdure.history.refs.Refs.publish", TURN)
+    die_in(repo, "perdure.git.refs.refs.Refs.publish", TURN)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

@@ -19,7 +19,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.separating import WAS
 from perdure.companion.turns import Turn
 from perdure.git.errors import HistoryError
-from perdure.history.reach import Reach
+from perdure.git.refs.ancestry import Reach
 from perdure.history.repository import CommitInfo, Repository
 
 _LOOKED_AT = 200

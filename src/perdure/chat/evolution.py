@@ -10,8 +10,8 @@ from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.companion_at import her_names
 from perdure.chat.companion_files import files_below
 from perdure.companion.names import companion_email, slug
+from perdure.git.refs.tags import tags
 from perdure.history.repository import Author, Repository
-from perdure.history.tags import tags
 from perdure.history.timeline_query import Listed, Query
 
 Progress = Callable[[int, int], None]

@@ -16,8 +16,8 @@ from perdure.chat.events import Notice
 from perdure.chat.fingerprints import device
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
+from perdure.git.refs.ancestry import Reach
 from perdure.history.operations import RefMove, made_commit, perform
-from perdure.history.reach import Reach
 from perdure.history.repository import Author, Repository
 from perdure.history.sidebranch import Side, aborted, mark, sides, unmark
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from perdure.git.errors import BadPath
+from perdure.git.refs.refs import NO_OID, check_branch, packed_refs
 from perdure.history import gitindex
 from perdure.history.keeps import TEMPORARY
-from perdure.history.refs import NO_OID, check_branch, packed_refs
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
 _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})

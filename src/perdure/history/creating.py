@@ -12,7 +12,7 @@ from perdure.git.errors import NotARepository, storage_errors
 from perdure.git.objects.commit import Author
 from perdure.git.objects.tree import Change
 from perdure.git.paths import check_path
-from perdure.history.refs import check_branch
+from perdure.git.refs.refs import check_branch
 from perdure.history.repository import Repository
 
 _FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "perdure/state")

@@ -13,11 +13,11 @@ from perdure.git.locks import GitLock
 from perdure.git.objects.commit import Author, is_before_git, parse_commit, render_commit, stamp
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees
+from perdure.git.refs.refs import Moved, Refs, check_branch
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.journal_file import Intent, JournalFile
 from perdure.history.level import Level
 from perdure.history.packs import PackWriter
-from perdure.history.refs import Moved, Refs, check_branch
 
 _ATTEMPTS = 100
 
@@ -120,7 +120,7 @@ class Lander:
 
     def _unreached(self, start: str) -> list[tuple[str, bytes, bytes]]:
         """What a branch begins on and no ref reaches: its own branch may be gone since."""
-        from perdure.history.unreached import unreached
+        from perdure.git.refs.unreachable import unreached
 
         return unreached(start, self._store, self._trees, self._refs)
 

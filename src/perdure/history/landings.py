@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from perdure.git.objects.tree import Blobs, Trees
+from perdure.git.refs.refs import Refs
 from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.keptindex import Mark, mark_of
-from perdure.history.refs import Refs
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import WorkTree
 

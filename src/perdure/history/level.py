@@ -16,13 +16,13 @@ from perdure.git.layout import Layout, rewritten_branch
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FILE, Blobs, Node, Trees
+from perdure.git.refs.refs import Refs
 from perdure.history import gitindex, indexpatch
 from perdure.history.debts import Debts
 from perdure.history.gitindex import IndexTrouble
 from perdure.history.indexpatch import IndexEdit
 from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
 from perdure.history.landings import Landings
-from perdure.history.refs import Refs
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 

@@ -17,11 +17,11 @@ from perdure.git.errors import HistoryError
 from perdure.git.layout import Layout
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
+from perdure.git.refs.refs import Refs, free_branch
+from perdure.git.refs.revisions import Revisions
 from perdure.history import gitindex
 from perdure.history.gitindex import IndexTrouble
-from perdure.history.refs import Refs, free_branch
 from perdure.history.repository import Repository
-from perdure.history.revisions import Revisions
 from perdure.history.wholeindex import read_index
 
 _HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"

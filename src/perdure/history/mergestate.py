@@ -22,12 +22,12 @@ from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import FILE, Node, Trees
 from perdure.git.paths import is_path
+from perdure.git.refs.refs import Refs
 from perdure.git.state.fields import is_oid
 from perdure.history import indexrewrite
 from perdure.history.checkout import Checkout, Step, Survey
 from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.indexrewrite import NewEntry
-from perdure.history.refs import Refs
 from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 

@@ -25,12 +25,12 @@ from perdure.git.errors import (
 from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change
+from perdure.git.refs.ancestry import is_ancestor
+from perdure.git.refs.refs import Head, RefMove, check_branch, is_ref_name
 from perdure.history import oplog
 from perdure.history.moving import OPS, Mover
 from perdure.history.oplog import Operation, Trail
 from perdure.history.plan import Plan
-from perdure.history.reach import is_ancestor
-from perdure.history.refs import Head, RefMove, check_branch, is_ref_name
 
 if TYPE_CHECKING:
     from perdure.history.plan import Accepted

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.git.objects.commit import Author, CommitInfo
-from perdure.history.refs import NO_OID, Head, RefMove, is_ref_name
+from perdure.git.refs.refs import NO_OID, Head, RefMove, is_ref_name
 
 _NONE = "-"
 _NOWHERE = Head(None, None)

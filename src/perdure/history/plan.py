@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from perdure.history.refs import Head, RefMove
+from perdure.git.refs.refs import Head, RefMove
 
 Accepted = Mapping[str, Collection[str | None]]
 

@@ -13,9 +13,9 @@ from perdure.git.layout import Layout, shallow_ends
 from perdure.git.objects.commit import CommitInfo, parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FOLDER, Entry, FileChange, Trees
+from perdure.git.refs.refs import Head, Refs, check_branch, free_branch
+from perdure.git.refs.revisions import Revisions
 from perdure.history import timeline
-from perdure.history.refs import Head, Refs, check_branch, free_branch
-from perdure.history.revisions import Revisions
 
 if TYPE_CHECKING:
     from perdure.history.timeline_listing import Timeline
@@ -240,7 +240,7 @@ class Reader:
 
     def has_landed(self, branch: str, commit: str) -> bool:
         """Whether a commit is in the history of a branch."""
-        from perdure.history.reach import is_ancestor
+        from perdure.git.refs.ancestry import is_ancestor
 
         tip = self._refs.read(check_branch(branch))
         if tip is None:

@@ -23,10 +23,10 @@ from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, FileChange, Trees
+from perdure.git.refs.refs import Head, Refs
 from perdure.git.state import mark
 from perdure.history import keeps
 from perdure.history.reading import Reader
-from perdure.history.refs import Head, Refs
 
 if TYPE_CHECKING:
     from perdure.git.leases import Hand

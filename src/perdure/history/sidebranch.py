@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, storage_errors
-from perdure.history.refs import Moved, check_branch
+from perdure.git.refs.refs import Moved, check_branch
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

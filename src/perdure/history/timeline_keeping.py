@@ -55,7 +55,7 @@ def bring_level(git_dir: Path) -> bool:
     Returns:
         Whether the index knows every branch now.
     """
-    from perdure.history.refs import Refs
+    from perdure.git.refs.refs import Refs
     from perdure.history.repository import Repository
 
     lock = lock_of(git_dir)

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.tree import Change
+from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import Head, RefMove
 from perdure.history import oplog
 from perdure.history.moving import OPS
 from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail
-from perdure.history.reach import Reach
-from perdure.history.refs import Head, RefMove
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

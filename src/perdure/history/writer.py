@@ -23,6 +23,7 @@ from perdure.git.locks import sweep
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
+from perdure.git.refs.refs import Head, Refs, check_branch
 from perdure.git.state import mark
 from perdure.git.state.fields import UnreadableState
 from perdure.history import packing
@@ -32,7 +33,6 @@ from perdure.history.landings import NOTHING
 from perdure.history.level import Level
 from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
-from perdure.history.refs import Head, Refs, check_branch
 from perdure.history.worktree import WorkTree
 
 COMMIT_WAIT = 30.0

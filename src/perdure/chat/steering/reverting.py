@@ -20,7 +20,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
 from perdure.git.paths import check_path
-from perdure.history.reach import Reach
+from perdure.git.refs.ancestry import Reach
 from perdure.history.repository import Change, CommitInfo, FileChange, Repository
 from perdure.history.textmerge import Conflict, merge_text
 

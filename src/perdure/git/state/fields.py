@@ -12,7 +12,7 @@ from pathlib import Path
 
 from perdure.git import paths
 from perdure.git.errors import BadPath, HistoryError
-from perdure.history.refs import check_branch
+from perdure.git.refs.refs import check_branch
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _LONGEST = 1024

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from perdure.git.errors import DamagedRepository, HistoryError
-from perdure.history.refs import packed_refs
+from perdure.git.refs.refs import packed_refs
 
 
 class HasTags(Protocol):

@@ -6,7 +6,7 @@ import re
 
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.objects.store import ObjectStore
-from perdure.history.refs import Refs
+from perdure.git.refs.refs import Refs
 
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 _SUFFIX = re.compile(r"\^\{(?:commit)?\}|~(\d{0,9})|\^(\d{0,4})")

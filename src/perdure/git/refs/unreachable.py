@@ -9,8 +9,8 @@ from perdure.git.layout import shallow_ends
 from perdure.git.objects.commit import CommitInfo, parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FOLDER, Trees
-from perdure.history.reach import Reach
-from perdure.history.refs import Refs
+from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import Refs
 
 _SUBMODULE = 0o160000
 

@@ -1,0 +1,1 @@
+"""Refs, revisions, tags, and which commit is an ancestor of which."""
