@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.git.errors import StorageFull
+from perdure.git.index import file as index_file
+from perdure.git.index import patch as indexpatch
+from perdure.git.index.file import IndexTrouble
+from perdure.git.index.patch import IndexEdit
 from perdure.git.objects.store import object_id
-from perdure.history import gitindex, indexpatch
-from perdure.history.gitindex import IndexTrouble
-from perdure.history.indexpatch import IndexEdit
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -154,7 +155,7 @@ def test_a_missing_index_is_built_anew(
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_index_are_refused(data: bytes) -> None:
     with pytest.raises(IndexTrouble):
-        list(gitindex.slots(b"DIRC\0\0\0\2" + data))
+        list(index_file.slots(b"DIRC\0\0\0\2" + data))
 
 
 def test_object_ids_are_gits(git: Git) -> None:

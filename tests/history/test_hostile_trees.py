@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git.index import file as index_file
 from perdure.git.objects import tree_budget
 from perdure.git.objects.commit import render_commit
 from perdure.git.objects.store import object_id
@@ -18,11 +19,7 @@ from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
-from perdure.history import (
-    branches,
-    gitindex,
-    operations,
-)
+from perdure.history import branches, operations
 from perdure.history.merging import merge
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import redo, undo
@@ -294,8 +291,8 @@ def test_the_work_tree_refuses_a_path_whoever_names_it(repo: Repository) -> None
         for act in acts:
             with pytest.raises(BadPath):
                 act(path)
-        with pytest.raises(gitindex.IndexTrouble):
-            gitindex.entry_bytes(b"/".join(way), 0o100644, "12" * 20, None)
+        with pytest.raises(index_file.IndexTrouble):
+            index_file.entry_bytes(b"/".join(way), 0o100644, "12" * 20, None)
 
 
 @pytest.mark.parametrize("path", GOOD)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.history import gitindex, indexpatch
-from perdure.history.cachedtrees import Way
-from perdure.history.indexpatch import IndexEdit
-from perdure.history.keptindex import Folders, KeptIndex
+from perdure.git.index import file as index_file
+from perdure.git.index import patch as indexpatch
+from perdure.git.index.cache_tree import Way
+from perdure.git.index.patch import IndexEdit
+from perdure.git.index.session_cache import Folders, KeptIndex
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -70,10 +71,10 @@ def test_an_index_kept_is_an_index_patched(
 ) -> None:
     """Whatever is followed, divided, marked or left: byte for byte as by patching the file."""
     data = with_trees
-    end, _ = gitindex.walk(data, gitindex.check(data)[1], None)
+    end, _ = index_file.walk(data, index_file.check(data)[1], None)
     kept = KeptIndex(b"", data, end)
     for step in steps:
-        present = gitindex.below(data, [""])
+        present = index_file.below(data, [""])
         accepted = frozenset({None, *(slots[0].oid for slots in present.values())})
         wanted = [IndexEdit(p, accepted, oid, 0o100644, stat_at(when)) for p, oid, when in step]
         folders = cached(data, [p for p, _, _ in step]) if known else {}
@@ -92,8 +93,8 @@ def stat_at(second: int) -> os.stat_result:
 
 def cached(data: bytes, paths: list[str]) -> Folders:
     """Folders as a commit on top of the cached trees would have them."""
-    end, _ = gitindex.walk(data, gitindex.check(data)[1], None)
-    trees = dict(gitindex.extensions(data, end)).get(b"TREE", b"")
+    end, _ = index_file.walk(data, index_file.check(data)[1], None)
+    trees = dict(index_file.extensions(data, end)).get(b"TREE", b"")
     ways = [Way.to(path, trees).ids.items() for path in paths]
     return {folder: (oid, oid[::-1] if oid else None) for ids in ways for folder, (_, oid) in ids}
 
@@ -149,7 +150,7 @@ def test_an_index_changed_in_place_is_noticed(
     index = repo.git_dir / "index"
     found, data = index.stat(), bytearray(index.read_bytes())
     staged = git("hash-object", "-w", "--stdin", data=b"Staged.\n").strip()
-    (slot,) = gitindex.below(bytes(data), [WHO])[WHO]
+    (slot,) = index_file.below(bytes(data), [WHO])[WHO]
     data[slot.start + 40 : slot.start + 60] = bytes.fromhex(staged)
     # index.skipHash writes zeros.
     data[-20:] = (
@@ -165,18 +166,18 @@ def test_an_index_changed_in_place_is_noticed(
 
 def test_an_entry_as_young_as_the_index_is_marked_by_the_next_turn(with_trees: bytes) -> None:
     """Its file may change in the same second: git must read it once the index is younger."""
-    end, _ = gitindex.walk(with_trees, gitindex.check(with_trees)[1], None)
+    end, _ = index_file.walk(with_trees, index_file.check(with_trees)[1], None)
     kept = KeptIndex(b"", with_trees, end)
     for path in PATHS[:2]:
         stat = stat_at(5)
         edit = IndexEdit(path, frozenset({None, _oid(kept, path)}), TWO, 0o100644, stat)
         kept = kept.patched([edit], {}).published(stat_at(5), {path: stat})
-    sizes = gitindex.below(kept.before + kept.rest, PATHS[:2])
+    sizes = index_file.below(kept.before + kept.rest, PATHS[:2])
     assert [sizes[path][0].size for path in PATHS[:2]] == [0, 11]
 
 
 def _oid(kept: KeptIndex, path: str) -> str:
-    return gitindex.below(kept.before + kept.rest, [path])[path][0].oid
+    return index_file.below(kept.before + kept.rest, [path])[path][0].oid
 
 
 def test_entries_below_folders_are_those_that_git_lists(repo: Repository, git: Git) -> None:
@@ -193,13 +194,13 @@ def test_entries_below_folders_are_those_that_git_lists(repo: Repository, git: G
             [""],
             ["persona", "nowhere"],
         ):
-            found = gitindex.below(data, wanted)
+            found = index_file.below(data, wanted)
             listed = git("ls-files", "-z", "--", *[w for w in wanted if w]).split("\0")[:-1]
             assert list(found) == listed
-            assert all(slots == [s for s in gitindex.slots(data) if s.path == p.encode()]
+            assert all(slots == [s for s in index_file.slots(data) if s.path == p.encode()]
                        for p, slots in found.items())  # fmt: skip
 
 
 def test_an_index_cut_short_is_refused() -> None:
-    with pytest.raises(gitindex.IndexTrouble):
-        gitindex.below(b"DIRC" + struct.pack(">LL", 2, 3) + bytes(20), ["a"])
+    with pytest.raises(index_file.IndexTrouble):
+        index_file.below(b"DIRC" + struct.pack(">LL", 2, 3) + bytes(20), ["a"])

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble
+from perdure.git.index.full import read_index
 from perdure.git.layout import find
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
-from perdure.history import gitindex
-from perdure.history.gitindex import IndexTrouble
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.wholeindex import read_index
 from tests.history.conftest import Git
 
 
@@ -26,7 +26,7 @@ def entries(repo: Repository) -> list[tuple[str, str, int]]:
     place = find(repo.path)
     trees = Trees(ObjectStore(place.git_dir / "objects"))
     data = read_index(place.own / "index", trees)
-    return [(os.fsdecode(slot.path), slot.oid, slot.stage) for slot in gitindex.slots(data)]
+    return [(os.fsdecode(slot.path), slot.oid, slot.stage) for slot in index_file.slots(data)]
 
 
 def as_git(git: Git) -> list[tuple[str, str, int]]:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
+from perdure.git.index import file as index_file
+from perdure.git.index import rewrite
+from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.full import read_index
+from perdure.git.index.rewrite import NewEntry
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular
 from perdure.git.paths import is_path, shown
-from perdure.history import gitindex, indexrewrite
-from perdure.history.gitindex import IndexTrouble, Slot
-from perdure.history.indexrewrite import NewEntry
-from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 _EACH = 64
@@ -146,7 +147,7 @@ class Checkout:
     def _slots(self) -> tuple[dict[str, list[Slot]], int]:
         try:
             written = self._index.stat().st_mtime_ns
-            return indexrewrite.by_path(read_index(self._index, self._trees)), written
+            return rewrite.by_path(read_index(self._index, self._trees)), written
         except FileNotFoundError:
             return {}, 0
 
@@ -286,7 +287,7 @@ class Checkout:
             data = read_index(self._index, self._trees)
         except FileNotFoundError:
             leaves = self._trees.leaves(root) if root else ()
-            return gitindex.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
+            return index_file.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
         mine = [step for step in steps if step.path not in staged]
         entries = [
             NewEntry(step.path, step.new[0], step.new[1], stats.get(step.path))
@@ -294,7 +295,7 @@ class Checkout:
             if step.new is not None
         ]
         gone = [step.path for step in mine if step.new is None]
-        return indexrewrite.rewrite(data, gone, entries, written=written, is_same=self._work.holds)
+        return rewrite.rewrite(data, gone, entries, written=written, is_same=self._work.holds)
 
     def check_index(self) -> None:
         """Fail before anything is changed where the index could not be written.
@@ -306,7 +307,7 @@ class Checkout:
             data = read_index(self._index, self._trees)
         except FileNotFoundError:
             return
-        indexrewrite.rewrite(data, (), (), written=None)
+        rewrite.rewrite(data, (), (), written=None)
 
 
 def _unwritable(path: str) -> BadPath:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from perdure.git.errors import BadPath
+from perdure.git.index import file as index_file
 from perdure.git.refs.refs import NO_OID, check_branch, packed_refs
-from perdure.history import gitindex
 from perdure.history.keeps import TEMPORARY
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
@@ -169,8 +169,8 @@ def _index(own: Path, roots: Roots) -> None:
     except OSError:
         return
     try:
-        entries = list(gitindex.slots(data))
-    except gitindex.IndexTrouble as error:
+        entries = list(index_file.slots(data))
+    except index_file.IndexTrouble as error:
         says = f"the index {own / 'index'} is left out: {error}"
         step = "git reset, which makes it anew from the tip"
         roots.findings.append(Finding("index", says, step))

@@ -9,12 +9,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble
+from perdure.git.index.full import read_index
+from perdure.git.index.session_cache import Mark, mark_of
 from perdure.git.objects.tree import Blobs, Trees
 from perdure.git.refs.refs import Refs
-from perdure.history import gitindex
-from perdure.history.gitindex import IndexTrouble
-from perdure.history.keptindex import Mark, mark_of
-from perdure.history.wholeindex import read_index
 from perdure.history.worktree import WorkTree
 
 Landed = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
@@ -94,7 +94,7 @@ class Landings:
             seen = mark_of(found)
             if seen == self.seen:
                 return False
-            present = gitindex.below(read_index(self._index, self._trees), known)
+            present = index_file.below(read_index(self._index, self._trees), known)
         except (OSError, IndexTrouble):
             return False
         self.seen = seen
@@ -123,7 +123,7 @@ class Landings:
         if any(self._work.holds(path, new) for path, new in ours.items()):
             return True
         try:
-            present = gitindex.below(read_index(self._index, self._trees), ours)
+            present = index_file.below(read_index(self._index, self._trees), ours)
         except (OSError, IndexTrouble):
             return False
         return any(

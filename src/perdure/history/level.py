@@ -12,18 +12,19 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 
 from perdure.git.errors import BranchRewritten, Busy, DamagedRepository, storage_errors
+from perdure.git.index import file as index_file
+from perdure.git.index import patch
+from perdure.git.index.file import IndexTrouble
+from perdure.git.index.full import read_index
+from perdure.git.index.patch import IndexEdit
+from perdure.git.index.session_cache import Folders, KeptIndex, Mark, mark_of
 from perdure.git.layout import Layout, rewritten_branch
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FILE, Blobs, Node, Trees
 from perdure.git.refs.refs import Refs
-from perdure.history import gitindex, indexpatch
 from perdure.history.debts import Debts
-from perdure.history.gitindex import IndexTrouble
-from perdure.history.indexpatch import IndexEdit
-from perdure.history.keptindex import Folders, KeptIndex, Mark, mark_of
 from perdure.history.landings import Landings
-from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 INDEX_WAIT = 2.0
@@ -122,7 +123,7 @@ class Level:
         if not (self._layout.own / "MERGE_HEAD").exists():
             return None
         try:
-            present = gitindex.below(read_index(self._index, self._trees), blobs)
+            present = index_file.below(read_index(self._index, self._trees), blobs)
         except (OSError, IndexTrouble):
             return None
         for path, pair in blobs.items():
@@ -229,7 +230,7 @@ class Level:
             except FileNotFoundError:
                 lock.write(self._rebuilt(tip, stats))
                 return
-            patched = indexpatch.patch(
+            patched = patch.patch(
                 data, edits, folders=folders, written=written, is_same=self._work.holds
             )
             filled = KeptIndex(b"", patched.data, patched.end)
@@ -253,7 +254,7 @@ class Level:
     def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
         """An index for a tree when there is none: nothing is staged that could be lost."""
         rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]
-        return gitindex.build(rows)
+        return index_file.build(rows)
 
     # Later
 

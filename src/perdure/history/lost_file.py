@@ -14,15 +14,15 @@ from pathlib import Path
 
 from perdure.git import layout, links, ownership
 from perdure.git.errors import HistoryError
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble
+from perdure.git.index.full import read_index
 from perdure.git.layout import Layout
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
 from perdure.git.refs.refs import Refs, free_branch
 from perdure.git.refs.revisions import Revisions
-from perdure.history import gitindex
-from perdure.history.gitindex import IndexTrouble
 from perdure.history.repository import Repository
-from perdure.history.wholeindex import read_index
 
 _HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
 _MOST = 2000
@@ -197,7 +197,7 @@ class _Commits:
         path = shlex.quote(self.path)
         try:
             data = read_index(self._layout.own / "index", self._trees)
-            slots = gitindex.below(data, [self.path]).get(self.path, [])
+            slots = index_file.below(data, [self.path]).get(self.path, [])
         except (OSError, IndexTrouble):
             slots = []
         if any(slot.hidden for slot in slots):

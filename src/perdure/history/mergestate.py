@@ -17,6 +17,10 @@ from typing import Any
 from perdure.git import disk
 from perdure.git.errors import HistoryError, UnsavedEdits
 from perdure.git.host import boot
+from perdure.git.index import rewrite
+from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.full import read_index
+from perdure.git.index.rewrite import NewEntry
 from perdure.git.layout import Layout, intent_file
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore, object_id
@@ -24,11 +28,7 @@ from perdure.git.objects.tree import FILE, Node, Trees
 from perdure.git.paths import is_path
 from perdure.git.refs.refs import Refs
 from perdure.git.state.fields import is_oid
-from perdure.history import indexrewrite
 from perdure.history.checkout import Checkout, Step, Survey
-from perdure.history.gitindex import IndexTrouble, Slot
-from perdure.history.indexrewrite import NewEntry
-from perdure.history.wholeindex import read_index
 from perdure.history.worktree import NotRegular, WorkTree
 
 FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
@@ -104,7 +104,7 @@ class MergeState:
             HistoryError: it cannot be read.
         """
         try:
-            return indexrewrite.by_path(read_index(self._index, self._trees))
+            return rewrite.by_path(read_index(self._index, self._trees))
         except FileNotFoundError:
             return {}
         except IndexTrouble as error:
@@ -170,7 +170,7 @@ class MergeState:
             self._write("MERGE_HEAD", f"{other}\n")
             plain = [step for step in steps if step.path not in conflicts]
             data = self._checkout.index(plain, stats, root)
-            lock.write(indexrewrite.rewrite(data, (), _stages(conflicts), written=None))
+            lock.write(rewrite.rewrite(data, (), _stages(conflicts), written=None))
             lock.publish()
             disk.sync_folder(self._layout.own)
             self._drop_intent()
@@ -238,7 +238,7 @@ class MergeState:
             if content is not None:
                 new = [NewEntry(path, FILE, object_id(b"blob", content), found)]
             data = read_index(self._index, self._trees)
-            lock.write(indexrewrite.rewrite(data, [path], new, written=None))
+            lock.write(rewrite.rewrite(data, [path], new, written=None))
             lock.publish()
             disk.sync_folder(self._layout.own)
         except NotRegular as error:

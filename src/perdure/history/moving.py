@@ -27,6 +27,7 @@ from perdure.git.errors import (
     storage_errors,
 )
 from perdure.git.host import boot
+from perdure.git.index.file import IndexTrouble
 from perdure.git.layout import Layout, beside, intent_file
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
@@ -34,7 +35,6 @@ from perdure.git.objects.tree import Trees
 from perdure.git.refs.refs import Moved, RefMove, Refs
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
 from perdure.history.checkout import Checkout, Step, Survey
-from perdure.history.gitindex import IndexTrouble
 from perdure.history.plan import Plan
 from perdure.history.worktree import WorkTree
 

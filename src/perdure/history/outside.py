@@ -11,14 +11,14 @@ from functools import cached_property
 
 from perdure.git import config, disk
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.full import read_index
 from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, Trees
 from perdure.git.paths import check_path, is_path
-from perdure.history import gitindex
-from perdure.history.gitindex import IndexTrouble, Slot
 from perdure.history.ignore import Ignored, RulesTrouble
-from perdure.history.wholeindex import read_index
 from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.leavings import is_scratch, originals, same_name
 
@@ -218,7 +218,7 @@ class Outside:
         place = self._layout.own / "index"
         try:
             written = place.stat().st_mtime_ns
-            return _Staged(gitindex.below(read_index(place, self._trees), prefixes), written)
+            return _Staged(index_file.below(read_index(place, self._trees), prefixes), written)
         except FileNotFoundError:
             raise IndexTrouble("git's index is missing") from None
         except disk.NotPlain as error:

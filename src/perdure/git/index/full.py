@@ -17,9 +17,9 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
+from perdure.git.index import file as index_file
+from perdure.git.index.file import EXTENDED, IndexTrouble
 from perdure.git.objects.tree import Trees
-from perdure.history import gitindex
-from perdure.history.gitindex import EXTENDED, IndexTrouble
 
 Row = tuple[bytes, bytes, int, int]
 """An entry: its path, its first 60 bytes (stat, mode and id), its flags and the second ones."""
@@ -39,7 +39,7 @@ def read_index(place: Path, trees: Trees) -> bytes:
     if b"link" not in data and b"sdir" not in data:
         return data
     entries, end = _rows(data)
-    found = dict(gitindex.extensions(data, end))
+    found = dict(index_file.extensions(data, end))
     if b"link" not in found and b"sdir" not in found:
         return data
     if b"link" in found:
@@ -55,7 +55,7 @@ def _rows(data: bytes) -> tuple[list[Row], int]:
     """The entries of a file, and where they end."""
     end = 12
     rows = []
-    for slot in gitindex.slots(data):
+    for slot in index_file.slots(data):
         rows.append((slot.path, data[slot.start : slot.start + 60], slot.flags, slot.more_flags))
         end = slot.end
     return rows, end
@@ -122,7 +122,7 @@ def _opened(row: Row, trees: Trees) -> Iterator[Row]:
     for name, (kind, oid) in trees.leaves(head[40:60].hex()):
         yield (
             path.rstrip(b"/") + b"/" + os.fsencode(name),
-            gitindex.stat_bytes(None, kind) + bytes.fromhex(oid),
+            index_file.stat_bytes(None, kind) + bytes.fromhex(oid),
             EXTENDED,
             _SKIP,
         )
@@ -131,6 +131,6 @@ def _opened(row: Row, trees: Trees) -> Iterator[Row]:
 def _file(rows: Sequence[Row]) -> bytes:
     version = 3 if any(flags & EXTENDED for _, _, flags, _ in rows) else 2
     parts = [b"DIRC", struct.pack(">LL", version, len(rows))]
-    parts += [gitindex.row_bytes(head, flags, more, path) for path, head, flags, more in rows]
+    parts += [index_file.row_bytes(head, flags, more, path) for path, head, flags, more in rows]
     body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

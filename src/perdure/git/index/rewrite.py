@@ -11,8 +11,9 @@ import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from perdure.history import cachedtrees, gitindex
-from perdure.history.gitindex import IndexTrouble, Slot
+from perdure.git.index import cache_tree
+from perdure.git.index import file as index_file
+from perdure.git.index.file import IndexTrouble, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def by_path(data: bytes) -> dict[str, list[Slot]]:
         IndexTrouble: the index cannot be read.
     """
     found: dict[str, list[Slot]] = {}
-    for slot in gitindex.slots(data):
+    for slot in index_file.slots(data):
         found.setdefault(os.fsdecode(slot.path), []).append(slot)
     return found
 
@@ -44,7 +45,7 @@ def rewrite(
     entries: Sequence[NewEntry],
     *,
     written: int | None,
-    is_same: gitindex.IsSame = gitindex.never_same,
+    is_same: index_file.IsSame = index_file.never_same,
 ) -> bytes:
     """An index in which some paths have other entries; the bytes of all others stay.
 
@@ -59,8 +60,8 @@ def rewrite(
     Raises:
         IndexTrouble: the index is left alone: damaged, or unknown.
     """
-    plain = gitindex.flat(data)
-    slots = list(gitindex.slots(plain))
+    plain = index_file.flat(data)
+    slots = list(index_file.slots(plain))
     end = slots[-1].end if slots else 12
     touched = {os.fsencode(path) for path in gone}
     touched.update(os.fsencode(entry.path) for entry in entries)
@@ -73,10 +74,10 @@ def rewrite(
         young = written is not None and slot.mtime[0] >= written // 10**9
         if young and not is_same(os.fsdecode(slot.path), slot.oid):
             row = row[:36] + bytes(4) + row[40:]
-        extended = extended or bool(slot.flags & gitindex.EXTENDED)
+        extended = extended or bool(slot.flags & index_file.EXTENDED)
         rows.append((slot.path, slot.stage, row))
     rows.extend(
-        (os.fsencode(entry.path), entry.stage, gitindex.entry_bytes(
+        (os.fsencode(entry.path), entry.stage, index_file.entry_bytes(
             os.fsencode(entry.path), entry.mode, entry.oid, entry.stat, entry.stage
         ))
         for entry in entries
@@ -85,12 +86,12 @@ def rewrite(
     _check_folders([row[0] for row in rows])
     parts = [b"DIRC", struct.pack(">LL", 3 if extended else 2, len(rows))]
     parts.extend(row[2] for row in rows)
-    for name, content in gitindex.extensions(plain, end):
+    for name, content in index_file.extensions(plain, end):
         if name[:1].islower():
             raise IndexTrouble("the index is of an unknown kind")
         if name == b"TREE":
             paths = [os.fsdecode(path) for path in touched]
-            kept = cachedtrees.patch(content, {}, paths, {})
+            kept = cache_tree.patch(content, {}, paths, {})
             parts.append(name + struct.pack(">L", len(kept)) + kept)
     body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

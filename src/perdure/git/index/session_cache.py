@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.history import gitindex, indexpatch
-from perdure.history.cachedtrees import Way
-from perdure.history.indexpatch import IndexEdit
+from perdure.git.index import file as index_file
+from perdure.git.index import patch
+from perdure.git.index.cache_tree import Way
+from perdure.git.index.patch import IndexEdit
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -100,7 +101,7 @@ class KeptIndex:
         self,
         edits: Sequence[IndexEdit],
         folders: Folders,
-        is_same: gitindex.IsSame = gitindex.never_same,
+        is_same: index_file.IsSame = index_file.never_same,
     ) -> KeptIndex:
         """The index after some edits.
 
@@ -117,7 +118,7 @@ class KeptIndex:
             return followed
         # Without these nothing in the index is as young as itself, and it need not be walked.
         written = self.mark[1] if self.mark and self.fresh else None
-        new = indexpatch.patch(
+        new = patch.patch(
             self._data(),
             edits,
             folders=folders,
@@ -143,7 +144,7 @@ class KeptIndex:
             return None
         rest = bytearray(memoryview(divided.rest)[:-20])
         (mode,) = struct.unpack_from(">I", rest, 24)
-        rest[:60] = gitindex.stat_bytes(edit.stat, mode) + bytes.fromhex(edit.oid)
+        rest[:60] = index_file.stat_bytes(edit.stat, mode) + bytes.fromhex(edit.oid)
         way = place.way
         if place.trees is not None:
             followed = way.follow(rest, place.trees, folders)
@@ -160,11 +161,11 @@ class KeptIndex:
         if self.place is not None and self.place.path == path:
             return self
         data = self._data()
-        slot = indexpatch.find_quickly(data, self.end, os.fsencode(path))
+        slot = patch.find_quickly(data, self.end, os.fsencode(path))
         if slot is None:
             return None
         trees, way, at = None, Way.to(path, b""), self.end
-        for name, content in gitindex.extensions(data, self.end):
+        for name, content in index_file.extensions(data, self.end):
             if name == b"TREE":
                 trees, way = at + 8 - slot.start, Way.to(path, content)
             at += 8 + len(content)

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perdure.history import cachedtrees, gitindex
-from perdure.history.gitindex import EXTENDED, FIXED, IndexTrouble, Slot
+from perdure.git.index import cache_tree
+from perdure.git.index import file as index_file
+from perdure.git.index.file import EXTENDED, FIXED, IndexTrouble, Slot
 
 _KEPT_EXTENSIONS = {b"TREE", b"REUC"}
 
@@ -54,7 +55,7 @@ def patch(
     folders: Mapping[str, tuple[str | None, str | None]],
     written: int | None,
     entries_end: int | None = None,
-    is_same: gitindex.IsSame = gitindex.never_same,
+    is_same: index_file.IsSame = index_file.never_same,
 ) -> Patched:
     """Change the entries of some paths.
 
@@ -73,21 +74,21 @@ def patch(
     Raises:
         IndexTrouble: the index is left alone: damaged, or unknown.
     """
-    version, count = gitindex.check(data)
+    version, count = index_file.check(data)
     if version == 4:
-        data = gitindex.flat(data)
-        _, count = gitindex.check(data)
+        data = index_file.flat(data)
+        _, count = index_file.check(data)
     buffer = bytearray(data[:-20])
     outcome = Patched(b"")
     shift: dict[str, int] = {}
     if entries_end is not None:
         end = entries_end
     else:
-        end, fresh = gitindex.walk(data, count, written)
+        end, fresh = index_file.walk(data, count, written)
         for start in fresh:
-            if not is_same(*gitindex.named(data, start)):
+            if not is_same(*index_file.named(data, start)):
                 struct.pack_into(">I", buffer, start + 36, 0)
-    found = gitindex.extensions(data, end)
+    found = index_file.extensions(data, end)
     unknown = [name for name, _ in found if name[:1].islower()]
     if unknown:
         raise IndexTrouble("the index is of an unknown kind")
@@ -111,7 +112,7 @@ def patch(
         kept = content
         if name == b"TREE":
             paths = [edit.path for edit in edits]
-            kept = cachedtrees.patch(content, {} if outcome.left else folders, paths, shift)
+            kept = cache_tree.patch(content, {} if outcome.left else folders, paths, shift)
         parts.append(name + struct.pack(">L", len(kept)) + kept)
     body = b"".join(parts)
     outcome.data = body + hashlib.sha1(body, usedforsecurity=False).digest()
@@ -135,9 +136,9 @@ def _apply(buffer: bytearray, end: int, edit: IndexEdit) -> tuple[int, int] | No
     if edit.oid is None:
         row = b""
     elif present is None:
-        row = gitindex.entry_bytes(path, edit.mode, edit.oid, edit.stat)
+        row = index_file.entry_bytes(path, edit.mode, edit.oid, edit.stat)
     else:
-        head = gitindex.stat_bytes(edit.stat, present.mode) + bytes.fromhex(edit.oid)
+        head = index_file.stat_bytes(edit.stat, present.mode) + bytes.fromhex(edit.oid)
         row = head + buffer[present.start + 60 : present.end]
     at = present.start if present else insert
     buffer[at : at + before] = row
@@ -185,7 +186,7 @@ def _find(buffer: bytearray, end: int, path: bytes) -> tuple[list[Slot], int]:
         if name.startswith(inside):
             raise IndexTrouble(f"{os.fsdecode(path)} is a folder in the index")
         if name == path:
-            found.append(gitindex.slot_at(buffer, at))
+            found.append(index_file.slot_at(buffer, at))
         elif name > inside:
             break
         at += (stop - at + 8) & ~7
