@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perdure.chat.session import Session
-from perdure.history import packing
+from perdure.git.packs import background
 
 
 async def idle(session: Session) -> None:
@@ -24,8 +24,8 @@ def wait_for_children(seconds: float) -> bool:
     until = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):
-            packing._reap()
-        if not packing._children:
+            background._reap()
+        if not background._children:
             return True
         if time.monotonic() >= until:
             return False
@@ -35,7 +35,7 @@ def wait_for_children(seconds: float) -> bool:
 @contextlib.contextmanager
 def unpacked(companion: Path) -> Iterator[None]:
     """No packs are joined meanwhile: git's fsck does not look again for one that goes beside it."""
-    lock = packing.lock_of(companion / ".git")
+    lock = background.lock_of(companion / ".git")
     lock.take(wait=60.0)
     with lock:
         yield

@@ -26,13 +26,13 @@ from pathlib import Path
 
 from perdure.git import config
 from perdure.git.objects.store import ObjectStore
-from perdure.history import packing
+from perdure.git.packs import background
+from perdure.git.packs.delta import full_entry
+from perdure.git.packs.delta_order import tree_entries
+from perdure.git.packs.repack import Repacking
+from perdure.git.packs.small import build
 from perdure.history.check import check
 from perdure.history.creating import create_repository
-from perdure.history.deltas import full_entry
-from perdure.history.packs import build
-from perdure.history.repacking import Repacking
-from perdure.history.versions import tree_entries
 from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
 from tests.lives import make_life
@@ -115,7 +115,7 @@ def feed(source: Path, target: Path) -> Cost:
     cost = Cost()
     for number, pack in enumerate(joined(source)):
         adopt(target / ".git", *pack)
-        if number % packing.JOINED_LIMIT == packing.JOINED_LIMIT - 1:
+        if number % background.JOINED_LIMIT == background.JOINED_LIMIT - 1:
             work(target, cost)
             cost.most_packs = max(cost.most_packs, len(list(folder.glob("*.pack"))))
     for line in git(source, "for-each-ref", "--format=%(refname) %(objectname)").splitlines():
@@ -211,7 +211,7 @@ def latency(folder: Path, count: int = 800) -> None:
         while sum(len(block) - 1 for block in blocks[True]) < count:
             is_beside = len(blocks[True]) == len(blocks[False])
             if is_beside and not child.is_working():
-                fed = list(itertools.islice(stock, 2 * packing.JOINED_LIMIT))
+                fed = list(itertools.islice(stock, 2 * background.JOINED_LIMIT))
                 if not fed:
                     break
                 for pack in fed:
@@ -244,7 +244,7 @@ class Child:
 
     def start(self) -> None:
         """The same process that a session starts."""
-        words = [sys.executable, "-P", "-m", packing.MODULE, str(self._git_dir)]
+        words = [sys.executable, "-P", "-m", background.MODULE, str(self._git_dir)]
         self._process = subprocess.Popen(words)
 
     def is_working(self) -> bool:

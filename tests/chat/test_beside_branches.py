@@ -148,7 +148,7 @@ async def test_a_crash_after_it_finds_the_way_as_well(
         async for event in session.send("Under."):
             if isinstance(event, ReplyStarted):
                 harm(companion)
-                patch.setattr("perdure.history.packs.PackWriter.write", refused)
+                patch.setattr("perdure.git.packs.small.PackWriter.write", refused)
     await session.close()
     session = await Session.open(companion, backends=[Scripted()])
     await session.close()

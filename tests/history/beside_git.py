@@ -31,7 +31,7 @@ from collections import Counter
 from pathlib import Path
 
 from perdure.git.errors import BranchRewritten, TipMoved
-from perdure.history import packing
+from perdure.git.packs import background
 from perdure.history.creating import create_repository
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
@@ -255,7 +255,7 @@ def check(path: Path, acknowledged: list[tuple[str, str]]) -> list[str]:
             if not is_merge and subject != AT_ONCE:
                 troubles.append(f"{commit} mixes {sorted(tops)}")
     # git's fsck does not look again for a pack that is joined to others beside it.
-    lock = packing.lock_of(path / ".git")
+    lock = background.lock_of(path / ".git")
     lock.take(wait=60.0)
     with lock:
         fsck = show(path, "fsck", "--full", "--strict")

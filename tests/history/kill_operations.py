@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
-from perdure.history import branches, packing, undoing
+from perdure.git.packs import background
+from perdure.history import branches, undoing
 from perdure.history.creating import create_repository
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
@@ -115,7 +116,7 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
                 troubles.append(f"two operations for one: {before} {ops}")
         act(repo, random.Random(1), -1)
     # git's fsck does not look again for a pack that is joined to others beside it.
-    lock = packing.lock_of(path / ".git")
+    lock = background.lock_of(path / ".git")
     lock.take(wait=60.0)
     with lock:
         for words in (("status", "--porcelain"), ("fsck", "--full", "--strict")):

@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from perdure.history import packing
+from perdure.git.packs import background
 from perdure.history.creating import create_repository
 from perdure.history.journal import Journal, leftover
 from perdure.history.repository import Author, Change, Repository
@@ -130,7 +130,7 @@ class Run:
             if repo.index_trouble:
                 self.troubles.append(repo.index_trouble)
         # git's fsck does not look again for a pack that is joined to others beside it.
-        lock = packing.lock_of(self.path / ".git")
+        lock = background.lock_of(self.path / ".git")
         lock.take(wait=60.0)
         with lock:
             for words in (("fsck", "--full", "--strict"), ("status", "--porcelain")):

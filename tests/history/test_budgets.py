@@ -16,8 +16,8 @@ from perdure.git.errors import DamagedRepository, TooLargeObject, TooManyFiles
 from perdure.git.objects.commit import parse_commit, render_commit
 from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
-from perdure.history.deltas import entry_header, full_entry
-from perdure.history.packs import build
+from perdure.git.packs.delta import entry_header, full_entry
+from perdure.git.packs.small import build
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_query import Query
 from tests.history.conftest import Git

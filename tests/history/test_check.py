@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.packs import small
+from perdure.git.packs.repack import Repacking, loose_files
 from perdure.history import check as checking
-from perdure.history import packs
 from perdure.history.check import Report, check
 from perdure.history.checkrefs import Finding
-from perdure.history.repacking import Repacking, loose_files
 from perdure.history.repository import Author, Change, Repository
 from tests.background import wait_for_children
 
@@ -25,7 +25,7 @@ MIRA = Author("Mira", "mira@companion.invalid")
 def talked(repo: Repository, git: Git) -> Repository:
     """Some turns in packs, some of them deltas; and a commit of git's in loose objects."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packs, "SMALL_LIMIT", 4)
+        patch.setattr(small, "SMALL_LIMIT", 4)
         for number in range(36):
             text = b"".join(b"turn %d\n" % n for n in range(number + 1))
             repo.commit([Change("talk.md", text)], message=f"t{number}", author=MIRA, branch="main")

@@ -68,7 +68,7 @@ def test_creating_leaves_nothing_when_it_fails(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("perdure.history.packs.PackWriter._place", full)
+    monkeypatch.setattr("perdure.git.packs.small.PackWriter._place", full)
     with pytest.raises(StorageFull, match="disk is full"):
         create_repository(tmp_path / "mira", {"a.md": b"a"}, message="c", author=mira)
     assert list(tmp_path.iterdir()) == []
@@ -436,7 +436,7 @@ def test_an_older_index_put_over_ours_is_levelled(
 def test_someone_elses_commit_in_between_is_kept(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from perdure.history.packs import PackWriter
+    from perdure.git.packs.small import PackWriter
 
     write = PackWriter.write
     raced: list[str] = []

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from perdure.git.errors import Busy, NotCarriedOut
+from perdure.git.packs import keep, small
 from perdure.git.refs.refs import Refs
-from perdure.history import keeps, packs
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch, switch
 from perdure.history.journal import Journal
@@ -169,7 +169,7 @@ def test_what_a_turn_begins_on_is_written_again(
 _OWNER = """
 import os, sys
 from pathlib import Path
-from perdure.history.keeps import Keep
+from perdure.git.packs.keep import Keep
 keep = Keep(Path(sys.argv[1]), "pack-" + "ab" * 20)
 os.write(1, b"kept\\n")
 sys.stdin.read()
@@ -200,7 +200,7 @@ def test_only_what_a_dead_owner_kept_is_swept(repo: Repository) -> None:
 def test_a_kept_pack_waits_in_the_list(
     repo: Repository, monkeypatch: pytest.MonkeyPatch, sound: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 3)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 3)
     folder = repo.git_dir / "objects" / "pack"
     turn(repo, 0)
     kept = (repo.state_dir / "packs").read_text().splitlines()[-1].partition(" ")[2]
@@ -208,7 +208,7 @@ def test_a_kept_pack_waits_in_the_list(
     mark.touch()
     for number in range(1, 8):
         turn(repo, number)
-    assert kept in packs.listed(repo.state_dir / "packs", folder).packs
+    assert kept in small.listed(repo.state_dir / "packs", folder).packs
     mark.unlink()
     for number in range(8, 12):
         turn(repo, number)
@@ -227,19 +227,19 @@ def test_a_mark_goes_where_the_pack_could_not_be_written(
         with pytest.raises(Exception, match="disk is full"):
             turn(repo, 1)
     assert marks(repo) == []
-    assert not keeps.are_left(repo.git_dir / "objects" / "pack")
+    assert not keep.are_left(repo.git_dir / "objects" / "pack")
     switch(repo, "main", author=MIRA)
 
 
 def test_git_prunes_no_unfinished_pack(
     repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = packs.disk.write_file
+    write = small.disk.write_file
 
     def then_prune(path: Path, *args: object, **named: object) -> None:
         write(path, *args, **named)  # type: ignore[arg-type]
         git("prune", "--expire=now")
 
-    monkeypatch.setattr(packs.disk, "write_file", then_prune)
+    monkeypatch.setattr(small.disk, "write_file", then_prune)
     turn(repo, 1)
     assert repo.read("conversations/c-1.md") == b"turn 1\n"

@@ -446,7 +446,7 @@ def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
 # Crashes
 
 STEPS = [
-    ("perdure.history.packs.PackWriter.write", False),
+    ("perdure.git.packs.small.PackWriter.write", False),
     ("perdure.git.refs.refs.Refs.prepare_head", False),
     ("perdure.history.checkout.Checkout.survey", False),
     ("perdure.git.refs.refs.Refs.hold", False),

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
-from perdure.history import packing, packing_child, packs, packstream, repacking, versions
-from perdure.history.deltas import OFS_DELTA, delta, entry_header, full_entry
-from perdure.history.packmerge import DEPTH, merge
-from perdure.history.packscan import contents, is_named_for, slots
-from perdure.history.packstream import PackStream
-from perdure.history.repacking import Repacking
+from perdure.git.packs import background, delta_order, repack, small, write
+from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
+from perdure.git.packs.join import DEPTH, merge
+from perdure.git.packs.repack import Repacking
+from perdure.git.packs.scan import contents, is_named_for, slots
+from perdure.git.packs.write import PackStream
+from perdure.history import packing_child
 from perdure.history.repository import Author, Change, Repository
 from tests.background import wait_for_children
 
@@ -36,11 +37,11 @@ VOICE = "persona/20-voice.md"
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four turns are joined, two joined packs made small, two small ones merged; by hand only."""
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
-    monkeypatch.setattr(repacking, "JOINED_LIMIT", 2)
-    monkeypatch.setattr(repacking, "FAN", 2)
-    monkeypatch.setattr(repacking, "STEP_PACKS", 2)
-    monkeypatch.setattr(packing, "JOINED_LIMIT", 1000)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(repack, "JOINED_LIMIT", 2)
+    monkeypatch.setattr(repack, "FAN", 2)
+    monkeypatch.setattr(repack, "STEP_PACKS", 2)
+    monkeypatch.setattr(background, "JOINED_LIMIT", 1000)
 
 
 def say(repo: Repository, count: int, *, first: int = 0) -> None:
@@ -147,13 +148,13 @@ def test_packs_are_as_small_as_gits(repo: Repository, git: Git) -> None:
 def test_a_session_starts_it_and_nothing_stays(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     for number in range(33):
         repo.commit([Change("a.md", b"word " * number)], message="t", author=MIRA, branch="main")
     assert wait_for_children(60)
-    assert packing._children == set()
-    assert not packing.is_running(repo.git_dir)
-    assert not packing.failure_file(repo.git_dir).exists()
+    assert background._children == set()
+    assert not background.is_running(repo.git_dir)
+    assert not background.failure_file(repo.git_dir).exists()
     assert len(list(folder_of(repo).glob("*.pack"))) <= 5
     assert deepest(git, repo) > 1
     assert repo.read("a.md") == b"word " * 32
@@ -185,7 +186,7 @@ def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> N
         ended, _, _ = select.select([waiting], [], [], 60)
         os.close(waiting)
         assert ended
-    assert packs.listed(repo.state_dir / "packed", folder_of(repo)).packs
+    assert small.listed(repo.state_dir / "packed", folder_of(repo)).packs
     assert repo.read("a.md") == b"x" * 30
 
 
@@ -193,21 +194,21 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
-    monkeypatch.setattr(packing, "_spawn", lambda path: started.append(path) or 0)
-    assert not packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT - 1)
-    with packing.lock_of(repo.git_dir) as lock:
+    monkeypatch.setattr(background, "_spawn", lambda path: started.append(path) or 0)
+    assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT - 1)
+    with background.lock_of(repo.git_dir) as lock:
         assert lock.try_take()
-        assert packing.is_running(repo.git_dir)
-        assert not packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT)
+        assert background.is_running(repo.git_dir)
+        assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
         assert packing_child.work(repo.git_dir) == 0, "another one is at it"
-    packing.failure_file(repo.git_dir).write_text("no space\n")
-    assert not packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT)
+    background.failure_file(repo.git_dir).write_text("no space\n")
+    assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     long_ago = time.time() - 3600
-    os.utime(packing.failure_file(repo.git_dir), (long_ago, long_ago))
+    os.utime(background.failure_file(repo.git_dir), (long_ago, long_ago))
     assert started == []
-    assert packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT)
+    assert background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     assert started == [repo.git_dir]
-    packing._children.clear()
+    background._children.clear()
 
 
 def test_a_folder_with_modules_of_its_own_runs_nothing(
@@ -221,7 +222,7 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
     proof = tmp_path / "proof"
     (trap / "packing_child.py").write_text(f"open({str(proof)!r}, 'w')\n")
     monkeypatch.chdir(tmp_path / "trap")
-    assert packing.start_if_due(repo.git_dir, packing.JOINED_LIMIT)
+    assert background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     assert wait_for_children(60)
     assert not proof.exists()
 
@@ -255,7 +256,7 @@ def test_marked_packs_and_packs_of_git_stay(repo: Repository, git: Git, mark: st
 
 
 def _listed(repo: Repository) -> list[str]:
-    found = packs.listed(repo.state_dir / "packs", folder_of(repo)).free
+    found = small.listed(repo.state_dir / "packs", folder_of(repo)).free
     return [f"{name}.pack" for name, tier in found.items() if tier > 1]
 
 
@@ -320,7 +321,7 @@ def test_many_loose_objects_of_git_are_packed(
     git("-c", "core.fsync=none", "hash-object", "-w", "--stdin-paths", data=names.encode())
     git("commit", "-q", "--allow-empty", "-m", "by hand")
     before = everything(repo.path)
-    broken = next(repacking.loose_files(repo.git_dir / "objects"))
+    broken = next(repack.loose_files(repo.git_dir / "objects"))
     whole = broken.read_bytes()
     broken.chmod(0o600)
     broken.write_bytes(b"")
@@ -417,8 +418,8 @@ def test_at_a_seam_the_older_version_is_a_delta_of_the_newer(
     for number in range(17):
         repo.commit([Change("a.md", text + b"x" * number)], message="t", author=MIRA, branch="main")
     pack_all(repo)
-    tiers = packs.listed(repo.state_dir / "packed", folder_of(repo)).packs
-    (merged,) = [name for name, tier in tiers.items() if tier > repacking.FIRST_TIER]
+    tiers = small.listed(repo.state_dir / "packed", folder_of(repo)).packs
+    (merged,) = [name for name, tier in tiers.items() if tier > repack.FIRST_TIER]
     entries, _ = slots(PackFile(folder_of(repo) / f"{merged}.idx"))
     whole = [slot for slot in entries if slot.number == 3 and slot.size > 5000]
     assert len(whole) == 1
@@ -431,7 +432,7 @@ def test_versions_are_found_by_path_and_the_rest_is_kept_too(repo: Repository) -
     objects = {bytes.fromhex(oid): content for oid, content in found.items()}
     stray = bytes.fromhex(object_id(b"blob", b"staged"))
     objects[stray] = b"blob", b"staged"
-    order = versions.in_order(objects)
+    order = delta_order.in_order(objects)
     assert sorted(oid for _, _, oid in order) == sorted(objects)
     chunks = Counter(path for kind, path, _ in order if kind == b"blob")
     assert max(chunks.values()) == 10, "the versions of one chunk"
@@ -441,14 +442,14 @@ def test_versions_are_found_by_path_and_the_rest_is_kept_too(repo: Repository) -
 # Accidents
 
 STEPS = [
-    "perdure.history.packstream.PackStream.add",
-    "perdure.history.packstream.PackStream.finish",
-    "perdure.history.packstream.verify",
-    "perdure.history.repacking.write_list",
-    "perdure.history.packstream.PackStream.put_in_place",
-    "perdure.history.packstream.disk.sync_folder",
-    "perdure.history.repacking.remove_multi_pack_index",
-    "perdure.history.repacking.remove_pack",
+    "perdure.git.packs.write.PackStream.add",
+    "perdure.git.packs.write.PackStream.finish",
+    "perdure.git.packs.write.verify",
+    "perdure.git.packs.repack.write_list",
+    "perdure.git.packs.write.PackStream.put_in_place",
+    "perdure.git.packs.write.disk.sync_folder",
+    "perdure.git.packs.repack.remove_multi_pack_index",
+    "perdure.git.packs.repack.remove_pack",
 ]
 CHILD = """
 import importlib, os, sys
@@ -541,7 +542,7 @@ def test_a_full_disk_at_any_write_costs_nothing(
         assert not list(folder_of(repo).glob("tmp_*"))
     assert codes.count(1) > 5
     assert codes[-1] == 0
-    assert not packing.failure_file(repo.git_dir).exists()
+    assert not background.failure_file(repo.git_dir).exists()
     say(repo, 2, first=24)
     sound()
 
@@ -564,9 +565,9 @@ def test_power_cuts_leave_everything_readable(
         cuts.append(target)
 
     steps = [
-        (PackStream, "finish"), (packstream, "verify"), (repacking, "write_list"),
-        (PackStream, "put_in_place"), (repacking, "remove_multi_pack_index"),
-        (repacking, "remove_pack"), (PackStream, "abandon"),
+        (PackStream, "finish"), (write, "verify"), (repack, "write_list"),
+        (PackStream, "put_in_place"), (repack, "remove_multi_pack_index"),
+        (repack, "remove_pack"), (PackStream, "abandon"),
     ]  # fmt: skip
     with disk.watch(monkeypatch), monkeypatch.context() as patch:
         for owner, name in steps:
@@ -648,7 +649,7 @@ def test_a_pack_that_goes_while_the_folder_is_listed_is_no_loss(
 def test_readers_in_another_process_never_miss_an_object(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     say(repo, 20)
     script = (
         "import sys\nfrom perdure.history.repository import Repository\n"

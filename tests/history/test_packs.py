@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from perdure.git.errors import DamagedRepository, MissingObject
 from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
-from perdure.history import packs
-from perdure.history.deltas import full_entry
+from perdure.git.packs import small
+from perdure.git.packs.delta import full_entry
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -42,7 +42,7 @@ def pack_names(repo: Repository) -> set[str]:
 def test_packs_stay_few_and_whole(
     repo: Repository, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 8)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 8)
     chunks = talk(repo, 40)
     assert len(pack_names(repo)) <= 8 + 40 // 8
     with Repository.open(repo.path) as again:
@@ -54,7 +54,7 @@ def test_packs_stay_few_and_whole(
 def test_packs_of_others_and_marked_packs_are_not_joined(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     git("repack", "-q", "-ad")
     theirs = pack_names(repo)
     talk(repo, 2)
@@ -68,7 +68,7 @@ def test_packs_of_others_and_marked_packs_are_not_joined(
 def test_a_multi_pack_index_goes_before_the_packs_that_it_names(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     talk(repo, 2)
     git("multi-pack-index", "write")
     git("commit-graph", "write", "--reachable")
@@ -80,7 +80,7 @@ def test_a_multi_pack_index_goes_before_the_packs_that_it_names(
 def test_a_reader_outlives_the_packs_that_it_has_open(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 6)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 6)
     talk(repo, 3)
     with Repository.open(repo.path) as reader:
         old = [info.id for info in reader.log()]
@@ -97,7 +97,7 @@ def test_a_reader_outlives_the_packs_that_it_has_open(
 def test_a_join_that_fails_costs_nothing(
     repo: Repository, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     monkeypatch.setattr(PackFile, "is_whole", lambda _: False)
     chunks = talk(repo, 12)
     assert {path: repo.read(path) for path in chunks} == chunks
@@ -145,8 +145,8 @@ def test_a_pack_written_by_us_is_verified_by_git(tmp_path: Path) -> None:
     for data in (b"", b"one", b"x" * 100_000, bytes(range(256)) * 20):
         raw = full_entry(b"blob", data)
         entries.append((bytes.fromhex(object_id(b"blob", data)), raw, zlib.crc32(raw)))
-    pack, index = packs.build(entries)
-    name = packs.fresh_name()
+    pack, index = small.build(entries)
+    name = small.fresh_name()
     (tmp_path / f"{name}.pack").write_bytes(pack)
     (tmp_path / f"{name}.idx").write_bytes(index)
     checked = subprocess.run(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import perdure
-from perdure.history import packing, packs, repacking
+from perdure.git.packs import background, repack, small
+from perdure.git.packs.repack import Repacking
 from perdure.history.check import check
-from perdure.history.repacking import Repacking
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
@@ -21,11 +21,11 @@ MIRA = Author("Mira", "mira@companion.invalid")
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packs, "SMALL_LIMIT", 4)
-    monkeypatch.setattr(repacking, "JOINED_LIMIT", 2)
-    monkeypatch.setattr(repacking, "FAN", 2)
-    monkeypatch.setattr(repacking, "STEP_PACKS", 2)
-    monkeypatch.setattr(packing, "JOINED_LIMIT", 1000)
+    monkeypatch.setattr(small, "SMALL_LIMIT", 4)
+    monkeypatch.setattr(repack, "JOINED_LIMIT", 2)
+    monkeypatch.setattr(repack, "FAN", 2)
+    monkeypatch.setattr(repack, "STEP_PACKS", 2)
+    monkeypatch.setattr(background, "JOINED_LIMIT", 1000)
 
 
 def say(repo: Repository, count: int, *, first: int = 0) -> dict[str, bytes]:

@@ -51,8 +51,8 @@ TURN = (
     " journal=journal)\n"
 )
 BEFORE = [
-    "perdure.history.packs.PackWriter.write",
-    "perdure.history.packs.PackWriter._place",
+    "perdure.git.packs.small.PackWriter.write",
+    "perdure.git.packs.small.PackWriter._place",
     "perdure.git.refs.refs.Refs.prepare",
     "perdure.history.journal_file.JournalFile.intend",
     "perdure.history.level.Level.lock_index",
@@ -69,7 +69,7 @@ AFTER = [
     "perdure.git.refs.refs.Refs.settle",
     "perdure.history.journal_file.JournalFile.finish",
     "perdure.git.refs.refs.Refs.log",
-    "perdure.history.packs.PackWriter.consolidate",
+    "perdure.git.packs.small.PackWriter.consolidate",
 ]
 
 

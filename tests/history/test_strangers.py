@@ -16,7 +16,7 @@ import pytest
 from perdure.environment import without_keys
 from perdure.git import layout
 from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
-from perdure.history import packing
+from perdure.git.packs import background
 from perdure.history.lost_file import is_known
 from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
@@ -386,9 +386,9 @@ def test_a_process_of_ours_gets_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setenv(name, "sk-very-secret")
     given: list[dict[str, str]] = []
     monkeypatch.setattr(
-        packing.os, "posix_spawn", lambda _path, _words, env, **_: given.append(env) or 1
+        background.os, "posix_spawn", lambda _path, _words, env, **_: given.append(env) or 1
     )
-    packing._spawn(tmp_path)
+    background._spawn(tmp_path)
     assert given == [without_keys()]
     assert "sk-very-secret" not in given[0].values()
     assert given[0]["PATH"] == os.environ["PATH"]

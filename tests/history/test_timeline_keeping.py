@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.history import packing, timeline_keeping, timeline_opening
+from perdure.git.packs import background
+from perdure.history import timeline_keeping, timeline_opening
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.timeline_index import Index
 from perdure.history.timeline_query import Query
@@ -102,7 +103,7 @@ def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> 
         change = Change("memory/note.md", f"{number}\n".encode())
         mira.commit([change], message="memory: note\n", author=MIRA, branch="main")
     assert not knows_all(mira)
-    assert packing.start_if_due(mira.git_dir, packing.JOINED_LIMIT)
+    assert background.start_if_due(mira.git_dir, background.JOINED_LIMIT)
     assert wait_for_children(120)
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)

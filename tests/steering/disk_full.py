@@ -29,7 +29,8 @@ from perdure.chat.session import Session
 from perdure.chat.steering import undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.companion.manifests import Manifest
-from perdure.history import packing, packing_child
+from perdure.git.packs import background
+from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.api_server import ApiServer
 from tests.speaking import Scripted
@@ -197,7 +198,7 @@ class FullDisk:
         if left:
             raise WrongTalk(f"left: {left}")
         self.outcomes["packed" if code == 0 else "not packed"] += 1
-        failed = packing.failure_file(git_dir)
+        failed = background.failure_file(git_dir)
         if code and (pages or 0) > 1 and "space" not in failed.read_text():
             raise WrongTalk("nobody says why")
         await self.found.check([])

@@ -31,7 +31,8 @@ from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, undoing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.history import packing, packing_child, packs, repacking
+from perdure.git.packs import background, repack, small
+from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.speaking import Scripted
 from tests.steering.recovered import Recovered, Row, seen
@@ -45,10 +46,10 @@ KINDS = {
 
 def small_packs() -> None:
     """Packs are joined after four turns and made small after eight, by the process beside only."""
-    packs.SMALL_LIMIT = 4
-    setattr(repacking, "JOINED_LIMIT", 2)  # noqa: B010 - a name that it imports
-    repacking.FAN = repacking.STEP_PACKS = 2
-    packing.JOINED_LIMIT = 1000
+    small.SMALL_LIMIT = 4
+    setattr(repack, "JOINED_LIMIT", 2)  # noqa: B010 - a name that it imports
+    repack.FAN = repack.STEP_PACKS = 2
+    background.JOINED_LIMIT = 1000
 
 
 class Talker:

@@ -40,15 +40,13 @@ from perdure.chat.steering import (
 )  # fmt: skip
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.git.packs import background, repack, small
 from perdure.history import (
     journal,
     mergestate,
     moving,
-    packing,
     packing_child,
-    packs,
     recovery,
-    repacking,
 )
 from perdure.problem import Problem
 from tests.conftest import as_its_own
@@ -137,7 +135,7 @@ async def _close(talk: Talk) -> None:
 
 
 async def _join_packs(talk: Talk) -> None:
-    for _ in range(packs.SMALL_LIMIT + 1):
+    for _ in range(small.SMALL_LIMIT + 1):
         await talk.say()
 
 
@@ -240,7 +238,7 @@ async def build(folder: Path) -> None:
         elif name == "settled":
             await talk.steer(lambda h: merging.take_side(h, VOICE, "theirs"))
         elif name == "packs":
-            for _ in range(5 * packs.SMALL_LIMIT):
+            for _ in range(5 * small.SMALL_LIMIT):
                 await talk.say()
         await talk.session.close()
     for number in range(6):
@@ -257,16 +255,16 @@ def starts(name: str) -> None:
 
 def small_packs() -> None:
     """Packs are joined after four turns and made small after eight, by nobody but the scene."""
-    packs.SMALL_LIMIT = 4
-    repacking.FAN = repacking.STEP_PACKS = 2
-    setattr(repacking, "JOINED_LIMIT", 2)  # noqa: B010 - a name that it imports
-    setattr(repacking, "LOOSE_LIMIT", 16)  # noqa: B010
-    packing.JOINED_LIMIT = 1000
+    small.SMALL_LIMIT = 4
+    repack.FAN = repack.STEP_PACKS = 2
+    setattr(repack, "JOINED_LIMIT", 2)  # noqa: B010 - a name that it imports
+    setattr(repack, "LOOSE_LIMIT", 16)  # noqa: B010
+    background.JOINED_LIMIT = 1000
 
     def loose_are_many(objects: Path) -> bool:
-        return sum(1 for _ in repacking.loose_files(objects)) >= 16
+        return sum(1 for _ in repack.loose_files(objects)) >= 16
 
-    for module in (repacking, packing_child):
+    for module in (repack, packing_child):
         setattr(module, "loose_are_many", loose_are_many)  # noqa: B010
 
 

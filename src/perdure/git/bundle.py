@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
 from perdure.git.objects.tree import FOLDER, parse_tree
-from perdure.history.packstream import PackStream
-from perdure.history.versions import write_versions
+from perdure.git.packs.delta_order import write_versions
+from perdure.git.packs.write import PackStream
 
 if TYPE_CHECKING:
     from perdure.history.repository import Parts, Repository

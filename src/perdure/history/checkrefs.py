@@ -13,8 +13,8 @@ from typing import Literal
 
 from perdure.git.errors import BadPath
 from perdure.git.index import file as index_file
+from perdure.git.packs.keep import TEMPORARY
 from perdure.git.refs.refs import NO_OID, check_branch, packed_refs
-from perdure.history.keeps import TEMPORARY
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
 _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})

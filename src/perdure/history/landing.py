@@ -14,10 +14,10 @@ from perdure.git.locks import GitLock
 from perdure.git.objects.commit import Author, is_before_git, parse_commit, render_commit, stamp
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees
+from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Moved, Refs, check_branch
 from perdure.history.journal_file import Intent, JournalFile
 from perdure.history.level import Level
-from perdure.history.packs import PackWriter
 
 _ATTEMPTS = 100
 

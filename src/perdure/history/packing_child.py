@@ -13,9 +13,9 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
-from perdure.history import packstream
-from perdure.history.packing import failure_file, lock_of, loose_are_many
-from perdure.history.repacking import Repacking
+from perdure.git.packs import write
+from perdure.git.packs.background import failure_file, lock_of, loose_are_many
+from perdure.git.packs.repack import Repacking
 from perdure.history.timeline_keeping import bring_level
 
 _NICE = 10
@@ -78,7 +78,7 @@ def main() -> int:
     with contextlib.suppress(OSError):
         os.setsid()
     step_back()
-    packstream.rest = _REST
+    write.rest = _REST
     os.chdir("/")
     code = work(git_dir)
     bring_level(git_dir)

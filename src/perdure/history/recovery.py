@@ -10,11 +10,11 @@ from perdure.git import disk
 from perdure.git.host import boot
 from perdure.git.layout import Layout
 from perdure.git.locks import sweep
+from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Refs
 from perdure.git.state import fields
 from perdure.history.journal_file import Record, dead_files
 from perdure.history.level import Level
-from perdure.history.packs import PackWriter
 from perdure.history.worktree import WorkTree
 
 

@@ -23,9 +23,9 @@ from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, FileChange, Trees
+from perdure.git.packs import keep
 from perdure.git.refs.refs import Head, Refs
 from perdure.git.state import mark
-from perdure.history import keeps
 from perdure.history.reading import Reader
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Repository(Reader):
         try:
             if mark.anything_in(self._layout.state):
                 self.own_state()
-            if _anything_left(self._layout.state) or keeps.are_left(packs):
+            if _anything_left(self._layout.state) or keep.are_left(packs):
                 self._writer().recover()
                 self.recovery_trouble = self._writer().unreadable
         except HistoryError as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from perdure.git import disk
 from perdure.git.errors import HistoryError
 from perdure.git.layout import Layout
-from perdure.history import packing
+from perdure.git.packs import background
 from perdure.history.timeline_sql import VERSION
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def start_if_missing(git_dir: Path) -> bool:
     """
     if any(_cache(git_dir).glob(f"timeline-{VERSION}-*.sqlite")) or not _is_long(git_dir):
         return False
-    return packing.start(git_dir)
+    return background.start(git_dir)
 
 
 def bring_level(git_dir: Path) -> bool:

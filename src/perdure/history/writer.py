@@ -23,15 +23,15 @@ from perdure.git.locks import sweep
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
+from perdure.git.packs import background
+from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Head, Refs, check_branch
 from perdure.git.state import mark
 from perdure.git.state.fields import UnreadableState
-from perdure.history import packing
 from perdure.history.journal_file import JournalFile
 from perdure.history.landing import Lander, Order
 from perdure.history.landings import NOTHING
 from perdure.history.level import Level
-from perdure.history.packs import PackWriter
 from perdure.history.recovery import Recovery
 from perdure.history.worktree import WorkTree
 
@@ -175,7 +175,7 @@ class Writer:
             with contextlib.suppress(OSError, DamagedRepository):
                 joined = self.packs.consolidate()
             behind = self.level.debts.are_open
-        packing.start_if_due(self._layout.git_dir, joined)
+        background.start_if_due(self._layout.git_dir, joined)
         if behind:
             self._chase()
         self._watch_head()

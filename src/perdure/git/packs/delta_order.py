@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from perdure.history.deltas import OFS_DELTA, delta, entry_header, full_entry
-from perdure.history.packstream import PackStream
+from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
+from perdure.git.packs.write import PackStream
 
 CHAIN = 40
 """Deltas on deltas in a fresh pack. Merging puts some more on top: up to 50, as in git."""

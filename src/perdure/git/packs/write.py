@@ -15,7 +15,7 @@ from typing import Self
 
 from perdure.git import disk
 from perdure.git.objects.pack import PackFile
-from perdure.history.packscan import verify
+from perdure.git.packs.scan import verify
 
 PACK_MODE = 0o400
 TEMPORARY = "tmp_perdure_"

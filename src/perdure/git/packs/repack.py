@@ -25,9 +25,11 @@ from perdure.git import disk
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
-from perdure.history.packing import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
-from perdure.history.packmerge import merge
-from perdure.history.packs import (
+from perdure.git.packs.background import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
+from perdure.git.packs.delta_order import write_versions
+from perdure.git.packs.join import merge
+from perdure.git.packs.scan import Content, contents, is_named_for
+from perdure.git.packs.small import (
     PROTECTED,
     has_index_chain,
     listed,
@@ -35,9 +37,7 @@ from perdure.history.packs import (
     remove_pack,
     write_list,
 )
-from perdure.history.packscan import Content, contents, is_named_for
-from perdure.history.packstream import PackStream, sweep
-from perdure.history.versions import write_versions
+from perdure.git.packs.write import PackStream, sweep
 
 Objects = dict[bytes, tuple[bytes, bytes]]
 """Kind and content by id."""

@@ -3,7 +3,7 @@
 A turn's objects go into one pack because that takes three fsyncs (pack, index, folder) where six
 loose objects take up to twelve. Every so often the small ones are joined: entries are copied as
 they are compressed already, with the CRC that their index has for them. What has been joined is
-made small by `perdure.history.repacking`, in the background. Only packs that our lists name are
+made small by `perdure.git.packs.repack`, in the background. Only packs that our lists name are
 touched, never those of git.
 """
 
@@ -22,10 +22,10 @@ from perdure.git import disk
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import ObjectStore
-from perdure.history import keeps
-from perdure.history.deltas import full_entry
-from perdure.history.keeps import TEMPORARY, Keep
-from perdure.history.packstream import PACK_MODE, index_of
+from perdure.git.packs import keep as keeps
+from perdure.git.packs.delta import full_entry
+from perdure.git.packs.keep import TEMPORARY, Keep
+from perdure.git.packs.write import PACK_MODE, index_of
 
 SMALL_LIMIT = 32
 """Packs of one turn that are joined into one."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import KINDS, PackFile
 from perdure.git.objects.store import ObjectStore
-from perdure.history.deltas import OFS_DELTA, entry_header, full_entry
-from perdure.history.packscan import Slot, slots
-from perdure.history.packstream import PackStream
-from perdure.history.versions import Base, encode, tree_entries
+from perdure.git.packs.delta import OFS_DELTA, entry_header, full_entry
+from perdure.git.packs.delta_order import Base, encode, tree_entries
+from perdure.git.packs.scan import Slot, slots
+from perdure.git.packs.write import PackStream
 
 DEPTH = 50
 """Deltas on deltas in a merged pack, as many as git makes."""

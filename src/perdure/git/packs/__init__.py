@@ -1,0 +1,1 @@
+"""Packs: written, joined, repacked."""
