@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from perdure.history.blame import blame
+from perdure.git.diff.blame import blame
 from perdure.history.repository import Author, Change, Repository
 from tests.lives import make_life
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.history.blame import blame
+from perdure.git.diff.blame import blame
 from perdure.history.repository import Repository
 
 PATH = "persona/20-voice.md"

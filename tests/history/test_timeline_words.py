@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.history.words import (
+from perdure.git.diff.words import (
     compare,
     count_words,
     matching_lines,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perdure.chat.turn_commits import cause
 from perdure.companion.ids import TurnId
-from perdure.history.blame import BlamedLine, blame
+from perdure.git.diff.blame import BlamedLine, blame
 from perdure.history.repository import Repository
 
 

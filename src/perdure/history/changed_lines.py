@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from perdure.history.words import Piece, compare
+from perdure.git.diff.words import Piece, compare
 
 CONTEXT = 1
 """Lines that are shown on either side of a change."""

@@ -165,7 +165,7 @@ def _persona_words(changes: Sequence[FileChange], blob: Callable[[str], bytes]) 
     added = removed = 0
     persona = (change for change in changes if change.path.startswith("persona/"))
     for change in islice(persona, _MOST_COUNTED):
-        from perdure.history.words import words_changed
+        from perdure.git.diff.words import words_changed
 
         try:
             old, new = (blob(oid) if oid else b"" for oid in (change.old_oid, change.new_oid))

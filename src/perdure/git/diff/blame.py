@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from perdure.git.diff.words import matching_lines, split_lines
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import FileChange
-from perdure.history.words import matching_lines, split_lines
 
 _ALIKE = 0.5
 """Share of lines from which on a removed file and a new one are one that was renamed; git's own."""

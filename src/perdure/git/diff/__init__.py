@@ -1,0 +1,1 @@
+"""Texts compared, and each line of a file traced to its commit."""
