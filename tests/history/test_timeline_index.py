@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 
 from perdure.git.disk import KernelLock
 from perdure.git.objects.tree_diff import TreeComparer
-from perdure.history import timeline_facts, timeline_index, timeline_opening, timeline_source
+from perdure.git.timeline import commit_info, index
+from perdure.git.timeline import index_file as timeline_opening
+from perdure.git.timeline.query import Query
+from perdure.history import timeline_source
 from perdure.history.repository import Repository
-from perdure.history.timeline_query import Query
 from tests.lives import make_life
 
 FOLDERS = (
@@ -285,7 +287,7 @@ def test_an_index_of_another_version_is_replaced(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = index_file(mira)
-    monkeypatch.setattr(timeline_index, "VERSION", 99)
+    monkeypatch.setattr(index, "VERSION", 99)
     assert persona_changes(mira) == expected_changes(mira)
     assert index_file(mira) != old
     assert "-99-" in index_file(mira).name
@@ -312,12 +314,12 @@ def test_new_commits_are_added_without_looking_at_the_old_ones(
 def test_words_are_counted_in_so_many_persona_files_of_a_commit(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline_facts, "_MOST_COUNTED", 3)
+    monkeypatch.setattr(commit_info, "_MOST_COUNTED", 3)
     for number in range(5):
         (mira.path / f"persona/9{number}-more.md").write_text("Two words.\n")
     git(mira.path, "add", "persona")
     git(mira.path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "persona: more")
-    facts = timeline_facts.facts_of(
+    facts = commit_info.facts_of(
         mira.commit_info(mira.resolve("HEAD")),
         tree_of=lambda commit: mira.commit_info(commit).tree,
         trees=TreeComparer(mira.parts().store.read),
@@ -379,7 +381,7 @@ def test_an_index_of_a_shallow_clone_is_not_used_for_a_deeper_one(
 BUILD = """
 import sys
 from perdure.history.repository import Repository
-from perdure.history.timeline_query import Query
+from perdure.git.timeline.query import Query
 repo = Repository.open(sys.argv[1], recover=False)
 tip = repo.resolve("HEAD")
 def told(done, total):

@@ -16,10 +16,11 @@ import pytest
 
 from perdure.chat.session import Session
 from perdure.git.packs import background
-from perdure.history import timeline_keeping, timeline_opening
+from perdure.git.timeline import index_file
+from perdure.git.timeline.index import Index
+from perdure.git.timeline.query import Query
+from perdure.history import timeline_keeping
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.timeline_index import Index
-from perdure.history.timeline_query import Query
 from tests.background import wait_for_children
 from tests.lives import make_life
 
@@ -164,7 +165,7 @@ def test_a_command_in_a_hurry_takes_over(
     mira: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two steps the index is free; the child then finds that nothing is left."""
-    monkeypatch.setattr(timeline_opening, "_BATCH", 100)
+    monkeypatch.setattr(index_file, "_BATCH", 100)
     found: list[int] = []
 
     def hurry() -> None:
@@ -183,7 +184,7 @@ def test_a_command_in_a_hurry_takes_over(
 def test_an_index_that_was_made_anew_meanwhile_is_left_alone(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline_opening, "_BATCH", 100)
+    monkeypatch.setattr(index_file, "_BATCH", 100)
     tip = mira.resolve("HEAD")
     made: list[Path] = []
 

@@ -15,10 +15,10 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FOLDER, Entry, FileChange, Trees
 from perdure.git.refs.refs import Head, Refs, check_branch, free_branch
 from perdure.git.refs.revisions import Revisions
-from perdure.history import timeline
+from perdure.git.timeline import walk
 
 if TYPE_CHECKING:
-    from perdure.history.timeline_listing import Timeline
+    from perdure.git.timeline.timeline import Timeline
 
 
 MOST_READ = 16 * 1024 * 1024
@@ -187,7 +187,7 @@ class Reader:
         start = self.resolve(rev) if rev is not None else self._refs.head().commit
         if start is None:
             return iter(())
-        found = timeline.walk(
+        found = walk.walk(
             start,
             read=self._info,
             trees=self._trees,
@@ -203,7 +203,7 @@ class Reader:
             progress: told how many commits were indexed and how many there are, 0 while they are
                 being counted; an index is made when there is none.
         """
-        from perdure.history.timeline_listing import Timeline
+        from perdure.git.timeline.timeline import Timeline
 
         return Timeline(
             cache=self.cache_dir,

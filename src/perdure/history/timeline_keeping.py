@@ -20,7 +20,7 @@ from perdure.git.packs import background
 from perdure.history.timeline_sql import VERSION
 
 if TYPE_CHECKING:
-    from perdure.history.timeline_listing import Timeline
+    from perdure.git.timeline.timeline import Timeline
 
 LONG = 12_000
 """Objects in packs from which on a life is long: about 2,000 turns, a second or two of work."""

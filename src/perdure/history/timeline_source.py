@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import Trees
 from perdure.git.objects.tree_diff import TreeComparer
-from perdure.history.timeline import walk
-from perdure.history.timeline_facts import Facts, facts_of
+from perdure.git.timeline.commit_info import Facts, facts_of
+from perdure.git.timeline.walk import walk
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perdure.history.timeline_facts import TURNS, areas_of
-from perdure.history.timeline_query import Query, fold
+from perdure.git.timeline.commit_info import TURNS, areas_of
+from perdure.git.timeline.query import Query, fold
 
 VERSION = 1
 """Part of the file's name: an index of another version is not looked at, and removed."""

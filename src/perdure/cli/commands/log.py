@@ -20,7 +20,7 @@ from perdure.history.repository import CommitInfo, Repository
 if TYPE_CHECKING:
     from perdure.chat.asides import Asides
     from perdure.chat.evolution import PersonaChange
-    from perdure.history.timeline_query import Listed, Query
+    from perdure.git.timeline.query import Listed, Query
 
 _FOLDERS = {
     "turns": ("conversations",),
@@ -94,7 +94,7 @@ def command(
         return
     from perdure.chat.clock import now
     from perdure.chat.moments import parse_span
-    from perdure.history.timeline_query import Query
+    from perdure.git.timeline.query import Query
 
     query = Query(
         folders=tuple(folder for kind in wanted for folder in _FOLDERS[kind]),

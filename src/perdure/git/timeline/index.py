@@ -21,8 +21,8 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.objects.commit import CommitInfo
-from perdure.history.timeline_facts import Facts
-from perdure.history.timeline_query import OnlyIn, Query, fold
+from perdure.git.timeline.commit_info import Facts
+from perdure.git.timeline.query import OnlyIn, Query, fold
 from perdure.history.timeline_sql import SCHEMA, VERSION, conditions, plain
 
 BUSY = 2.0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import Trees
-from perdure.history.timeline_index import Index
-from perdure.history.timeline_opening import NoIndex, Opener, Progress, silent
-from perdure.history.timeline_query import Listed, OnlyIn, Query
+from perdure.git.timeline.index import Index
+from perdure.git.timeline.index_file import NoIndex, Opener, Progress, silent
+from perdure.git.timeline.query import Listed, OnlyIn, Query
 from perdure.history.timeline_source import Source
 
 _LOOK_FIRST = 300

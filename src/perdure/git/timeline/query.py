@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.git.objects.commit import CommitInfo
-from perdure.history.timeline_facts import Facts
+from perdure.git.timeline.commit_info import Facts
 
 
 @dataclass(frozen=True, slots=True)

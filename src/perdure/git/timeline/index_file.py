@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from perdure.git import disk
 from perdure.git.errors import Busy
-from perdure.history.timeline_facts import Facts
-from perdure.history.timeline_index import BUSY, Index, drop
+from perdure.git.timeline.commit_info import Facts
+from perdure.git.timeline.index import BUSY, Index, drop
 from perdure.history.timeline_source import Source
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""The index of history in SQLite, and the walk without it."""
