@@ -215,7 +215,7 @@ async def test_a_turn_that_slipped_in_comes_back_after_the_abort(
         edited(companion, f"Line {number}.")
     assert tried(companion, "rebase", "-i", "HEAD~2", editor="sed -i -e 1s/^pick/edit/")
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.history.level.rewritten_branch", lambda *_: None)
+        patch.setattr("perdure.git.worktree.sync.rewritten_branch", lambda *_: None)
         patch.setattr("perdure.git.layout.WorkState.is_rewriting", property(lambda _: False))
         git(companion, "symbolic-ref", "HEAD", "refs/heads/main")
         await talk(companion, "Slipped.")

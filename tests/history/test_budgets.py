@@ -263,7 +263,7 @@ def test_edits_beside_it_are_bounded(repo: Repository, peak: Callable[[], int]) 
 def test_a_folder_with_too_many_files_is_named_and_left(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.outside.MOST_FILES", 50)
+    monkeypatch.setattr("perdure.git.worktree.edits.MOST_FILES", 50)
     (repo.path / "lore").mkdir()
     for number in range(60):
         (repo.path / "lore" / f"{number}.md").write_text("x")
@@ -276,7 +276,7 @@ def test_a_folder_with_too_many_files_is_named_and_left(
 def test_more_edits_than_are_taken_at_once_come_with_the_next_look(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.outside._MOST_EDITS", 5)
+    monkeypatch.setattr("perdure.git.worktree.edits._MOST_EDITS", 5)
     (repo.path / "lore").mkdir()
     for number in range(8):
         (repo.path / "lore" / f"{number}.md").write_text("x")

@@ -223,7 +223,7 @@ def test_staged_and_conflicted_entries_stay(repo: Repository, git: Git) -> None:
 def test_a_busy_index_does_not_stop_the_turn(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.level.INDEX_WAIT", 0.0)
+    monkeypatch.setattr("perdure.git.worktree.sync.INDEX_WAIT", 0.0)
     monkeypatch.setattr("perdure.history.writer.Writer._chase", lambda _: None)
     lock = repo.git_dir / "index.lock"
     lock.write_bytes(b"somebody's")
@@ -242,7 +242,7 @@ def test_a_busy_index_does_not_stop_the_turn(
 def test_the_next_open_levels_what_was_left(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.level.INDEX_WAIT", 0.0)
+    monkeypatch.setattr("perdure.git.worktree.sync.INDEX_WAIT", 0.0)
     monkeypatch.setattr("perdure.history.writer.Writer._chase", lambda _: None)
     lock = repo.git_dir / "index.lock"
     lock.touch()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.worktree.files import WorkTree
 from perdure.history.journal import Journal
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.worktree import WorkTree
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

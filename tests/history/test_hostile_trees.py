@@ -19,11 +19,11 @@ from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
+from perdure.git.worktree.files import NotRegular, WorkTree
 from perdure.history import branches, operations
 from perdure.history.merging import merge
 from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import redo, undo
-from perdure.history.worktree import NotRegular, WorkTree
 from tests.history.conftest import Git
 
 WHO = Author("Eve", "eve@example.org")

@@ -14,11 +14,11 @@ import pytest
 from perdure.git.errors import Busy, NotCarriedOut
 from perdure.git.packs import keep, small
 from perdure.git.refs.refs import Refs
+from perdure.git.worktree.merge_state import MergeState
+from perdure.git.worktree.sync import Level
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch, switch
 from perdure.history.journal import Journal
-from perdure.history.level import Level
-from perdure.history.mergestate import MergeState
 from perdure.history.merging import conclude_merge, merge, settle_conflict
 from perdure.history.moving import Mover
 from perdure.history.repository import Author, Change, Repository

@@ -16,8 +16,8 @@ from perdure.git.errors import (
     UnsavedEdits,
 )
 from perdure.git.refs.ancestry import Reach
+from perdure.git.worktree.attributes import union_paths
 from perdure.history import branches, undoing
-from perdure.history.attributes import union_paths
 from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
 from perdure.history.merging import (
     abort_merge,
@@ -339,12 +339,12 @@ owner.{name} = dying
 os._exit(3)
 """
 CRASHES = [
-    "perdure.history.checkout.Checkout.carry",
-    "perdure.history.worktree.WorkTree.write",
-    "perdure.history.mergestate.MergeState._write",
-    "perdure.history.checkout.Checkout.index",
+    "perdure.git.worktree.checkout.Checkout.carry",
+    "perdure.git.worktree.files.WorkTree.write",
+    "perdure.git.worktree.merge_state.MergeState._write",
+    "perdure.git.worktree.checkout.Checkout.index",
     "perdure.git.locks.GitLock.publish",
-    "perdure.history.mergestate.MergeState._drop_intent",
+    "perdure.git.worktree.merge_state.MergeState._drop_intent",
 ]
 ACTS = {
     "open": "merge(repo, 'other', author=mira)",

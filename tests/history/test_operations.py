@@ -25,13 +25,13 @@ from perdure.git.errors import (
 )
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Head, Refs
+from perdure.git.worktree.checkout import Checkout
+from perdure.git.worktree.files import WorkTree
 from perdure.history import branches, operations, undoing
-from perdure.history.checkout import Checkout
 from perdure.history.journal import Journal
 from perdure.history.moving import Mover
 from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
-from perdure.history.worktree import WorkTree
 from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 
@@ -448,16 +448,16 @@ def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
 STEPS = [
     ("perdure.git.packs.small.PackWriter.write", False),
     ("perdure.git.refs.refs.Refs.prepare_head", False),
-    ("perdure.history.checkout.Checkout.survey", False),
+    ("perdure.git.worktree.checkout.Checkout.survey", False),
     ("perdure.git.refs.refs.Refs.hold", False),
     ("perdure.history.moving.Mover._write_intent", False),
     ("perdure.git.refs.refs.Refs.publish", False),
     ("perdure.git.refs.refs.Refs.settle", True),
     ("perdure.history.moving.Mover._follow", True),
-    ("perdure.history.checkout.Checkout.carry", True),
-    ("perdure.history.worktree.WorkTree.remove", True),
-    ("perdure.history.worktree.WorkTree.write", True),
-    ("perdure.history.checkout.Checkout.index", True),
+    ("perdure.git.worktree.checkout.Checkout.carry", True),
+    ("perdure.git.worktree.files.WorkTree.remove", True),
+    ("perdure.git.worktree.files.WorkTree.write", True),
+    ("perdure.git.worktree.checkout.Checkout.index", True),
     ("perdure.git.refs.refs.Refs.remove", True),
     ("perdure.history.moving.Mover._log", True),
     ("perdure.history.moving.Mover._drop_intent", True),
@@ -584,7 +584,7 @@ def test_a_session_that_is_open_finishes_what_another_process_left(
     life: Repository, git: Git, sound: Sound
 ) -> None:
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
-    die(life, "perdure.history.checkout.Checkout.carry")
+    die(life, "perdure.git.worktree.checkout.Checkout.carry")
     turn(life, 31)
     assert is_done(life, git)
     assert life.commit_info("main").subject == "turn: 31"

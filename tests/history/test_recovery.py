@@ -14,9 +14,9 @@ import pytest
 from perdure.git.errors import HistoryError
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Refs
+from perdure.git.worktree.races import Landings
+from perdure.git.worktree.sync import Level
 from perdure.history.journal import Journal, leftover
-from perdure.history.landings import Landings
-from perdure.history.level import Level
 from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
 
@@ -55,17 +55,17 @@ BEFORE = [
     "perdure.git.packs.small.PackWriter._place",
     "perdure.git.refs.refs.Refs.prepare",
     "perdure.history.journal_file.JournalFile.intend",
-    "perdure.history.level.Level.lock_index",
-    "perdure.history.level.Level.hold_head",
+    "perdure.git.worktree.sync.Level.lock_index",
+    "perdure.git.worktree.sync.Level.hold_head",
     "perdure.git.refs.refs.Refs.hold",
-    "perdure.history.level.Level.update_work",
-    "perdure.history.level.Level.fill_index",
-    "perdure.history.level.Level.publish_index",
+    "perdure.git.worktree.sync.Level.update_work",
+    "perdure.git.worktree.sync.Level.fill_index",
+    "perdure.git.worktree.sync.Level.publish_index",
     "perdure.git.locks.GitLock.publish",
     "perdure.git.refs.refs.Refs.publish",
 ]
 AFTER = [
-    "perdure.history.landings.Landings.note",
+    "perdure.git.worktree.races.Landings.note",
     "perdure.git.refs.refs.Refs.settle",
     "perdure.history.journal_file.JournalFile.finish",
     "perdure.git.refs.refs.Refs.log",
@@ -369,7 +369,7 @@ def test_errors_after_the_commit_point_do_not_fail_the_turn(
 
     with monkeypatch.context() as patch:
         patch.setattr(Level, "publish_index", full)
-        patch.setattr("perdure.history.worktree.WorkTree.write", full)
+        patch.setattr("perdure.git.worktree.files.WorkTree.write", full)
         patch.setattr(Refs, "log", full)
         repo.commit([Change(CHUNK, b"one\n")], message="t", author=MIRA, branch="main")
         assert "No space left" in repo.index_trouble
@@ -419,7 +419,7 @@ def test_a_full_disk_at_every_write_loses_nothing(
 def test_a_lock_whose_twin_the_power_cut_took_is_known_from_the_journal(
     repo: Repository, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    die_in(repo, "perdure.history.level.Level.hold_head", TURN)
+    die_in(repo, "perdure.git.worktree.sync.Level.hold_head", TURN)
     lock = repo.git_dir / "index.lock"
     assert lock.exists()
     shutil.rmtree(repo.state_dir / "held")
@@ -496,7 +496,7 @@ def test_a_copy_made_while_a_turn_is_saved_is_not_blocked(
         if len(calls) == 2:
             copied()
 
-    monkeypatch.setattr("perdure.history.level.Level.check_not_rewritten", later)
+    monkeypatch.setattr("perdure.git.worktree.sync.Level.check_not_rewritten", later)
     repo.commit([Change("lore/a.md", b"a\n")], message="l", author=MIRA, branch="main")
     monkeypatch.undo()
     assert (place / ".git/refs/heads/main.lock").exists()

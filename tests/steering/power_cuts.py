@@ -41,9 +41,9 @@ from perdure.chat.steering import (
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.git.packs import background, repack, small
+from perdure.git.worktree import merge_state
 from perdure.history import (
     journal,
-    mergestate,
     moving,
     packing_child,
     recovery,
@@ -249,7 +249,7 @@ async def build(folder: Path) -> None:
 
 def starts(name: str) -> None:
     """From now on the machine counts as started for the ``name``-th time."""
-    for module in (journal, mergestate, moving, recovery):
+    for module in (journal, merge_state, moving, recovery):
         setattr(module, "boot", lambda: name)  # noqa: B010 - a name that it imports
 
 

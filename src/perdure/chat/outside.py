@@ -19,7 +19,7 @@ from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.quoting import scalar
 from perdure.companion.settings import parse_settings
 from perdure.git.errors import HistoryError, TipMoved
-from perdure.history.outside import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
+from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.history.repository import Author, Change, Repository
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.

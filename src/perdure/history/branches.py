@@ -79,7 +79,7 @@ def check_checkout(repo: Repository, commit: str) -> None:
         CannotMerge: links or submodules differ, which are git's business.
         TooManyFiles: there are more than are looked at.
     """
-    from perdure.history.checkout import differing
+    from perdure.git.worktree.checkout import differing
 
     here, trees = repo.head().commit, repo.parts().trees
     differing(trees, trees.root(here) if here else None, trees.root(commit))

@@ -16,8 +16,8 @@ from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Moved, Refs, check_branch
+from perdure.git.worktree.sync import Level
 from perdure.history.journal_file import Intent, JournalFile
-from perdure.history.level import Level
 
 _ATTEMPTS = 100
 

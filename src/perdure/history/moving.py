@@ -34,9 +34,9 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
 from perdure.git.refs.refs import Moved, RefMove, Refs
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
-from perdure.history.checkout import Checkout, Step, Survey
+from perdure.git.worktree.checkout import Checkout, Step, Survey
+from perdure.git.worktree.files import WorkTree
 from perdure.history.plan import Plan
-from perdure.history.worktree import WorkTree
 
 if TYPE_CHECKING:
     from perdure.history.planfile import Planned
@@ -304,7 +304,7 @@ class Mover:
 
     def _finish_in(self, layout: Layout, found: Planned) -> None:
         if found.plan is None:
-            from perdure.history.mergestate import MergeState
+            from perdure.git.worktree.merge_state import MergeState
 
             state = MergeState(layout, self._store, self._trees)
             state.put_back({"paths": found.paths, "forced": found.forced})

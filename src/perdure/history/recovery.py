@@ -13,9 +13,9 @@ from perdure.git.locks import sweep
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Refs
 from perdure.git.state import fields
+from perdure.git.worktree.files import WorkTree
+from perdure.git.worktree.sync import Level
 from perdure.history.journal_file import Record, dead_files
-from perdure.history.level import Level
-from perdure.history.worktree import WorkTree
 
 
 def _names(folder: Path) -> list[str]:

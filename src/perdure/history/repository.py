@@ -30,10 +30,10 @@ from perdure.history.reading import Reader
 
 if TYPE_CHECKING:
     from perdure.git.leases import Hand
+    from perdure.git.worktree.edits import ConflictCopy, Outside, OutsideEdits
+    from perdure.git.worktree.files import WorkTree
     from perdure.history.journal_file import JournalFile
     from perdure.history.landing import HasJournal
-    from perdure.history.outside import ConflictCopy, Outside, OutsideEdits
-    from perdure.history.worktree import WorkTree
     from perdure.history.writer import Writer
 
 __all__ = [
@@ -197,12 +197,12 @@ class Repository(Reader):
 
     def work_tree(self) -> WorkTree:
         """The files beside the history, read without following a link."""
-        from perdure.history.worktree import WorkTree
+        from perdure.git.worktree.files import WorkTree
 
         return WorkTree(self.path, self._layout.spare)
 
     def _outside(self) -> Outside:
-        from perdure.history.outside import Outside
+        from perdure.git.worktree.edits import Outside
 
         return Outside(self._layout, self._trees, self.work_tree())
 

@@ -28,12 +28,12 @@ from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Head, Refs, check_branch
 from perdure.git.state import mark
 from perdure.git.state.fields import UnreadableState
+from perdure.git.worktree.files import WorkTree
+from perdure.git.worktree.races import NOTHING
+from perdure.git.worktree.sync import Level
 from perdure.history.journal_file import JournalFile
 from perdure.history.landing import Lander, Order
-from perdure.history.landings import NOTHING
-from perdure.history.level import Level
 from perdure.history.recovery import Recovery
-from perdure.history.worktree import WorkTree
 
 COMMIT_WAIT = 30.0
 """Seconds to wait for another process of ours: one turn of it, with an ``index.lock`` to wait for,

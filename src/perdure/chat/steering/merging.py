@@ -14,6 +14,7 @@ from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.git.errors import UnknownRevision
 from perdure.git.paths import check_path
+from perdure.git.worktree.merge_state import marked
 from perdure.history import merging
 from perdure.history.branches import branches, check_checkout
 from perdure.history.merge_planning import (
@@ -23,7 +24,6 @@ from perdure.history.merge_planning import (
     ThreeWay,
     plan_merge,
 )
-from perdure.history.mergestate import marked
 from perdure.history.merging import OpenMerge
 from perdure.history.operations import Operation
 

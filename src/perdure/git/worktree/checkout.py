@@ -23,7 +23,7 @@ from perdure.git.index.rewrite import NewEntry
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular
 from perdure.git.paths import is_path, shown
-from perdure.history.worktree import NotRegular, WorkTree
+from perdure.git.worktree.files import NotRegular, WorkTree
 
 _EACH = 64
 """Files up to which each is fsynced by itself; above, the whole system's writes are once."""

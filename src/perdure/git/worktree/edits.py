@@ -18,8 +18,8 @@ from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, Trees
 from perdure.git.paths import check_path, is_path
-from perdure.history.ignore import Ignored, RulesTrouble
-from perdure.history.worktree import Listed, NotRegular, TooLarge, WorkFile, WorkTree
+from perdure.git.worktree.files import Listed, NotRegular, TooLarge, WorkFile, WorkTree
+from perdure.git.worktree.ignore import Ignored, RulesTrouble
 from perdure.leavings import is_scratch, originals, same_name
 
 STAGED = "it is staged"

@@ -15,7 +15,7 @@ from perdure.git.index.full import read_index
 from perdure.git.index.session_cache import Mark, mark_of
 from perdure.git.objects.tree import Blobs, Trees
 from perdure.git.refs.refs import Refs
-from perdure.history.worktree import WorkTree
+from perdure.git.worktree.files import WorkTree
 
 Landed = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
 """Branch that was checked out at the last landings; per path former blobs and the last."""

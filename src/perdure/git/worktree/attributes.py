@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from perdure.history import ignore
+from perdure.git.worktree import ignore
 
 _MOST_BYTES = 64 * 1024
 """Of the file that is looked at; a longer one says nothing, and what differs is a conflict."""

@@ -28,8 +28,8 @@ from perdure.git.objects.tree import FILE, Node, Trees
 from perdure.git.paths import is_path
 from perdure.git.refs.refs import Refs
 from perdure.git.state.fields import is_oid
-from perdure.history.checkout import Checkout, Step, Survey
-from perdure.history.worktree import NotRegular, WorkTree
+from perdure.git.worktree.checkout import Checkout, Step, Survey
+from perdure.git.worktree.files import NotRegular, WorkTree
 
 FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
 """What git keeps of an open merge, besides the index; MERGE_HEAD is what makes it one."""

@@ -23,9 +23,9 @@ from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FILE, Blobs, Node, Trees
 from perdure.git.refs.refs import Refs
-from perdure.history.debts import Debts
-from perdure.history.landings import Landings
-from perdure.history.worktree import NotRegular, WorkTree
+from perdure.git.worktree.files import NotRegular, WorkTree
+from perdure.git.worktree.races import Landings
+from perdure.git.worktree.unsynced import Debts
 
 INDEX_WAIT = 2.0
 """Seconds that a turn waits for another program's ``index.lock``."""
