@@ -224,7 +224,7 @@ def test_a_busy_index_does_not_stop_the_turn(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("perdure.git.worktree.sync.INDEX_WAIT", 0.0)
-    monkeypatch.setattr("perdure.history.writer.Writer._chase", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._chase", lambda _: None)
     lock = repo.git_dir / "index.lock"
     lock.write_bytes(b"somebody's")
     land(repo, CHUNK, b"one\n")
@@ -243,7 +243,7 @@ def test_the_next_open_levels_what_was_left(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("perdure.git.worktree.sync.INDEX_WAIT", 0.0)
-    monkeypatch.setattr("perdure.history.writer.Writer._chase", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._chase", lambda _: None)
     lock = repo.git_dir / "index.lock"
     lock.touch()
     land(repo, CHUNK, b"one\n")
@@ -289,7 +289,7 @@ def test_a_switch_of_head_during_a_turn_leaves_nothing_staged(
     how: str,
 ) -> None:
     """`git checkout -b` read the tip before a turn landed, and switches HEAD after it."""
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     before = git("rev-parse", "HEAD").strip()
     land(repo, CHUNK, b"one\ntwo\n")
@@ -308,7 +308,7 @@ def test_a_switch_after_a_turn_finds_the_index_free(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What follows `git switch` at once, a merge say, needs ``index.lock``: nothing is to do."""
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     git("branch", "side")
     land(repo, CHUNK, b"one\n")
     git("switch", "-q", "side")
@@ -330,7 +330,7 @@ def test_a_turn_that_git_stash_reset_away_lands_again(
     how: str,
 ) -> None:
     """`git stash` ends with a reset to what HEAD was when it began, a turn in between or not."""
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     before = git("rev-parse", "HEAD").strip()
     turn = land(repo, CHUNK, b"one\ntwo\n")
@@ -349,7 +349,7 @@ def test_a_turn_that_git_stash_reset_away_lands_again(
 def test_a_reset_to_a_tip_that_was_looked_at_while_it_landed_is_seen(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     settle = Refs.settle
 
@@ -377,7 +377,7 @@ def test_a_turn_that_a_stale_index_took_out_of_the_tip_lands_again(
     how: str,
 ) -> None:
     """An index from two turns ago is put over ours, and the next `git commit` is quick."""
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     index = repo.git_dir / "index"
     before = index.read_bytes()
@@ -398,7 +398,7 @@ def test_a_turn_that_a_stale_index_took_out_of_the_tip_lands_again(
 def test_an_older_version_that_somebody_checked_out_and_committed_stays(
     repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     land(repo, CHUNK, b"one\ntwo\n")
     git("checkout", "HEAD~1", "--", CHUNK)
@@ -421,7 +421,7 @@ def test_an_older_index_put_over_ours_is_levelled(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`git commit` reads the index before it locks it, and writes it back though it fails."""
-    monkeypatch.setattr("perdure.history.writer.Writer._watch_head", lambda _: None)
+    monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
     index = repo.git_dir / "index"
     before = index.read_bytes()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.commit.transaction import Mover
 from perdure.git.errors import Busy, NotCarriedOut
 from perdure.git.packs import keep, small
 from perdure.git.refs.refs import Refs
@@ -20,7 +21,6 @@ from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch, switch
 from perdure.history.journal import Journal
 from perdure.history.merging import conclude_merge, merge, settle_conflict
-from perdure.history.moving import Mover
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

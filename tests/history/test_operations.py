@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git import disk as disk_module
+from perdure.git.commit.transaction import Mover
 from perdure.git.errors import (
     BadPath,
     Busy,
@@ -29,7 +30,6 @@ from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from perdure.history import branches, operations, undoing
 from perdure.history.journal import Journal
-from perdure.history.moving import Mover
 from perdure.history.operations import RefMove, perform
 from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
@@ -450,17 +450,17 @@ STEPS = [
     ("perdure.git.refs.refs.Refs.prepare_head", False),
     ("perdure.git.worktree.checkout.Checkout.survey", False),
     ("perdure.git.refs.refs.Refs.hold", False),
-    ("perdure.history.moving.Mover._write_intent", False),
+    ("perdure.git.commit.transaction.Mover._write_intent", False),
     ("perdure.git.refs.refs.Refs.publish", False),
     ("perdure.git.refs.refs.Refs.settle", True),
-    ("perdure.history.moving.Mover._follow", True),
+    ("perdure.git.commit.transaction.Mover._follow", True),
     ("perdure.git.worktree.checkout.Checkout.carry", True),
     ("perdure.git.worktree.files.WorkTree.remove", True),
     ("perdure.git.worktree.files.WorkTree.write", True),
     ("perdure.git.worktree.checkout.Checkout.index", True),
     ("perdure.git.refs.refs.Refs.remove", True),
-    ("perdure.history.moving.Mover._log", True),
-    ("perdure.history.moving.Mover._drop_intent", True),
+    ("perdure.git.commit.transaction.Mover._log", True),
+    ("perdure.git.commit.transaction.Mover._drop_intent", True),
 ]
 SCRIPT = """
 import os, sys
@@ -562,7 +562,7 @@ def test_a_crash_in_the_recovery_is_met_by_the_same_rules(
 ) -> None:
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
     life.close()
-    die(life, "perdure.history.moving.Mover._follow")
+    die(life, "perdure.git.commit.transaction.Mover._follow")
 
     class Stop(BaseException):
         pass
@@ -594,7 +594,7 @@ def test_a_session_that_is_open_finishes_what_another_process_left(
 def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> None:
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
     life.close()
-    die(life, "perdure.history.moving.Mover._follow")
+    die(life, "perdure.git.commit.transaction.Mover._follow")
     for lock in life.git_dir.rglob("*.lock"):
         if lock.name != "commit.lock":
             lock.unlink()
@@ -638,7 +638,7 @@ def test_no_operation_takes_the_place_of_one_that_is_not_finished(
 ) -> None:
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
     life.close()
-    die(life, "perdure.history.moving.Mover._follow")
+    die(life, "perdure.git.commit.transaction.Mover._follow")
     lock = life.git_dir / "index.lock"
     lock.unlink()
     lock.write_bytes(b"somebody else's")
@@ -660,7 +660,7 @@ def test_an_index_that_cannot_be_read_waits_for_its_mending(
     """Neither an open nor a turn is kept back by an operation that cannot be finished yet."""
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
     life.close()
-    die(life, "perdure.history.moving.Mover._follow")
+    die(life, "perdure.git.commit.transaction.Mover._follow")
     index = life.git_dir / "index"
     whole = index.read_bytes()
     index.write_bytes(b"no index")
@@ -716,7 +716,7 @@ def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
         )  # fmt: skip
     cut()
     assert len(cuts) > 15
-    monkeypatch.setattr("perdure.history.moving.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.commit.transaction.boot", lambda: "another start")
     seen = set()
     for place in cuts:
 

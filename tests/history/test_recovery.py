@@ -54,7 +54,7 @@ BEFORE = [
     "perdure.git.packs.small.PackWriter.write",
     "perdure.git.packs.small.PackWriter._place",
     "perdure.git.refs.refs.Refs.prepare",
-    "perdure.history.journal_file.JournalFile.intend",
+    "perdure.git.commit.journal_file.JournalFile.intend",
     "perdure.git.worktree.sync.Level.lock_index",
     "perdure.git.worktree.sync.Level.hold_head",
     "perdure.git.refs.refs.Refs.hold",
@@ -67,7 +67,7 @@ BEFORE = [
 AFTER = [
     "perdure.git.worktree.races.Landings.note",
     "perdure.git.refs.refs.Refs.settle",
-    "perdure.history.journal_file.JournalFile.finish",
+    "perdure.git.commit.journal_file.JournalFile.finish",
     "perdure.git.refs.refs.Refs.log",
     "perdure.git.packs.small.PackWriter.consolidate",
 ]
@@ -141,7 +141,7 @@ def test_a_lock_of_a_branch_with_a_long_name_is_known_by_its_twin_too(
         "from perdure.history.operations import RefMove, perform\n"
         f"perform(repo, 'drop', 'both', [{moves}], author=mira)\n"
     )
-    die_in(repo, "perdure.history.moving.Mover._write_intent", script)
+    die_in(repo, "perdure.git.commit.transaction.Mover._write_intent", script)
     assert len(list((repo.git_dir / "refs").rglob("*.lock"))) == 3
     with Repository.open(repo.path) as again:
         assert list((repo.git_dir / "refs").rglob("*.lock")) == []
@@ -185,7 +185,7 @@ def test_a_crash_while_a_leftover_is_saved_doubles_nothing(repo: Repository) -> 
     die_in(repo, BEFORE[2], again)
     with Repository.open(repo.path) as opened:
         assert len(leftover(opened)) == 1
-    die_in(repo, "perdure.history.journal_file.JournalFile.remove", again)
+    die_in(repo, "perdure.git.commit.journal_file.JournalFile.remove", again)
     with Repository.open(repo.path) as opened:
         assert leftover(opened) == []
         assert opened.read(CHUNK) == b"7"
@@ -346,7 +346,7 @@ def test_power_cuts_leave_the_old_or_the_new_state(
             state["old"] = text
             cut()
     assert len(cuts) > 20
-    monkeypatch.setattr("perdure.history.recovery.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.commit.recovery.boot", lambda: "another start")
     for place, old, new in cuts:
         with Repository.open(as_its_own(place)) as again:
             found = again.read(CHUNK) or b""
@@ -425,7 +425,7 @@ def test_a_lock_whose_twin_the_power_cut_took_is_known_from_the_journal(
     shutil.rmtree(repo.state_dir / "held")
     Repository.open(repo.path).close()
     assert lock.exists(), "the machine was not started anew: it could be anybody's"
-    monkeypatch.setattr("perdure.history.recovery.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.commit.recovery.boot", lambda: "another start")
     Repository.open(repo.path).close()
     assert not lock.exists()
     sound()
@@ -440,7 +440,7 @@ def test_what_cannot_be_recovered_now_does_not_keep_from_reading(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.history.recovery.sweep", shut)
+        patch.setattr("perdure.git.commit.recovery.sweep", shut)
         with Repository.open(repo.path) as again:
             assert "Read-only" in again.recovery_trouble
             assert again.read(CHUNK) == b"turn 7\n"

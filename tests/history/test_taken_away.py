@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history import writer
+from perdure.git.commit import writer
 from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]

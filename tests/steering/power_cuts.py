@@ -40,14 +40,10 @@ from perdure.chat.steering import (
 )  # fmt: skip
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.git.commit import recovery, transaction
 from perdure.git.packs import background, repack, small
 from perdure.git.worktree import merge_state
-from perdure.history import (
-    journal,
-    moving,
-    packing_child,
-    recovery,
-)
+from perdure.history import journal, packing_child
 from perdure.problem import Problem
 from tests.conftest import as_its_own
 from tests.speaking import Scripted
@@ -249,7 +245,7 @@ async def build(folder: Path) -> None:
 
 def starts(name: str) -> None:
     """From now on the machine counts as started for the ``name``-th time."""
-    for module in (journal, merge_state, moving, recovery):
+    for module in (journal, merge_state, transaction, recovery):
         setattr(module, "boot", lambda: name)  # noqa: B010 - a name that it imports
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.git import disk
+from perdure.git.commit.journal_file import dead_files
 from perdure.git.state import mark
 from perdure.history.journal import Leftover
-from perdure.history.journal_file import dead_files
 from perdure.history.repository import Repository
 
 _JOURNALS = 64

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from perdure.git.commit.journal_file import JournalFile, dead_files
 from perdure.git.errors import storage_errors
-from perdure.history.journal_file import JournalFile, dead_files
 
 if TYPE_CHECKING:
     from perdure.history.repository import Repository

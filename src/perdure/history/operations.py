@@ -14,6 +14,8 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from perdure.git.commit.plan import Plan
+from perdure.git.commit.transaction import OPS, Mover
 from perdure.git.errors import (
     BadPath,
     CheckedOutElsewhere,
@@ -28,12 +30,10 @@ from perdure.git.objects.tree import Change
 from perdure.git.refs.ancestry import is_ancestor
 from perdure.git.refs.refs import Head, RefMove, check_branch, is_ref_name
 from perdure.history import oplog
-from perdure.history.moving import OPS, Mover
 from perdure.history.oplog import Operation, Trail
-from perdure.history.plan import Plan
 
 if TYPE_CHECKING:
-    from perdure.history.plan import Accepted
+    from perdure.git.commit.plan import Accepted
     from perdure.history.repository import Parts, Repository
 
 __all__ = [

@@ -29,12 +29,12 @@ from perdure.git.state import mark
 from perdure.history.reading import Reader
 
 if TYPE_CHECKING:
+    from perdure.git.commit.journal_file import JournalFile
+    from perdure.git.commit.write_order import HasJournal
+    from perdure.git.commit.writer import Writer
     from perdure.git.leases import Hand
     from perdure.git.worktree.edits import ConflictCopy, Outside, OutsideEdits
     from perdure.git.worktree.files import WorkTree
-    from perdure.history.journal_file import JournalFile
-    from perdure.history.landing import HasJournal
-    from perdure.history.writer import Writer
 
 __all__ = [
     "Author",
@@ -180,7 +180,7 @@ class Repository(Reader):
     def _writer(self) -> Writer:
         with self._mutex:
             if self._writer_made is None:
-                from perdure.history.writer import Writer
+                from perdure.git.commit.writer import Writer
 
                 self._writer_made = Writer(
                     self._layout, self._store, self._trees, self._refs, self._mutex, self.has_landed
@@ -342,7 +342,7 @@ class Repository(Reader):
             ReadOnly: the repository may not be written.
             DamagedRepository: the tip cannot be read.
         """
-        from perdure.history.landing import Order
+        from perdure.git.commit.write_order import Order
 
         order = Order(
             changes,

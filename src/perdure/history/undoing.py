@@ -20,13 +20,13 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from perdure.git.commit.transaction import OPS
 from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.tree import Change
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import Head, RefMove
 from perdure.history import oplog
-from perdure.history.moving import OPS
 from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail
 

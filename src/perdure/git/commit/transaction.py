@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from perdure.git import disk
+from perdure.git.commit.plan import Plan
 from perdure.git.errors import (
     BadPath,
     CannotMerge,
@@ -36,10 +37,9 @@ from perdure.git.refs.refs import Moved, RefMove, Refs
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
 from perdure.git.worktree.checkout import Checkout, Step, Survey
 from perdure.git.worktree.files import WorkTree
-from perdure.history.plan import Plan
 
 if TYPE_CHECKING:
-    from perdure.history.planfile import Planned
+    from perdure.git.commit.plan_file import Planned
 
 OPS = "refs/perdure/ops"
 _INDEX_WAIT = 2.0
@@ -271,11 +271,11 @@ class Mover:
         except FileNotFoundError:
             return False
         # The schema library is for who has something to finish.
-        from perdure.history import planfile
+        from perdure.git.commit import plan_file
 
         try:
-            found = planfile.read(data)
-        except planfile.BadPlan as error:
+            found = plan_file.read(data)
+        except plan_file.BadPlan as error:
             raise self._put_away(str(error)) from error
         if found.boot and found.boot != boot():
             # A power cut may have kept a lock and lost its twin (`Recovery`).

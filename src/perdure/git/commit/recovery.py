@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from perdure.git import disk
+from perdure.git.commit.journal_file import Record, dead_files
 from perdure.git.host import boot
 from perdure.git.layout import Layout
 from perdure.git.locks import sweep
@@ -15,7 +16,6 @@ from perdure.git.refs.refs import Refs
 from perdure.git.state import fields
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.sync import Level
-from perdure.history.journal_file import Record, dead_files
 
 
 def _names(folder: Path) -> list[str]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from perdure.git.commit.write_order import Order
 from perdure.git.layout import shallow_ends
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Trees
-from perdure.history.landing import Order
 
 _FAR = 256
 """Commits of the first line that are looked through for the newest blob."""

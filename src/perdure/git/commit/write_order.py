@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from perdure.git.commit.journal_file import Intent, JournalFile
 from perdure.git.errors import BranchGone, Busy, TipMoved
 from perdure.git.index.file import IndexTrouble
 from perdure.git.locks import GitLock
@@ -17,7 +18,6 @@ from perdure.git.objects.tree import Blobs, Change, Edit, Trees
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Moved, Refs, check_branch
 from perdure.git.worktree.sync import Level
-from perdure.history.journal_file import Intent, JournalFile
 
 _ATTEMPTS = 100
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from perdure.git import disk, links
+from perdure.git.commit.journal_file import JournalFile
+from perdure.git.commit.recovery import Recovery
+from perdure.git.commit.write_order import Lander, Order
 from perdure.git.errors import (
     BranchRewritten,
     Busy,
@@ -31,9 +34,6 @@ from perdure.git.state.fields import UnreadableState
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.races import NOTHING
 from perdure.git.worktree.sync import Level
-from perdure.history.journal_file import JournalFile
-from perdure.history.landing import Lander, Order
-from perdure.history.recovery import Recovery
 
 COMMIT_WAIT = 30.0
 """Seconds to wait for another process of ours: one turn of it, with an ``index.lock`` to wait for,
@@ -136,9 +136,9 @@ class Writer:
         self, branch: str, tip: str, former: Mapping[str, Sequence[str | None]]
     ) -> None:
         """Land once more what a commit took out unmeant, by the blobs that its files had before."""
-        from perdure.history import takenout
+        from perdure.git.commit import dropped
 
-        for order in list(takenout.orders(branch, tip, former, self._store, self._trees)):
+        for order in list(dropped.orders(branch, tip, former, self._store, self._trees)):
             self._lander.land(order)
 
     def finish_operation(self) -> None:
@@ -150,7 +150,7 @@ class Writer:
             Busy, HistoryError: it cannot be finished now.
         """
         if (self._layout.state / "operation.json").exists():
-            from perdure.history.moving import Mover
+            from perdure.git.commit.transaction import Mover
 
             try:
                 with storage_errors("finishing what was begun"):

@@ -6,9 +6,9 @@ import json
 
 import msgspec
 
+from perdure.git.commit.plan import Plan
 from perdure.git.refs.refs import Head, RefMove, is_ref_name
 from perdure.git.state import fields
-from perdure.history.plan import Plan
 
 MERGE_FILES = frozenset({"MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE"})
 """The files of git's that a plan may remove: what an open merge leaves besides the index."""

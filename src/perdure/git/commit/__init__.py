@@ -1,0 +1,1 @@
+"""Committing: the write order, transactions, recovery after a crash."""
