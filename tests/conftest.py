@@ -21,9 +21,9 @@ from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.layout import find
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author
 from perdure.git.state import mark as statemark
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author
 from tests.background import wait_for_children
 
 Git = Callable[..., str]

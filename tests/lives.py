@@ -24,8 +24,8 @@ from perdure.companion.manifests import Manifest
 from perdure.companion.names import title_from
 from perdure.companion.templates import new_companion
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author
 
 TURNS_A_DAY = 280
 TURNS_A_CONVERSATION = 25

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from perdure.history.creating import create_repository
-from perdure.history.journal import Journal
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal
 
 MIRA = Author("Mira", "mira@companion.invalid")
 _BEGIN = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)

@@ -31,8 +31,8 @@ from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author
 from tests.backends.real_servers import KEY, PROXIED, Running, start_llama, start_proxy
 from tests.bench.bench_start_up import median
 

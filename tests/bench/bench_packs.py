@@ -31,8 +31,8 @@ from perdure.git.packs.delta import full_entry
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import Repacking
 from perdure.git.packs.small import build
+from perdure.git.repository.create import create_repository
 from perdure.history.check import check
-from perdure.history.creating import create_repository
 from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
 from tests.lives import make_life

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from perdure.companion.chunks import parse_chunks
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.memory.recall import RecallIndex, RecallQuery
 from tests.bench.recall_quality import run as quality
 from tests.lives import Words, make_life

@@ -79,7 +79,7 @@ async def mounted(path: Path) -> Streaming:
 
 def _last_texts(path: Path) -> list[str]:
     from perdure.chat.transcript import Transcript
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     repository = Repository.open(path, recover=False)
     transcript = Transcript(repository, "main")

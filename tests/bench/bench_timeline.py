@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from perdure.git.diff.blame import blame
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 from tests.lives import make_life
 
 TURNS = 50_000

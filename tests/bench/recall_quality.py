@@ -19,7 +19,7 @@ from pathlib import Path
 
 from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.recall import Hit, RecallIndex
 from perdure.memory.recall.models import installed
 from perdure.memory.recall.words import pieces_of

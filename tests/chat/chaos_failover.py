@@ -37,8 +37,8 @@ from perdure.chat.session import Session
 from perdure.companion.manifests import Manifest, render_manifest
 from perdure.companion.settings import edit_settings
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author
 from tests.chat.chaos_servers import KEY, KEY_VARIABLE, PROXIED, WINDOW, Server, three
 
 CONNECT_TIMEOUT, TIMEOUT = 1.0, 3.0

@@ -24,8 +24,8 @@ from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Repository
 from tests.background import unpacked
 from tests.speaking import Scripted
 

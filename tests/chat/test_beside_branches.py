@@ -10,7 +10,7 @@ import pytest
 
 from perdure.chat.events import Event, Notice, ReplyStarted, Saved
 from perdure.chat.session import Session
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -13,7 +13,7 @@ import pytest
 from perdure.chat.events import Failed, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.git.errors import NoMoreFiles
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import assert_sound
 from tests.speaking import Scripted

@@ -27,7 +27,7 @@ from perdure.chat.session import Session
 from perdure.chat.trial_call import PROMPT
 from perdure.companion.ids import TurnId
 from perdure.companion.locks import Seen, lock_path, parse_lock, render_lock
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -7,7 +7,7 @@ from pathlib import Path
 from perdure.chat.desk import Desk
 from perdure.chat.persona_checking import check_companion
 from perdure.chat.persona_edits import persona_paths
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.conftest import git
 
 COPY = "10-who (Ana's conflicted copy 2026-01-01).md"

@@ -19,7 +19,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -16,8 +16,8 @@ from perdure.chat.looking_back import (
     collapse_lines,
     descending,
 )
+from perdure.git.repository.repository import Author, CommitInfo
 from perdure.git.timeline.query import Listed
-from perdure.history.repository import Author, CommitInfo
 
 AT = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)
 MIRA = Author("Mira", "mira@example.invalid")

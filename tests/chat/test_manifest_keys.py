@@ -13,7 +13,7 @@ from perdure.chat.roster import find
 from perdure.chat.session import Session
 from perdure.companion.errors import BadFile
 from perdure.companion.manifests import check_keys, parse_manifest
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.api_server import ApiServer
 from tests.chat.test_session import events_of
 from tests.conftest import git

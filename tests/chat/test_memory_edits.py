@@ -29,7 +29,7 @@ from perdure.companion.ids import ConversationId
 from perdure.companion.review import Proposal, Review, render_review, review_path
 from perdure.companion.summaries import read_summaries, summary_path
 from perdure.git.errors import TipMoved
-from perdure.history.repository import Change
+from perdure.git.repository.repository import Change
 from perdure.memory.facts import in_order
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -6,7 +6,7 @@ from perdure.chat.errors import UnknownTurn
 from perdure.chat.naming import find_turn
 from perdure.chat.thread import thread
 from perdure.chat.transcript import Transcript
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.lives import make_life
 
 

@@ -21,8 +21,8 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 MIRA = Author("Mira", "mira@companion.invalid")
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.explaining import explain
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.why_lives import recorded
 
 FOLDER = Path(__file__).parent.parent / "fixtures/companions"

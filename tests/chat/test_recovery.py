@@ -11,7 +11,7 @@ from perdure.chat.events import Failed, Notice
 from perdure.chat.recovery import recovered_reply
 from perdure.chat.session import Session
 from perdure.git.commit.journal_file import JournalFile
-from perdure.history.journal import Leftover
+from perdure.git.repository.turn_journal import Leftover
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

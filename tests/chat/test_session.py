@@ -20,7 +20,7 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.turns import Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.conftest import assert_sound, copied, git
 from tests.speaking import Scripted
 

@@ -11,7 +11,7 @@ import pytest
 from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.names import title_from
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, talk
 from tests.conftest import copied
 from tests.speaking import Scripted

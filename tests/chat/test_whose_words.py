@@ -12,7 +12,7 @@ from perdure.chat.session import Session
 from perdure.companion.authors import is_hers
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import git
 from tests.speaking import Scripted

@@ -14,7 +14,7 @@ from perdure.chat.events import Notice
 from perdure.chat.explaining import Explanation, explain, shared_front
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
 from tests.chat.why_lives import BRANCHING, TODAY, check, live

@@ -43,8 +43,8 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.manifests import Manifest
 from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.memory.assembly import (
     ASSEMBLIES,
     Choice,

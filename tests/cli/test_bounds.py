@@ -21,7 +21,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion import chunks, lore
 from perdure.companion.errors import BadFile
 from perdure.git.errors import TooLargeObject
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.memory.recall import RecallIndex
 from perdure.memory.recall.api import RecallQuery
 from tests.chat.test_session import talk

@@ -25,8 +25,8 @@ from perdure.chat.session import Session
 from perdure.cli.root import root
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Repository
 from tests.api_server import ApiServer
 from tests.cli.terminal import on_terminal
 from tests.conftest import copied, git

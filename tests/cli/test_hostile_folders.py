@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.steering.reading_copy import write_reading_copy
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git

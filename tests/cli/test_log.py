@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.repository import Author, Repository
 from tests.cli.conftest import Perdure
 from tests.cli.test_commands import one_line_error
 from tests.conftest import git
@@ -321,7 +321,7 @@ def test_a_name_that_would_break_the_terminal_is_shown_harmlessly(
 ) -> None:
     repo = Repository.open(mira)
     author = Author("Ana\x1b[2J", "ana@example.invalid")
-    from perdure.history.repository import Change
+    from perdure.git.repository.repository import Change
 
     repo.commit([Change("persona/20-voice.md", b"x\x1b]0;evil\x07\n")],
                 message="persona: \x1b[31m\n", author=author, branch="main")  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from perdure.cli.root import root
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.recall import RecallIndex, RecallQuery, models
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import FELINE, LIFE, Meanings

@@ -10,9 +10,9 @@ import pytest
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.reverting import plan_revert, revert
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
+from perdure.git.repository.repository import Repository
 from perdure.history import undoing
 from perdure.history.operations import operations
-from perdure.history.repository import Repository
 from tests.chat.test_session import talk
 from tests.conftest import assert_sound, git
 

@@ -43,7 +43,7 @@ def modules(*words: str, cwd: Path) -> set[str]:
 
 def test_a_log_reads_no_files_of_the_companion_where_nothing_is_set_aside(companion: Path) -> None:
     found = modules("log", "-n", "20", cwd=companion)
-    assert "perdure.history.repository" in found
+    assert "perdure.git.repository.repository" in found
     assert not {name for name in found if name.startswith(("perdure.companion", "perdure.chat."))}
 
 

@@ -32,9 +32,9 @@ from pathlib import Path
 
 from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.packs import background
-from perdure.history.creating import create_repository
-from perdure.history.journal import Journal
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal
 
 MIRA = Author("Mira", "mira@companion.invalid")
 AT_ONCE = "persona: by hand, again"

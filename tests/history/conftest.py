@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Repository
 
 Git = Callable[..., str]
 

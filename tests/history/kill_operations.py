@@ -23,12 +23,12 @@ from pathlib import Path
 
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.git.packs import background
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history import branches, undoing
-from perdure.history.creating import create_repository
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
 from perdure.history.oplog import walk
-from perdure.history.repository import Author, Change, Repository
 
 MIRA = Author("Mira", "mira@companion.invalid")
 OPS = "refs/perdure/ops"

@@ -22,9 +22,9 @@ import time
 from pathlib import Path
 
 from perdure.git.packs import background
-from perdure.history.creating import create_repository
-from perdure.history.journal import Journal, leftover
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal, leftover
 
 MIRA = Author("Mira", "mira@companion.invalid")
 CONVERSATION = "2026-11-22-1803-9f3a77c0"

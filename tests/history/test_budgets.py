@@ -18,8 +18,8 @@ from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs.delta import entry_header, full_entry
 from perdure.git.packs.small import build
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.timeline.query import Query
-from perdure.history.repository import Author, Change, Repository
 from tests.history.conftest import Git
 
 MIB = 1024 * 1024

@@ -11,10 +11,10 @@ import pytest
 
 from perdure.git.packs import small
 from perdure.git.packs.repack import Repacking, loose_files
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history import check as checking
 from perdure.history.check import Report, check
 from perdure.history.checkrefs import Finding
-from perdure.history.repository import Author, Change, Repository
 from tests.background import wait_for_children
 
 Git = Callable[..., str]

@@ -19,11 +19,11 @@ from perdure.git.errors import (
 )
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Refs
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal
 from perdure.history.annotating import tag_with_note
 from perdure.history.branches import start_branch
-from perdure.history.creating import create_repository
-from perdure.history.journal import Journal
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 CHUNK = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
@@ -486,7 +486,7 @@ def test_two_writers_and_git_lose_nothing(
 
     script = (
         "import sys\n"
-        "from perdure.history.repository import *\n"
+        "from perdure.git.repository.repository import *\n"
         "repo = Repository.open(sys.argv[1]); text = b''\n"
         "for n in range(25):\n"
         "    text += b'%s %d\\n' % (sys.argv[2].encode(), n)\n"

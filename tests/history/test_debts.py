@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.files import WorkTree
-from perdure.history.journal import Journal
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

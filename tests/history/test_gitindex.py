@@ -16,7 +16,7 @@ from perdure.git.index import patch as indexpatch
 from perdure.git.index.file import IndexTrouble
 from perdure.git.index.patch import IndexEdit
 from perdure.git.objects.store import object_id
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -166,7 +166,7 @@ def test_a_landing_that_fails_halfway_leaves_no_wrong_idea_of_the_index(
     repo: Repository, git: Git, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from perdure.git.locks import GitLock
-    from perdure.history.journal import Journal
+    from perdure.git.repository.turn_journal import Journal
 
     def put(path: str, **more: object) -> None:
         change = Change(path, path.encode())

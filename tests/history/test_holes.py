@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.history.holes import hole
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.missing import hole
+from perdure.git.repository.repository import Author, Change, Repository
 from tests.speaking import Scripted
 
 MIRA = Author("Mira", "mira@companion.invalid")

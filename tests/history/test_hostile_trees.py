@@ -19,10 +19,10 @@ from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.files import NotRegular, WorkTree
 from perdure.history import branches, operations
 from perdure.history.merging import merge
-from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import redo, undo
 from tests.history.conftest import Git
 

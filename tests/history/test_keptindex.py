@@ -17,7 +17,7 @@ from perdure.git.index import patch as indexpatch
 from perdure.git.index.cache_tree import Way
 from perdure.git.index.patch import IndexEdit
 from perdure.git.index.session_cache import Folders, KeptIndex
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

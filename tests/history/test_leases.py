@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 TALK = "2026-11-22-1803-9f3a77c0"
@@ -40,7 +40,7 @@ def test_one_hand_only(repo: Repository) -> None:
     hand = repo.take(TALK)
     assert hand is not None
     script = (
-        "import sys; from perdure.history.repository import Repository\n"
+        "import sys; from perdure.git.repository.repository import Repository\n"
         "print(Repository.open(sys.argv[1]).take(sys.argv[2]))"
     )
     command = [sys.executable, "-c", script, repo.path, TALK]

@@ -16,6 +16,7 @@ from perdure.git.errors import (
     UnsavedEdits,
 )
 from perdure.git.refs.ancestry import Reach
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.attributes import union_paths
 from perdure.history import branches, undoing
 from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
@@ -26,7 +27,6 @@ from perdure.history.merging import (
     open_merge,
     settle_conflict,
 )
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 Sound = Callable[[], None]
@@ -321,7 +321,7 @@ def test_union_is_for_the_paths_that_the_attributes_name() -> None:
 
 OPENING = """
 import os, sys
-from perdure.history.repository import *
+from perdure.git.repository.repository import *
 from perdure.history.merging import *
 import {module} as module
 owner = getattr(module, {owner!r})

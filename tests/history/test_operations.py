@@ -26,12 +26,12 @@ from perdure.git.errors import (
 )
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Head, Refs
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from perdure.history import branches, operations, undoing
-from perdure.history.journal import Journal
 from perdure.history.operations import RefMove, perform
-from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 
@@ -464,7 +464,7 @@ STEPS = [
 ]
 SCRIPT = """
 import os, sys
-from perdure.history.repository import *
+from perdure.git.repository.repository import *
 from perdure.history.operations import *
 import {module} as module
 owner = getattr(module, {owner!r})

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history.branches import branches
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 ANA = Author("Ana", "ana@example.org")

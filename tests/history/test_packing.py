@@ -25,8 +25,8 @@ from perdure.git.packs.join import DEPTH, merge
 from perdure.git.packs.repack import Repacking
 from perdure.git.packs.scan import contents, is_named_for, slots
 from perdure.git.packs.write import PackStream
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history import packing_child
-from perdure.history.repository import Author, Change, Repository
 from tests.background import wait_for_children
 
 Git = Callable[..., str]
@@ -166,7 +166,7 @@ def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> N
     """As after `perdure say`: the last turn's process is gone long before packing is done."""
     script = (
         "import sys\nfrom perdure.history import packing, packs\n"
-        "from perdure.history.repository import Author, Change, Repository\n"
+        "from perdure.git.repository.repository import Author, Change, Repository\n"
         "packs.SMALL_LIMIT = 4\n"
         "with Repository.open(sys.argv[1]) as repo:\n"
         "    for n in range(31):\n"
@@ -652,7 +652,7 @@ def test_readers_in_another_process_never_miss_an_object(
     monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     say(repo, 20)
     script = (
-        "import sys\nfrom perdure.history.repository import Repository\n"
+        "import sys\nfrom perdure.git.repository.repository import Repository\n"
         "sys.stdout.write('ready\\n'); sys.stdout.flush()\n"
         "tips = 0\n"
         "while not (sys.stdin.closed or tips > 3000):\n"

@@ -16,7 +16,7 @@ from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import small
 from perdure.git.packs.delta import full_entry
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -203,7 +203,7 @@ def test_a_flipped_bit_is_noticed(repo: Repository) -> None:
 
 def test_reading_imports_no_dulwich(repo: Repository) -> None:
     script = (
-        "import sys; from perdure.history.repository import Repository\n"
+        "import sys; from perdure.git.repository.repository import Repository\n"
         "repo = Repository.open(sys.argv[1]); list(repo.log(limit=20)); repo.files()\n"
         "print([m for m in sys.modules if m in {'dulwich', 'asyncio', 'msgspec', 'filelock'}])"
     )

@@ -12,8 +12,8 @@ import pytest
 import perdure
 from perdure.git.packs import background, repack, small
 from perdure.git.packs.repack import Repacking
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history.check import check
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

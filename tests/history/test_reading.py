@@ -12,7 +12,7 @@ from perdure.git.errors import (
     UnknownRevision,
     UnsupportedRepository,
 )
-from perdure.history.repository import Author, Change, FileChange, Repository
+from perdure.git.repository.repository import Author, Change, FileChange, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

@@ -14,10 +14,10 @@ import pytest
 from perdure.git.errors import HistoryError
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Refs
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.worktree.races import Landings
 from perdure.git.worktree.sync import Level
-from perdure.history.journal import Journal, leftover
-from perdure.history.repository import Author, Change, Repository
 from tests.conftest import as_its_own
 
 Git = Callable[..., str]
@@ -33,8 +33,8 @@ def die_in(repo: Repository, function: str, script: str) -> None:
     """Run a script in a process that ends without a word when it comes to a function."""
     module, _, name = function.rpartition(".")
     text = (
-        "import os, sys\nfrom perdure.history.repository import *\n"
-        "from perdure.history.journal import Journal\n"
+        "import os, sys\nfrom perdure.git.repository.repository import *\n"
+        "from perdure.git.repository.turn_journal import Journal\n"
         f"from {module.rpartition('.')[0]} import {module.rpartition('.')[2]} as owner\n"
         f"owner.{name} = lambda *_, **__: os._exit(9)\n"
         "repo = Repository.open(sys.argv[1])\nmira = Author('Mira', 'mira@companion.invalid')\n"
@@ -177,7 +177,7 @@ def test_a_commit_without_a_journal_is_levelled_after_a_crash_too(
 def test_a_crash_while_a_leftover_is_saved_doubles_nothing(repo: Repository) -> None:
     die_in(repo, BEFORE[0], TURN)
     again = (
-        "from perdure.history.journal import leftover\n"
+        "from perdure.git.repository.turn_journal import leftover\n"
         "(left,) = leftover(repo)\n"
         f"repo.commit([Change({CHUNK!r}, b'7')], message='t', author=mira, branch='main',"
         " journal=left)\n"
@@ -384,8 +384,8 @@ def test_a_full_disk_at_every_write_loses_nothing(
 ) -> None:
     """A child may write files of so many bytes only: each limit stops the turn at another write."""
     script = (
-        "import resource, sys\nfrom perdure.history.repository import *\n"
-        "from perdure.history.journal import Journal\n"
+        "import resource, sys\nfrom perdure.git.repository.repository import *\n"
+        "from perdure.git.repository.turn_journal import Journal\n"
         "from perdure.git.errors import *\n"
         "repo = Repository.open(sys.argv[1]); limit = int(sys.argv[2])\n"
         "mira = Author('Mira', 'mira@companion.invalid')\n"

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from perdure.git.errors import HistoryError
 from perdure.git.layout import find
 from perdure.git.locks import GitLock
+from perdure.git.repository import foreign_words
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.state import mark
-from perdure.history import foreign
-from perdure.history.creating import create_repository
-from perdure.history.journal import Journal, leftover
 from perdure.history.operations import RefMove, operations, perform
-from perdure.history.repository import Author, Change, Repository
 from perdure.history.undoing import undo
 from tests.history.test_strangers import snapshot
 
@@ -140,12 +140,12 @@ def test_from_elsewhere_nothing_is_obeyed_and_words_are_kept(
         assert (aside / "level-main.json").read_bytes() == before
         assert not fits(there)
         assert leftover(there) == []
-        (found,) = foreign.words(there)
+        (found,) = foreign_words.words(there)
         assert (found.header["message"], found.text) == ({"text": "Are you there?"}, "I am he")
         assert there.tell_set_aside() == [aside]
         assert there.tell_set_aside() == []
         found.discard()
-        assert foreign.words(there) == []
+        assert foreign_words.words(there) == []
     with Repository.open(path) as there:
         say(there, b"one two")
     assert is_its_own(path), "from now on it is"
@@ -162,7 +162,7 @@ def test_words_that_landed_are_not_kept_twice(repo: Repository, tmp_path: Path) 
     say_it = [Change(CHUNK, b"hello")]
     repo.commit(say_it, message="turn: x", author=MIRA, branch="main", journal=journal)
     with Repository.open(cp(repo.path, tmp_path / "copy")) as copy:
-        assert foreign.words(copy) == []
+        assert foreign_words.words(copy) == []
 
 
 def test_where_inodes_change_with_every_mount(
@@ -175,7 +175,7 @@ def test_where_inodes_change_with_every_mount(
             here = next(numbers)
             patch.setattr(mark, "_inode", lambda _, here=here: (here, 0))
             with Repository.open(repo.path) as there:
-                found = foreign.words(there)
+                found = foreign_words.words(there)
                 assert len(found) == (mount > 0)
                 for each in found:
                     assert each.header == {"turn": mount - 1}
@@ -193,7 +193,7 @@ def test_a_data_folder_that_cannot_be_written(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     for number in range(3):
         with Repository.open(repo.path) as there:
-            found = [each.header["turn"] for each in foreign.words(there)]
+            found = [each.header["turn"] for each in foreign_words.words(there)]
             assert sorted(found) == list(range(number))
             say(there, b"turn %d" % number)
             Journal.begin(there, {"turn": number})

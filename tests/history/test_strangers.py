@@ -17,9 +17,9 @@ from perdure.environment import without_keys
 from perdure.git import layout
 from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
 from perdure.git.packs import background
-from perdure.history.lost_file import is_known
+from perdure.git.repository.lost_file import is_known
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history.operations import RefMove, perform
-from perdure.history.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 OTHER = 65534
@@ -361,7 +361,7 @@ def test_another_user_does_not_open_what_is_ours(repo: Repository, tmp_path: Pat
     """The same from the other side: a process that is not root."""
     script = (
         "import dulwich.config, os, pwd, sys\n"
-        "from perdure.history.repository import Repository\n"
+        "from perdure.git.repository.repository import Repository\n"
         "from perdure.git.errors import NotOwned\n"
         f"os.setgroups([]); os.setgid({OTHER}); os.setuid({OTHER})\n"
         "try: Repository.open(sys.argv[1])\n"

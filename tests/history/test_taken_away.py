@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.commit import writer
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

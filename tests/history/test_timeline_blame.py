@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.git.diff.blame import blame
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 PATH = "persona/20-voice.md"
 

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from perdure.git.disk import KernelLock
 from perdure.git.objects.tree_diff import TreeComparer
+from perdure.git.repository.repository import Repository
 from perdure.git.timeline import commit_info, index
 from perdure.git.timeline import index_file as timeline_opening
 from perdure.git.timeline.query import Query
 from perdure.history import timeline_source
-from perdure.history.repository import Repository
 from tests.lives import make_life
 
 FOLDERS = (
@@ -380,7 +380,7 @@ def test_an_index_of_a_shallow_clone_is_not_used_for_a_deeper_one(
 
 BUILD = """
 import sys
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.git.timeline.query import Query
 repo = Repository.open(sys.argv[1], recover=False)
 tip = repo.resolve("HEAD")

@@ -16,11 +16,11 @@ import pytest
 
 from perdure.chat.session import Session
 from perdure.git.packs import background
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.timeline import index_file
 from perdure.git.timeline.index import Index
 from perdure.git.timeline.query import Query
 from perdure.history import timeline_keeping
-from perdure.history.repository import Author, Change, Repository
 from tests.background import wait_for_children
 from tests.lives import make_life
 

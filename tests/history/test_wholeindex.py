@@ -17,7 +17,7 @@ from perdure.git.index.full import read_index
 from perdure.git.layout import find
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 from tests.history.conftest import Git
 
 

@@ -20,8 +20,8 @@ from perdure.chat.recalling import MOST, worth_a_place
 from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, parse_chunks, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author, Repository
 from perdure.memory.assembly.moments import moments
 from perdure.memory.recall import Embedder, Hit, RecallIndex, RecallQuery
 

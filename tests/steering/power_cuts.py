@@ -42,8 +42,9 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.git.commit import recovery, transaction
 from perdure.git.packs import background, repack, small
+from perdure.git.repository import turn_journal
 from perdure.git.worktree import merge_state
-from perdure.history import journal, packing_child
+from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.conftest import as_its_own
 from tests.speaking import Scripted
@@ -245,7 +246,7 @@ async def build(folder: Path) -> None:
 
 def starts(name: str) -> None:
     """From now on the machine counts as started for the ``name``-th time."""
-    for module in (journal, merge_state, transaction, recovery):
+    for module in (turn_journal, merge_state, transaction, recovery):
         setattr(module, "boot", lambda: name)  # noqa: B010 - a name that it imports
 
 

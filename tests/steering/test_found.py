@@ -12,8 +12,8 @@ from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, restoring, reverting
 from perdure.chat.steering.helm import Helm
 from perdure.git.errors import TipMoved
+from perdure.git.repository.repository import Repository
 from perdure.git.worktree.edits import OutsideEdits
-from perdure.history.repository import Repository
 from perdure.problem import Problem
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -20,8 +20,8 @@ from pathlib import Path
 from perdure.chat.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
-from perdure.history.creating import create_repository
-from perdure.history.repository import Author
+from perdure.git.repository.create import create_repository
+from perdure.git.repository.repository import Author
 from perdure.problem import Problem
 from tests.steering.acts import ACTS
 from tests.steering.life import Life

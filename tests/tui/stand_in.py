@@ -28,7 +28,7 @@ from perdure.chat.transcript import ChunkRef, ConversationRef
 from perdure.chat.turn_marks import TurnMarks
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Message, Reply, Trouble, Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.tui.ports import Opened
 
 T = TypeVar("T")

@@ -21,8 +21,8 @@ from perdure.chat.steering.regenerating import AgainPlan, last_word, plan_again,
 from perdure.chat.steering.rewinding import rewind
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
+from perdure.git.repository.turn_journal import Journal
 from perdure.history import undoing
-from perdure.history.journal import Journal
 from perdure.memory.assembly import PastTurn
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from perdure.chat.companion_at import read_companion
 from perdure.chat.confirming import Waiting, confirm, waiting
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 def listed_first(repo: Repository) -> list[Waiting]:

@@ -8,7 +8,7 @@ from perdure.chat.companion_files import small
 from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from perdure.companion.manifests import (
 from perdure.companion.names import companion_email, slug
 from perdure.companion.settings import CompanionSettings, edit_settings
 from perdure.git.errors import HistoryError
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 _FOLDER = "backends"
 _SEARCHED = 5000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from perdure.chat.turn_commits import cause
 from perdure.companion.ids import TurnId
 from perdure.git.diff.blame import BlamedLine, blame
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

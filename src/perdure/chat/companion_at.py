@@ -12,7 +12,7 @@ from perdure.companion.manifests import Manifest, parse_manifest
 from perdure.companion.persona import Persona, read_persona
 from perdure.companion.settings import CompanionSettings, parse_settings
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 SETTINGS = "companion.yaml"
 
@@ -74,7 +74,7 @@ def her_names(repo: Repository, rev: str) -> tuple[str, ...]:
 
 def _none_here(repo: Repository, lacking: str) -> NotACompanion:
     """What to tell of a repository without a companion at HEAD: the way back, if there is one."""
-    from perdure.history.lost_file import is_known, way_back
+    from perdure.git.repository.lost_file import is_known, way_back
 
     if is_known(repo.path, SETTINGS) or (repo.path / SETTINGS).is_file():
         back = way_back(repo.path, SETTINGS)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from perdure.companion.errors import BadFile
 from perdure.companion.plainyaml import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
-from perdure.history.repository import Entry, Repository
+from perdure.git.repository.repository import Entry, Repository
 
 MOST_FILES = {
     "persona": 500,

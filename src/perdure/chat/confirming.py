@@ -36,7 +36,7 @@ from perdure.git import disk, leases
 from perdure.git.errors import HistoryError, MissingObject, storage_errors
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.store import object_id
-from perdure.history.repository import Change, Repository
+from perdure.git.repository.repository import Change, Repository
 
 FILE = "confirmed-backends.json"
 _KEPT = 64

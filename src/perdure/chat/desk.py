@@ -56,10 +56,10 @@ from perdure.git.errors import (
     storage_errors,
 )
 from perdure.git.objects.commit import is_before_git
-from perdure.history.foreign import take_draft
-from perdure.history.holes import hole
-from perdure.history.journal import Journal
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.foreign_words import take_draft
+from perdure.git.repository.missing import hole
+from perdure.git.repository.repository import Author, Repository
+from perdure.git.repository.turn_journal import Journal
 from perdure.memory.assembly import PastTurn
 
 _NO_BOUNDARIES = (

@@ -20,7 +20,7 @@ from perdure.companion.separating import WAS
 from perdure.companion.turns import Turn
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach
-from perdure.history.repository import CommitInfo, Repository
+from perdure.git.repository.repository import CommitInfo, Repository
 
 _LOOKED_AT = 200
 """Commits that are looked at, all lines together."""

@@ -11,8 +11,8 @@ from perdure.chat.companion_at import her_names
 from perdure.chat.companion_files import files_below
 from perdure.companion.names import companion_email, slug
 from perdure.git.refs.tags import tags
+from perdure.git.repository.repository import Author, Repository
 from perdure.git.timeline.query import Listed, Query
-from perdure.history.repository import Author, Repository
 
 Progress = Callable[[int, int], None]
 COUNTER = "estimate"

@@ -21,7 +21,7 @@ from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
-from perdure.history.repository import CommitInfo, Repository
+from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.memory.assembly import PartKind, PastTurn
 from perdure.memory.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 

@@ -16,7 +16,7 @@ from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
 from perdure.git.errors import BranchRewritten
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")
 _BY_REPLY = {"served", "system_fingerprint", "window"}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from perdure.chat.clock import now
 from perdure.companion import front_page
 from perdure.git.errors import HistoryError
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 
 def refresh_front_page(

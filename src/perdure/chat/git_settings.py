@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perdure.chat.events import Notice
 from perdure.git import disk
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 _MOST = 6
 

@@ -23,7 +23,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import fill
 from perdure.companion.rewriting import Answer, ChunkFiles, add_answer, answers, choose_answer
 from perdure.companion.turns import Reply, Turn
-from perdure.history.repository import Author, Change
+from perdure.git.repository.repository import Author, Change
 
 
 @dataclass(frozen=True, slots=True)

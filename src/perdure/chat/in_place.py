@@ -20,11 +20,11 @@ from perdure.companion.ids import TurnId
 from perdure.companion.rewriting import ChunkFiles, alternatives_path
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 if TYPE_CHECKING:
     from perdure.git.leases import Hand
-    from perdure.history.journal import Journal, Leftover
+    from perdure.git.repository.turn_journal import Journal, Leftover
 
 _ATTEMPTS = 8
 

@@ -15,8 +15,8 @@ from perdure.companion.rewriting import add_answer, next_answer
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.leases import Hand
-from perdure.history.journal import Journal, Leftover
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.turn_journal import Journal, Leftover
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from perdure.companion.lore import (
 from perdure.companion.names import slug, title_from
 from perdure.companion.persona import fill
 from perdure.companion.turns import Located
+from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
-from perdure.history.repository import Change, CommitInfo, Repository
 from perdure.memory.lore import Triggered, scan, within
 
 Progress = Callable[[int, int], None]

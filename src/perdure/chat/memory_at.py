@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perdure.chat.companion_files import files_below, small
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Located
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.chat.asides import Asides

@@ -31,7 +31,7 @@ from perdure.companion.facts import (
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
-from perdure.history.repository import Author, Change
+from perdure.git.repository.repository import Author, Change
 from perdure.memory.facts import AsideFacts
 
 _TITLE = 60

@@ -13,7 +13,7 @@ from perdure.chat.errors import UnknownFact
 from perdure.companion.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.companion.turns import Located
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.facts import AsideFacts, contradictions, is_held, near_duplicates
 from perdure.memory.likeness import Kind, pairs
 

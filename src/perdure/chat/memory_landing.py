@@ -26,7 +26,7 @@ from perdure.companion.review import (
 from perdure.companion.settings import MemoryPolicy
 from perdure.companion.summaries import Summary, render_summary, summary_path
 from perdure.git.errors import TipMoved
-from perdure.history.repository import Change
+from perdure.git.repository.repository import Change
 
 _TITLE = 40
 _THEN = "Settle that, and repeat"

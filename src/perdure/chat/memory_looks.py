@@ -14,7 +14,7 @@ from perdure.companion.review import FOLDER as REVIEW
 from perdure.companion.review import read_review
 from perdure.companion.summaries import FOLDER as SUMMARIES
 from perdure.companion.summaries import Summary, read_summaries
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

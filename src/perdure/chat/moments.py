@@ -11,7 +11,7 @@ from perdure.chat.errors import UnknownMoment, UnknownTurn
 from perdure.chat.naming import find_turn_at
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.history.dates import Span

@@ -13,7 +13,7 @@ from perdure.companion.ids import TurnId
 
 if TYPE_CHECKING:
     from perdure.chat.transcript import Transcript
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _BACK = re.compile(r"@(?:-(\d{1,6}))?")
 _NUMBER = re.compile(r"\d{1,6}")

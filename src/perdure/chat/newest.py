@@ -9,7 +9,7 @@ from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 Progress = Callable[[int, int], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 def first_time(repo: Repository, mark: str, about: str = "") -> bool:

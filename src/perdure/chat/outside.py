@@ -19,8 +19,8 @@ from perdure.companion.persona_check import CONFLICT, hide
 from perdure.companion.quoting import scalar
 from perdure.companion.settings import parse_settings
 from perdure.git.errors import HistoryError, TipMoved
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
-from perdure.history.repository import Author, Change, Repository
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
 _KINDS = {

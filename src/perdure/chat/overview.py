@@ -13,8 +13,8 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.settings import parse_settings
 from perdure.git.errors import HistoryError
-from perdure.history.lost_file import way_back
-from perdure.history.repository import Repository
+from perdure.git.repository.lost_file import way_back
+from perdure.git.repository.repository import Repository
 from perdure.problem import one_line
 
 

@@ -14,7 +14,7 @@ from perdure.chat.persona_reading import (
     windows_of,
 )
 from perdure.companion.persona_check import Finding, Report, Window, check_persona
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

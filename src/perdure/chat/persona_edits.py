@@ -21,7 +21,7 @@ from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
 from perdure.companion.turns import Located
 from perdure.git.paths import is_path
-from perdure.history.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Change, Repository
 
 _BOUNDARIES = "persona/90-boundaries.md"
 _NUMBERED = re.compile(r"^[0-9]+[-_. ]*")

@@ -16,8 +16,8 @@ from perdure.companion.persona_check import Kind, Window, kind_of
 from perdure.companion.plainyaml import SIZE_LIMIT
 from perdure.companion.settings import CompanionSettings, parse_settings
 from perdure.git.errors import TooManyFiles
+from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
-from perdure.history.repository import Repository
 
 _LINK = "a link, or something else that is no file; links are never followed"
 

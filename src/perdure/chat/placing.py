@@ -19,7 +19,7 @@ from perdure.companion.turns import ChunkHead, Turn
 if TYPE_CHECKING:
     from perdure.companion.settings import ConversationPolicy
     from perdure.git.leases import Hand
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

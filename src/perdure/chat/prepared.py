@@ -8,7 +8,7 @@ from perdure.chat.events import Event, Notice
 from perdure.chat.placing import Place
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.history.journal import Journal
+from perdure.git.repository.turn_journal import Journal
 from perdure.memory.assembly import PastTurn
 
 

@@ -18,7 +18,7 @@ from perdure.chat.placing import newest_time
 from perdure.chat.recalling import Found
 from perdure.chat.trailers import earlier_choice, parse_trailers
 from perdure.companion.ids import TurnId
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.assembly import (
     Choice,
     Chosen,

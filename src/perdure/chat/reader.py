@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from perdure.chat.asides import Asides
 from perdure.chat.reader import Leaving, Reader
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.assembly import PastTurn
 from perdure.problem import Problem
 

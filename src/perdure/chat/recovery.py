@@ -16,9 +16,9 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Message, Reply, Turn
+from perdure.git.repository.repository import Author, Repository
+from perdure.git.repository.turn_journal import Leftover, leftover
 from perdure.git.state.fields import is_oid
-from perdure.history.journal import Leftover, leftover
-from perdure.history.repository import Author, Repository
 
 
 def journal_header(

@@ -22,7 +22,7 @@ from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import CommitInfo, FileChange, Repository
+from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.memory.assembly import PastTurn, Prompt, PromptInputs, assembly
 from perdure.memory.errors import ChoiceMissing
 

@@ -20,7 +20,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.facts import Fact, Trust, default_trust, fact_text
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.review import FOLDER, Proposal, Review, read_review, without
-from perdure.history.repository import Change
+from perdure.git.repository.repository import Change
 from perdure.memory.facts import instruction_shaped
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"

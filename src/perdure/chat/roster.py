@@ -22,7 +22,7 @@ from perdure.chat.confirming import usable_spec
 from perdure.chat.errors import NoBackend
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.settings import parse_settings
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 Make = Callable[[BackendSpec], Backend]
 

@@ -24,10 +24,10 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Message, Reply, Turn
+from perdure.git.repository.foreign_words import words
+from perdure.git.repository.repository import Author, Repository
+from perdure.git.repository.turn_journal import Leftover
 from perdure.git.state.fields import is_branch
-from perdure.history.foreign import words
-from perdure.history.journal import Leftover
-from perdure.history.repository import Author, Repository
 
 _LONGEST_NAME = 100
 

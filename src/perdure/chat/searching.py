@@ -12,7 +12,7 @@ from perdure.chat.errors import UnknownTurn
 from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 
 Progress = Callable[[int, int], None]

@@ -15,8 +15,8 @@ from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import DamagedRepository, TooManyFiles
+from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.worktree.files import NotRegular, TooLarge, WorkTree
-from perdure.history.repository import CommitInfo, FileChange, Repository
 
 Progress = Callable[[int, int], None]
 MOST_BYTES = 2 * 1024 * 1024

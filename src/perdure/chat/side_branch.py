@@ -17,8 +17,8 @@ from perdure.chat.fingerprints import device
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
 from perdure.git.refs.ancestry import Reach
+from perdure.git.repository.repository import Author, Repository
 from perdure.history.operations import RefMove, made_commit, perform
-from perdure.history.repository import Author, Repository
 from perdure.history.sidebranch import Side, aborted, mark, sides, unmark
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import Author, Repository
+from perdure.git.repository.repository import Author, Repository
 from perdure.memory.assembly import PastTurn
 
 _CLOCK_STEP = timedelta(minutes=1)

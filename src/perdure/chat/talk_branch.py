@@ -14,8 +14,8 @@ from perdure.chat.fingerprints import device
 from perdure.chat.side_branch import side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
 from perdure.git.refs.ancestry import Reach
+from perdure.git.repository.repository import Repository
 from perdure.history.branches import branches
-from perdure.history.repository import Repository
 from perdure.history.sidebranch import renamed, sides
 
 

@@ -13,7 +13,7 @@ from perdure.companion.aside import FOLDER as ASIDES
 from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Trouble, Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 _KEPT_CHUNKS = 64
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
+from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Query
-from perdure.history.repository import CommitInfo, Repository
 
 Progress = Callable[[int, int], None]
 

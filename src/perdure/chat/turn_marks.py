@@ -12,7 +12,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.rewriting import alternatives_path
 from perdure.companion.turns import Turn
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from perdure.chat.trailers import TurnFacts, with_choice
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
 from perdure.git.errors import HistoryError
-from perdure.history.journal import Journal
+from perdure.git.repository.turn_journal import Journal
 from perdure.memory.assembly import PastTurn, Prompt, newest_assembly
 from perdure.memory.errors import MemoryProblem
 from perdure.problem import Problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from perdure.cli.render.progress import IndexProgress
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.problem import Problem
 
 

@@ -10,7 +10,7 @@ import click
 from perdure.cli.target import meant
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 Completer = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -21,7 +21,7 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
         param: click.Parameter,  # noqa: ARG001 - click's signature
         incomplete: str,
     ) -> list[str]:
-        from perdure.history.repository import Repository
+        from perdure.git.repository.repository import Repository
         from perdure.problem import Problem
 
         named = ctx.meta.get("perdure.cli.target") or ctx.find_root().params.get("companion")

@@ -57,7 +57,7 @@ def is_companion(path: Path) -> bool:
             return False
     except OSError:
         return False
-    from perdure.history.lost_file import is_known
+    from perdure.git.repository.lost_file import is_known
 
     try:
         return is_known(path, _MARK)
@@ -129,7 +129,7 @@ def check_whole(path: Path, *, lacking: bool = False) -> None:
             "Bring its .git folder back from a backup, or name another companion with: -c NAME",
         )
     from perdure.git.errors import HistoryError
-    from perdure.history.lost_file import way_back
+    from perdure.git.repository.lost_file import way_back
 
     try:
         back = way_back(path, _MARK)

@@ -19,7 +19,7 @@ from perdure.git.packs.delta_order import write_versions
 from perdure.git.packs.write import PackStream
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Parts, Repository
+    from perdure.git.repository.repository import Parts, Repository
 
 _SIGNATURE = b"# v2 git bundle\n"
 _BATCH_BYTES = 32 * 1024 * 1024

@@ -13,7 +13,7 @@ from perdure.git.refs.refs import is_ref_name
 from perdure.history.operations import Operation, RefMove, perform
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _TAGS = "refs/tags/"
 

@@ -12,7 +12,7 @@ from perdure.git.refs.refs import check_branch, is_ref_name
 from perdure.history.operations import Operation, RefMove, checked_out_elsewhere, perform
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"

@@ -21,7 +21,7 @@ from perdure.git.worktree.merge_state import Versions
 from perdure.history.textmerge import Conflict, merge_text, merge_union
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Parts, Repository
+    from perdure.git.repository.repository import Parts, Repository
 
 _CROSSED = 8
 """How often the past of a past is merged first. git has no end to it; nobody crosses that often."""

@@ -28,7 +28,7 @@ from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, pl
 from perdure.history.operations import Operation, made_commit, perform
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _HEADS = "refs/heads/"
 _ATTEMPTS = 5

@@ -34,7 +34,7 @@ from perdure.history.oplog import Operation, Trail
 
 if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted
-    from perdure.history.repository import Parts, Repository
+    from perdure.git.repository.repository import Parts, Repository
 
 __all__ = [
     "Operation",

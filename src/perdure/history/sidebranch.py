@@ -17,7 +17,7 @@ from perdure.git.errors import BadPath, storage_errors
 from perdure.git.refs.refs import Moved, check_branch
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 MARKS = "refs/worktree/perdure/side/"
 _HEADS = "refs/heads/"

@@ -56,7 +56,7 @@ def bring_level(git_dir: Path) -> bool:
         Whether the index knows every branch now.
     """
     from perdure.git.refs.refs import Refs
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     lock = lock_of(git_dir)
     try:

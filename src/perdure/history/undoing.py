@@ -31,7 +31,7 @@ from perdure.history.operations import as_entry, made_commit, perform
 from perdure.history.oplog import Operation, Trail
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _HEADS = "refs/heads/"
 _REMOTES = "refs/remotes/"

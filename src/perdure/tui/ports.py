@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from perdure.chat.turn_marks import TurnMarks
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Trouble, Turn
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 T = TypeVar("T")
 

@@ -90,7 +90,7 @@ def opener_of(path: Path, state: list[Path], backend: Backend | None = None) -> 
         await asyncio.to_thread(importlib.import_module, "perdure.chat.session")
         from perdure.chat.session import Session
         from perdure.chat.transcript import Transcript
-        from perdure.history.repository import Repository
+        from perdure.git.repository.repository import Repository
 
         session = await Session.open(path, backends=[backend] if backend is not None else ())
         try:

@@ -16,8 +16,8 @@ from perdure.history import oplog
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo
+    from perdure.git.repository.repository import Repository
     from perdure.history.oplog import Operation
-    from perdure.history.repository import Repository
 
 _ID = re.compile(r"\b\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d+ ?")
 _HASH = re.compile(r" ?\b(?=[0-9a-f]*\d)[0-9a-f]{7,40}\b")

@@ -12,6 +12,7 @@ from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
 from perdure.git.errors import HistoryError, UnknownRevision
+from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.history.branches import (
     Branch,
     branches,
@@ -21,7 +22,6 @@ from perdure.history.branches import (
     switch,
 )
 from perdure.history.operations import Operation
-from perdure.history.repository import CommitInfo, Repository
 
 _LOOKED_AT = 100
 """Commits that are looked at for the last talk on a branch."""

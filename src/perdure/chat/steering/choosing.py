@@ -36,7 +36,7 @@ from perdure.companion.rewriting import (
     put_aside,
 )
 from perdure.companion.turns import Turn
-from perdure.history.repository import Change
+from perdure.git.repository.repository import Change
 
 
 @dataclass(frozen=True, slots=True)

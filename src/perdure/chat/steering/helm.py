@@ -15,8 +15,8 @@ from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
 from perdure.companion.upgrades import refuse_newer
 from perdure.git.errors import HistoryError
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.history import oplog
-from perdure.history.repository import Author, Change, Repository
 
 if TYPE_CHECKING:
     from perdure.chat.landing import Lander

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.companion.numbering import turn_numbers
-from perdure.history.repository import CommitInfo, Repository
+from perdure.git.repository.repository import CommitInfo, Repository
 
 MOST = 500
 """Commits that are looked at: a plan is shown at once, however long the history."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perdure.chat.companion_files import small
 from perdure.companion.aside import TurnRange
-from perdure.history.repository import Change, Repository
+from perdure.git.repository.repository import Change, Repository
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
+from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
-from perdure.history.repository import CommitInfo, Repository
 
 
 def made_under(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from perdure.chat.steering.errors import Archived
 from perdure.companion.ids import TurnId
 from perdure.git.errors import UnknownRevision
+from perdure.git.repository.repository import Repository
 from perdure.history import oplog
 from perdure.history.oplog import Operation
-from perdure.history.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.companion.settings import CompanionSettings

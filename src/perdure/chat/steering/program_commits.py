@@ -15,7 +15,7 @@ from perdure.companion.ids import TurnId
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _COMPANIONS = "@companion.invalid"
 _WRITTEN_DOWN = re.compile(r"memory: (summary of “|\d+ (fact|proposal)s?(,| from “))")

@@ -11,7 +11,7 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.turn_words import named_commit
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
-from perdure.history.repository import Change, CommitInfo, Repository
+from perdure.git.repository.repository import Change, CommitInfo, Repository
 
 _KINDS = {
     "persona": "persona",

@@ -21,7 +21,7 @@ from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach
-from perdure.history.repository import Change, CommitInfo, FileChange, Repository
+from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
 from perdure.history.textmerge import Conflict, merge_text
 
 _TALK = ("conversations/", "alternatives/")

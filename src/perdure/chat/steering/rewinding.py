@@ -22,7 +22,7 @@ from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.history.operations import Operation

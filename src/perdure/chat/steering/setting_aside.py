@@ -21,7 +21,7 @@ from perdure.companion.aside import (
     render_aside,
 )
 from perdure.companion.ids import TurnId
-from perdure.history.repository import Change
+from perdure.git.repository.repository import Change
 
 
 @dataclass(frozen=True, slots=True)

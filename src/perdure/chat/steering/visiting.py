@@ -20,10 +20,10 @@ from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.refs.refs import check_branch
+from perdure.git.repository.repository import Repository
 from perdure.history import oplog
 from perdure.history.branches import free_name, start_branch
 from perdure.history.operations import Operation, RefMove, perform
-from perdure.history.repository import Repository
 
 _HEADS = "refs/heads/"
 _LOOKED_AT = 200

@@ -18,7 +18,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.blaming import Blamed
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
@@ -37,7 +37,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
     without their folder. Lines are followed through merges and renamed files.
     """
     from perdure.chat.blaming import blamed_lines
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None and at is None:

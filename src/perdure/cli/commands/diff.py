@@ -29,7 +29,7 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     """
     from perdure.chat.showing import changes_between
     from perdure.cli.render.diff import difference_lines, difference_records
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None:

@@ -15,7 +15,7 @@ from perdure.cli.arguments import (
 from perdure.cli.render.output import emit_json, json_option, show_lines, style
 from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
-from perdure.history.repository import CommitInfo, Repository
+from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
     from perdure.chat.asides import Asides

@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say, show_lines
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _FINDINGS = 3
 _at = click.option(
@@ -46,7 +46,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
     )
     from perdure.cli.render.persona import show_lines_of, show_record
     from perdure.companion.persona import read_persona
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     with Repository.open(chosen(), recover=False) as repo:
         commit = commit_of(repo, at) if at else None
@@ -101,7 +101,7 @@ def check(*, at: str | None, as_json: bool) -> None:
 
 
 def _commit(at: str) -> str:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     with Repository.open(chosen(), recover=False) as repo:
         return commit_of(repo, at)
@@ -125,7 +125,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     from perdure.cli.input.ask import on_terminal
     from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.cli.render.persona import left_out_line
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     if not on_terminal():
         raise click.UsageError(

@@ -55,7 +55,7 @@ def command(
     from perdure.chat.clock import now
     from perdure.chat.moments import parse_span
     from perdure.chat.searching import moments, with_own_words
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.memory.recall import RecallIndex
 
     text = " ".join(words)

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
     from perdure.companion.ids import TurnId
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 _FINDINGS = 3
 
@@ -53,7 +53,7 @@ def command(
 
 def _past(name: str, answer: int) -> Explanation:
     from perdure.chat.explaining import explain
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     name, _, number = name.partition("~")
     with Repository.open(chosen(), recover=False) as repo:

@@ -5,7 +5,7 @@ same. So a state folder has a random mark, and the user's own data folder, which
 other user writes to, knows the mark together with the inode of the git folder. A copy, a restored
 backup and a stranger's folder have no such mark, or another inode; their state is renamed away as a
 whole and nothing in it is obeyed. Only words are taken from it
-(`perdure.history.foreign`).
+(`perdure.git.repository.foreign_words`).
 
 The mark moves with ``mv``, as the inode does. An inode's number is used again by the next file that
 is made, so its generation counts too where the file system tells it; where it does not (NFS, FUSE,

@@ -10,7 +10,7 @@ from perdure.companion.chunks import parse_chunks
 from perdure.memory.recall.api import LONGEST
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.memory.recall.api import Embedder
     from perdure.memory.recall.store import Store, StoredChunk
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perdure.companion.chunks import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.recall.api import Embedder, Hit, RecallQuery
 from perdure.memory.recall.silent import Silent, passed_over
 

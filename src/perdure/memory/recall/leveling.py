@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.git.errors import HistoryError
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 from perdure.memory.recall.store import Store
 
 Progress = Callable[[int, int], None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perdure.companion.chunks import MOST_BYTES
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.memory.recall.store import StoredChunk

@@ -12,7 +12,7 @@ from perdure.tui.dialogs.question import Choice
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.tui.ports import ChatSession
 
 _LEAVE = Choice("", "Leave it as it is")

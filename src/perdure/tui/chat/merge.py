@@ -11,7 +11,7 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.tui.ports import ChatSession
 
 _LOOK_SECONDS = 2.0

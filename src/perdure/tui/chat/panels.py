@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
     from perdure.chat.looking_back import Names
     from perdure.chat.searching import Found, LifeSearch
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.tui.memory.screen import MemoryScreen
     from perdure.tui.panel import OverScreen
     from perdure.tui.widgets.flash import Flash

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perdure.chat.memory_known import Known
     from perdure.chat.memory_looks import MemoryLook
     from perdure.chat.reviewing import Waiting
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 Progress = Callable[[int, int], None]
 _TRUST = {

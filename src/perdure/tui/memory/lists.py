@@ -33,7 +33,7 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.reader import Reader
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.panels import InquiringScreen
 

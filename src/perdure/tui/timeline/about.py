@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.chat.showing import TextChange
     from perdure.chat.steering.undoing import OpsRow
     from perdure.companion.turns import Turn
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 STYLES: dict[Ink, str] = {"gone": "red", "come": "green", "head": "bold", "quiet": "dim"}
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName
     from perdure.chat.reader import Reader
     from perdure.chat.steering.undoing import OpsRow
+    from perdure.git.repository.repository import Repository
     from perdure.git.timeline.query import Listed
-    from perdure.history.repository import Repository
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.panel import Keys

@@ -21,7 +21,7 @@ def index() -> None:
     read between the turns of a talk, the newest first; this reads the rest at once, which may take
     an hour for a long life. Ctrl-C ends it; what was read stays.
     """
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
     from perdure.memory.recall import RecallIndex
 
     repo = Repository.open(chosen(), recover=False)

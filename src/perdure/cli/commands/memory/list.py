@@ -36,7 +36,7 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     set aside     kept, and out of prompts
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from perdure.chat.memory_known import read_known
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
     repo = Repository.open(chosen(), recover=False)
     known = read_known(repo, repo.resolve("HEAD"))

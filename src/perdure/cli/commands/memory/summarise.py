@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perdure.chat.remembering import Task
     from perdure.chat.session import Session
     from perdure.companion.ids import ConversationId
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 
 @click.command("summarise")

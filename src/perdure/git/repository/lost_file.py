@@ -22,7 +22,7 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
 from perdure.git.refs.refs import Refs, free_branch
 from perdure.git.refs.revisions import Revisions
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 _HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
 _MOST = 2000

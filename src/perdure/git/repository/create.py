@@ -13,7 +13,7 @@ from perdure.git.objects.commit import Author
 from perdure.git.objects.tree import Change
 from perdure.git.paths import check_path
 from perdure.git.refs.refs import check_branch
-from perdure.history.repository import Repository
+from perdure.git.repository.repository import Repository
 
 _FOLDERS = ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info", "perdure/state")
 

@@ -10,7 +10,7 @@ from perdure.git.commit.journal_file import JournalFile, dead_files
 from perdure.git.errors import storage_errors
 
 if TYPE_CHECKING:
-    from perdure.history.repository import Repository
+    from perdure.git.repository.repository import Repository
 
 
 class Journal:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from perdure.git.errors import DamagedRepository, UnknownRevision
 
 if TYPE_CHECKING:
-    from perdure.history.reading import Reader
+    from perdure.git.repository.reader import Reader
 
 _LAST = 32
 """Commits of the first line that are read."""

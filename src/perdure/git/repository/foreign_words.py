@@ -11,9 +11,9 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import dead_files
+from perdure.git.repository.repository import Repository
+from perdure.git.repository.turn_journal import Leftover
 from perdure.git.state import mark
-from perdure.history.journal import Leftover
-from perdure.history.repository import Repository
 
 _JOURNALS = 64
 _LARGEST = 64 * 1024 * 1024

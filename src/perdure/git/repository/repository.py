@@ -25,8 +25,8 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, FileChange, Trees
 from perdure.git.packs import keep
 from perdure.git.refs.refs import Head, Refs
+from perdure.git.repository.reader import Reader
 from perdure.git.state import mark
-from perdure.history.reading import Reader
 
 if TYPE_CHECKING:
     from perdure.git.commit.journal_file import JournalFile

@@ -1,0 +1,1 @@
+"""A companion's repository: created, read, written, recovered."""
