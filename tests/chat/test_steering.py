@@ -18,8 +18,8 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
+from perdure.git.operations.branches import switch
 from perdure.git.repository.repository import Repository
-from perdure.history.branches import switch
 from tests.conftest import assert_sound, git
 from tests.lives import BEGIN, make_life
 from tests.speaking import Scripted

@@ -12,8 +12,8 @@ from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import Step, next_redo, next_undo, rows, take
 from perdure.companion.ids import TurnId
+from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history.branches import drop_branch, start_branch, switch
 from tests.chat.test_steering import talk
 from tests.conftest import assert_sound, git
 

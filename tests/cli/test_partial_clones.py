@@ -10,9 +10,9 @@ import pytest
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.reverting import plan_revert, revert
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
+from perdure.git.operations import undo
+from perdure.git.operations.operation import operations
 from perdure.git.repository.repository import Repository
-from perdure.history import undoing
-from perdure.history.operations import operations
 from tests.chat.test_session import talk
 from tests.conftest import assert_sound, git
 
@@ -44,15 +44,15 @@ async def test_a_shallow_clone_is_talked_in_and_steered(companion: Path, depth: 
     for _ in range(depth + 3):
         with Helm.open(place) as helm:
             try:
-                plan = undoing.plan_undo(helm.repo)
+                plan = undo.plan_undo(helm.repo)
             except NothingToUndo:
                 break
-            undoing.undo(helm.repo, plan, author=helm.author)
+            undo.undo(helm.repo, plan, author=helm.author)
             steps += 1
     assert steps >= depth - 1
     for _ in range(steps):
         with Helm.open(place) as helm:
-            undoing.redo(helm.repo, author=helm.author)
+            undo.redo(helm.repo, author=helm.author)
     assert git(place, "rev-parse", "HEAD^{tree}") == git(place, "rev-parse", f"{before}^{{tree}}")
     assert_sound(place)
 
@@ -76,11 +76,11 @@ async def test_a_clone_without_old_files_decides_nothing_that_it_cannot_do(compa
     before = git(place, "for-each-ref")
     with Helm.open(place) as helm:
         with pytest.raises(MissingObject, match="--refetch"):
-            undoing.plan_undo(helm.repo)
+            undo.plan_undo(helm.repo)
         with pytest.raises(HistoryError):
             plan_revert(helm, helm.tip)
     assert git(place, "for-each-ref") == before
     git(place, "fetch", "-q", "--refetch", "--no-filter")
     with Helm.open(place) as helm:
-        undoing.undo(helm.repo, author=helm.author)
+        undo.undo(helm.repo, author=helm.author)
     assert "Line 2." not in (place / VOICE).read_text()

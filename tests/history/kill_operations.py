@@ -22,13 +22,13 @@ import time
 from pathlib import Path
 
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
+from perdure.git.operations import branches, undo
+from perdure.git.operations.log import walk
 from perdure.git.packs import background
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history import branches, undoing
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
-from perdure.history.oplog import walk
 
 MIRA = Author("Mira", "mira@companion.invalid")
 OPS = "refs/perdure/ops"
@@ -69,9 +69,9 @@ def act(repo: Repository, dice: random.Random, number: int) -> None:
             ours = Resolver(lambda _: True, lambda files, _: {f.path: f.ours for f in files})
             merge(repo, other, author=MIRA, resolver=ours)
         elif kind == "undo":
-            undoing.undo(repo, author=MIRA)
+            undo.undo(repo, author=MIRA)
         elif kind == "redo":
-            undoing.redo(repo, author=MIRA)
+            undo.redo(repo, author=MIRA)
         elif len(names) > 2:
             branches.drop_branch(
                 repo, dice.choice([name for name in names if name != here]), author=MIRA

@@ -18,12 +18,12 @@ from perdure.git.errors import (
     TipMoved,
 )
 from perdure.git.locks import GitLock
+from perdure.git.operations.annotated_tags import tag_with_note
+from perdure.git.operations.branches import start_branch
 from perdure.git.refs.refs import Refs
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
-from perdure.history.annotating import tag_with_note
-from perdure.history.branches import start_branch
 
 Git = Callable[..., str]
 CHUNK = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"

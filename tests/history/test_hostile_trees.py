@@ -17,13 +17,13 @@ from perdure.git.objects.commit import render_commit
 from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import parse_tree, render_tree
 from perdure.git.objects.tree_diff import TreeComparer
+from perdure.git.operations import branches, operation
+from perdure.git.operations.undo import redo, undo
 from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.files import NotRegular, WorkTree
-from perdure.history import branches, operations
 from perdure.history.merging import merge
-from perdure.history.undoing import redo, undo
 from tests.history.conftest import Git
 
 WHO = Author("Eve", "eve@example.org")
@@ -198,12 +198,12 @@ def test_undo_and_redo_over_a_commit_with_an_unwritable_name(
     name_in(undone)
     assert repo.head().commit == tip
     with pytest.raises(BadPath):
-        operations.perform(
+        operation.perform(
             repo, "rewind", "x", [RefMove("refs/heads/back", None, odd)], author=WHO, head="back"
         )
     # Past it there is nothing to write.
     moved = [RefMove("refs/heads/main", tip, main)]
-    operations.perform(repo, "rewind", "x", moved, author=WHO)
+    operation.perform(repo, "rewind", "x", moved, author=WHO)
     assert repo.resolve("main") == main
     undo(repo, author=WHO)
     redo(repo, author=WHO)

@@ -13,14 +13,14 @@ import pytest
 
 from perdure.git.commit.transaction import Mover
 from perdure.git.errors import Busy, NotCarriedOut
+from perdure.git.operations.annotated_tags import tag_with_note
+from perdure.git.operations.branches import start_branch, switch
 from perdure.git.packs import keep, small
 from perdure.git.refs.refs import Refs
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.merge_state import MergeState
 from perdure.git.worktree.sync import Level
-from perdure.history.annotating import tag_with_note
-from perdure.history.branches import start_branch, switch
 from perdure.history.merging import conclude_merge, merge, settle_conflict
 
 Git = Callable[..., str]

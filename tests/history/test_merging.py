@@ -15,10 +15,10 @@ from perdure.git.errors import (
     Unfinished,
     UnsavedEdits,
 )
+from perdure.git.operations import branches, undo
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.attributes import union_paths
-from perdure.history import branches, undoing
 from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
 from perdure.history.merging import (
     abort_merge,
@@ -85,7 +85,7 @@ def test_a_clean_merge_is_the_one_that_git_would_make(
         == git("rev-parse", "main^{tree}", "main^1", "main^2").split()
     )
     git("switch", "-q", "main")
-    undoing.undo(two, author=MIRA)
+    undo.undo(two, author=MIRA)
     assert two.commit_info("main").subject == "persona: on main"
     sound()
 
@@ -217,7 +217,7 @@ def test_we_conclude_an_open_merge(two: Repository, git: Git, sound: Sound) -> N
     assert two.read("persona/20-voice.md") == b"Long sentences.\n"
     assert two.commit_info("HEAD").parents[1] == two.resolve("other")
     sound()
-    undoing.undo(two, author=MIRA)
+    undo.undo(two, author=MIRA)
     assert two.read("lore/x.md") == b"changed\n"
     sound()
 

@@ -25,13 +25,13 @@ from perdure.git.errors import (
     UnsavedEdits,
 )
 from perdure.git.locks import GitLock
+from perdure.git.operations import branches, operation, undo
+from perdure.git.operations.operation import RefMove, perform
 from perdure.git.refs.refs import Head, Refs
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
-from perdure.history import branches, operations, undoing
-from perdure.history.operations import RefMove, perform
 from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 
@@ -212,7 +212,7 @@ def test_an_operation_in_a_linked_work_tree(
             capture_output=True, check=True, timeout=20,
         )  # fmt: skip
         assert done.stdout == b"## deeper\n"
-        undoing.undo(linked, author=MIRA)
+        undo.undo(linked, author=MIRA)
         assert linked.head().branch == "side"
     sound()
 
@@ -251,7 +251,7 @@ def test_a_packed_branch_and_an_annotated_tag_go_and_come_back(
     ]
     git("reflog", "expire", "--expire=now", "--all")
     git("gc", "-q", "--prune=now")
-    undoing.undo(life, author=MIRA)
+    undo.undo(life, author=MIRA)
     assert git("rev-parse", "state", "old").split() == was
     sound()
 
@@ -278,13 +278,13 @@ def test_everything_that_was_hidden_outlives_gits_own_gc(life: Repository, git: 
 
 def test_the_list_has_operations_and_plain_commits_newest_first(life: Repository) -> None:
     branches.tag(life, "before-the-move", "HEAD~1", author=MIRA)
-    listed = operations.operations(life)
+    listed = operation.operations(life)
     assert [(entry.kind, entry.is_commit) for entry in listed][:3] in (
         [("tag", False), ("turn", True), ("turn", True)],
         [("turn", True), ("tag", False), ("turn", True)],
     )
     assert len(listed) == 8
-    assert operations.operations(life, 2, before=listed[1].id) == listed[2:4]
+    assert operation.operations(life, 2, before=listed[1].id) == listed[2:4]
     (tag,) = [entry for entry in listed if entry.kind == "tag"]
     assert tag.moves == (RefMove("refs/tags/before-the-move", None, life.resolve("HEAD~1")),)
     assert (tag.device, tag.author) != ("", None)
@@ -294,7 +294,7 @@ def test_a_clone_has_no_log(life: Repository, git: Git, tmp_path: Path) -> None:
     branches.tag(life, "x", author=MIRA)
     git("clone", "-q", "--no-local", str(life.path), str(tmp_path / "clone"))
     with Repository.open(tmp_path / "clone") as clone:
-        assert all(entry.is_commit for entry in operations.operations(clone))
+        assert all(entry.is_commit for entry in operation.operations(clone))
 
 
 # Undo and redo
@@ -341,18 +341,18 @@ def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
         if pushed:
             git("update-ref", "refs/remotes/origin/main", "main")
     for wanted in reversed(states[:-1]):
-        said = undoing.plan_undo(life).says
-        undoing.undo(life, author=MIRA)
+        said = undo.plan_undo(life).says
+        undo.undo(life, author=MIRA)
         assert state(life, git) == wanted, said
         life.close()
     sound()
     for wanted in states[1:]:
-        undoing.redo(life, author=MIRA)
+        undo.redo(life, author=MIRA)
         assert state(life, git) == wanted
     with pytest.raises(NothingToUndo):
-        undoing.plan_redo(life)
+        undo.plan_redo(life)
     for wanted in reversed(states[:-1]):
-        undoing.undo(life, author=MIRA)
+        undo.undo(life, author=MIRA)
         assert state(life, git) == wanted
     if pushed:
         assert git("rev-list", "main..origin/main") == "", "what was pushed was never taken away"
@@ -362,15 +362,15 @@ def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
 
 def test_the_first_commit_is_not_undone(repo: Repository) -> None:
     with pytest.raises(NothingToUndo, match="begins"):
-        undoing.undo(repo, author=MIRA)
+        undo.undo(repo, author=MIRA)
 
 
 def test_something_new_after_an_undo_ends_the_way_forth(life: Repository, git: Git) -> None:
-    undoing.undo(life, author=MIRA)
+    undo.undo(life, author=MIRA)
     turn(life, 20)
     with pytest.raises(NothingToUndo, match="something new"):
-        undoing.redo(life, author=MIRA)
-    undoing.undo(life, author=MIRA)
+        undo.redo(life, author=MIRA)
+    undo.undo(life, author=MIRA)
     assert tree_of(git, "HEAD") == tree_of(git, "HEAD@{0}")
     assert life.commit_info("HEAD").subject == "turn: 5"
 
@@ -381,10 +381,10 @@ def test_undo_refuses_where_git_has_moved_what_it_would_put_back(
     branches.start_branch(life, "again", "HEAD~1", author=MIRA)
     git("reset", "-q", "--hard", "HEAD~2")
     with pytest.raises(RefElsewhere) as caught:
-        undoing.plan_undo(life)
+        undo.plan_undo(life)
     assert caught.value.next_step
     git("reset", "-q", "--hard", "main~1")
-    undoing.undo(life, author=MIRA)
+    undo.undo(life, author=MIRA)
     assert life.head().branch == "main"
 
 
@@ -403,29 +403,29 @@ def test_what_is_said_after_git_has_switched_goes_before_an_operation_of_that_se
         [change], message="turn: 7", author=MIRA, branch="side",
         at=done.at + timedelta(seconds=seconds),
     )  # fmt: skip
-    assert undoing.plan_undo(life).entry.id == said
-    undoing.undo(life, author=MIRA)
-    assert undoing.plan_undo(life).entry.id == done.id
+    assert undo.plan_undo(life).entry.id == said
+    undo.undo(life, author=MIRA)
+    assert undo.plan_undo(life).entry.id == done.id
 
 
 def test_a_branch_that_a_remote_knows_stays(life: Repository, git: Git) -> None:
     branches.start_branch(life, "again", "HEAD~1", author=MIRA)
     turn(life, 11, "again")
     git("update-ref", "refs/remotes/origin/again", "again")
-    undoing.undo(life, author=MIRA)
+    undo.undo(life, author=MIRA)
     assert life.commit_info("again").subject == "revert: undo turn: 11"
-    plan = undoing.plan_undo(life)
+    plan = undo.plan_undo(life)
     assert any("stays, because it was pushed" in line for line in plan.says)
-    undoing.undo(life, plan, author=MIRA)
+    undo.undo(life, plan, author=MIRA)
     assert life.head().branch == "main"
     assert life.resolve("again")
 
 
 def test_a_plan_that_is_old_is_refused(life: Repository) -> None:
-    plan = undoing.plan_undo(life)
+    plan = undo.plan_undo(life)
     turn(life, 12)
     with pytest.raises(RefElsewhere):
-        undoing.undo(life, plan, author=MIRA)
+        undo.undo(life, plan, author=MIRA)
 
 
 def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
@@ -437,7 +437,7 @@ def test_an_undone_turn_is_not_landed_again_by_the_session_that_said_it(
             [Change("conversations/2026-11/22/a.md", b"turn\n" * 7)],
             message="turn: 7", author=MIRA, branch="main", journal=journal,
         )  # fmt: skip
-        undoing.undo(life, author=MIRA)
+        undo.undo(life, author=MIRA)
         session.commit([Change("b.md", b"x")], message="m", author=MIRA, branch="main")
         assert session.read("conversations/2026-11/22/a.md") == b"turn\n" * 6
     sound()
@@ -465,7 +465,7 @@ STEPS = [
 SCRIPT = """
 import os, sys
 from perdure.git.repository.repository import *
-from perdure.history.operations import *
+from perdure.git.operations.operation import *
 import {module} as module
 owner = getattr(module, {owner!r})
 inner, left = owner.{name}, {skip}
@@ -530,7 +530,7 @@ def test_dying_at_any_step_leaves_all_of_it_or_nothing(
         assert not (again.state_dir / "operation.json").exists()
         sound()
         if done:
-            undoing.undo(again, author=MIRA)
+            undo.undo(again, author=MIRA)
             assert again.resolve("gone") == again.resolve("main~1")
         turn(again, 30)
     sound()
@@ -549,7 +549,7 @@ def test_dying_at_every_single_lock_and_file(life: Repository, git: Git, sound: 
                 seen.add(done)
                 sound()
                 if done:
-                    undoing.undo(again, author=MIRA)
+                    undo.undo(again, author=MIRA)
             if code == 3:
                 break
         else:
@@ -604,7 +604,7 @@ def test_what_git_moved_after_the_crash_stays(life: Repository, git: Git) -> Non
         assert again.resolve("gone") == again.resolve("main~3")
         assert again.head().branch == "again"
         with pytest.raises(RefElsewhere, match="gone"):
-            undoing.plan_undo(again)
+            undo.plan_undo(again)
     assert git("status", "--porcelain") == ""
 
 

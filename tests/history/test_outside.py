@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from perdure.git.operations.branches import branches
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history.branches import branches
 
 Git = Callable[..., str]
 ANA = Author("Ana", "ana@example.org")

@@ -138,7 +138,7 @@ def test_a_lock_of_a_branch_with_a_long_name_is_known_by_its_twin_too(
         f"RefMove('refs/heads/{long}{end}', repo.resolve('main'), None)" for end in "ab"
     )
     script = (
-        "from perdure.history.operations import RefMove, perform\n"
+        "from perdure.git.operations.operation import RefMove, perform\n"
         f"perform(repo, 'drop', 'both', [{moves}], author=mira)\n"
     )
     die_in(repo, "perdure.git.commit.transaction.Mover._write_intent", script)

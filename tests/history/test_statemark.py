@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from perdure.git.errors import HistoryError
 from perdure.git.layout import find
 from perdure.git.locks import GitLock
+from perdure.git.operations.operation import RefMove, operations, perform
+from perdure.git.operations.undo import undo
 from perdure.git.repository import foreign_words
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.state import mark
-from perdure.history.operations import RefMove, operations, perform
-from perdure.history.undoing import undo
 from tests.history.test_strangers import snapshot
 
 Git = Callable[..., str]

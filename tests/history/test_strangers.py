@@ -16,10 +16,10 @@ import pytest
 from perdure.environment import without_keys
 from perdure.git import layout
 from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
+from perdure.git.operations.operation import RefMove, perform
 from perdure.git.packs import background
 from perdure.git.repository.lost_file import is_known
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history.operations import RefMove, perform
 
 Git = Callable[..., str]
 OTHER = 65534

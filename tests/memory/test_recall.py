@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from perdure.companion.ids import TurnId
 from perdure.git import disk
+from perdure.git.operations.branches import start_branch
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Change, Repository
-from perdure.history.branches import start_branch
 from perdure.memory.assembly.two import moment_lines
 from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 from perdure.memory.recall import index as index_module

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.history.branches import start_branch
+from perdure.git.operations.branches import start_branch
 from perdure.memory.recall import RecallIndex, RecallQuery
 from perdure.memory.recall.irregular import forms
 from perdure.memory.recall.languages import LANGUAGES, folded, language_of, stem

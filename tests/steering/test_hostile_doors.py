@@ -25,9 +25,9 @@ from perdure.chat.steering.restoring import plan_restore
 from perdure.chat.steering.reverting import plan_revert
 from perdure.chat.steering.visiting import begin_visit, plan_visit
 from perdure.git.errors import HistoryError
+from perdure.git.operations import branches
+from perdure.git.operations.side_branch import mark
 from perdure.git.repository.repository import Repository
-from perdure.history import branches
-from perdure.history.sidebranch import mark
 from perdure.problem import Problem
 from tests.chat.test_session import events_of
 from tests.conftest import git

@@ -21,8 +21,8 @@ from perdure.chat.steering.regenerating import AgainPlan, last_word, plan_again,
 from perdure.chat.steering.rewinding import rewind
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
+from perdure.git.operations import undo
 from perdure.git.repository.turn_journal import Journal
-from perdure.history import undoing
 from perdure.memory.assembly import PastTurn
 
 
@@ -148,10 +148,10 @@ def give_up(desk: Desk, prepared: Prepared) -> list[Notice]:
     prepared.journal.finish()
     if not prepared.begun:
         return []
-    plan = undoing.plan_undo(desk.repo)
+    plan = undo.plan_undo(desk.repo)
     if plan.entry.id != prepared.begun:
         return []
-    undoing.undo(desk.repo, plan, author=desk.human, at=now())
+    undo.undo(desk.repo, plan, author=desk.human, at=now())
     desk.look_again()
     return [Notice(f"No answer came, so the talk is on {desk.branch} again.")]
 

@@ -13,9 +13,9 @@ from datetime import datetime
 from perdure.chat.showing import TextChange, changes_between, changes_in
 from perdure.chat.steering.leaving import Left, left
 from perdure.git.errors import HistoryError
+from perdure.git.operations.branches import branches, tags
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
-from perdure.history.branches import branches, tags
 
 Progress = Callable[[int, int], None]
 

@@ -16,10 +16,10 @@ from perdure.chat.events import Notice
 from perdure.chat.fingerprints import device
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
+from perdure.git.operations.operation import RefMove, made_commit, perform
+from perdure.git.operations.side_branch import Side, aborted, mark, sides, unmark
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Repository
-from perdure.history.operations import RefMove, made_commit, perform
-from perdure.history.sidebranch import Side, aborted, mark, sides, unmark
 
 if TYPE_CHECKING:
     from perdure.history.merge_planning import MergePlan

@@ -13,10 +13,10 @@ from perdure.chat.events import Notice
 from perdure.chat.fingerprints import device
 from perdure.chat.side_branch import side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
+from perdure.git.operations.branches import branches
+from perdure.git.operations.side_branch import renamed, sides
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Repository
-from perdure.history.branches import branches
-from perdure.history.sidebranch import renamed, sides
 
 
 @dataclass(frozen=True, slots=True)

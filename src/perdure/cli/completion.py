@@ -36,13 +36,13 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
 
 
 def _branches(repo: Repository) -> Iterator[str]:
-    from perdure.history.branches import branches
+    from perdure.git.operations.branches import branches
 
     yield from (each.name for each in branches(repo))
 
 
 def _tags(repo: Repository) -> Iterator[str]:
-    from perdure.history.branches import tags
+    from perdure.git.operations.branches import tags
 
     yield from (each.name for each in tags(repo))
 

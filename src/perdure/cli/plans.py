@@ -11,7 +11,7 @@ from perdure.cli.render.output import emit_json, say
 
 if TYPE_CHECKING:
     from perdure.chat.outside import OutsideCommits
-    from perdure.history.operations import Operation
+    from perdure.git.operations.operation import Operation
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm
     from perdure.chat.steering.undoing import Step
-    from perdure.history.operations import Operation
+    from perdure.git.operations.operation import Operation
 
 
 _VERBS = ("takes ", "brings ", "the ", "on ")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.program_commits import turn_of
 from perdure.git.errors import HistoryError
-from perdure.history import oplog
+from perdure.git.operations import log
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo
+    from perdure.git.operations.log import Operation
     from perdure.git.repository.repository import Repository
-    from perdure.history.oplog import Operation
 
 _ID = re.compile(r"\b\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d+ ?")
 _HASH = re.compile(r" ?\b(?=[0-9a-f]*\d)[0-9a-f]{7,40}\b")
@@ -56,7 +56,7 @@ def act_of(repo: Repository, entry: Operation) -> str:
         info = repo.commit_info(entry.undoes)
         if not any(key == "Head-After" for key, _ in info.trailers):
             return commit_words(repo, info)
-        return operation_words(oplog.parse(info))
+        return operation_words(log.parse(info))
     return operation_words(entry)
 
 

@@ -23,8 +23,8 @@ from perdure.companion.names import slug
 from perdure.companion.settings import edit_settings
 from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
+from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.repository.repository import Change, Repository
-from perdure.history.annotating import tag_with_note
 
 _NOTES = "archives.json"
 

@@ -12,8 +12,7 @@ from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
 from perdure.git.errors import HistoryError, UnknownRevision
-from perdure.git.repository.repository import CommitInfo, Repository
-from perdure.history.branches import (
+from perdure.git.operations.branches import (
     Branch,
     branches,
     check_checkout,
@@ -21,7 +20,8 @@ from perdure.history.branches import (
     start_branch,
     switch,
 )
-from perdure.history.operations import Operation
+from perdure.git.operations.operation import Operation
+from perdure.git.repository.repository import CommitInfo, Repository
 
 _LOOKED_AT = 100
 """Commits that are looked at for the last talk on a branch."""

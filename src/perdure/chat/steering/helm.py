@@ -15,8 +15,8 @@ from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
 from perdure.companion.upgrades import refuse_newer
 from perdure.git.errors import HistoryError
+from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history import oplog
 
 if TYPE_CHECKING:
     from perdure.chat.landing import Lander
@@ -115,7 +115,7 @@ class Helm:
 
     def generated(self, start: str) -> str:
         """A branch name that no other device generates: ``<start>-<day>-<device>``."""
-        return f"{start}-{now():%Y-%m-%d}-{slug(oplog.device())}"
+        return f"{start}-{now():%Y-%m-%d}-{slug(log.device())}"
 
     def take_edits(self) -> OutsideCommits:
         """Commit what was edited by hand, each concern apart, as before a turn."""

@@ -13,10 +13,11 @@ from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.git.errors import UnknownRevision
+from perdure.git.operations.branches import branches, check_checkout
+from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path
 from perdure.git.worktree.merge_state import marked
 from perdure.history import merging
-from perdure.history.branches import branches, check_checkout
 from perdure.history.merge_planning import (
     FileConflict,
     MergePlan,
@@ -25,7 +26,6 @@ from perdure.history.merge_planning import (
     plan_merge,
 )
 from perdure.history.merging import OpenMerge
-from perdure.history.operations import Operation
 
 
 def _claims(path: str) -> bool:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from perdure.chat.steering.errors import Archived
 from perdure.companion.ids import TurnId
 from perdure.git.errors import UnknownRevision
+from perdure.git.operations import log
+from perdure.git.operations.log import Operation
 from perdure.git.repository.repository import Repository
-from perdure.history import oplog
-from perdure.history.oplog import Operation
 
 if TYPE_CHECKING:
     from perdure.companion.settings import CompanionSettings
@@ -85,7 +85,7 @@ def _last_move(repo: Repository, branch: str) -> Operation | None:
         tip = repo.resolve("refs/perdure/ops")
     except UnknownRevision:
         return None
-    newest = islice(oplog.walk(tip, repo.commit_info), _LOOKED_AT)
+    newest = islice(log.walk(tip, repo.commit_info), _LOOKED_AT)
     led = (e for e in newest if e.before != e.after and e.after.branch == branch)
     return next((entry for entry in led if entry.kind != "switch"), None)
 

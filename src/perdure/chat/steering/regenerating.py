@@ -19,8 +19,8 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.rewriting import answers
 from perdure.companion.turns import Turn
+from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
-from perdure.history.branches import free_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from perdure.history.operations import Operation
+    from perdure.git.operations.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def plan_rewind(
             holds a key.
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
     """
-    from perdure.history.branches import check_checkout
+    from perdure.git.operations.branches import check_checkout
 
     refuse_key(name)
     repo, leaves, tip = helm.repo, helm.branch, helm.tip
@@ -195,7 +195,7 @@ def rewind(helm: Helm, plan: RewindPlan) -> Operation:
         BadPath: the branch's name is taken, or git would not take it.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    from perdure.history.branches import start_branch
+    from perdure.git.operations.branches import start_branch
 
     turn = plan.place.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from perdure.chat.clock import now
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.companion.secrets import mask_secrets
-from perdure.history import branches
-from perdure.history.annotating import drop_tag, tag_note, tag_with_note
-from perdure.history.operations import Operation
+from perdure.git.operations import branches
+from perdure.git.operations.annotated_tags import drop_tag, tag_note, tag_with_note
+from perdure.git.operations.operation import Operation
 
 
 def rows(helm: Helm) -> list[dict[str, str | None]]:

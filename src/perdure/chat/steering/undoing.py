@@ -12,10 +12,11 @@ from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
-from perdure.history import oplog, undoing
-from perdure.history.branches import branches, check_checkout
-from perdure.history.operations import Operation, operations
-from perdure.history.undoing import UndoPlan
+from perdure.git.operations import log as oplog
+from perdure.git.operations import undo
+from perdure.git.operations.branches import branches, check_checkout
+from perdure.git.operations.operation import Operation, operations
+from perdure.git.operations.undo import UndoPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,12 @@ class OpsRow:
 
 def next_undo(helm: Helm) -> Step:
     """What undo would take back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undoing.plan_undo(helm.repo, ProgramCommits(helm.repo)))
+    return _step(helm, undo.plan_undo(helm.repo, ProgramCommits(helm.repo)))
 
 
 def next_redo(helm: Helm) -> Step:
     """What redo would bring back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undoing.plan_redo(helm.repo, ProgramCommits(helm.repo)))
+    return _step(helm, undo.plan_redo(helm.repo, ProgramCommits(helm.repo)))
 
 
 def _step(helm: Helm, plan: UndoPlan) -> Step:
@@ -178,14 +179,14 @@ def take(helm: Helm, step: Step) -> Operation:
         RefElsewhere: something was done meanwhile.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    do = undoing.redo if step.plan.is_redo else undoing.undo
+    do = undo.redo if step.plan.is_redo else undo.undo
     return do(helm.repo, step.plan, author=helm.author, at=now())
 
 
 def coming(helm: Helm, count: int) -> list[Operation]:
     """The entries that so many undos would take back, as far as can be told beforehand."""
     program = ProgramCommits(helm.repo)
-    first = undoing.plan_undo(helm.repo, program).entry
+    first = undo.plan_undo(helm.repo, program).entry
     entries = operations(helm.repo, limit=None, is_own=program.is_own)
     undone = _undone(helm)
     places = [place for place, entry in enumerate(entries) if entry.id == first.id]
@@ -200,7 +201,7 @@ def rows(helm: Helm, limit: int | None = 50) -> list[OpsRow]:
     entries = operations(helm.repo, limit=limit, is_own=program.is_own)
     undone = _undone(helm)
     marks: dict[str, str] = {}
-    for mark, plan in (("undo", undoing.plan_undo), ("redo", undoing.plan_redo)):
+    for mark, plan in (("undo", undo.plan_undo), ("redo", undo.plan_redo)):
         try:
             found = plan(helm.repo, program).entry
         except HistoryError:

@@ -19,11 +19,11 @@ from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
 from perdure.git.errors import BadPath, UnknownRevision
+from perdure.git.operations import log
+from perdure.git.operations.branches import free_name, start_branch
+from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import check_branch
 from perdure.git.repository.repository import Repository
-from perdure.history import oplog
-from perdure.history.branches import free_name, start_branch
-from perdure.history.operations import Operation, RefMove, perform
 
 _HEADS = "refs/heads/"
 _LOOKED_AT = 200
@@ -99,7 +99,7 @@ def open_visit(repo: Repository) -> Visit | None:
         return None
     undone: set[str] = set()
     cancelled: set[str] = set()
-    for entry in islice(oplog.walk(tip, repo.commit_info), _LOOKED_AT):
+    for entry in islice(log.walk(tip, repo.commit_info), _LOOKED_AT):
         if entry.redoes:
             cancelled.add(entry.redoes)
         elif entry.undoes and entry.id not in cancelled:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.objects.commit import Author, parse_person, stamp
 from perdure.git.objects.store import object_id
+from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import is_ref_name
-from perdure.history.operations import Operation, RefMove, perform
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository

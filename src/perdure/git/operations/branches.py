@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, HistoryError, UnknownRevision
 from perdure.git.objects.commit import Author
+from perdure.git.operations.operation import Operation, RefMove, checked_out_elsewhere, perform
 from perdure.git.refs.refs import check_branch, is_ref_name
-from perdure.history.operations import Operation, RefMove, checked_out_elsewhere, perform
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository

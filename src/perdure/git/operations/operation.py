@@ -27,10 +27,10 @@ from perdure.git.errors import (
 from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change
+from perdure.git.operations import log as oplog
+from perdure.git.operations.log import Operation, Trail
 from perdure.git.refs.ancestry import is_ancestor
 from perdure.git.refs.refs import Head, RefMove, check_branch, is_ref_name
-from perdure.history import oplog
-from perdure.history.oplog import Operation, Trail
 
 if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted

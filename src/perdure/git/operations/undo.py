@@ -24,11 +24,11 @@ from perdure.git.commit.transaction import OPS
 from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.tree import Change
+from perdure.git.operations import log as oplog
+from perdure.git.operations.log import Operation, Trail
+from perdure.git.operations.operation import as_entry, made_commit, perform
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import Head, RefMove
-from perdure.history import oplog
-from perdure.history.operations import as_entry, made_commit, perform
-from perdure.history.oplog import Operation, Trail
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
