@@ -21,7 +21,7 @@ from perdure.companion.facts import (
     with_line,
     with_line_changed,
 )
-from perdure.history.textmerge import merge_union
+from perdure.git.merge.text import merge_union
 
 PEOPLE = "memory/facts/people.md"
 TURN = "2026-11-22-1803-9f3a77c0/7"

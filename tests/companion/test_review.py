@@ -19,7 +19,7 @@ from perdure.companion.review import (
     with_proposals,
     without,
 )
-from perdure.history.textmerge import merge_union
+from perdure.git.merge.text import merge_union
 
 TALK = ConversationId("2026-11-22-1803-9f3a77c0")
 PATH = review_path(TALK)

@@ -22,13 +22,13 @@ import time
 from pathlib import Path
 
 from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
+from perdure.git.merge.merge import merge
+from perdure.git.merge.plan import Resolver
 from perdure.git.operations import branches, undo
 from perdure.git.operations.log import walk
 from perdure.git.packs import background
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history.merge_planning import Resolver
-from perdure.history.merging import merge
 
 MIRA = Author("Mira", "mira@companion.invalid")
 OPS = "refs/perdure/ops"

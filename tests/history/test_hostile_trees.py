@@ -12,6 +12,7 @@ import pytest
 
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.index import file as index_file
+from perdure.git.merge.merge import merge
 from perdure.git.objects import tree_budget
 from perdure.git.objects.commit import render_commit
 from perdure.git.objects.store import object_id
@@ -23,7 +24,6 @@ from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.files import NotRegular, WorkTree
-from perdure.history.merging import merge
 from tests.history.conftest import Git
 
 WHO = Author("Eve", "eve@example.org")

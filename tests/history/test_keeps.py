@@ -13,6 +13,7 @@ import pytest
 
 from perdure.git.commit.transaction import Mover
 from perdure.git.errors import Busy, NotCarriedOut
+from perdure.git.merge.merge import conclude_merge, merge, settle_conflict
 from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.operations.branches import start_branch, switch
 from perdure.git.packs import keep, small
@@ -21,7 +22,6 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.merge_state import MergeState
 from perdure.git.worktree.sync import Level
-from perdure.history.merging import conclude_merge, merge, settle_conflict
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

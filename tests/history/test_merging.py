@@ -15,18 +15,18 @@ from perdure.git.errors import (
     Unfinished,
     UnsavedEdits,
 )
-from perdure.git.operations import branches, undo
-from perdure.git.refs.ancestry import Reach
-from perdure.git.repository.repository import Author, Change, Repository
-from perdure.git.worktree.attributes import union_paths
-from perdure.history.merge_planning import Resolver, ThreeWay, plan_merge
-from perdure.history.merging import (
+from perdure.git.merge.merge import (
     abort_merge,
     conclude_merge,
     merge,
     open_merge,
     settle_conflict,
 )
+from perdure.git.merge.plan import Resolver, ThreeWay, plan_merge
+from perdure.git.operations import branches, undo
+from perdure.git.refs.ancestry import Reach
+from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.worktree.attributes import union_paths
 
 Git = Callable[..., str]
 Sound = Callable[[], None]
@@ -322,7 +322,7 @@ def test_union_is_for_the_paths_that_the_attributes_name() -> None:
 OPENING = """
 import os, sys
 from perdure.git.repository.repository import *
-from perdure.history.merging import *
+from perdure.git.merge.merge import *
 import {module} as module
 owner = getattr(module, {owner!r})
 inner, left = owner.{name}, {skip}

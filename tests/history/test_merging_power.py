@@ -9,11 +9,11 @@ import pytest
 
 from perdure.git import disk as disk_module
 from perdure.git.locks import GitLock
+from perdure.git.merge.merge import abort_merge, merge, open_merge
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.merge_state import MergeState
-from perdure.history.merging import abort_merge, merge, open_merge
 from tests.conftest import as_its_own
 from tests.history.test_recovery import Disk
 

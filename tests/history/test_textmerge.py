@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.history.textmerge import Conflict, Merged, merge_text, merge_union
+from perdure.git.merge.text import Conflict, Merged, merge_text, merge_union
 
 
 def git_merge_file(base: bytes, ours: bytes, theirs: bytes, *flags: str) -> tuple[bytes, int]:

@@ -22,7 +22,7 @@ from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Repository
 
 if TYPE_CHECKING:
-    from perdure.history.merge_planning import MergePlan
+    from perdure.git.merge.plan import MergePlan
 
 _HEADS = "refs/heads/"
 _TALK = (
@@ -141,7 +141,7 @@ def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Not
 
 def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Author) -> list[Notice]:
     from perdure.chat.steering.merging import RESOLVER
-    from perdure.history.merge_planning import plan_merge
+    from perdure.git.merge.plan import plan_merge
 
     ours = repo.resolve(f"{_HEADS}{branch}")
     reach = Reach(repo.commit_info, repo.shallow_ends())

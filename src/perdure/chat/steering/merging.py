@@ -13,19 +13,19 @@ from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.git.errors import UnknownRevision
-from perdure.git.operations.branches import branches, check_checkout
-from perdure.git.operations.operation import Operation
-from perdure.git.paths import check_path
-from perdure.git.worktree.merge_state import marked
-from perdure.history import merging
-from perdure.history.merge_planning import (
+from perdure.git.merge import merge as git_merge
+from perdure.git.merge.merge import OpenMerge
+from perdure.git.merge.plan import (
     FileConflict,
     MergePlan,
     Resolver,
     ThreeWay,
     plan_merge,
 )
-from perdure.history.merging import OpenMerge
+from perdure.git.operations.branches import branches, check_checkout
+from perdure.git.operations.operation import Operation
+from perdure.git.paths import check_path
+from perdure.git.worktree.merge_state import marked
 
 
 def _claims(path: str) -> bool:
@@ -167,7 +167,7 @@ def join(helm: Helm, name: str) -> Joined:
     plan_join(helm, name)
     helm.take_edits()
     before = plan_join(helm, name)
-    done = merging.merge(helm.repo, name, author=helm.author, resolver=RESOLVER, at=now())
+    done = git_merge.merge(helm.repo, name, author=helm.author, resolver=RESOLVER, at=now())
     return Joined(JoinPlan(done.plan, before.brings), done.operation, done.plan.conflicts)
 
 
@@ -209,7 +209,7 @@ class OpenJoin:
 
 def opened(helm: Helm) -> OpenJoin | None:
     """The merge that is open here, whoever began it."""
-    found = merging.open_merge(helm.repo)
+    found = git_merge.open_merge(helm.repo)
     if found is None:
         return None
     named = (branch.name for branch in branches(helm.repo) if branch.commit == found.theirs)
@@ -236,7 +236,7 @@ def take_side(helm: Helm, path: str, side: str) -> None:
     """
     found = _need_open(helm)
     rev = helm.tip if side == "ours" else found.merge.theirs
-    merging.settle_conflict(helm.repo, path, helm.repo.read(path, rev))
+    git_merge.settle_conflict(helm.repo, path, helm.repo.read(path, rev))
 
 
 def marks_in(content: bytes | None) -> bool:
@@ -253,8 +253,8 @@ def take_file(helm: Helm, path: str) -> None:
         HistoryError: the file is not in conflict, or git is writing.
     """
     _need_open(helm)
-    content = merging.content_to_settle(helm.repo, path)
-    merging.settle_conflict(helm.repo, path, content)
+    content = git_merge.content_to_settle(helm.repo, path)
+    git_merge.settle_conflict(helm.repo, path, content)
 
 
 def conclude(helm: Helm) -> Operation:
@@ -266,7 +266,7 @@ def conclude(helm: Helm) -> Operation:
         UnsavedEdits, Busy: nothing was changed.
     """
     _need_open(helm)
-    return merging.conclude_merge(helm.repo, author=helm.author, at=now())
+    return git_merge.conclude_merge(helm.repo, author=helm.author, at=now())
 
 
 def give_up(helm: Helm) -> None:
@@ -277,4 +277,4 @@ def give_up(helm: Helm) -> None:
         UnsavedEdits: files that the merge had brought were edited since.
     """
     _need_open(helm)
-    merging.abort_merge(helm.repo)
+    git_merge.abort_merge(helm.repo)

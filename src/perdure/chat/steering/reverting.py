@@ -19,10 +19,10 @@ from perdure.chat.steering.turn_words import counted, named_commit
 from perdure.chat.transcript import Transcript
 from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
+from perdure.git.merge.text import Conflict, merge_text
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
-from perdure.history.textmerge import Conflict, merge_text
 
 _TALK = ("conversations/", "alternatives/")
 _VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")

@@ -11,7 +11,7 @@ from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
-    from perdure.history.merge_planning import FileConflict
+    from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
 
 

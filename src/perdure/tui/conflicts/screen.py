@@ -23,7 +23,7 @@ from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from perdure.chat.steering.merging import OpenJoin
-    from perdure.history.merge_planning import FileConflict
+    from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.ports import ChatSession

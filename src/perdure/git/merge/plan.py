@@ -13,12 +13,12 @@ from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
+from perdure.git.merge.text import Conflict, merge_text, merge_union
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.objects.tree import Change, Node, is_regular
 from perdure.git.refs.ancestry import Reach
 from perdure.git.worktree.attributes import union_paths
 from perdure.git.worktree.merge_state import Versions
-from perdure.history.textmerge import Conflict, merge_text, merge_union
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Parts, Repository

@@ -19,13 +19,13 @@ from perdure.git.errors import (
     StillInConflict,
     Unfinished,
 )
+from perdure.git.merge.plan import FileConflict, MergePlan, Resolver, plan_merge
 from perdure.git.objects.commit import Author
 from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import FILE, Change, Node
 from perdure.git.operations.operation import Operation, made_commit, perform
 from perdure.git.refs.refs import RefMove
 from perdure.git.worktree.merge_state import FILES, MergeState, marked, work_content
-from perdure.history.merge_planning import FileConflict, MergePlan, Resolver, plan_merge
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
