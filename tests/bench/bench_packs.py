@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git import config
+from perdure.git.maintenance.verify import check
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import background
 from perdure.git.packs.delta import full_entry
@@ -32,7 +33,6 @@ from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import Repacking
 from perdure.git.packs.small import build
 from perdure.git.repository.create import create_repository
-from perdure.history.check import check
 from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
 from tests.lives import make_life

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from perdure.git.maintenance import verify as checking
+from perdure.git.maintenance.check_roots import Finding
+from perdure.git.maintenance.verify import Report, check
 from perdure.git.packs import small
 from perdure.git.packs.repack import Repacking, loose_files
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history import check as checking
-from perdure.history.check import Report, check
-from perdure.history.checkrefs import Finding
 from tests.background import wait_for_children
 
 Git = Callable[..., str]

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.git.errors import DamagedRepository
+from perdure.git.maintenance import process
 from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import background, delta_order, repack, small, write
@@ -26,7 +27,6 @@ from perdure.git.packs.repack import Repacking
 from perdure.git.packs.scan import contents, is_named_for, slots
 from perdure.git.packs.write import PackStream
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history import packing_child
 from tests.background import wait_for_children
 
 Git = Callable[..., str]
@@ -200,7 +200,7 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
         assert lock.try_take()
         assert background.is_running(repo.git_dir)
         assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
-        assert packing_child.work(repo.git_dir) == 0, "another one is at it"
+        assert process.work(repo.git_dir) == 0, "another one is at it"
     background.failure_file(repo.git_dir).write_text("no space\n")
     assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     long_ago = time.time() - 3600
@@ -229,7 +229,7 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
 
 def test_the_process_imports_no_heavy_library() -> None:
     heavy = {"dulwich", "asyncio", "msgspec", "sqlite3", "ruamel", "textual", "click", "httpx"}
-    script = f"import sys, perdure.history.packing_child\nprint({heavy!r} & set(sys.modules))"
+    script = f"import sys, perdure.git.maintenance.process\nprint({heavy!r} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import perdure
+from perdure.git.maintenance.verify import check
 from perdure.git.packs import background, repack, small
 from perdure.git.packs.repack import Repacking
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.history.check import check
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

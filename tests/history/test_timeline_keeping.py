@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
+from perdure.git.maintenance import refresh_timeline
 from perdure.git.packs import background
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.timeline import index_file
 from perdure.git.timeline.index import Index
 from perdure.git.timeline.query import Query
-from perdure.history import timeline_keeping
 from tests.background import wait_for_children
 from tests.lives import make_life
 
@@ -90,16 +90,16 @@ def knows_all(repo: Repository) -> bool:
 def test_the_child_builds_what_a_command_would(
     mira: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline_keeping, "LONG", 100)
-    assert timeline_keeping.start_if_missing(mira.git_dir)
+    monkeypatch.setattr(refresh_timeline, "LONG", 100)
+    assert refresh_timeline.start_if_missing(mira.git_dir)
     assert wait_for_children(120)
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
-    assert not timeline_keeping.start_if_missing(mira.git_dir), "there is one now"
+    assert not refresh_timeline.start_if_missing(mira.git_dir), "there is one now"
 
 
 def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> None:
-    assert timeline_keeping.bring_level(mira.git_dir)
+    assert refresh_timeline.bring_level(mira.git_dir)
     for number in range(6):
         change = Change("memory/note.md", f"{number}\n".encode())
         mira.commit([change], message="memory: note\n", author=MIRA, branch="main")
@@ -111,11 +111,11 @@ def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> 
 
 
 def test_a_short_life_gets_no_process(mira: Repository) -> None:
-    assert not timeline_keeping.start_if_missing(mira.git_dir)
+    assert not refresh_timeline.start_if_missing(mira.git_dir)
 
 
 async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline_keeping, "LONG", 100)
+    monkeypatch.setattr(refresh_timeline, "LONG", 100)
     session = await Session.open(mira.path)
     await session.close()
     assert wait_for_children(120)
@@ -123,12 +123,12 @@ async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyP
 
 
 def test_one_at_a_time(mira: Repository) -> None:
-    lock = timeline_keeping.lock_of(mira.git_dir)
+    lock = refresh_timeline.lock_of(mira.git_dir)
     assert lock.try_take()
     with lock:
-        assert not timeline_keeping.bring_level(mira.git_dir)
+        assert not refresh_timeline.bring_level(mira.git_dir)
     assert Index.find(mira.cache_dir) is None
-    assert timeline_keeping.bring_level(mira.git_dir)
+    assert refresh_timeline.bring_level(mira.git_dir)
 
 
 def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> 
     assert path is not None
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM commits").fetchone() == (200,)
-    assert timeline_keeping.bring_level(mira.git_dir)
+    assert refresh_timeline.bring_level(mira.git_dir)
     assert Index.find(mira.cache_dir) == path
     assert rows(mira) == from_nothing(mira, tmp_path)
 
@@ -173,8 +173,8 @@ def test_a_command_in_a_hurry_takes_over(
             listed = mira.timeline().listing(mira.resolve("HEAD"), Query(folders=("persona",)))
             found.append(sum(1 for _ in listed))
 
-    monkeypatch.setattr(timeline_keeping, "_rest", hurry)
-    assert timeline_keeping.bring_level(mira.git_dir)
+    monkeypatch.setattr(refresh_timeline, "_rest", hurry)
+    assert refresh_timeline.bring_level(mira.git_dir)
     log = ["git", "-C", str(mira.path), "rev-list", "--count", "HEAD", "--", "persona"]
     done = subprocess.run(log, check=True, capture_output=True, text=True, timeout=60)
     assert found == [int(done.stdout)]
@@ -199,11 +199,11 @@ def test_an_index_that_was_made_anew_meanwhile_is_left_alone(
 
 def test_a_branch_that_cannot_be_read_keeps_no_other_back(mira: Repository) -> None:
     (mira.git_dir / "refs/heads/broken").write_text("1" * 40 + "\n")
-    assert not timeline_keeping.bring_level(mira.git_dir)
+    assert not refresh_timeline.bring_level(mira.git_dir)
     assert knows_all(mira)
 
 
 def test_a_cache_in_the_way_is_no_trouble(mira: Repository) -> None:
     mira.cache_dir.write_text("in the way")
-    assert not timeline_keeping.bring_level(mira.git_dir)
+    assert not refresh_timeline.bring_level(mira.git_dir)
     assert mira.cache_dir.read_text() == "in the way"

@@ -29,8 +29,8 @@ from perdure.chat.session import Session
 from perdure.chat.steering import undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.companion.manifests import Manifest
+from perdure.git.maintenance import process
 from perdure.git.packs import background
-from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.api_server import ApiServer
 from tests.speaking import Scripted
@@ -193,7 +193,7 @@ class FullDisk:
         """The background packs while the disk is full."""
         git_dir = self.path / ".git"
         with filled(self.disk, pages=pages, names=names):
-            code = packing_child.work(git_dir)
+            code = process.work(git_dir)
         left = list((git_dir / "objects" / "pack").glob("tmp_*"))
         if left:
             raise WrongTalk(f"left: {left}")

@@ -31,8 +31,8 @@ from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, undoing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
-from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.speaking import Scripted
 from tests.steering.recovered import Recovered, Row, seen
@@ -137,7 +137,7 @@ def talk(path: Path, seed: int, out: int) -> None:
 
 def pack(path: Path) -> None:
     while True:
-        packing_child.work(path / ".git")
+        process.work(path / ".git")
         time.sleep(0.005)
 
 

@@ -41,10 +41,10 @@ from perdure.chat.steering import (
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.git.commit import recovery, transaction
+from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
 from perdure.git.repository import turn_journal
 from perdure.git.worktree import merge_state
-from perdure.history import packing_child
 from perdure.problem import Problem
 from tests.conftest import as_its_own
 from tests.speaking import Scripted
@@ -137,7 +137,7 @@ async def _join_packs(talk: Talk) -> None:
 
 
 async def _pack(talk: Talk) -> None:
-    if packing_child.work(talk.path / ".git"):
+    if process.work(talk.path / ".git"):
         raise AssertionError((talk.path / ".git/perdure/state/packing.failed").read_text())
 
 
@@ -261,7 +261,7 @@ def small_packs() -> None:
     def loose_are_many(objects: Path) -> bool:
         return sum(1 for _ in repack.loose_files(objects)) >= 16
 
-    for module in (repack, packing_child):
+    for module in (repack, process):
         setattr(module, "loose_are_many", loose_are_many)  # noqa: B010
 
 

@@ -36,8 +36,8 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.turn_run import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors
+from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
-from perdure.history.timeline_keeping import start_if_missing
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation

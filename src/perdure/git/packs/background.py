@@ -19,7 +19,7 @@ JOINED_LIMIT = 8
 """Joined packs, of 32 turns each, that are made small together."""
 LOOSE_LIMIT = 1024
 """Loose objects that are packed; git's own ``gc.auto`` would be 6,700."""
-MODULE = "perdure.history.packing_child"
+MODULE = "perdure.git.maintenance.process"
 _PAUSE = 600.0
 """Seconds before packing is tried again where it failed."""
 _children: set[int] = set()

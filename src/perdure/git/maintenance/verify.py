@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
+from perdure.git.maintenance.check_roots import OTHER_COPY, Finding, Kind, Roots, collect, locks
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import EMPTY_TREE, ObjectStore
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import loose_files
 from perdure.git.packs.scan import Content, contents, is_named_for
-from perdure.history.checkrefs import OTHER_COPY, Finding, Kind, Roots, collect, locks
 
 RECENT = 30 * 86400.0
 """Seconds: an unreachable commit younger than that is mentioned, somebody may be looking for it."""

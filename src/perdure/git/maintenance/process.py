@@ -1,4 +1,4 @@
-"""The process that packs: ``python -P -m perdure.history.packing_child GITDIR``.
+"""The process that packs: ``python -P -m perdure.git.maintenance.process GITDIR``.
 
 Afterwards it brings the timeline's index level. It ends by itself when nothing is due any more, and
 may be killed at any time.
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
+from perdure.git.maintenance.refresh_timeline import bring_level
 from perdure.git.packs import write
 from perdure.git.packs.background import failure_file, lock_of, loose_are_many
 from perdure.git.packs.repack import Repacking
-from perdure.history.timeline_keeping import bring_level
 
 _NICE = 10
 """A tenth of what a turn gets. At 19, a sixtieth, packing would not come to its end where other
