@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
-from perdure.history.changed_lines import Row, changed_lines
+from perdure.git.diff.words import Row, changed_lines
 from perdure.terminal.sanitise import sanitise
 
 if TYPE_CHECKING:

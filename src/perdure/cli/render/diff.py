@@ -15,8 +15,7 @@ import click
 
 from perdure.chat.showing import MOST_SHOWN, TextChange
 from perdure.cli.render.output import style
-from perdure.git.diff.words import Kind, compare, split_lines
-from perdure.history.changed_lines import changed_lines
+from perdure.git.diff.words import Kind, changed_lines, compare, split_lines
 from perdure.terminal.glyphs import wants_colour
 from perdure.terminal.sanitise import sanitise
 
