@@ -13,9 +13,9 @@ from perdure.chat.confirming import confirm
 from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion
+from perdure.git.config import human
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
-from perdure.history.identity import human
 
 _EMBEDDED_MODEL = "smollm2-135m-instruct"
 # Without a penalty the small model falls into saying one sentence over and over; without a limit it

@@ -256,7 +256,7 @@ class Repository(Reader):
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
-        from perdure.history.identity import human
+        from perdure.git.config import human
 
         return human(self._config)
 
