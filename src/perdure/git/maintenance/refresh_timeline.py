@@ -17,7 +17,7 @@ from perdure.git import disk
 from perdure.git.errors import HistoryError
 from perdure.git.layout import Layout
 from perdure.git.packs import background
-from perdure.history.timeline_sql import VERSION
+from perdure.git.timeline.query import VERSION
 
 if TYPE_CHECKING:
     from perdure.git.timeline.timeline import Timeline

@@ -22,8 +22,15 @@ from pathlib import Path
 from perdure.git import disk
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.timeline.commit_info import Facts
-from perdure.git.timeline.query import OnlyIn, Query, fold
-from perdure.history.timeline_sql import SCHEMA, VERSION, conditions, plain
+from perdure.git.timeline.query import (
+    SCHEMA,
+    VERSION,
+    OnlyIn,
+    Query,
+    conditions,
+    fold,
+    plain,
+)
 
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""
