@@ -135,10 +135,12 @@ def test_a_whole_id_is_not_read_as_a_date(
 
 
 def test_planning_a_rewind_imports_nothing_that_writes() -> None:
-    writes = {"writer", "checkout", "worktree", "gitindex", "operations"}
+    writes = {
+        "commit.writer", "worktree.checkout", "worktree.files", "index.file", "operations.operation"
+    }  # fmt: skip
     script = (
         "import sys, perdure.chat.steering.rewinding\n"
-        f"names = {{'perdure.history.' + each for each in {writes!r}}} | {{'msgspec'}}\n"
+        f"names = {{'perdure.git.' + each for each in {writes!r}}} | {{'msgspec'}}\n"
         "print(sorted(names & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -541,9 +541,13 @@ def test_dying_at_every_single_lock_and_file(life: Repository, git: Git, sound: 
     branches.start_branch(life, "gone", "HEAD~1", author=MIRA, switch_to=False)
     life.close()
     seen = set()
-    for function in ("locks.GitLock.publish", "locks.GitLock.take", "worktree.WorkTree.write"):
+    for function in (
+        "locks.GitLock.publish",
+        "locks.GitLock.take",
+        "worktree.files.WorkTree.write",
+    ):
         for skip in range(12):
-            code = die(life, f"perdure.history.{function}", skip)
+            code = die(life, f"perdure.git.{function}", skip)
             with Repository.open(life.path) as again:
                 done = is_done(again, git)
                 seen.add(done)

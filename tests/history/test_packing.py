@@ -165,14 +165,14 @@ def test_a_session_starts_it_and_nothing_stays(
 def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> None:
     """As after `perdure say`: the last turn's process is gone long before packing is done."""
     script = (
-        "import sys\nfrom perdure.history import packing, packs\n"
+        "import sys\nfrom perdure.git.packs import background, small\n"
         "from perdure.git.repository.repository import Author, Change, Repository\n"
-        "packs.SMALL_LIMIT = 4\n"
+        "small.SMALL_LIMIT = 4\n"
         "with Repository.open(sys.argv[1]) as repo:\n"
         "    for n in range(31):\n"
         "        repo.commit([Change('a.md', b'x' * n)], message='t', branch='main',\n"
         "            author=Author('Mira', 'm@x.invalid'))\n"
-        "print(*packing._children)\n"
+        "print(*background._children)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, repo.path],
@@ -215,12 +215,12 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
     repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program may have been started from the folder of a companion that a stranger made."""
-    trap = tmp_path / "trap" / "perdure" / "history"
+    trap = tmp_path / "trap" / "perdure" / "git" / "maintenance"
     trap.mkdir(parents=True)
-    for folder in (trap, trap.parent):
+    for folder in (trap, trap.parent, trap.parent.parent):
         (folder / "__init__.py").write_text("")
     proof = tmp_path / "proof"
-    (trap / "packing_child.py").write_text(f"open({str(proof)!r}, 'w')\n")
+    (trap / "process.py").write_text(f"open({str(proof)!r}, 'w')\n")
     monkeypatch.chdir(tmp_path / "trap")
     assert background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
     assert wait_for_children(60)
@@ -454,8 +454,8 @@ STEPS = [
 CHILD = """
 import importlib, os, sys
 from pathlib import Path
-from perdure.history import repacking
-repacking.JOINED_LIMIT = repacking.FAN = repacking.STEP_PACKS = 2
+from perdure.git.packs import repack
+repack.JOINED_LIMIT = repack.FAN = repack.STEP_PACKS = 2
 where, times = sys.argv[2], int(sys.argv[3])
 owner, _, name = where.rpartition(".")
 try:
@@ -527,10 +527,10 @@ def test_a_full_disk_at_any_write_costs_nothing(
     before = everything(repo.path)
     script = (
         "import resource, sys\nfrom pathlib import Path\n"
-        "from perdure.history import packing_child, repacking\n"
-        "repacking.JOINED_LIMIT = repacking.FAN = 2\n"
+        "from perdure.git.maintenance import process\nfrom perdure.git.packs import repack\n"
+        "repack.JOINED_LIMIT = repack.FAN = 2\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))\n"
-        "sys.exit(packing_child.work(Path(sys.argv[1])))\n"
+        "sys.exit(process.work(Path(sys.argv[1])))\n"
     )
     codes = []
     for limit in (0, 20, 100, 400, 1500, 2500, 4000, 6000, 10_000, 14_000, 1 << 30):

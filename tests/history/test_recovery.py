@@ -158,16 +158,16 @@ PLAIN = (
 @pytest.mark.parametrize(
     "name",
     [
-        "level.Level.update_work",
-        "level.Level.fill_index",
-        "level.Level.publish_index",
-        "debts.Debts.keep_promise",
+        "sync.Level.update_work",
+        "sync.Level.fill_index",
+        "sync.Level.publish_index",
+        "unsynced.Debts.keep_promise",
     ],
 )
 def test_a_commit_without_a_journal_is_levelled_after_a_crash_too(
     repo: Repository, git: Git, sound: Callable[[], None], name: str
 ) -> None:
-    die_in(repo, f"perdure.history.{name}", PLAIN)
+    die_in(repo, f"perdure.git.worktree.{name}", PLAIN)
     assert git("show", "HEAD:persona/20-voice.md") == "Long.\n"
     with Repository.open(repo.path) as again:
         sound()

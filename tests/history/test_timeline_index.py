@@ -21,10 +21,8 @@ from hypothesis import strategies as st
 from perdure.git.disk import KernelLock
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.repository.repository import Repository
-from perdure.git.timeline import commit_info, index
-from perdure.git.timeline import index_file as timeline_opening
+from perdure.git.timeline import commit_info, index, index_file
 from perdure.git.timeline.query import Query
-from perdure.history import timeline_source
 from tests.lives import make_life
 
 FOLDERS = (
@@ -208,7 +206,7 @@ def mira(life: Path, tmp_path: Path) -> Repository:
     return Repository.open(tmp_path / "mira", recover=False)
 
 
-def index_file(repo: Repository) -> Path:
+def index_path(repo: Repository) -> Path:
     (path,) = repo.cache_dir.glob("timeline-*.sqlite")
     return path
 
@@ -245,7 +243,7 @@ def test_pages_join_to_the_whole(mira: Repository) -> None:
 
 @pytest.mark.parametrize("what", ["gone", "garbage", "empty", "cut", "table", "wrong", "no row"])
 def test_a_damaged_index_is_made_anew(mira: Repository, what: str) -> None:
-    path = index_file(mira)
+    path = index_path(mira)
     data = path.read_bytes()
     if what == "gone":
         path.unlink()
@@ -276,7 +274,7 @@ def test_a_damaged_index_is_made_anew(mira: Repository, what: str) -> None:
         assert persona_changes(mira) == expected_changes(mira)
         assert persona_changes(Repository.open(mira.path)) == expected_changes(mira)
         assert mira.timeline().update(mira.resolve("HEAD"))
-        path = index_file(mira)
+        path = index_path(mira)
         assert path.stat().st_mode & 0o077 == 0
         with contextlib.closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -286,11 +284,11 @@ def test_a_damaged_index_is_made_anew(mira: Repository, what: str) -> None:
 def test_an_index_of_another_version_is_replaced(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = index_file(mira)
+    old = index_path(mira)
     monkeypatch.setattr(index, "VERSION", 99)
     assert persona_changes(mira) == expected_changes(mira)
-    assert index_file(mira) != old
-    assert "-99-" in index_file(mira).name
+    assert index_path(mira) != old
+    assert "-99-" in index_path(mira).name
 
 
 def test_new_commits_are_added_without_looking_at_the_old_ones(
@@ -299,13 +297,13 @@ def test_new_commits_are_added_without_looking_at_the_old_ones(
     (mira.path / "persona/20-voice.md").write_text("Calm.\n")
     git(mira.path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "persona: calm")
     looked_at = []
-    real = timeline_source.facts_of
+    real = index_file.facts_of
 
     def counted(info: object, **more: object) -> object:
         looked_at.append(info)
         return real(info, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(timeline_source, "facts_of", counted)
+    monkeypatch.setattr(index_file, "facts_of", counted)
     repo = Repository.open(mira.path)
     assert persona_changes(repo) == expected_changes(repo)
     assert len(looked_at) == 1
@@ -334,7 +332,7 @@ def test_without_a_usable_cache_the_answer_comes_from_git(
     life: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(tmp_path, "clone", "-q", str(life), "mira")
-    monkeypatch.setattr(timeline_opening, "BUSY", 0.05)
+    monkeypatch.setattr(index_file, "BUSY", 0.05)
     repo = Repository.open(tmp_path / "mira")
     lock = KernelLock(repo.cache_dir / "timeline.lock")
     if what == "locked":
@@ -344,7 +342,7 @@ def test_without_a_usable_cache_the_answer_comes_from_git(
         repo.cache_dir.write_text("")
     else:
         repo.timeline().update(repo.resolve("HEAD~5"))
-        db = sqlite3.connect(index_file(repo))
+        db = sqlite3.connect(index_path(repo))
         # As root, permissions do not hold: SQLite itself is told to write nothing.
         db.close()
         real = sqlite3.connect
@@ -424,7 +422,7 @@ def test_two_builders_at_once_and_a_reader(life: Path, tmp_path: Path) -> None:
         assert [
             line for line in said.split("\n") if line and not line.startswith("at ")
         ] == expected
-    index_file(repo)
+    index_path(repo)
 
 
 def test_a_build_that_is_stopped_leaves_what_it_finished(life: Path, tmp_path: Path) -> None:

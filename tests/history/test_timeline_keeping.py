@@ -136,13 +136,14 @@ def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> 
     script = textwrap.dedent("""
         import os, sys, time
         from pathlib import Path
-        from perdure.history import timeline_keeping, timeline_opening
-        timeline_opening._BATCH = 200
+        from perdure.git.maintenance import refresh_timeline
+        from perdure.git.timeline import index_file
+        index_file._BATCH = 200
         def rest():
             print("a step", flush=True)
             time.sleep(60)
-        timeline_keeping._rest = rest
-        timeline_keeping.bring_level(Path(sys.argv[1]))
+        refresh_timeline._rest = rest
+        refresh_timeline.bring_level(Path(sys.argv[1]))
     """)
     child = subprocess.Popen(
         [sys.executable, "-c", script, str(mira.git_dir)], stdout=subprocess.PIPE, text=True

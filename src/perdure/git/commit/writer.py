@@ -86,7 +86,7 @@ class Writer:
         """What was found in the state folder and could not be followed."""
 
     def own_state(self) -> None:
-        """See to it that what is obeyed in the state folder is this user's own (`statemark`).
+        """See to it that what is obeyed in the state folder is this user's own (`git.state.mark`).
 
         Raises:
             ReadOnly, StorageFull, WriteFailed, Busy: it cannot be; nothing is to be written then.

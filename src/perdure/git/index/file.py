@@ -1,7 +1,7 @@
 """git's index file: reading it, and making one anew.
 
 Format: git's ``gitformat-index``. dulwich's writer drops the cached trees, fails on a split index
-and takes 170 ms at 10,000 entries; what changes in an index is patched (`indexpatch`).
+and takes 170 ms at 10,000 entries; what changes in an index is patched (`git.index.patch`).
 """
 
 from __future__ import annotations

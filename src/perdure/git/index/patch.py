@@ -65,7 +65,7 @@ def patch(
         folders: per folder on the way to these paths ("" is the root) its tree before and after;
             cached trees that had the former get the latter.
         written: when the index was last written, in ns: entries whose file is as young may have
-            changed unseen, and git must look at them again (`gitindex.walk`). None: it is known
+            changed unseen, and git must look at them again (`file.walk`). None: it is known
             that there are none.
         entries_end: where the entries end, when the file is as an earlier call made it and nothing
             in it was written since: it need not be walked then.

@@ -1,6 +1,6 @@
 """Many entries of git's index at once: switching branches, merges with and without conflicts.
 
-`indexpatch.patch` looks for each entry by itself, which is quickest for the one or two of a turn.
+`patch.patch` looks for each entry by itself, which is quickest for the one or two of a turn.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def rewrite(
         gone: paths whose entries go, at whatever stage; those of ``entries`` go too.
         entries: what comes in their place.
         written: when the index was last written, in ns: entries whose file is as young are marked
-            for git to look at again (`gitindex.walk`).
+            for git to look at again (`file.walk`).
         is_same: whether a path's work file has a blob's content; such a young entry stays as it is.
 
     Raises:

@@ -59,7 +59,7 @@ class KeptIndex:
         end: where the entries end.
         mark: the file that it was written to; None before that.
         fresh: paths whose work file is as young as that file, and may change without another stat
-            (`gitindex.walk`): the next writing has to replace or to mark their entries.
+            (`file.walk`): the next writing has to replace or to mark their entries.
     """
 
     before: bytes
@@ -107,11 +107,11 @@ class KeptIndex:
 
         Args:
             edits: what to change.
-            folders: as for `indexpatch.patch`.
-            is_same: as for `indexpatch.patch`.
+            folders: as for `patch.patch`.
+            is_same: as for `patch.patch`.
 
         Raises:
-            IndexTrouble: as `indexpatch.patch` does.
+            IndexTrouble: as `patch.patch` does.
         """
         followed = self._follow(edits[0], folders) if len(edits) == 1 else None
         if followed is not None:

@@ -2,7 +2,7 @@
 
 `merge_planning` says what would come of it; ``merge`` does it. Without conflicts that is one commit
 with two parents, landed like every operation. With conflicts the merge is left open as git leaves
-one (`mergestate`), until ``conclude_merge`` or ``abort_merge``, or ``git commit`` and
+one (`git.worktree.merge_state`), until ``conclude_merge`` or ``abort_merge``, or ``git commit`` and
 ``git merge --abort``.
 """
 

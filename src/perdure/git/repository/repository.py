@@ -122,7 +122,7 @@ class Repository(Reader):
             self.recovery_trouble = str(error)
 
     def owns_state(self) -> bool:
-        """Whether what the state folder says may be believed here (`statemark`)."""
+        """Whether what the state folder says may be believed here (`git.state.mark`)."""
         self._owns_state = self._owns_state or mark.is_own(self._layout)
         return self._owns_state
 
