@@ -27,8 +27,8 @@ from perdure.memory.recall.api import RecallQuery
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git
-from tests.history.test_hostile_trees import commit, rows_of, set_ref, tree
-from tests.history.test_hostile_trees import put as put_object
+from tests.git.test_hostile_trees import commit, rows_of, set_ref, tree
+from tests.git.test_hostile_trees import put as put_object
 
 ANA = Author("Ana", "ana@example.org")
 BIG = b"x" * (1024 * 1024 + 1)

@@ -12,7 +12,7 @@ from perdure.git.repository.repository import Repository
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git
-from tests.history.test_hostile_trees import commit, seen, set_ref, with_entry
+from tests.git.test_hostile_trees import commit, seen, set_ref, with_entry
 
 WAYS = {
     "above": (b"persona", b"..", b"..", b"..", b"mine"),

@@ -31,7 +31,7 @@ from perdure.git.repository.repository import Repository
 from perdure.problem import Problem
 from tests.chat.test_session import events_of
 from tests.conftest import git
-from tests.history.test_hostile_trees import (
+from tests.git.test_hostile_trees import (
     BLOB,
     FILE,
     FOLDER,

@@ -1,6 +1,6 @@
 """Kill a process that rewinds, switches, merges, undoes and talks, at random moments.
 
-    python tests/history/kill_operations.py --times 200
+    python tests/git/kill_operations.py --times 200
 
 A child does one thing after the other and prints what HEAD, the branches and the files were when
 each was acknowledged. It is killed with SIGKILL and the repository is opened again. Then: what was

@@ -1,6 +1,6 @@
 """Run plain git at random moments beside a writer, and compare texts at the tips.
 
-    python tests/history/beside_git.py --times 500
+    python tests/git/beside_git.py --times 500
 
 A child commits turns on whatever branch is checked out. Beside it: `git add x && git commit`,
 `git commit -a` with an editor that takes its time, `git stash` and `pop`, `git checkout -b`; git's
@@ -11,7 +11,7 @@ acknowledged on, and no commit touches both `persona/` and `conversations/`; but
 moment in which an editor's lock of the index goes: it can have read the index from before the
 turns, which are landed again then.
 
-    python tests/history/beside_git.py --times 500 --only keep
+    python tests/git/beside_git.py --times 500 --only keep
 
 `--only keep` does the housekeeping alone, `--only rebase` the rebases.
 """

@@ -33,7 +33,7 @@ from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from tests.conftest import as_its_own
-from tests.history.test_recovery import Disk
+from tests.git.test_recovery import Disk
 
 Git = Callable[..., str]
 Sound = Callable[[], None]

@@ -25,7 +25,7 @@ from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.state import mark
-from tests.history.test_strangers import snapshot
+from tests.git.test_strangers import snapshot
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")

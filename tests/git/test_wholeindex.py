@@ -18,7 +18,7 @@ from perdure.git.layout import find
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
 from perdure.git.repository.repository import Author, Change, Repository
-from tests.history.conftest import Git
+from tests.git.conftest import Git
 
 
 def entries(repo: Repository) -> list[tuple[str, str, int]]:

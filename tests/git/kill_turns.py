@@ -1,6 +1,6 @@
 """Kill a writer at random moments and see that no turn shown as saved is lost.
 
-    python tests/history/kill_turns.py --times 200
+    python tests/git/kill_turns.py --times 200
 
 A child talks: journal, streamed pieces, commit; it prints a line once a turn's header is safe and
 one once its commit returned. It is killed with SIGKILL, the repository is opened again, and then:

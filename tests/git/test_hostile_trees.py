@@ -24,7 +24,7 @@ from perdure.git.paths import is_path, raw_name, tree_name
 from perdure.git.refs.refs import RefMove
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.files import NotRegular, WorkTree
-from tests.history.conftest import Git
+from tests.git.conftest import Git
 
 WHO = Author("Eve", "eve@example.org")
 BLOB = b"touch PWNED\n"

@@ -15,7 +15,7 @@ from perdure.git.worktree.checkout import Checkout
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.merge_state import MergeState
 from tests.conftest import as_its_own
-from tests.history.test_recovery import Disk
+from tests.git.test_recovery import Disk
 
 MIRA = Author("Mira", "mira@companion.invalid")
 VOICE = "persona/20-voice.md"

@@ -20,7 +20,7 @@ from perdure.git.packs.delta import entry_header, full_entry
 from perdure.git.packs.small import build
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.timeline.query import Query
-from tests.history.conftest import Git
+from tests.git.conftest import Git
 
 MIB = 1024 * 1024
 ANA = Author("Ana", "ana@example.org")

@@ -552,7 +552,7 @@ def test_a_full_disk_at_any_write_costs_nothing(
 def test_power_cuts_leave_everything_readable(
     repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, entries: bool
 ) -> None:
-    from tests.history.test_recovery import Disk
+    from tests.git.test_recovery import Disk
 
     say(repo, 32)
     before = everything(repo.path)
