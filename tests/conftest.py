@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from perdure.history import statemark
 from perdure.history.layout import find
 from perdure.history.repository import Author, Repository
 from tests.background import wait_for_children
+from tests.processes import default_signals
 
 Git = Callable[..., str]
 MODELS = models_folder()
@@ -37,8 +39,11 @@ settings.load_profile("suite")
 
 
 _LONGEST_TEST = 600.0
-"""Seconds, with its fixtures. A thread of the C library watches: a hang that holds Python's lock,
-as machine code can, ends too. The stacks are shown, and pytest-xdist reports the test as failed."""
+"""Seconds, with its fixtures: for a test that hangs, so that none waits by the clock itself. It
+fails then, and ends what it started."""
+_LONGEST_END = 120.0
+"""Seconds more until a thread of the C library ends the process: a hang that holds Python's lock,
+as machine code can. The stacks are shown, and pytest-xdist reports the test as failed."""
 
 _stderr: list[int] = []
 
@@ -50,12 +55,20 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """End a test that hangs."""
-    faulthandler.dump_traceback_later(_LONGEST_TEST, exit=True, file=_stderr[0])
+    """End a test that hangs; whatever it starts hears the signals that are sent to it."""
+    faulthandler.dump_traceback_later(_LONGEST_TEST + _LONGEST_END, exit=True, file=_stderr[0])
+    signal.signal(signal.SIGALRM, _fail)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST_TEST)
     try:
-        return (yield)
+        with default_signals():
+            return (yield)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
+
+
+def _fail(*_: object) -> None:
+    pytest.fail(f"it has not ended within {_LONGEST_TEST:.0f} s")
 
 
 @pytest.fixture(autouse=True)
