@@ -19,6 +19,7 @@ from hypothesis import settings
 
 from perdure.backends.models import models_folder
 from perdure.chat.clock import now
+from perdure.companion import patterns
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.history import statemark
@@ -92,6 +93,15 @@ def _no_process_stays() -> Iterator[None]:
     """Background packing that a test started has ended before its folder is taken away."""
     yield
     assert wait_for_children(120.0)
+
+
+@pytest.fixture
+def without_re2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Expressions are searched for as where RE2 is not installed."""
+    monkeypatch.setattr(patterns, "_engine", lambda: patterns.regex_search)
+    patterns.compile_pattern.cache_clear()
+    yield
+    patterns.compile_pattern.cache_clear()
 
 
 @pytest.fixture
