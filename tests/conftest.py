@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from hypothesis import settings
 
 from perdure.backends.models import models_folder
 from perdure.chat.clock import now
+from perdure.companion import patterns
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.layout import find
@@ -25,6 +27,7 @@ from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
 from perdure.git.state import mark as statemark
 from tests.background import wait_for_children
+from tests.processes import default_signals
 
 Git = Callable[..., str]
 MODELS = models_folder()
@@ -38,8 +41,11 @@ settings.load_profile("suite")
 
 
 _LONGEST_TEST = 600.0
-"""Seconds, with its fixtures. A thread of the C library watches: a hang that holds Python's lock,
-as machine code can, ends too. The stacks are shown, and pytest-xdist reports the test as failed."""
+"""Seconds, with its fixtures: for a test that hangs, so that none waits by the clock itself. It
+fails then, and ends what it started."""
+_LONGEST_END = 120.0
+"""Seconds more until a thread of the C library ends the process: a hang that holds Python's lock,
+as machine code can. The stacks are shown, and pytest-xdist reports the test as failed."""
 
 _stderr: list[int] = []
 
@@ -51,12 +57,20 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """End a test that hangs."""
-    faulthandler.dump_traceback_later(_LONGEST_TEST, exit=True, file=_stderr[0])
+    """End a test that hangs; whatever it starts hears the signals that are sent to it."""
+    faulthandler.dump_traceback_later(_LONGEST_TEST + _LONGEST_END, exit=True, file=_stderr[0])
+    signal.signal(signal.SIGALRM, _fail)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST_TEST)
     try:
-        return (yield)
+        with default_signals():
+            return (yield)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
+
+
+def _fail(*_: object) -> None:
+    pytest.fail(f"it has not ended within {_LONGEST_TEST:.0f} s")
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +94,15 @@ def _no_process_stays() -> Iterator[None]:
     """Background packing that a test started has ended before its folder is taken away."""
     yield
     assert wait_for_children(120.0)
+
+
+@pytest.fixture
+def without_re2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Expressions are searched for as where RE2 is not installed."""
+    monkeypatch.setattr(patterns, "_engine", lambda: patterns.regex_search)
+    patterns.compile_pattern.cache_clear()
+    yield
+    patterns.compile_pattern.cache_clear()
 
 
 @pytest.fixture

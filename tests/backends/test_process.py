@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
 import sys
 
 import pytest
 
 from perdure.backends.drivers import DRIVERS
+from tests.pseudo_terminal import on_a_terminal
 
 SCRIPT = """
 import asyncio
@@ -39,20 +38,8 @@ BODIES = {
 
 def run_on_a_terminal(script: str) -> tuple[int, bytes]:
     """Exit status, and every byte that reached the terminal."""
-    outer, inner = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=inner, stdout=inner, stderr=inner
-    )
-    os.close(inner)
-    written = bytearray()
-    try:
-        while block := os.read(outer, 4096):
-            written += block
-    except OSError:
-        pass  # Linux reports the last writer's end as EIO
-    finally:
-        os.close(outer)
-    return process.wait(timeout=60), bytes(written)
+    with on_a_terminal([sys.executable, "-c", script]) as terminal:
+        return terminal.ended(), bytes(terminal.shown)
 
 
 @pytest.mark.model

@@ -41,6 +41,7 @@ def read_back(facts: TurnFacts) -> TurnFacts | None:
         recalled=st.lists(ranges, max_size=4).map(tuple),
         lore=st.lists(names, max_size=4).map(tuple),
         lore_left_out=st.lists(names, max_size=3).map(tuple),
+        lore_timed_out=st.lists(names, max_size=2).map(tuple),
         facts=counts,
         summaries=st.sampled_from([(), (TALK,)]),
         prompt=st.just("ab" * 16),
@@ -68,7 +69,17 @@ def test_without_a_turn_there_are_no_facts(trailers: list[tuple[str, str]]) -> N
     st.lists(
         st.tuples(
             st.sampled_from(
-                ["Answer", "Window", "Examples", "Recalled", "Lore", "Facts", "Summary", "Tokens"]
+                [
+                    "Answer",
+                    "Window",
+                    "Examples",
+                    "Recalled",
+                    "Lore",
+                    "Lore-Timed-Out",
+                    "Facts",
+                    "Summary",
+                    "Tokens",
+                ]
             ),
             st.text(max_size=30),
         )

@@ -14,6 +14,7 @@ from perdure.chat.events import Notice
 from perdure.chat.explaining import Explanation, explain, shared_front
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
+from perdure.companion.patterns import compile_pattern, re2_search
 from perdure.git.repository.repository import Repository
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
@@ -166,6 +167,32 @@ async def test_a_shallow_clone_says_how_to_get_the_rest(companion: Path, tmp_pat
     found = why(clone, trailers(companion)["Turn"])
     assert found.verdict == "differs"
     assert "git fetch --unshallow" in found.note
+
+
+async def test_lore_that_timed_out_is_told_and_rebuilt_where_it_would_not(
+    companion: Path, without_re2: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.memory.lore.PATTERN_SECONDS", 0.02)
+    write(companion, "lore/a.md", "---\nregex: yes\nkeys: /(b+)+c|\\.$/\n---\nThere is a lake.\n")
+    write(companion, "lore/lake.md", "---\nkeys: lake\n---\nIt is deep.\n")
+    session = await Session.open(companion, backends=[Scripted()])
+    told = [
+        [event.text for event in await events_of(session.send(text)) if isinstance(event, Notice)]
+        for text in ("b" * 9_000 + ".", "And now?")
+    ]
+    await session.close()
+    says = (
+        "Left out of the prompt: lore/a.md: searching for its keys takes too long; it was given up"
+    )
+    assert [says in each for each in told] == [True, False]
+    assert trailers(companion)["Lore-Timed-Out"] == "a"
+    monkeypatch.setattr("perdure.companion.patterns._engine", lambda: re2_search)
+    compile_pattern.cache_clear()
+    found = why(companion)
+    assert found.verdict == "matches"
+    assert [(each.source, each.reason) for each in found.left_out if each.kind == "lore"] == [
+        ("lore/a.md", "searching for its keys took too long")
+    ]
 
 
 async def test_a_missing_lore_file_is_named(companion: Path) -> None:

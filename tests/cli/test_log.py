@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.cli.conftest import Perdure
 from tests.cli.test_commands import one_line_error
 from tests.conftest import git
 from tests.lives import make_life
+from tests.pseudo_terminal import on_a_terminal
 
 ANA = {"GIT_AUTHOR_NAME": "Ana", "GIT_COMMITTER_NAME": "Ana"}
 
@@ -237,28 +237,11 @@ def on_terminal(*words: str, cwd: Path, **environ: str) -> str:
     (cwd / "bin").mkdir(exist_ok=True)
     (cwd / "bin/less").write_text("#!/bin/sh\nexec cat\n")
     (cwd / "bin/less").chmod(0o755)
-    leader, follower = pty.openpty()
-    run = subprocess.Popen(
-        [str(Path(sys.executable).with_name("perdure")), *words],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        cwd=cwd,
-        env=dict(os.environ) | {"TERM": "xterm", "PAGER": str(cwd / "bin/less")} | environ,
-    )
-    os.close(follower)
-    said = b""
-    while True:
-        try:
-            piece = os.read(leader, 4096)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
-    run.wait(timeout=60)
-    os.close(leader)
-    return said.decode()
+    command = [str(Path(sys.executable).with_name("perdure")), *words]
+    environ = {"TERM": "xterm", "PAGER": str(cwd / "bin/less")} | environ
+    with on_a_terminal(command, folder=cwd, size=(0, 0), **environ) as terminal:
+        terminal.ended()
+    return terminal.shown.decode()
 
 
 def test_colours_on_a_terminal_and_marks_without(

@@ -20,6 +20,7 @@ from perdure.chat.session import Session
 from tests.backends.real_servers import KEY, Running, start_llama
 from tests.conftest import assert_sound, git
 from tests.lives import make_life
+from tests.processes import started, wait_for
 from tests.speaking import Scripted
 
 PERDURE = str(Path(sys.executable).with_name("perdure"))
@@ -104,7 +105,7 @@ class Slow(BaseHTTPRequestHandler):
         self.end_headers()
         if self.count > 1:
             self.asked.set()
-            self.leave.wait(60)
+            self.leave.wait()
             return
         piece = {"choices": [{"index": 0, "delta": {"content": "Ana told Mira of the hills."}}]}
         end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -127,21 +128,16 @@ def test_an_interrupt_ends_it_and_what_was_written_stays(mira: Path) -> None:
     address = f"http://127.0.0.1:{server.server_address[1]}/v1"
     use(mira, f"driver: openai\nmodel: m\naddress: {address}\ncontext_window: 8192\n")
     words = ["-c", str(mira), "memory", "summarise", "--all"]
-    process = subprocess.Popen(
-        [PERDURE, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
     try:
-        assert Slow.asked.wait(60)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with started([PERDURE, *words], **pipes) as process:
+            wait_for(Slow.asked, process)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate()
     finally:
-        process.kill()
         Slow.leave.set()
         server.shutdown()
-        thread.join(60)
+        thread.join()
         server.server_close()
     assert process.returncode == 130, err
     assert err.endswith("Stopped. What was written stays.\n")

@@ -19,6 +19,7 @@ from tests.api_server import ApiServer
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
+from tests.processes import started, wait_for
 
 
 @pytest.fixture
@@ -47,12 +48,11 @@ def servers() -> Iterator[dict[str, int]]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    ready.wait()
     yield ports
     loop, over = loops[0]
     loop.call_soon_threadsafe(over.set)
-    thread.join(30)
-    assert not thread.is_alive()
+    thread.join()
 
 
 @pytest.fixture
@@ -136,22 +136,16 @@ def test_a_signal_to_end_commits_what_there_is_and_ends(
             desk.add(Manifest("house", "openai", "tiny", server.address))
             desk.use(["house"])
         command = str(Path(sys.executable).with_name("perdure"))
-        process = subprocess.Popen(
-            [command, "-c", str(companion), *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert process.stdin is not None
-        process.stdin.write(b"Hello?\nAnd this is not read any more.\n")
-        process.stdin.flush()
-        assert server.was_asked.wait(30)
-        process.send_signal(number)
-        assert process.wait(timeout=30) == 1
-        assert process.stdout is not None
-        assert (
-            words[0] == "chat" or b"perdure: stopped. Your message is kept" in process.stdout.read()
-        )
-        process.communicate()
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with started([command, "-c", str(companion), *words], **pipes) as process:
+            assert process.stdin is not None
+            process.stdin.write("Hello?\nAnd this is not read any more.\n")
+            process.stdin.flush()
+            wait_for(server.was_asked, process)
+            process.send_signal(number)
+            assert process.wait() == 1
+            assert process.stdout is not None
+            said = process.stdout.read()
+        assert words[0] == "chat" or "perdure: stopped. Your message is kept" in said
     assert git(companion, "log", "-1", "--format=%s").strip() == "turn: Hello?"
     assert_sound(companion)

@@ -7,15 +7,42 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import example, given
+import re2
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from perdure.companion import lore_classes
 from perdure.companion.lore import read_lore
-from perdure.companion.patterns import BadPattern, compile_pattern, is_written_as_pattern
+from perdure.companion.lore_syntax import read_expression
+from perdure.companion.patterns import (
+    MEMORY_LIMIT,
+    BadPattern,
+    SearchTimeout,
+    compile_pattern,
+    is_written_as_pattern,
+    re2_search,
+    regex_search,
+)
+
+SECONDS = 20.0
 
 
 def found(source: str, text: str) -> bool:
-    return compile_pattern(source, ignore_case=False).found(text)
+    """Whether an expression finds something: RE2 and `regex` agree."""
+    expression = compile_pattern(source, ignore_case=False).expression
+    by_re2 = re2_search(expression)(text, SECONDS)
+    assert regex_search(expression)(text, SECONDS) == by_re2
+    return by_re2
+
+
+def re2_itself(source: str, flags: str) -> re2._Regexp:
+    """What RE2 makes of an expression as it is written. Raises re2.error."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = 64 * MEMORY_LIMIT
+    inside = f"(?{flags})" if flags else ""
+    return re2.compile((inside + source).encode("utf-8", "surrogatepass"), options)
 
 
 # Expressions whose meaning Python's engine shares; texts short enough for it to end.
@@ -77,6 +104,29 @@ def test_an_expression_finds_what_python_finds(expression: str, text: str, flags
         ("/[à-ý]/i", "É", True),
         ("/a{2/", "a{2", True),
         ("/x|/", "", True),
+        (r"/^\Qa.b\E$/", "a.b", True),
+        (r"/\Qa.b\E/", "axb", False),
+        (r"/[^\Wa]/", "a b", True),
+        (r"/a\z/", "a\n", False),
+        ("/a$/", "a\n", False),
+        ("/(?U)a+b/", "aab", True),
+        ("/(?i)k(?-i)b/", "\u212ab", True),
+        ("/(?i)k(?-i)b/", "kB", False),
+        ("/(?i:a)b/", "AB", False),
+        ("/(?P<who>Ana)/", "Ana", True),
+        (r"/\p{Greek}\PN\p{^Lu}/", "αxy", True),
+        ("/[[:upper:][:^alpha:]]{2}/", "A1", True),
+        (r"/[\]\-a]/", "-", True),
+        (r"/\101\x{1F30A}\t/", "A🌊\t", True),
+        ("/[^\\x00-\\x{10FFFF}]|b/", "b", True),
+        ("/a{0}b{,2}/", "b{,2}", True),
+        ("/(?:^|x)*a/", "ba", True),
+        ("/x[&&~~||-]y/", "x~y", True),
+        ("/(?i)straße/", "STRAẞE", True),
+        ("/(?i)σ/", "ς", True),
+        ("/(?i)[^ſ]/", "S", False),
+        ("/(?i)i/", "\u0130", False),
+        (r"/(?i)\w/", "\u212a", True),
     ],
 )
 def test_what_is_offered(source: str, text: str, *, expected: bool) -> None:
@@ -107,6 +157,28 @@ def test_what_is_offered(source: str, text: str, *, expected: bool) -> None:
         ("/((((){1000}){1000}){1000}){1000}/", "repeated too often"),
         (r"/(\pL{9}){99}/", "too large once"),
         ("/.{1000}/", "too large once"),
+        ("/(?>a)/", "'(?>': looking around"),
+        ("/(?P=a)/", "'(?P': looking around"),
+        ("/(?#a)b/", "'(?#': looking around"),
+        ("/(?i-)a/", "'(?i-)': looking around"),
+        ("/(?x)a/", "'(?x': looking around"),
+        ("/(?<a b>c)/", "invalid name of a group"),
+        ("/(?<a>b)(?<a>c)/", "duplicate name of a group"),
+        ("/a*+/", "bad repetition"),
+        ("/a{2}{3}/", "bad repetition"),
+        ("/a|*/", "no argument for repetition"),
+        (r"/a\Z/", r"'\Z': not offered"),
+        (r"/\Ca/", r"'\C': not offered"),
+        (r"/a\Gb/", r"'\G': not offered"),
+        (r"/\h/", r"'\h': not offered"),
+        (r"/x*\B/", r"'\B': not offered where"),
+        (r"/\p{Klingon}/", "invalid character class range"),
+        (r"/\p{greek}/", "invalid character class range"),
+        ("/[[:word:][:nothing:]]/", "invalid character class range"),
+        (r"/[a-\d]/", r"'\d': not offered"),
+        (r"/\x{110000}/", r"'\x': not offered"),
+        ("/a\\/", "trailing"),
+        ("/" + "(" * 31 + "a" + ")" * 31 + "/", "more than 30 deep"),
     ],
 )
 def test_what_is_broken_or_not_offered_is_refused_by_name(source: str, says: str) -> None:
@@ -126,7 +198,91 @@ def test_what_is_broken_or_not_offered_is_refused_by_name(source: str, says: str
     ],
 )
 def test_what_makes_other_engines_hang_ends_here(source: str, text: str) -> None:
-    assert compile_pattern(source).found(text) is False
+    assert re2_search(compile_pattern(source).expression)(text, SECONDS) is False
+
+
+@pytest.mark.parametrize("source", ["/(a+)+$/", "/(.*a){30}x/", r"/(\w+\s?)*[!?]$/"])
+def test_without_re2_a_search_ends_when_its_time_is_over(source: str) -> None:
+    search = regex_search(compile_pattern(source).expression)
+    for seconds in (0.05, 0, -1):
+        with pytest.raises(SearchTimeout):
+            search("a" * 30_000 + "-", seconds)
+    assert search("b-", SECONDS) is False
+
+
+# Every key works or fails alike with RE2 and without
+
+_TOKENS = (
+    "a b k é É ς 小 ( ) (?: (?i) (?i: (?-i: (?s) (?m) (?m: (?U) (?s-m: (?P<n> (?<m> | * + ? {2} "
+    "{1,3} {0} {2,} { } {,2} {1001} {40} [ [^ ] - a-z [:alpha:] [:^digit:] [a- & ~ # / , 0 1 "
+    r"\d \D \w \W \s \S \b \B \A \z \Z ^ $ . \pL \p{Lu} \p{^Greek} \PN \p{Han} \p{C} \p{x} \p "
+    r"\x41 \x{e9} \x{} \0 \12 \1 \Q \E \C \. \/ \- \_ \q \G \k \ "
+    "(?= (?! (?<= (?<! (?> (?P= (?# (?| ++ *? +? ?? \ud83d"
+)
+_written = st.lists(
+    st.sampled_from([*_TOKENS.split(" "), " ", "\n"]),
+    min_size=1,
+    max_size=8,
+).map("".join)
+_NOT_FOR_ALL = (
+    "'\\C'",
+    "'\\B'",
+    "too large once",
+    "no argument for repetition",
+    "groups in groups",
+)
+"""What RE2 takes alone; it takes a repetition after flags for one of what stands before them."""
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    _written,
+    st.sampled_from(["", "i", "m", "s", "ims"]),
+    st.lists(st.text("ab kKé\u212aÉςΣ小1.-_{}[]\\\n\ud83d٣", max_size=7), min_size=3, max_size=6),
+)
+@example("(?:|a)+b\\b|^*", "", ["aab", "\n", "é"])
+@example("\\B\\p{Lu}", "", ["aÉ", "ÉÉ", "AA"])
+def test_each_engine_takes_what_re2_takes_and_finds_the_same(
+    source: str, flags: str, texts: list[str]
+) -> None:
+    try:
+        expression, why = read_expression(source, flags=flags), ""
+    except BadPattern as problem:
+        expression, why = None, str(problem)
+    try:
+        wanted = re2_itself(source, flags)
+    except re2.error:
+        assert expression is None
+        return
+    if expression is None:
+        assert why.startswith(_NOT_FOR_ALL)
+        return
+    for text in texts:
+        there = wanted.search(text.encode("utf-8", "surrogatepass")) is not None
+        assert re2_search(expression)(text, SECONDS) == there
+        assert regex_search(expression)(text, SECONDS) == there
+
+
+def test_letters_are_the_same_without_case_as_in_re2() -> None:
+    letters = "".join(map(chr, (*range(0x250), *range(0x370, 0x590), *range(0x13A0, 0x1400),
+        *range(0x1C80, 0x1C89), *range(0x1E00, 0x2190), *range(0x2C00, 0x2D30),
+        *range(0xA640, 0xA6A0), *range(0xAB50, 0xABC0), 0xFB05, 0xFB06, *range(0x10400, 0x10450),
+    )))  # fmt: skip
+    for letter in letters:
+        same = "".join(
+            chr(code)
+            for first, last in lore_classes.folded(((ord(letter), ord(letter)),))
+            for code in range(first, last + 1)
+        )
+        wanted = re2_itself(f"\\x{{{ord(letter):x}}}", "i")
+        assert set(same) >= set(map(bytes.decode, wanted.findall(letters.encode())))
+        assert wanted.fullmatch(same[0].encode())
+        assert all(wanted.fullmatch(each.encode()) for each in same), letter
+
+
+def test_the_largest_expression_fits_into_what_re2_may_take() -> None:
+    for source in (r"/[\x{81}-\x{10FFFE}]{660}/", r"/(\pL){2}/", "/(a|b|c){400}/"):
+        assert found(source, "-") is False
 
 
 def test_five_thousand_expressions_are_read_and_the_broken_one_is_named() -> None:
@@ -147,7 +303,7 @@ def test_half_a_character_breaks_neither_expression_nor_text() -> None:
     assert found("/river/", "\ud83d river") is True
 
 
-def test_re2_is_imported_for_an_expression_only() -> None:
+def test_an_engine_is_imported_for_an_expression_only() -> None:
     script = (
         "import sys\n"
         "from perdure.companion.lore import read_lore\n"
@@ -155,7 +311,7 @@ def test_re2_is_imported_for_an_expression_only() -> None:
         "def is_there(front):\n"
         "    files = {'lore/a.md': b'---\\n' + front + b'\\n---\\nx'}\n"
         "    scan(read_lore(files)[0], ['a river'], depth=1)\n"
-        "    return 're2' in sys.modules\n"
+        "    return bool({'re2', 'regex'} & set(sys.modules))\n"
         "print(is_there(b'keys: /river/'), is_there(b'regex: yes\\nkeys: /river/'))\n"
     )
     done = subprocess.run(

@@ -5,18 +5,25 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.lore import LoreEntry
-from perdure.memory.lore import Triggered, drawn, scan, triggered, within
+from perdure.memory.lore import Scan, Triggered, drawn, scan, within
 
 
 def entry(name: str = "a", *keys: str, **more: object) -> LoreEntry:
     given_ = {"path": f"lore/{name}.md", "keys": keys, "text": f"Text of {name}."} | more
     return LoreEntry(**given_)  # type: ignore[arg-type]
+
+
+def triggered(
+    entries: Sequence[LoreEntry], talk: Sequence[str], **more: Any
+) -> tuple[Triggered, ...]:
+    return scan(entries, talk, **more).triggered
 
 
 def names(found: Sequence[Triggered]) -> list[str]:
@@ -210,7 +217,7 @@ def test_probability_is_drawn_from_what_is_recorded() -> None:
 def test_hostile_expressions_are_given_up_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("perdure.memory.lore.PATTERNS_WORK", 20_000_000)
+    monkeypatch.setattr("perdure.memory.lore.PATTERNS_WORK", 30_000_000)
     talk = ["the river and a rivulet", "".join(random.Random(1).choices("ab", k=2_000))]
     keys = [f"/(?:[ab]?){{{1000 - n}}}c/" for n in range(30)]
     hostile = [entry(f"h{n:03}", keys[n], "river", regex=True) for n in range(30)]
@@ -229,6 +236,35 @@ def test_what_makes_other_engines_hang_is_no_trouble() -> None:
     found = scan(lore, talk, depth=1)
     assert {each.key for each in found.triggered} == {"/a$/"}
     assert found.troubles == ()
+
+
+def test_without_re2_what_takes_too_long_is_left_out_and_the_rest_goes_on(
+    without_re2: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.memory.lore.PATTERN_SECONDS", 0.02)
+    hostile = entry("a", "/(b+)+$/", regex=True, text="lake")
+    second = entry(
+        "b", "river", secondary_keys=("/(b+)+$/",), secondary_logic="not_any", regex=True
+    )
+    lore = [hostile, second, entry("c", "/RIVERS?/", regex=True), entry("d", "lake")]
+    talk = ["the river " + "b" * 10_000 + "."]
+    found = scan(lore, talk, depth=1)
+    assert names(found.triggered) == ["c"]
+    assert found.timed_out == ("lore/a.md", "lore/b.md")
+
+
+def test_what_timed_out_is_left_out_where_it_would_not(without_re2: None) -> None:
+    first = entry("a", "/river/", regex=True, text="lake")
+    found = scan([first, entry("b", "lake")], ["the river"], depth=1, without={"lore/a.md"})
+    assert found == Scan(())
+
+
+def test_without_re2_all_expressions_together_have_an_end(
+    without_re2: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.memory.lore.PATTERNS_SECONDS", 0.0)
+    found = scan([entry("a", "/river/", regex=True), entry("b", "river")], ["river"], depth=1)
+    assert (names(found.triggered), found.timed_out) == (["b"], ("lore/a.md",))
 
 
 def test_expressions_of_a_large_book_are_all_looked_for() -> None:

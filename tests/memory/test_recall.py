@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perdure.companion.calendar import Stretch
 from perdure.companion.ids import TurnId
 from perdure.git import disk
 from perdure.git.operations.branches import start_branch
@@ -23,7 +24,7 @@ from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 from perdure.memory.recall import index as index_module
 from perdure.memory.recall.names import without_names
 from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import Stretch, times_in
+from perdure.memory.recall.when import Season, times_in
 from perdure.memory.recall.words import content_words, tokens_of, words_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (
@@ -257,6 +258,11 @@ def test_parts_of_a_month_are_times(text: str, begin: tuple[int, int, int], days
     first = date(*begin)
     assert times_in(text, None).times == (Stretch(first, first + timedelta(days=days)),)
     assert times_in(f"{text.rpartition(' ')[0]}", None).times
+
+
+def test_what_is_no_time_is_passed_over() -> None:
+    # The day is none; that it is a month is read all the same.
+    assert times_in("三月一二日", None).times == (Season(3),)
 
 
 def test_a_time_brings_up_what_was_said_then(tmp_path: Path) -> None:

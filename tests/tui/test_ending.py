@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.pseudo_terminal import on_a_terminal
 from tests.tui.conftest import Running, until
 
 _PROGRAM = """
@@ -33,24 +30,9 @@ raise SystemExit(asyncio.run(show(app)))
 
 def test_an_error_before_the_chat_is_there_ends_with_one_line() -> None:
     """On a terminal of its own: exit code 1, one clear line after the screen is gone."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "TERM": "xterm-256color"},
-        cwd=Path(__file__).parents[2],
-    )
-    os.close(follower)
-    drawn = bytearray()
-    try:
-        while piece := os.read(leader, 65536):
-            drawn += piece
-    except OSError:  # Linux reports the end of a pseudo-terminal so
-        pass
-    os.close(leader)
-    assert process.wait(timeout=30) == 1
+    with on_a_terminal([sys.executable, "-c", _PROGRAM]) as terminal:
+        assert terminal.ended() == 1
+    drawn = terminal.shown
     assert b"Traceback" not in drawn
     last = drawn.decode().rpartition("\x1b[?1049l")[2].splitlines()[-1]
     assert "perdure: the chat screen ended" in last
@@ -102,26 +84,10 @@ raise SystemExit(asyncio.run(show(ChatApp(opener(ScriptedSession(), life(3)), UN
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_end_gives_the_terminal_back(number: signal.Signals) -> None:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _TALK],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "TERM": "xterm-256color"},
-        cwd=Path(__file__).parents[2],
-    )
-    os.close(follower)
-    drawn, sent = bytearray(), False
-    try:
-        while piece := os.read(leader, 65536):
-            drawn += piece
-            if b"Write to" in drawn and not sent:
-                process.send_signal(number)
-                sent = True
-    except OSError:  # Linux reports the end of a pseudo-terminal so
-        pass
-    os.close(leader)
-    assert process.wait(timeout=30) == 0
+    with on_a_terminal([sys.executable, "-c", _TALK]) as terminal:
+        terminal.until("Write to")
+        terminal.process.send_signal(number)
+        assert terminal.ended() == 0
+    drawn = terminal.shown
     assert b"\x1b[?1049l" in drawn
     assert b"\x1b[?1000l" in drawn.rpartition(b"\x1b[?1000h")[2]

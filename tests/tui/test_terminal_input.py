@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
-import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,8 +15,7 @@ from textual import events
 from textual.message import Message
 
 from perdure.tui.terminal.input import PASTE_LIMIT, TerminalInput
-
-_ROOT = Path(__file__).parents[2]
+from tests.pseudo_terminal import Terminal, on_a_terminal
 
 _PIECES = st.one_of(
     st.binary(max_size=12),
@@ -181,66 +172,13 @@ def test_a_giant_paste_is_bounded_and_told() -> None:
 # -- the whole program ---------------------------------------------------------------------------
 
 
-class Terminal:
-    """A pseudo-terminal with the program on it."""
-
-    def __init__(self, draft: Path) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.program = subprocess.Popen(
-            [sys.executable, "-m", "tests.tui.on_a_terminal", str(draft)],
-            cwd=_ROOT,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none"},
-        )
-        os.close(slave)
-        self.shown = bytearray()
-
-    def until(self, wanted: str, seconds: float = 60) -> None:
-        """Read what is drawn until it holds these words."""
-        while wanted.encode() not in self.shown:
-            ready, _, _ = select.select([self.master], [], [], seconds)
-            if not ready:
-                raise AssertionError(f"{wanted!r} is not drawn: {bytes(self.shown[-2000:])!r}")
-            self.shown += os.read(self.master, 65536)
-
-    def send(self, data: bytes) -> None:
-        """Type; what is drawn meanwhile is read, so that neither side waits for the other."""
-        while data:
-            read, write, _ = select.select([self.master], [self.master], [], 60)
-            if read:
-                self.shown += os.read(self.master, 65536)
-            if write:
-                data = data[os.write(self.master, data[:2048]) :]
-
-    def ended(self, seconds: float = 60) -> int:
-        """The exit code, once it has ended; what it still draws is read."""
-        last = time.monotonic() + seconds
-        while time.monotonic() < last:
-            try:
-                if select.select([self.master], [], [], 1)[0]:
-                    self.shown += os.read(self.master, 65536)
-            except OSError:
-                return self.program.wait(seconds)  # it has closed its side
-        raise AssertionError(f"it has not ended: {bytes(self.shown[-2000:])!r}")
-
-
 @contextmanager
-def on_a_terminal(draft: Path) -> Iterator[Terminal]:
-    """The program, which is there until the end of the block and no longer."""
-    terminal = Terminal(draft)
-    try:
+def talking(draft: Path) -> Iterator[Terminal]:
+    """The program, once its message box is there."""
+    command = [sys.executable, "-m", "tests.tui.on_a_terminal", str(draft)]
+    with on_a_terminal(command, TEXTUAL_ANIMATIONS="none") as terminal:
         terminal.until("Write to")
         yield terminal
-    finally:
-        if terminal.program.poll() is None:
-            terminal.program.kill()
-        terminal.program.wait()
-        with suppress(OSError):
-            os.close(terminal.master)
 
 
 _JUNK = (
@@ -262,7 +200,7 @@ _JUNK = (
 def test_the_program_survives_them_and_ends_as_it_should(tmp_path: Path) -> None:
     """Every odd byte, then words, then ctrl+q: exit code 0, the words are the draft."""
     draft = tmp_path / "draft.txt"
-    with on_a_terminal(draft) as terminal:
+    with talking(draft) as terminal:
         terminal.send(b"a careful draft ")
         for junk in _JUNK:
             terminal.send(junk)
@@ -279,9 +217,9 @@ def test_the_program_survives_them_and_ends_as_it_should(tmp_path: Path) -> None
 def test_a_terminal_that_is_closed_ends_it_and_keeps_the_draft(tmp_path: Path) -> None:
     """Without a hangup, as in a container: nothing spins, nothing hangs."""
     draft = tmp_path / "draft.txt"
-    with on_a_terminal(draft) as terminal:
+    with talking(draft) as terminal:
         terminal.send(b"half a thought")
         terminal.until("half a thought")
-        os.close(terminal.master)
-        assert terminal.program.wait(60) == 0
+        terminal.close()
+        assert terminal.process.wait() == 0
     assert draft.read_text() == "half a thought"

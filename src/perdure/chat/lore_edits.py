@@ -25,7 +25,7 @@ from perdure.companion.persona import fill
 from perdure.companion.turns import Located
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
-from perdure.memory.lore import Triggered, scan, within
+from perdure.memory.lore import Triggered, scan, timed_out, within
 
 Progress = Callable[[int, int], None]
 USUAL_WINDOW = 8_000
@@ -194,7 +194,7 @@ def try_lore(
         tuple((each, cost(each.entry)) for each in kept),
         tuple((each, cost(each.entry)) for each in out),
         found.unlucky,
-        (*troubles, *found.troubles),
+        (*troubles, *found.troubles, *map(timed_out, found.timed_out)),
         room,
         window,
         known is None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.companion.settings import CompanionSettings
-from perdure.memory.assembly import Part, PartKind, Prompt, PromptInputs
+from perdure.memory.assembly import Choice, Part, PartKind, Prompt, PromptInputs
 
 if TYPE_CHECKING:
     from perdure.companion.facts import Fact
@@ -34,7 +34,7 @@ class LeftOut:
 
 def reasons(inputs: PromptInputs, prompt: Prompt, settings: CompanionSettings) -> list[str]:
     """One reason for each part of a prompt."""
-    keys = _keys(inputs, settings)
+    keys = _keys(inputs, prompt.choice, settings)
     facts = {(fact.path, fact.line): fact for fact in inputs.facts}
     newest = str(inputs.turns[-1].id)
     reminder = inputs.persona.reminder
@@ -68,14 +68,19 @@ def _why_fact(fact: Fact | None) -> str:
     return ("pinned, " if fact.pinned else "") + _TRUST[fact.trust]
 
 
-def _keys(inputs: PromptInputs, settings: CompanionSettings) -> Mapping[str, str]:
+def _keys(inputs: PromptInputs, choice: Choice, settings: CompanionSettings) -> Mapping[str, str]:
     """Why lore is in, by path, as far as the talk as it stood says it."""
     if not inputs.lore:
         return {}
-    from perdure.memory.assembly.choosing import triggered_now
+    from perdure.memory.assembly.choosing import lore_now
 
-    told = {}
-    for each in triggered_now(inputs, settings.lore):
+    scanned = lore_now(inputs, settings.lore, without=choice.lore_timed_out)
+    told = {
+        path: "searching for its keys takes too long here to say which of them was said"
+        for path in scanned.timed_out
+        if path in choice.lore
+    }
+    for each in scanned.triggered:
         if each.entry.constant:
             told[each.entry.path] = "constant"
         elif each.by:
@@ -95,8 +100,12 @@ def left_out(
     found += [LeftOut("example", each.path, "trimmed: no room") for each in shown]
     found += [
         LeftOut("lore", path, f"{why}, but no room in lore's budget")
-        for path, why in _keys(inputs, settings).items()
+        for path, why in _keys(inputs, choice, settings).items()
         if path not in choice.lore
+    ]
+    found += [
+        LeftOut("lore", path, "searching for its keys took too long")
+        for path in choice.lore_timed_out
     ]
     facts = inputs.facts[choice.facts :] if choice.facts is not None else ()
     found += [

@@ -42,6 +42,8 @@ class TurnFacts:
     """Paths of the entries that were put in beside the constant ones."""
     lore_left_out: tuple[str, ...] = ()
     """Paths of constant entries that had no room."""
+    lore_timed_out: tuple[str, ...] = ()
+    """Paths of entries that were not put in since searching for their keys took too long."""
     facts: int | None = None
     """Facts sent, where fewer than there are."""
     summaries: tuple[ConversationId, ...] = ()
@@ -78,6 +80,7 @@ def turn_message(turn: Turn, facts: TurnFacts) -> str:
             ("Examples", "" if facts.examples is None else str(facts.examples)),
             ("Recalled", ranges_text(facts.recalled)),
             ("Lore", " ".join(lore)),
+            ("Lore-Timed-Out", " ".join(map(_lore_name, facts.lore_timed_out))),
             ("Facts", "" if facts.facts is None else str(facts.facts)),
             ("Summary", " ".join(map(str, facts.summaries))),
             ("Prompt", facts.prompt),
@@ -123,6 +126,7 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
         recalled=recalled,
         lore=tuple(_lore_path(name) for name in lore if not name.startswith("-")),
         lore_left_out=tuple(_lore_path(name[1:]) for name in lore if name.startswith("-")),
+        lore_timed_out=tuple(map(_lore_path, said.get("Lore-Timed-Out", "").split())),
         facts=_number(said.get("Facts", "")),
         summaries=tuple(summaries),
         prompt=said.get("Prompt", ""),
@@ -144,6 +148,7 @@ def with_choice(facts: TurnFacts, choice: Choice, inputs: PromptInputs) -> TurnF
         recalled=choice.recalled,
         lore=tuple(path for path in choice.lore if path not in constant),
         lore_left_out=tuple(sorted(constant.difference(choice.lore))),
+        lore_timed_out=choice.lore_timed_out,
         facts=None if every else choice.facts,
         summaries=choice.summaries,
     )
@@ -163,6 +168,7 @@ def recorded_choice(facts: TurnFacts, inputs: PromptInputs) -> Choice | None:
         facts=facts.facts,
         summaries=facts.summaries,
         recalled=facts.recalled,
+        lore_timed_out=facts.lore_timed_out,
     )
 
 
@@ -171,7 +177,13 @@ def earlier_choice(facts: TurnFacts) -> Choice | None:
     if facts.window is None:
         return None
     examples = ALL if facts.examples is None else facts.examples
-    return Choice(facts.window, examples, lore=facts.lore, summaries=facts.summaries)
+    return Choice(
+        facts.window,
+        examples,
+        lore=facts.lore,
+        summaries=facts.summaries,
+        lore_timed_out=facts.lore_timed_out,
+    )
 
 
 def _one_line(value: str) -> str:

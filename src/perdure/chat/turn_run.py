@@ -226,9 +226,14 @@ async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
 
 
 def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
-    """A trimmed context is shown when the trimming changes, not on every turn after it."""
+    """What is left out is shown when that changes, not on every turn after it."""
     previous, shown = asking.material.previous, len(asking.companion.persona.examples)
     before = previous.choice if previous is not None else None
+    for path in prompt.choice.lore_timed_out:
+        from perdure.memory.lore import timed_out  # only for companions that have lore
+
+        if before is None or path not in before.lore_timed_out:
+            emit(Notice(f"Left out of the prompt: {timed_out(path)}", "warning"))
     same = before is not None and before.window == prompt.choice.window
     if same and before is not None and min(before.examples, shown) == prompt.choice.examples:
         return

@@ -1,56 +1,63 @@
-r"""Regular expressions in keys of lore, which strangers write: searched for by RE2.
-
-Python's own engine tries ways one after the other, and an expression such as ``(a+)+$`` makes it
-try for years. RE2 follows all ways at once: its work is at most text times expression. What that
-cannot express, looking around and references back, it refuses, as it does expressions above a size.
+r"""Regular expressions in keys of lore, which strangers write: searched for in bounded time.
 
 Written as ``/expression/flags``, as in JavaScript, where cards come from. Flags: ``i`` ignores
 case, ``m`` lets ``^`` and ``$`` stand at lines, ``s`` lets ``.`` be a line end; ``u``, ``g``,
-``y``, ``v`` and ``d`` change nothing here. ``\w``, ``\d`` and ``\b`` know ASCII only, in RE2 as in
-JavaScript; in RE2 ``\s`` does, too.
+``y``, ``v`` and ``d`` change nothing here. The rest is RE2's syntax, see `lore_syntax`.
+
+Python's own engine tries ways one after the other, and an expression such as ``(a+)+$`` makes it
+try for years. RE2 follows all ways at once: its work is at most text times expression. Where it is
+not installed, `regex` searches for the very same expression, and gives up when its time is over.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+
+from perdure.companion.lore_syntax import BadPattern, Expression, read_expression
+
+__all__ = ["BadPattern", "SearchTimeout", "compile_pattern", "is_written_as_pattern"]
 
 LENGTH_LIMIT = 1000
 """Characters of an expression."""
-MEMORY_LIMIT = 64 * 1024
-"""Bytes that RE2 may use for an expression. It refuses those of more than some 2700 steps."""
+MEMORY_LIMIT = 512 * 1024
+"""Bytes that RE2 may use for an expression: more than any takes that `lore_syntax` lets through."""
 _WRITTEN = re.compile(r"/(.+)/([a-z]*)", re.DOTALL)
 _FLAGS = frozenset("imsugyvd")
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|.)", re.DOTALL)
-_REFUSED = {
-    "invalid perl operator": "looking around and other such groups are not offered",
-    "invalid escape sequence": "not offered",
-    "invalid repetition size": "repeated too often, or counted backwards",
-    "pattern too large": "too large once its repetitions are written out",
-}
-"""Why, for what RE2 says too shortly."""
 
 
-class BadPattern(ValueError):
-    """An expression that is broken, too large, or asks for what is not offered here."""
+class SearchTimeout(Exception):
+    """A search took longer than it may."""
 
 
-@dataclass(frozen=True, slots=True)
+Search = Callable[[str, float], bool]
+"""Whether a text has the expression; takes the text and the seconds that it may take."""
+
+
+@dataclass(slots=True)
 class Pattern:
-    """An expression made ready.
+    """An expression that can be searched for; an engine reads it at the first search."""
 
-    Attributes:
-        steps: its size; a search takes at most that many a character, times a small number.
-    """
+    expression: Expression
+    _search: Search | None = None
 
-    steps: int
-    _compiled: Any
+    @property
+    def steps(self) -> int:
+        """Its size; a search takes at most so many a character, times a small number."""
+        return self.expression.steps
 
-    def found(self, text: str) -> bool:
-        """Whether it is anywhere in ``text``."""
-        return self._compiled.search(text.encode("utf-8", "surrogatepass")) is not None
+    def found(self, text: str, seconds: float) -> bool:
+        """Whether it is anywhere in ``text``.
+
+        Raises:
+            SearchTimeout: that cannot be told in ``seconds``. With RE2 it always can.
+        """
+        if self._search is None:
+            self._search = _engine()(self.expression)
+        return self._search(text, seconds)
 
 
 def is_written_as_pattern(key: str) -> bool:
@@ -60,10 +67,10 @@ def is_written_as_pattern(key: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def compile_pattern(source: str, *, ignore_case: bool = True) -> Pattern:
-    """Make ``/expression/flags`` ready; ``ignore_case`` also without the flag ``i``.
+    """Read ``/expression/flags``; ``ignore_case`` also without the flag ``i``.
 
     Raises:
-        BadPattern: RE2 cannot read it or refuses it; says why.
+        BadPattern: it cannot be read, or asks for what is not offered; says why.
     """
     found = _WRITTEN.fullmatch(source)
     if not found:
@@ -74,28 +81,45 @@ def compile_pattern(source: str, *, ignore_case: bool = True) -> Pattern:
         raise BadPattern(f"unknown flag '{min(unknown)}'")
     if len(text) > LENGTH_LIMIT:
         raise BadPattern(f"longer than {LENGTH_LIMIT} characters")
+    if ignore_case:
+        flags.add("i")
+    return Pattern(read_expression(text, flags="".join(flags & {"i", "m", "s"})))
 
+
+@lru_cache(maxsize=1)
+def _engine() -> Callable[[Expression], Search]:
+    return regex_search if importlib.util.find_spec("re2") is None else re2_search
+
+
+def re2_search(expression: Expression) -> Search:
+    """Search by RE2: in time, whatever the expression."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MEMORY_LIMIT
     options.never_capture = True
-    options.case_sensitive = not (ignore_case or "i" in flags)
-    # RE2 has no options for `m` and `s` outside of POSIX syntax.
-    inside = "".join(sorted(flags & {"m", "s"}))
-    written = (f"(?{inside})" if inside else "") + _ESCAPE.sub(_code_point, text)
-    try:
-        compiled = re2.compile(written.encode("utf-8", "surrogatepass"), options)
-    except re2.error as error:
-        says = error.args[0].decode("utf-8", "replace")
-        kind, _, place = says.partition(": ")
-        why = next((why for start, why in _REFUSED.items() if kind.startswith(start)), None)
-        raise BadPattern(says if why is None else f"'{place}': {why}" if place else why) from None
-    return Pattern(compiled.programsize, compiled)
+    compiled = re2.compile(expression.text.encode("utf-8", "surrogatepass"), options)
+
+    def search(text: str, seconds: float) -> bool:  # noqa: ARG001 - it takes no long
+        return compiled.search(text.encode("utf-8", "surrogatepass")) is not None
+
+    return search
 
 
-def _code_point(escape: re.Match[str]) -> str:
-    r"""JavaScript's ``\uHHHH`` and ``\u{H…}`` as RE2 writes it; other escapes as they are."""
-    code = escape[1] or escape[2]
-    return f"\\x{{{code}}}" if code else escape[0]
+def regex_search(expression: Expression) -> Search:
+    """Search by `regex`, which tries ways one after the other until its time is over."""
+    import regex
+
+    # ASCII is for `\b` alone: classes are spelled out.
+    compiled = regex.compile(expression.text, regex.VERSION0 | regex.ASCII, cache_pattern=False)
+
+    def search(text: str, seconds: float) -> bool:
+        if seconds <= 0:
+            raise SearchTimeout
+        try:
+            return compiled.search(text, timeout=seconds) is not None
+        except TimeoutError as error:
+            raise SearchTimeout from error
+
+    return search

@@ -11,43 +11,14 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from perdure.companion import calendar
+from perdure.companion.calendar import Stretch
+
 ACCEPTED = (
     "2026-11-01, 2026-11, 2026-11-01 14:30, today, yesterday, monday, last monday, "
     "3 weeks ago, an hour ago, last month, last week"
 )
 """What the grammar takes, for the text of errors."""
-_UNITS = {
-    "second": "seconds",
-    "sec": "seconds",
-    "minute": "minutes",
-    "min": "minutes",
-    "hour": "hours",
-    "day": "days",
-    "week": "weeks",
-    "month": "months",
-    "year": "years",
-    "秒": "seconds",
-    "秒钟": "seconds",
-    "分钟": "minutes",
-    "小时": "hours",
-    "天": "days",
-    "日": "days",
-    "周": "weeks",
-    "星期": "weeks",
-    "月": "months",
-    "个月": "months",
-    "年": "years",
-}
-_NUMBERS = {
-    **dict.fromkeys(("one", "a", "an", "一"), 1),
-    **dict.fromkeys(("two", "两", "二"), 2),
-    **{word: 3 + n for n, word in enumerate(("three", "four", "five", "six", "seven"))},
-    **{word: 8 + n for n, word in enumerate(("eight", "nine", "ten", "eleven", "twelve"))},
-    **{word: 3 + n for n, word in enumerate("三四五六七八九十")},
-}
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CHINESE_DAYS = "一二三四五六日"
-_WORDS = {"today": 0, "yesterday": 1, "今天": 0, "昨天": 1, "前天": 2, "day before yesterday": 2}
 _AGO = re.compile(
     r"(?P<number>\d{1,6}|[a-z]+|[一二两三四五六七八九十])\s*(?P<unit>[a-z]+|秒钟?|分钟|小时|[天日周年月]|星期|个月)"
     r"\s*(?:ago|前|以前|之前)"
@@ -55,8 +26,10 @@ _AGO = re.compile(
 _AT = re.compile(
     r"(?P<day>.+?)(?:t|\s+at\s+|\s+|,\s*)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
 )
-_LAST_DAY = re.compile(rf"(?:last\s+|on\s+)?({'|'.join(_DAYS)}|{'|'.join(d[:3] for d in _DAYS)})")
-_CHINESE_DAY = re.compile(r"(上)?(?:周|星期|礼拜)([一二三四五六日天])")
+_WEEK_DAY = re.compile(
+    rf"(?:last\s+|on\s+)?({'|'.join(name for day in calendar.DAYS for name in (day, day[:3]))})"
+)
+_CHINESE_DAY = re.compile(rf"(上)?(?:周|星期|礼拜)([{calendar.EAST_DAYS[0]}天])")
 _LAST_SPAN = re.compile(r"(last|this|上个?|这个?|本)\s*(week|month|year|周|星期|月|年)")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _YEAR = re.compile(r"(\d{4})年")
@@ -104,15 +77,15 @@ def _parse(text: str, now: datetime, zone: tzinfo | None) -> Span | None:
     ago = _AGO.fullmatch(text)
     if ago:
         return _ago(ago["number"], ago["unit"], now, zone)
-    days = _days(text, now.date())
-    if days is not None:
-        return Span(_local(days[0], zone), _local(days[1], zone))
+    found = _days(text, now.date())
+    if found is not None:
+        return Span(_local(found.begin, zone), _local(found.end, zone))
     at = _AT.fullmatch(text)
-    days = _days(at["day"], now.date()) if at else None
-    if at is None or days is None or days[1] - days[0] != timedelta(days=1):
+    found = _days(at["day"], now.date()) if at else None
+    if at is None or found is None or found != calendar.days(found.begin):
         return _today_at(text, now, zone)
     begin = datetime.combine(
-        days[0], time(int(at["hour"]), int(at["minute"]), int(at["second"] or 0))
+        found.begin, time(int(at["hour"]), int(at["minute"]), int(at["second"] or 0))
     )
     long = timedelta(seconds=1) if at["second"] else timedelta(minutes=1)
     moment = _aware(begin, zone)
@@ -125,66 +98,37 @@ def _today_at(text: str, now: datetime, zone: tzinfo | None) -> Span | None:
     return _parse(f"{now.date().isoformat()} {text}", now, zone)
 
 
-def _days(text: str, today: date) -> tuple[date, date] | None:
-    """The first day that a text means, and the day after the last one."""
-    if text in _WORDS:
-        day = today - timedelta(days=_WORDS[text])
-        return day, day + timedelta(days=1)
-    found = _DATE.fullmatch(text)
-    if found:
-        day = date(int(found[1]), int(found[2]), int(found[3]))
-        return day, day + timedelta(days=1)
-    found = _MONTH.fullmatch(text)
-    if found:
-        return _months(int(found[1]), int(found[2]), 1)
-    found = _YEAR.fullmatch(text)
-    if found:
-        return _months(int(found[1]), 1, 12)
-    return _week_day(text, today) or _last_span(text, today)
+def _days(text: str, today: date) -> Stretch | None:
+    """The days that a text means."""
+    if text == "day before yesterday" or text in calendar.DAY_WORDS:
+        return calendar.days(today - timedelta(days=calendar.DAY_WORDS.get(text, 2)))
+    if found := _DATE.fullmatch(text):
+        return calendar.days(date(int(found[1]), int(found[2]), int(found[3])))
+    if found := _MONTH.fullmatch(text):
+        return calendar.months(int(found[1]), int(found[2]))
+    if found := _YEAR.fullmatch(text):
+        return calendar.months(int(found[1]), 1, 12)
+    return _named(text, today)
 
 
-def _months(year: int, month: int, count: int) -> tuple[date, date]:
-    first = date(year, month, 1)
-    after = month - 1 + count
-    return first, date(year + after // 12, after % 12 + 1, 1)
+def _named(text: str, today: date) -> Stretch | None:
+    """A day of the week; a week, month or year by its distance from this one."""
+    if found := _WEEK_DAY.fullmatch(text):
+        return calendar.weekday(found[1], today)
+    if found := _CHINESE_DAY.fullmatch(text):
+        return calendar.weekday(found[2], today, of_last_week=bool(found[1]))
+    if found := _LAST_SPAN.fullmatch(text):
+        back = int(found[1].startswith(("last", "上")))
+        return calendar.span(calendar.UNITS[found[2]], back, today)
+    return None
 
 
-def _week_day(text: str, today: date) -> tuple[date, date] | None:
-    """Monday and last Monday are the newest one before today; 上周一 is the one of last week."""
-    found = _LAST_DAY.fullmatch(text)
-    if found:
-        number = next(n for n, name in enumerate(_DAYS) if name.startswith(found[1]))
-        day = today - timedelta(days=(today.weekday() - number - 1) % 7 + 1)
-        return day, day + timedelta(days=1)
-    found = _CHINESE_DAY.fullmatch(text)
-    if not found:
-        return None
-    number = _CHINESE_DAYS.index(found[2].replace("天", "日"))
-    day = today - timedelta(days=today.weekday() - number + (7 if found[1] else 0))
-    return (day, day + timedelta(days=1)) if day <= today else None
-
-
-def _last_span(text: str, today: date) -> tuple[date, date] | None:
-    """The week (from Monday), month or year before this one, or this one."""
-    found = _LAST_SPAN.fullmatch(text)
-    if not found:
-        return None
-    back = int(found[1].startswith(("last", "上")))
-    unit = _UNITS[found[2]]
-    if unit == "weeks":
-        monday = today - timedelta(days=today.weekday() + 7 * back)
-        return monday, monday + timedelta(days=7)
-    if unit == "years":
-        return _months(today.year - back, 1, 12)
-    months = today.year * 12 + today.month - 1 - back
-    return _months(months // 12, months % 12 + 1, 1)
-
-
-def _ago(number: str, unit: str, now: datetime, zone: tzinfo | None) -> Span | None:
+def _ago(counted: str, unit: str, now: datetime, zone: tzinfo | None) -> Span | None:
     """So long before now. Hours and less by the clock's run, days and more by the calendar."""
-    plural = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s") if len(unit) > 3 else "")
-    count = int(number) if number.isdecimal() else _NUMBERS.get(number)
-    if plural is None or count is None:
+    units = calendar.UNITS
+    plural = units.get(unit) or units.get(unit.removesuffix("s") if len(unit) > 3 else "")
+    count = calendar.number(counted)
+    if plural is None:
         return None
     if plural in {"seconds", "minutes", "hours"}:
         # Through UTC: on one clock, Python subtracts as if it were never put forward or back.
@@ -194,8 +138,7 @@ def _ago(number: str, unit: str, now: datetime, zone: tzinfo | None) -> Span | N
         if plural in {"days", "weeks"}:
             then = naive - timedelta(**{plural: count})
         else:
-            months = naive.year * 12 + naive.month - 1 - count * (12 if plural == "years" else 1)
-            year, month = months // 12, months % 12 + 1
+            year, month = calendar.months_before(naive, count * (12 if plural == "years" else 1))
             then = naive.replace(
                 year=year, month=month, day=min(naive.day, monthrange(year, month)[1])
             )

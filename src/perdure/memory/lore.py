@@ -1,19 +1,21 @@
 """Which lore comes in: the keys of the entries, looked for in the newest messages.
 
-A pure function: no clock, no chance but one drawn from what is recorded, and the same work on every
-machine. A key is looked for as words, in scripts that put spaces between them; Chinese, Japanese,
-Korean, Thai and their like are searched for the characters wherever they stand.
+No chance but one drawn from what is recorded, and the same work on every machine. A clock only for
+expressions where RE2 is not installed: what it stops is told and recorded. A key is looked for as
+words, in scripts that put spaces between them; Chinese, Japanese, Korean, Thai and their like are
+searched for the characters wherever they stand.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from unicodedata import category, normalize
 
 from perdure.companion.lore import FOLDER, LoreEntry
-from perdure.companion.patterns import compile_pattern, is_written_as_pattern
+from perdure.companion.patterns import SearchTimeout, compile_pattern, is_written_as_pattern
 from perdure.companion.persona import fill
 from perdure.companion.turns import Located
 
@@ -31,6 +33,10 @@ PATTERNS_WORK = 250_000_000
 Linear time is no short time: 300 expressions of 2000 steps each would take minutes in long texts.
 Bounded by a count, so that a prompt is the same on every machine; three hundred ordinary ones take
 all of it in 25,000 characters."""
+PATTERN_SECONDS = 0.5
+"""Most for one search where RE2 is not installed: ordinary ones take a thousandth of it."""
+PATTERNS_SECONDS = 3.0
+"""Most for all of them together."""
 _READY_WORK = 16
 """Making an expression ready is as much work as searching so many characters."""
 
@@ -62,24 +68,19 @@ class Scan:
         triggered: what comes in, in the order of the prompt.
         unlucky: what would have come in, had its probability let it.
         troubles: searches that took too much work and were given up, on any machine alike.
+        timed_out: paths of entries that are left out since searching for a key took too long. It
+            depends on the machine, so it is part of what is recorded of a prompt.
     """
 
     triggered: tuple[Triggered, ...]
     unlucky: tuple[Triggered, ...] = ()
     troubles: tuple[Located, ...] = ()
+    timed_out: tuple[str, ...] = ()
 
 
-def triggered(
-    entries: Sequence[LoreEntry],
-    talk: Sequence[str],
-    *,
-    depth: int,
-    char: str = "",
-    user: str = "",
-    draw: str | None = None,
-) -> tuple[Triggered, ...]:
-    """The entries that a talk brings in, ordered by ``order`` and path. As `scan`."""
-    return scan(entries, talk, depth=depth, char=char, user=user, draw=draw).triggered
+def timed_out(path: str) -> Located:
+    """What users read of an entry that is left out since searching for a key took too long."""
+    return Located(path, 0, "searching for its keys takes too long; it was given up")
 
 
 def scan(
@@ -90,6 +91,7 @@ def scan(
     char: str = "",
     user: str = "",
     draw: str | None = None,
+    without: Collection[str] = (),
 ) -> Scan:
     """Look for the keys of all entries.
 
@@ -104,8 +106,10 @@ def scan(
         user: for ``{{user}}`` there.
         draw: what the probability of each entry is drawn from, together with its path: the turn's
             id. None: probabilities do not count.
+        without: paths of entries that timed out when the prompt was made: they do not come in.
     """
-    return _Scan(list(talk), depth, char, user, draw, PATTERNS_WORK).run(entries)
+    there = [entry for entry in entries if entry.path not in without]
+    return _Scan(list(talk), depth, char, user, draw, PATTERNS_WORK, PATTERNS_SECONDS).run(there)
 
 
 def within(
@@ -158,12 +162,14 @@ class _Scan:
     user: str
     draw: str | None
     steps: int
+    seconds: float
     sources: list[_Source] = field(default_factory=list)
     heard_so_far: tuple[_Source, ...] = ()
     """The sources as a round began: what comes in within it counts from the next one on."""
     come: list[Triggered] = field(default_factory=list)
     unlucky: list[Triggered] = field(default_factory=list)
     troubles: dict[str, Located] = field(default_factory=dict)
+    timed_out: set[str] = field(default_factory=set)
     looks: int = WORDS_WORK
     folded: dict[tuple[str, bool], str] = field(default_factory=dict)
     wanted: dict[tuple[str, bool, bool], str] = field(default_factory=dict)
@@ -180,7 +186,12 @@ class _Scan:
         except _TooMuchWork:
             says = "searching for all these keys takes too long; it was given up"
             self.troubles[""] = Located(FOLDER, 0, says)
-        return Scan(_ordered(self.come), _ordered(self.unlucky), tuple(self.troubles.values()))
+        return Scan(
+            _ordered(self.come),
+            _ordered(self.unlucky),
+            tuple(self.troubles.values()),
+            tuple(sorted(self.timed_out)),
+        )
 
     def search(self, waiting: list[LoreEntry]) -> None:
         """Search the talk, then the texts of what came in, then of what those brought in."""
@@ -191,7 +202,11 @@ class _Scan:
             self.heard_so_far = tuple(self.sources)
             left = []
             for entry in waiting:
-                hit = self.hit(entry, new, hits)
+                try:
+                    hit = self.hit(entry, new, hits)
+                except SearchTimeout:
+                    self.timed_out.add(entry.path)
+                    continue
                 if hit is None:
                     left.append(entry)
                 else:
@@ -297,7 +312,11 @@ class _Scan:
             raise _TooMuchWork
 
     def matches(self, key: str, text: str, entry: LoreEntry) -> bool:
-        """A regular expression; one that would take too much work is not searched for."""
+        """A regular expression; one that would take too much work is not searched for.
+
+        Raises:
+            SearchTimeout: it took too long.
+        """
         if self.steps > 0:
             # `read_lore` has left out keys that cannot be made ready.
             pattern = compile_pattern(key, ignore_case=not entry.case_sensitive)
@@ -305,7 +324,11 @@ class _Scan:
             work = pattern.steps * len(text)
             if work <= self.steps:
                 self.steps -= work
-                return pattern.found(text)
+                begun = monotonic()
+                try:
+                    return pattern.found(text, min(PATTERN_SECONDS, self.seconds))
+                finally:
+                    self.seconds -= monotonic() - begun
         says = f"{key}: searching for it takes too long; it was given up"
         self.troubles.setdefault(f"{entry.path}\n{key}", Located(entry.path, 0, says))
         return False

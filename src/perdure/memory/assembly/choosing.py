@@ -13,7 +13,7 @@ the previous window is kept while it fits, and when turns must go, they go down 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from perdure.memory.errors import PersonaTooLarge
 
 if TYPE_CHECKING:
     from perdure.companion.lore import LoreEntry
-    from perdure.memory.lore import Triggered
+    from perdure.memory.lore import Scan
 
 MOST_TURNS = 300
 """Turns of a window, however many would fit: the thread behind it is read only so far back."""
@@ -100,7 +100,7 @@ def choose(
     if fixed > budgets.prompt and (fixed > 4 * budgets.prompt or not check.fits(newest)):
         raise _too_large(inputs, costs, max(fixed, check.counted), budgets.prompt)
     room = budgets.prompt
-    lore = triggered_now(inputs, policy) if inputs.lore else ()
+    lore = lore_now(inputs, policy) if inputs.lore else None
     for _ in range(_TRIES):
         shares = budgets.within(room - fixed)
         chosen = _Room(inputs, costs, shares, room - fixed, previous, lore).choose(recall=recall)
@@ -140,7 +140,7 @@ class _Room:
     shares: Budgets
     left: int
     previous: Choice | None
-    triggered: tuple[Triggered, ...]
+    scanned: Scan | None
 
     def choose(self, *, recall: bool) -> Chosen:
         kept = self._kept_window()
@@ -154,12 +154,15 @@ class _Room:
         if kept is not None and window != kept:
             # The front changes anyway, so what stayed only for its sake goes.
             lore = self._lore(stay=False)
+        sent = tuple(entry.path for entry in lore)
+        timed_out = self.scanned.timed_out if self.scanned is not None else ()
         choice = Choice(
             window,
             examples,
-            lore=tuple(entry.path for entry in lore),
+            lore=sent,
             facts=None if facts == len(self.inputs.facts) else facts,
             summaries=self._summaries(window, kept, summaries),
+            lore_timed_out=tuple(path for path in timed_out if path not in sent),
         )
         return Chosen(choice, kept_free)
 
@@ -278,11 +281,11 @@ class _Room:
 
     def _lore(self, *, stay: bool) -> list[LoreEntry]:
         """Entries in their order, as many as there is room for."""
-        if not self.inputs.lore:
+        if self.scanned is None:
             return []
         from perdure.memory.lore import Triggered, within  # only for companions that have lore
 
-        found = {each.entry.path: each for each in self.triggered}
+        found = {each.entry.path: each for each in self.scanned.triggered}
         if stay and self.previous is not None:
             before = set(self.previous.lore)
             for entry in self.inputs.lore:
@@ -299,17 +302,18 @@ class _Room:
         return sum(map(self._cost_of_entry, lore))
 
 
-def triggered_now(inputs: PromptInputs, policy: LorePolicy) -> tuple[Triggered, ...]:
-    """The lore that the talk as it stands brings in, and by which key."""
-    from perdure.memory.lore import triggered
+def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> Scan:
+    """The lore that the talk as it stands brings in, and by which key. ``without``: as `scan`."""
+    from perdure.memory.lore import scan
 
-    return triggered(
+    return scan(
         inputs.lore,
         talk_of(inputs),
         depth=policy.scan_depth,
         char=inputs.char,
         user=inputs.user,
         draw=str(inputs.turns[-1].id) if policy.probability else None,
+        without=without,
     )
 
 

@@ -79,6 +79,8 @@ class Choice:
         facts: how many facts, from the best on; None: all.
         summaries: conversations whose summaries are sent.
         recalled: earlier turns that are sent, oldest first.
+        lore_timed_out: paths of entries that are not sent since searching for their keys took too
+            long on the machine that chose.
     """
 
     window: TurnId
@@ -87,6 +89,7 @@ class Choice:
     facts: int | None = None
     summaries: tuple[ConversationId, ...] = ()
     recalled: tuple[TurnRange, ...] = ()
+    lore_timed_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

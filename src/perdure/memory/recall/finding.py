@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from perdure.companion.calendar import Stretch
 from perdure.companion.ids import TurnId
 from perdure.memory.recall import compounds, spelling
 from perdure.memory.recall.api import RecallQuery
@@ -25,7 +26,7 @@ from perdure.memory.recall.languages import (
 from perdure.memory.recall.names import without_address, without_names
 from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
 from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import Stretch, Time, times_in
+from perdure.memory.recall.when import Time, times_in
 from perdure.memory.recall.words import (
     all_words,
     content_words,
