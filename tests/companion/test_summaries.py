@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.companion.aside import TurnRange
+from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
 from perdure.companion.merging import ThreeVersions
 from perdure.companion.summaries import (
@@ -22,7 +23,6 @@ from perdure.companion.summaries import (
     sealed,
     summary_path,
 )
-from perdure.companion.turns import Located
 from tests.companion.values import texts
 
 CONVERSATION = ConversationId("2026-11-22-1803-9f3a77c0")

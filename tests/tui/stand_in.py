@@ -26,8 +26,13 @@ from perdure.chat.speakers import Switch
 from perdure.chat.steering.helm import Helm
 from perdure.chat.transcript import ChunkRef, ConversationRef
 from perdure.chat.turn_marks import TurnMarks
+from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.turns import Message, Reply, Trouble, Turn
+from perdure.companion.turns import (
+    Message,
+    Reply,
+    Turn,
+)
 from perdure.git.repository.repository import Repository
 from perdure.tui.ports import Opened
 

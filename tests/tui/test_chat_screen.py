@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from perdure.chat.events import Failed, Notice
-from perdure.companion.turns import Trouble
+from perdure.companion.errors import Trouble
 from perdure.git.errors import ReadOnly
 from perdure.terminal.glyphs import ASCII
 from perdure.tui.dialogs.help import HelpScreen

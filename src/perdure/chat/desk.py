@@ -43,11 +43,16 @@ from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.chat.trailers import TurnFacts
+from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.turns import Located, Message, Reply, Turn
+from perdure.companion.turns import (
+    Message,
+    Reply,
+    Turn,
+)
 from perdure.git.errors import (
     BranchGone,
     BranchRewritten,

@@ -10,7 +10,7 @@ from perdure.backends.protocol import Tokenizer
 from perdure.chat.companion_files import entries_below, files_below
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Located
 from perdure.companion.lore import (
     FOLDER,
     LoreEntry,
@@ -22,7 +22,6 @@ from perdure.companion.lore import (
 )
 from perdure.companion.names import slug, title_from
 from perdure.companion.persona import fill
-from perdure.companion.turns import Located
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
 from perdure.memory.lore import Triggered, scan, timed_out, within

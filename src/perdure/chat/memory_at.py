@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from perdure.chat.companion_files import files_below, small
+from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
-from perdure.companion.turns import Located
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:

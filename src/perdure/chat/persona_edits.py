@@ -14,12 +14,11 @@ from perdure.chat.companion_files import MOST_FILES, entries_below
 from perdure.chat.errors import BoundariesThere, ChatProblem
 from perdure.chat.showing import TextChange
 from perdure.chat.subjects import Edit, subject
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Located
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import FOLDER, read_persona
 from perdure.companion.persona_check import CONFLICT, hide, kind_of
 from perdure.companion.templates import boundaries_file
-from perdure.companion.turns import Located
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
 

@@ -11,8 +11,13 @@ from perdure.chat.asides import Asides, read_asides
 from perdure.chat.turn_marks import TurnMarks, marks_of
 from perdure.companion.aside import FOLDER as ASIDES
 from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.turns import Chunk, ChunkHead, Trouble, Turn
+from perdure.companion.turns import (
+    Chunk,
+    ChunkHead,
+    Turn,
+)
 from perdure.git.repository.repository import Repository
 
 _KEPT_CHUNKS = 64

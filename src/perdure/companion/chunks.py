@@ -11,12 +11,18 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import date
 
+from perdure.companion.errors import Trouble
 from perdure.companion.escapes import escape_text
 from perdure.companion.front import UNKNOWN, render_front
 from perdure.companion.headers import message_header, reply_header
 from perdure.companion.ids import ConversationId
 from perdure.companion.reading import read_chunks
-from perdure.companion.turns import Chunk, ChunkHead, Reply, Trouble, Turn
+from perdure.companion.turns import (
+    Chunk,
+    ChunkHead,
+    Reply,
+    Turn,
+)
 
 __all__ = [
     "ALTERNATIVES",

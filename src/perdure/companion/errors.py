@@ -14,6 +14,8 @@ CompanionProblem
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from perdure.problem import Problem
 
 
@@ -67,3 +69,23 @@ class BadFact(CompanionProblem):
 
 class UnknownTemplate(CompanionProblem):
     """No template has that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something in a file that could not be read as the format has it. ``line`` counts from 1."""
+
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A `Trouble` of one of several files: the file's path, the line (0: the whole file), what."""
+
+    path: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-from perdure.companion.errors import BadFact, BadFile
+from perdure.companion.errors import BadFact, BadFile, Located
 from perdure.companion.escapes import unescape
 from perdure.companion.ids import TurnId
 from perdure.companion.names import slug
-from perdure.companion.turns import Located
 
 FOLDER = "memory/facts"
 MOST_CHARACTERS = 2_000

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from perdure.companion import plainyaml, schema
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Located
 from perdure.companion.patterns import BadPattern, compile_pattern, is_written_as_pattern
 from perdure.companion.quoting import scalar
 from perdure.companion.simpleyaml import read_simple
-from perdure.companion.turns import Located
 
 if TYPE_CHECKING:
     from perdure.companion.settings import Setting

@@ -11,10 +11,9 @@ from typing import Annotated
 import msgspec
 
 from perdure.companion import plainyaml, schema
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Trouble
 from perdure.companion.quoting import quoted, scalar
 from perdure.companion.secrets import looks_secret
-from perdure.companion.turns import Trouble
 
 FOLDER = "backends"
 SIZE_LIMIT = 64 * 1024

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from perdure.companion import plainyaml
-from perdure.companion.errors import BadFile
-from perdure.companion.turns import Located
+from perdure.companion.errors import BadFile, Located
 
 FOLDER = "persona"
 GREETINGS = "persona/greetings"

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import re
 
+from perdure.companion.errors import Trouble
 from perdure.companion.escapes import unescape
 from perdure.companion.front import KEYS, FrontMatter, read_front
 from perdure.companion.headers import Header, parse_header
 from perdure.companion.ids import ConversationId
-from perdure.companion.turns import Chunk, Message, Reply, Trouble, Turn
+from perdure.companion.turns import (
+    Chunk,
+    Message,
+    Reply,
+    Turn,
+)
 
 FENCE = "---"
 UNREAD = "unread header"

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Located
 from perdure.companion.escapes import escape_text, unescape
 from perdure.companion.facts import (
     escape_line,
@@ -23,7 +23,6 @@ from perdure.companion.facts import (
 )
 from perdure.companion.ids import ConversationId
 from perdure.companion.quoting import quoted
-from perdure.companion.turns import Located
 
 FOLDER = "memory/review"
 

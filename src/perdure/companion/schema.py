@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from perdure.companion import plainyaml
-from perdure.companion.errors import BadFile
-from perdure.companion.turns import Trouble
+from perdure.companion.errors import BadFile, Trouble
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from perdure.companion import plainyaml, schema
-from perdure.companion.errors import BadFile, BadName
+from perdure.companion.errors import BadFile, BadName, Trouble
 from perdure.companion.names import check_name, composed
 from perdure.companion.quoting import scalar
-from perdure.companion.turns import Trouble
 from perdure.companion.upgrades import FORMAT, check_format
 
 PATH = "companion.yaml"

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perdure.companion.aside import TurnRange
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, Located
 from perdure.companion.ids import ConversationId
 from perdure.companion.quoting import quoted, scalar
-from perdure.companion.turns import Located
 
 if TYPE_CHECKING:
     from perdure.companion.merging import Versions

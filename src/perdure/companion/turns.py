@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 
 
@@ -90,26 +91,6 @@ class ChunkHead:
     def aside(self) -> ChunkHead:
         """The head of the file that holds other answers: it goes on from nothing."""
         return replace(self, continues=None, joins=())
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something in a file that could not be read as the format has it. ``line`` counts from 1."""
-
-    line: int
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A `Trouble` of one of several files: the file's path, the line (0: the whole file), what."""
-
-    path: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm
     from perdure.chat.transcript import ChunkRef, ConversationRef
     from perdure.chat.turn_marks import TurnMarks
+    from perdure.companion.errors import Trouble
     from perdure.companion.ids import ConversationId
-    from perdure.companion.turns import Reply, Trouble, Turn
+    from perdure.companion.turns import Reply, Turn
     from perdure.git.repository.repository import Repository
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from perdure.cli.target import chosen, companion_option
 if TYPE_CHECKING:
     from perdure.chat.lore_edits import Done, LoreRow, Trial
     from perdure.chat.steering.helm import Helm
+    from perdure.companion.errors import Located
     from perdure.companion.lore import LoreEntry
-    from perdure.companion.turns import Located
     from perdure.memory.lore import Triggered
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -11,8 +11,8 @@ from perdure.companion.persona import PUT_BACK
 if TYPE_CHECKING:
     from perdure.chat.persona_checking import Checked
     from perdure.chat.persona_reading import PersonaPart
+    from perdure.companion.errors import Located
     from perdure.companion.persona_check import Finding, Window
-    from perdure.companion.turns import Located
 
 _SAID = {
     "prompt": "",

@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
+from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.turns import Message, Reply, Trouble, Turn
+from perdure.companion.turns import (
+    Message,
+    Reply,
+    Turn,
+)
 
 if TYPE_CHECKING:
     from perdure.chat.turn_marks import TurnMarks
