@@ -18,8 +18,8 @@ import pytest
 from hypothesis import settings
 
 from perdure.backends.models import models_folder
-from perdure.chat.clock import now
 from perdure.companion import patterns
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.layout import find

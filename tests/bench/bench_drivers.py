@@ -26,9 +26,9 @@ from typing import Any
 from perdure.backends.drivers import make_backend
 from perdure.backends.models import DEFAULT_MODEL, pull
 from perdure.backends.protocol import Backend, BackendSpec, Piece, Request, StreamEvent
-from perdure.chat.clock import now
 from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository

@@ -30,10 +30,10 @@ from pathlib import Path
 
 from perdure.backends.errors import BackendError
 from perdure.backends.models import DEFAULT_MODEL, pull
-from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
 from perdure.chat.events import Event, Failed, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest, render_manifest
 from perdure.companion.settings import edit_settings
 from perdure.companion.templates import new_companion

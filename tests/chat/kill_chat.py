@@ -18,10 +18,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.chat.clock import now
 from perdure.chat.events import MessageKept, ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository

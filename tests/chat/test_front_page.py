@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import perdure.chat.clock
+import perdure.companion.clock
 from tests.chat.test_session import talk
 from tests.chat.why_lives import moving_clock
 from tests.conftest import assert_sound, git
@@ -19,7 +19,7 @@ async def test_the_readme_gets_a_month_before_its_first_talk(companion: Path) ->
         assert not any("README" in each for each in subjects(companion))
         wait(timedelta(days=32))
         await talk(companion, "Two.", "Three.")
-        month = f"{perdure.chat.clock.now():%Y-%m}"
+        month = f"{perdure.companion.clock.now():%Y-%m}"
         said = [each for each in subjects(companion) if "README" in each or "turn:" in each]
         assert said == [
             "turn: One.",
@@ -48,7 +48,7 @@ async def test_words_of_ones_own_stay_in_the_readme(companion: Path) -> None:
     with moving_clock() as wait:
         wait(timedelta(days=32))
         await talk(companion, "One.")
-        month = f"{perdure.chat.clock.now():%Y-%m}"
+        month = f"{perdure.companion.clock.now():%Y-%m}"
     assert "My own words." in page.read_text()
     assert f"[{month}]" in page.read_text()
     assert_sound(companion)
@@ -60,11 +60,11 @@ async def test_months_that_two_lives_added_come_together(companion: Path) -> Non
         wait(timedelta(days=32))
         git(companion, "branch", "other")
         await talk(companion, "One.")
-        first = f"{perdure.chat.clock.now():%Y-%m}"
+        first = f"{perdure.companion.clock.now():%Y-%m}"
         git(companion, "switch", "-q", "other")
         wait(timedelta(days=32))
         await talk(companion, "Two.")
-        second = f"{perdure.chat.clock.now():%Y-%m}"
+        second = f"{perdure.companion.clock.now():%Y-%m}"
         git(companion, "merge", "-q", "-m", "merge: both", "main")
         page = (companion / "README.md").read_text()
         assert f"[{first}]" in page

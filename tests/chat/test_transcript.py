@@ -28,7 +28,7 @@ class Standstill(datetime):
 async def test_conversations_of_one_second_stay_in_the_order_of_the_talk(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.chat.clock.datetime", Standstill)
+    monkeypatch.setattr("perdure.companion.clock.datetime", Standstill)
     session = await Session.open(companion, backends=[Scripted()])
     said = [f"Number {number}." for number in range(8)]
     for text in said:
@@ -45,7 +45,7 @@ async def test_conversations_of_one_second_stay_in_the_order_of_the_talk(
 async def test_one_that_goes_on_from_another_comes_after_it(
     companion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.chat.clock.datetime", Standstill)
+    monkeypatch.setattr("perdure.companion.clock.datetime", Standstill)
     monkeypatch.setattr("perdure.chat.standing._CLOCK_STEP", timedelta())
     path = companion
     for number in range(6):

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import perdure.chat.clock
+import perdure.companion.clock
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens import EstimateTokenizer
@@ -202,7 +202,7 @@ class Life:
                 message="persona: by another hand",
                 author=ANA,
                 branch=repo.head().branch or "main",
-                at=perdure.chat.clock.now(),
+                at=perdure.companion.clock.now(),
             )
         self.git("checkout", "-q", "HEAD", "--", path)
 
@@ -298,12 +298,12 @@ def moving_clock() -> Iterator[Callable[[timedelta], None]]:
         nonlocal passed
         passed += more
 
-    before = perdure.chat.clock.datetime
-    perdure.chat.clock.datetime = Moved  # type: ignore[misc]
+    before = perdure.companion.clock.datetime
+    perdure.companion.clock.datetime = Moved  # type: ignore[misc]
     try:
         yield wait
     finally:
-        perdure.chat.clock.datetime = before  # type: ignore[misc]
+        perdure.companion.clock.datetime = before  # type: ignore[misc]
 
 
 @contextmanager

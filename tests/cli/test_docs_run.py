@@ -19,10 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from perdure.backends.errors import Unreachable
-from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
 from perdure.chat.session import Session
 from perdure.cli.root import root
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.front_page import refreshed
+from perdure.companion.readme import refreshed
 
 PAGE = b"# Mira\n\n- [Who](persona/)\n- [What was said](conversations/)\n- [How](RESTORE.md)\n"
 MONTHS = st.lists(st.from_regex(r"20[0-9]{2}-[01][0-9]", fullmatch=True), max_size=20)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.clock import now
 from perdure.chat.persona_edits import begin_edit, finish_edit
 from perdure.chat.session import Session
 from perdure.chat.side_branch import join_sides
@@ -24,6 +23,7 @@ from perdure.chat.steering.merging import join, plan_join
 from perdure.chat.steering.restoring import plan_restore
 from perdure.chat.steering.reverting import plan_revert
 from perdure.chat.steering.visiting import begin_visit, plan_visit
+from perdure.companion.clock import now
 from perdure.git.errors import HistoryError
 from perdure.git.operations import branches
 from perdure.git.operations.side_branch import mark

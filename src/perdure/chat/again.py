@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from perdure.chat.clock import now
 from perdure.chat.desk import Desk
 from perdure.chat.events import Failed, Greeted, Notice, Saved
 from perdure.chat.greetings import add_greeting, next_number
@@ -19,6 +18,7 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.regenerating import AgainPlan, last_word, plan_again, spot_of
 from perdure.chat.steering.rewinding import rewind
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.operations import undo

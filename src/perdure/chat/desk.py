@@ -15,7 +15,6 @@ from typing import Self
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
-from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.companion_files import check_counts
 from perdure.chat.confirming import begin as begin_confirming
@@ -43,6 +42,7 @@ from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.chat.trailers import TurnFacts
+from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from perdure.backends.prompt_shape import PLAIN, Shape, parse_shape
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
-from perdure.chat.clock import now
 from perdure.chat.companion_files import small_at
+from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from perdure.backends.discover import find_ollama
 from perdure.backends.models import needs
-from perdure.chat.clock import now
 from perdure.chat.confirming import confirm
+from perdure.companion.clock import now
 from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from perdure.chat.clock import now
-from perdure.companion import front_page
+from perdure.companion import readme
+from perdure.companion.clock import now
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 
@@ -21,22 +21,22 @@ def refresh_front_page(
     ``tip`` is the commit that ``branch`` stands at, or will begin at; ``month`` that of the talk
     that begins, as ``YYYY-MM``. Returns the commit; None where the page is current.
     """
-    page = repo.read(front_page.PATH, tip)
+    page = repo.read(readme.PATH, tip)
     if page is None:
         return None
     folders = [each for each, is_folder in repo.names("conversations", tip) if is_folder]
     assets = [each for each, is_folder in repo.names("assets", tip) if not is_folder]
-    fresh = front_page.refreshed(page, name=name, months=[*folders, month], assets=assets)
+    fresh = readme.refreshed(page, name=name, months=[*folders, month], assets=assets)
     if fresh == page:
         return None
     with suppress(HistoryError):
         return repo.commit(
-            [Change(front_page.PATH, fresh)],
+            [Change(readme.PATH, fresh)],
             message=f"companion: the README has {month}\n",
             author=author,
             branch=branch,
             at=now(),
-            expect={front_page.PATH: repo.oid(front_page.PATH, tip)},
+            expect={readme.PATH: repo.oid(readme.PATH, tip)},
             start=tip,
         )
     return None

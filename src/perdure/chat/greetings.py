@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.landing import Lander
@@ -18,6 +17,7 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.chunks import render_head, render_turn
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import fill

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.chat.clock import now
 from perdure.chat.desk import Desk
 from perdure.chat.errors import CannotRemember
 from perdure.chat.events import Notice
 from perdure.chat.talk_read import Reading, refusal
+from perdure.companion.clock import now
 from perdure.companion.facts import Fact, facts_path, render_line, with_line
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from

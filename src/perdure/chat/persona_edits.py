@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.clock import now
 from perdure.chat.companion_at import read_companion
 from perdure.chat.companion_files import MOST_FILES, entries_below
 from perdure.chat.errors import BoundariesThere, ChatProblem
 from perdure.chat.showing import TextChange
 from perdure.chat.subjects import Edit, subject
+from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import FOLDER, read_persona

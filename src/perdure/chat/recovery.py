@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from perdure.chat.clock import now
 from perdure.chat.events import Notice
 from perdure.chat.in_place import find_spot
 from perdure.chat.landing import Lander, Landing
@@ -13,6 +12,7 @@ from perdure.chat.salvage import Where, keep, makes_sense
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
 from perdure.chat.trailers import TurnFacts
 from perdure.chat.transcript import Transcript
+from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Message, Reply, Turn

@@ -15,11 +15,11 @@ from datetime import datetime
 
 import msgspec
 
-from perdure.chat.clock import now
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.placing import begin, last_turn
 from perdure.chat.trailers import TurnFacts
 from perdure.chat.transcript import Transcript
+from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets

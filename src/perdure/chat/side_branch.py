@@ -11,9 +11,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from perdure.chat.clock import now
 from perdure.chat.events import Notice
 from perdure.chat.fingerprints import device
+from perdure.companion.clock import now
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
 from perdure.git.operations.operation import RefMove, made_commit, perform

@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
-from perdure.chat.clock import now
 from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
 from perdure.chat.errors import NoBackend
@@ -27,6 +26,7 @@ from perdure.chat.roster import Candidate, Found, LineUp, Roster, find, find_lis
 from perdure.chat.steering.next_message import starts_anew
 from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.memory.assembly import PastTurn
 from perdure.problem import Problem

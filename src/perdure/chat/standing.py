@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from perdure.chat.asides import Asides, read_asides
-from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.ends import End, open_ends
 from perdure.chat.landing import Lander
@@ -17,6 +16,7 @@ from perdure.chat.lines import joined_thread
 from perdure.chat.placing import Place, begin, ended, go_on, last_turn
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona import fill

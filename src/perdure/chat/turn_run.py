@@ -25,7 +25,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.request_form import Form
 from perdure.backends.tokens import EstimateTokenizer
-from perdure.chat.clock import now
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.errors import LeavesMachine
@@ -41,6 +40,7 @@ from perdure.chat.events import (
 from perdure.chat.placing import Place
 from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
 from perdure.chat.trailers import TurnFacts, with_choice
+from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
 from perdure.git.errors import HistoryError

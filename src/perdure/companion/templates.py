@@ -10,7 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from perdure.companion import front_page, manifests, plainyaml, schema, settings
+from perdure.companion import (
+    manifests,
+    plainyaml,
+    readme,
+    schema,
+    settings,
+)
 from perdure.companion.errors import BadFile, UnknownTemplate
 from perdure.companion.escapes import escape_field
 from perdure.companion.manifests import Manifest
@@ -121,7 +127,7 @@ def new_companion(
         "since": f"{at:%Y-%m-%d}",
         "summary": info.summary and escape_field(info.summary),
     }
-    files[front_page.PATH] = front_page.refreshed(
+    files[readme.PATH] = readme.refreshed(
         re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
         name=name,
         months=[f"{at:%Y-%m}"],

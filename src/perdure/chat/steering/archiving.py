@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.clock import now
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import REOPEN
 from perdure.chat.steering.reading_copy import write_reading_copy
+from perdure.companion.clock import now
 from perdure.companion.names import slug
 from perdure.companion.settings import edit_settings
 from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle

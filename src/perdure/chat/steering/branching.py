@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from perdure.chat.clock import now
 from perdure.chat.moments import Progress
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
+from perdure.companion.clock import now
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.operations.branches import (
     Branch,

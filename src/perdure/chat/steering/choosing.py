@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.chat.clock import now
 from perdure.chat.companion_at import read_companion
 from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
@@ -23,6 +22,7 @@ from perdure.chat.steering.regenerating import (
 from perdure.chat.steering.rewinding import rewind
 from perdure.chat.transcript import Transcript
 from perdure.companion.chunks import render_head, render_turn
+from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.rewriting import (

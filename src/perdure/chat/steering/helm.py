@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from perdure.chat.clock import now
 from perdure.chat.companion_files import small_at
 from perdure.chat.errors import newer_companion
 from perdure.chat.steering.errors import CannotSteer
+from perdure.companion.clock import now
 from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
 from perdure.companion.upgrades import refuse_newer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perdure.chat.clock import now
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
+from perdure.companion.clock import now
 from perdure.companion.merging import is_chunk, merge_conversations
 from perdure.companion.names import title_from
 from perdure.companion.summaries import is_summary, merge_summaries

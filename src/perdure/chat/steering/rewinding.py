@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.chat.clock import now
 from perdure.chat.errors import UnknownTurn
 from perdure.chat.moments import Progress, resolve_moment
 from perdure.chat.naming import find_turn_at
@@ -19,6 +18,7 @@ from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import last_turn_at
 from perdure.chat.turn_commits import commit_of_turn
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from perdure.chat.clock import now
 from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.companion.clock import now
 from perdure.companion.secrets import mask_secrets
 from perdure.git.operations import branches
 from perdure.git.operations.annotated_tags import drop_tag, tag_note, tag_with_note

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from perdure.chat.clock import now
 from perdure.chat.steering.act_words import act_of, row_words
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
+from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.operations import log as oplog

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from perdure.chat.clock import now
 from perdure.chat.events import Notice
 from perdure.chat.moments import Progress
 from perdure.chat.steering.errors import CannotSteer
@@ -18,6 +17,7 @@ from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
+from perdure.companion.clock import now
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.operations import log
 from perdure.git.operations.branches import free_name, start_branch

@@ -92,8 +92,8 @@ def command(
     if not (wanted or paths or more_paths or dated_or_worded or as_json):
         _show_plain(repo.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
         return
-    from perdure.chat.clock import now
     from perdure.chat.moments import parse_span
+    from perdure.companion.clock import now
     from perdure.git.timeline.query import Query
 
     query = Query(

@@ -30,8 +30,8 @@ def command(what: str, *, as_json: bool) -> None:
     any unique piece of its id, or a day. Anything else is looked up as a branch, a tag, the start
     of a commit's id, or a date such as "3 weeks ago": the commit at which the branch then stood.
     """
-    from perdure.chat.clock import now
     from perdure.chat.showing import ShownTurn, look_up
+    from perdure.companion.clock import now
 
     found = look_up(chosen(lacking=True), what, now(), IndexProgress())
     if as_json:
