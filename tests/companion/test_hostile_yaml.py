@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion import plainyaml
 from perdure.companion.aside import parse_aside
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import parse_lock
@@ -18,6 +17,7 @@ from perdure.companion.persona import read_persona
 from perdure.companion.review import read_review
 from perdure.companion.settings import edit_settings, parse_settings
 from perdure.companion.summaries import read_summaries
+from perdure.companion.yaml import strict
 
 
 def front(data: bytes) -> bytes:
@@ -127,12 +127,12 @@ def test_it_is_read_or_refused_in_words(data: bytes) -> None:
 )
 def test_half_of_a_character_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(BadFile, match=r"x\.yaml:2: half of a character"):
-        plainyaml.read_mapping(f"# first\n{text}\n", "x.yaml")
+        strict.read_mapping(f"# first\n{text}\n", "x.yaml")
 
 
 def test_the_two_halves_of_one_are_that_character() -> None:
-    node = plainyaml.read_mapping('name: "\\uD83D\\uDE00"\n', "x.yaml")
-    assert plainyaml.flat(node.items["name"]) == "\U0001f600"
+    node = strict.read_mapping('name: "\\uD83D\\uDE00"\n', "x.yaml")
+    assert strict.flat(node.items["name"]) == "\U0001f600"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_the_two_halves_of_one_are_that_character() -> None:
 )
 def test_what_takes_long_is_refused_by_counting(text: str, said: str) -> None:
     with pytest.raises(BadFile, match=said):
-        plainyaml.read_mapping(text, "x.yaml")
+        strict.read_mapping(text, "x.yaml")
 
 
 def test_a_large_manifest_is_refused() -> None:

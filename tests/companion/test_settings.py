@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from perdure.companion.errors import BadFile, NewerFormat
-from perdure.companion.plainyaml import SIZE_LIMIT, Mapping, Scalar, read_mapping
-from perdure.companion.quoting import quoted, scalar
 from perdure.companion.settings import (
     CompanionSettings,
     ContextPolicy,
@@ -19,6 +17,8 @@ from perdure.companion.settings import (
     edit_settings,
     parse_settings,
 )
+from perdure.companion.yaml.quote import quoted, scalar
+from perdure.companion.yaml.strict import SIZE_LIMIT, Mapping, Scalar, read_mapping
 
 FILE = b"""# my companion
 format: 1

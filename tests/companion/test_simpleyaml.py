@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFile
-from perdure.companion.plainyaml import read_mapping
-from perdure.companion.quoting import scalar
-from perdure.companion.simpleyaml import read_simple
+from perdure.companion.yaml.fast import read_simple
+from perdure.companion.yaml.quote import scalar
+from perdure.companion.yaml.strict import read_mapping
 
 _values = st.one_of(
     st.sampled_from(["river", "yes", "null", "~", "7", "-3", "007", "a: b", "a:b", "a #b", "a#b"]),

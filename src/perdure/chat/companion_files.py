@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from perdure.companion.errors import BadFile
-from perdure.companion.plainyaml import SIZE_LIMIT
+from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import Entry, Repository
 

@@ -16,8 +16,8 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
-from perdure.companion.quoting import scalar
 from perdure.companion.settings import parse_settings
+from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy

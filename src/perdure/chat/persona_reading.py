@@ -8,13 +8,14 @@ from perdure.backends.protocol import Tokenizer
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.companion_files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
 from perdure.chat.errors import NotACompanion
-from perdure.companion import persona, plainyaml
+from perdure.companion import persona
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.locks import Seen, lock_path, parse_lock
 from perdure.companion.manifests import Manifest, manifest_path, parse_manifest
 from perdure.companion.persona_check import Kind, Window, kind_of
-from perdure.companion.plainyaml import SIZE_LIMIT
 from perdure.companion.settings import CompanionSettings, parse_settings
+from perdure.companion.yaml import strict
+from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
@@ -166,7 +167,7 @@ def parts_of(files: Files, tokenizer: Tokenizer) -> list[PersonaPart]:
         kind = kind_of(path)
         if kind is None:
             continue
-        text = persona.split_front(plainyaml.decode(files.persona[path], path), path)[1]
+        text = persona.split_front(strict.decode(files.persona[path], path), path)[1]
         filled = persona.fill(text, char=files.settings.name, user=files.settings.user).strip()
         if filled:
             found.append(PersonaPart(path, kind, filled, tokenizer.count(filled)))

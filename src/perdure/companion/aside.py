@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.quoting import quoted
+from perdure.companion.yaml.quote import quoted
 
 FOLDER = "memory/aside"
 
@@ -84,7 +84,9 @@ def parse_aside(data: bytes, path: str) -> Aside:
     Raises:
         BadFile: it is not UTF-8, or its front matter cannot be read, or names what is no turn.
     """
-    from perdure.companion import plainyaml  # a YAML library, needed by those who have such a file
+    from perdure.companion.yaml import (
+        strict,  # a YAML library, needed by those who have such a file
+    )
 
     try:
         text = data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
@@ -97,13 +99,13 @@ def parse_aside(data: bytes, path: str) -> Aside:
         end = 0
     if not end:
         raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
-    node = plainyaml.read_mapping("\n".join(lines[1:end]), path, 2)
+    node = strict.read_mapping("\n".join(lines[1:end]), path, 2)
     values: dict[str, list[str]] = {}
     for key in _KEYS:
         found = node.items.get(key)
         if found is None:
             continue
-        flat = plainyaml.flat(found)
+        flat = strict.flat(found)
         values[key] = flat if isinstance(flat, list) else [str(flat)]
     try:
         turns = tuple(TurnRange.parse(item) for item in values.get("turns", ()))

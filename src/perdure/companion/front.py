@@ -16,9 +16,9 @@ from perdure.companion.errors import BadFile, Trouble
 from perdure.companion.escapes import escape_text, unescape
 from perdure.companion.headers import format_time, parse_time
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.quoting import quoted
 from perdure.companion.turns import ChunkHead
 from perdure.companion.upgrades import FORMAT
+from perdure.companion.yaml.quote import quoted
 
 KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues", "joins")
 UNKNOWN = ConversationId("0001-01-01-0000-00000000")
@@ -151,16 +151,15 @@ def _our_line(line: str) -> tuple[str, Value] | None:
 
 def _by_hand(lines: list[str], first_line: int, front: FrontMatter) -> dict[str, tuple[int, Value]]:
     """The values of a front matter that a hand has changed, or that is damaged."""
-    from perdure.companion import plainyaml  # only for what a hand has changed
+    from perdure.companion.yaml import strict  # only for what a hand has changed
 
     try:
-        node = plainyaml.read_mapping("\n".join(lines), "", first_line)
+        node = strict.read_mapping("\n".join(lines), "", first_line)
     except BadFile as error:
         front.troubles.append(Trouble(error.line or first_line, error.problem))
         return _line_by_line(lines, first_line, front)
     return {
-        key: (node.lines[key] - first_line, plainyaml.flat(value))
-        for key, value in node.items.items()
+        key: (node.lines[key] - first_line, strict.flat(value)) for key, value in node.items.items()
     }
 
 

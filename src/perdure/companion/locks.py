@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from perdure.companion import plainyaml
-from perdure.companion.quoting import scalar
+from perdure.companion.yaml import strict
+from perdure.companion.yaml.quote import scalar
 
 FOLDER = "backends.lock"
 _TOP = "# What each backend ran when it was last seen on this device. Kept by perdure.\n"
@@ -44,13 +44,13 @@ def parse_lock(data: bytes, where: str) -> dict[str, Seen]:
     Raises BadFile with file and line where it is no YAML mapping.
     """
     found = {}
-    for name, node in plainyaml.read_mapping(data, where).items.items():
-        if not isinstance(node, plainyaml.Mapping):
+    for name, node in strict.read_mapping(data, where).items.items():
+        if not isinstance(node, strict.Mapping):
             continue
         values = {
             key: value.text
             for key, value in node.items.items()
-            if isinstance(value, plainyaml.Scalar) and not value.absent
+            if isinstance(value, strict.Scalar) and not value.absent
         }
         if "fingerprint" in values:
             fingerprint, seen = values.pop("fingerprint"), values.pop("seen", "")

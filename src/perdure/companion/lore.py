@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from perdure.companion import plainyaml, schema
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.patterns import BadPattern, compile_pattern, is_written_as_pattern
-from perdure.companion.quoting import scalar
-from perdure.companion.simpleyaml import read_simple
+from perdure.companion.yaml import schema, strict
+from perdure.companion.yaml.fast import read_simple
+from perdure.companion.yaml.quote import scalar
 
 if TYPE_CHECKING:
     from perdure.companion.settings import Setting
@@ -171,7 +171,7 @@ def read_entry(data: bytes, path: str, troubles: list[Located] | None = None) ->
         BadFile: not UTF-8, above 1 MiB, a merge conflict, a front matter that cannot be read.
     """
     troubles = [] if troubles is None else troubles
-    text = plainyaml.decode(data, path)
+    text = strict.decode(data, path)
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
@@ -202,28 +202,28 @@ def read_entry(data: bytes, path: str, troubles: list[Located] | None = None) ->
     return entry
 
 
-def _split(text: str, path: str) -> tuple[plainyaml.Mapping, str]:
+def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
     """Front matter and text. Raises BadFile."""
     if not text.startswith("---\n"):
-        return plainyaml.Mapping({}, {}, 1), text
+        return strict.Mapping({}, {}, 1), text
     end = (text + "\n").find("\n---\n", 3)
     if end < 0:
         raise BadFile(path, 1, "the front matter has no end; a line '---' ends it")
     if end > FRONT_LIMIT:
         raise BadFile(path, 1, f"the front matter has more than {FRONT_LIMIT} characters")
     lines = text[4:end].split("\n") if end > 3 else []
-    node = read_simple(lines, 2) or plainyaml.read_mapping("\n".join(lines), path, 2)
+    node = read_simple(lines, 2) or strict.read_mapping("\n".join(lines), path, 2)
     return node, text[end + 5 :].lstrip("\n")
 
 
 def _keys(
-    node: plainyaml.Mapping, name: str, front: _Front, path: str, troubles: list[Located]
+    node: strict.Mapping, name: str, front: _Front, path: str, troubles: list[Located]
 ) -> tuple[str, ...]:
     """Keys without empty ones; those that are broken expressions are reported and left out."""
     value: str | list[str] = getattr(front, name)
     there = node.items.get(name)
     line = node.lines.get(name, 0)
-    if isinstance(there, plainyaml.Sequence):
+    if isinstance(there, strict.Sequence):
         found = [(key, item.line) for key, item in zip(value, there.items, strict=True)]
     else:
         # One text, with commas: so people type them into the programs that lorebooks come from.
@@ -245,7 +245,7 @@ def _keys(
     return tuple(kept)
 
 
-def _position(text: str, node: plainyaml.Mapping, path: str) -> Position:
+def _position(text: str, node: strict.Mapping, path: str) -> Position:
     if text in {"before", "after"}:
         return "before" if text == "before" else "after"
     if re.fullmatch(r"[0-9]{1,4}", text):
@@ -287,7 +287,7 @@ def edit_entry(data: bytes, entry: LoreEntry) -> bytes:
     changes = {
         key: after.get(key) for key in _Front.__struct_fields__ if before.get(key) != after.get(key)
     }
-    lines = plainyaml.decode(data, entry.path).split("\n")
+    lines = strict.decode(data, entry.path).split("\n")
     front = lines[1 : lines.index("---", 1)] if lines[0] == "---" else []
     if changes:
         edited = edit_settings("\n".join(front).encode(), changes, entry.path).decode()

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from perdure.companion import plainyaml, schema
 from perdure.companion.errors import BadFile, Trouble
-from perdure.companion.quoting import quoted, scalar
 from perdure.companion.secrets import looks_secret
+from perdure.companion.yaml import schema, strict
+from perdure.companion.yaml.quote import quoted, scalar
 
 FOLDER = "backends"
 SIZE_LIMIT = 64 * 1024
@@ -107,7 +107,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     """
     if len(data) > SIZE_LIMIT:
         raise BadFile(where, 0, f"larger than {SIZE_LIMIT // 1024} KiB")
-    node = plainyaml.read_mapping(data, where)
+    node = strict.read_mapping(data, where)
     _refuse_secrets(node, where)
     parameters = node.items.pop("parameters", None)
     read = schema.convert(node, _Manifest, where)
@@ -171,15 +171,15 @@ def _is_shape(text: str) -> bool:
     return words <= set(_SHAPE_WORDS) and ("plain" not in words or len(words) == 1)
 
 
-def _refuse_secrets(node: plainyaml.Node, where: str, key: str = "") -> None:
+def _refuse_secrets(node: strict.Node, where: str, key: str = "") -> None:
     match node:
-        case plainyaml.Mapping():
+        case strict.Mapping():
             for name, item in node.items.items():
                 _refuse_secrets(item, where, name)
-        case plainyaml.Sequence():
+        case strict.Sequence():
             for item in node.items:
                 _refuse_secrets(item, where, key)
-        case plainyaml.Scalar():
+        case strict.Scalar():
             named = _SECRET_KEY.fullmatch(key) and node.text and not node.absent
             if named and _REFERENCE.fullmatch(node.text):
                 return
@@ -199,28 +199,28 @@ def _secret(where: str, line: int, key: str) -> BadFile:
     )
 
 
-def _parameters(node: plainyaml.Node | None, where: str) -> dict[str, Parameter]:
-    if node is None or (isinstance(node, plainyaml.Scalar) and node.absent):
+def _parameters(node: strict.Node | None, where: str) -> dict[str, Parameter]:
+    if node is None or (isinstance(node, strict.Scalar) and node.absent):
         return {}
-    if not isinstance(node, plainyaml.Mapping):
+    if not isinstance(node, strict.Mapping):
         raise BadFile(where, node.line, "parameters: expected lines of the form 'name: value'")
     values: dict[str, Parameter] = {}
     for name, item in node.items.items():
         match item:
-            case plainyaml.Scalar():
+            case strict.Scalar():
                 if not item.absent:
                     values[name] = _value(item)
-            case plainyaml.Sequence():
-                texts = [entry.text for entry in item.items if isinstance(entry, plainyaml.Scalar)]
+            case strict.Sequence():
+                texts = [entry.text for entry in item.items if isinstance(entry, strict.Scalar)]
                 if len(texts) != len(item.items):
                     raise BadFile(where, item.line, f"parameters.{name}: expected a list of texts")
                 values[name] = texts
-            case plainyaml.Mapping():
+            case strict.Mapping():
                 raise BadFile(where, item.line, f"parameters.{name}: expected one value")
     return values
 
 
-def _value(node: plainyaml.Scalar) -> Parameter:
+def _value(node: strict.Scalar) -> Parameter:
     """A parameter's value: a number, yes or no where it is written so without quotes; else text."""
     if not node.plain:
         return node.text

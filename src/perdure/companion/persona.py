@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from perdure.companion import plainyaml
 from perdure.companion.errors import BadFile, Located
+from perdure.companion.yaml import strict
 
 FOLDER = "persona"
 GREETINGS = "persona/greetings"
@@ -177,12 +177,12 @@ def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
     return talks
 
 
-def split_front(text: str, where: str) -> tuple[plainyaml.Mapping, str]:
+def split_front(text: str, where: str) -> tuple[strict.Mapping, str]:
     """Part a front matter from the text below it; notes programs put one into any file.
 
     It is there only if the first line is ``---`` and a later one closes it. Raises BadFile.
     """
-    nothing = plainyaml.Mapping({}, {}, 1)
+    nothing = strict.Mapping({}, {}, 1)
     if not text.startswith("---\n"):
         return nothing, text
     lines = text.split("\n")
@@ -190,16 +190,16 @@ def split_front(text: str, where: str) -> tuple[plainyaml.Mapping, str]:
         end = lines.index("---", 1)
     except ValueError:
         return nothing, text
-    front = plainyaml.read_mapping("\n".join(lines[1:end]), where, first_line=2)
+    front = strict.read_mapping("\n".join(lines[1:end]), where, first_line=2)
     return front, "\n".join(lines[end + 1 :]).lstrip("\n")
 
 
-def _read(data: bytes, path: str) -> tuple[plainyaml.Mapping, str]:
-    front, text = split_front(plainyaml.decode(data, path), path)
+def _read(data: bytes, path: str) -> tuple[strict.Mapping, str]:
+    front, text = split_front(strict.decode(data, path), path)
     return front, text.rstrip()
 
 
-def _left_out(front: plainyaml.Mapping, path: str) -> list[Located]:
+def _left_out(front: strict.Mapping, path: str) -> list[Located]:
     """What of a front matter says nothing to the program, as one row; nothing without it."""
     known = {"depth"} if path == REMINDER else set()
     keys = [key for key in front.items if key not in known]
@@ -215,11 +215,11 @@ def _title(stem: str, text: str) -> str:
     return found[1] if found else stem.lstrip("0123456789-_. ").replace("-", " ") or stem
 
 
-def _depth(front: plainyaml.Mapping, path: str) -> int:
+def _depth(front: strict.Mapping, path: str) -> int:
     node = front.items.get("depth")
     if node is None:
         return REMINDER_DEPTH
-    if isinstance(node, plainyaml.Scalar):
+    if isinstance(node, strict.Scalar):
         if node.absent:
             return REMINDER_DEPTH
         if re.fullmatch(r"[0-9]{1,4}", node.text):

@@ -22,7 +22,7 @@ from perdure.companion.facts import (
     text_lines,
 )
 from perdure.companion.ids import ConversationId
-from perdure.companion.quoting import quoted
+from perdure.companion.yaml.quote import quoted
 
 FOLDER = "memory/review"
 
@@ -194,10 +194,10 @@ def _front(lines: list[str], path: str) -> tuple[dict[str, str], int]:
 
 
 def _front_by_hand(lines: list[str], path: str) -> dict[str, str]:
-    from perdure.companion import plainyaml  # a YAML library, for what a hand has changed
+    from perdure.companion.yaml import strict  # a YAML library, for what a hand has changed
 
-    node = plainyaml.read_mapping("\n".join(lines), path, 2)
-    return {key: unescape(str(plainyaml.flat(value))) for key, value in node.items.items()}
+    node = strict.read_mapping("\n".join(lines), path, 2)
+    return {key: unescape(str(strict.flat(value))) for key, value in node.items.items()}
 
 
 def _blocks(

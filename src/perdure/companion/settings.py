@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from perdure.companion import plainyaml, schema
 from perdure.companion.errors import BadFile, BadName, Trouble
 from perdure.companion.names import check_name, composed
-from perdure.companion.quoting import scalar
 from perdure.companion.upgrades import FORMAT, check_format
+from perdure.companion.yaml import schema, strict
+from perdure.companion.yaml.quote import scalar
 
 PATH = "companion.yaml"
 
@@ -163,7 +163,7 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
         NewerFormat: the format is newer than this version's, and ``read_only`` is not set.
         BadFile: the file cannot be read; names file and line.
     """
-    node = plainyaml.read_mapping(data, where)
+    node = strict.read_mapping(data, where)
     number = _format(node, where)
     if not (read_only and number > FORMAT):
         check_format(number, where, node.lines.get("format", 0))
@@ -171,7 +171,7 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
     troubles = schema.unknown_keys(node, _Settings)
     for key, shape in _INNER.items():
         inner = node.items.get(key)
-        if isinstance(inner, plainyaml.Mapping):
+        if isinstance(inner, strict.Mapping):
             troubles += schema.unknown_keys(inner, shape)
     former = [read.former_names] if isinstance(read.former_names, str) else read.former_names
     backends = [read.backends] if isinstance(read.backends, str) else read.backends
@@ -197,16 +197,16 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
     )
 
 
-def _format(node: plainyaml.Mapping, where: str) -> int:
+def _format(node: strict.Mapping, where: str) -> int:
     found = node.items.get("format")
     if found is None:
         raise BadFile(where, 0, "'format' is missing", next_step="add the line: format: 1")
-    if isinstance(found, plainyaml.Scalar) and found.text.isascii() and found.text.isdigit():
+    if isinstance(found, strict.Scalar) and found.text.isascii() and found.text.isdigit():
         return int(found.text[:9])
     raise BadFile(where, found.line, "format: expected a number")
 
 
-def _name(node: plainyaml.Mapping, key: str, name: str, where: str) -> str:
+def _name(node: strict.Mapping, key: str, name: str, where: str) -> str:
     try:
         return check_name(name)
     except BadName as error:
@@ -228,7 +228,7 @@ def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH
     Raises:
         BadFile: the file cannot be read, or a path leads through something that is no mapping.
     """
-    plainyaml.read_mapping(data, where)  # the strict reader's refusals, before the lenient one
+    strict.read_mapping(data, where)  # the strict reader's refusals, before the lenient one
     try:
         edited = _edited(data, changes, where)
     except BadFile:
@@ -242,7 +242,7 @@ def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH
             "nothing was changed",
             "change it with an editor",
         ) from error
-    plainyaml.read_mapping(edited, where)  # what cannot be read back is never written
+    strict.read_mapping(edited, where)  # what cannot be read back is never written
     return edited
 
 
@@ -257,7 +257,7 @@ def _edited(data: bytes, changes: Mapping[str, Setting], where: str) -> bytes:
     yaml.preserve_quotes = True
     yaml.width = 1 << 20
     yaml.indent(mapping=2, sequence=4, offset=2)
-    tree = yaml.load(plainyaml.decode(data, where))
+    tree = yaml.load(strict.decode(data, where))
     if tree is None:
         tree = CommentedMap()
     for path, value in changes.items():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from perdure.companion.aside import TurnRange
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.ids import ConversationId
-from perdure.companion.quoting import quoted, scalar
+from perdure.companion.yaml.quote import quoted, scalar
 
 if TYPE_CHECKING:
     from perdure.companion.merging import Versions
@@ -163,14 +163,14 @@ def _front(lines: list[str], path: str) -> tuple[dict[str, tuple[int, Value]], i
     values = _ours(lines[1:end])
     if values is not None:
         return values, end + 1, []
-    from perdure.companion import plainyaml  # for what a hand has changed
+    from perdure.companion.yaml import strict  # for what a hand has changed
 
     try:
-        node = plainyaml.read_mapping("\n".join(lines[1:end]), path, 2)
+        node = strict.read_mapping("\n".join(lines[1:end]), path, 2)
     except BadFile as error:
         return {}, end + 1, [Located(path, error.line, error.problem)]
     read: dict[str, tuple[int, Value]] = {
-        key: (node.lines[key], plainyaml.flat(value))
+        key: (node.lines[key], strict.flat(value))
         for key, value in node.items.items()
         if key in _KEYS
     }

@@ -12,16 +12,15 @@ import msgspec
 
 from perdure.companion import (
     manifests,
-    plainyaml,
     readme,
-    schema,
     settings,
 )
 from perdure.companion.errors import BadFile, UnknownTemplate
 from perdure.companion.escapes import escape_field
 from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, slug
-from perdure.companion.quoting import scalar
+from perdure.companion.yaml import schema, strict
+from perdure.companion.yaml.quote import scalar
 
 RESTORE = "RESTORE.md"
 BOUNDARIES_PATH = "persona/90-boundaries.md"
@@ -68,7 +67,7 @@ def templates(root: Path | None = None) -> list[TemplateInfo]:
 
 def _info(folder: Path) -> TemplateInfo:
     where = f"templates/{folder.name}/template.yaml"
-    node = plainyaml.read_mapping((folder / "template.yaml").read_bytes(), where)
+    node = strict.read_mapping((folder / "template.yaml").read_bytes(), where)
     read = schema.convert(node, _Template, where)
     return TemplateInfo(folder.name, read.language, read.title, read.summary, read.default_name)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 
-from perdure.companion import plainyaml
 from perdure.companion.errors import BadFile
 from perdure.companion.persona import (
     BOUNDARIES,
@@ -30,6 +29,7 @@ from perdure.companion.persona_check.findings import (
     hide,
     quote,
 )
+from perdure.companion.yaml import strict
 from perdure.leavings import is_scratch
 
 LONG_LINE = 2000
@@ -63,7 +63,7 @@ def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Find
         if kind is None:
             continue
         try:
-            whole = hide(plainyaml.decode(files[path], path))[0]
+            whole = hide(strict.decode(files[path], path))[0]
             read_persona({path: whole.encode()})  # a reminder's depth, too
             text = split_front(whole, path)[1]
         except BadFile as trouble:

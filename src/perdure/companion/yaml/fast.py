@@ -10,9 +10,9 @@ import json
 import re
 from collections.abc import Sequence
 
-from perdure.companion.plainyaml import Mapping, Node, Scalar
-from perdure.companion.plainyaml import Sequence as List
-from perdure.companion.quoting import is_plain
+from perdure.companion.yaml.quote import is_plain
+from perdure.companion.yaml.strict import Mapping, Node, Scalar
+from perdure.companion.yaml.strict import Sequence as List
 
 _LINE = re.compile(r"([a-z][a-z_]*):(?: (\S.*))?")
 _ITEM = re.compile(r"  - (\S.*)")

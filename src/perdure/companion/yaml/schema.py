@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from perdure.companion import plainyaml
 from perdure.companion.errors import BadFile, Trouble
+from perdure.companion.yaml import strict
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
@@ -45,7 +45,7 @@ def yes_no(text: str) -> bool:
         raise ValueError("Expected yes or no") from None
 
 
-def convert(node: plainyaml.Mapping, shape: type[Struct], where: str) -> Struct:
+def convert(node: strict.Mapping, shape: type[Struct], where: str) -> Struct:
     """Check ``node`` against ``shape``; numbers are read from their text.
 
     A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
@@ -57,7 +57,7 @@ def convert(node: plainyaml.Mapping, shape: type[Struct], where: str) -> Struct:
         raise BadFile(where, line, problem) from error
 
 
-def unknown_keys(node: plainyaml.Mapping, shape: type[msgspec.Struct]) -> list[Trouble]:
+def unknown_keys(node: strict.Mapping, shape: type[msgspec.Struct]) -> list[Trouble]:
     """The keys of ``node`` that ``shape`` has no field for, with a guess at what was meant."""
     known = [field.encode_name for field in msgspec.structs.fields(shape)]
     troubles = []
@@ -72,17 +72,17 @@ def unknown_keys(node: plainyaml.Mapping, shape: type[msgspec.Struct]) -> list[T
     return troubles
 
 
-def _values(node: plainyaml.Node) -> Any:  # noqa: ANN401  plain data for msgspec
+def _values(node: strict.Node) -> Any:  # noqa: ANN401  plain data for msgspec
     match node:
-        case plainyaml.Scalar():
+        case strict.Scalar():
             return node.text
-        case plainyaml.Sequence():
+        case strict.Sequence():
             return [_values(item) for item in node.items]
-        case plainyaml.Mapping():
+        case strict.Mapping():
             return {
                 key: _values(item)
                 for key, item in node.items.items()
-                if not (isinstance(item, plainyaml.Scalar) and item.absent)
+                if not (isinstance(item, strict.Scalar) and item.absent)
             }
 
 
@@ -92,26 +92,26 @@ def _hook(kind: type, value: object) -> object:
     raise ValueError("Expected yes or no")
 
 
-def _explain(message: str, node: plainyaml.Mapping) -> tuple[str, int]:
+def _explain(message: str, node: strict.Mapping) -> tuple[str, int]:
     """Msgspec's message in our words, and the line of the key that it is about."""
     found = _PATH.match(message)
     problem = (found[1] if found else message).replace("`", "'")
-    here: plainyaml.Node = node
+    here: strict.Node = node
     line = 0
     names = []
     for step in _STEP.finditer(found[2] if found else ""):
-        if isinstance(here, plainyaml.Mapping) and step[1] in here.items:
+        if isinstance(here, strict.Mapping) and step[1] in here.items:
             names.append(step[1])
             line = here.lines[step[1]]
             here = here.items[step[1]]
-        elif isinstance(here, plainyaml.Sequence) and (step[2] or "").isdigit():
+        elif isinstance(here, strict.Sequence) and (step[2] or "").isdigit():
             here = here.items[int(step[2])]
             line = here.line
     name = ".".join(names)
     missing = _MISSING.search(problem)
     if missing:
         return f"'{f'{name}.' if name else ''}{missing[1]}' is missing", line
-    got = f", not '{here.text}'" if isinstance(here, plainyaml.Scalar) else ""
+    got = f", not '{here.text}'" if isinstance(here, strict.Scalar) else ""
     for pattern, words in _WORDS:
         problem = pattern.sub(words, problem)
     problem = problem[:1].lower() + problem[1:]

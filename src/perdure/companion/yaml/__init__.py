@@ -1,0 +1,1 @@
+"""YAML as data: read strictly, read fast, written safely."""
