@@ -20,7 +20,7 @@ from hypothesis import settings
 from perdure.backends.models import models_folder
 from perdure.companion import patterns
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.layout import find
 from perdure.git.repository.create import create_repository

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, render_head, render_turn
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.manifests import Manifest
 from perdure.companion.names import title_from
 from perdure.companion.templates import new_companion
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn

@@ -11,7 +11,7 @@ import pytest
 from perdure.chat.confirming import confirm
 from perdure.chat.events import ReplyPiece, Saved
 from perdure.chat.session import Session
-from perdure.companion.manifests import Manifest, render_manifest
+from perdure.companion.config.manifest import Manifest, render_manifest
 from perdure.git.repository.repository import Repository
 from tests.backends.real_servers import PROXIED, Running, start_llama, start_proxy
 

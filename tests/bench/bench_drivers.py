@@ -29,7 +29,7 @@ from perdure.backends.protocol import Backend, BackendSpec, Piece, Request, Stre
 from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author

@@ -34,8 +34,8 @@ from perdure.chat.confirming import confirm
 from perdure.chat.events import Event, Failed, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest, render_manifest
-from perdure.companion.settings import edit_settings
+from perdure.companion.config.manifest import Manifest, render_manifest
+from perdure.companion.config.settings import edit_settings
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author

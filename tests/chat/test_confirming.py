@@ -25,8 +25,8 @@ from perdure.chat.confirming import (
 )
 from perdure.chat.events import Failed, Notice, Saved
 from perdure.chat.session import Session
-from perdure.companion.manifests import Manifest, render_manifest
-from perdure.companion.settings import edit_settings
+from perdure.companion.config.manifest import Manifest, render_manifest
+from perdure.companion.config.settings import edit_settings
 from perdure.git.repository.repository import Change, Repository
 from tests.api_server import REPLY, ApiServer
 from tests.conftest import assert_sound, git

@@ -25,8 +25,8 @@ from perdure.chat.explaining import explain
 from perdure.chat.fingerprints import device
 from perdure.chat.session import Session
 from perdure.chat.trial_call import PROMPT
+from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
 from perdure.companion.ids import TurnId
-from perdure.companion.locks import Seen, lock_path, parse_lock, render_lock
 from perdure.git.repository.repository import Repository
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git

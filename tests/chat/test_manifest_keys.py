@@ -11,8 +11,8 @@ from perdure.chat.confirming import is_confirmed, waiting
 from perdure.chat.events import Failed
 from perdure.chat.roster import find
 from perdure.chat.session import Session
+from perdure.companion.config.manifest import check_keys, parse_manifest
 from perdure.companion.errors import BadFile
-from perdure.companion.manifests import check_keys, parse_manifest
 from perdure.git.repository.repository import Repository
 from tests.api_server import ApiServer
 from tests.chat.test_session import events_of

@@ -22,8 +22,8 @@ from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.errors import ChatProblem, NoBackend
 from perdure.chat.events import Event, Failed, MessageKept, Notice, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session
-from perdure.companion.manifests import Manifest
-from perdure.companion.settings import parse_settings
+from perdure.companion.config.manifest import Manifest
+from perdure.companion.config.settings import parse_settings
 from tests.chat.test_session import events_of, life, trailers
 from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted

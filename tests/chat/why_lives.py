@@ -39,8 +39,8 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import next_undo, take
 from perdure.chat.trailers import parse_trailers
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.manifests import Manifest
 from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository

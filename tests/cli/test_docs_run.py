@@ -23,7 +23,7 @@ from perdure.chat.confirming import confirm
 from perdure.chat.session import Session
 from perdure.cli.root import root
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.backend_edits import BackendDesk
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from tests.api_server import ApiServer
 from tests.cli.terminal import on_terminal
 from tests.conftest import assert_sound, git

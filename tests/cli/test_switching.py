@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.backend_edits import BackendDesk
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from tests.api_server import ApiServer
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.cli.conftest import Perdure

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.companion.aside import parse_aside
+from perdure.companion.config.backend_lock import parse_lock
+from perdure.companion.config.manifest import parse_manifest
+from perdure.companion.config.settings import edit_settings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.companion.locks import parse_lock
 from perdure.companion.lore import read_lore
-from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.review import read_review
-from perdure.companion.settings import edit_settings, parse_settings
 from perdure.companion.summaries import read_summaries
 from perdure.companion.yaml import strict
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from perdure.companion.locks import Seen, parse_lock, render_lock
+from perdure.companion.config.backend_lock import Seen, parse_lock, render_lock
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
 entries = st.dictionaries(

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure.companion.config.manifest import (
+    Manifest,
+    manifest_path,
+    parse_manifest,
+    render_manifest,
+)
 from perdure.companion.errors import BadFile
-from perdure.companion.manifests import Manifest, manifest_path, parse_manifest, render_manifest
 
 WHERE = "backends/local.yaml"
 FILE = b"""driver: ollama

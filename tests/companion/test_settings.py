@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from perdure.companion.errors import BadFile, NewerFormat
-from perdure.companion.settings import (
+from perdure.companion.config.settings import (
     CompanionSettings,
     ContextPolicy,
     ConversationPolicy,
@@ -17,6 +16,7 @@ from perdure.companion.settings import (
     edit_settings,
     parse_settings,
 )
+from perdure.companion.errors import BadFile, NewerFormat
 from perdure.companion.yaml.quote import quoted, scalar
 from perdure.companion.yaml.strict import SIZE_LIMIT, Mapping, Scalar, read_mapping
 

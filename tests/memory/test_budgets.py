@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from perdure.companion.settings import ContextPolicy
+from perdure.companion.config.settings import ContextPolicy
 from perdure.memory.budgets import Budgets, budgets
 
 

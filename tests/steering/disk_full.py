@@ -28,7 +28,7 @@ from perdure.chat.events import Failed, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering import undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.git.maintenance import process
 from perdure.git.packs import background
 from perdure.problem import Problem

@@ -27,8 +27,8 @@ from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.events import Failed, Notice, Saved
 from perdure.chat.session import Session
 from perdure.companion.chunks import parse_chunks
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import TurnId
-from perdure.companion.manifests import Manifest
 from tests.api_server import REPLY, ApiServer
 from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted

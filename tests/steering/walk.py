@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from perdure.chat.looking_back import BranchName, Names, TagName
 from perdure.chat.turn_marks import TurnMarks
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp

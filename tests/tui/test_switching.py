@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
 from perdure.chat.backend_edits import BackendDesk
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.terminal.glyphs import ASCII, UNICODE
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.backend_picker import BackendPicker

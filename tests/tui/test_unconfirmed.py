@@ -9,8 +9,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from perdure.companion.manifests import Manifest, render_manifest
-from perdure.companion.settings import edit_settings
+from perdure.companion.config.manifest import Manifest, render_manifest
+from perdure.companion.config.settings import edit_settings
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.draft import Draft

@@ -21,17 +21,17 @@ from perdure.chat.corrections import Corrections
 from perdure.chat.errors import ChatProblem, NoBackend
 from perdure.chat.fingerprints import device, known_form, note_fingerprint, same_model
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
-from perdure.companion.errors import CompanionProblem
-from perdure.companion.locks import Seen, lock_path, parse_lock
-from perdure.companion.manifests import (
+from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
+from perdure.companion.config.manifest import (
     Manifest,
     check_keys,
     manifest_path,
     parse_manifest,
     render_manifest,
 )
+from perdure.companion.config.settings import CompanionSettings, edit_settings
+from perdure.companion.errors import CompanionProblem
 from perdure.companion.names import companion_email, slug
-from perdure.companion.settings import CompanionSettings, edit_settings
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 

@@ -26,7 +26,7 @@ from perdure.backends.request_form import Form
 from perdure.backends.server_backend import ServerBackend
 from perdure.chat.corrections import Corrections
 from perdure.chat.trial_call import PROMPT, first_form, try_forms
-from perdure.companion.locks import Seen
+from perdure.companion.config.backend_lock import Seen
 from perdure.companion.secrets import mask_secrets
 
 LOOK_SECONDS = 6.0

@@ -24,14 +24,14 @@ from perdure.backends.places import default_address, destination
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.companion_at import backend_spec
 from perdure.chat.companion_files import small
-from perdure.companion.errors import CompanionProblem
-from perdure.companion.manifests import (
+from perdure.companion.config.manifest import (
     FOLDER,
     Manifest,
     check_keys,
     manifest_path,
     parse_manifest,
 )
+from perdure.companion.errors import CompanionProblem
 from perdure.git import disk, leases
 from perdure.git.errors import HistoryError, MissingObject, storage_errors
 from perdure.git.objects.commit import CommitInfo

@@ -12,8 +12,8 @@ from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.request_form import Form
 from perdure.chat.companion_files import small_at
 from perdure.companion.clock import now
+from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.companion.locks import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.names import slug
 from perdure.git.errors import BranchRewritten
 from perdure.git.repository.repository import Author, Change, Repository

@@ -10,7 +10,7 @@ from perdure.backends.discover import find_ollama
 from perdure.backends.models import needs
 from perdure.chat.confirming import confirm
 from perdure.companion.clock import now
-from perdure.companion.manifests import Manifest
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion
 from perdure.git.config import human

@@ -13,6 +13,7 @@ from perdure.chat.errors import CannotRemember
 from perdure.chat.events import Notice
 from perdure.chat.talk_read import Reading, refusal
 from perdure.companion.clock import now
+from perdure.companion.config.settings import MemoryPolicy
 from perdure.companion.facts import Fact, facts_path, render_line, with_line
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
@@ -23,7 +24,6 @@ from perdure.companion.review import (
     review_path,
     with_proposals,
 )
-from perdure.companion.settings import MemoryPolicy
 from perdure.companion.summaries import Summary, render_summary, summary_path
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change

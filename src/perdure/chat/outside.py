@@ -12,11 +12,11 @@ from perdure.chat.confirming import confirm, made_here
 from perdure.chat.events import Notice
 from perdure.chat.once import first_time
 from perdure.chat.subjects import Edit, subject, told
+from perdure.companion.config.manifest import parse_manifest
+from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.manifests import parse_manifest
 from perdure.companion.persona import read_persona
 from perdure.companion.persona_check import CONFLICT, hide
-from perdure.companion.settings import parse_settings
 from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository

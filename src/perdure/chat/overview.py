@@ -10,8 +10,8 @@ from perdure.chat.companion_at import SETTINGS
 from perdure.chat.companion_files import small_at
 from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.transcript import Transcript
+from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.settings import parse_settings
 from perdure.git.errors import HistoryError
 from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository

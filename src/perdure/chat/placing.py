@@ -17,7 +17,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Turn
 
 if TYPE_CHECKING:
-    from perdure.companion.settings import ConversationPolicy
+    from perdure.companion.config.settings import ConversationPolicy
     from perdure.git.leases import Hand
     from perdure.git.repository.repository import Repository
 

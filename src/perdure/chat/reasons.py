@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.companion.settings import CompanionSettings
+from perdure.companion.config.settings import CompanionSettings
 from perdure.memory.assembly import Choice, Part, PartKind, Prompt, PromptInputs
 
 if TYPE_CHECKING:

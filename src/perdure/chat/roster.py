@@ -20,8 +20,8 @@ from perdure.chat.companion_at import SETTINGS, read_manifest
 from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import usable_spec
 from perdure.chat.errors import NoBackend
+from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.settings import parse_settings
 from perdure.git.repository.repository import Repository
 
 Make = Callable[[BackendSpec], Backend]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.names import composed
-from perdure.companion.settings import CompanionSettings
 from perdure.companion.turns import Reply, Turn
 
 

@@ -22,7 +22,7 @@ from perdure.companion.yaml.fast import read_simple
 from perdure.companion.yaml.quote import scalar
 
 if TYPE_CHECKING:
-    from perdure.companion.settings import Setting
+    from perdure.companion.config.settings import Setting
 
 FOLDER = "lore"
 KEYS_LIMIT = 500
@@ -281,7 +281,7 @@ def edit_entry(data: bytes, entry: LoreEntry) -> bytes:
     Raises:
         BadFile: the file as it is cannot be read, or no file says this.
     """
-    from perdure.companion.settings import edit_settings
+    from perdure.companion.config.settings import edit_settings
 
     before, after = _as_front(read_entry(data, entry.path)), _as_front(entry)
     changes = {

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from perdure.companion import (
-    manifests,
-    readme,
-    settings,
-)
+from perdure.companion import readme
+from perdure.companion.config import manifest as manifests
+from perdure.companion.config import settings
+from perdure.companion.config.manifest import Manifest
 from perdure.companion.errors import BadFile, UnknownTemplate
 from perdure.companion.escapes import escape_field
-from perdure.companion.manifests import Manifest
 from perdure.companion.names import check_name, slug
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import scalar

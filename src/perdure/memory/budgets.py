@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.companion.settings import ContextPolicy
+from perdure.companion.config.settings import ContextPolicy
 
 MOST_SENT = 64_000
 """Tokens of a prompt beyond which a larger window is left empty, unless companion.yaml says so.

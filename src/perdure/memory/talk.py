@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from perdure.companion.authors import name_now
-from perdure.companion.settings import CompanionSettings
+from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.turns import Turn
 
 _SHORTEST = 200

@@ -19,8 +19,8 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import REOPEN
 from perdure.chat.steering.reading_copy import write_reading_copy
 from perdure.companion.clock import now
+from perdure.companion.config.settings import edit_settings
 from perdure.companion.names import slug
-from perdure.companion.settings import edit_settings
 from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.operations.annotated_tags import tag_with_note

@@ -11,9 +11,9 @@ from perdure.chat.companion_files import small_at
 from perdure.chat.errors import newer_companion
 from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.clock import now
+from perdure.companion.config.upgrades import refuse_newer
 from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.companion.names import companion_email, slug
-from perdure.companion.upgrades import refuse_newer
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
@@ -21,7 +21,7 @@ from perdure.git.repository.repository import Author, Change, Repository
 if TYPE_CHECKING:
     from perdure.chat.landing import Lander
     from perdure.chat.outside import OutsideCommits
-    from perdure.companion.settings import CompanionSettings
+    from perdure.companion.config.settings import CompanionSettings
 
 SETTINGS = "companion.yaml"
 
@@ -182,8 +182,8 @@ def refuse_key(name: str) -> None:
 
 def check_readable(change: Change) -> None:
     """Raise CompanionProblem where settings or a manifest could not be read afterwards."""
-    from perdure.companion.manifests import parse_manifest
-    from perdure.companion.settings import parse_settings
+    from perdure.companion.config.manifest import parse_manifest
+    from perdure.companion.config.settings import parse_settings
 
     if change.content is None:
         return
@@ -194,7 +194,7 @@ def check_readable(change: Change) -> None:
 
 
 def _settings(repo: Repository) -> CompanionSettings:
-    from perdure.companion.settings import CompanionSettings, parse_settings
+    from perdure.companion.config.settings import CompanionSettings, parse_settings
 
     try:
         data = small_at(repo, SETTINGS)

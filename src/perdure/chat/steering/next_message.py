@@ -17,7 +17,7 @@ from perdure.git.operations.log import Operation
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from perdure.companion.settings import CompanionSettings
+    from perdure.companion.config.settings import CompanionSettings
 
 REOPEN = "perdure archive --reopen"
 NEW = ("Conversation", "new")

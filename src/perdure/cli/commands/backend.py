@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from perdure.chat.backend_edits import BackendDesk, Listed
     from perdure.chat.backend_looks import Checked, Looked
     from perdure.chat.corrections import Corrections
-    from perdure.companion.manifests import Manifest
+    from perdure.companion.config.manifest import Manifest
 
 _KINDS = ("ollama", "anthropic", "openai", "embedded")
 

@@ -19,7 +19,7 @@ from perdure.cli.render.output import say, wait_for
 if TYPE_CHECKING:
     from perdure.backends.protocol import OfferedModel
     from perdure.chat.backend_edits import BackendDesk
-    from perdure.companion.manifests import Manifest
+    from perdure.companion.config.manifest import Manifest
     from perdure.problem import Problem
 
 # What the providers' own programs call the variable, so what is there already on many machines.
@@ -49,7 +49,7 @@ class Answers:
 
 def manifest_from(desk: BackendDesk, given: Answers) -> Manifest:
     """The manifest that the options and the answers make. Raises Problem, click.UsageError."""
-    from perdure.companion.manifests import Manifest
+    from perdure.companion.config.manifest import Manifest
 
     asking = on_terminal()
     name = desk.free_name(given.kind) if given.name is None else given.name

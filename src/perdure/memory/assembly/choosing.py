@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens import PER_MESSAGE, EstimateTokenizer
+from perdure.companion.config.settings import LorePolicy
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.settings import LorePolicy
 from perdure.memory.assembly import three, two
 from perdure.memory.assembly.moments import FRAME, Chosen, WholePrompt
 from perdure.memory.assembly.values import Choice, PromptInputs

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from perdure.companion.config.upgrades import FORMAT, check_format
 from perdure.companion.errors import BadFile, BadName, Trouble
 from perdure.companion.names import check_name, composed
-from perdure.companion.upgrades import FORMAT, check_format
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import scalar
 

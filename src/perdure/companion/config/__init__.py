@@ -1,0 +1,1 @@
+"""``companion.yaml``, the manifests of backends, and their lock files."""
