@@ -18,9 +18,9 @@ import pytest
 from hypothesis import settings
 
 from perdure.backends.models import models_folder
-from perdure.companion import patterns
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
+from perdure.companion.memory import lore_patterns
 from perdure.companion.templates import new_companion
 from perdure.git.layout import find
 from perdure.git.repository.create import create_repository
@@ -99,10 +99,10 @@ def _no_process_stays() -> Iterator[None]:
 @pytest.fixture
 def without_re2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Expressions are searched for as where RE2 is not installed."""
-    monkeypatch.setattr(patterns, "_engine", lambda: patterns.regex_search)
-    patterns.compile_pattern.cache_clear()
+    monkeypatch.setattr(lore_patterns, "_engine", lambda: lore_patterns.regex_search)
+    lore_patterns.compile_pattern.cache_clear()
     yield
-    patterns.compile_pattern.cache_clear()
+    lore_patterns.compile_pattern.cache_clear()
 
 
 @pytest.fixture

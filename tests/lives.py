@@ -18,8 +18,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from perdure.chat.trailers import TurnFacts, turn_message
-from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, render_head, render_turn
 from perdure.companion.config.manifest import Manifest
+from perdure.companion.conversation.chunk import CHUNK_LIMIT, chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.templates import new_companion

@@ -26,8 +26,8 @@ from perdure.backends.protocol import Tokenizer
 from perdure.backends.tokens import EstimateTokenizer, tokenizer_for
 from perdure.chat.prompting import Material, make_prompt, measure
 from perdure.chat.session import Session
-from perdure.companion.chunks import parse_chunk_path
-from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.conversation.chunk import parse_chunk_path
+from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from tests.lives import Words, make_life
 from tests.speaking import Scripted
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.memory.recall import RecallIndex, RecallQuery
 from tests.bench.recall_quality import run as quality

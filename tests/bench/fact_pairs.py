@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.companion.facts import Fact
+from perdure.companion.memory.facts import Fact
 from perdure.memory.likeness import is_alike, is_contrary, pairs
 
 FOLDER = Path(__file__).parent / "fact_pairs"

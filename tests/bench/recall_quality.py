@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.memory.recall import Hit, RecallIndex

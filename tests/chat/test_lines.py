@@ -16,7 +16,7 @@ from perdure.chat.explaining import explain
 from perdure.chat.lines import joined_thread
 from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import chunk_path, render_head, render_turn
+from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.repository import Repository

@@ -26,8 +26,8 @@ from perdure.chat.steering.reverting import plan_revert, revert
 from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.companion.errors import BadFact, BadFile
 from perdure.companion.ids import ConversationId
-from perdure.companion.review import Proposal, Review, render_review, review_path
-from perdure.companion.summaries import read_summaries, summary_path
+from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
+from perdure.companion.memory.summaries import read_summaries, summary_path
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
 from perdure.memory.facts import in_order

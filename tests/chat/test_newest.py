@@ -18,7 +18,7 @@ from perdure.chat.newest import NotSoSimple, counted_back, turns_of
 from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import find_place
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import chunk_path, render_chunk
+from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository

@@ -18,8 +18,8 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.merging import join
 from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_redo, next_undo, take
-from perdure.companion.review import Proposal, read_review
-from perdure.companion.summaries import Summary, read_summaries, render_summary, sealed
+from perdure.companion.memory.proposals import Proposal, read_review
+from perdure.companion.memory.summaries import Summary, read_summaries, render_summary, sealed
 from tests.background import idle
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

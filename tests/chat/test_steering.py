@@ -15,7 +15,7 @@ from perdure.chat.steering.made_under import made_under
 from perdure.chat.steering.rewinding import find_place, plan_rewind, rewind
 from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import chunk_path, render_chunk
+from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.operations.branches import switch

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.chat.turn_ranges import ranges_text, read_ranges
-from perdure.companion.aside import TurnRange
 from perdure.companion.ids import ConversationId
+from perdure.companion.memory.aside import TurnRange
 
 TALK = "2026-11-22-1803-9f3a77c0"
 

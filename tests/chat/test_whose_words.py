@@ -9,7 +9,7 @@ import pytest
 from perdure.chat.events import Notice
 from perdure.chat.explaining import explain
 from perdure.chat.session import Session
-from perdure.companion.authors import is_hers
+from perdure.companion.conversation.speaker import is_hers
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository

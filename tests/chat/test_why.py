@@ -14,7 +14,7 @@ from perdure.chat.events import Notice
 from perdure.chat.explaining import Explanation, explain, shared_front
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
-from perdure.companion.patterns import compile_pattern, re2_search
+from perdure.companion.memory.lore_patterns import compile_pattern, re2_search
 from perdure.git.repository.repository import Repository
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
@@ -186,7 +186,7 @@ async def test_lore_that_timed_out_is_told_and_rebuilt_where_it_would_not(
     )
     assert [says in each for each in told] == [True, False]
     assert trailers(companion)["Lore-Timed-Out"] == "a"
-    monkeypatch.setattr("perdure.companion.patterns._engine", lambda: re2_search)
+    monkeypatch.setattr("perdure.companion.memory.lore_patterns._engine", lambda: re2_search)
     compile_pattern.cache_clear()
     found = why(companion)
     assert found.verdict == "matches"

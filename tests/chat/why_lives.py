@@ -41,7 +41,7 @@ from perdure.chat.steering.undoing import next_undo, take
 from perdure.chat.trailers import parse_trailers
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository

@@ -18,8 +18,9 @@ from perdure.chat.memory_at import read_memory
 from perdure.chat.overview import overview
 from perdure.chat.persona_reading import files_in_folder
 from perdure.chat.transcript import Transcript
-from perdure.companion import chunks, lore
+from perdure.companion.conversation import chunk as chunks
 from perdure.companion.errors import BadFile
+from perdure.companion.memory import lore
 from perdure.git.errors import TooLargeObject
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.memory.recall import RecallIndex

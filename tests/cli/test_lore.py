@@ -19,7 +19,7 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.cli.root import root
 from perdure.companion.errors import BadFile
-from perdure.companion.lore import LoreEntry
+from perdure.companion.memory.lore import LoreEntry
 from perdure.problem import Problem
 from tests.cli.terminal import on_terminal
 from tests.conftest import assert_sound, git

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
-from perdure.companion.chunks import (
+from perdure.companion.conversation.chunk import (
     chunk_path,
     parse_chunk_path,
     parse_chunks,
@@ -23,7 +23,7 @@ from perdure.companion.chunks import (
     render_reply,
     render_turn,
 )
-from perdure.companion.escapes import unescape
+from perdure.companion.conversation.escape import unescape
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 
@@ -241,7 +241,7 @@ def test_any_other_path_is_no_chunk(path: str) -> None:
 
 def test_reading_a_chunk_loads_no_yaml_library() -> None:
     code = (
-        "import sys; from perdure.companion.chunks import parse_chunks;"
+        "import sys; from perdure.companion.conversation.chunk import parse_chunks;"
         "chunk, = parse_chunks(sys.stdin.buffer.read());"
         "assert len(chunk.turns) == 2 and not chunk.troubles, chunk;"
         "loaded = {'ruamel.yaml', 'msgspec'} & set(sys.modules); assert not loaded, loaded"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion.chunks import UNKNOWN, cut_to, parse_chunks, render_chunk
+from perdure.companion.conversation.chunk import UNKNOWN, cut_to, parse_chunks, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, Message, Reply, Turn
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFact
-from perdure.companion.facts import (
+from perdure.companion.memory.facts import (
     TRUSTS,
     Fact,
     default_trust,

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.aside import parse_aside
 from perdure.companion.config.backend_lock import parse_lock
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import edit_settings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.companion.lore import read_lore
-from perdure.companion.persona import read_persona
-from perdure.companion.review import read_review
-from perdure.companion.summaries import read_summaries
+from perdure.companion.memory.aside import parse_aside
+from perdure.companion.memory.lore import read_lore
+from perdure.companion.memory.proposals import read_review
+from perdure.companion.memory.summaries import read_summaries
+from perdure.companion.persona.persona import read_persona
 from perdure.companion.yaml import strict
 
 

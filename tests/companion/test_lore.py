@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFile
-from perdure.companion.lore import LoreEntry, edit_entry, read_entry, read_lore, render_entry
+from perdure.companion.memory.lore import LoreEntry, edit_entry, read_entry, read_lore, render_entry
 
 PATH = "lore/river.md"
 FILE = b"""---

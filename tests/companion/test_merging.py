@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.chunks import parse_chunk_path, parse_chunks, render_chunk
-from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.merging import ThreeVersions, merge_conversations
-from perdure.companion.rewriting import (
+from perdure.companion.conversation.chunk import parse_chunk_path, parse_chunks, render_chunk
+from perdure.companion.conversation.edit import (
     ChunkFiles,
     add_answer,
     alternatives_path,
@@ -19,6 +17,8 @@ from perdure.companion.rewriting import (
     edit_message,
     edit_reply,
 )
+from perdure.companion.conversation.merge import ThreeVersions, merge_conversations
+from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Message, Reply, Turn
 from tests.companion import values
 

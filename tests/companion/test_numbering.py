@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.companion import numbering
-from perdure.companion.chunks import parse_chunks, render_chunk
+from perdure.companion.conversation.chunk import parse_chunks, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn

@@ -11,10 +11,9 @@ import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from perdure.companion import lore_classes
-from perdure.companion.lore import read_lore
-from perdure.companion.lore_syntax import read_expression
-from perdure.companion.patterns import (
+from perdure.companion.memory import lore_classes
+from perdure.companion.memory.lore import read_lore
+from perdure.companion.memory.lore_patterns import (
     MEMORY_LIMIT,
     BadPattern,
     SearchTimeout,
@@ -23,6 +22,7 @@ from perdure.companion.patterns import (
     re2_search,
     regex_search,
 )
+from perdure.companion.memory.lore_syntax import read_expression
 
 SECONDS = 20.0
 
@@ -306,7 +306,7 @@ def test_half_a_character_breaks_neither_expression_nor_text() -> None:
 def test_an_engine_is_imported_for_an_expression_only() -> None:
     script = (
         "import sys\n"
-        "from perdure.companion.lore import read_lore\n"
+        "from perdure.companion.memory.lore import read_lore\n"
         "from perdure.memory.lore import scan\n"
         "def is_there(front):\n"
         "    files = {'lore/a.md': b'---\\n' + front + b'\\n---\\nx'}\n"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFile
-from perdure.companion.persona import (
+from perdure.companion.persona.persona import (
     Example,
     ExampleLine,
     Greeting,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.persona_check import Finding, Report, Window, check_persona
+from perdure.companion.persona.check import Finding, Report, Window, check_persona
 from perdure.companion.templates import templates, templates_folder
 
 SMALL = Window("local", 4_000, 512, 3_488)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId
-from perdure.companion.review import (
+from perdure.companion.memory.proposals import (
     Proposal,
     Review,
     read_review,

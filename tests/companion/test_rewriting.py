@@ -6,19 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.aside import (
-    Aside,
-    TurnRange,
-    aside_path,
-    bring_back,
-    is_aside,
-    parse_aside,
-    render_aside,
-)
-from perdure.companion.chunks import parse_chunks, render_chunk
-from perdure.companion.errors import BadFile, NoSuchAnswer, NoSuchTurn
-from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.rewriting import (
+from perdure.companion.conversation.chunk import parse_chunks, render_chunk
+from perdure.companion.conversation.edit import (
     ChunkFiles,
     add_answer,
     alternatives_path,
@@ -27,6 +16,17 @@ from perdure.companion.rewriting import (
     edit_message,
     edit_reply,
     next_answer,
+)
+from perdure.companion.errors import BadFile, NoSuchAnswer, NoSuchTurn
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.memory.aside import (
+    Aside,
+    TurnRange,
+    aside_path,
+    bring_back,
+    is_aside,
+    parse_aside,
+    render_aside,
 )
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from tests.companion import values

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.aside import TurnRange
+from perdure.companion.conversation.merge import ThreeVersions
 from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
-from perdure.companion.merging import ThreeVersions
-from perdure.companion.summaries import (
+from perdure.companion.memory.aside import TurnRange
+from perdure.companion.memory.summaries import (
     Summary,
     is_summary,
     merge_summaries,

@@ -10,7 +10,7 @@ import pytest
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import BadFile, BadName, UnknownTemplate
-from perdure.companion.persona import read_persona
+from perdure.companion.persona.persona import read_persona
 from perdure.companion.templates import (
     TemplateInfo,
     boundaries_file,

@@ -17,7 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from perdure.chat.recalling import MOST, worth_a_place
-from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, parse_chunks, render_head, render_turn
+from perdure.companion.conversation.chunk import (
+    CHUNK_LIMIT,
+    chunk_path,
+    parse_chunks,
+    render_head,
+    render_turn,
+)
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
+from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.memory.assembly import Choice, PastTurn, PromptInputs, assemble, assembly, digest
 from perdure.memory.assembly import choose as choose_parts

@@ -8,11 +8,11 @@ import pytest
 
 from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens import EstimateTokenizer
-from perdure.companion.facts import Fact
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.lore import LoreEntry
-from perdure.companion.persona import Persona, PersonaFile
-from perdure.companion.summaries import Summary
+from perdure.companion.memory.facts import Fact
+from perdure.companion.memory.lore import LoreEntry
+from perdure.companion.memory.summaries import Summary
+from perdure.companion.persona.persona import Persona, PersonaFile
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.memory.assembly import (
     Choice,

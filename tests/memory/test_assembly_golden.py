@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure.companion.aside import TurnRange
-from perdure.companion.facts import Fact
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.lore import LoreEntry
-from perdure.companion.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
-from perdure.companion.summaries import Summary
+from perdure.companion.memory.aside import TurnRange
+from perdure.companion.memory.facts import Fact
+from perdure.companion.memory.lore import LoreEntry
+from perdure.companion.memory.summaries import Summary
+from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.memory.assembly import (
     Choice,

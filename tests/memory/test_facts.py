@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from perdure.companion.facts import Fact
+from perdure.companion.memory.facts import Fact
 from perdure.memory.facts import in_order, instruction_shaped, is_held
 
 ORDERS = [

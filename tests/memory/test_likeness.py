@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from perdure.companion.facts import Fact
+from perdure.companion.memory.facts import Fact
 from perdure.memory.likeness import contradictions, is_alike, is_contrary, near_duplicates, pairs
 from tests.bench.fact_pairs import LANGUAGES, counted
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.companion.lore import LoreEntry
+from perdure.companion.memory.lore import LoreEntry
 from perdure.memory.lore import Scan, Triggered, drawn, scan, within
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.companion.config.settings import CompanionSettings
-from perdure.companion.facts import Fact
 from perdure.companion.ids import ConversationId
-from perdure.companion.review import Proposal
+from perdure.companion.memory.facts import Fact
+from perdure.companion.memory.proposals import Proposal
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.memory.answers import one_line, paragraph, shortened
 from perdure.memory.proposing import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 

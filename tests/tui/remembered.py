@@ -6,8 +6,8 @@ from pathlib import Path
 
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from perdure.companion.review import Proposal, Review, render_review, review_path
-from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
+from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from tests.conftest import git
 from tests.speaking import Scripted
 

@@ -17,10 +17,10 @@ from perdure.backends.protocol import PromptMessage
 from perdure.chat.explaining import ExplainedPart, Explanation
 from perdure.chat.reasons import LeftOut
 from perdure.chat.searching import Found, Moment
-from perdure.companion.chunks import chunk_path, render_head, render_turn
+from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.review import Proposal, Review, render_review, review_path
-from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
+from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.memory.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs

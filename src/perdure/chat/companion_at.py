@@ -10,7 +10,7 @@ from perdure.chat.errors import NoBackend, NotACompanion, newer_companion
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
-from perdure.companion.persona import Persona, read_persona
+from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 

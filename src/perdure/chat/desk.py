@@ -46,7 +46,7 @@ from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
-from perdure.companion.persona import PUT_BACK
+from perdure.companion.persona.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import (
     Message,

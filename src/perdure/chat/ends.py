@@ -15,8 +15,8 @@ from perdure.chat.lines import is_behind
 from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.trailers import parse_trailers
 from perdure.chat.transcript import Transcript
+from perdure.companion.conversation.split import WAS
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.separating import WAS
 from perdure.companion.turns import Turn
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach

@@ -16,12 +16,18 @@ from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.trailers import TurnFacts, turn_message
-from perdure.companion.chunks import render_head, render_turn
 from perdure.companion.clock import now
+from perdure.companion.conversation.chunk import render_head, render_turn
+from perdure.companion.conversation.edit import (
+    Answer,
+    ChunkFiles,
+    add_answer,
+    answers,
+    choose_answer,
+)
 from perdure.companion.ids import TurnId
 from perdure.companion.names import companion_email, slug, title_from
-from perdure.companion.persona import fill
-from perdure.companion.rewriting import Answer, ChunkFiles, add_answer, answers, choose_answer
+from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import Author, Change
 

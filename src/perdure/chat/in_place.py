@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from perdure.chat.errors import UnknownTurn
 from perdure.chat.placing import Place
 from perdure.chat.transcript import Transcript
+from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
-from perdure.companion.rewriting import ChunkFiles, alternatives_path
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Author, Change, Repository

@@ -9,9 +9,9 @@ from perdure.chat.errors import UnknownTurn
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.placing import Place, Written, begin, write_answer, write_turn
 from perdure.chat.trailers import TurnFacts, turn_message
+from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.companion.rewriting import add_answer, next_answer
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.leases import Hand

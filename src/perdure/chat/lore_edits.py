@@ -11,7 +11,7 @@ from perdure.chat.companion_files import entries_below, files_below
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile, Located
-from perdure.companion.lore import (
+from perdure.companion.memory.lore import (
     FOLDER,
     LoreEntry,
     edit_entry,
@@ -21,7 +21,7 @@ from perdure.companion.lore import (
     render_entry,
 )
 from perdure.companion.names import slug, title_from
-from perdure.companion.persona import fill
+from perdure.companion.persona.persona import fill
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
 from perdure.memory.lore import Triggered, scan, timed_out, within

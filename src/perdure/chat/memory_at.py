@@ -15,9 +15,9 @@ from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
     from perdure.chat.asides import Asides
-    from perdure.companion.facts import Fact
-    from perdure.companion.lore import LoreEntry
-    from perdure.companion.summaries import Summary
+    from perdure.companion.memory.facts import Fact
+    from perdure.companion.memory.lore import LoreEntry
+    from perdure.companion.memory.summaries import Summary
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -73,7 +73,7 @@ def read_memory(
     summaries: tuple[Summary, ...] = ()
     found = _summaries(repo, rev, thread, latest)
     if found:
-        from perdure.companion.summaries import read_summaries, rests_on
+        from perdure.companion.memory.summaries import read_summaries, rests_on
 
         written, wrong = read_summaries(found)
         out = [turns for _, aside in asides.files for turns in aside.turns]
@@ -96,7 +96,7 @@ def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[Loca
         return (), ()
     known = _LORE.get(folder)
     if known is None:
-        from perdure.companion.lore import read_lore
+        from perdure.companion.memory.lore import read_lore
 
         known = read_lore(_files(repo, rev, "lore"))
         _keep(_LORE, folder, known)
@@ -113,7 +113,7 @@ def _facts(
     key = (folder, aside)
     known = _FACTS.get(key)
     if known is None:
-        from perdure.companion.facts import read_facts
+        from perdure.companion.memory.facts import read_facts
         from perdure.memory.facts import in_order
 
         read, wrong = read_facts(_files(repo, rev, "memory/facts"))

@@ -15,10 +15,11 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.regenerating import name_turn
 from perdure.chat.transcript import Transcript
-from perdure.companion.aside import FOLDER as ASIDES
-from perdure.companion.aside import Aside, render_aside
 from perdure.companion.errors import BadFile
-from perdure.companion.facts import (
+from perdure.companion.ids import TurnId
+from perdure.companion.memory.aside import FOLDER as ASIDES
+from perdure.companion.memory.aside import Aside, render_aside
+from perdure.companion.memory.facts import (
     Fact,
     escape_line,
     fact_text,
@@ -28,7 +29,6 @@ from perdure.companion.facts import (
     with_line,
     with_line_changed,
 )
-from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.repository.repository import Author, Change

@@ -11,7 +11,7 @@ from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_files import files_below
 from perdure.chat.errors import UnknownFact
 from perdure.companion.errors import Located
-from perdure.companion.facts import FOLDER, Fact, read_facts, topic_name
+from perdure.companion.memory.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
 from perdure.memory.facts import AsideFacts, contradictions, is_held, near_duplicates

@@ -14,17 +14,17 @@ from perdure.chat.events import Notice
 from perdure.chat.talk_read import Reading, refusal
 from perdure.companion.clock import now
 from perdure.companion.config.settings import MemoryPolicy
-from perdure.companion.facts import Fact, facts_path, render_line, with_line
 from perdure.companion.ids import TurnId
-from perdure.companion.names import title_from
-from perdure.companion.review import (
+from perdure.companion.memory.facts import Fact, facts_path, render_line, with_line
+from perdure.companion.memory.proposals import (
     Proposal,
     Review,
     render_review,
     review_path,
     with_proposals,
 )
-from perdure.companion.summaries import Summary, render_summary, summary_path
+from perdure.companion.memory.summaries import Summary, render_summary, summary_path
+from perdure.companion.names import title_from
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
 

@@ -9,11 +9,11 @@ from perdure.chat.memory_known import Known, read_known
 from perdure.chat.reviewing import ReviewList, waiting
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.facts import FOLDER as FACTS
-from perdure.companion.review import FOLDER as REVIEW
-from perdure.companion.review import read_review
-from perdure.companion.summaries import FOLDER as SUMMARIES
-from perdure.companion.summaries import Summary, read_summaries
+from perdure.companion.memory.facts import FOLDER as FACTS
+from perdure.companion.memory.proposals import FOLDER as REVIEW
+from perdure.companion.memory.proposals import read_review
+from perdure.companion.memory.summaries import FOLDER as SUMMARIES
+from perdure.companion.memory.summaries import Summary, read_summaries
 from perdure.git.repository.repository import Repository
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import (
+    CONVERSATIONS,
+    MOST_BYTES,
+    parse_chunk_path,
+    parse_chunks,
+)
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import Turn

@@ -15,8 +15,8 @@ from perdure.chat.subjects import Edit, subject, told
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.persona import read_persona
-from perdure.companion.persona_check import CONFLICT, hide
+from perdure.companion.persona.check import CONFLICT, hide
+from perdure.companion.persona.persona import read_persona
 from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository

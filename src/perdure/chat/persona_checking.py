@@ -13,7 +13,7 @@ from perdure.chat.persona_reading import (
     tokenizer_of,
     windows_of,
 )
-from perdure.companion.persona_check import Finding, Report, Window, check_persona
+from perdure.companion.persona.check import Finding, Report, Window, check_persona
 from perdure.git.repository.repository import Repository
 
 

@@ -16,8 +16,8 @@ from perdure.chat.subjects import Edit, subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.names import companion_email, slug, title_from
-from perdure.companion.persona import FOLDER, read_persona
-from perdure.companion.persona_check import CONFLICT, hide, kind_of
+from perdure.companion.persona.check import CONFLICT, hide, kind_of
+from perdure.companion.persona.persona import FOLDER, read_persona
 from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository

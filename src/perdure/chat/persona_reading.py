@@ -8,12 +8,12 @@ from perdure.backends.protocol import Tokenizer
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.companion_files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
 from perdure.chat.errors import NotACompanion
-from perdure.companion import persona
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
 from perdure.companion.config.manifest import Manifest, manifest_path, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.companion.persona_check import Kind, Window, kind_of
+from perdure.companion.persona import persona
+from perdure.companion.persona.check import Kind, Window, kind_of
 from perdure.companion.yaml import strict
 from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles

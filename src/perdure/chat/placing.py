@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from perdure.chat.transcript import ConversationRef, Transcript
-from perdure.companion.chunks import CHUNK_LIMIT, chunk_path, render_head, render_reply, render_turn
+from perdure.companion.conversation.chunk import (
+    CHUNK_LIMIT,
+    chunk_path,
+    render_head,
+    render_reply,
+    render_turn,
+)
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Turn
 

@@ -10,7 +10,7 @@ from perdure.companion.config.settings import CompanionSettings
 from perdure.memory.assembly import Choice, Part, PartKind, Prompt, PromptInputs
 
 if TYPE_CHECKING:
-    from perdure.companion.facts import Fact
+    from perdure.companion.memory.facts import Fact
 
 _TRUST = {"user": "said by the user", "companion": "learned in the talk", "imported": "imported"}
 

@@ -252,7 +252,7 @@ def _around(
     hits: Sequence[TurnId],
 ) -> dict[TurnId, Turn]:
     """Turns of a chunk and their neighbours in it, as far as they are wanted."""
-    from perdure.companion.chunks import cut_to, parse_chunks
+    from perdure.companion.conversation.chunk import cut_to, parse_chunks
 
     data = repo.read(path, rev)
     if data is None:

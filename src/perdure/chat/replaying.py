@@ -18,7 +18,7 @@ from perdure.chat.recalling import read_turns
 from perdure.chat.thread import thread
 from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn
 from perdure.git.errors import UnknownRevision

@@ -17,9 +17,9 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.facts import Fact, Trust, default_trust, fact_text
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.review import FOLDER, Proposal, Review, read_review, without
+from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
+from perdure.companion.memory.proposals import FOLDER, Proposal, Review, read_review, without
 from perdure.git.repository.repository import Change
 from perdure.memory.facts import instruction_shaped
 
@@ -259,8 +259,8 @@ def _let_in(
 
 
 def _accept_summary(helm: Helm, listed: ReviewList, row: Waiting, text: str | None) -> MemoryPlan:
-    from perdure.companion.aside import TurnRange
-    from perdure.companion.summaries import Summary, render_summary, sealed, summary_path
+    from perdure.companion.memory.aside import TurnRange
+    from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 
     review = row.review
     if review is None:

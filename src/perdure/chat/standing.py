@@ -19,7 +19,7 @@ from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from
-from perdure.companion.persona import fill
+from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository

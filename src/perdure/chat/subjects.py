@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.companion.names import title_from
-from perdure.companion.persona_check import hide
+from perdure.companion.persona.check import hide
 
 _WORDS = 48
 """Characters of changed words in a subject."""

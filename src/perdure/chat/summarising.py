@@ -28,8 +28,8 @@ from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.corrections import Corrections
 from perdure.chat.talk_read import Reading
 from perdure.companion.config.settings import CompanionSettings
+from perdure.companion.memory.summaries import Summary, sealed, summary_path
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.summaries import Summary, sealed, summary_path
 from perdure.memory.proposing import (
     FACT_TOKENS,
     FoundFacts,

@@ -15,13 +15,13 @@ from perdure.chat.desk import Desk
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.chat.steering.visiting import open_visit
 from perdure.chat.transcript import ConversationRef
-from perdure.companion.aside import TurnRange
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.facts import FOLDER as FACTS
-from perdure.companion.facts import Fact, read_facts
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.review import Review, read_review, review_path
-from perdure.companion.summaries import Summary, parse_summary, summary_path
+from perdure.companion.memory.aside import TurnRange
+from perdure.companion.memory.facts import FOLDER as FACTS
+from perdure.companion.memory.facts import Fact, read_facts
+from perdure.companion.memory.proposals import Review, read_review, review_path
+from perdure.companion.memory.summaries import Summary, parse_summary, summary_path
 from perdure.companion.turns import Turn
 from perdure.memory.assembly import PastTurn
 

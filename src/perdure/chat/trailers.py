@@ -15,7 +15,7 @@ from perdure.companion.turns import Turn
 from perdure.memory.assembly import Choice, PromptInputs
 
 if TYPE_CHECKING:
-    from perdure.companion.aside import TurnRange
+    from perdure.companion.memory.aside import TurnRange
 
 _SUBJECT_CELLS = 60
 ALL = 1_000_000

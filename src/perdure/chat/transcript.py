@@ -9,10 +9,10 @@ from itertools import groupby
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.turn_marks import TurnMarks, marks_of
-from perdure.companion.aside import FOLDER as ASIDES
-from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.memory.aside import FOLDER as ASIDES
 from perdure.companion.turns import (
     Chunk,
     ChunkHead,

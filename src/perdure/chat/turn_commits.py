@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perdure.companion.chunks import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import CommitInfo, Repository

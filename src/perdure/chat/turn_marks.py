@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from perdure.chat.asides import Asides
-from perdure.companion.chunks import MOST_BYTES, parse_chunks
+from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunks
+from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.rewriting import alternatives_path
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from perdure.companion.aside import TurnRange
+    from perdure.companion.memory.aside import TurnRange
 
 _DATE = 3
 """Parts of a conversation's id that may be left out: year, month, day."""
@@ -38,7 +38,7 @@ def ranges_text(ranges: Sequence[TurnRange]) -> str:
 
 def read_ranges(text: str) -> tuple[TurnRange, ...]:
     """Ranges from such a line. Raises ValueError."""
-    from perdure.companion.aside import TurnRange
+    from perdure.companion.memory.aside import TurnRange
 
     found: list[TurnRange] = []
     before: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 
 _BLOCK = (
     rb"\n#### (?:0|[1-9][0-9]{0,8})(?:~[1-9][0-9]{0,5})?(?: \xc2\xb7 [^\n]*)?\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from perdure.companion.escapes import escape_field
+from perdure.companion.conversation.escape import escape_field
 
 PATH = "README.md"
 AVATARS = ("avatar.png", "avatar.jpg", "avatar.webp")

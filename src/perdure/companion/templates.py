@@ -14,8 +14,8 @@ from perdure.companion import readme
 from perdure.companion.config import manifest as manifests
 from perdure.companion.config import settings
 from perdure.companion.config.manifest import Manifest
+from perdure.companion.conversation.escape import escape_field
 from perdure.companion.errors import BadFile, UnknownTemplate
-from perdure.companion.escapes import escape_field
 from perdure.companion.names import check_name, slug
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import scalar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perdure.companion.facts import IMPORT, TRUSTS, Fact, parse_line
+from perdure.companion.memory.facts import IMPORT, TRUSTS, Fact, parse_line
 from perdure.memory.instructions import instruction_shaped
 from perdure.memory.likeness import contradictions, near_duplicates
 
@@ -44,7 +44,7 @@ def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ..
     is there once. A pure function of the tree, so that a count names the first so many of them.
 
     Args:
-        facts: as `perdure.companion.facts.read_facts` reads them.
+        facts: as `perdure.companion.memory.facts.read_facts` reads them.
         aside: lines under ``facts`` of the files in ``memory/aside/``.
     """
     out = AsideFacts(aside)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from perdure.companion.facts import Fact
+from perdure.companion.memory.facts import Fact
 from perdure.memory.vocabulary import (
     DENIAL,
     IDIOMS,

@@ -15,9 +15,13 @@ from time import monotonic
 from unicodedata import category, normalize
 
 from perdure.companion.errors import Located
-from perdure.companion.lore import FOLDER, LoreEntry
-from perdure.companion.patterns import SearchTimeout, compile_pattern, is_written_as_pattern
-from perdure.companion.persona import fill
+from perdure.companion.memory.lore import FOLDER, LoreEntry
+from perdure.companion.memory.lore_patterns import (
+    SearchTimeout,
+    compile_pattern,
+    is_written_as_pattern,
+)
+from perdure.companion.persona.persona import fill
 
 SCAN_LIMIT = 32_768
 """Characters of one message, or of one entry's text, that are searched; the rest is not."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from perdure.backends.protocol import PromptMessage
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.facts import Fact, topic_name
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.review import Proposal
+from perdure.companion.memory.facts import Fact, topic_name
+from perdure.companion.memory.proposals import Proposal
 from perdure.memory.answers import one_line
 from perdure.memory.facts import contradictions, instruction_shaped, near_duplicates
 from perdure.memory.likeness import is_alike

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from perdure.companion.authors import name_now
 from perdure.companion.config.settings import CompanionSettings
+from perdure.companion.conversation.speaker import name_now
 from perdure.companion.turns import Turn
 
 _SHORTEST = 200

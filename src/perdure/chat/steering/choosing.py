@@ -21,11 +21,9 @@ from perdure.chat.steering.regenerating import (
 )
 from perdure.chat.steering.rewinding import rewind
 from perdure.chat.transcript import Transcript
-from perdure.companion.chunks import render_head, render_turn
 from perdure.companion.clock import now
-from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.names import title_from
-from perdure.companion.rewriting import (
+from perdure.companion.conversation.chunk import render_head, render_turn
+from perdure.companion.conversation.edit import (
     Answer,
     ChunkFiles,
     alternatives_path,
@@ -35,6 +33,8 @@ from perdure.companion.rewriting import (
     other_wording,
     put_aside,
 )
+from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Change
 

@@ -12,9 +12,9 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.regenerating import head_of, name_turn, spot_of
 from perdure.chat.transcript import Transcript
 from perdure.companion.clock import now
+from perdure.companion.conversation.edit import answers, edit_message, edit_reply
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
-from perdure.companion.rewriting import answers, edit_message, edit_reply
 from perdure.companion.secrets import mask_secrets
 from perdure.git.errors import HistoryError
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.chat.companion_files import small
-from perdure.companion.aside import TurnRange
+from perdure.companion.memory.aside import TurnRange
 from perdure.git.repository.repository import Change, Repository
 
 
@@ -53,7 +53,7 @@ def made_from(
         return NOTHING
     from perdure.chat.memory_edits import plan_aside
     from perdure.chat.memory_known import read_known
-    from perdure.companion.summaries import read_summaries, rests_on
+    from perdure.companion.memory.summaries import read_summaries, rests_on
 
     known = read_known(repo, tip)
     rows = [

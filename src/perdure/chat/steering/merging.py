@@ -9,9 +9,9 @@ from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.leaving import Left, left
 from perdure.companion.clock import now
-from perdure.companion.merging import is_chunk, merge_conversations
+from perdure.companion.conversation.merge import is_chunk, merge_conversations
+from perdure.companion.memory.summaries import is_summary, merge_summaries
 from perdure.companion.names import title_from
-from perdure.companion.summaries import is_summary, merge_summaries
 from perdure.git.errors import UnknownRevision
 from perdure.git.merge import merge as git_merge
 from perdure.git.merge.merge import OpenMerge

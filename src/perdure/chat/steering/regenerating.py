@@ -15,9 +15,9 @@ from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
 from perdure.chat.transcript import Transcript
 from perdure.chat.turn_commits import commit_of_turn
+from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
-from perdure.companion.rewriting import answers
 from perdure.companion.turns import Turn
 from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository

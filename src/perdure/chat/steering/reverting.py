@@ -17,8 +17,8 @@ from perdure.chat.steering.next_message import NEW
 from perdure.chat.steering.setting_aside import as_ranges
 from perdure.chat.steering.turn_words import counted, named_commit
 from perdure.chat.transcript import Transcript
-from perdure.companion.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.companion.ids import TurnId
+from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.git.merge.text import Conflict, merge_text
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach

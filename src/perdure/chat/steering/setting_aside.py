@@ -12,7 +12,8 @@ from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
 from perdure.chat.steering.regenerating import head_of, name_turn
 from perdure.chat.steering.turn_words import counted
 from perdure.chat.transcript import Transcript
-from perdure.companion.aside import (
+from perdure.companion.ids import TurnId
+from perdure.companion.memory.aside import (
     Aside,
     TurnRange,
     aside_path,
@@ -20,7 +21,6 @@ from perdure.companion.aside import (
     parse_aside,
     render_aside,
 )
-from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Change
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perdure.chat.lore_edits import Done, LoreRow, Trial
     from perdure.chat.steering.helm import Helm
     from perdure.companion.errors import Located
-    from perdure.companion.lore import LoreEntry
+    from perdure.companion.memory.lore import LoreEntry
     from perdure.memory.lore import Triggered
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -108,7 +108,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
     """
     from perdure.chat.lore_edits import add_lore
     from perdure.chat.steering.helm import Helm
-    from perdure.companion.lore import LoreEntry
+    from perdure.companion.memory.lore import LoreEntry
 
     if not keys and not said["constant"]:
         raise click.UsageError("give a KEY, or --constant for an entry that is always in")

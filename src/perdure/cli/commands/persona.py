@@ -45,7 +45,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         windows_of,
     )
     from perdure.cli.render.persona import show_lines_of, show_record
-    from perdure.companion.persona import read_persona
+    from perdure.companion.persona.persona import read_persona
     from perdure.git.repository.repository import Repository
 
     with Repository.open(chosen(), recover=False) as repo:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from perdure.cli.render.output import style
-from perdure.companion.persona import PUT_BACK
+from perdure.companion.persona.persona import PUT_BACK
 
 if TYPE_CHECKING:
     from perdure.chat.persona_checking import Checked
     from perdure.chat.persona_reading import PersonaPart
     from perdure.companion.errors import Located
-    from perdure.companion.persona_check import Finding, Window
+    from perdure.companion.persona.check import Finding, Window
 
 _SAID = {
     "prompt": "",

@@ -1,7 +1,7 @@
 """Front matter as the program writes it, read without the YAML library.
 
 That library takes milliseconds for one small file, and a lorebook has hundreds of them.
-Whatever is not exactly in this form is left to `plainyaml`, which reads the same from it.
+Whatever is not exactly in this form is left to `strict`, which reads the same from it.
 """
 
 from __future__ import annotations

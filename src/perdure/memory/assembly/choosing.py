@@ -29,7 +29,7 @@ from perdure.memory.budgets import Budgets
 from perdure.memory.errors import PersonaTooLarge
 
 if TYPE_CHECKING:
-    from perdure.companion.lore import LoreEntry
+    from perdure.companion.memory.lore import LoreEntry
     from perdure.memory.lore import Scan
 
 MOST_TURNS = 300

@@ -16,7 +16,7 @@ from perdure.memory.assembly.versions import Assemble, assemble
 from perdure.memory.budgets import Budgets
 
 if TYPE_CHECKING:
-    from perdure.companion.aside import TurnRange
+    from perdure.companion.memory.aside import TurnRange
 
 FRAME = 40
 """About what the two lines around a quoted block cost."""
@@ -128,7 +128,7 @@ def _around(turn: TurnId, found: Sequence[TurnId]) -> list[TurnId]:
 
 def as_ranges(turns: Iterable[TurnId]) -> tuple[TurnRange, ...]:
     """Turns as ranges, oldest first, neighbours joined."""
-    from perdure.companion.aside import TurnRange
+    from perdure.companion.memory.aside import TurnRange
 
     ranges: list[TurnRange] = []
     for turn in sorted(set(turns)):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from perdure.backends.protocol import PromptMessage
-from perdure.companion.persona import fill
+from perdure.companion.persona.persona import fill
 from perdure.memory.assembly.values import Choice, Part, PastTurn, Prompt, PromptInputs
 
 # Spelled out: strftime's names follow the locale, and a prompt must not.

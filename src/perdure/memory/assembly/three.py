@@ -3,8 +3,9 @@
 Its output never changes; a change of wording or order is a new version.
 
 The messages stand as version 2 has them. What differs is whose words a reply is
-(`perdure.companion.authors`), and that an earlier moment names her and the user as they are called
-now; another speaker keeps the name of the record. The thread is that of `perdure.chat.lines`.
+(`perdure.companion.conversation.speaker`), and that an earlier moment names her and the user as
+they are called now; another speaker keeps the name of the record. The thread is that of
+`perdure.chat.lines`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 
 from perdure.backends.protocol import PromptMessage
-from perdure.companion.authors import is_hers
+from perdure.companion.conversation.speaker import is_hers
 from perdure.companion.turns import Reply, Turn
 from perdure.memory.assembly import two
 from perdure.memory.assembly.excerpt import excerpt

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.protocol import PromptMessage, Role
 from perdure.companion.ids import TurnId
-from perdure.companion.persona import ExampleLine, fill
+from perdure.companion.persona.persona import ExampleLine, fill
 from perdure.companion.turns import Turn
 from perdure.memory.assembly.excerpt import excerpt
 from perdure.memory.assembly.values import Choice, Part, PastTurn, Prompt, PromptInputs
@@ -33,9 +33,9 @@ from perdure.memory.assembly.wording import wording
 from perdure.memory.errors import ChoiceMissing
 
 if TYPE_CHECKING:
-    from perdure.companion.aside import TurnRange
-    from perdure.companion.facts import Fact
-    from perdure.companion.lore import LoreEntry
+    from perdure.companion.memory.aside import TurnRange
+    from perdure.companion.memory.facts import Fact
+    from perdure.companion.memory.lore import LoreEntry
 
 SaidBy = Callable[[PromptInputs, Turn], list[PromptMessage]]
 ShownMoment = Callable[[Turn, str], list[str]]

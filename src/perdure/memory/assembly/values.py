@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from perdure.backends.protocol import PromptMessage
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.persona import Persona
+from perdure.companion.persona.persona import Persona
 from perdure.companion.turns import Turn
 
 if TYPE_CHECKING:
-    from perdure.companion.aside import TurnRange
-    from perdure.companion.facts import Fact
-    from perdure.companion.lore import LoreEntry
-    from perdure.companion.summaries import Summary
+    from perdure.companion.memory.aside import TurnRange
+    from perdure.companion.memory.facts import Fact
+    from perdure.companion.memory.lore import LoreEntry
+    from perdure.companion.memory.summaries import Summary
 
 PartKind = Literal[
     "persona", "lore", "example", "fact", "summary", "turn", "reminder", "recalled", "time"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 from perdure.memory.recall.api import LONGEST
 
 if TYPE_CHECKING:

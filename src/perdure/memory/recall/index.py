@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.companion.chunks import CONVERSATIONS
+from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository

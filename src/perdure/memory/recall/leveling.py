@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
-from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
+from perdure.companion.conversation.chunk import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
 from perdure.memory.recall.store import Store

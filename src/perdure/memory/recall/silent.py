@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from perdure.companion.chunks import MOST_BYTES
+from perdure.companion.conversation.chunk import MOST_BYTES
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:

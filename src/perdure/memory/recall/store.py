@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.companion.chunks import parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import parse_chunk_path, parse_chunks
 from perdure.companion.turns import Message, Reply
 from perdure.git import disk
 from perdure.memory.recall.languages import (

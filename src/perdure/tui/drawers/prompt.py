@@ -9,8 +9,8 @@ from rich.cells import set_cell_size
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from perdure.companion.aside import TurnRange
 from perdure.companion.ids import TurnId
+from perdure.companion.memory.aside import TurnRange
 from perdure.companion.names import title_from
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row

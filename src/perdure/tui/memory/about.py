@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from perdure.chat.memory_known import FactRow
-from perdure.companion.summaries import Summary
+from perdure.companion.memory.summaries import Summary
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import Row, how, source_of

@@ -13,12 +13,12 @@ from rich.text import Text
 from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.ids import TurnId
-from perdure.companion.summaries import Summary
+from perdure.companion.memory.summaries import Summary
 from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
     from perdure.chat.memory_looks import MemoryLook
-    from perdure.companion.facts import Fact
+    from perdure.companion.memory.facts import Fact
     from perdure.terminal.glyphs import Glyphs
 
 Row = Waiting | FactRow | Summary

@@ -10,7 +10,7 @@ from rich.text import Text
 from perdure.chat import looking_back
 from perdure.chat.looking_back import Row
 from perdure.chat.showing import changes_in
-from perdure.companion.chunks import parse_chunks
+from perdure.companion.conversation.chunk import parse_chunks
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
 

@@ -9,16 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from perdure.companion.facts import read_facts
-from perdure.companion.lore import read_lore
-from perdure.companion.persona_check.files import (
+from perdure.companion.memory.facts import read_facts
+from perdure.companion.memory.lore import read_lore
+from perdure.companion.persona.check_files import (
     file_findings,
     kind_of,
     name_collisions,
     read_texts,
     secret_findings,
 )
-from perdure.companion.persona_check.findings import (
+from perdure.companion.persona.check_names import name_findings
+from perdure.companion.persona.check_placeholders import mark_findings
+from perdure.companion.persona.check_tokens import (
+    Count,
+    FileSize,
+    Sizes,
+    Window,
+    size_findings,
+    sizes_of,
+)
+from perdure.companion.persona.findings import (
     CONFLICT,
     Finding,
     Kind,
@@ -26,16 +36,6 @@ from perdure.companion.persona_check.findings import (
     Severity,
     hidden,
     hide,
-)
-from perdure.companion.persona_check.marks import mark_findings
-from perdure.companion.persona_check.names import name_findings
-from perdure.companion.persona_check.sizes import (
-    Count,
-    FileSize,
-    Sizes,
-    Window,
-    size_findings,
-    sizes_of,
 )
 
 __all__ = [

@@ -12,16 +12,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from perdure.companion.conversation.escape import escape_text, unescape
 from perdure.companion.errors import BadFile, Located
-from perdure.companion.escapes import escape_text, unescape
-from perdure.companion.facts import (
+from perdure.companion.ids import ConversationId
+from perdure.companion.memory.facts import (
     escape_line,
     is_conflict_mark,
     is_source,
     split_tail,
     text_lines,
 )
-from perdure.companion.ids import ConversationId
 from perdure.companion.yaml.quote import quoted
 
 FOLDER = "memory/review"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
+from perdure.companion.conversation.escape import unescape
 from perdure.companion.errors import BadFact, BadFile, Located
-from perdure.companion.escapes import unescape
 from perdure.companion.ids import TurnId
 from perdure.companion.names import slug
 

@@ -17,8 +17,8 @@ import string
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from perdure.companion import lore_classes as classes
-from perdure.companion.lore_classes import Ranges
+from perdure.companion.memory import lore_classes as classes
+from perdure.companion.memory.lore_classes import Ranges
 
 REPEAT_LIMIT = 1000
 """Most repetitions, also of repetitions in one another: RE2's own limit."""

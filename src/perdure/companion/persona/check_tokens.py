@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from perdure.companion.persona import EXAMPLES, FOLDER, fill, read_examples
-from perdure.companion.persona_check.findings import Finding, Kind, Persona
+from perdure.companion.persona.findings import Finding, Kind, Persona
+from perdure.companion.persona.persona import EXAMPLES, FOLDER, fill, read_examples
 
 Count = Callable[[str], int]
 

@@ -11,12 +11,12 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import date
 
+from perdure.companion.conversation.escape import escape_text
+from perdure.companion.conversation.front_matter import UNKNOWN, render_front
+from perdure.companion.conversation.header import message_header, reply_header
+from perdure.companion.conversation.parser import read_chunks
 from perdure.companion.errors import Trouble
-from perdure.companion.escapes import escape_text
-from perdure.companion.front import UNKNOWN, render_front
-from perdure.companion.headers import message_header, reply_header
 from perdure.companion.ids import ConversationId
-from perdure.companion.reading import read_chunks
 from perdure.companion.turns import (
     Chunk,
     ChunkHead,

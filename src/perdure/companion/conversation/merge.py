@@ -17,17 +17,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from perdure.companion.chunks import (
+from perdure.companion.conversation.chunk import (
     ALTERNATIVES,
     CONVERSATIONS,
     parse_chunk_path,
     parse_chunks,
     render_head,
 )
+from perdure.companion.conversation.edit import Sheet, alternatives_path, open_sheet, put_aside
+from perdure.companion.conversation.split import Apart, free_number, renumbered, separate
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.rewriting import Sheet, alternatives_path, open_sheet, put_aside
-from perdure.companion.separating import Apart, free_number, renumbered, separate
 from perdure.companion.turns import Message, Reply, Turn
 
 _GOES_ON = re.compile(rb"^(?:continues|joins): .*$", re.MULTILINE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.companion.chunks import (
+from perdure.companion.conversation.chunk import (
     ALTERNATIVES,
     CONVERSATIONS,
     parse_chunks,

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.companion.aside import TurnRange
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.ids import ConversationId
+from perdure.companion.memory.aside import TurnRange
 from perdure.companion.yaml.quote import quoted, scalar
 
 if TYPE_CHECKING:
-    from perdure.companion.merging import Versions
+    from perdure.companion.conversation.merge import Versions
 
 FOLDER = "memory/summaries"
 SIZE_LIMIT = 256 * 1024

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.companion.config.upgrades import FORMAT
+from perdure.companion.conversation.escape import escape_text, unescape
+from perdure.companion.conversation.header import format_time, parse_time
 from perdure.companion.errors import BadFile, Trouble
-from perdure.companion.escapes import escape_text, unescape
-from perdure.companion.headers import format_time, parse_time
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead
 from perdure.companion.yaml.quote import quoted

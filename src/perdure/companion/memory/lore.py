@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from perdure.companion.errors import BadFile, Located
-from perdure.companion.patterns import BadPattern, compile_pattern, is_written_as_pattern
+from perdure.companion.memory.lore_patterns import (
+    BadPattern,
+    compile_pattern,
+    is_written_as_pattern,
+)
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.fast import read_simple
 from perdure.companion.yaml.quote import scalar

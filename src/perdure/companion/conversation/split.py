@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perdure.companion.chunks import (
+from perdure.companion.conversation.chunk import (
     CHUNK_LIMIT,
     render_head,
     render_turn,
 )
+from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.rewriting import alternatives_path
 from perdure.companion.turns import ChunkHead, Reply, Turn
 
 WAS = "was"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
+from perdure.companion.conversation.escape import unescape
+from perdure.companion.conversation.front_matter import KEYS, FrontMatter, read_front
+from perdure.companion.conversation.header import Header, parse_header
 from perdure.companion.errors import Trouble
-from perdure.companion.escapes import unescape
-from perdure.companion.front import KEYS, FrontMatter, read_front
-from perdure.companion.headers import Header, parse_header
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import (
     Chunk,

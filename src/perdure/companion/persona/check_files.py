@@ -10,7 +10,16 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 
 from perdure.companion.errors import BadFile
-from perdure.companion.persona import (
+from perdure.companion.persona.findings import (
+    CONFLICT,
+    Finding,
+    Kind,
+    Persona,
+    PersonaText,
+    hide,
+    quote,
+)
+from perdure.companion.persona.persona import (
     BOUNDARIES,
     EXAMPLES,
     FOLDER,
@@ -19,15 +28,6 @@ from perdure.companion.persona import (
     REMINDER,
     read_persona,
     split_front,
-)
-from perdure.companion.persona_check.findings import (
-    CONFLICT,
-    Finding,
-    Kind,
-    Persona,
-    PersonaText,
-    hide,
-    quote,
 )
 from perdure.companion.yaml import strict
 from perdure.leavings import is_scratch

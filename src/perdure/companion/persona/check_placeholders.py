@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from perdure.companion.persona_check.findings import Finding, Persona, PersonaText, quote
+from perdure.companion.persona.findings import Finding, Persona, PersonaText, quote
 
 _MARK = re.compile(r"(?<!\{)\{\{(?P<inner>[^{}\n]{0,200})\}\}(?!\})")
 _GOOD = re.compile(r" *(?:char|user) *", re.IGNORECASE)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.companion.escapes import escape_field, unescape_field
+from perdure.companion.conversation.escape import escape_field, unescape_field
 from perdure.companion.turns import Message, Reply
 
 SEPARATOR = " · "

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from perdure.companion.lore_syntax import BadPattern, Expression, read_expression
+from perdure.companion.memory.lore_syntax import BadPattern, Expression, read_expression
 
 __all__ = ["BadPattern", "SearchTimeout", "compile_pattern", "is_written_as_pattern"]
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from perdure.companion.persona_check.findings import Finding, Persona, PersonaText, quote
+from perdure.companion.persona.findings import Finding, Persona, PersonaText, quote
 
 _APOSTROPHE = "['\u2019]"
 _USER = r"(?:the user|your user|\{\{ *user *\}\}|<USER>)"

@@ -1,0 +1,1 @@
+"""The chunk format: conversations as Markdown files."""

@@ -1,0 +1,1 @@
+"""Facts, lore, summaries and proposals as files."""

@@ -1,0 +1,1 @@
+"""The persona as files, and the check of them."""
