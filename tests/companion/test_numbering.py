@@ -8,9 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.companion import numbering
-from perdure.companion.conversation.chunk import parse_chunks, render_chunk
+from perdure.companion.conversation.chunk import parse_chunks, render_chunk, turn_numbers
 from perdure.companion.ids import ConversationId
-from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 
 AT = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)

@@ -10,9 +10,9 @@ from perdure.companion.conversation.chunk import (
     MOST_BYTES,
     parse_chunk_path,
     parse_chunks,
+    turn_numbers,
 )
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.numbering import turn_numbers
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 

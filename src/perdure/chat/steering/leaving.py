@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perdure.chat.steering.program_commits import ProgramCommits, turn_of
-from perdure.companion.conversation.chunk import CONVERSATIONS, MOST_BYTES, parse_chunk_path
-from perdure.companion.numbering import turn_numbers
+from perdure.companion.conversation.chunk import (
+    CONVERSATIONS,
+    MOST_BYTES,
+    parse_chunk_path,
+    turn_numbers,
+)
 from perdure.git.repository.repository import CommitInfo, Repository
 
 MOST = 500
