@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion import numbering
+from perdure.companion.conversation import chunk
 from perdure.companion.conversation.chunk import parse_chunks, render_chunk, turn_numbers
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
@@ -59,4 +59,4 @@ def test_a_sound_chunk_is_not_read() -> None:
     said = [
         Turn(number, Message("Ana", "Hi.", AT), (Reply("Mira", "Yes.", AT),)) for number in (1, 2)
     ]
-    assert numbering._SOUND.fullmatch(render_chunk(HEAD, said))
+    assert chunk._SOUND.fullmatch(render_chunk(HEAD, said))
