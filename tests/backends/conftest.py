@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.embedded import EmbeddedBackend
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL, CatalogueModel, pull
+from perdure.backends.fetching import pull
+from perdure.backends.models import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    CatalogueModel,
+)
 from perdure.backends.protocol import BackendSpec
 from tests.backends.fake_registry import FakeRegistry, handler_for, wheel_with
 

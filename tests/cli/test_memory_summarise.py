@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.models import DEFAULT_MODEL, pull
+from perdure.backends.fetching import pull
+from perdure.backends.models import DEFAULT_MODEL
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from tests.backends.real_servers import KEY, Running, start_llama

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted import ApiServer, HostedBackend, api_address
 from perdure.backends.llama_tokens import chat_messages
-from perdure.backends.prompt_shape import Shape, fold
+from perdure.backends.prompt_shape import ANTHROPIC_SHAPE, fold
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ DEFAULT_ADDRESS = "https://api.anthropic.com"
 DEFAULT_WINDOW = 200_000
 """Tokens; every model of this provider has them, where the list of models names no other number."""
 
-SHAPE = Shape("first", turns=True)
-"""What the protocol takes of a prompt's roles."""
 
 _WITH_SAMPLING = {"anthropic-version": "2023-06-01"}
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -103,7 +101,7 @@ def folded(
 
     The system text is marked for the provider's cache.
     """
-    sent = chat_messages(fold(messages, SHAPE))
+    sent = chat_messages(fold(messages, ANTHROPIC_SHAPE))
     system = sent.pop(0)["content"] if sent and sent[0]["role"] == "system" else ""
     if sent[-1]["role"] == "assistant":
         # White space at the end of a reply that is to be gone on with is refused.

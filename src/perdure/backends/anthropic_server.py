@@ -12,11 +12,11 @@ from urllib.parse import quote
 import anthropic
 
 from perdure.backends.addresses import Address
-from perdure.backends.anthropic_driver import SHAPE
 from perdure.backends.errors import ProtocolError, Unreachable
 from perdure.backends.event_stream import Written, named_event
 from perdure.backends.hosted import fields, text, whole
 from perdure.backends.http_errors import NotOffered
+from perdure.backends.prompt_shape import ANTHROPIC_SHAPE
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -121,7 +121,7 @@ class AnthropicServer(SdkServer):
 
     async def shape(self) -> str:
         """The protocol's own."""
-        return str(SHAPE)
+        return str(ANTHROPIC_SHAPE)
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         return {"x-api-key": secret}

