@@ -23,6 +23,7 @@ from perdure.backends.errors import (
     TimedOut,
     Unreachable,
 )
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
     Backend,
     Finished,
@@ -32,7 +33,6 @@ from perdure.backends.protocol import (
     StreamEvent,
     Thinking,
 )
-from perdure.backends.waiting import Timeouts
 from tests.backends.fake_api import DIALECTS, Dialect, streams
 from tests.backends.fake_ollama import Exchange, refuses, running, split
 

@@ -6,7 +6,7 @@ import pytest
 
 from perdure.backends import errors
 from perdure.backends.errors import Action, BackendError, ContextExceeded
-from perdure.backends.http_errors import retry_after
+from perdure.backends.http.errors import retry_after
 
 
 def every_error() -> list[type[BackendError]]:

@@ -30,6 +30,7 @@ from perdure.backends.errors import (
     TimedOut,
     Unreachable,
 )
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.ollama_driver import OllamaBackend
 from perdure.backends.protocol import (
     BackendSpec,
@@ -40,7 +41,6 @@ from perdure.backends.protocol import (
     StreamEvent,
     Thinking,
 )
-from perdure.backends.waiting import Timeouts
 from tests.backends.fake_ollama import (
     DIGEST,
     END,

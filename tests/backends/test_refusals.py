@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from perdure.backends.api_errors import Asked, api_error
-from perdure.backends.complaints import read_complaint
 from perdure.backends.errors import (
     BackendError,
     ContextExceeded,
@@ -17,6 +16,7 @@ from perdure.backends.errors import (
     ProtocolError,
     ShapeRefused,
 )
+from perdure.backends.http.error_body import read_complaint
 from perdure.backends.openai_driver import OpenAIBackend
 from perdure.backends.prompt_shape import PLAIN, after_refusal
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from perdure.backends import http_errors, routes
-from perdure.backends.addresses import checked_address
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -24,6 +22,9 @@ from perdure.backends.errors import (
     TimedOut,
     Unreachable,
 )
+from perdure.backends.http import errors, route
+from perdure.backends.http.address import checked_address
+from perdure.backends.http.timeouts import Timeouts, timeouts_of
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -32,7 +33,6 @@ from perdure.backends.protocol import (
     PromptMessage,
     Request,
 )
-from perdure.backends.waiting import Timeouts, timeouts_of
 from tests.backends.fake_api import DIALECTS, Dialect, streams
 from tests.backends.fake_ollama import Exchange, refuses, running
 
@@ -72,7 +72,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Names]:
 
     def lead(*answers: list[str]) -> Names:
         found = Names(*answers)
-        monkeypatch.setattr(routes, "look_up", found)
+        monkeypatch.setattr(route, "look_up", found)
         return found
 
     return lead
@@ -220,7 +220,7 @@ async def test_a_name_that_nobody_knows_is_out_of_reach(
     async def unknown(host: str, port: int) -> list[str]:
         raise error
 
-    monkeypatch.setattr(routes, "look_up", unknown)
+    monkeypatch.setattr(route, "look_up", unknown)
     backend = by_name(dialect, fake)
     with pytest.raises(Unreachable, match=rf"nobody knows the name {NAME}"):
         await backend.open()
@@ -234,15 +234,15 @@ async def test_a_resolver_that_does_not_answer_is_not_waited_for(
     async def silent(host: str, port: int) -> list[str]:
         return await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(routes, "look_up", silent)
+    monkeypatch.setattr(route, "look_up", silent)
     backend = by_name(dialect, fake, connect_timeout=0.01)
     with pytest.raises(TimedOut):
         await backend.open()
 
 
 async def test_the_systems_own_resolver() -> None:
-    assert set(await routes.look_up("localhost", 80)) <= {"127.0.0.1", "::1"}
-    assert await routes.look_up("127.0.0.1", 80) == ["127.0.0.1"]
+    assert set(await route.look_up("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert await route.look_up("127.0.0.1", 80) == ["127.0.0.1"]
 
 
 async def test_a_proxy_looks_the_name_up_itself(
@@ -268,7 +268,7 @@ async def test_a_proxy_of_another_kind_names_what_is_missing(
 ) -> None:
     names([""])
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
-    monkeypatch.setattr(routes, "find_spec", lambda _name: None)
+    monkeypatch.setattr(route, "find_spec", lambda _name: None)
     with pytest.raises(DriverMissing, match="socksio"):
         await dialect.make(dialect.spec(f"https://{NAME}"), None).open()
 
@@ -341,7 +341,7 @@ async def test_a_reply_that_drips_on_for_ever_ends(dialect: Dialect, fake: Any) 
 async def test_a_stream_without_measure_is_not_read_to_its_end(
     dialect: Dialect, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_errors, "stream_limit", lambda _tokens: 2000)
+    monkeypatch.setattr(errors, "stream_limit", lambda _tokens: 2000)
     long = [f"word {number} " for number in range(100)]
     fake.chat = streams(*dialect.reply(*long), *dialect.end)
     backend = dialect.make(dialect.spec(fake.address), None)

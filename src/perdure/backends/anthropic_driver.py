@@ -14,7 +14,7 @@ from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 
 if TYPE_CHECKING:
     from perdure.backends.anthropic_server import AnthropicServer
-    from perdure.backends.waiting import Timeouts
+    from perdure.backends.http.timeouts import Timeouts
 
 DEFAULT_ADDRESS = "https://api.anthropic.com"
 DEFAULT_WINDOW = 200_000

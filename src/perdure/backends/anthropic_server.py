@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import anthropic
 
-from perdure.backends.addresses import Address
 from perdure.backends.errors import ProtocolError, Unreachable
-from perdure.backends.event_stream import Written, named_event
 from perdure.backends.hosted import fields, text, whole
-from perdure.backends.http_errors import NotOffered
+from perdure.backends.http.address import Address
+from perdure.backends.http.errors import NotOffered
+from perdure.backends.http.event_stream import Written, named_event
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.prompt_shape import ANTHROPIC_SHAPE
 from perdure.backends.protocol import (
     Finished,
@@ -28,7 +29,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.sdk_server import Reading, SdkServer
 from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
-from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
     "max_tokens": "length",

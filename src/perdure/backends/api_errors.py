@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.backends.complaints import Complaint, without_echo
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -21,7 +20,8 @@ from perdure.backends.errors import (
     QuotaExceeded,
     ShapeRefused,
 )
-from perdure.backends.http_errors import AT_FAULT, TOO_LONG, status_error
+from perdure.backends.http.error_body import Complaint, without_echo
+from perdure.backends.http.errors import AT_FAULT, TOO_LONG, status_error
 from perdure.backends.role_words import MAY_NAME_ROLES, NAMES_ROLES
 
 _OURS = r"\b(?:prompts?|inputs?|requests?|messages?|conversations?)\b"

@@ -11,7 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from perdure.backends.addresses import Address, checked_address
+from perdure.backends.http.address import Address, checked_address
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
     BackendSpec,
     Fingerprint,
@@ -23,7 +24,6 @@ from perdure.backends.protocol import (
 from perdure.backends.server_backend import Server, ServerBackend
 from perdure.backends.thoughts import thoughts_apart
 from perdure.backends.tokens import tokenizer_for
-from perdure.backends.waiting import Timeouts
 
 if TYPE_CHECKING:
     from perdure.backends.sdk_wire import SdkWire

@@ -8,11 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perdure.backends.addresses import checked_address
 from perdure.backends.discover import DEFAULT_PORT
 from perdure.backends.errors import (
     ContextExceeded,
 )
+from perdure.backends.http.address import checked_address
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.ollama_model import (
     OllamaModel,
@@ -37,7 +38,6 @@ from perdure.backends.protocol import (
 from perdure.backends.server_backend import ServerBackend
 from perdure.backends.thoughts import thoughts_apart
 from perdure.backends.tokens import tokenizer_for
-from perdure.backends.waiting import Timeouts
 
 if TYPE_CHECKING:
     from ollama import ChatResponse

@@ -14,13 +14,13 @@ from typing import Any, Protocol, cast
 import httpx
 import ollama
 
-from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
-from perdure.backends.http_errors import NotOffered
+from perdure.backends.http.address import Address
+from perdure.backends.http.errors import NotOffered
+from perdure.backends.http.timeouts import Patience, Timeouts
 from perdure.backends.ollama_model import offered
 from perdure.backends.ollama_wire import Wire
 from perdure.backends.protocol import OfferedModel
-from perdure.backends.waiting import Patience, Timeouts
 
 _BROKEN = (httpx.TransportError, httpx.StreamError, TimeoutError, ConnectionError)
 # JSON that is none, or of another shape, which the package's own classes refuse.

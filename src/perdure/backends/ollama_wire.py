@@ -16,10 +16,7 @@ from typing import Any
 
 import httpx
 
-from perdure.backends import http_errors
-from perdure.backends.addresses import Address
 from perdure.backends.api_errors import role_refusal, texts_of
-from perdure.backends.complaints import read_complaint, without_echo
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -30,8 +27,10 @@ from perdure.backends.errors import (
     ProtocolError,
     StreamCut,
 )
-from perdure.backends.glued_json import json_objects
-from perdure.backends.http_errors import (
+from perdure.backends.http import errors
+from perdure.backends.http.address import Address
+from perdure.backends.http.error_body import read_complaint, without_echo
+from perdure.backends.http.errors import (
     AT_FAULT,
     TOO_LONG,
     NotOffered,
@@ -41,8 +40,9 @@ from perdure.backends.http_errors import (
     packed,
     status_error,
 )
-from perdure.backends.routes import Route
-from perdure.backends.waiting import Timeouts
+from perdure.backends.http.json_lines import json_objects
+from perdure.backends.http.route import Route
+from perdure.backends.http.timeouts import Timeouts
 
 CHAT = "/api/chat"
 
@@ -110,7 +110,7 @@ class Wire:
         if response.is_success:
             if isinstance(response.stream, httpx.AsyncByteStream):
                 if response.request.url.path.endswith(CHAT):
-                    limit = http_errors.stream_limit(self._tokens)
+                    limit = errors.stream_limit(self._tokens)
                     response.stream = _Lines(response.stream, self.name, limit)
                 else:
                     response.stream = _Bounded(response.stream, self.name)
@@ -208,7 +208,7 @@ class _Lines(httpx.AsyncByteStream):
             else:
                 yield _objects_of(bytes(rest) + whole)
                 rest = bytearray(tail)
-            if len(rest) > http_errors.ANSWER_LIMIT or total > self._limit:
+            if len(rest) > errors.ANSWER_LIMIT or total > self._limit:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
         if rest:
             # A server that dies without chunked encoding looks like one that is done.
@@ -231,7 +231,7 @@ class _Bounded(httpx.AsyncByteStream):
         total = 0
         async for block in self._stream:
             total += len(block)
-            if total > http_errors.ANSWER_LIMIT:
+            if total > errors.ANSWER_LIMIT:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
             yield block
 

@@ -13,7 +13,7 @@ from perdure.backends.protocol import BackendSpec, Request
 from perdure.backends.request_form import limit_field
 
 if TYPE_CHECKING:
-    from perdure.backends.waiting import Timeouts
+    from perdure.backends.http.timeouts import Timeouts
 
 DEFAULT_ADDRESS = "https://api.openai.com/v1"
 DEFAULT_WINDOW = 8192

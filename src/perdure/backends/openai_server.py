@@ -12,11 +12,12 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletionChunk
 
-from perdure.backends.addresses import Address
-from perdure.backends.complaints import is_error, read_complaint
 from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused, Unreachable
 from perdure.backends.hosted import fields, text, whole
-from perdure.backends.http_errors import NotOffered
+from perdure.backends.http.address import Address
+from perdure.backends.http.error_body import is_error, read_complaint
+from perdure.backends.http.errors import NotOffered
+from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import (
     Finished,
@@ -30,7 +31,6 @@ from perdure.backends.protocol import (
 from perdure.backends.sdk_server import Reading, SdkServer
 from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.template_shape import is_whole, jinja_shape, stated, trials
-from perdure.backends.waiting import Timeouts
 
 _STOPS: dict[str, StopReason] = {
     "length": "length",

@@ -15,16 +15,22 @@ from typing import Any, TypeVar
 import httpx2
 import pydantic
 
-from perdure.backends import http_errors
-from perdure.backends.addresses import Address
 from perdure.backends.api_errors import Asked, api_error
-from perdure.backends.complaints import read_complaint
 from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
-from perdure.backends.event_stream import Blocks, EventStream, Written, plain_event, whole_answer
-from perdure.backends.http_errors import NotOffered, error_body, lost_connection, packed
+from perdure.backends.http import errors
+from perdure.backends.http.address import Address
+from perdure.backends.http.error_body import read_complaint
+from perdure.backends.http.errors import NotOffered, error_body, lost_connection, packed
+from perdure.backends.http.event_stream import (
+    Blocks,
+    EventStream,
+    Written,
+    plain_event,
+    whole_answer,
+)
+from perdure.backends.http.route import Route
+from perdure.backends.http.timeouts import Patience, Timeouts
 from perdure.backends.request_form import LIMITS
-from perdure.backends.routes import Route
-from perdure.backends.waiting import Patience, Timeouts
 
 PLACEHOLDER = "set-by-perdure"
 """Given to the packages as their key: the true one is put on each request, and on nothing else."""
@@ -108,7 +114,7 @@ class SdkWire:
         first = await blocks.first()
         source: httpx2.AsyncByteStream = blocks
         if first in {b"{", b"[", b"<"}:
-            body = await blocks.whole(http_errors.ANSWER_LIMIT)
+            body = await blocks.whole(errors.ANSWER_LIMIT)
             await blocks.aclose()
             whole = whole_answer(body) if first != b"<" else None
             if whole is None and first != b"<" and read_complaint(body, self._secret).text:
@@ -116,7 +122,7 @@ class SdkWire:
             if whole is None:
                 raise self.nonsense()
             source = httpx2.ByteStream(whole)
-        limit = http_errors.stream_limit(self._tokens(asked))
+        limit = errors.stream_limit(self._tokens(asked))
         response.stream = EventStream(source, self._name, limit=limit, written=self._written)
 
     def _tokens(self, asked: Mapping[str, Any]) -> int:
@@ -237,7 +243,7 @@ class Bounded(httpx2.AsyncByteStream):
         total = 0
         async for block in self._stream:
             total += len(block)
-            if total > http_errors.ANSWER_LIMIT:
+            if total > errors.ANSWER_LIMIT:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
             yield block
 

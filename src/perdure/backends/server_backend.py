@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Any, Generic, Protocol, TypeVar
 
-from perdure.backends.addresses import Address
 from perdure.backends.errors import BackendError, BadParameter, DriverMissing, Unreachable
+from perdure.backends.http.address import Address
+from perdure.backends.http.timeouts import Timeouts, timeouts_of
 from perdure.backends.keys import check_reference, resolve
 from perdure.backends.parameters import checked_parameters
 from perdure.backends.protocol import BackendSpec, OfferedModel, Request
-from perdure.backends.waiting import Timeouts, timeouts_of
 
 
 class Server(Protocol):

@@ -16,7 +16,7 @@ from functools import wraps
 from typing import Literal, Protocol, TypeVar
 
 from perdure.backends.errors import BackendError, ReplyTooLong
-from perdure.backends.http_errors import reply_limit
+from perdure.backends.http.errors import reply_limit
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,

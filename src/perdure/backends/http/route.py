@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from perdure.backends.addresses import Address, as_ip, serves_models
 from perdure.backends.errors import BadParameter, DriverMissing, Unreachable
-from perdure.backends.http_errors import lost_connection
+from perdure.backends.http.address import Address, as_ip, serves_models
+from perdure.backends.http.errors import lost_connection
 
 _MOST_ADDRESSES = 8
 

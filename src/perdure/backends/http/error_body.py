@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.backends.http_errors import LINE_LIMIT, error_line
+from perdure.backends.http.errors import LINE_LIMIT, error_line
 
 _SAYS = (
     "message",

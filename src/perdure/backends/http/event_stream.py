@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx2
 
-from perdure.backends import http_errors
 from perdure.backends.errors import ProtocolError
-from perdure.backends.glued_json import json_objects
+from perdure.backends.http import errors
+from perdure.backends.http.json_lines import json_objects
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_BLANKS = 64 << 10
@@ -195,7 +195,7 @@ class EventStream(httpx2.AsyncByteStream):
         async for block in self._stream:
             total += len(block)
             found = self._reader.feed(block)
-            if self._reader.size > http_errors.ANSWER_LIMIT or total > self._limit:
+            if self._reader.size > errors.ANSWER_LIMIT or total > self._limit:
                 raise ProtocolError(f"{self._name} sends an answer without an end")
             for event in found:
                 yield event

@@ -1,0 +1,1 @@
+"""HTTP to one server: addresses, routes, errors, streams, timeouts."""
