@@ -26,6 +26,7 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
+from perdure.backends.hosted.request_form import LIMITS
 from perdure.backends.openai_driver import OpenAIBackend
 from perdure.backends.protocol import (
     BackendSpec,
@@ -37,7 +38,6 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
-from perdure.backends.request_form import LIMITS
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, event, streams
 from tests.backends.fake_ollama import Exchange, refuses, running
 

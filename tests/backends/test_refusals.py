@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from perdure.backends.api_errors import Asked, api_error
 from perdure.backends.errors import (
     BackendError,
     ContextExceeded,
@@ -16,11 +15,12 @@ from perdure.backends.errors import (
     ProtocolError,
     ShapeRefused,
 )
+from perdure.backends.hosted.api_errors import Asked, api_error
+from perdure.backends.hosted.request_form import Form
 from perdure.backends.http.error_body import read_complaint
 from perdure.backends.openai_driver import OpenAIBackend
 from perdure.backends.prompt_shape import PLAIN, after_refusal
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request
-from perdure.backends.request_form import Form
 from perdure.chat.trial_call import try_forms
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.backends.fake_ollama import Exchange, Script, running

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.backends.errors import ReplyTooLong
+from perdure.backends.hosted.request_form import LIMITS
+from perdure.backends.hosted.thoughts import Splitter, thoughts_apart
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,
@@ -17,8 +19,6 @@ from perdure.backends.protocol import (
     Unsaid,
     Usage,
 )
-from perdure.backends.request_form import LIMITS
-from perdure.backends.thoughts import Splitter, thoughts_apart
 
 CHANNELS = (
     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"

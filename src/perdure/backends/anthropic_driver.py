@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from perdure.backends.errors import BadParameter
-from perdure.backends.hosted import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.prompt_shape import ANTHROPIC_SHAPE, fold
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request

@@ -12,7 +12,9 @@ from urllib.parse import quote
 import anthropic
 
 from perdure.backends.errors import ProtocolError, Unreachable
-from perdure.backends.hosted import fields, text, whole
+from perdure.backends.hosted.backend import fields, text, whole
+from perdure.backends.hosted.sdk_server import Reading, SdkServer
+from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.http.address import Address
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, named_event
@@ -27,8 +29,6 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
-from perdure.backends.sdk_server import Reading, SdkServer
-from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
 
 _STOPS: dict[str, StopReason] = {
     "max_tokens": "length",

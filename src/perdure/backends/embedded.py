@@ -28,6 +28,7 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
+from perdure.backends.hosted.thoughts import thoughts_apart
 from perdure.backends.llama_settings import import_xllamacpp, server_parameters, window_of
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
 from perdure.backends.models import CATALOGUE, check_package, locate, verify
@@ -46,7 +47,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.role_words import MAY_NAME_ROLES
 from perdure.backends.template_shape import is_whole, stated, trials
-from perdure.backends.thoughts import thoughts_apart
 
 HONOURED = frozenset(
     {

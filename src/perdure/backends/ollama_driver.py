@@ -12,6 +12,8 @@ from perdure.backends.discover import DEFAULT_PORT
 from perdure.backends.errors import (
     ContextExceeded,
 )
+from perdure.backends.hosted.server_backend import ServerBackend
+from perdure.backends.hosted.thoughts import thoughts_apart
 from perdure.backends.http.address import checked_address
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.llama_tokens import chat_messages
@@ -35,8 +37,6 @@ from perdure.backends.protocol import (
     Tokenizer,
     Usage,
 )
-from perdure.backends.server_backend import ServerBackend
-from perdure.backends.thoughts import thoughts_apart
 from perdure.backends.tokens import tokenizer_for
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 
-from perdure.backends.api_errors import role_refusal, texts_of
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -27,6 +26,7 @@ from perdure.backends.errors import (
     ProtocolError,
     StreamCut,
 )
+from perdure.backends.hosted.api_errors import role_refusal, texts_of
 from perdure.backends.http import errors
 from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import read_complaint, without_echo

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import BadParameter
-from perdure.backends.hosted import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.request_form import limit_field
 from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import BackendSpec, Request
-from perdure.backends.request_form import limit_field
 
 if TYPE_CHECKING:
     from perdure.backends.http.timeouts import Timeouts

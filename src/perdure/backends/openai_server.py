@@ -13,7 +13,9 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 
 from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused, Unreachable
-from perdure.backends.hosted import fields, text, whole
+from perdure.backends.hosted.backend import fields, text, whole
+from perdure.backends.hosted.sdk_server import Reading, SdkServer
+from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import is_error, read_complaint
 from perdure.backends.http.errors import NotOffered
@@ -28,8 +30,6 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
-from perdure.backends.sdk_server import Reading, SdkServer
-from perdure.backends.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.template_shape import is_whole, jinja_shape, stated, trials
 
 _STOPS: dict[str, StopReason] = {

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from perdure.backends.drivers import make_backend
+from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.backends.request_form import Form
 from perdure.chat import confirming
 from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.chat.companion_files import small_at

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
-from perdure.backends.request_form import Form
 from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.companion_files import check_counts
 from perdure.chat.confirming import begin as begin_confirming

@@ -19,9 +19,9 @@ from perdure.backends.errors import (
     ContextExceeded,
     ModelLoading,
 )
+from perdure.backends.hosted.request_form import Form, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
-from perdure.backends.request_form import Form, difference
 from perdure.chat.events import Event, Failed, Notice
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
+from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
-from perdure.backends.server_backend import ServerBackend
 from perdure.chat.again import as_before, give_up, prepare_again
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.desk import KEY_MASKED, Desk

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.backends.request_form import Form
 from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
 from perdure.chat.errors import NoBackend

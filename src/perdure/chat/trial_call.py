@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, ShapeRefused
+from perdure.backends.hosted.request_form import Form, form_after
 from perdure.backends.prompt_shape import after_refusal, fold, parse_shape
 from perdure.backends.protocol import (
     Backend,
@@ -18,7 +19,6 @@ from perdure.backends.protocol import (
     Thinking,
     Unsaid,
 )
-from perdure.backends.request_form import Form, form_after
 
 PROMPT = (
     PromptMessage("system", "You are talking with a friend. Be brief."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.backends.request_form import Form, difference
+from perdure.backends.hosted.request_form import Form, difference
 from perdure.cli.render.output import say, say_styled, style
 from perdure.problem import one_line
 

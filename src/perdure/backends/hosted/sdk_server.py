@@ -10,11 +10,11 @@ from typing import Any, Protocol, cast
 import httpx2
 
 from perdure.backends.errors import BackendError, ContentRefused, ProtocolError, StreamCut
+from perdure.backends.hosted.sdk_wire import SdkWire, body_of
 from perdure.backends.http.address import Address
 from perdure.backends.http.event_stream import Written, plain_event
 from perdure.backends.http.timeouts import Patience, Timeouts
 from perdure.backends.protocol import Finished, StopReason, StreamEvent
-from perdure.backends.sdk_wire import SdkWire, body_of
 
 
 class _Stream(Protocol):

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import httpx2
 import pydantic
 
-from perdure.backends.api_errors import Asked, api_error
 from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
+from perdure.backends.hosted.api_errors import Asked, api_error
+from perdure.backends.hosted.request_form import LIMITS
 from perdure.backends.http import errors
 from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import read_complaint
@@ -30,7 +31,6 @@ from perdure.backends.http.event_stream import (
 )
 from perdure.backends.http.route import Route
 from perdure.backends.http.timeouts import Patience, Timeouts
-from perdure.backends.request_form import LIMITS
 
 PLACEHOLDER = "set-by-perdure"
 """Given to the packages as their key: the true one is put on each request, and on nothing else."""

@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from perdure.backends.hosted.server_backend import Server, ServerBackend
+from perdure.backends.hosted.thoughts import thoughts_apart
 from perdure.backends.http.address import Address, checked_address
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
@@ -21,12 +23,10 @@ from perdure.backends.protocol import (
     StreamEvent,
     Tokenizer,
 )
-from perdure.backends.server_backend import Server, ServerBackend
-from perdure.backends.thoughts import thoughts_apart
 from perdure.backends.tokens import tokenizer_for
 
 if TYPE_CHECKING:
-    from perdure.backends.sdk_wire import SdkWire
+    from perdure.backends.hosted.sdk_wire import SdkWire
 
 
 @dataclass(frozen=True, slots=True)

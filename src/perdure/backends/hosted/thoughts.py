@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Literal, Protocol, TypeVar
 
 from perdure.backends.errors import BackendError, ReplyTooLong
+from perdure.backends.hosted.request_form import LIMITS
 from perdure.backends.http.errors import reply_limit
 from perdure.backends.protocol import (
     BackendSpec,
@@ -26,7 +27,6 @@ from perdure.backends.protocol import (
     Thinking,
     Unsaid,
 )
-from perdure.backends.request_form import LIMITS
 
 _FINAL = "<|channel|>final<|message|>"
 _MARKS = {
