@@ -25,7 +25,6 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
-from perdure.backends.prompt_shape import OPENER
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,
@@ -36,6 +35,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
+from perdure.backends.roles.shape import OPENER
 from tests.backends.fake_api import ANTHROPIC_END, ANTHROPIC_START, FakeApi, delta, streams, typed
 from tests.backends.fake_ollama import refuses, running
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.backends.prompt_shape import (
+from perdure.backends.protocol import PromptMessage
+from perdure.backends.roles.shape import (
     OPENER,
     PLAIN,
     SHAPES,
@@ -18,7 +19,6 @@ from perdure.backends.prompt_shape import (
     fold,
     parse_shape,
 )
-from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens import EstimateTokenizer
 
 TURN = (

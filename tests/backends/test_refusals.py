@@ -19,8 +19,8 @@ from perdure.backends.hosted.api_errors import Asked, api_error
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.http.error_body import read_complaint
 from perdure.backends.openai_driver import OpenAIBackend
-from perdure.backends.prompt_shape import PLAIN, after_refusal
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request
+from perdure.backends.roles.shape import PLAIN, after_refusal
 from perdure.chat.trial_call import try_forms
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.backends.fake_ollama import Exchange, Script, running

@@ -11,9 +11,9 @@ import pytest
 from perdure.backends import embedded as embedded_module
 from perdure.backends.embedded import EmbeddedBackend
 from perdure.backends.openai_driver import OpenAIBackend
-from perdure.backends.prompt_shape import Shape, fold, parse_shape
 from perdure.backends.protocol import BackendSpec, Finished, PromptMessage, Request
-from perdure.backends.template_shape import is_whole, jinja_shape, ollama_shape, trials
+from perdure.backends.roles.shape import Shape, fold, parse_shape
+from perdure.backends.roles.template import is_whole, jinja_shape, ollama_shape, trials
 from tests.backends.fake_api import FakeApi
 from tests.backends.fake_ollama import Exchange, running
 

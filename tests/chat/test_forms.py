@@ -17,8 +17,8 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.hosted.request_form import LIMITS, Form, difference, form_after, limit_field
-from perdure.backends.prompt_shape import PLAIN, Shape, fold, parse_shape
 from perdure.backends.protocol import BackendSpec, Fingerprint, PromptMessage, Request, StreamEvent
+from perdure.backends.roles.shape import PLAIN, Shape, fold, parse_shape
 from perdure.chat.backend_looks import check
 from perdure.chat.events import Failed, Notice, Saved
 from perdure.chat.explaining import explain

@@ -19,7 +19,6 @@ from perdure.backends.http.address import Address
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, named_event
 from perdure.backends.http.timeouts import Timeouts
-from perdure.backends.prompt_shape import ANTHROPIC_SHAPE
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -29,6 +28,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
+from perdure.backends.roles.shape import ANTHROPIC_SHAPE
 
 _STOPS: dict[str, StopReason] = {
     "max_tokens": "length",

@@ -45,8 +45,8 @@ from perdure.backends.protocol import (
     Tokenizer,
     Usage,
 )
-from perdure.backends.role_words import MAY_NAME_ROLES
-from perdure.backends.template_shape import is_whole, stated, trials
+from perdure.backends.roles.refusal import MAY_NAME_ROLES
+from perdure.backends.roles.template import is_whole, stated, trials
 
 HONOURED = frozenset(
     {

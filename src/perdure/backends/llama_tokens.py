@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import ProtocolError, Unreachable
-from perdure.backends.prompt_shape import spoken
 from perdure.backends.protocol import PromptMessage, sendable
+from perdure.backends.roles.shape import spoken
 
 REMEMBERED = 4096
 """Texts whose counts are kept, by hash; about 0.5 MB at most."""

@@ -16,7 +16,7 @@ from perdure.backends.protocol import (
     PromptMessage,
     Tokenizer,
 )
-from perdure.backends.template_shape import ollama_shape
+from perdure.backends.roles.template import ollama_shape
 
 if TYPE_CHECKING:
     from ollama import ShowResponse

@@ -30,7 +30,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
-from perdure.backends.template_shape import is_whole, jinja_shape, stated, trials
+from perdure.backends.roles.template import is_whole, jinja_shape, stated, trials
 
 _STOPS: dict[str, StopReason] = {
     "length": "length",

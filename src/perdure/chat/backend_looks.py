@@ -22,8 +22,8 @@ from perdure.backends.hosted.request_form import Form
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.places import load_driver
-from perdure.backends.prompt_shape import counting_folded
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
+from perdure.backends.roles.shape import counting_folded
 from perdure.chat.corrections import Corrections
 from perdure.chat.trial_call import PROMPT, first_form, try_forms
 from perdure.companion.config.backend_lock import Seen

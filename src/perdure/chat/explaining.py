@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perdure.backends.prompt_shape import PLAIN, Shape, fold
 from perdure.backends.protocol import PromptMessage, Tokenizer
+from perdure.backends.roles.shape import PLAIN, Shape, fold
 from perdure.chat.errors import ChatProblem, UnknownTurn
 from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of

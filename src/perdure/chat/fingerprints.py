@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from perdure.backends.hosted.request_form import Form
-from perdure.backends.prompt_shape import PLAIN, Shape, parse_shape
 from perdure.backends.protocol import BackendSpec, Fingerprint
+from perdure.backends.roles.shape import PLAIN, Shape, parse_shape
 from perdure.chat.companion_files import small_at
 from perdure.companion.clock import now
 from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.drivers import make_counter
 from perdure.backends.errors import BackendError
-from perdure.backends.prompt_shape import PLAIN, fold
+from perdure.backends.roles.shape import PLAIN, fold
 from perdure.chat.explaining import (
     ExplainedPart,
     Explanation,

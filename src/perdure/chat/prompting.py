@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import Form
-from perdure.backends.prompt_shape import counting_folded, fold
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
+from perdure.backends.roles.shape import counting_folded, fold
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.memory_at import MemoryAt

@@ -14,7 +14,6 @@ from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import ContextExceeded
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
-from perdure.backends.prompt_shape import counting_folded, fold
 from perdure.backends.protocol import (
     Backend,
     Finished,
@@ -24,6 +23,7 @@ from perdure.backends.protocol import (
     Tokenizer,
     Unsaid,
 )
+from perdure.backends.roles.shape import counting_folded, fold
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.corrections import Corrections
 from perdure.chat.talk_read import Reading

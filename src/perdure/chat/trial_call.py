@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, ShapeRefused
 from perdure.backends.hosted.request_form import Form, form_after
-from perdure.backends.prompt_shape import after_refusal, fold, parse_shape
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -19,6 +18,7 @@ from perdure.backends.protocol import (
     Thinking,
     Unsaid,
 )
+from perdure.backends.roles.shape import after_refusal, fold, parse_shape
 
 PROMPT = (
     PromptMessage("system", "You are talking with a friend. Be brief."),

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
-from perdure.backends.prompt_shape import fold
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -24,6 +23,7 @@ from perdure.backends.protocol import (
     Unsaid,
     Usage,
 )
+from perdure.backends.roles.shape import fold
 from perdure.backends.tokens import EstimateTokenizer
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections

@@ -22,7 +22,7 @@ from perdure.backends.errors import (
 )
 from perdure.backends.http.error_body import Complaint, without_echo
 from perdure.backends.http.errors import AT_FAULT, TOO_LONG, status_error
-from perdure.backends.role_words import MAY_NAME_ROLES, NAMES_ROLES
+from perdure.backends.roles.refusal import MAY_NAME_ROLES, NAMES_ROLES
 
 _OURS = r"\b(?:prompts?|inputs?|requests?|messages?|conversations?)\b"
 _TOO_LONG_HERE = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, FieldRefused, ShapeRefused
-from perdure.backends.prompt_shape import PLAIN, Shape, after_refusal
+from perdure.backends.roles.shape import PLAIN, Shape, after_refusal
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """OpenAI's two names for the most tokens of a reply: where one is refused, the other is sent."""

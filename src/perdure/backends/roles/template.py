@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from perdure.backends.prompt_shape import PLAIN, SHAPES, Shape, as_named, fold
 from perdure.backends.protocol import PromptMessage
+from perdure.backends.roles.shape import PLAIN, SHAPES, Shape, as_named, fold
 
 _MARKS = ("amber", "basil", "cedar", "daisy", "elder", "fern")
 _TRIAL = (

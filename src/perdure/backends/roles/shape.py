@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.backends.protocol import PromptMessage, Tokenizer, sendable
-from perdure.backends.role_words import no_system, one_system, turns_wanted
+from perdure.backends.roles.refusal import no_system, one_system, turns_wanted
 
 OPENER = "(The conversation begins.)"
 """The user's message before a greeting, where the user has to be first."""
