@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.backends.anthropic_driver import AnthropicBackend
+from perdure.backends.anthropic.driver import AnthropicBackend
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.ollama_driver import OllamaBackend
-from perdure.backends.openai_driver import OpenAIBackend
+from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import Backend, BackendSpec
 from tests.backends import fake_ollama
 from tests.backends.fake_ollama import END, Exchange, Script, read_exchange

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.backends.anthropic_driver import AnthropicBackend, folded
+from perdure.backends.anthropic.driver import AnthropicBackend, folded
 from perdure.backends.errors import (
     BackendError,
     BadParameter,

@@ -27,7 +27,7 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.hosted.request_form import LIMITS
-from perdure.backends.openai_driver import OpenAIBackend
+from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,

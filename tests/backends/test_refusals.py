@@ -18,7 +18,7 @@ from perdure.backends.errors import (
 from perdure.backends.hosted.api_errors import Asked, api_error
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.http.error_body import read_complaint
-from perdure.backends.openai_driver import OpenAIBackend
+from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request
 from perdure.backends.roles.shape import PLAIN, after_refusal
 from perdure.chat.trial_call import try_forms

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.ollama_driver import OllamaBackend
-from perdure.backends.openai_driver import OpenAIBackend
+from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,

@@ -10,7 +10,7 @@ import pytest
 
 from perdure.backends import embedded as embedded_module
 from perdure.backends.embedded import EmbeddedBackend
-from perdure.backends.openai_driver import OpenAIBackend
+from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Finished, PromptMessage, Request
 from perdure.backends.roles.shape import Shape, fold, parse_shape
 from perdure.backends.roles.template import is_whole, jinja_shape, ollama_shape, trials

@@ -22,13 +22,13 @@ def _ollama(spec: BackendSpec) -> Backend:
 
 
 def _anthropic(spec: BackendSpec) -> Backend:
-    from perdure.backends.anthropic_driver import AnthropicBackend
+    from perdure.backends.anthropic.driver import AnthropicBackend
 
     return AnthropicBackend(spec)
 
 
 def _openai(spec: BackendSpec) -> Backend:
-    from perdure.backends.openai_driver import OpenAIBackend
+    from perdure.backends.openai.driver import OpenAIBackend
 
     return OpenAIBackend(spec)
 

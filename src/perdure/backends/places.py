@@ -26,11 +26,11 @@ def default_address(driver: str) -> str:
 
         return f"http://127.0.0.1:{DEFAULT_PORT}"
     if driver == "anthropic":
-        from perdure.backends.anthropic_driver import DEFAULT_ADDRESS as ANTHROPIC
+        from perdure.backends.anthropic.driver import DEFAULT_ADDRESS as ANTHROPIC
 
         return ANTHROPIC
     if driver == "openai":
-        from perdure.backends.openai_driver import DEFAULT_ADDRESS as OPENAI
+        from perdure.backends.openai.driver import DEFAULT_ADDRESS as OPENAI
 
         return OPENAI
     return ""

@@ -225,7 +225,7 @@ def _number(text: str | None) -> int:
 def _default(manifest: Manifest) -> tuple[int, bool]:
     """What the driver takes where nothing names a window, and whether a server may say another."""
     if manifest.driver == "anthropic":
-        from perdure.backends.anthropic_driver import DEFAULT_WINDOW as HOSTED
+        from perdure.backends.anthropic.driver import DEFAULT_WINDOW as HOSTED
 
         return HOSTED, True
     from perdure.backends.llama_settings import DEFAULT_WINDOW

@@ -79,6 +79,6 @@ class OpenAIBackend(HostedBackend):
         return {name: value for name, value in body.items() if name not in left_out}
 
     def _package(self) -> Callable[..., ApiServer]:
-        from perdure.backends.openai_server import OpenAIServer
+        from perdure.backends.openai.server import OpenAIServer
 
         return OpenAIServer

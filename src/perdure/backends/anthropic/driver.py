@@ -13,7 +13,7 @@ from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 from perdure.backends.roles.shape import ANTHROPIC_SHAPE, fold
 
 if TYPE_CHECKING:
-    from perdure.backends.anthropic_server import AnthropicServer
+    from perdure.backends.anthropic.server import AnthropicServer
     from perdure.backends.http.timeouts import Timeouts
 
 DEFAULT_ADDRESS = "https://api.anthropic.com"
@@ -89,7 +89,7 @@ class AnthropicBackend(HostedBackend):
         }
 
     def _package(self) -> Callable[..., ApiServer]:
-        from perdure.backends.anthropic_server import AnthropicServer
+        from perdure.backends.anthropic.server import AnthropicServer
 
         return AnthropicServer
 
