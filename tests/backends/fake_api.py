@@ -10,7 +10,7 @@ from typing import Any
 
 from perdure.backends.anthropic.driver import AnthropicBackend
 from perdure.backends.http.timeouts import Timeouts
-from perdure.backends.ollama_driver import OllamaBackend
+from perdure.backends.ollama.driver import OllamaBackend
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import Backend, BackendSpec
 from tests.backends import fake_ollama

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.discover import find_ollama, ollama_address
+from perdure.backends.ollama.discover import find_ollama, ollama_address
 from perdure.chat.founding import found_companion
 from tests.backends.fake_ollama import FakeOllama, running
 

@@ -31,7 +31,7 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.http.timeouts import Timeouts
-from perdure.backends.ollama_driver import OllamaBackend
+from perdure.backends.ollama.driver import OllamaBackend
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,

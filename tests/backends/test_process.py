@@ -95,7 +95,7 @@ def test_importing_the_room_imports_nothing_heavy() -> None:
     )
     script = (
         "import sys; import perdure.backends.drivers, perdure.backends.errors, "
-        "perdure.backends.models, perdure.backends.tokens, perdure.backends.discover, "
+        "perdure.backends.models, perdure.backends.tokens, perdure.backends.ollama.discover, "
         f"perdure.backends.embedded; print(sorted({heavy} & set(sys.modules)))"
     )
     found = subprocess.run(

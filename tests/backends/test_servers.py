@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.ollama_driver import OllamaBackend
+from perdure.backends.ollama.driver import OllamaBackend
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import (
     BackendSpec,

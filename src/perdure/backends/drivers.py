@@ -16,7 +16,7 @@ def _embedded(spec: BackendSpec) -> Backend:
 
 
 def _ollama(spec: BackendSpec) -> Backend:
-    from perdure.backends.ollama_driver import OllamaBackend
+    from perdure.backends.ollama.driver import OllamaBackend
 
     return OllamaBackend(spec)
 

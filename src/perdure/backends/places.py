@@ -22,7 +22,7 @@ def load_driver(driver: str) -> None:
 def default_address(driver: str) -> str:
     """The address that a driver takes where a manifest has none; empty for one without a server."""
     if driver == "ollama":
-        from perdure.backends.discover import DEFAULT_PORT
+        from perdure.backends.ollama.discover import DEFAULT_PORT
 
         return f"http://127.0.0.1:{DEFAULT_PORT}"
     if driver == "anthropic":

@@ -18,8 +18,8 @@ from perdure.backends.errors import BackendError, ProtocolError, StreamCut
 from perdure.backends.http.address import Address
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.timeouts import Patience, Timeouts
-from perdure.backends.ollama_model import offered
-from perdure.backends.ollama_wire import Wire
+from perdure.backends.ollama.model import offered
+from perdure.backends.ollama.wire import Wire
 from perdure.backends.protocol import OfferedModel
 
 _BROKEN = (httpx.TransportError, httpx.StreamError, TimeoutError, ConnectionError)

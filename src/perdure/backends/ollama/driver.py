@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perdure.backends.discover import DEFAULT_PORT
 from perdure.backends.errors import (
     ContextExceeded,
 )
@@ -17,7 +16,8 @@ from perdure.backends.hosted.thoughts import thoughts_apart
 from perdure.backends.http.address import checked_address
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.llama_tokens import chat_messages
-from perdure.backends.ollama_model import (
+from perdure.backends.ollama.discover import DEFAULT_PORT
+from perdure.backends.ollama.model import (
     OllamaModel,
     cloud_name,
     described,
@@ -42,7 +42,7 @@ from perdure.backends.tokens import tokenizer_for
 if TYPE_CHECKING:
     from ollama import ChatResponse
 
-    from perdure.backends.ollama_server import OllamaServer
+    from perdure.backends.ollama.server import OllamaServer
 
 _OPTIONS = {
     "temperature": "temperature",
@@ -177,7 +177,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         return Finished(stop, Usage(prompt, reply), part.model or self._spec.model, tool=tool)
 
     def _package(self) -> Callable[..., OllamaServer]:
-        from perdure.backends.ollama_server import OllamaServer
+        from perdure.backends.ollama.server import OllamaServer
 
         return OllamaServer
 

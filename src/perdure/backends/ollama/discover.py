@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from perdure.backends.ollama_model import can_talk, cloud_name, entries
+from perdure.backends.ollama.model import can_talk, cloud_name, entries
 
 if TYPE_CHECKING:
     import httpx
