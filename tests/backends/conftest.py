@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.embedded import EmbeddedBackend
+from perdure.backends.embedded.driver import EmbeddedBackend
 from perdure.backends.fetching import pull
 from perdure.backends.models import (
     CATALOGUE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from perdure.backends.llama_settings import import_xllamacpp, server_parameters
+from perdure.backends.embedded.settings import import_xllamacpp, server_parameters
 from perdure.backends.protocol import BackendSpec
 
 path, window, key = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.drivers import make_backend, make_counter
-from perdure.backends.embedded import EmbeddedBackend
+from perdure.backends.embedded.driver import EmbeddedBackend
+from perdure.backends.embedded.settings import COUNTING_WINDOW
 from perdure.backends.errors import (
     BadParameter,
     ContextExceeded,
@@ -19,7 +20,6 @@ from perdure.backends.errors import (
     Unreachable,
     WrongChecksum,
 )
-from perdure.backends.llama_settings import COUNTING_WINDOW
 from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
 from perdure.backends.protocol import (
     BackendSpec,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.gguf import NotGguf, trained_window
+from perdure.backends.embedded.gguf import NotGguf, trained_window
 from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
 
 

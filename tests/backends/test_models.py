@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from perdure.backends.embedded import _load
+from perdure.backends.embedded.driver import _load
 from perdure.backends.errors import DriverMissing
 from perdure.backends.models import CATALOGUE, DEFAULT_MODEL, install_command, needs
 from perdure.backends.protocol import BackendSpec

@@ -12,7 +12,7 @@ from tests.pseudo_terminal import on_a_terminal
 
 SCRIPT = """
 import asyncio
-from perdure.backends.embedded import EmbeddedBackend
+from perdure.backends.embedded.driver import EmbeddedBackend
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 
 backend = EmbeddedBackend(BackendSpec("local", "embedded", "smollm2-135m-instruct",
@@ -72,7 +72,7 @@ def test_a_thread_that_nobody_stopped_does_not_hold_the_interpreter() -> None:
 def test_a_model_that_is_let_go_as_soon_as_it_is_loaded_ends() -> None:
     script = (
         "import asyncio\n"
-        "from perdure.backends.embedded import EmbeddedBackend\n"
+        "from perdure.backends.embedded.driver import EmbeddedBackend\n"
         "from perdure.backends.protocol import BackendSpec\n"
         "async def main():\n"
         "    for _ in range(12):\n"
@@ -96,7 +96,7 @@ def test_importing_the_room_imports_nothing_heavy() -> None:
     script = (
         "import sys; import perdure.backends.drivers, perdure.backends.errors, "
         "perdure.backends.models, perdure.backends.tokens, perdure.backends.ollama.discover, "
-        f"perdure.backends.embedded; print(sorted({heavy} & set(sys.modules)))"
+        f"perdure.backends.embedded.driver; print(sorted({heavy} & set(sys.modules)))"
     )
     found = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

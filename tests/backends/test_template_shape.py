@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from perdure.backends import embedded as embedded_module
-from perdure.backends.embedded import EmbeddedBackend
+from perdure.backends.embedded import driver as embedded_module
+from perdure.backends.embedded.driver import EmbeddedBackend
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Finished, PromptMessage, Request
 from perdure.backends.roles.shape import Shape, fold, parse_shape

@@ -288,7 +288,7 @@ def imports() -> None:
         module = f"perdure.backends.{driver}"
         ours = f"import {module}_driver, {module}_server"
         if driver == "embedded":
-            ours = f"import {module}, perdure.backends.llama_settings as s; s.import_xllamacpp()"
+            ours = f"import {module}, perdure.backends.embedded.settings as s; s.import_xllamacpp()"
         alone = f"import {module if driver == 'embedded' else module + '_driver'}"
         before, whole = median(sys.executable, "-c", alone), median(sys.executable, "-c", ours)
         print(

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from perdure.backends.llama_settings import import_xllamacpp, server_parameters
+from perdure.backends.embedded.settings import import_xllamacpp, server_parameters
 from perdure.backends.protocol import BackendSpec
 
 KEY = "on-loopback-only"

@@ -10,7 +10,7 @@ from perdure.backends.protocol import Backend, BackendSpec
 
 def _embedded(spec: BackendSpec) -> Backend:
     # Pulls in asyncio and http.client, which commands that talk to no model do without.
-    from perdure.backends.embedded import EmbeddedBackend
+    from perdure.backends.embedded.driver import EmbeddedBackend
 
     return EmbeddedBackend(spec)
 
@@ -52,7 +52,7 @@ def make_counter(spec: BackendSpec) -> Backend:
     """
     if spec.driver != "embedded" or spec.disabled:
         return make_backend(spec)
-    from perdure.backends.embedded import EmbeddedBackend
+    from perdure.backends.embedded.driver import EmbeddedBackend
 
     return EmbeddedBackend(spec, counting=True)
 

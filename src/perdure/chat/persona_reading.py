@@ -228,7 +228,7 @@ def _default(manifest: Manifest) -> tuple[int, bool]:
         from perdure.backends.anthropic.driver import DEFAULT_WINDOW as HOSTED
 
         return HOSTED, True
-    from perdure.backends.llama_settings import DEFAULT_WINDOW
+    from perdure.backends.embedded.settings import DEFAULT_WINDOW
     from perdure.backends.models import CATALOGUE
 
     known = CATALOGUE.get(manifest.model) if manifest.driver == "embedded" else None

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from perdure.backends.embedded.gguf import NotGguf, trained_window
 from perdure.backends.errors import DriverMissing, ModelMissing
-from perdure.backends.gguf import NotGguf, trained_window
 from perdure.backends.models import check_package, install_command
 from perdure.backends.protocol import BackendSpec
 

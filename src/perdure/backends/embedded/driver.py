@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from perdure.backends.digests import file_digest
+from perdure.backends.embedded.settings import import_xllamacpp, server_parameters, window_of
 from perdure.backends.errors import (
     BackendError,
     BadParameter,
@@ -29,7 +30,6 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.hosted.thoughts import thoughts_apart
-from perdure.backends.llama_settings import import_xllamacpp, server_parameters, window_of
 from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
 from perdure.backends.models import CATALOGUE, check_package, locate, verify
 from perdure.backends.parameters import checked_parameters

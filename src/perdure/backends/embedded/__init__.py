@@ -1,0 +1,1 @@
+"""The embedded driver: llama.cpp in this process."""
