@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from perdure.backends.models import models_folder
+from perdure.backends.store.catalogue import models_folder
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.memory import lore_patterns

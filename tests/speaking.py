@@ -21,7 +21,7 @@ from perdure.backends.protocol import (
     StreamEvent,
     Usage,
 )
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 
 _BLOCK_ENDS = ".]\n\n"
 

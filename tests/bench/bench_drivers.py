@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from perdure.backends.drivers import make_backend
-from perdure.backends.fetching import pull
-from perdure.backends.models import DEFAULT_MODEL
 from perdure.backends.protocol import Backend, BackendSpec, Piece, Request, StreamEvent
+from perdure.backends.store.catalogue import DEFAULT_MODEL
+from perdure.backends.store.download import pull
 from perdure.chat.events import Failed, ReplyPiece
 from perdure.chat.session import Session
 from perdure.companion.clock import now
@@ -120,7 +120,7 @@ def bare_anthropic(backend: Any, request: Request, address: str) -> Caller:
 def bare_ollama(backend: Any, request: Request, address: str) -> Caller:
     import ollama
 
-    from perdure.backends.llama_tokens import chat_messages
+    from perdure.backends.tokens.llama import chat_messages
 
     client = ollama.AsyncClient(address)
 
@@ -286,10 +286,10 @@ def imports() -> None:
     ):
         peer = median(sys.executable, "-c", f"import {package}")
         module = f"perdure.backends.{driver}"
-        ours = f"import {module}_driver, {module}_server"
+        ours = f"import {module}.driver, {module}.server"
         if driver == "embedded":
-            ours = f"import {module}, perdure.backends.embedded.settings as s; s.import_xllamacpp()"
-        alone = f"import {module if driver == 'embedded' else module + '_driver'}"
+            ours = f"import {module}.driver, {module}.settings as s; s.import_xllamacpp()"
+        alone = f"import {module}.driver"
         before, whole = median(sys.executable, "-c", alone), median(sys.executable, "-c", ours)
         print(
             f"  {driver:10} until it is used {before:6.0f} ms; with its package {whole:6.0f} ms, "

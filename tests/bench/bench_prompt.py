@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.backends.protocol import Tokenizer
-from perdure.backends.tokens import EstimateTokenizer, tokenizer_for
+from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
 from perdure.chat.prompting import Material, make_prompt, measure
 from perdure.chat.session import Session
 from perdure.companion.conversation.chunk import parse_chunk_path

@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.backends.errors import BackendError
-from perdure.backends.fetching import pull
-from perdure.backends.models import DEFAULT_MODEL
+from perdure.backends.store.catalogue import DEFAULT_MODEL
+from perdure.backends.store.download import pull
 from perdure.chat.confirming import confirm
 from perdure.chat.events import Event, Failed, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session

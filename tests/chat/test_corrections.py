@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.protocol import BackendSpec
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.companion_at import read_companion
 from perdure.chat.corrections import FILE, Corrections
 from perdure.chat.replaying import find_asked, replay

@@ -14,7 +14,7 @@ from perdure.backends.errors import (
     StreamCut,
 )
 from perdure.backends.protocol import Request, StreamEvent
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Failed, Notice, ReplyStarted, Saved
 from perdure.chat.session import Session
 from tests.chat.test_session import events_of, life, trailers

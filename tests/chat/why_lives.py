@@ -30,7 +30,7 @@ from typing import Any, ClassVar, TypeVar
 import perdure.companion.clock
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session

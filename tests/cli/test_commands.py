@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.fetching import pull
-from perdure.backends.models import DEFAULT_MODEL
+from perdure.backends.store.catalogue import DEFAULT_MODEL
+from perdure.backends.store.download import pull
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git
 

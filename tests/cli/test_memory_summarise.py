@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.backends.fetching import pull
-from perdure.backends.models import DEFAULT_MODEL
+from perdure.backends.store.catalogue import DEFAULT_MODEL
+from perdure.backends.store.download import pull
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from tests.backends.real_servers import KEY, Running, start_llama

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.backends.protocol import PromptMessage
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.turns import Message, Reply, Turn

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from perdure.backends.protocol import PromptMessage
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact
 from perdure.companion.memory.lore import LoreEntry

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.facts import Fact

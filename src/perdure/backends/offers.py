@@ -42,7 +42,7 @@ async def offered_models(spec: BackendSpec) -> tuple[OfferedModel, ...]:
 
 
 def _catalogue() -> tuple[OfferedModel, ...]:
-    from perdure.backends.models import CATALOGUE, installed
+    from perdure.backends.store.catalogue import CATALOGUE, installed
 
     here = {found.model.name for found in installed() if found.sound}
     return tuple(

@@ -16,7 +16,7 @@ def load_driver(driver: str) -> None:
     """
     if driver in {"ollama", "anthropic", "openai"}:
         with suppress(ImportError):
-            importlib.import_module(f"perdure.backends.{driver}_server")
+            importlib.import_module(f"perdure.backends.{driver}.server")
 
 
 def default_address(driver: str) -> str:

@@ -19,9 +19,9 @@ import msgspec
 
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
-from perdure.backends.models import CATALOGUE
 from perdure.backends.places import default_address, destination
 from perdure.backends.protocol import BackendSpec
+from perdure.backends.store.catalogue import CATALOGUE
 from perdure.chat.companion_at import backend_spec
 from perdure.chat.companion_files import small
 from perdure.companion.config.manifest import (

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from perdure.backends.protocol import BackendSpec, Tokenizer
-from perdure.backends.tokens import Correction, Counts, corrected, remembering
+from perdure.backends.tokens.estimate import Correction, Counts, corrected, remembering
 from perdure.git.disk import make_folder, replace_file
 
 FILE = "token-corrections.json"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.companion_at import her_names
 from perdure.chat.companion_files import files_below
 from perdure.companion.names import companion_email, slug

@@ -290,7 +290,7 @@ def _described(
 
 def counter_for(model: str) -> Tokenizer:
     """The best counter for a model's name that needs neither model nor network."""
-    from perdure.backends.tokens import tokenizer_for
+    from perdure.backends.tokens.estimate import tokenizer_for
 
     return tokenizer_for(model)
 

@@ -6,8 +6,8 @@ import getpass
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.backends.models import needs
 from perdure.backends.ollama.discover import find_ollama
+from perdure.backends.store.catalogue import needs
 from perdure.chat.confirming import confirm
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest

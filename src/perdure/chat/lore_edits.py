@@ -322,7 +322,7 @@ def _last_changes(
 
 def _counter(helm: Helm) -> tuple[Tokenizer, int | None]:
     """A counter for the first backend's model that needs no network, and the window it states."""
-    from perdure.backends.tokens import EstimateTokenizer, tokenizer_for
+    from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
     from perdure.companion.config.manifest import parse_manifest
     from perdure.companion.errors import CompanionProblem
 

@@ -229,7 +229,7 @@ def _default(manifest: Manifest) -> tuple[int, bool]:
 
         return HOSTED, True
     from perdure.backends.embedded.settings import DEFAULT_WINDOW
-    from perdure.backends.models import CATALOGUE
+    from perdure.backends.store.catalogue import CATALOGUE
 
     known = CATALOGUE.get(manifest.model) if manifest.driver == "embedded" else None
     return (min(known.context_window, DEFAULT_WINDOW), False) if known else (DEFAULT_WINDOW, True)
@@ -248,7 +248,7 @@ def _seen(repo: Repository, commit: str | None) -> dict[str, Seen]:
 
 def tokenizer_of(files: Files, windows: list[Window]) -> Tokenizer:
     """The counter for the model with the smallest window, without loading that model."""
-    from perdure.backends.tokens import tokenizer_for
+    from perdure.backends.tokens.estimate import tokenizer_for
 
     smallest = min(windows, key=lambda each: (each.room, each.backend), default=None)
     for manifest in manifests_of(files):

@@ -24,7 +24,7 @@ from perdure.backends.protocol import (
     Unsaid,
 )
 from perdure.backends.roles.shape import counting_folded, fold
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.corrections import Corrections
 from perdure.chat.talk_read import Reading
 from perdure.companion.config.settings import CompanionSettings

@@ -24,7 +24,7 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.backends.roles.shape import fold
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.errors import LeavesMachine

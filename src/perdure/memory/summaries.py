@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from perdure.backends.protocol import PromptMessage
-from perdure.backends.tokens import EstimateTokenizer
+from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.memory.answers import is_order, one_line, paragraph, shortened
 from perdure.memory.sentences import sentences
 from perdure.memory.substance import Substance, substance

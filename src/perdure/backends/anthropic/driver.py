@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
-from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 from perdure.backends.roles.shape import ANTHROPIC_SHAPE, fold
+from perdure.backends.tokens.llama import chat_messages
 
 if TYPE_CHECKING:
     from perdure.backends.anthropic.server import AnthropicServer

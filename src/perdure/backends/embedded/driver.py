@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from perdure.backends.digests import file_digest
 from perdure.backends.embedded.settings import import_xllamacpp, server_parameters, window_of
 from perdure.backends.errors import (
     BackendError,
@@ -30,8 +29,6 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.hosted.thoughts import thoughts_apart
-from perdure.backends.llama_tokens import LlamaTokenizer, LoopbackCalls, chat_messages
-from perdure.backends.models import CATALOGUE, check_package, locate, verify
 from perdure.backends.parameters import checked_parameters
 from perdure.backends.protocol import (
     BackendSpec,
@@ -47,6 +44,9 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.refusal import MAY_NAME_ROLES
 from perdure.backends.roles.template import is_whole, stated, trials
+from perdure.backends.store.catalogue import CATALOGUE, check_package, locate, verify
+from perdure.backends.store.digests import file_digest
+from perdure.backends.tokens.llama import LlamaTokenizer, LoopbackCalls, chat_messages
 
 HONOURED = frozenset(
     {

@@ -10,8 +10,8 @@ from types import ModuleType
 
 from perdure.backends.embedded.gguf import NotGguf, trained_window
 from perdure.backends.errors import DriverMissing, ModelMissing
-from perdure.backends.models import check_package, install_command
 from perdure.backends.protocol import BackendSpec
+from perdure.backends.store.catalogue import check_package, install_command
 
 DEFAULT_WINDOW = 8192
 """Where a manifest names no window: larger ones of today's models would take many gigabytes."""

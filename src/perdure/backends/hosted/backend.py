@@ -23,7 +23,7 @@ from perdure.backends.protocol import (
     StreamEvent,
     Tokenizer,
 )
-from perdure.backends.tokens import tokenizer_for
+from perdure.backends.tokens.estimate import tokenizer_for
 
 if TYPE_CHECKING:
     from perdure.backends.hosted.sdk_wire import SdkWire

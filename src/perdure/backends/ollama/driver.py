@@ -15,7 +15,6 @@ from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.hosted.thoughts import thoughts_apart
 from perdure.backends.http.address import checked_address
 from perdure.backends.http.timeouts import Timeouts
-from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.ollama.discover import DEFAULT_PORT
 from perdure.backends.ollama.model import (
     OllamaModel,
@@ -37,7 +36,8 @@ from perdure.backends.protocol import (
     Tokenizer,
     Usage,
 )
-from perdure.backends.tokens import tokenizer_for
+from perdure.backends.tokens.estimate import tokenizer_for
+from perdure.backends.tokens.llama import chat_messages
 
 if TYPE_CHECKING:
     from ollama import ChatResponse

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
 from perdure.backends.hosted.request_form import limit_field
-from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import BackendSpec, Request
+from perdure.backends.tokens.llama import chat_messages
 
 if TYPE_CHECKING:
     from perdure.backends.http.timeouts import Timeouts

@@ -20,7 +20,6 @@ from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import is_error, read_complaint
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.timeouts import Timeouts
-from perdure.backends.llama_tokens import chat_messages
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -31,6 +30,7 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.backends.roles.template import is_whole, jinja_shape, stated, trials
+from perdure.backends.tokens.llama import chat_messages
 
 _STOPS: dict[str, StopReason] = {
     "length": "length",

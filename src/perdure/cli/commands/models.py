@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from perdure.backends import models as store
+from perdure.backends.store import catalogue as store
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 
 
@@ -55,7 +55,7 @@ def pull(name: str, source: Path | None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from perdure.backends import fetching
+    from perdure.backends.store import download
 
     _say_what_is_missing()
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -66,7 +66,7 @@ def pull(name: str, source: Path | None) -> None:
             def moved(done: int, total: int | None) -> None:
                 progress.update(task, completed=done, total=total)
 
-            path = fetching.pull(name, moved, source)
+            path = download.pull(name, moved, source)
     except KeyboardInterrupt:
         say("Stopped. What was fetched is kept; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(1) from None

