@@ -19,7 +19,7 @@ from perdure.backends.errors import (
     Overloaded,
     ProtocolError,
 )
-from perdure.backends.offers import MOST, offered_models
+from perdure.backends.model_list import MOST, offered_models
 from perdure.backends.protocol import BackendSpec, OfferedModel
 from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 from tests.backends.fake_api import DIALECTS, Dialect, FakeApi

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from perdure.backends.destination import load_driver
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import (
     AuthenticationFailed,
@@ -21,7 +22,6 @@ from perdure.backends.errors import (
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.keys import loaded_secrets, resolve
-from perdure.backends.places import load_driver
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.backends.roles.shape import counting_folded
 from perdure.chat.corrections import Corrections

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from perdure.backends.destination import default_address, destination
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
-from perdure.backends.places import default_address, destination
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.store.catalogue import CATALOGUE
 from perdure.chat.companion_at import backend_spec

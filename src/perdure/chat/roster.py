@@ -11,10 +11,10 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from perdure.backends.destination import destination
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import Action, BackendError
-from perdure.backends.places import destination
 from perdure.backends.protocol import Backend, BackendSpec
 from perdure.chat.companion_at import SETTINGS, read_manifest
 from perdure.chat.companion_files import small_at

@@ -84,7 +84,7 @@ def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as it is written, and where the talk goes through it."""
-    from perdure.backends.places import destination
+    from perdure.backends.destination import destination
     from perdure.chat.backend_edits import BackendDesk
     from perdure.chat.companion_at import backend_spec
 
@@ -208,8 +208,8 @@ def _tell_added(
     consent: bool,
     as_json: bool,
 ) -> None:
+    from perdure.backends.destination import destination
     from perdure.backends.drivers import make_backend
-    from perdure.backends.places import destination
     from perdure.chat.companion_at import backend_spec
 
     spec = backend_spec(manifest)

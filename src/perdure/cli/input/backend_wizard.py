@@ -75,7 +75,7 @@ def manifest_from(desk: BackendDesk, given: Answers) -> Manifest:
 
 
 def _address(given: Answers, *, asking: bool) -> str:
-    from perdure.backends.places import default_address
+    from perdure.backends.destination import default_address
 
     usual = default_address(given.kind)
     if given.address is not None or not usual or not asking:
@@ -86,7 +86,7 @@ def _address(given: Answers, *, asking: bool) -> str:
 
 def _say_where(manifest: Manifest) -> bool:
     """Say it where the talk leaves this machine. Raises BackendError for what cannot be used."""
-    from perdure.backends.places import destination
+    from perdure.backends.destination import destination
     from perdure.chat.companion_at import backend_spec
 
     hosted = _hosted(manifest)
@@ -211,7 +211,7 @@ def _choose_model(offered: list[OfferedModel]) -> str:
 
 def _offered(manifest: Manifest) -> list[OfferedModel]:
     from perdure.backends.errors import BackendError
-    from perdure.backends.offers import offered_models
+    from perdure.backends.model_list import offered_models
     from perdure.chat.companion_at import backend_spec
 
     async def asked() -> list[OfferedModel]:
