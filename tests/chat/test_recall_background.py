@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.recalling import Recaller
-from perdure.memory.recall import RecallIndex, models
+from perdure.memory.recall import RecallIndex
+from perdure.recall.embedders import installed
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import LIFE, Meanings
 
@@ -32,7 +33,7 @@ async def test_it_reads_on_between_turns_and_stops_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Reading(quick=False)
-    monkeypatch.setattr(models, "installed", lambda: model)
+    monkeypatch.setattr(installed, "installed", lambda: model)
     with make_companion(tmp_path / "mira", LIFE) as repo:
         recaller = Recaller(tmp_path / "mira")
         model.recaller = recaller

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure.memory.recall import Embedder, RecallIndex, RecallQuery, e5_model, wordllama_model
+from perdure.memory.recall import (
+    Embedder,
+    RecallIndex,
+    RecallQuery,
+)
+from perdure.recall.embedders import e5, wordllama
 from tests.memory.recall_eval import make_companion, measure, ours, read_dialogue
 from tests.memory.test_recall import CHATTER, GARDEN, grow, said, talk
 
@@ -115,7 +120,7 @@ def test_vectors_that_came_one_by_one_rank_as_those_that_came_at_once(tmp_path: 
             assert bits.find("HEAD", query) == whole.find("HEAD", query)
 
 
-@pytest.mark.parametrize("room", [e5_model, wordllama_model])
+@pytest.mark.parametrize("room", [e5, wordllama])
 def test_the_models_find_more_than_words_alone(room: object, tmp_path: Path) -> None:
     model: Embedder | None = room.installed()  # type: ignore[attr-defined]
     if model is None:

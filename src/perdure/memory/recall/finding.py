@@ -37,7 +37,7 @@ from perdure.memory.recall.words import (
 )
 
 if TYPE_CHECKING:
-    from perdure.memory.recall.dense import Vectors
+    from perdure.recall.embedders.dense import Vectors
 
 NEAR, NEARER = 0.7, 0.9
 """Share of a score from which on a later turn goes before an earlier one with the same words: where

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from perdure.memory.recall.arrangement import Arrangement
-    from perdure.memory.recall.dense import Vectors
     from perdure.memory.recall.finding import Found
     from perdure.memory.recall.store import Store, StoredChunk
+    from perdure.recall.embedders.dense import Vectors
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class RecallIndex:
             needs_file: whether nothing is found where the cache cannot be written; otherwise all
                 that was said is read into memory there, by its words.
         """
-        from perdure.memory.recall.models import installed
+        from perdure.recall.embedders.installed import installed
 
         return cls(repo, installed(), needs_file=needs_file)
 
@@ -316,7 +316,7 @@ class RecallIndex:
         first: int,
     ) -> None:
         """Have the vectors that there are; of a quick embedder, make those of what is new first."""
-        from perdure.memory.recall.dense import Vectors
+        from perdure.recall.embedders.dense import Vectors
 
         embedder = self._embedder
         if embedder is None or store.path is None:
@@ -332,7 +332,7 @@ class RecallIndex:
         self, store: Store, rev: str, chunks: list[StoredChunk], goes_on: Callable[[], None]
     ) -> None:
         """Make the vectors that chunks lack, unless another process does."""
-        from perdure.memory.recall.embedding import embed_missing
+        from perdure.recall.embedders.embed import embed_missing
 
         # Not the writer's lock: words are read meanwhile, and this may take an hour.
         lock = disk.KernelLock(self._repo.cache_dir / "recall-embedding.lock")
@@ -346,7 +346,7 @@ class RecallIndex:
             self._vectors.add(self._messages, vectors)
 
     def _embed_all(self, store: Store, rev: str, progress: Progress | None) -> int:
-        from perdure.memory.recall.embedding import missing
+        from perdure.recall.embedders.embed import missing
 
         chunks, embedder = self._chunks_at(store, rev), self._embedder
         if embedder is None:
@@ -367,7 +367,7 @@ class RecallIndex:
         return total - missing(store, embedder.name, chunks)
 
     def _unembedded(self, store: Store, rev: str) -> tuple[int, int]:
-        from perdure.memory.recall.embedding import missing
+        from perdure.recall.embedders.embed import missing
 
         chunks, embedder = self._chunks_at(store, rev), self._embedder
         if embedder is None:

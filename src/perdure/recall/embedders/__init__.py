@@ -1,0 +1,1 @@
+"""Vectors of messages, from whichever embedder is installed."""
