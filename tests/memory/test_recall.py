@@ -24,8 +24,8 @@ from perdure.memory.recall import Hit, RecallIndex, RecallQuery
 from perdure.memory.recall import index as index_module
 from perdure.memory.recall.names import without_names
 from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import Season, times_in
-from perdure.memory.recall.words import content_words, tokens_of, words_of
+from perdure.recall.language.time import Season, times_in
+from perdure.recall.language.words import content_words, tokens_of, words_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (
     AUTHOR,

@@ -8,9 +8,9 @@ import pytest
 
 from perdure.git.operations.branches import start_branch
 from perdure.memory.recall import RecallIndex, RecallQuery
-from perdure.memory.recall.irregular import forms
-from perdure.memory.recall.languages import LANGUAGES, folded, language_of, stem
-from perdure.memory.recall.words import words_of
+from perdure.recall.language.irregular import forms
+from perdure.recall.language.languages import LANGUAGES, folded, language_of, stem
+from perdure.recall.language.words import words_of
 from tests.memory.recall_eval import AUTHOR, make_companion
 from tests.memory.test_recall import find, grow, said, talk
 

@@ -18,9 +18,9 @@ from perdure.companion.memory.proposals import Proposal
 from perdure.memory.answers import one_line
 from perdure.memory.facts import contradictions, instruction_shaped, near_duplicates
 from perdure.memory.likeness import is_alike
-from perdure.memory.recall.words import content_words, is_cjk
 from perdure.memory.talk import Said, quoted_block, record
 from perdure.memory.tasks import FIND_FACTS, task_in
+from perdure.recall.language.words import content_words, is_cjk
 
 MOST_FACTS = 12
 """Taken from one answer."""

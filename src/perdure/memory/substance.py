@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from perdure.memory.recall.words import content_words, is_cjk, words_of
+from perdure.recall.language.words import content_words, is_cjk, words_of
 
 _TIMES = """
 january february march april june july august september october november december monday tuesday

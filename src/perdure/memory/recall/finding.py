@@ -15,19 +15,19 @@ from perdure.companion.ids import TurnId
 from perdure.memory.recall import compounds, spelling
 from perdure.memory.recall.api import RecallQuery
 from perdure.memory.recall.arrangement import Arrangement
-from perdure.memory.recall.irregular import forms
-from perdure.memory.recall.languages import (
+from perdure.memory.recall.names import without_address, without_names
+from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
+from perdure.memory.recall.store import Store
+from perdure.recall.language.irregular import forms
+from perdure.recall.language.languages import (
     LANGUAGES,
     USUAL,
     folded,
     stem,
     told_in,
 )
-from perdure.memory.recall.names import without_address, without_names
-from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
-from perdure.memory.recall.store import Store
-from perdure.memory.recall.when import Time, times_in
-from perdure.memory.recall.words import (
+from perdure.recall.language.time import Time, times_in
+from perdure.recall.language.words import (
     all_words,
     content_words,
     is_cjk,

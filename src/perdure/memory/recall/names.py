@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from perdure.memory.recall.words import is_cjk, normal, words_of
+from perdure.recall.language.words import is_cjk, normal, words_of
 
 _STOPS = r"[,!:;…\-\u2013\u2014\uff0c\u3001\uff01\uff1a~]"
 

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 
 from perdure.companion.calendar import Stretch
 from perdure.memory.recall.arrangement import AFTER, AROUND, BEFORE, SELF, Arrangement
-from perdure.memory.recall.when import Season, Time
+from perdure.recall.language.time import Season, Time
 
 K1, B = 1.2, 0.75
 """BM25's usual constants."""

@@ -25,7 +25,7 @@ from pathlib import Path
 from perdure.companion.conversation.chunk import parse_chunk_path, parse_chunks
 from perdure.companion.turns import Message, Reply
 from perdure.git import disk
-from perdure.memory.recall.languages import (
+from perdure.recall.language.languages import (
     LANGUAGES,
     NUMBERS,
     USUAL,
@@ -36,7 +36,7 @@ from perdure.memory.recall.languages import (
     stem,
     told_in,
 )
-from perdure.memory.recall.words import tokens_of, words_of
+from perdure.recall.language.words import tokens_of, words_of
 
 VERSION = 4
 """Part of the file's name: an index of another version is not looked at, and removed."""

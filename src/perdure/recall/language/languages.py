@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from perdure.memory.recall.stopwords import STOP
+from perdure.recall.language.stopwords import STOP
 
 
 @dataclass(frozen=True, slots=True)

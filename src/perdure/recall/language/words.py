@@ -11,8 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from perdure.memory.recall.languages import folded, language_of
-from perdure.memory.recall.stopwords import (
+from perdure.recall.language.languages import folded, language_of
+from perdure.recall.language.stopwords import (
     CJK_PARTICLES,
     CJK_STOP,
     FRAME,

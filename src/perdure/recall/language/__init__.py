@@ -1,0 +1,1 @@
+"""Words, stems, languages and times in what was said."""
