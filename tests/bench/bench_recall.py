@@ -20,7 +20,7 @@ from pathlib import Path
 
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.memory.recall import RecallIndex, RecallQuery
+from perdure.recall import RecallIndex, RecallQuery
 from tests.bench.recall_quality import run as quality
 from tests.lives import Words, make_life
 

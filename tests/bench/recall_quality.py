@@ -20,7 +20,7 @@ from pathlib import Path
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
-from perdure.memory.recall import Hit, RecallIndex
+from perdure.recall import Hit, RecallIndex
 from perdure.recall.embedders.installed import installed
 from perdure.recall.language.words import pieces_of
 from tests.memory.contradicting import life

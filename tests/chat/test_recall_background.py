@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.recalling import Recaller
-from perdure.memory.recall import RecallIndex
+from perdure.recall import RecallIndex
 from perdure.recall.embedders import installed
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import LIFE, Meanings

@@ -10,7 +10,7 @@ import pytest
 
 from perdure.chat.events import Failed, Notice, Saved
 from perdure.chat.session import Session
-from perdure.memory.recall import RecallIndex
+from perdure.recall import RecallIndex
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import git
 from tests.speaking import Scripted

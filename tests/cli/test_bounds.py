@@ -23,8 +23,8 @@ from perdure.companion.errors import BadFile
 from perdure.companion.memory import lore
 from perdure.git.errors import TooLargeObject
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.memory.recall import RecallIndex
-from perdure.memory.recall.api import RecallQuery
+from perdure.recall import RecallIndex
+from perdure.recall.api import RecallQuery
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from perdure.cli.root import root
 from perdure.git.repository.repository import Repository
-from perdure.memory.recall import RecallIndex, RecallQuery
+from perdure.recall import RecallIndex, RecallQuery
 from perdure.recall.embedders import installed
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import FELINE, LIFE, Meanings

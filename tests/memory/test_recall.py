@@ -20,12 +20,12 @@ from perdure.git.operations.branches import start_branch
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Change, Repository
 from perdure.memory.assembly.two import moment_lines
-from perdure.memory.recall import Hit, RecallIndex, RecallQuery
-from perdure.memory.recall import index as index_module
-from perdure.memory.recall.names import without_names
-from perdure.memory.recall.store import Store
+from perdure.recall import Hit, RecallIndex, RecallQuery
+from perdure.recall import index as index_module
 from perdure.recall.language.time import Season, times_in
 from perdure.recall.language.words import content_words, tokens_of, words_of
+from perdure.recall.speaker_names import without_names
+from perdure.recall.store import Store
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (
     AUTHOR,

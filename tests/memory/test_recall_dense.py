@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.memory.recall import (
+from perdure.recall import (
     Embedder,
     RecallIndex,
     RecallQuery,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.operations.branches import start_branch
-from perdure.memory.recall import RecallIndex, RecallQuery
+from perdure.recall import RecallIndex, RecallQuery
 from perdure.recall.language.irregular import forms
 from perdure.recall.language.languages import LANGUAGES, folded, language_of, stem
 from perdure.recall.language.words import words_of

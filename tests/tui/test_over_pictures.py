@@ -22,7 +22,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
-from perdure.memory.recall.api import Hit
+from perdure.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.conflicts.screen import ConflictsScreen

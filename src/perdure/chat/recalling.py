@@ -24,8 +24,8 @@ from perdure.memory.assembly import PastTurn
 from perdure.problem import Problem
 
 if TYPE_CHECKING:
-    from perdure.memory.recall.api import Hit
-    from perdure.memory.recall.index import RecallIndex
+    from perdure.recall.api import Hit
+    from perdure.recall.index import RecallIndex
 
 WAIT = 0.4
 """Seconds that a turn waits for its earlier moments."""
@@ -192,7 +192,7 @@ class Recaller:
         return look(repo, index, wanted)
 
     def _open(self, repo: Repository) -> RecallIndex:
-        from perdure.memory.recall.index import RecallIndex
+        from perdure.recall.index import RecallIndex
 
         if self._index is None:
             self._index = RecallIndex.open_usual(repo)
@@ -220,7 +220,7 @@ class Recaller:
 
 def look(repo: Repository, index: RecallIndex, wanted: Wanted, limit: int = MOST) -> Found:
     """Ask a level index. Raises HistoryError."""
-    from perdure.memory.recall.api import RecallQuery
+    from perdure.recall.api import RecallQuery
 
     *before, newest = wanted.texts() or [""]
     unwanted = wanted.unwanted()

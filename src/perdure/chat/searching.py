@@ -13,7 +13,7 @@ from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
-from perdure.memory.recall import Hit, RecallIndex, RecallQuery
+from perdure.recall import Hit, RecallIndex, RecallQuery
 
 Progress = Callable[[int, int], None]
 Marks = tuple[tuple[int, int], ...]

@@ -16,7 +16,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.chat.searching import Moment
-    from perdure.memory.recall import RecallIndex
+    from perdure.recall import RecallIndex
 
 _LINES = 3
 """Lines of one message that are shown at most."""
@@ -56,7 +56,7 @@ def command(
     from perdure.chat.searching import moments, with_own_words
     from perdure.companion.clock import now
     from perdure.git.repository.repository import Repository
-    from perdure.memory.recall import RecallIndex
+    from perdure.recall import RecallIndex
 
     text = " ".join(words)
     if not text.strip():

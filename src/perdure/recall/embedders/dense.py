@@ -19,12 +19,12 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from perdure.memory.recall.api import LONGEST
-from perdure.memory.recall.arrangement import AFTER, BEFORE, SELF, Arrangement
+from perdure.recall.api import LONGEST
+from perdure.recall.sequence import AFTER, BEFORE, SELF, Arrangement
 
 if TYPE_CHECKING:
-    from perdure.memory.recall.api import Embedder
-    from perdure.memory.recall.store import Store
+    from perdure.recall.api import Embedder
+    from perdure.recall.store import Store
 
 CANDIDATES = 200
 """Messages that each of the two may name."""

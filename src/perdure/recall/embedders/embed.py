@@ -7,12 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from perdure.companion.conversation.chunk import parse_chunks
-from perdure.memory.recall.api import LONGEST
+from perdure.recall.api import LONGEST
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-    from perdure.memory.recall.api import Embedder
-    from perdure.memory.recall.store import Store, StoredChunk
+    from perdure.recall.api import Embedder
+    from perdure.recall.store import Store, StoredChunk
 
 Kept = Callable[[Sequence[tuple[int, bytes]]], None]
 GoesOn = Callable[[], None]

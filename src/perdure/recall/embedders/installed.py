@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.memory.recall.api import Embedder
+from perdure.recall.api import Embedder
 from perdure.recall.embedders import e5, wordllama
 
 

@@ -22,7 +22,7 @@ def index() -> None:
     an hour for a long life. Ctrl-C ends it; what was read stays.
     """
     from perdure.git.repository.repository import Repository
-    from perdure.memory.recall import RecallIndex
+    from perdure.recall import RecallIndex
 
     repo = Repository.open(chosen(), recover=False)
     if repo.head().commit is None:

@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING
 
 from perdure.companion.calendar import Stretch
 from perdure.companion.ids import TurnId
-from perdure.memory.recall import compounds, spelling
-from perdure.memory.recall.api import RecallQuery
-from perdure.memory.recall.arrangement import Arrangement
-from perdure.memory.recall.names import without_address, without_names
-from perdure.memory.recall.scoring import COMMON, MOST, Scores, Term, places_in
-from perdure.memory.recall.store import Store
+from perdure.recall import compounds, spelling
+from perdure.recall.api import RecallQuery
 from perdure.recall.language.irregular import forms
 from perdure.recall.language.languages import (
     LANGUAGES,
@@ -35,6 +31,10 @@ from perdure.recall.language.words import (
     tokens_of,
     words_of,
 )
+from perdure.recall.scoring import COMMON, MOST, Scores, Term, places_in
+from perdure.recall.sequence import Arrangement
+from perdure.recall.speaker_names import without_address, without_names
+from perdure.recall.store import Store
 
 if TYPE_CHECKING:
     from perdure.recall.embedders.dense import Vectors

@@ -9,7 +9,7 @@ from perdure.companion.conversation.chunk import MOST_BYTES
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from perdure.memory.recall.store import StoredChunk
+    from perdure.recall.store import StoredChunk
 
 
 def passed_over(paths: Sequence[str]) -> str:

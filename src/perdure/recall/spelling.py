@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from perdure.memory.recall.store import Store
 from perdure.recall.language.languages import folded
 from perdure.recall.language.stopwords import STOP
 from perdure.recall.language.words import is_cjk
+from perdure.recall.store import Store
 
 WEIGHT = 0.5
 """What a word counts in a spelling that is not its own."""

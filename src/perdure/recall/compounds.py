@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from perdure.memory.recall.store import Store
 from perdure.recall.language.languages import LANGUAGES, folded, stem
+from perdure.recall.store import Store
 
 WEIGHT = 0.8
 """What a word counts in a compound, and a part of a compound that is asked for."""

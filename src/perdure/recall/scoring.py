@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from perdure.companion.calendar import Stretch
-from perdure.memory.recall.arrangement import AFTER, AROUND, BEFORE, SELF, Arrangement
 from perdure.recall.language.time import Season, Time
+from perdure.recall.sequence import AFTER, AROUND, BEFORE, SELF, Arrangement
 
 K1, B = 1.2, 0.75
 """BM25's usual constants."""

@@ -11,16 +11,16 @@ from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository
-from perdure.memory.recall.api import Embedder, Hit, RecallQuery
-from perdure.memory.recall.silent import Silent, passed_over
+from perdure.recall.api import Embedder, Hit, RecallQuery
+from perdure.recall.unread_chunks import Silent, passed_over
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from perdure.memory.recall.arrangement import Arrangement
-    from perdure.memory.recall.finding import Found
-    from perdure.memory.recall.store import Store, StoredChunk
     from perdure.recall.embedders.dense import Vectors
+    from perdure.recall.search import Found
+    from perdure.recall.sequence import Arrangement
+    from perdure.recall.store import Store, StoredChunk
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -159,8 +159,8 @@ class RecallIndex:
             text: the text of a message.
             matched: words as `Hit.matched` has them.
         """
-        from perdure.memory.recall.arrangement import Arrangement
-        from perdure.memory.recall.finding import languages_of, marks
+        from perdure.recall.search import languages_of, marks
+        from perdure.recall.sequence import Arrangement
 
         nothing: list[tuple[int, int]] = []
         languages = languages_of(self._messages or Arrangement())
@@ -193,7 +193,7 @@ class RecallIndex:
     def _opened(self) -> Store:
         import sqlite3
 
-        from perdure.memory.recall.store import Store
+        from perdure.recall.store import Store
 
         path = self._store.path if self._store is not None else None
         if path is not None and not path.exists():
@@ -209,7 +209,7 @@ class RecallIndex:
         return self._store
 
     def _open_file(self) -> Store:
-        from perdure.memory.recall.store import Store, newest
+        from perdure.recall.store import Store, newest
 
         if newest(self._repo.cache_dir) is not None:
             return Store.open(self._repo.cache_dir)
@@ -224,7 +224,7 @@ class RecallIndex:
     def _drop_if_damaged(self, error: sqlite3.Error) -> bool:
         import sqlite3
 
-        from perdure.memory.recall.store import drop
+        from perdure.recall.store import drop
 
         self.close()
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
@@ -250,7 +250,7 @@ class RecallIndex:
         tree = self._repo.folder_oid(CONVERSATIONS, rev)
         if tree is None or store.tree(tree) is not None:
             return 0
-        from perdure.memory.recall.leveling import bring_level
+        from perdure.recall.sync import bring_level
 
         if store.path is None:
             return self._told(*bring_level(store, self._repo, rev, tree, progress))
@@ -272,7 +272,7 @@ class RecallIndex:
     # Answering
 
     def _find(self, store: Store, rev: str, query: RecallQuery, limit: int) -> list[Hit]:
-        from perdure.memory.recall.finding import Finder
+        from perdure.recall.search import Finder
 
         messages = self._level(store, rev)
         if not len(messages):
@@ -282,7 +282,7 @@ class RecallIndex:
 
     def _level(self, store: Store, rev: str) -> Arrangement:
         """The messages of a revision, as far as the index has them."""
-        from perdure.memory.recall.arrangement import Arrangement
+        from perdure.recall.sequence import Arrangement
 
         if self._messages is None:
             self._messages = Arrangement()
@@ -386,7 +386,7 @@ class RecallIndex:
         return [chunks[number] for number in ids if number in chunks]
 
     def _as_far_as_known(self, store: Store, rev: str) -> array[int]:
-        from perdure.memory.recall.leveling import chunks_of
+        from perdure.recall.sync import chunks_of
 
         known = store.known()
         return array("I", [known[file] for file in chunks_of(self._repo, rev) if file in known])

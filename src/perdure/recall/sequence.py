@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.memory.recall.store import WIDTH, StoredChunk
+from perdure.recall.store import WIDTH, StoredChunk
 
 BEFORE, AFTER = 2, 1
 """A message counts with two before it and one after it."""
@@ -30,7 +30,7 @@ class Arrangement:
         place_of: place by row, -1 for rows that are not in this tree.
         talk: number of the conversation at each place, and some after the last that are none.
         turn, speaker, words, moment, wall, language, said: of the message at each place, as
-            `perdure.memory.recall.store.WIDTH` tells.
+            `perdure.recall.store.WIDTH` tells.
         window: words of a message as it is weighed, with those around it; `size` is their sum.
         in_order: whether nothing was said before what stands before it.
         languages: how many messages are of each language, by number.

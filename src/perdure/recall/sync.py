@@ -8,7 +8,7 @@ from collections.abc import Callable
 from perdure.companion.conversation.chunk import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
-from perdure.memory.recall.store import Store
+from perdure.recall.store import Store
 
 Progress = Callable[[int, int], None]
 File = tuple[str, str]
