@@ -30,7 +30,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
-from perdure.memory.assembly import Choice, PastTurn, assemble
+from perdure.prompt import Choice, PastTurn, assemble
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -15,7 +15,7 @@ from perdure.chat.replaying import find_asked, replay
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
-from perdure.memory.budgets import budgets
+from perdure.prompt.budgets import budgets
 from tests.chat.test_session import events_of, trailers
 from tests.speaking import Scripted
 

@@ -172,7 +172,7 @@ async def test_a_shallow_clone_says_how_to_get_the_rest(companion: Path, tmp_pat
 async def test_lore_that_timed_out_is_told_and_rebuilt_where_it_would_not(
     companion: Path, without_re2: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.memory.lore.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("perdure.prompt.lore.PATTERN_SECONDS", 0.02)
     write(companion, "lore/a.md", "---\nregex: yes\nkeys: /(b+)+c|\\.$/\n---\nThere is a lake.\n")
     write(companion, "lore/lake.md", "---\nkeys: lake\n---\nIt is deep.\n")
     session = await Session.open(companion, backends=[Scripted()])

@@ -45,7 +45,8 @@ from perdure.companion.memory.summaries import Summary, render_summary, sealed, 
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.memory.assembly import (
+from perdure.problem import Problem
+from perdure.prompt import (
     ASSEMBLIES,
     Choice,
     Prompt,
@@ -53,7 +54,6 @@ from perdure.memory.assembly import (
     newest_assembly,
     versions,
 )
-from perdure.problem import Problem
 from tests.lives import Words
 from tests.speaking import Scripted
 

@@ -307,7 +307,7 @@ def test_an_engine_is_imported_for_an_expression_only() -> None:
     script = (
         "import sys\n"
         "from perdure.companion.memory.lore import read_lore\n"
-        "from perdure.memory.lore import scan\n"
+        "from perdure.prompt.lore import scan\n"
         "def is_there(front):\n"
         "    files = {'lore/a.md': b'---\\n' + front + b'\\n---\\nx'}\n"
         "    scan(read_lore(files)[0], ['a river'], depth=1)\n"

@@ -28,7 +28,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
-from perdure.memory.assembly.moments import moments
+from perdure.prompt.recalled import moments
 from perdure.recall import Embedder, Hit, RecallIndex, RecallQuery
 
 AUTHOR = Author("Mira", "mira@companion.invalid")

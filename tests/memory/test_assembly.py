@@ -12,10 +12,10 @@ from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.memory.assembly import Choice, PastTurn, PromptInputs, assemble, assembly, digest
-from perdure.memory.assembly import choose as choose_parts
-from perdure.memory.budgets import Budgets
-from perdure.memory.errors import PersonaTooLarge
+from perdure.prompt import Choice, PastTurn, PromptInputs, assemble, assembly, digest
+from perdure.prompt import choose as choose_parts
+from perdure.prompt.budgets import Budgets
+from perdure.prompt.errors import PersonaTooLarge
 
 TALK = ConversationId("2026-11-22-1803-9f3a77c0")
 AT = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)

@@ -14,7 +14,7 @@ from perdure.companion.memory.lore import LoreEntry
 from perdure.companion.memory.summaries import Summary
 from perdure.companion.persona.persona import Persona, PersonaFile
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.memory.assembly import (
+from perdure.prompt import (
     Choice,
     Chosen,
     PastTurn,
@@ -23,10 +23,10 @@ from perdure.memory.assembly import (
     assemble,
     choose,
 )
-from perdure.memory.assembly.choosing import MOST_TURNS
-from perdure.memory.assembly.moments import as_ranges
-from perdure.memory.budgets import Budgets
-from perdure.memory.errors import PersonaTooLarge
+from perdure.prompt.budgets import Budgets
+from perdure.prompt.choice import MOST_TURNS
+from perdure.prompt.errors import PersonaTooLarge
+from perdure.prompt.recalled import as_ranges
 
 TALK = ConversationId("2026-11-22-1803-9f3a77c0")
 BEFORE = ConversationId("2026-08-14-2001-04bd11f2")

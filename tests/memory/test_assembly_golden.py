@@ -20,7 +20,7 @@ from perdure.companion.memory.lore import LoreEntry
 from perdure.companion.memory.summaries import Summary
 from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.memory.assembly import (
+from perdure.prompt import (
     Choice,
     PastTurn,
     Prompt,
@@ -28,7 +28,7 @@ from perdure.memory.assembly import (
     assembly,
     newest_assembly,
 )
-from perdure.memory.errors import ChoiceMissing, UnknownAssembly
+from perdure.prompt.errors import ChoiceMissing, UnknownAssembly
 
 FOLDER = Path(__file__).parent / "golden"
 TALK = ConversationId("2026-11-22-1803-9f3a77c0")
@@ -185,7 +185,7 @@ def test_a_prompt_is_the_same_for_ever(name: str) -> None:
 
 
 def test_every_version_has_golden_prompts() -> None:
-    from perdure.memory.assembly import ASSEMBLIES
+    from perdure.prompt import ASSEMBLIES
 
     assert {version for version, _, _ in CASES.values()} == set(ASSEMBLIES)
     assert {path.stem for path in FOLDER.iterdir()} == set(CASES)

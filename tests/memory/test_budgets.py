@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from perdure.companion.config.settings import ContextPolicy
-from perdure.memory.budgets import Budgets, budgets
+from perdure.prompt.budgets import Budgets, budgets
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.memory.assembly.excerpt import excerpt, fitting
+from perdure.prompt.excerpt import excerpt, fitting
 
 FILLER = "We spoke of this and that, and of the weather. " * 20
 

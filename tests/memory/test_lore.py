@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.memory.lore import LoreEntry
-from perdure.memory.lore import Scan, Triggered, drawn, scan, within
+from perdure.prompt.lore import Scan, Triggered, drawn, scan, within
 
 
 def entry(name: str = "a", *keys: str, **more: object) -> LoreEntry:
@@ -217,7 +217,7 @@ def test_probability_is_drawn_from_what_is_recorded() -> None:
 def test_hostile_expressions_are_given_up_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("perdure.memory.lore.PATTERNS_WORK", 30_000_000)
+    monkeypatch.setattr("perdure.prompt.lore.PATTERNS_WORK", 30_000_000)
     talk = ["the river and a rivulet", "".join(random.Random(1).choices("ab", k=2_000))]
     keys = [f"/(?:[ab]?){{{1000 - n}}}c/" for n in range(30)]
     hostile = [entry(f"h{n:03}", keys[n], "river", regex=True) for n in range(30)]
@@ -241,7 +241,7 @@ def test_what_makes_other_engines_hang_is_no_trouble() -> None:
 def test_without_re2_what_takes_too_long_is_left_out_and_the_rest_goes_on(
     without_re2: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.memory.lore.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("perdure.prompt.lore.PATTERN_SECONDS", 0.02)
     hostile = entry("a", "/(b+)+$/", regex=True, text="lake")
     second = entry(
         "b", "river", secondary_keys=("/(b+)+$/",), secondary_logic="not_any", regex=True
@@ -262,7 +262,7 @@ def test_what_timed_out_is_left_out_where_it_would_not(without_re2: None) -> Non
 def test_without_re2_all_expressions_together_have_an_end(
     without_re2: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.memory.lore.PATTERNS_SECONDS", 0.0)
+    monkeypatch.setattr("perdure.prompt.lore.PATTERNS_SECONDS", 0.0)
     found = scan([entry("a", "/river/", regex=True), entry("b", "river")], ["river"], depth=1)
     assert (names(found.triggered), found.timed_out) == (["b"], ("lore/a.md",))
 

@@ -19,7 +19,7 @@ from perdure.git import disk
 from perdure.git.operations.branches import start_branch
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Change, Repository
-from perdure.memory.assembly.two import moment_lines
+from perdure.prompt.v2 import moment_lines
 from perdure.recall import Hit, RecallIndex, RecallQuery
 from perdure.recall import index as index_module
 from perdure.recall.language.time import Season, times_in

@@ -23,7 +23,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.operations import undo
 from perdure.git.repository.turn_journal import Journal
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 
 def prepare_again(desk: Desk, where: str = "", name: str = "") -> Prepared | Done:

@@ -65,7 +65,7 @@ from perdure.git.repository.foreign_words import take_draft
 from perdure.git.repository.missing import hole
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 _NO_BOUNDARIES = (
     "This persona has no boundaries file. Add the standard one with: perdure persona add-boundaries"

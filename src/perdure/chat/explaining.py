@@ -22,8 +22,8 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import CommitInfo, Repository
-from perdure.memory.assembly import PartKind, PastTurn
-from perdure.memory.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
+from perdure.prompt import PartKind, PastTurn
+from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 
 Progress = Callable[[int, int], None]
 Verdict = Literal["matches", "differs", "no-prompt", "not-sent"]

@@ -16,7 +16,7 @@ from perdure.chat.asides import Asides
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 MOST_TURNS = 300
 """Turns of a life that may be sent as a whole."""

@@ -24,7 +24,7 @@ from perdure.companion.names import slug, title_from
 from perdure.companion.persona.persona import fill
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
-from perdure.memory.lore import Triggered, scan, timed_out, within
+from perdure.prompt.lore import Triggered, scan, timed_out, within
 
 Progress = Callable[[int, int], None]
 USUAL_WINDOW = 8_000
@@ -162,7 +162,7 @@ def try_lore(
         draw: what probabilities are drawn from; the texts, where companion.yaml lets them count.
     """
     from perdure.chat.companion_at import read_companion
-    from perdure.memory.budgets import budgets
+    from perdure.prompt.budgets import budgets
 
     files, _ = _files(helm)
     entries, troubles = read_lore(files)

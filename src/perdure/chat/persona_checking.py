@@ -39,7 +39,7 @@ def check_companion(path: Path, commit: str | None = None) -> Checked:
 
     Raises NotACompanion, CompanionProblem, HistoryError.
     """
-    from perdure.memory.budgets import budgets
+    from perdure.prompt.budgets import budgets
 
     with Repository.open(path, recover=False) as repo:
         files = files_at(repo, commit) if commit else files_in_folder(repo)

@@ -183,7 +183,7 @@ def windows_of(repo: Repository, files: Files, commit: str | None = None) -> lis
     The manifest goes first, then what was seen on this device, then what the driver assumes.
     Manifests that cannot be read are passed over: ``perdure backend list`` says why.
     """
-    from perdure.memory.budgets import budgets
+    from perdure.prompt.budgets import budgets
 
     seen = _seen(repo, commit)
     found = []

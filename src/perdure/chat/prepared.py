@@ -9,7 +9,7 @@ from perdure.chat.placing import Place
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.turn_journal import Journal
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 
 @dataclass(frozen=True, slots=True)

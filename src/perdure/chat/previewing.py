@@ -21,7 +21,7 @@ from perdure.chat.reasons import LeftOut, left_out
 from perdure.chat.recalling import Found
 from perdure.chat.replaying import Replayed
 from perdure.companion.ids import TurnId
-from perdure.memory.assembly import newest_assembly
+from perdure.prompt import newest_assembly
 
 if TYPE_CHECKING:
     from perdure.chat.desk import Desk

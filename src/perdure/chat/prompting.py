@@ -19,7 +19,7 @@ from perdure.chat.recalling import Found
 from perdure.chat.trailers import earlier_choice, parse_trailers
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
-from perdure.memory.assembly import (
+from perdure.prompt import (
     Choice,
     Chosen,
     PastTurn,
@@ -29,8 +29,8 @@ from perdure.memory.assembly import (
     assemble,
     choose,
 )
-from perdure.memory.budgets import Budgets, budgets
-from perdure.memory.errors import MemoryProblem
+from perdure.prompt.budgets import Budgets, budgets
+from perdure.prompt.errors import MemoryProblem
 
 LEAST_RECALL = 60
 """Tokens below which no earlier turn has room."""

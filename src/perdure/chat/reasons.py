@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.companion.config.settings import CompanionSettings
-from perdure.memory.assembly import Choice, Part, PartKind, Prompt, PromptInputs
+from perdure.prompt import Choice, Part, PartKind, Prompt, PromptInputs
 
 if TYPE_CHECKING:
     from perdure.companion.memory.facts import Fact
@@ -72,7 +72,7 @@ def _keys(inputs: PromptInputs, choice: Choice, settings: CompanionSettings) -> 
     """Why lore is in, by path, as far as the talk as it stood says it."""
     if not inputs.lore:
         return {}
-    from perdure.memory.assembly.choosing import lore_now
+    from perdure.prompt.choice import lore_now
 
     scanned = lore_now(inputs, settings.lore, without=choice.lore_timed_out)
     told = {

@@ -20,8 +20,8 @@ from perdure.chat.reader import Leaving, Reader
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
-from perdure.memory.assembly import PastTurn
 from perdure.problem import Problem
+from perdure.prompt import PastTurn
 
 if TYPE_CHECKING:
     from perdure.recall.api import Hit

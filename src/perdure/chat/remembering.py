@@ -33,9 +33,9 @@ from perdure.chat.summarising import (
 from perdure.chat.talk_read import Reading, left_of, newest, read_talk, refusal
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
-from perdure.memory.assembly import PastTurn
 from perdure.memory.proposing import proposals
 from perdure.problem import Problem
+from perdure.prompt import PastTurn
 
 NEWEST = 3
 """Conversations that are over and looked at by themselves; the others are on demand."""

@@ -23,8 +23,8 @@ from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
-from perdure.memory.assembly import PastTurn, Prompt, PromptInputs, assembly
-from perdure.memory.errors import ChoiceMissing
+from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
+from perdure.prompt.errors import ChoiceMissing
 
 Progress = Callable[[int, int], None]
 _MOST = (400, 20_000)

@@ -28,8 +28,8 @@ from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
-from perdure.memory.assembly import PastTurn
 from perdure.problem import Problem
+from perdure.prompt import PastTurn
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]

@@ -23,7 +23,7 @@ from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 _CLOCK_STEP = timedelta(minutes=1)
 

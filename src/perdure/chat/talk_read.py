@@ -23,7 +23,7 @@ from perdure.companion.memory.facts import Fact, read_facts
 from perdure.companion.memory.proposals import Review, read_review, review_path
 from perdure.companion.memory.summaries import Summary, parse_summary, summary_path
 from perdure.companion.turns import Turn
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 
 @dataclass(frozen=True, slots=True)

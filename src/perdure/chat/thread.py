@@ -8,7 +8,7 @@ from __future__ import annotations
 from perdure.chat.asides import Asides
 from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.ids import TurnId
-from perdure.memory.assembly import PastTurn
+from perdure.prompt import PastTurn
 
 
 def thread(

@@ -12,7 +12,7 @@ from perdure.chat.turn_ranges import ranges_text, read_ranges
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
-from perdure.memory.assembly import Choice, PromptInputs
+from perdure.prompt import Choice, PromptInputs
 
 if TYPE_CHECKING:
     from perdure.companion.memory.aside import TurnRange

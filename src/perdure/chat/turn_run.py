@@ -45,9 +45,9 @@ from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
 from perdure.git.errors import HistoryError
 from perdure.git.repository.turn_journal import Journal
-from perdure.memory.assembly import PastTurn, Prompt, newest_assembly
-from perdure.memory.errors import MemoryProblem
 from perdure.problem import Problem
+from perdure.prompt import PastTurn, Prompt, newest_assembly
+from perdure.prompt.errors import MemoryProblem
 
 T = TypeVar("T")
 _JOURNAL_EVERY = 1.0
@@ -230,7 +230,7 @@ def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
     previous, shown = asking.material.previous, len(asking.companion.persona.examples)
     before = previous.choice if previous is not None else None
     for path in prompt.choice.lore_timed_out:
-        from perdure.memory.lore import timed_out  # only for companions that have lore
+        from perdure.prompt.lore import timed_out  # only for companions that have lore
 
         if before is None or path not in before.lore_timed_out:
             emit(Notice(f"Left out of the prompt: {timed_out(path)}", "warning"))

@@ -44,7 +44,7 @@ _MOST_SENTENCES = 4000
 def summary_room(window: int) -> int:
     """Tokens of one summary, for a model's window: 150 of 4k, 300 of 8k, 48 to 400.
 
-    Half of what `perdure.memory.budgets` has for all of them, so that one always fits in.
+    Half of what `perdure.prompt.budgets` has for all of them, so that one always fits in.
     """
     return max(_LEAST_TOKENS, min(MOST_TOKENS, window // 27))
 

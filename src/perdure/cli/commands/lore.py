@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perdure.chat.steering.helm import Helm
     from perdure.companion.errors import Located
     from perdure.companion.memory.lore import LoreEntry
-    from perdure.memory.lore import Triggered
+    from perdure.prompt.lore import Triggered
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -7,9 +7,9 @@ a past prompt is rebuilt by the rules of its version alone (`assembly`).
 
 from __future__ import annotations
 
-from perdure.memory.assembly.choosing import choose
-from perdure.memory.assembly.moments import Chosen, add_recalled
-from perdure.memory.assembly.values import (
+from perdure.prompt.choice import choose
+from perdure.prompt.recalled import Chosen, add_recalled
+from perdure.prompt.values import (
     Choice,
     Part,
     PartKind,
@@ -18,7 +18,7 @@ from perdure.memory.assembly.values import (
     PromptInputs,
     digest,
 )
-from perdure.memory.assembly.versions import ASSEMBLIES, assemble, assembly, newest_assembly
+from perdure.prompt.versions import ASSEMBLIES, assemble, assembly, newest_assembly
 
 __all__ = [
     "ASSEMBLIES",

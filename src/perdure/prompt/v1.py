@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from perdure.backends.protocol import PromptMessage
 from perdure.companion.persona.persona import fill
-from perdure.memory.assembly.values import Choice, Part, PastTurn, Prompt, PromptInputs
+from perdure.prompt.values import Choice, Part, PastTurn, Prompt, PromptInputs
 
 # Spelled out: strftime's names follow the locale, and a prompt must not.
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

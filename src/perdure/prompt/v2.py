@@ -27,10 +27,10 @@ from perdure.backends.protocol import PromptMessage, Role
 from perdure.companion.ids import TurnId
 from perdure.companion.persona.persona import ExampleLine, fill
 from perdure.companion.turns import Turn
-from perdure.memory.assembly.excerpt import excerpt
-from perdure.memory.assembly.values import Choice, Part, PastTurn, Prompt, PromptInputs
-from perdure.memory.assembly.wording import wording
-from perdure.memory.errors import ChoiceMissing
+from perdure.prompt.errors import ChoiceMissing
+from perdure.prompt.excerpt import excerpt
+from perdure.prompt.v2_wording import wording
+from perdure.prompt.values import Choice, Part, PastTurn, Prompt, PromptInputs
 
 if TYPE_CHECKING:
     from perdure.companion.memory.aside import TurnRange

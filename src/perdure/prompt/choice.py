@@ -21,16 +21,16 @@ from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import PER_MESSAGE, EstimateTokenizer
 from perdure.companion.config.settings import LorePolicy
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.memory.assembly import three, two
-from perdure.memory.assembly.moments import FRAME, Chosen, WholePrompt
-from perdure.memory.assembly.values import Choice, PromptInputs
-from perdure.memory.assembly.versions import Assemble, assemble
-from perdure.memory.budgets import Budgets
-from perdure.memory.errors import PersonaTooLarge
+from perdure.prompt import v2, v3
+from perdure.prompt.budgets import Budgets
+from perdure.prompt.errors import PersonaTooLarge
+from perdure.prompt.recalled import FRAME, Chosen, WholePrompt
+from perdure.prompt.values import Choice, PromptInputs
+from perdure.prompt.versions import Assemble, assemble
 
 if TYPE_CHECKING:
     from perdure.companion.memory.lore import LoreEntry
-    from perdure.memory.lore import Scan
+    from perdure.prompt.lore import Scan
 
 MOST_TURNS = 300
 """Turns of a window, however many would fit: the thread behind it is read only so far back."""
@@ -200,7 +200,7 @@ class _Room:
         for past in reversed(self.inputs.turns[:-1]):
             size = room + 1
             if total <= 2 * room and len(sizes) <= MOST_TURNS:
-                said = three.said(self.inputs, past.turn)
+                said = v3.said(self.inputs, past.turn)
                 size = self.costs.messages(said)
             total += size
             sizes.append(size)
@@ -227,7 +227,7 @@ class _Room:
 
     def _example_cost(self, shown: int) -> int:
         talks = self.inputs.persona.examples[:shown]
-        texts = [two.example_text(self.inputs, talk.lines) for talk in talks]
+        texts = [v2.example_text(self.inputs, talk.lines) for talk in talks]
         return sum(map(self.costs.text, texts)) + 3 * shown + (9 if shown else 0)
 
     # Memory
@@ -283,7 +283,7 @@ class _Room:
         """Entries in their order, as many as there is room for."""
         if self.scanned is None:
             return []
-        from perdure.memory.lore import Triggered, within  # only for companions that have lore
+        from perdure.prompt.lore import Triggered, within  # only for companions that have lore
 
         found = {each.entry.path: each for each in self.scanned.triggered}
         if stay and self.previous is not None:
@@ -304,7 +304,7 @@ class _Room:
 
 def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> Scan:
     """The lore that the talk as it stands brings in, and by which key. ``without``: as `scan`."""
-    from perdure.memory.lore import scan
+    from perdure.prompt.lore import scan
 
     return scan(
         inputs.lore,

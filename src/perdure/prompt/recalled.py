@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from perdure.backends.protocol import Tokenizer
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
-from perdure.memory.assembly import three, two
-from perdure.memory.assembly.values import Choice, PromptInputs
-from perdure.memory.assembly.versions import Assemble, assemble
-from perdure.memory.budgets import Budgets
+from perdure.prompt import v2, v3
+from perdure.prompt.budgets import Budgets
+from perdure.prompt.values import Choice, PromptInputs
+from perdure.prompt.versions import Assemble, assemble
 
 if TYPE_CHECKING:
     from perdure.companion.memory.aside import TurnRange
@@ -73,8 +73,8 @@ def add_recalled(
     check = WholePrompt(inputs, tokenizer, budgets.prompt, rules)
     sent = _sent(inputs, chosen.choice.window)
     there = {turn: said for turn, said in inputs.recalled.items() if turn not in sent}
-    question = two.question_of(inputs)
-    shown = partial(three.moment_lines, inputs)
+    question = v2.question_of(inputs)
+    shown = partial(v3.moment_lines, inputs)
     taken = moments(
         found, there, question, count=tokenizer.count, tokens=chosen.recall, shown=shown
     )
@@ -93,7 +93,7 @@ def moments(
     *,
     count: Callable[[str], int],
     tokens: int,
-    shown: two.ShownMoment = two.moment_lines,
+    shown: v2.ShownMoment = v2.moment_lines,
 ) -> list[TurnId]:
     """Which earlier turns have room.
 

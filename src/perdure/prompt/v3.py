@@ -15,9 +15,9 @@ from functools import partial
 from perdure.backends.protocol import PromptMessage
 from perdure.companion.conversation.speaker import is_hers
 from perdure.companion.turns import Reply, Turn
-from perdure.memory.assembly import two
-from perdure.memory.assembly.excerpt import excerpt
-from perdure.memory.assembly.values import Choice, Prompt, PromptInputs
+from perdure.prompt import v2
+from perdure.prompt.excerpt import excerpt
+from perdure.prompt.values import Choice, Prompt, PromptInputs
 
 
 def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
@@ -26,7 +26,7 @@ def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
     Raises:
         ChoiceMissing: the choice names something that the inputs lack.
     """
-    return two.put_together(inputs, choice, said, partial(moment_lines, inputs))
+    return v2.put_together(inputs, choice, said, partial(moment_lines, inputs))
 
 
 def said(inputs: PromptInputs, turn: Turn) -> list[PromptMessage]:
@@ -47,7 +47,7 @@ def moment_lines(inputs: PromptInputs, turn: Turn, question: str) -> list[str]:
         (inputs.char if _is_hers(inputs, turn, reply) else reply.speaker, reply.text)
         for reply in turn.replies
     ]
-    return [f"{name}: {excerpt(text, question, two.MOMENT_CELLS)}" for name, text in told]
+    return [f"{name}: {excerpt(text, question, v2.MOMENT_CELLS)}" for name, text in told]
 
 
 def _is_hers(inputs: PromptInputs, turn: Turn, reply: Reply) -> bool:

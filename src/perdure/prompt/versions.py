@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perdure.memory.assembly import one, three, two
-from perdure.memory.assembly.values import Choice, Prompt, PromptInputs
-from perdure.memory.errors import UnknownAssembly
+from perdure.prompt import v1, v2, v3
+from perdure.prompt.errors import UnknownAssembly
+from perdure.prompt.values import Choice, Prompt, PromptInputs
 
 Assemble = Callable[[PromptInputs, Choice], Prompt]
 
-ASSEMBLIES: dict[int, Assemble] = {1: one.assemble, 2: two.assemble, 3: three.assemble}
+ASSEMBLIES: dict[int, Assemble] = {1: v1.assemble, 2: v2.assemble, 3: v3.assemble}
 """Each version's rules under its number, as the trailer ``Assembly`` of a turn has it."""
 
 
