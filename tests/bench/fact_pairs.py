@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perdure.companion.memory.facts import Fact
-from perdure.memory.likeness import is_alike, is_contrary, pairs
+from perdure.memory.similarity import is_alike, is_contrary, pairs
 
 FOLDER = Path(__file__).parent / "fact_pairs"
 LANGUAGES = ("en", "de", "zh", "ja")

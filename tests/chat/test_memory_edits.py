@@ -30,7 +30,7 @@ from perdure.companion.memory.proposals import Proposal, Review, render_review, 
 from perdure.companion.memory.summaries import read_summaries, summary_path
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
-from perdure.memory.facts import in_order
+from perdure.memory.ranking import in_order
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from perdure.companion.memory.facts import Fact
-from perdure.memory.likeness import contradictions, is_alike, is_contrary, near_duplicates, pairs
+from perdure.memory.similarity import contradictions, is_alike, is_contrary, near_duplicates, pairs
 from tests.bench.fact_pairs import LANGUAGES, counted
 
 CONTRARY = [

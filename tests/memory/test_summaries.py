@@ -15,8 +15,7 @@ from perdure.companion.ids import ConversationId
 from perdure.companion.memory.facts import Fact
 from perdure.companion.memory.proposals import Proposal
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.memory.answers import one_line, paragraph, shortened
-from perdure.memory.proposing import (
+from perdure.memory.extract_facts import (
     CONTRARY,
     LOOKS_LIKE_ORDER,
     FoundFact,
@@ -24,9 +23,10 @@ from perdure.memory.proposing import (
     proposals,
     read_facts_answer,
 )
+from perdure.memory.model_answer import one_line, paragraph, shortened
+from perdure.memory.record import Said, portion, record, said_in
 from perdure.memory.sentences import sentences
-from perdure.memory.summaries import EXTRACT_TOKENS, cleaned, extract, summary_prompt
-from perdure.memory.talk import Said, portion, record, said_in
+from perdure.memory.summarise import EXTRACT_TOKENS, cleaned, extract, summary_prompt
 from tests.companion.values import texts
 
 CALLED = CompanionSettings("Mira", "Ana")

@@ -28,7 +28,7 @@ class Asides:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The lines of facts that are set aside, as `perdure.memory.facts.in_order` takes them."""
+        """Lines of facts set aside, as `perdure.memory.ranking.in_order` takes them."""
         return tuple(line for _, aside in self.files for line in aside.facts)
 
     def names(self, turn: str) -> bool:

@@ -114,7 +114,7 @@ def _facts(
     known = _FACTS.get(key)
     if known is None:
         from perdure.companion.memory.facts import read_facts
-        from perdure.memory.facts import in_order
+        from perdure.memory.ranking import in_order
 
         read, wrong = read_facts(_files(repo, rev, "memory/facts"))
         known = (in_order(read, aside), wrong)

@@ -32,7 +32,7 @@ from perdure.companion.memory.facts import (
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.repository.repository import Author, Change
-from perdure.memory.facts import AsideFacts
+from perdure.memory.ranking import AsideFacts
 
 _TITLE = 60
 _NOTHING = "nothing was changed"

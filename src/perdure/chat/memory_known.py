@@ -14,8 +14,8 @@ from perdure.companion.errors import Located
 from perdure.companion.memory.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
-from perdure.memory.facts import AsideFacts, contradictions, is_held, near_duplicates
-from perdure.memory.likeness import Kind, pairs
+from perdure.memory.ranking import AsideFacts, contradictions, is_held, near_duplicates
+from perdure.memory.similarity import Kind, pairs
 
 _NAME = re.compile(r"(.+):(\d{1,6})")
 _SHOWN = 5

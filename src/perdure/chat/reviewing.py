@@ -21,7 +21,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
 from perdure.companion.memory.proposals import FOLDER, Proposal, Review, read_review, without
 from perdure.git.repository.repository import Change
-from perdure.memory.facts import instruction_shaped
+from perdure.memory.ranking import instruction_shaped
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"
 _NOTHING = "nothing was changed"

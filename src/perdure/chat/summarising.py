@@ -30,14 +30,14 @@ from perdure.chat.talk_read import Reading
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.memory.summaries import Summary, sealed, summary_path
 from perdure.companion.secrets import mask_secrets
-from perdure.memory.proposing import (
+from perdure.memory.extract_facts import (
     FACT_TOKENS,
     FoundFacts,
     facts_prompt,
     read_facts_answer,
 )
-from perdure.memory.summaries import cleaned, extract, summary_prompt, summary_room
-from perdure.memory.talk import Said, portion, said_in
+from perdure.memory.record import Said, portion, said_in
+from perdure.memory.summarise import cleaned, extract, summary_prompt, summary_room
 
 MOST_CALLS = 12
 """Asked for one conversation by itself; a longer one is summarised on demand."""

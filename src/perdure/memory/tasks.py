@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.memory.answers import one_line
+from perdure.memory.model_answer import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.memory.answers import is_order, one_line, paragraph, shortened
+from perdure.memory.model_answer import is_order, one_line, paragraph, shortened
+from perdure.memory.record import Said, quoted_block, record
+from perdure.memory.salience import Substance, substance
 from perdure.memory.sentences import sentences
-from perdure.memory.substance import Substance, substance
-from perdure.memory.talk import Said, quoted_block, record
 from perdure.memory.tasks import SUMMARISE, task_in
 
 MOST_TOKENS = 400
@@ -81,7 +81,7 @@ def extract(talk: Sequence[Said], tokens: int = EXTRACT_TOKENS) -> str:
     """The sentences that tell most, in the order in which they fell.
 
     What the user told comes first: names, numbers, dates, relations
-    (`perdure.memory.substance`). What a chosen sentence has said counts little for the others, and
+    (`perdure.memory.salience`). What a chosen sentence has said counts little for the others, and
     nothing is taken only because there is room. The same talk gives the same text on any machine,
     whatever model there is: tokens are estimated by script.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from perdure.companion.memory.facts import IMPORT, TRUSTS, Fact, parse_line
-from perdure.memory.instructions import instruction_shaped
-from perdure.memory.likeness import contradictions, near_duplicates
+from perdure.memory.injection import instruction_shaped
+from perdure.memory.similarity import contradictions, near_duplicates
 
 __all__ = [
     "AsideFacts",
