@@ -15,7 +15,13 @@ from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.asides import read_asides
 from perdure.chat.companion_at import read_companion
 from perdure.chat.errors import TurnRunning, UnknownTurn
-from perdure.chat.events import Event, Failed, Greeted, MessageKept, Notice, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Greeted,
+    MessageKept,
+    Saved,
+)
 from perdure.chat.prompting import prompt_inputs
 from perdure.chat.session import Session
 from perdure.chat.steering.choosing import choose, list_answers, plan_choice
@@ -30,6 +36,7 @@ from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git

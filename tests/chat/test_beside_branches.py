@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.events import Event, Notice, ReplyStarted, Saved
+from perdure.chat.events import (
+    Event,
+    ReplyStarted,
+    Saved,
+)
 from perdure.chat.session import Session
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

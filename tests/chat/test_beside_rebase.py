@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.events import Notice, ReplyStarted, Saved
+from perdure.chat.events import ReplyStarted, Saved
 from perdure.chat.session import Session
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -23,11 +23,12 @@ from perdure.chat.confirming import (
     waiting,
     way_out,
 )
-from perdure.chat.events import Failed, Notice, Saved
+from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest, render_manifest
 from perdure.companion.config.settings import edit_settings
 from perdure.git.repository.repository import Change, Repository
+from perdure.notice import Notice
 from tests.api_server import REPLY, ApiServer
 from tests.conftest import assert_sound, git
 

@@ -15,8 +15,14 @@ from perdure.backends.errors import (
 )
 from perdure.backends.protocol import Request, StreamEvent
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.events import Event, Failed, Notice, ReplyStarted, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    ReplyStarted,
+    Saved,
+)
 from perdure.chat.session import Session
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, life, trailers
 from tests.conftest import assert_sound
 from tests.speaking import Scripted

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.events import Failed, Notice, Saved
+from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
+from perdure.notice import Notice
 from perdure.recall import RecallIndex
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import git

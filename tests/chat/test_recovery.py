@@ -7,11 +7,12 @@ from typing import cast
 
 import pytest
 
-from perdure.chat.events import Failed, Notice
+from perdure.chat.events import Failed
 from perdure.chat.recovery import recovered_reply
 from perdure.chat.session import Session
 from perdure.git.commit.journal_file import JournalFile
 from perdure.git.repository.turn_journal import Leftover
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -12,7 +12,11 @@ import pytest
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import Request, StreamEvent
 from perdure.chat.errors import CannotRemember
-from perdure.chat.events import Event, Failed, Notice, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Saved,
+)
 from perdure.chat.session import Session
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.merging import join
@@ -20,6 +24,7 @@ from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.companion.memory.proposals import Proposal, read_review
 from perdure.companion.memory.summaries import Summary, read_summaries, render_summary, sealed
+from perdure.notice import Notice
 from tests.background import idle
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

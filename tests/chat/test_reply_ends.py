@@ -21,8 +21,13 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.chat import failover
-from perdure.chat.events import Event, Failed, Notice, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Saved,
+)
 from perdure.chat.session import Session
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, life
 from tests.conftest import assert_sound
 from tests.speaking import Scripted

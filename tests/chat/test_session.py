@@ -12,7 +12,6 @@ from perdure.chat.events import (
     Failed,
     Greeted,
     MessageKept,
-    Notice,
     ReplyPiece,
     ReplyStarted,
     Saved,
@@ -21,6 +20,7 @@ from perdure.chat.session import Session
 from perdure.chat.transcript import Transcript
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 from tests.conftest import assert_sound, copied, git
 from tests.speaking import Scripted
 

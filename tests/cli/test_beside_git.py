@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perdure.chat.events import Notice, ReplyStarted, Saved
+from perdure.chat.events import ReplyStarted, Saved
 from perdure.chat.session import Session
+from perdure.notice import Notice
 from tests.chat.test_session import events_of, talk
 from tests.cli.conftest import Perdure
 from tests.conftest import assert_sound, git

@@ -24,11 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.chat.backend_edits import BackendDesk
-from perdure.chat.events import Failed, Notice, Saved
+from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
+from perdure.notice import Notice
 from tests.api_server import REPLY, ApiServer
 from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted

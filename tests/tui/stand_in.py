@@ -15,7 +15,6 @@ from perdure.chat.events import (
     Failed,
     Greeted,
     MessageKept,
-    Notice,
     ReplyPiece,
     ReplyStarted,
     Saved,
@@ -34,6 +33,7 @@ from perdure.companion.turns import (
     Turn,
 )
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 from perdure.tui.ports import Opened
 
 T = TypeVar("T")

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from perdure.chat.events import Failed, Notice
+from perdure.chat.events import Failed
 from perdure.companion.errors import Trouble
 from perdure.git.errors import ReadOnly
+from perdure.notice import Notice
 from perdure.terminal.glyphs import ASCII
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.transcript.blocks import Speech

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from perdure.chat.events import Notice, ReplyStarted
+from perdure.chat.events import ReplyStarted
 from perdure.companion.ids import TurnId
+from perdure.notice import Notice
 from perdure.tui.app import ChatApp
 from perdure.tui.widgets.flash import Flash
 from tests.tui.conftest import Running, until

@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from perdure.chat.desk import Desk
-from perdure.chat.events import Failed, Greeted, Notice, Saved
+from perdure.chat.events import (
+    Failed,
+    Greeted,
+    Saved,
+)
 from perdure.chat.greetings import add_greeting, next_number
 from perdure.chat.in_place import Spot
 from perdure.chat.prepared import Done, Prepared
@@ -23,6 +27,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.operations import undo
 from perdure.git.repository.turn_journal import Journal
+from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 

@@ -20,7 +20,7 @@ from perdure.chat.companion_files import check_counts
 from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
-from perdure.chat.events import Notice, Saved
+from perdure.chat.events import Saved
 from perdure.chat.fingerprints import Noted, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
 from perdure.chat.landing import Landed, Lander, Landing
@@ -65,6 +65,7 @@ from perdure.git.repository.foreign_words import take_draft
 from perdure.git.repository.missing import hole
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal
+from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 _NO_BOUNDARIES = (

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something the user should see: an outside edit committed, a trimmed context, a recovery."""
-
-    text: str
-    level: Literal["info", "warning"] = "info"
+from perdure.notice import Notice
 
 
 @dataclass(frozen=True, slots=True)

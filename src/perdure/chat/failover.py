@@ -22,12 +22,13 @@ from perdure.backends.errors import (
 from perdure.backends.hosted.request_form import Form, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
-from perdure.chat.events import Event, Failed, Notice
+from perdure.chat.events import Event, Failed
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
 from perdure.chat.trial_call import MOST, next_form, try_forms
 from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
 from perdure.git.errors import HistoryError
+from perdure.notice import Notice
 
 _TRIES = 3
 _PAUSE = 0.5

@@ -6,9 +6,9 @@ import os
 import shlex
 from pathlib import Path
 
-from perdure.chat.events import Notice
 from perdure.git import disk
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 
 _MOST = 6
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from perdure.chat.desk import Desk
 from perdure.chat.errors import CannotRemember
-from perdure.chat.events import Notice
 from perdure.chat.talk_read import Reading, refusal
 from perdure.companion.clock import now
 from perdure.companion.config.settings import MemoryPolicy
@@ -27,6 +26,7 @@ from perdure.companion.memory.summaries import Summary, render_summary, summary_
 from perdure.companion.names import title_from
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
+from perdure.notice import Notice
 
 _TITLE = 40
 _THEN = "Settle that, and repeat"

@@ -9,7 +9,6 @@ from itertools import groupby
 
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import confirm, made_here
-from perdure.chat.events import Notice
 from perdure.chat.once import first_time
 from perdure.chat.subjects import Edit, subject, told
 from perdure.companion.config.manifest import parse_manifest
@@ -21,6 +20,7 @@ from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
+from perdure.notice import Notice
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
 _KINDS = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.events import Event, Notice
+from perdure.chat.events import Event
 from perdure.chat.placing import Place
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.turn_journal import Journal
+from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from perdure.chat.events import Notice
 from perdure.chat.in_place import find_spot
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.placing import Place, begin, go_on, last_turn
@@ -19,6 +18,7 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover, leftover
 from perdure.git.state.fields import is_oid
+from perdure.notice import Notice
 
 
 def journal_header(

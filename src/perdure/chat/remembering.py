@@ -17,7 +17,6 @@ from functools import partial
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import BackendError
 from perdure.chat.desk import Desk
-from perdure.chat.events import Notice
 from perdure.chat.memory_landing import Outcome, Written, land
 from perdure.chat.remembered import Remembered
 from perdure.chat.speakers import Speakers, Work
@@ -34,6 +33,7 @@ from perdure.chat.talk_read import Reading, left_of, newest, read_talk, refusal
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.memory.extract_facts import proposals
+from perdure.notice import Notice
 from perdure.problem import Problem
 from perdure.prompt import PastTurn
 

@@ -22,7 +22,11 @@ from perdure.chat.again import as_before, give_up, prepare_again
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.desk import KEY_MASKED, Desk
 from perdure.chat.errors import SessionClosed, TurnRunning
-from perdure.chat.events import Event, Failed, Greeted, Notice
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Greeted,
+)
 from perdure.chat.failover import Answer
 from perdure.chat.git_settings import odd_settings
 from perdure.chat.info import SessionInfo
@@ -38,6 +42,7 @@ from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation

@@ -13,7 +13,12 @@ from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
 from perdure.chat.errors import NoBackend
-from perdure.chat.events import Event, Failed, Notice, ReplyPiece, ReplyStarted
+from perdure.chat.events import (
+    Event,
+    Failed,
+    ReplyPiece,
+    ReplyStarted,
+)
 from perdure.chat.failover import Answer, answer
 from perdure.chat.fingerprints import known_form
 from perdure.chat.lines import whole_life
@@ -28,6 +33,7 @@ from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
+from perdure.notice import Notice
 from perdure.problem import Problem
 from perdure.prompt import PastTurn
 

@@ -14,8 +14,8 @@ from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import usable_spec
 from perdure.chat.desk import Desk
 from perdure.chat.errors import ChatProblem
-from perdure.chat.events import Notice
 from perdure.chat.roster import Found, UnusableManifest, find_listed
+from perdure.notice import Notice
 
 
 def candidates(desk: Desk) -> list[tuple[Found, int]]:

@@ -32,7 +32,6 @@ from perdure.chat.events import (
     Event,
     Failed,
     MessageKept,
-    Notice,
     ReplyPiece,
     ReplyStarted,
     ThinkingPiece,
@@ -45,6 +44,7 @@ from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
 from perdure.git.errors import HistoryError
 from perdure.git.repository.turn_journal import Journal
+from perdure.notice import Notice
 from perdure.problem import Problem
 from perdure.prompt import PastTurn, Prompt, newest_assembly
 from perdure.prompt.errors import MemoryProblem

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from perdure.chat.events import Event, Notice
+    from perdure.chat.events import Event
     from perdure.chat.explaining import Explanation
     from perdure.chat.steering.helm import Helm
     from perdure.chat.transcript import ChunkRef, ConversationRef
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Turn
     from perdure.git.repository.repository import Repository
+    from perdure.notice import Notice
 
 T = TypeVar("T")
 

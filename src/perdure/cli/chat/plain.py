@@ -15,12 +15,19 @@ from typing import Any
 
 import click
 
-from perdure.chat.events import Event, Failed, Greeted, Notice, ReplyPiece, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    Greeted,
+    ReplyPiece,
+    Saved,
+)
 from perdure.chat.session import Session
 from perdure.chat.speakers import Switch
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import say
+from perdure.notice import Notice
 from perdure.problem import Problem
 from perdure.terminal.sanitise import Sanitiser
 

@@ -10,10 +10,16 @@ from typing import Self
 
 import click
 
-from perdure.chat.events import Event, Failed, Notice, ReplyPiece, Saved
+from perdure.chat.events import (
+    Event,
+    Failed,
+    ReplyPiece,
+    Saved,
+)
 from perdure.chat.session import Session
 from perdure.cli.render.output import emit_json, say
 from perdure.companion.turns import Turn
+from perdure.notice import Notice
 from perdure.problem import one_line
 from perdure.terminal.sanitise import Sanitiser
 

@@ -14,9 +14,9 @@ from perdure.tui.error_text import sentence
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.events import Notice
     from perdure.chat.looking_back import Names
     from perdure.chat.steering.helm import Helm
+    from perdure.notice import Notice
     from perdure.tui.ports import ChatSession
 
 _LOOK_SECONDS = 2.0

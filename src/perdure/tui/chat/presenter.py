@@ -13,12 +13,12 @@ from perdure.chat.events import (
     Failed,
     Greeted,
     MessageKept,
-    Notice,
     ReplyPiece,
     ReplyStarted,
     Saved,
     ThinkingPiece,
 )
+from perdure.notice import Notice
 from perdure.tui.error_text import sentence
 from perdure.tui.transcript.blocks import (
     Divider,

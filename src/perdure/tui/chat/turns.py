@@ -16,11 +16,11 @@ from perdure.chat.events import (
     Event,
     Failed,
     MessageKept,
-    Notice,
     ReplyPiece,
     ReplyStarted,
     Saved,
 )
+from perdure.notice import Notice
 from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.startup import OpeningScreen
 from perdure.tui.error_text import told
