@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.leavings import is_scratch, original_of
+from perdure.stray_files import is_scratch, original_of
 
 SURE = [
     "10-who.sync-conflict-20260101-120000-ABCDEFG.md",

@@ -43,9 +43,9 @@ from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from perdure.companion.templates import new_companion
+from perdure.errors import Problem
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.problem import Problem
 from perdure.prompt import (
     ASSEMBLIES,
     Choice,

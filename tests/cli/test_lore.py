@@ -20,7 +20,7 @@ from perdure.chat.steering.helm import Helm
 from perdure.cli.root import root
 from perdure.companion.errors import BadFile
 from perdure.companion.memory.lore import LoreEntry
-from perdure.problem import Problem
+from perdure.errors import Problem
 from tests.cli.terminal import on_terminal
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

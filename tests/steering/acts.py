@@ -20,8 +20,8 @@ from perdure.chat.steering.choosing import ChoicePlan, Chosen
 from perdure.chat.steering.correcting import Corrected
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.errors import Problem
 from perdure.git.operations.operation import Operation
-from perdure.problem import Problem
 from tests.steering.book import Said, WrongTalk
 from tests.steering.life import TEXTS, VOICE, YOU, Idle, Life, Pick
 

@@ -29,9 +29,9 @@ from perdure.chat.session import Session
 from perdure.chat.steering import undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.companion.config.manifest import Manifest
+from perdure.errors import Problem
 from perdure.git.maintenance import process
 from perdure.git.packs import background
-from perdure.problem import Problem
 from tests.api_server import ApiServer
 from tests.speaking import Scripted
 from tests.steering.book import WrongTalk

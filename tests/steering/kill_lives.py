@@ -31,9 +31,9 @@ from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, undoing
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.errors import Problem
 from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
-from perdure.problem import Problem
 from tests.speaking import Scripted
 from tests.steering.recovered import Recovered, Row, seen
 from tests.steering.walk import new

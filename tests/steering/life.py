@@ -17,7 +17,7 @@ from typing import TypeVar
 from perdure.chat.events import Event, Failed, Greeted, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering.helm import Helm
-from perdure.problem import Problem
+from perdure.errors import Problem
 from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import Book, Reader, Said, WrongTalk, compare, joined, run_git

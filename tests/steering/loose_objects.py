@@ -24,7 +24,7 @@ from perdure.chat.events import Event, Failed
 from perdure.chat.session import Session
 from perdure.chat.steering import branching, correcting, merging, undoing
 from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.problem import Problem
+from perdure.errors import Problem
 from tests.background import wait_for_children
 from tests.speaking import Scripted
 from tests.steering.book import run_git

@@ -40,12 +40,12 @@ from perdure.chat.steering import (
 )  # fmt: skip
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
+from perdure.errors import Problem
 from perdure.git.commit import recovery, transaction
 from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
 from perdure.git.repository import turn_journal
 from perdure.git.worktree import merge_state
-from perdure.problem import Problem
 from tests.conftest import as_its_own
 from tests.speaking import Scripted
 from tests.steering.book import WrongTalk, run_git

@@ -11,11 +11,11 @@ from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.chat.steering import branching, choosing, correcting, merging, restoring, reverting
 from perdure.chat.steering.helm import Helm
+from perdure.errors import Problem
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Repository
 from perdure.git.worktree.edits import OutsideEdits
 from perdure.notice import Notice
-from perdure.problem import Problem
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 from tests.steering.book import Reader

@@ -24,11 +24,11 @@ from perdure.chat.steering.restoring import plan_restore
 from perdure.chat.steering.reverting import plan_revert
 from perdure.chat.steering.visiting import begin_visit, plan_visit
 from perdure.companion.clock import now
+from perdure.errors import Problem
 from perdure.git.errors import HistoryError
 from perdure.git.operations import branches
 from perdure.git.operations.side_branch import mark
 from perdure.git.repository.repository import Repository
-from perdure.problem import Problem
 from tests.chat.test_session import events_of
 from tests.conftest import git
 from tests.git.test_hostile_trees import (

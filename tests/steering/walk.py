@@ -20,9 +20,9 @@ from pathlib import Path
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
+from perdure.errors import Problem
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
-from perdure.problem import Problem
 from tests.steering.acts import ACTS
 from tests.steering.life import Life
 

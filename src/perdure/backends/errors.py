@@ -30,7 +30,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import ClassVar
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 
 class Action(Enum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 
 class ChatProblem(Problem):

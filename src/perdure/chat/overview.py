@@ -12,10 +12,10 @@ from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.transcript import Transcript
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
+from perdure.errors import one_line
 from perdure.git.errors import HistoryError
 from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
-from perdure.problem import one_line
 
 
 @dataclass(frozen=True, slots=True)

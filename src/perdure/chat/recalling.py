@@ -19,8 +19,8 @@ from perdure.chat.asides import Asides
 from perdure.chat.reader import Leaving, Reader
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
+from perdure.errors import Problem
 from perdure.git.repository.repository import Repository
-from perdure.problem import Problem
 from perdure.prompt import PastTurn
 
 if TYPE_CHECKING:

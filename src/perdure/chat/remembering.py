@@ -32,9 +32,9 @@ from perdure.chat.summarising import (
 from perdure.chat.talk_read import Reading, left_of, newest, read_talk, refusal
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
+from perdure.errors import Problem
 from perdure.memory.extract_facts import proposals
 from perdure.notice import Notice
-from perdure.problem import Problem
 from perdure.prompt import PastTurn
 
 NEWEST = 3

@@ -46,7 +46,7 @@ from perdure.notice import Notice
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 T = TypeVar("T")
 

@@ -33,8 +33,8 @@ from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
+from perdure.errors import Problem
 from perdure.notice import Notice
-from perdure.problem import Problem
 from perdure.prompt import PastTurn
 
 T = TypeVar("T")

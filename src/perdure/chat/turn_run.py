@@ -42,10 +42,10 @@ from perdure.chat.trailers import TurnFacts, with_choice
 from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
+from perdure.errors import Problem
 from perdure.git.errors import HistoryError
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
-from perdure.problem import Problem
 from perdure.prompt import PastTurn, Prompt, newest_assembly
 from perdure.prompt.errors import MemoryProblem
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perdure.cli.render.progress import IndexProgress
+from perdure.errors import Problem
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
-from perdure.problem import Problem
 
 
 def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:

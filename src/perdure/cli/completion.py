@@ -21,8 +21,8 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
         param: click.Parameter,  # noqa: ARG001 - click's signature
         incomplete: str,
     ) -> list[str]:
+        from perdure.errors import Problem
         from perdure.git.repository.repository import Repository
-        from perdure.problem import Problem
 
         named = ctx.meta.get("perdure.cli.target") or ctx.find_root().params.get("companion")
         try:

@@ -63,7 +63,7 @@ def _of_the_disk(problem: OSError) -> Exception:
 
 def _explain(problem: Exception) -> None:
     """One line on stderr: what happened, what is safe, what to do."""
-    from perdure.problem import Problem
+    from perdure.errors import Problem
     from perdure.terminal.sanitise import sanitise
 
     if isinstance(problem, OSError) and problem.errno in _STORAGE:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 
 class CompanionProblem(Problem):

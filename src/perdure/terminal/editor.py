@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 _KNOWN = ("sensible-editor", "nano", "vim", "vi")
 """Looked for where neither VISUAL nor EDITOR is set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 log = logging.getLogger("perdure.tui")
 """Errors that nobody foresaw, with where they came from; shown at the end under ``--debug``."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from textual.worker import WorkerFailed
 
-from perdure.problem import one_line
+from perdure.errors import one_line
 from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp

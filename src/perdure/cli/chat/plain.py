@@ -27,8 +27,8 @@ from perdure.chat.speakers import Switch
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import say
+from perdure.errors import Problem
 from perdure.notice import Notice
-from perdure.problem import Problem
 from perdure.terminal.sanitise import Sanitiser
 
 _HELP = """\

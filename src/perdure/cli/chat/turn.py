@@ -19,8 +19,8 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.cli.render.output import emit_json, say
 from perdure.companion.turns import Turn
+from perdure.errors import one_line
 from perdure.notice import Notice
-from perdure.problem import one_line
 from perdure.terminal.sanitise import Sanitiser
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)

@@ -187,7 +187,7 @@ def _check_new(manifest: Manifest) -> Checked | None:
     from perdure.backends.drivers import make_backend
     from perdure.chat.companion_at import backend_spec
     from perdure.cli.input.backend_wizard import add_all_the_same
-    from perdure.problem import Problem
+    from perdure.errors import Problem
 
     try:
         found = _checked(manifest.name, make_backend(backend_spec(manifest)))

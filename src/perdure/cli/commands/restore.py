@@ -9,7 +9,7 @@ from perdure.cli.completion import complete_files
 from perdure.cli.plans import careful_options, tell_edits, wanted
 from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 
 @click.command("restore")

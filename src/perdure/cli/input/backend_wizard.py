@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perdure.backends.protocol import OfferedModel
     from perdure.chat.backend_edits import BackendDesk
     from perdure.companion.config.manifest import Manifest
-    from perdure.problem import Problem
+    from perdure.errors import Problem
 
 # What the providers' own programs call the variable, so what is there already on many machines.
 _VARIABLES = {

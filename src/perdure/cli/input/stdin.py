@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from perdure.problem import Problem
+from perdure.errors import Problem
 
 
 class NotText(Problem):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.hosted.request_form import Form, difference
 from perdure.cli.render.output import say, say_styled, style
-from perdure.problem import one_line
+from perdure.errors import one_line
 
 if TYPE_CHECKING:
     from perdure.chat.backend_edits import Listed

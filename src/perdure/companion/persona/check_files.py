@@ -30,7 +30,7 @@ from perdure.companion.persona.persona import (
     split_front,
 )
 from perdure.companion.yaml import strict
-from perdure.leavings import is_scratch
+from perdure.stray_files import is_scratch
 
 LONG_LINE = 2000
 """Characters; a paragraph of a persona is rarely half as long."""

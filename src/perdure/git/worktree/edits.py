@@ -20,7 +20,7 @@ from perdure.git.objects.tree import Change, Entry, Trees
 from perdure.git.paths import check_path, is_path
 from perdure.git.worktree.files import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
-from perdure.leavings import is_scratch, originals, same_name
+from perdure.stray_files import is_scratch, originals, same_name
 
 STAGED = "it is staged"
 STAGED_OTHERWISE = "something else is staged for it"

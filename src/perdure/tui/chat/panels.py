@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.chat.reader import Reader
 from perdure.companion.ids import TurnId
-from perdure.problem import Problem
+from perdure.errors import Problem
 from perdure.tui.chat.answers import AnswersScreen
 from perdure.tui.drawers.search import Search
 from perdure.tui.workers import work

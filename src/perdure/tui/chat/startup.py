@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from perdure.problem import one_line
+from perdure.errors import one_line
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.pages import History

@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList
 from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.memory.summaries import Summary
-from perdure.problem import Problem
+from perdure.errors import Problem
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.name import NameDialog

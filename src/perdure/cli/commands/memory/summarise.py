@@ -101,7 +101,7 @@ class _Work:
         return 1 if failed else 0
 
     async def _one(self, session: Session, name: ConversationId, count: str) -> bool:
-        from perdure.problem import Problem
+        from perdure.errors import Problem
 
         task = await session.remembering.task(name, facts=self._facts, again=self._again)
         if task is None:
