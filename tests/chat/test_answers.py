@@ -14,7 +14,7 @@ import pytest
 from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.asides import read_asides
 from perdure.chat.companion_at import read_companion
-from perdure.chat.errors import TurnRunning, UnknownTurn
+from perdure.chat.errors import TurnRunning
 from perdure.chat.events import (
     Event,
     Failed,
@@ -38,6 +38,7 @@ from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
+from perdure.snapshot.errors import UnknownTurn
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

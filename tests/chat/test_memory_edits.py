@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.errors import UnknownFact
 from perdure.chat.memory_edits import (
     FactEdit,
     known,
@@ -31,6 +30,7 @@ from perdure.companion.memory.summaries import read_summaries, summary_path
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
 from perdure.memory.ranking import in_order
+from perdure.snapshot.errors import UnknownFact
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.naming import find_turn
 from perdure.chat.thread import thread
 from perdure.chat.transcript import Transcript
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import UnknownTurn
 from tests.lives import make_life
 
 

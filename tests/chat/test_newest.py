@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.naming import find_turn, find_turn_at
 from perdure.chat.newest import NotSoSimple, counted_back, turns_of
 from perdure.chat.steering.leaving import left
@@ -23,6 +22,7 @@ from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.errors import UnknownTurn
 
 MIRA = Author("Mira", "mira@companion.invalid")
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)

@@ -19,7 +19,6 @@ from perdure.backends.errors import (
 )
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.backend_edits import BackendDesk
-from perdure.chat.errors import ChatProblem, NoBackend
 from perdure.chat.events import (
     Event,
     Failed,
@@ -32,6 +31,7 @@ from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.notice import Notice
+from perdure.snapshot.errors import ChatProblem, NoBackend
 from tests.chat.test_session import events_of, life, trailers
 from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted

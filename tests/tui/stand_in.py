@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar, cast
 
-from perdure.chat.errors import ChatProblem, NoBackend
 from perdure.chat.events import (
     Event,
     Failed,
@@ -34,6 +33,7 @@ from perdure.companion.turns import (
 )
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.errors import ChatProblem, NoBackend
 from perdure.tui.ports import Opened
 
 T = TypeVar("T")

@@ -126,7 +126,7 @@ async def test_an_unforeseen_error_in_a_turn_is_told(running: Running) -> None:
 
 async def test_a_companion_that_cannot_be_opened_is_told(running: Running) -> None:
     """The screen stays, says why, and can be left."""
-    from perdure.chat.errors import NotACompanion
+    from perdure.snapshot.errors import NotACompanion
     from perdure.terminal.glyphs import UNICODE
     from perdure.tui.app import ChatApp
 

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.companion_files import files_below, small_at
-from perdure.chat.errors import NoBackend, NotACompanion, newer_companion
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import (
+    NoBackend,
+    NotACompanion,
+    newer_companion,
+)
 
 SETTINGS = "companion.yaml"
 

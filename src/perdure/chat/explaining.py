@@ -12,7 +12,6 @@ from typing import Literal
 
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.roles.shape import PLAIN, Shape, fold
-from perdure.chat.errors import ChatProblem, UnknownTurn
 from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of
 from perdure.chat.reasons import LeftOut, left_out, reasons
@@ -24,6 +23,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
+from perdure.snapshot.errors import ChatProblem, UnknownTurn
 
 Progress = Callable[[int, int], None]
 Verdict = Literal["matches", "differs", "no-prompt", "not-sent"]

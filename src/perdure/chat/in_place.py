@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.placing import Place
 from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
@@ -21,6 +20,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.git.leases import Hand

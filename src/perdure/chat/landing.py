@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.placing import Place, Written, begin, write_answer, write_turn
 from perdure.chat.trailers import TurnFacts, turn_message
@@ -17,6 +16,7 @@ from perdure.git.errors import TipMoved
 from perdure.git.leases import Hand
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, Leftover
+from perdure.snapshot.errors import UnknownTurn
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perdure.chat.errors import UnknownMoment, UnknownTurn
 from perdure.chat.naming import find_turn_at
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.history.dates import Span

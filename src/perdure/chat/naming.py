@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.newest import NotSoSimple, counted_back
 from perdure.companion.ids import TurnId
+from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.chat.transcript import Transcript

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from perdure.chat.companion_files import small
-from perdure.chat.errors import UnknownFact
 from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
 from perdure.chat.memory_known import FactRow, Known, read_known
 from perdure.chat.steering.errors import CannotSteer
@@ -22,6 +21,7 @@ from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
 from perdure.companion.memory.proposals import FOLDER, Proposal, Review, read_review, without
 from perdure.git.repository.repository import Change
 from perdure.memory.ranking import instruction_shaped
+from perdure.snapshot.errors import UnknownFact
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"
 _NOTHING = "nothing was changed"

@@ -19,10 +19,10 @@ from perdure.backends.protocol import Backend, BackendSpec
 from perdure.chat.companion_at import SETTINGS, read_manifest
 from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import usable_spec
-from perdure.chat.errors import NoBackend
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import NoBackend
 
 Make = Callable[[BackendSpec], Backend]
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from perdure.chat.asides import read_asides
 from perdure.chat.companion_at import her_names
-from perdure.chat.errors import UnknownTurn
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.recall import Hit, RecallIndex, RecallQuery
+from perdure.snapshot.errors import UnknownTurn
 
 Progress = Callable[[int, int], None]
 Marks = tuple[tuple[int, int], ...]

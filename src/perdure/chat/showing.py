@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from perdure.chat.asides import read_asides
-from perdure.chat.errors import UnknownMoment, UnknownTurn
 from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
 from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
@@ -17,6 +16,7 @@ from perdure.companion.turns import Turn
 from perdure.git.errors import DamagedRepository, TooManyFiles
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.worktree.files import NotRegular, TooLarge, WorkTree
+from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
 Progress = Callable[[int, int], None]
 MOST_BYTES = 2 * 1024 * 1024

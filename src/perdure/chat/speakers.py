@@ -12,7 +12,6 @@ from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
-from perdure.chat.errors import NoBackend
 from perdure.chat.events import (
     Event,
     Failed,
@@ -36,6 +35,7 @@ from perdure.companion.ids import TurnId
 from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
+from perdure.snapshot.errors import NoBackend
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]

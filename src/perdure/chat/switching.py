@@ -13,9 +13,9 @@ from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import usable_spec
 from perdure.chat.desk import Desk
-from perdure.chat.errors import ChatProblem
 from perdure.chat.roster import Found, UnusableManifest, find_listed
 from perdure.notice import Notice
+from perdure.snapshot.errors import ChatProblem
 
 
 def candidates(desk: Desk) -> list[tuple[Found, int]]:

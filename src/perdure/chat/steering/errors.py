@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.chat.errors import ChatProblem
+from perdure.snapshot.errors import ChatProblem
 
 
 class CannotSteer(ChatProblem):

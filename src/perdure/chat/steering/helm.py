@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from perdure.chat.companion_files import small_at
-from perdure.chat.errors import newer_companion
 from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import refuse_newer
@@ -17,6 +16,7 @@ from perdure.companion.names import companion_email, slug
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.errors import newer_companion
 
 if TYPE_CHECKING:
     from perdure.chat.landing import Lander

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.in_place import Spot, find_spot
 from perdure.chat.moments import Progress
 from perdure.chat.naming import find_turn
@@ -21,6 +20,7 @@ from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import UnknownTurn
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.chat.errors import UnknownTurn
 from perdure.chat.moments import Progress, resolve_moment
 from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
@@ -23,6 +22,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation

@@ -63,9 +63,9 @@ def _past(name: str, answer: int) -> Explanation:
 
 
 def _turn_of(repo: Repository, name: str) -> TurnId:
-    from perdure.chat.errors import UnknownTurn
     from perdure.chat.naming import find_turn_at
     from perdure.companion.ids import TurnId
+    from perdure.snapshot.errors import UnknownTurn
 
     head = repo.head().commit
     if head is None:

@@ -1,0 +1,1 @@
+"""A companion as of one commit, read only."""
