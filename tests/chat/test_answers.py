@@ -22,7 +22,6 @@ from perdure.chat.events import (
     MessageKept,
     Saved,
 )
-from perdure.chat.prompting import prompt_inputs
 from perdure.chat.session import Session
 from perdure.chat.steering.choosing import choose, list_answers, plan_choice
 from perdure.chat.steering.correcting import correct, find_words
@@ -39,6 +38,7 @@ from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.prompt_inputs import prompt_inputs
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -14,7 +14,6 @@ from perdure.backends.roles.shape import counting_folded, fold
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.memory_at import MemoryAt
-from perdure.chat.placing import newest_time
 from perdure.chat.recalling import Found
 from perdure.chat.trailers import earlier_choice, parse_trailers
 from perdure.companion.ids import TurnId
@@ -31,13 +30,13 @@ from perdure.prompt import (
 )
 from perdure.prompt.budgets import Budgets, budgets
 from perdure.prompt.errors import MemoryProblem
+from perdure.snapshot.prompt_inputs import prompt_inputs, sent
 
 LEAST_RECALL = 60
 """Tokens below which no earlier turn has room."""
 _COMMITS_BACK = 12
 _LETTERS_A_TOKEN = 8
 """More than any language has: what is longer than that does not fit, and is not counted."""
-NO_MEMORY = MemoryAt()
 
 
 def reply_room(companion: CompanionAt, window: int) -> int:
@@ -218,34 +217,6 @@ async def read_ahead(
 async def _nothing(sent: frozenset[TurnId]) -> Found:  # noqa: ARG001 - as `Recall` has it
     """Room is kept all the same, or the window would be another one."""
     return Found()
-
-
-def prompt_inputs(
-    companion: CompanionAt, thread: tuple[PastTurn, ...], memory: MemoryAt = NO_MEMORY
-) -> PromptInputs:
-    """What `assemble` needs for the last turn of ``thread``."""
-    newest = thread[-1].turn
-    asked_at = newest.message.at if newest.message is not None else newest_time(newest)
-    return PromptInputs(
-        persona=companion.persona,
-        char=companion.name,
-        user=companion.settings.user,
-        turns=thread,
-        time=companion.settings.time,
-        now=asked_at,
-        last_talk=newest_time(thread[-2].turn) if len(thread) > 1 else None,
-        lore=memory.lore,
-        facts=memory.facts,
-        summaries=memory.summaries,
-        language=companion.settings.language,
-        former_names=companion.settings.former_names,
-    )
-
-
-def sent(inputs: PromptInputs, choice: Choice) -> frozenset[TurnId]:
-    """The turns of the thread that a prompt has."""
-    ids = [past.id for past in inputs.turns]
-    return frozenset(ids[ids.index(choice.window) :])
 
 
 def previous_choice(repo: Repository, rev: str) -> Previous | None:

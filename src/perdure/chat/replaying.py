@@ -13,7 +13,6 @@ from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.lines import LAST_NUMBER, joined_thread, whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
-from perdure.chat.prompting import prompt_inputs
 from perdure.chat.recalling import read_turns
 from perdure.chat.thread import thread
 from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
@@ -25,6 +24,7 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
 from perdure.prompt.errors import ChoiceMissing
+from perdure.snapshot.prompt_inputs import prompt_inputs
 
 Progress = Callable[[int, int], None]
 _MOST = (400, 20_000)
