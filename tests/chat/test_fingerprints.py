@@ -4,10 +4,10 @@ from pathlib import Path
 
 from perdure.backends.protocol import Fingerprint
 from perdure.chat.events import Event, ReplyStarted
-from perdure.chat.fingerprints import device
 from perdure.chat.session import Session
 from perdure.companion.config.backend_lock import lock_path, parse_lock
 from perdure.notice import Notice
+from perdure.snapshot.device import device
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

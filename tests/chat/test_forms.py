@@ -22,13 +22,13 @@ from perdure.backends.roles.shape import PLAIN, Shape, fold, parse_shape
 from perdure.chat.backend_looks import check
 from perdure.chat.events import Failed, Saved
 from perdure.chat.explaining import explain
-from perdure.chat.fingerprints import device
 from perdure.chat.session import Session
 from perdure.chat.trial_call import PROMPT
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.device import device
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -18,7 +18,11 @@ from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_
 from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import Waiting
 from perdure.chat.corrections import Corrections
-from perdure.chat.fingerprints import device, known_form, note_fingerprint, same_model
+from perdure.chat.fingerprints import (
+    known_form,
+    note_fingerprint,
+    same_model,
+)
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
 from perdure.companion.config.manifest import (
@@ -33,6 +37,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.names import companion_email, slug
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.device import device
 from perdure.snapshot.errors import ChatProblem, NoBackend
 
 _FOLDER = "backends"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,19 +13,14 @@ from perdure.chat.companion_files import small_at
 from perdure.companion.clock import now
 from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.companion.names import slug
 from perdure.git.errors import BranchRewritten
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.device import device
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")
 _BY_REPLY = {"served", "system_fingerprint", "window"}
 """Details that do not say which model was asked for: an API names the one that serves with its
 reply, so no session knows it before its first."""
-
-
-def device() -> str:
-    """This machine's name in file names."""
-    return slug(platform.node().partition(".")[0]) or "this-device"
 
 
 @dataclass(frozen=True, slots=True)

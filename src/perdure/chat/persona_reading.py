@@ -236,7 +236,7 @@ def _default(manifest: Manifest) -> tuple[int, bool]:
 
 
 def _seen(repo: Repository, commit: str | None) -> dict[str, Seen]:
-    from perdure.chat.fingerprints import device
+    from perdure.snapshot.device import device
 
     path = lock_path(device())
     try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from perdure.chat.fingerprints import device
 from perdure.companion.clock import now
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
@@ -20,6 +19,7 @@ from perdure.git.operations.side_branch import Side, aborted, mark, sides, unmar
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Repository
 from perdure.notice import Notice
+from perdure.snapshot.device import device
 
 if TYPE_CHECKING:
     from perdure.git.merge.plan import MergePlan

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.fingerprints import device
 from perdure.chat.side_branch import side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
 from perdure.git.operations.branches import branches
@@ -17,6 +16,7 @@ from perdure.git.operations.side_branch import renamed, sides
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.device import device
 
 
 @dataclass(frozen=True, slots=True)
