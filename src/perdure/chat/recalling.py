@@ -269,14 +269,3 @@ def _around(
                 if chunk.head.conversation in {None, conversation} and not unwanted(turn):
                     found[turn] = each
     return found
-
-
-def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[TurnId, Turn]:
-    """Turns by id, as they stand in a commit; those that it lacks are left out."""
-    from perdure.chat.transcript import Transcript
-
-    if not wanted:
-        return {}
-    transcript = Transcript(repo, rev)
-    found = {turn: transcript.turn(turn) for turn in dict.fromkeys(wanted)}
-    return {turn: said for turn, said in found.items() if said is not None}

@@ -13,10 +13,9 @@ from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.lines import LAST_NUMBER, joined_thread, whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
-from perdure.chat.recalling import read_turns
 from perdure.chat.thread import thread
 from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, read_turns
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn

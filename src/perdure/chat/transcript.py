@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -209,3 +209,14 @@ def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
                 seen.add(name)
                 waiting.append(heads[name])
     return len(seen)
+
+
+def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[TurnId, Turn]:
+    """Turns by id, as they stand in a commit; those that it lacks are left out."""
+    from perdure.chat.transcript import Transcript
+
+    if not wanted:
+        return {}
+    transcript = Transcript(repo, rev)
+    found = {turn: transcript.turn(turn) for turn in dict.fromkeys(wanted)}
+    return {turn: said for turn, said in found.items() if said is not None}
