@@ -31,7 +31,7 @@ from perdure.chat.outside import (
     say_copies,
     say_stray_branches,
 )
-from perdure.chat.placing import Place, last_turn
+from perdure.chat.placing import Place
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
 from perdure.chat.salvage import Where, keep_foreign
@@ -42,6 +42,7 @@ from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.chat.trailers import TurnFacts
+from perdure.chat.transcript import last_turn
 from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId

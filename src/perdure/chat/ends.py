@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from perdure.chat.lines import is_behind
-from perdure.chat.placing import last_turn, newest_time
 from perdure.chat.trailers import parse_trailers
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, last_turn, newest_time
 from perdure.companion.conversation.split import WAS
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn

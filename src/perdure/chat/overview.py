@@ -8,8 +8,7 @@ from pathlib import Path
 
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.companion_files import small_at
-from perdure.chat.placing import last_turn, newest_time
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, last_turn, newest_time
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
 from perdure.errors import one_line

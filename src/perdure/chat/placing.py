@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.chat.transcript import ConversationRef, Transcript, last_turn, newest_time
 from perdure.companion.conversation.chunk import (
     CHUNK_LIMIT,
     chunk_path,
@@ -59,24 +59,6 @@ class Written:
     path: str
     content: bytes
     expect: str | None
-
-
-def newest_time(turn: Turn) -> datetime | None:
-    """When the last word of a turn was said."""
-    times = [reply.at for reply in turn.replies if reply.at is not None]
-    if turn.message is not None and turn.message.at is not None:
-        times.append(turn.message.at)
-    return max(times, default=None)
-
-
-def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | None:
-    """The last turn that can be read of a conversation."""
-    last = conversation.first_chunk + conversation.chunk_count - 1
-    for place in range(last, conversation.first_chunk - 1, -1):
-        turns = transcript.turns(place)
-        if turns:
-            return turns[-1]
-    return None
 
 
 def ended(last: Turn | None, now: datetime, policy: ConversationPolicy) -> bool:

@@ -6,11 +6,15 @@ from datetime import datetime
 
 from perdure.chat.in_place import find_spot
 from perdure.chat.landing import Lander, Landing
-from perdure.chat.placing import Place, begin, go_on, last_turn
+from perdure.chat.placing import (
+    Place,
+    begin,
+    go_on,
+)
 from perdure.chat.salvage import Where, keep, makes_sense
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
 from perdure.chat.trailers import TurnFacts
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets

@@ -16,9 +16,9 @@ from datetime import datetime
 import msgspec
 
 from perdure.chat.landing import Lander, Landing
-from perdure.chat.placing import begin, last_turn
+from perdure.chat.placing import begin
 from perdure.chat.trailers import TurnFacts
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from

@@ -13,9 +13,14 @@ from perdure.chat.companion_at import CompanionAt
 from perdure.chat.ends import End, open_ends
 from perdure.chat.landing import Lander
 from perdure.chat.lines import joined_thread
-from perdure.chat.placing import Place, begin, ended, go_on, last_turn
+from perdure.chat.placing import (
+    Place,
+    begin,
+    ended,
+    go_on,
+)
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
-from perdure.chat.transcript import ConversationRef, Transcript
+from perdure.chat.transcript import ConversationRef, Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 
 from perdure.chat.asides import Asides, read_asides
@@ -220,3 +221,21 @@ def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[Tur
     transcript = Transcript(repo, rev)
     found = {turn: transcript.turn(turn) for turn in dict.fromkeys(wanted)}
     return {turn: said for turn, said in found.items() if said is not None}
+
+
+def newest_time(turn: Turn) -> datetime | None:
+    """When the last word of a turn was said."""
+    times = [reply.at for reply in turn.replies if reply.at is not None]
+    if turn.message is not None and turn.message.at is not None:
+        times.append(turn.message.at)
+    return max(times, default=None)
+
+
+def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | None:
+    """The last turn that can be read of a conversation."""
+    last = conversation.first_chunk + conversation.chunk_count - 1
+    for place in range(last, conversation.first_chunk - 1, -1):
+        turns = transcript.turns(place)
+        if turns:
+            return turns[-1]
+    return None

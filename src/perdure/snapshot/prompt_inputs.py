@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.memory_at import MemoryAt
-from perdure.chat.placing import newest_time
+from perdure.chat.transcript import newest_time
 from perdure.companion.ids import TurnId
 from perdure.prompt import Choice, PastTurn, PromptInputs
 

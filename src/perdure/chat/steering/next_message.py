@@ -96,8 +96,7 @@ def _talk(repo: Repository, commit: str) -> str | None:
 
 def last_turn_at(repo: Repository, commit: str) -> TurnId | None:
     """The last turn as of a commit."""
-    from perdure.chat.placing import last_turn
-    from perdure.chat.transcript import Transcript
+    from perdure.chat.transcript import Transcript, last_turn
 
     transcript = Transcript(repo, commit)
     conversation = transcript.last_conversation()

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from perdure.chat.in_place import Spot, find_spot
 from perdure.chat.moments import Progress
 from perdure.chat.naming import find_turn
-from perdure.chat.placing import last_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
-from perdure.chat.transcript import Transcript
+from perdure.chat.transcript import Transcript, last_turn
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
