@@ -22,8 +22,7 @@ from perdure.chat.explaining import Explanation
 from perdure.chat.roster import Candidate
 from perdure.chat.speakers import Switch
 from perdure.chat.steering.helm import Helm
-from perdure.chat.transcript import ChunkRef, ConversationRef
-from perdure.chat.turn_marks import TurnMarks
+from perdure.chat.transcript import ChunkRef, ConversationRef, TurnMarks
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import (

@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from perdure.chat.looking_back import BranchName, Names, TagName
-from perdure.chat.turn_marks import TurnMarks
+from perdure.chat.transcript import TurnMarks
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs

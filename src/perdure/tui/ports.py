@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from perdure.chat.events import Event
     from perdure.chat.explaining import Explanation
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.transcript import ChunkRef, ConversationRef
-    from perdure.chat.turn_marks import TurnMarks
+    from perdure.chat.transcript import ChunkRef, ConversationRef, TurnMarks
     from perdure.companion.errors import Trouble
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Turn

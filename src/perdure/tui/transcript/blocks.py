@@ -16,7 +16,7 @@ from perdure.companion.turns import (
 )
 
 if TYPE_CHECKING:
-    from perdure.chat.turn_marks import TurnMarks
+    from perdure.chat.transcript import TurnMarks
 
 Mark = Literal[
     "interrupted",
