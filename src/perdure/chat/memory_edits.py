@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from perdure.backends.keys import loaded_secrets
 from perdure.chat.memory_known import FactRow, Known, read_known
+from perdure.chat.naming import name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.regenerating import name_turn
 from perdure.chat.transcript import Transcript
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import TurnId

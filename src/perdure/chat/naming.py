@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from perdure.chat.newest import NotSoSimple, counted_back
 from perdure.companion.ids import TurnId
+from perdure.companion.names import title_from
+from perdure.companion.turns import Turn
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
@@ -113,3 +115,20 @@ def _by_piece(transcript: Transcript, piece: str, number: str | None) -> TurnId 
     if transcript.turn(wanted) is None:
         raise UnknownTurn(f"conversation {found[0].id} has no turn {number}.")
     return wanted
+
+
+def name_turn(transcript: Transcript, name: str) -> TurnId:
+    """The turn that people call so. Raises UnknownTurn."""
+    turn = find_turn(transcript, name.strip())
+    if turn is None:
+        raise UnknownTurn(
+            f"{name!r} names no turn here.",
+            next_step="Give @ (the last one), @-3, a number of the last conversation, or an id",
+        )
+    return turn
+
+
+def head_of(turn: Turn, cells: int = 48) -> str:
+    """The first words of a turn."""
+    said = turn.message or (turn.replies[0] if turn.replies else None)
+    return title_from(said.text, cells) if said else ""

@@ -9,13 +9,12 @@ from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.landing import Lander
 from perdure.chat.moments import Progress
+from perdure.chat.naming import head_of, name_turn
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.regenerating import (
     AgainPlan,
-    head_of,
-    name_turn,
     plan_again,
     spot_of,
 )

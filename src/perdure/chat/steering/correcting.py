@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from perdure.backends.keys import loaded_secrets
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.landing import Lander
+from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.regenerating import head_of, name_turn, spot_of
+from perdure.chat.steering.regenerating import spot_of
 from perdure.chat.transcript import Transcript
 from perdure.companion.clock import now
 from perdure.companion.conversation.edit import answers, edit_message, edit_reply

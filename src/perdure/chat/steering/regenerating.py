@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perdure.chat.in_place import Spot, find_spot
 from perdure.chat.moments import Progress
-from perdure.chat.naming import find_turn
+from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import left
@@ -15,8 +15,6 @@ from perdure.chat.transcript import Transcript, last_turn
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.names import title_from
-from perdure.companion.turns import Turn
 from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.errors import UnknownTurn
@@ -47,17 +45,6 @@ class AgainPlan:
         """As plain data."""
         rewind = self.rewind.record() if self.rewind else None
         return {"turn": str(self.turn), "in_place": rewind is None, "rewind": rewind}
-
-
-def name_turn(transcript: Transcript, name: str) -> TurnId:
-    """The turn that people call so. Raises UnknownTurn."""
-    turn = find_turn(transcript, name.strip())
-    if turn is None:
-        raise UnknownTurn(
-            f"{name!r} names no turn here.",
-            next_step="Give @ (the last one), @-3, a number of the last conversation, or an id",
-        )
-    return turn
 
 
 def plan_again(
@@ -107,12 +94,6 @@ def spot_of(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot:
         raise UnknownTurn(f"there is no turn {turn_id} here.", kept="Nothing was changed")
     answers(spot.files, turn_id.number)
     return spot
-
-
-def head_of(turn: Turn, cells: int = 48) -> str:
-    """The first words of a turn."""
-    said = turn.message or (turn.replies[0] if turn.replies else None)
-    return title_from(said.text, cells) if said else ""
 
 
 def _before(helm: Helm, turn_id: TurnId, name: str, progress: Progress | None) -> RewindPlan:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perdure.chat.asides import Asides, read_asides
+from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
-from perdure.chat.steering.regenerating import head_of, name_turn
 from perdure.chat.steering.turn_words import counted
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId

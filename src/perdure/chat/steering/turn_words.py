@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from perdure.chat.steering.regenerating import head_of
+from perdure.chat.naming import head_of
 from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
