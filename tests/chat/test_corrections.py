@@ -11,8 +11,9 @@ from perdure.backends.protocol import BackendSpec
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.companion_at import read_companion
 from perdure.chat.corrections import FILE, Corrections
-from perdure.chat.replaying import find_asked, replay
+from perdure.chat.replaying import replay
 from perdure.chat.session import Session
+from perdure.chat.turn_commits import find_asked
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt.budgets import budgets

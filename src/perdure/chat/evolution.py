@@ -13,8 +13,8 @@ from perdure.companion.names import companion_email, slug
 from perdure.git.refs.tags import tags
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.timeline.query import Listed, Query
+from perdure.progress import Progress
 
-Progress = Callable[[int, int], None]
 COUNTER = "estimate"
 """Counts alike on every machine and for every model, so that sizes can be compared over years."""
 _PAGE = 200

@@ -6,7 +6,6 @@ Counts of tokens beside the parts are there to be looked at; nothing is decided 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,17 +14,17 @@ from perdure.backends.roles.shape import PLAIN, Shape, fold
 from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of
 from perdure.chat.reasons import LeftOut, left_out, reasons
-from perdure.chat.replaying import Asked, Replayed, find_asked, replay
-from perdure.chat.turn_commits import commit_of_turn
+from perdure.chat.replaying import Replayed, replay
+from perdure.chat.turn_commits import Asked, commit_of_turn, find_asked
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 from perdure.snapshot.errors import ChatProblem, UnknownTurn
 
-Progress = Callable[[int, int], None]
 Verdict = Literal["matches", "differs", "no-prompt", "not-sent"]
 """Whether the rebuilt prompt has the hash that was recorded; ``no-prompt``: none was recorded;
 ``not-sent``: it has not been sent yet."""

@@ -6,7 +6,7 @@ Consecutive turns of one conversation are one row. All of it only reads.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,8 +16,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.operations.branches import branches, tags
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
-
-Progress = Callable[[int, int], None]
+from perdure.progress import Progress
 
 FOLDERS: dict[str, tuple[str, ...]] = {
     "all": (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -24,9 +24,9 @@ from perdure.companion.names import slug, title_from
 from perdure.companion.persona.persona import fill
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
+from perdure.progress import Progress
 from perdure.prompt.lore import Triggered, scan, timed_out, within
 
-Progress = Callable[[int, int], None]
 USUAL_WINDOW = 8_000
 """Tokens of a window, where neither manifest nor user says how large it is."""
 _PER_ENTRY = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,12 @@ from perdure.chat.naming import find_turn_at
 from perdure.chat.turn_commits import commit_of_turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.history.dates import Span
 
-Progress = Callable[[int, int], None]
 _TURN_FIRST = re.compile(r"@(-\d{1,6})?")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import groupby
 
 from perdure.companion.conversation.chunk import (
@@ -15,8 +14,7 @@ from perdure.companion.conversation.chunk import (
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
-
-Progress = Callable[[int, int], None]
+from perdure.progress import Progress
 
 
 class NotSoSimple(Exception):

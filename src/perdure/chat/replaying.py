@@ -6,7 +6,7 @@ index that finds the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perdure.chat.asides import Asides, read_asides
@@ -14,38 +14,23 @@ from perdure.chat.companion_at import CompanionAt, read_companion
 from perdure.chat.lines import LAST_NUMBER, joined_thread, whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.thread import thread
-from perdure.chat.trailers import TurnFacts, parse_trailers, recorded_choice
+from perdure.chat.trailers import recorded_choice
 from perdure.chat.transcript import Transcript, read_turns
-from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.chat.turn_commits import Asked, _of_conversation
+from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunks
 from perdure.companion.ids import TurnId
-from perdure.companion.turns import ChunkHead, Reply, Turn
+from perdure.companion.turns import ChunkHead, Turn
 from perdure.git.errors import UnknownRevision
-from perdure.git.repository.repository import CommitInfo, FileChange, Repository
+from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
 from perdure.prompt.errors import ChoiceMissing
 from perdure.snapshot.prompt_inputs import prompt_inputs
 
-Progress = Callable[[int, int], None]
 _MOST = (400, 20_000)
 """How far back a thread is read: as far as for a new turn, then as far as it takes."""
 
 _JOINED_SINCE = 3
 """The version of assembly from which on a thread has all lines that a talk goes on from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The commit that brought an answer, and what it says of it."""
-
-    commit: CommitInfo
-    facts: TurnFacts
-    reply: Reply | None
-    """The answer's first reply; None where the commit brought the message only."""
-
-    @property
-    def base(self) -> str:
-        """The commit whose tree the prompt was made from; "" where there is none."""
-        return self.facts.base or (self.commit.parents[0] if self.commit.parents else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,76 +44,6 @@ class Replayed:
 
 
 # The commit
-
-
-def find_asked(
-    repo: Repository, start: str, turn: TurnId, answer: int = 0, progress: Progress | None = None
-) -> Asked | None:
-    """The commit below ``start`` (an id) that brought an answer to a turn.
-
-    A trailer only says where to look, since messages can be copied: the answer must be in the
-    commit's tree, and not in its parent's.
-
-    Args:
-        repo: the repository.
-        start: id of the commit to look below.
-        turn: the turn.
-        answer: its permanent number; 0: the one that was brought last.
-        progress: told while an index of the history is made.
-
-    Returns:
-        None where no commit says to have brought it. Of a turn without an answer, the commit that
-        brought its message.
-    """
-    found: Asked | None = None
-    for info in repo.timeline(progress).turn(start, str(turn)):
-        facts = parse_trailers(info.trailers)
-        if facts is None:
-            continue
-        brought = _brought(repo, info, turn)
-        if brought is None:
-            continue
-        reply = next((each for each in brought if answer in {0, each.answer}), None)
-        if reply is not None or (found is None and not brought):
-            found = Asked(info, facts, reply)
-            if answer and reply is not None:
-                break
-    return found
-
-
-def _brought(repo: Repository, info: CommitInfo, turn: TurnId) -> list[Reply] | None:
-    """The replies that a commit brought to a turn; None where it brought nothing of that turn."""
-    new = False
-    before: set[int] = set()
-    after: dict[int, Reply] = {}
-    had = False
-    for change in _of_conversation(repo.changed(info.id), turn):
-        for old in _turns(repo, change.path, change.old_oid, turn):
-            had = True
-            before.update(reply.answer for reply in old.replies)
-        for now in _turns(repo, change.path, change.new_oid, turn):
-            new = True
-            for reply in now.replies:
-                after.setdefault(reply.answer, reply)
-    if not new:
-        return None
-    brought = [reply for number, reply in after.items() if number not in before]
-    return brought if brought or not had else None
-
-
-def _of_conversation(changes: list[FileChange], turn: TurnId) -> Iterator[FileChange]:
-    for change in changes:
-        place = change.path.removeprefix("alternatives/")
-        named = parse_chunk_path(f"conversations/{place}" if place != change.path else change.path)
-        if named is not None and named[0] == turn.conversation:
-            yield change
-
-
-def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
-    for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ():
-        for each in chunk.turns:
-            if each.number == turn.number:
-                yield each
 
 
 # The prompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.recall import Hit, RecallIndex, RecallQuery
 from perdure.snapshot.errors import UnknownTurn
 
-Progress = Callable[[int, int], None]
 Marks = tuple[tuple[int, int], ...]
 """Where found words begin and end in a text."""
 _AROUND = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,9 @@ from perdure.companion.turns import Turn
 from perdure.git.errors import DamagedRepository, TooManyFiles
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.worktree.files import NotRegular, TooLarge, WorkTree
+from perdure.progress import Progress
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
-Progress = Callable[[int, int], None]
 MOST_BYTES = 2 * 1024 * 1024
 """Both versions of a file together; above that only the sizes are shown."""
 _MOST_TOGETHER = 4 * 1024 * 1024

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from perdure.chat.trailers import TurnFacts, parse_trailers
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
-from perdure.companion.turns import Turn
-from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.companion.turns import Reply, Turn
+from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.timeline.query import Query
-
-Progress = Callable[[int, int], None]
+from perdure.progress import Progress
 
 
 def commit_of_turn(
@@ -91,3 +92,88 @@ def cause(repo: Repository, info: CommitInfo) -> TurnId | None:
         if any(name.endswith(ending) for name, _ in repo.names(folder, info.id)):
             return turn
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The commit that brought an answer, and what it says of it."""
+
+    commit: CommitInfo
+    facts: TurnFacts
+    reply: Reply | None
+    """The answer's first reply; None where the commit brought the message only."""
+
+    @property
+    def base(self) -> str:
+        """The commit whose tree the prompt was made from; "" where there is none."""
+        return self.facts.base or (self.commit.parents[0] if self.commit.parents else "")
+
+
+def find_asked(
+    repo: Repository, start: str, turn: TurnId, answer: int = 0, progress: Progress | None = None
+) -> Asked | None:
+    """The commit below ``start`` (an id) that brought an answer to a turn.
+
+    A trailer only says where to look, since messages can be copied: the answer must be in the
+    commit's tree, and not in its parent's.
+
+    Args:
+        repo: the repository.
+        start: id of the commit to look below.
+        turn: the turn.
+        answer: its permanent number; 0: the one that was brought last.
+        progress: told while an index of the history is made.
+
+    Returns:
+        None where no commit says to have brought it. Of a turn without an answer, the commit that
+        brought its message.
+    """
+    found: Asked | None = None
+    for info in repo.timeline(progress).turn(start, str(turn)):
+        facts = parse_trailers(info.trailers)
+        if facts is None:
+            continue
+        brought = _brought(repo, info, turn)
+        if brought is None:
+            continue
+        reply = next((each for each in brought if answer in {0, each.answer}), None)
+        if reply is not None or (found is None and not brought):
+            found = Asked(info, facts, reply)
+            if answer and reply is not None:
+                break
+    return found
+
+
+def _brought(repo: Repository, info: CommitInfo, turn: TurnId) -> list[Reply] | None:
+    """The replies that a commit brought to a turn; None where it brought nothing of that turn."""
+    new = False
+    before: set[int] = set()
+    after: dict[int, Reply] = {}
+    had = False
+    for change in _of_conversation(repo.changed(info.id), turn):
+        for old in _turns(repo, change.path, change.old_oid, turn):
+            had = True
+            before.update(reply.answer for reply in old.replies)
+        for now in _turns(repo, change.path, change.new_oid, turn):
+            new = True
+            for reply in now.replies:
+                after.setdefault(reply.answer, reply)
+    if not new:
+        return None
+    brought = [reply for number, reply in after.items() if number not in before]
+    return brought if brought or not had else None
+
+
+def _of_conversation(changes: list[FileChange], turn: TurnId) -> Iterator[FileChange]:
+    for change in changes:
+        place = change.path.removeprefix("alternatives/")
+        named = parse_chunk_path(f"conversations/{place}" if place != change.path else change.path)
+        if named is not None and named[0] == turn.conversation:
+            yield change
+
+
+def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
+    for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ():
+        for each in chunk.turns:
+            if each.number == turn.number:
+                yield each

@@ -11,6 +11,7 @@ from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.recall.api import Embedder, Hit, RecallQuery
 from perdure.recall.unread_chunks import Silent, passed_over
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from perdure.recall.sequence import Arrangement
     from perdure.recall.store import Store, StoredChunk
 
-Progress = Callable[[int, int], None]
 T = TypeVar("T")
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""

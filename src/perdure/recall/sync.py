@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 
 from perdure.companion.conversation.chunk import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.recall.store import Store
 
-Progress = Callable[[int, int], None]
 File = tuple[str, str]
 """Path and blob of a chunk."""
 BATCH = 64

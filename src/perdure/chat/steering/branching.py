@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from perdure.chat.moments import Progress
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
@@ -22,6 +21,7 @@ from perdure.git.operations.branches import (
 )
 from perdure.git.operations.operation import Operation
 from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.progress import Progress
 
 _LOOKED_AT = 100
 """Commits that are looked at for the last talk on a branch."""

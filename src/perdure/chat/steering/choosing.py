@@ -8,7 +8,6 @@ from perdure.chat.companion_at import read_companion
 from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.landing import Lander
-from perdure.chat.moments import Progress
 from perdure.chat.naming import head_of, name_turn
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
@@ -36,6 +35,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Change
+from perdure.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

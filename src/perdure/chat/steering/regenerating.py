@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.chat.in_place import Spot, find_spot
-from perdure.chat.moments import Progress
 from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
@@ -17,6 +16,7 @@ from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.snapshot.errors import UnknownTurn
 
 

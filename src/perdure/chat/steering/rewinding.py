@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.chat.moments import Progress, resolve_moment
+from perdure.chat.moments import resolve_moment
 from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.errors import CannotSteer
@@ -22,6 +22,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:

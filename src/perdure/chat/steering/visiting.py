@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from perdure.chat.moments import Progress
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
@@ -24,6 +23,7 @@ from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.progress import Progress
 
 _HEADS = "refs/heads/"
 _LOOKED_AT = 200

@@ -25,14 +25,13 @@ from perdure.git.objects.store import EMPTY_TREE, ObjectStore
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import loose_files
 from perdure.git.packs.scan import Content, contents, is_named_for
+from perdure.progress import Progress
 
 RECENT = 30 * 86400.0
 """Seconds: an unreachable commit younger than that is mentioned, somebody may be looking for it."""
 _MENTIONED = 20
 _EVERY = 2048
 _LINK = b"160000"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)

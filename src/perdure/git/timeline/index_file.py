@@ -17,10 +17,9 @@ from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.timeline.commit_info import Facts, facts_of
 from perdure.git.timeline.index import BUSY, Index, drop
 from perdure.git.timeline.walk import walk
+from perdure.progress import Progress
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Told how many commits were looked at, and how many there are; 0 while they are being counted."""
 _BATCH = 500
 _UNUSABLE = {
     sqlite3.SQLITE_BUSY,

@@ -12,8 +12,14 @@ from pathlib import Path
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import Trees
 from perdure.git.timeline.index import Index
-from perdure.git.timeline.index_file import NoIndex, Opener, Progress, Source, silent
+from perdure.git.timeline.index_file import (
+    NoIndex,
+    Opener,
+    Source,
+    silent,
+)
 from perdure.git.timeline.query import Listed, OnlyIn, Query
+from perdure.progress import Progress
 
 _LOOK_FIRST = 300
 """Commits that are walked for a short listing before an index is made for it."""

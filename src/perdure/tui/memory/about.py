@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from perdure.chat.memory_known import FactRow
 from perdure.companion.memory.summaries import Summary
+from perdure.progress import Progress
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import Row, how, source_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from perdure.chat.reviewing import Waiting
     from perdure.git.repository.repository import Repository
 
-Progress = Callable[[int, int], None]
 _TRUST = {
     "user": "your words",
     "companion": "learned in the talk",
