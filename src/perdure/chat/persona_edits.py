@@ -11,7 +11,6 @@ from pathlib import Path
 from perdure.chat.companion_at import read_companion
 from perdure.chat.companion_files import MOST_FILES, entries_below
 from perdure.chat.errors import BoundariesThere
-from perdure.chat.showing import TextChange
 from perdure.chat.subjects import Edit, subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
@@ -22,6 +21,7 @@ from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.revisions.diff import TextChange
 
 _BOUNDARIES = "persona/90-boundaries.md"
 _NUMBERED = re.compile(r"^[0-9]+[-_. ]*")

@@ -11,7 +11,7 @@ from perdure.git.diff.words import Row, changed_lines
 from perdure.terminal.sanitise import sanitise
 
 if TYPE_CHECKING:
-    from perdure.chat.showing import TextChange
+    from perdure.snapshot.revisions.diff import TextChange
 
 """Unchanged lines around changed ones."""
 _MOST_LINES = 1_500

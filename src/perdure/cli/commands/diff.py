@@ -27,9 +27,9 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     A and B are branches, tags, commits, turns, or dates such as 2026-11-01 or "3 weeks ago".
     Removed words are red, added ones green; without colours [-removed-] and {+added+}.
     """
-    from perdure.chat.showing import changes_between
     from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.revisions.diff import changes_between
 
     repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None:

@@ -9,17 +9,17 @@ from rich.text import Text
 
 from perdure.chat import looking_back
 from perdure.chat.looking_back import Row
-from perdure.chat.showing import changes_in
 from perdure.companion.conversation.chunk import parse_chunks
+from perdure.snapshot.revisions.diff import changes_in
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
 
 if TYPE_CHECKING:
     from perdure.chat.looking_back import BranchName
-    from perdure.chat.showing import TextChange
     from perdure.chat.steering.undoing import OpsRow
     from perdure.companion.turns import Turn
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.revisions.diff import TextChange
 
 STYLES: dict[Ink, str] = {"gone": "red", "come": "green", "head": "bold", "quiet": "dim"}
 

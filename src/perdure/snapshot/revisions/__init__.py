@@ -1,0 +1,1 @@
+"""Revisions, dates and differences between them."""
