@@ -13,10 +13,6 @@ class TurnRunning(ChatProblem):
     """A second message was sent while a reply is still streaming."""
 
 
-class BoundariesThere(ChatProblem):
-    """The persona has a boundaries file already."""
-
-
 class LeavesMachine(ChatProblem):
     """A backend further down the list is a hosted one, and nobody agreed to that beforehand."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from perdure.chat.companion_at import read_companion
 from perdure.chat.companion_files import MOST_FILES, entries_below
-from perdure.chat.errors import BoundariesThere
+from perdure.chat.steering.errors import BoundariesThere
 from perdure.chat.subjects import Edit, subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located

@@ -27,3 +27,7 @@ class Archived(CannotSteer):
 
 class NotProven(CannotSteer):
     """Nothing shows that a copy of everything is kept elsewhere."""
+
+
+class BoundariesThere(ChatProblem):
+    """The persona has a boundaries file already."""
