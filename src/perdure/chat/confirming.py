@@ -22,7 +22,7 @@ from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.store.catalogue import CATALOGUE
-from perdure.chat.companion_at import backend_spec
+from perdure.chat.companion_at import backend_spec, read_companion
 from perdure.chat.companion_files import small
 from perdure.companion.config.manifest import (
     FOLDER,
@@ -322,3 +322,42 @@ def _manifests_in_folder(work: Path) -> list[str]:
             if path.is_file() and path.stat().st_size <= _SIZE_LIMIT:
                 met.append(object_id(b"blob", path.read_bytes()))
     return met
+
+
+def listed_first(repo: Repository) -> list[Waiting]:
+    """All backends of the last commit that wait to be confirmed, those in use before the others.
+
+    Raises:
+        HistoryError, CompanionProblem: the companion cannot be read.
+    """
+    tip = repo.resolve("HEAD")
+    order = {name: at for at, name in enumerate(read_companion(repo, tip).settings.backends)}
+    found = waiting(repo, tip)
+    return sorted(found, key=lambda each: (order.get(each.name, len(order)), each.name))
+
+
+def in_use(repo: Repository) -> list[Waiting]:
+    """Of these, the ones that companion.yaml lists: without them no reply comes from there."""
+    tip = repo.resolve("HEAD")
+    return waiting(repo, tip, read_companion(repo, tip).settings.backends)
+
+
+def says(each: Waiting) -> list[str]:
+    """What the user has to know beforehand, one sentence a line."""
+    manifest = each.manifest
+    key = f"the key {manifest.key}" if manifest.key else "no key"
+    lines = [
+        f"The backend {each.name} came from outside and is not used until you confirm it.",
+        f"It speaks through: {manifest.driver}, {manifest.model}",
+        f"The talk would go to: {each.leads_to}",
+        f"With it would go: {key}",
+        f"It was brought by: {each.brought_by}",
+    ]
+    if each.problem:
+        lines.append(f"It could not be used even so: {each.problem}")
+    return lines
+
+
+def agree(repo: Repository, agreed: Sequence[Waiting]) -> None:
+    """Confirm these as they were shown. Raises HistoryError; nothing more is confirmed then."""
+    confirm(repo, agreed)
