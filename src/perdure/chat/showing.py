@@ -18,9 +18,6 @@ from perdure.progress import Progress
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 from perdure.snapshot.revisions.diff import TextChange, changes_in
 
-MOST_SHOWN = 1_000
-"""Files whose texts are read; of those after them only the sizes are told."""
-
 
 @dataclass(frozen=True, slots=True)
 class ShownTurn:

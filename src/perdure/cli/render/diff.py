@@ -13,10 +13,9 @@ from pathlib import Path
 
 import click
 
-from perdure.chat.showing import MOST_SHOWN
 from perdure.cli.render.output import style
 from perdure.git.diff.words import Kind, changed_lines, compare, split_lines
-from perdure.snapshot.revisions.diff import TextChange
+from perdure.snapshot.revisions.diff import MOST_SHOWN, TextChange
 from perdure.terminal.glyphs import wants_colour
 from perdure.terminal.sanitise import sanitise
 

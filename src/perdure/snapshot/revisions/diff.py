@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perdure.chat.showing import MOST_SHOWN
 from perdure.git.errors import DamagedRepository
 from perdure.git.repository.repository import FileChange, Repository
 from perdure.git.worktree.files import NotRegular, TooLarge, WorkTree
@@ -110,3 +109,7 @@ def _work_file(work: WorkTree, path: str) -> _Side:
     except (NotRegular, OSError):
         return None
     return (seen.data, len(seen.data)) if seen else None
+
+
+MOST_SHOWN = 1_000
+"""Files whose texts are read; of those after them only the sizes are told."""
