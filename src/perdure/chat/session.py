@@ -26,10 +26,10 @@ from perdure.chat.events import (
     Event,
     Failed,
     Greeted,
+    SessionInfo,
 )
 from perdure.chat.failover import Answer
 from perdure.chat.git_settings import odd_settings
-from perdure.chat.info import SessionInfo
 from perdure.chat.prepared import Done, Prepared
 from perdure.chat.reading_ahead import ReadingAhead
 from perdure.chat.remembering import Remembering
