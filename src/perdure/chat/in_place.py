@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from perdure.chat.placing import Place
+from perdure.chat.steering.helm import Hands
 from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
@@ -23,16 +24,9 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
-    from perdure.git.leases import Hand
     from perdure.git.repository.turn_journal import Journal, Leftover
 
 _ATTEMPTS = 8
-
-
-class Hands(Protocol):
-    """Takes conversations: a `Lander`."""
-
-    def take(self, conversation: str) -> Hand | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from perdure.chat.companion_files import small_at
 from perdure.chat.steering.errors import CannotSteer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from perdure.chat.landing import Lander
     from perdure.chat.outside import OutsideCommits
     from perdure.companion.config.settings import CompanionSettings
+    from perdure.git.leases import Hand
 
 SETTINGS = "companion.yaml"
 
@@ -201,3 +202,9 @@ def _settings(repo: Repository) -> CompanionSettings:
         return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
     except (CompanionProblem, HistoryError):
         return CompanionSettings("Companion")
+
+
+class Hands(Protocol):
+    """Takes conversations: a `Lander`."""
+
+    def take(self, conversation: str) -> Hand | None: ...
