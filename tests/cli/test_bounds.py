@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat import companion_files, showing
+from perdure.chat import companion_files
 from perdure.chat.asides import Asides
 from perdure.chat.companion_at import read_companion
 from perdure.chat.companion_files import files_below
@@ -25,6 +25,7 @@ from perdure.git.errors import TooLargeObject
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.recall import RecallIndex
 from perdure.recall.api import RecallQuery
+from perdure.snapshot.revisions import diff
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git
@@ -188,13 +189,13 @@ def test_log_goes_on_where_the_tip_itself_has_too_many_files(
 def test_of_a_commit_with_large_files_so_much_is_compared_together(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(showing, "_MOST_TOGETHER", 250)
+    monkeypatch.setattr(diff, "_MOST_TOGETHER", 250)
     put(companion, *(Change(f"lore/{name}.md", b"x" * 100) for name in "abc"))
     put(companion, Change("lore/a.md", b"y"))
     with Repository.open(companion) as repo:
-        found = showing.changes_in(repo, repo.commit_info("main~1").id)
+        found = diff.changes_in(repo, repo.commit_info("main~1").id)
         assert [change.sizes for change in found] == [None, None, (0, 100)]
-        (change,) = showing.changes_in(repo, repo.resolve("main"))
+        (change,) = diff.changes_in(repo, repo.resolve("main"))
         assert (change.new, change.sizes) == ("y", None)
 
 

@@ -92,7 +92,7 @@ def _in_place(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
     if spot.turn.message is not None:
         asked.append(PastTurn(spot.turn_id, Turn(spot.turn.number, spot.turn.message)))
     shown = spot.turn
-    desk.lander.take(str(spot.turn_id.conversation))
+    desk.lander.lease.take(str(spot.turn_id.conversation))
     header = journal_header(
         desk.branch,
         spot.place,

@@ -168,7 +168,7 @@ class Desk(Standing):
     def helm(self) -> Helm:
         """The same repository, to be steered. It is not the helm's to close."""
         helm = Helm(self.repo)
-        helm.hands = self.lander
+        helm.lease = self.lander.lease
         return helm
 
     def look_again(self) -> list[Notice] | None:
@@ -372,7 +372,7 @@ class Desk(Standing):
 
     def close(self) -> None:
         """Let go of the conversation and of the repository."""
-        self.lander.release()
+        self.lander.lease.release()
         self.repo.close()
 
     def commit_outside(self) -> list[Notice]:
@@ -540,7 +540,7 @@ def _recovered(repo: Repository, where: Where) -> list[Notice]:
     notices = [Notice(text, "warning") for text in told]
     lander = Lander(repo)
     notices += recover_turns(repo, lander, where)
-    lander.release()
+    lander.lease.release()
     if repo.owns_state():
         notices += [Notice(text) for text in keep_foreign(repo, lander, where)]
         take_draft(repo)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.landing import Lander
+from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
@@ -103,10 +103,9 @@ def add_greeting(
         raise CannotSteer(f"there is no greeting {number}", kept="nothing was changed")
     reply = replace(wanted.replies[0], at=now())
     author = Author(companion.name, companion_email(slug(companion.name)))
-    lander = helm.hands or Lander(helm.repo)
-    try:
+    with helm.leased() as lease:
         if fresh:
-            return _open(helm, lander, companion, replace(reply, answer=1), author)
+            return _open(helm, lease, companion, replace(reply, answer=1), author)
 
         def swapped(at: Spot) -> Rewriting:
             files = at.files
@@ -121,16 +120,13 @@ def add_greeting(
             return Rewriting(files, lambda _: turn_message(turn, facts))
 
         commit = rewrite(
-            helm.repo, lander, spot.turn_id, swapped, branch=helm.branch, author=author, at=now()
+            helm.repo, lease, spot.turn_id, swapped, branch=helm.branch, author=author, at=now()
         )
-    finally:
-        if helm.hands is None:
-            lander.release()
     return LandedGreeting(spot.turn_id, replace(reply, answer=number), commit)
 
 
 def _open(
-    helm: Helm, lander: Lander, companion: CompanionAt, reply: Reply, author: Author
+    helm: Helm, lease: ConversationLease, companion: CompanionAt, reply: Reply, author: Author
 ) -> LandedGreeting:
     settings, at = companion.settings, now()
     place = begin(
@@ -138,7 +134,7 @@ def _open(
     )  # fmt: skip
     turn_id = TurnId(place.conversation, 0)
     turn = Turn(0, None, (reply,))
-    hand = lander.take(str(place.conversation))
+    hand = lease.take(str(place.conversation))
     commit = helm.repo.commit(
         [Change(place.path, render_head(place.head) + render_turn(turn))],
         message=turn_message(turn, TurnFacts(turn=turn_id)),

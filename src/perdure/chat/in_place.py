@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import Place
-from perdure.chat.steering.helm import Hands
 from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
@@ -90,7 +90,7 @@ def find_spot(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot
 
 def rewrite(
     repo: Repository,
-    hands: Hands,
+    lease: ConversationLease,
     turn_id: TurnId,
     make: Callable[[Spot], Rewriting],
     *,
@@ -104,7 +104,7 @@ def rewrite(
 
     Args:
         repo: the repository.
-        hands: takes the conversation, so that the lease follows.
+        lease: follows to what is written.
         turn_id: the turn.
         make: from the turn as it stands to the files afterwards; called again where somebody else
             was quicker.
@@ -129,7 +129,7 @@ def rewrite(
         path, other = spot.files.path, alternatives_path(spot.files.path)
         contents = {path: made.files.chunk, other: made.files.alternatives}
         before = {path: spot.files.chunk, other: spot.files.alternatives}
-        hand = hands.take(str(turn_id.conversation))
+        hand = lease.take(str(turn_id.conversation))
         fits = hand is not None and hand.fits(branch, path, spot.oids[path])
         try:
             commit = repo.commit(

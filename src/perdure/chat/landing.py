@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import Place, Written, begin, write_answer, write_turn
 from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.conversation.edit import add_answer, next_answer
@@ -13,7 +14,6 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
-from perdure.git.leases import Hand
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, Leftover
 from perdure.snapshot.errors import UnknownTurn
@@ -52,28 +52,11 @@ class Landing:
 
 
 class Lander:
-    """Commits turns with one repository; keeps the hand of the conversation it writes."""
+    """Commits turns with one repository; keeps the lease of the conversation it writes."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self.hand: Hand | None = None
-        self._conversation = ""
-
-    def take(self, conversation: str) -> Hand | None:
-        """The hand of a conversation: the one held, or newly taken; None if another has it."""
-        if self.hand is not None and self._conversation == conversation:
-            return self.hand
-        hand = self._repo.take(conversation)
-        if hand is not None:
-            self.release()
-            self.hand, self._conversation = hand, conversation
-        return hand
-
-    def release(self) -> None:
-        """Let go of the conversation."""
-        if self.hand is not None:
-            self.hand.release()
-        self.hand, self._conversation = None, ""
+        self.lease = ConversationLease(repo)
 
     def land(self, landing: Landing, journal: Journal | Leftover | None) -> Landed:
         """Commit. If the chunk changed meanwhile, the turn opens a conversation that continues."""
@@ -94,7 +77,7 @@ class Lander:
         if written.expect is not None and self._repo.is_edited(landing.branch, written.path):
             # Edited while the reply was written.
             raise TipMoved(written.path)
-        hand = self.take(str(place.conversation))
+        hand = self.lease.take(str(place.conversation))
 
         def message(parent: str | None) -> str:
             facts = replace(landing.facts, turn=place.turn_id)
@@ -131,7 +114,7 @@ class Lander:
 
         commit = rewrite(
             self._repo,
-            self,
+            self.lease,
             place.turn_id,
             another,
             branch=landing.branch,

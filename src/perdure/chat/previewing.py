@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.backends.drivers import make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
 from perdure.chat.explaining import (
@@ -30,21 +28,6 @@ if TYPE_CHECKING:
 _WAIT = 120.0
 """Seconds that a preview waits for recall: nobody is kept from an answer."""
 _WINDOW = 8_192
-
-
-async def preview(path: Path, text: str) -> Explanation:
-    """What would be sent for a message to the companion at ``path``.
-
-    Raises:
-        ChatProblem, HistoryError, CompanionProblem, MemoryProblem: each says the next step.
-    """
-    from perdure.chat.session import Session
-
-    session = await Session.open(path, make=make_counter)
-    try:
-        return await session.preview(text)
-    finally:
-        await session.close()
 
 
 async def preview_for(desk: Desk, speakers: Speakers, work: Work, text: str) -> Explanation:

@@ -228,7 +228,7 @@ def _place(
         after = TurnId.parse(continues) if continues else None
         return begin(now(), title=title, participants=participants, continues=after), False
     last = last_turn(transcript, conversation)
-    hand = lander.take(str(identity))
+    hand = lander.lease.take(str(identity))
     place = go_on(repo, transcript, conversation, hand, branch) if hand is not None else None
     if place is None:
         after = TurnId(identity, last.number) if last is not None else None

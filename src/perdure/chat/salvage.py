@@ -125,7 +125,7 @@ def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> boo
     )
     # Without the journal: a commit writes into it, and the next open would have to obey that.
     lander.land(landing, None)
-    lander.release()
+    lander.lease.release()
     found.discard()
     return True
 

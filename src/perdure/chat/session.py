@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.backends.drivers import make_backend
+from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
@@ -440,3 +440,18 @@ async def _window_or_zero(backend: Backend) -> int:
         return await backend.context_window()
     except BackendError:
         return 0
+
+
+async def preview(path: Path, text: str) -> Explanation:
+    """What would be sent for a message to the companion at ``path``.
+
+    Raises:
+        ChatProblem, HistoryError, CompanionProblem, MemoryProblem: each says the next step.
+    """
+    from perdure.chat.session import Session
+
+    session = await Session.open(path, make=make_counter)
+    try:
+        return await session.preview(text)
+    finally:
+        await session.close()

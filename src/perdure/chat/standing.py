@@ -147,7 +147,7 @@ class Standing:
 
     def go_on(self, conversation: ConversationRef) -> Place | None:
         """The place behind the last turn, or None where this hand may not append there."""
-        hand = self.lander.take(str(conversation.id))
+        hand = self.lander.lease.take(str(conversation.id))
         if hand is None:
             return None
         return go_on(self.repo, self.transcript, conversation, hand, self.branch)

@@ -244,6 +244,6 @@ def _is_own(desk: Desk, ref: ConversationRef) -> bool:
         return True
     hand = desk.repo.take(str(ref.id))
     if hand is None:
-        return desk.lander.take(str(ref.id)) is not None
+        return desk.lander.lease.take(str(ref.id)) is not None
     with hand:
         return hand.fits(desk.branch, chunk.path, chunk.oid)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from perdure.chat.companion_at import read_companion
 from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.landing import Lander
 from perdure.chat.naming import head_of, name_turn
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
@@ -191,8 +190,6 @@ def choose(helm: Helm, plan: ChoicePlan) -> Chosen:
 
 
 def _swap(helm: Helm, turn_id: TurnId, answer: Answer) -> str:
-    lander = helm.hands or Lander(helm.repo)
-
     def swapped(spot: Spot) -> Rewriting:
         words = head_of(spot.turn)
         message = (
@@ -201,13 +198,10 @@ def _swap(helm: Helm, turn_id: TurnId, answer: Answer) -> str:
         )
         return Rewriting(_with(spot.files, turn_id.number, answer), lambda _: message)
 
-    try:
+    with helm.leased() as lease:
         return rewrite(
-            helm.repo, lander, turn_id, swapped, branch=helm.branch, author=helm.author, at=now()
+            helm.repo, lease, turn_id, swapped, branch=helm.branch, author=helm.author, at=now()
         )
-    finally:
-        if helm.hands is None:
-            lander.release()
 
 
 def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from perdure.backends.keys import loaded_secrets
 from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.landing import Lander
 from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
@@ -128,20 +127,16 @@ def correct(helm: Helm, words: Words, text: str) -> Corrected:
         message = f"edit: {title_from(text, 60)}\n\nCorrects {words.whose} {words.turn}.\n"
         return Rewriting(files, lambda _: message)
 
-    lander = helm.hands or Lander(helm.repo)
-    try:
+    with helm.leased() as lease:
         commit = rewrite(
             helm.repo,
-            lander,
+            lease,
             words.turn,
             corrected,
             branch=helm.branch,
             author=helm.author,
             at=now(),
         )
-    finally:
-        if helm.hands is None:
-            lander.release()
     return Corrected(words.turn, commit, masked)
 
 

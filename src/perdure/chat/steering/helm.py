@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from perdure.chat.companion_files import small_at
+from perdure.chat.lease import ConversationLease
 from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import refuse_newer
@@ -19,10 +21,8 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.errors import newer_companion
 
 if TYPE_CHECKING:
-    from perdure.chat.landing import Lander
     from perdure.chat.outside import OutsideCommits
     from perdure.companion.config.settings import CompanionSettings
-    from perdure.git.leases import Hand
 
 SETTINGS = "companion.yaml"
 
@@ -32,9 +32,19 @@ class Helm:
 
     def __init__(self, repo: Repository, settings: CompanionSettings | None = None) -> None:
         self.repo = repo
-        self.hands: Lander | None = None
-        """Whose conversations these are, where a session is steered; else nobody's."""
+        self.lease: ConversationLease | None = None
+        """The lease of the session that is steered; None where there is no session."""
         self._settings = settings
+
+    @contextmanager
+    def leased(self) -> Iterator[ConversationLease]:
+        """A lease to write with; one that only this act needs is released after it."""
+        lease = self.lease or ConversationLease(self.repo)
+        try:
+            yield lease
+        finally:
+            if self.lease is None:
+                lease.release()
 
     @classmethod
     def open(cls, path: Path, *, reading: bool = False) -> Helm:
@@ -202,9 +212,3 @@ def _settings(repo: Repository) -> CompanionSettings:
         return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
     except (CompanionProblem, HistoryError):
         return CompanionSettings("Companion")
-
-
-class Hands(Protocol):
-    """Takes conversations: a `Lander`."""
-
-    def take(self, conversation: str) -> Hand | None: ...

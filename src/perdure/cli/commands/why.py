@@ -83,7 +83,7 @@ def _turn_of(repo: Repository, name: str) -> TurnId:
 
 
 def _next(text: str) -> Explanation:
-    from perdure.chat.previewing import preview
+    from perdure.chat.session import preview
     from perdure.cli.render.output import wait_for
 
     path = chosen()

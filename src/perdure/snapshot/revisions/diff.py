@@ -13,6 +13,8 @@ MOST_BYTES = 2 * 1024 * 1024
 """Both versions of a file together; above that only the sizes are shown."""
 
 
+MOST_SHOWN = 1_000
+"""Files whose texts are read; of those after them only the sizes are told."""
 _MOST_TOGETHER = 4 * 1024 * 1024
 """Bytes of all files whose texts are read; of those after them, too, only the sizes are told."""
 
@@ -109,7 +111,3 @@ def _work_file(work: WorkTree, path: str) -> _Side:
     except (NotRegular, OSError):
         return None
     return (seen.data, len(seen.data)) if seen else None
-
-
-MOST_SHOWN = 1_000
-"""Files whose texts are read; of those after them only the sizes are told."""

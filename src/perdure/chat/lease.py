@@ -1,0 +1,31 @@
+"""Who writes a conversation: one lease at a time, kept from turn to turn."""
+
+from __future__ import annotations
+
+from perdure.git.leases import Hand
+from perdure.git.repository.repository import Repository
+
+
+class ConversationLease:
+    """The lease of the conversation that is being written, if there is one."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self.hand: Hand | None = None
+        self._conversation = ""
+
+    def take(self, conversation: str) -> Hand | None:
+        """The lease of a conversation: the one held, or a new one; None if another has it."""
+        if self.hand is not None and self._conversation == conversation:
+            return self.hand
+        hand = self._repo.take(conversation)
+        if hand is not None:
+            self.release()
+            self.hand, self._conversation = hand, conversation
+        return hand
+
+    def release(self) -> None:
+        """Let go of the conversation."""
+        if self.hand is not None:
+            self.hand.release()
+        self.hand, self._conversation = None, ""
