@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 
-from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.conversation.chunk import CHUNK_LIMIT, chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
@@ -26,6 +25,7 @@ from perdure.companion.templates import new_companion
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
+from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 
 TURNS_A_DAY = 280
 TURNS_A_CONVERSATION = 25

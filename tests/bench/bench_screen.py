@@ -78,8 +78,8 @@ async def mounted(path: Path) -> Streaming:
 
 
 def _last_texts(path: Path) -> list[str]:
-    from perdure.chat.transcript import Transcript
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.conversation.transcript import Transcript
 
     repository = Repository.open(path, recover=False)
     transcript = Transcript(repository, "main")

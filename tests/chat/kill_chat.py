@@ -20,12 +20,12 @@ from pathlib import Path
 
 from perdure.chat.events import MessageKept, ReplyPiece, Saved
 from perdure.chat.session import Session
-from perdure.chat.transcript import Transcript
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
+from perdure.snapshot.conversation.transcript import Transcript
 from tests.background import unpacked
 from tests.speaking import Scripted
 

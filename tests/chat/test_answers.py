@@ -30,13 +30,13 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.regenerating import plan_again
 from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_undo, take
-from perdure.chat.thread import thread
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
+from perdure.snapshot.conversation.thread import thread
+from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.prompt_inputs import prompt_inputs
 from tests.chat.test_session import events_of, life, talk, trailers

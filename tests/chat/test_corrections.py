@@ -13,10 +13,10 @@ from perdure.chat.companion_at import read_companion
 from perdure.chat.corrections import FILE, Corrections
 from perdure.chat.replaying import replay
 from perdure.chat.session import Session
-from perdure.chat.turn_commits import find_asked
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt.budgets import budgets
+from perdure.snapshot.conversation.turn_commits import find_asked
 from tests.chat.test_session import events_of, trailers
 from tests.speaking import Scripted
 

@@ -13,14 +13,14 @@ import pytest
 from perdure.backends.errors import ConnectionRefused
 from perdure.chat.events import Saved
 from perdure.chat.explaining import explain
-from perdure.chat.lines import joined_thread
 from perdure.chat.session import Session
-from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.conversation.merged_thread import joined_thread
+from perdure.snapshot.conversation.transcript import Transcript
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from perdure.chat.naming import find_turn
-from perdure.chat.thread import thread
-from perdure.chat.transcript import Transcript
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.thread import thread
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import find_turn
 from perdure.snapshot.errors import UnknownTurn
 from tests.lives import make_life
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.naming import find_turn, find_turn_at
 from perdure.chat.newest import NotSoSimple, counted_back, turns_of
 from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import find_place
-from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import find_turn, find_turn_at
 from perdure.snapshot.errors import UnknownTurn
 
 MIRA = Author("Mira", "mira@companion.invalid")

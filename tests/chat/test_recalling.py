@@ -36,7 +36,7 @@ async def ask(path: Path, text: str) -> tuple[list[object], Scripted]:
 @pytest.fixture
 async def remembers(companion: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A life that is too long to be sent as a whole."""
-    monkeypatch.setattr("perdure.chat.lines.MOST_TURNS", 0)
+    monkeypatch.setattr("perdure.snapshot.conversation.merged_thread.MOST_TURNS", 0)
     await talk(companion, "My sister Eva paints boats in Porto.", "Good night.")
     return companion
 

@@ -451,7 +451,7 @@ async def test_an_edit_that_is_in_no_commit_is_not_touched(
 async def test_what_is_set_aside_leaves_the_summary_too(
     companion: Path, talk: tuple[Open, Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.chat.lines.MOST_TURNS", 0)
+    monkeypatch.setattr("perdure.snapshot.conversation.merged_thread.MOST_TURNS", 0)
     opened, backend = talk
     await opened.end_conversation()
     (before,) = summaries(companion)

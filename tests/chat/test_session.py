@@ -17,10 +17,10 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.chat.transcript import Transcript
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.conversation.transcript import Transcript
 from tests.conftest import assert_sound, copied, git
 from tests.speaking import Scripted
 

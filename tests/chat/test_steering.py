@@ -14,12 +14,12 @@ from perdure.chat.steering.leaving import left, only_there
 from perdure.chat.steering.made_under import made_under
 from perdure.chat.steering.rewinding import find_place, plan_rewind, rewind
 from perdure.chat.steering.undoing import next_redo, next_undo, take
-from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.operations.branches import switch
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.transcript import Transcript
 from tests.conftest import assert_sound, git
 from tests.lives import BEGIN, make_life
 from tests.speaking import Scripted

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.chat.trailers import TurnFacts, parse_trailers, turn_message
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange
 from perdure.companion.turns import Message, Turn
+from perdure.snapshot.conversation.trailers import TurnFacts, parse_trailers, turn_message
 
 TALK = ConversationId("2026-11-22-1803-9f3a77c0")
 names = st.text(

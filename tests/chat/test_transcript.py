@@ -9,9 +9,9 @@ from typing import Self
 import pytest
 
 from perdure.chat.session import Session
-from perdure.chat.transcript import Transcript
 from perdure.companion.names import title_from
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.transcript import Transcript
 from tests.chat.test_session import events_of, talk
 from tests.conftest import copied
 from tests.speaking import Scripted

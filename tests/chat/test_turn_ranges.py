@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.chat.turn_ranges import ranges_text, read_ranges
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.aside import TurnRange
+from perdure.snapshot.conversation.turn_ranges import ranges_text, read_ranges
 
 TALK = "2026-11-22-1803-9f3a77c0"
 

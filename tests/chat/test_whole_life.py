@@ -105,7 +105,7 @@ async def test_what_would_be_sent_has_it_too(told: Path) -> None:
 async def test_a_life_of_many_turns_is_not_tried(
     told: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.chat.lines.MOST_TURNS", 3)
+    monkeypatch.setattr("perdure.snapshot.conversation.merged_thread.MOST_TURNS", 3)
     _, backend = await ask(told, ASKED)
     assert "allergic to peanuts" in backend.asked[-1].messages[-1].content
     assert trailers(told)["Recalled"]

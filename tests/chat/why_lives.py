@@ -38,7 +38,6 @@ from perdure.chat.steering import branching, choosing, correcting, merging, sett
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import next_undo, take
-from perdure.chat.trailers import parse_trailers
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
@@ -54,6 +53,7 @@ from perdure.prompt import (
     newest_assembly,
     versions,
 )
+from perdure.snapshot.conversation.trailers import parse_trailers
 from tests.lives import Words
 from tests.speaking import Scripted
 

@@ -17,7 +17,6 @@ from perdure.chat.companion_files import files_below
 from perdure.chat.memory_at import read_memory
 from perdure.chat.overview import overview
 from perdure.chat.persona_reading import files_in_folder
-from perdure.chat.transcript import Transcript
 from perdure.companion.conversation import chunk as chunks
 from perdure.companion.errors import BadFile
 from perdure.companion.memory import lore
@@ -25,6 +24,7 @@ from perdure.git.errors import TooLargeObject
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.recall import RecallIndex
 from perdure.recall.api import RecallQuery
+from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.revisions import diff
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure

@@ -99,8 +99,8 @@ async def streaming(path: Path, *, flushes: int = 200) -> Streaming:
 
     The clock counts from a flush to the end of the refresh that it causes.
     """
-    from perdure.chat.transcript import Transcript
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.conversation.transcript import Transcript
     from perdure.terminal.glyphs import UNICODE
     from perdure.tui.app import ChatApp
     from perdure.tui.ports import Opened

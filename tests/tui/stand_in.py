@@ -22,7 +22,6 @@ from perdure.chat.explaining import Explanation
 from perdure.chat.roster import Candidate
 from perdure.chat.speakers import Switch
 from perdure.chat.steering.helm import Helm
-from perdure.chat.transcript import ChunkRef, ConversationRef, TurnMarks
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import (
@@ -32,6 +31,7 @@ from perdure.companion.turns import (
 )
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
 from perdure.snapshot.errors import ChatProblem, NoBackend
 from perdure.tui.ports import Opened
 

@@ -12,9 +12,9 @@ import pytest
 from textual.pilot import Pilot
 
 from perdure.chat.looking_back import BranchName, Names, TagName
-from perdure.chat.transcript import TurnMarks
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
+from perdure.snapshot.conversation.transcript import TurnMarks
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.question import Choice, Question

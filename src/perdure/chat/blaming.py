@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from perdure.chat.turn_commits import cause
 from perdure.companion.ids import TurnId
 from perdure.git.diff.blame import BlamedLine, blame
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.turn_commits import cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,6 @@ from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
-from perdure.chat.trailers import TurnFacts
-from perdure.chat.transcript import last_turn
 from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId
@@ -68,6 +66,8 @@ from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.trailers import TurnFacts
+from perdure.snapshot.conversation.transcript import last_turn
 
 _NO_BOUNDARIES = (
     "This persona has no boundaries file. Add the standard one with: perdure persona add-boundaries"

@@ -15,7 +15,6 @@ from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of
 from perdure.chat.reasons import LeftOut, left_out, reasons
 from perdure.chat.replaying import Replayed, replay
-from perdure.chat.turn_commits import Asked, commit_of_turn, find_asked
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
@@ -23,6 +22,7 @@ from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
+from perdure.snapshot.conversation.turn_commits import Asked, commit_of_turn, find_asked
 from perdure.snapshot.errors import ChatProblem, UnknownTurn
 
 Verdict = Literal["matches", "differs", "no-prompt", "not-sent"]
@@ -123,7 +123,7 @@ def explain(
 
     Args:
         repo: the repository.
-        turn: the turn, by its whole id; `perdure.chat.naming.find_turn_at` finds it by other names.
+        turn: the turn, by its whole id; `turn_names.find_turn_at` finds it by other names.
         answer: which of its answers; 0: the one that stands.
         start: id of the commit whose history is searched; HEAD's without.
         progress: told while an index of the history is made.

@@ -15,7 +15,6 @@ from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (
@@ -30,6 +29,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import Author, Change
+from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 
 
 @dataclass(frozen=True, slots=True)

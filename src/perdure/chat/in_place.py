@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import Place
-from perdure.chat.transcript import Transcript
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:

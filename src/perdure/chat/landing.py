@@ -8,7 +8,6 @@ from datetime import datetime
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import Place, Written, begin, write_answer, write_turn
-from perdure.chat.trailers import TurnFacts, turn_message
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
@@ -16,6 +15,7 @@ from perdure.companion.turns import Turn
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, Leftover
+from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 from perdure.snapshot.errors import UnknownTurn
 
 

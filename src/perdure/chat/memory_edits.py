@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 
 from perdure.backends.keys import loaded_secrets
 from perdure.chat.memory_known import FactRow, Known, read_known
-from perdure.chat.naming import name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.transcript import Transcript
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import FOLDER as ASIDES
@@ -33,6 +31,8 @@ from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.repository.repository import Author, Change
 from perdure.memory.ranking import AsideFacts
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import name_turn
 
 _TITLE = 60
 _NOTHING = "nothing was changed"

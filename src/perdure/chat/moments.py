@@ -6,11 +6,11 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perdure.chat.naming import find_turn_at
-from perdure.chat.turn_commits import commit_of_turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
+from perdure.snapshot.conversation.turn_commits import commit_of_turn
+from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from perdure.chat.companion_at import SETTINGS
 from perdure.chat.companion_files import small_at
-from perdure.chat.transcript import Transcript, last_turn, newest_time
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
 from perdure.errors import one_line
 from perdure.git.errors import HistoryError
 from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from perdure.chat.transcript import ConversationRef, Transcript, last_turn, newest_time
 from perdure.companion.conversation.chunk import (
     CHUNK_LIMIT,
     chunk_path,
@@ -21,6 +20,12 @@ from perdure.companion.conversation.chunk import (
 )
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Turn
+from perdure.snapshot.conversation.transcript import (
+    ConversationRef,
+    Transcript,
+    last_turn,
+    newest_time,
+)
 
 if TYPE_CHECKING:
     from perdure.companion.config.settings import ConversationPolicy

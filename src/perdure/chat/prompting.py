@@ -15,7 +15,6 @@ from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.memory_at import MemoryAt
 from perdure.chat.recalling import Found
-from perdure.chat.trailers import earlier_choice, parse_trailers
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
@@ -30,6 +29,7 @@ from perdure.prompt import (
 )
 from perdure.prompt.budgets import Budgets, budgets
 from perdure.prompt.errors import MemoryProblem
+from perdure.snapshot.conversation.trailers import earlier_choice, parse_trailers
 from perdure.snapshot.prompt_inputs import prompt_inputs, sent
 
 LEAST_RECALL = 60

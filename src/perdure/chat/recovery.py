@@ -13,8 +13,6 @@ from perdure.chat.placing import (
 )
 from perdure.chat.salvage import Where, keep, makes_sense
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
-from perdure.chat.trailers import TurnFacts
-from perdure.chat.transcript import Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets
@@ -23,6 +21,8 @@ from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover, leftover
 from perdure.git.state.fields import is_oid
 from perdure.notice import Notice
+from perdure.snapshot.conversation.trailers import TurnFacts
+from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
 
 def journal_header(

@@ -14,13 +14,13 @@ from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
 from perdure.chat.memory_known import FactRow, Known, read_known
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.transcript import Transcript
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
 from perdure.companion.memory.proposals import FOLDER, Proposal, Review, read_review, without
 from perdure.git.repository.repository import Change
 from perdure.memory.ranking import instruction_shaped
+from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownFact
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"

@@ -17,8 +17,6 @@ import msgspec
 
 from perdure.chat.landing import Lander, Landing
 from perdure.chat.placing import begin
-from perdure.chat.trailers import TurnFacts
-from perdure.chat.transcript import Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
@@ -28,6 +26,8 @@ from perdure.git.repository.foreign_words import words
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover
 from perdure.git.state.fields import is_branch
+from perdure.snapshot.conversation.trailers import TurnFacts
+from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
 _LONGEST_NAME = 100
 

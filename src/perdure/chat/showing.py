@@ -7,14 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from perdure.chat.asides import read_asides
-from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
-from perdure.chat.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
+from perdure.snapshot.conversation.turn_commits import commit_of_turn, commit_that_says, turn_at
+from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 from perdure.snapshot.revisions.diff import TextChange, changes_in
 

@@ -20,7 +20,6 @@ from perdure.chat.events import (
 )
 from perdure.chat.failover import Answer, answer
 from perdure.chat.fingerprints import known_form
-from perdure.chat.lines import whole_life
 from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
@@ -35,6 +34,7 @@ from perdure.companion.ids import TurnId
 from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.merged_thread import whole_life
 from perdure.snapshot.errors import NoBackend
 
 T = TypeVar("T")

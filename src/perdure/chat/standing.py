@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 
 from perdure.chat.asides import Asides, read_asides
 from perdure.chat.companion_at import CompanionAt
-from perdure.chat.ends import End, open_ends
 from perdure.chat.landing import Lander
-from perdure.chat.lines import joined_thread
 from perdure.chat.placing import (
     Place,
     begin,
@@ -20,7 +18,6 @@ from perdure.chat.placing import (
     go_on,
 )
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
-from perdure.chat.transcript import ConversationRef, Transcript, last_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from
@@ -29,6 +26,9 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.heads import End, open_ends
+from perdure.snapshot.conversation.merged_thread import joined_thread
+from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
 
 _CLOCK_STEP = timedelta(minutes=1)
 

@@ -14,7 +14,6 @@ from perdure.chat.companion_files import entries_below, small
 from perdure.chat.desk import Desk
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.chat.steering.visiting import open_visit
-from perdure.chat.transcript import ConversationRef
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange
@@ -24,6 +23,7 @@ from perdure.companion.memory.proposals import Review, read_review, review_path
 from perdure.companion.memory.summaries import Summary, parse_summary, summary_path
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.transcript import ConversationRef
 
 
 @dataclass(frozen=True, slots=True)

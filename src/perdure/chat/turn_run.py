@@ -38,7 +38,6 @@ from perdure.chat.events import (
 )
 from perdure.chat.placing import Place
 from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
-from perdure.chat.trailers import TurnFacts, with_choice
 from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
@@ -48,6 +47,7 @@ from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn, Prompt, newest_assembly
 from perdure.prompt.errors import MemoryProblem
+from perdure.snapshot.conversation.trailers import TurnFacts, with_choice
 
 T = TypeVar("T")
 _JOURNAL_EVERY = 1.0

@@ -5,7 +5,7 @@ Its output never changes; a change of wording or order is a new version.
 The messages stand as version 2 has them. What differs is whose words a reply is
 (`perdure.companion.conversation.speaker`), and that an earlier moment names her and the user as
 they are called now; another speaker keeps the name of the record. The thread is that of
-`perdure.chat.lines`.
+`perdure.snapshot.conversation.merged_thread`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from perdure.chat.companion_at import CompanionAt
 from perdure.chat.memory_at import MemoryAt
-from perdure.chat.transcript import newest_time
 from perdure.companion.ids import TurnId
 from perdure.prompt import Choice, PastTurn, PromptInputs
+from perdure.snapshot.conversation.transcript import newest_time
 
 NO_MEMORY = MemoryAt()
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from perdure.chat.events import Event
     from perdure.chat.explaining import Explanation
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.transcript import ChunkRef, ConversationRef, TurnMarks
     from perdure.companion.errors import Trouble
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Turn
     from perdure.git.repository.repository import Repository
     from perdure.notice import Notice
+    from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
 
 T = TypeVar("T")
 

@@ -89,8 +89,8 @@ def opener_of(path: Path, state: list[Path], backend: Backend | None = None) -> 
         # Half a second of imports: in a thread, so that keys are taken meanwhile.
         await asyncio.to_thread(importlib.import_module, "perdure.chat.session")
         from perdure.chat.session import Session
-        from perdure.chat.transcript import Transcript
         from perdure.git.repository.repository import Repository
+        from perdure.snapshot.conversation.transcript import Transcript
 
         session = await Session.open(path, backends=[backend] if backend is not None else ())
         try:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from perdure.chat.companion_at import read_companion
 from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.naming import head_of, name_turn
 from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
@@ -17,7 +16,6 @@ from perdure.chat.steering.regenerating import (
     spot_of,
 )
 from perdure.chat.steering.rewinding import rewind
-from perdure.chat.transcript import Transcript
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (
@@ -35,6 +33,8 @@ from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Change
 from perdure.progress import Progress
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import head_of, name_turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from perdure.backends.keys import loaded_secrets
 from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.regenerating import spot_of
-from perdure.chat.transcript import Transcript
 from perdure.companion.clock import now
 from perdure.companion.conversation.edit import answers, edit_message, edit_reply
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.errors import HistoryError
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import head_of, name_turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _talk(repo: Repository, commit: str) -> str | None:
 
 def last_turn_at(repo: Repository, commit: str) -> TurnId | None:
     """The last turn as of a commit."""
-    from perdure.chat.transcript import Transcript, last_turn
+    from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
     transcript = Transcript(repo, commit)
     conversation = transcript.last_conversation()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.names import slug
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.operations.branches import branches
 from perdure.git.paths import is_path, shown
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
 
 _FOLDERS = ("persona", "lore", "memory", "alternatives", "backends", "assets")
 _TITLE = 40

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.chat.in_place import Spot, find_spot
-from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
-from perdure.chat.transcript import Transcript, last_turn
-from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
+from perdure.snapshot.conversation.transcript import Transcript, last_turn
+from perdure.snapshot.conversation.turn_commits import commit_of_turn
+from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.errors import UnknownTurn
 
 

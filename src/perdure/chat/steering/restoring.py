@@ -8,10 +8,10 @@ from itertools import groupby
 
 from perdure.chat.steering.errors import CannotRestore, NothingToRestore
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.turn_words import named_commit
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
 from perdure.git.repository.repository import Change, CommitInfo, Repository
+from perdure.snapshot.conversation.turn_text import named_commit
 
 _KINDS = {
     "persona": "persona",

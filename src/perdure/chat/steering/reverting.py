@@ -15,14 +15,14 @@ from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
 from perdure.chat.steering.made_under import made_under
 from perdure.chat.steering.next_message import NEW
 from perdure.chat.steering.setting_aside import as_ranges
-from perdure.chat.steering.turn_words import counted, named_commit
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.git.merge.text import Conflict, merge_text
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_text import counted, named_commit
 
 _TALK = ("conversations/", "alternatives/")
 _VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")

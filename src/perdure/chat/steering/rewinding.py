@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.chat.moments import resolve_moment
-from perdure.chat.naming import find_turn_at
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import last_turn_at
-from perdure.chat.turn_commits import commit_of_turn
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
+from perdure.snapshot.conversation.turn_commits import commit_of_turn
+from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:

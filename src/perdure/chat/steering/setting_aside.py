@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perdure.chat.asides import Asides, read_asides
-from perdure.chat.naming import head_of, name_turn
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
-from perdure.chat.steering.turn_words import counted
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
     Aside,
@@ -22,6 +19,9 @@ from perdure.companion.memory.aside import (
     render_aside,
 )
 from perdure.git.repository.repository import Change
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import head_of, name_turn
+from perdure.snapshot.conversation.turn_text import counted
 
 
 @dataclass(frozen=True, slots=True)

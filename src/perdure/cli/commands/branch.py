@@ -74,7 +74,7 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
 
 def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
     from perdure.chat.steering import branching
-    from perdure.chat.steering.turn_words import named_commit
+    from perdure.snapshot.conversation.turn_text import named_commit
 
     if dry_run:
         from perdure.chat.steering.rewinding import find_place

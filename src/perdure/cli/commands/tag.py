@@ -30,7 +30,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         raise click.UsageError("--delete takes only the NAME")
     from perdure.chat.steering import tagging
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.turn_words import named_commit
+    from perdure.snapshot.conversation.turn_text import named_commit
 
     with Helm.open(chosen(), reading=name is None) as helm:
         if name is None:

@@ -63,8 +63,8 @@ def _past(name: str, answer: int) -> Explanation:
 
 
 def _turn_of(repo: Repository, name: str) -> TurnId:
-    from perdure.chat.naming import find_turn_at
     from perdure.companion.ids import TurnId
+    from perdure.snapshot.conversation.turn_names import find_turn_at
     from perdure.snapshot.errors import UnknownTurn
 
     head = repo.head().commit

@@ -16,7 +16,7 @@ from perdure.companion.turns import (
 )
 
 if TYPE_CHECKING:
-    from perdure.chat.transcript import TurnMarks
+    from perdure.snapshot.conversation.transcript import TurnMarks
 
 Mark = Literal[
     "interrupted",

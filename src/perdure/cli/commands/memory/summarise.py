@@ -174,8 +174,8 @@ def _find(
     repo: Repository, rev: str, names: Sequence[str], *, everything: bool
 ) -> list[ConversationId]:
     """The conversations that are meant, oldest first where it is all of them."""
-    from perdure.chat.naming import find_turn
-    from perdure.chat.transcript import Transcript
+    from perdure.snapshot.conversation.transcript import Transcript
+    from perdure.snapshot.conversation.turn_names import find_turn
     from perdure.snapshot.errors import UnknownTurn
 
     transcript = Transcript(repo, rev)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from perdure.chat.turn_ranges import ranges_text, read_ranges
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.prompt import Choice, PromptInputs
+from perdure.snapshot.conversation.turn_ranges import ranges_text, read_ranges
 
 if TYPE_CHECKING:
     from perdure.companion.memory.aside import TurnRange

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from perdure.chat.trailers import TurnFacts, parse_trailers
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
+from perdure.snapshot.conversation.trailers import TurnFacts, parse_trailers
 
 
 def commit_of_turn(

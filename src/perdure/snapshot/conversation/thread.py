@@ -1,14 +1,15 @@
 """The thread as versions 1 and 2 of prompt assembly read it: a conversation and what it continues.
 
-Its output never changes; version 3 and what comes after it read `perdure.chat.lines`.
+Its output never changes; version 3 and what comes after it read
+`perdure.snapshot.conversation.merged_thread`.
 """
 
 from __future__ import annotations
 
 from perdure.chat.asides import Asides
-from perdure.chat.transcript import ConversationRef, Transcript
 from perdure.companion.ids import TurnId
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
 
 
 def thread(

@@ -11,15 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from perdure.chat.lines import is_behind
-from perdure.chat.trailers import parse_trailers
-from perdure.chat.transcript import Transcript, last_turn, newest_time
 from perdure.companion.conversation.split import WAS
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import HistoryError
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.snapshot.conversation.merged_thread import is_behind
+from perdure.snapshot.conversation.trailers import parse_trailers
+from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 
 _LOOKED_AT = 200
 """Commits that are looked at, all lines together."""

@@ -1,6 +1,6 @@
 """The thread as version 3 of prompt assembly reads it: all lines that a talk goes on from, by time.
 
-A function of the tree alone. Versions 1 and 2 read `perdure.chat.thread`.
+A function of the tree alone. Versions 1 and 2 read `perdure.snapshot.conversation.thread`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from heapq import heappop, heappush
 from math import inf
 
 from perdure.chat.asides import Asides
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.transcript import Transcript
 
 MOST_TURNS = 300
 """Turns of a life that may be sent as a whole."""

@@ -14,8 +14,8 @@ from perdure.companion.turns import Turn
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
-    from perdure.chat.transcript import Transcript
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.conversation.transcript import Transcript
 
 _BACK = re.compile(r"@(?:-(\d{1,6}))?")
 _NUMBER = re.compile(r"\d{1,6}")
@@ -36,7 +36,7 @@ def find_turn_at(
     Raises:
         UnknownTurn: as `find_turn` raises it.
     """
-    from perdure.chat.transcript import Transcript
+    from perdure.snapshot.conversation.transcript import Transcript
 
     back = _BACK.fullmatch(name)
     try:

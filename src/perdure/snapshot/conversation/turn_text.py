@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from perdure.chat.naming import head_of
-from perdure.chat.transcript import Transcript
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.objects.commit import CommitInfo
+from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import head_of
 
 
 def named(turn: Turn | None) -> str:

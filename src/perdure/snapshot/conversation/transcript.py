@@ -215,7 +215,7 @@ def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
 
 def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[TurnId, Turn]:
     """Turns by id, as they stand in a commit; those that it lacks are left out."""
-    from perdure.chat.transcript import Transcript
+    from perdure.snapshot.conversation.transcript import Transcript
 
     if not wanted:
         return {}

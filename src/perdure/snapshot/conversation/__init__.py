@@ -1,0 +1,1 @@
+"""Conversations as of one commit: the transcript, turns and their names."""
