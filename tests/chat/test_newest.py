@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.newest import NotSoSimple, counted_back, turns_of
-from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import find_place
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
@@ -23,6 +22,7 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import find_turn, find_turn_at
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.revisions.ahead import left
 
 MIRA = Author("Mira", "mira@companion.invalid")
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -119,7 +119,7 @@ def test_what_is_left_is_counted_alike_with_and_without_the_index(
     walked = [left(life, tip, [each]) for each in kept]
     assert life.timeline().only_in(tip, []) is None, "none is made for it"
     assert life.timeline().update(tip)
-    monkeypatch.setattr("perdure.chat.steering.leaving._FEW", 0)
+    monkeypatch.setattr("perdure.snapshot.revisions.ahead._FEW", 0)
     assert [left(life, tip, [each]) for each in kept] == walked
     assert walked[-1].turns > 10
     assert walked[-1].persona == 2
@@ -130,7 +130,7 @@ def test_a_whole_id_is_not_read_as_a_date(
 ) -> None:
     """The grammar of dates takes 10 ms to import."""
     turn = find_turn_at(life, life.resolve("HEAD"), "@-1")
-    monkeypatch.setitem(sys.modules, "perdure.history.dates", None)
+    monkeypatch.setitem(sys.modules, "perdure.snapshot.revisions.dates", None)
     assert find_place(life, str(turn)).turn == turn
 
 

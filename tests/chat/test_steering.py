@@ -10,7 +10,6 @@ from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.chat.steering.errors import Archived, CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.leaving import left, only_there
 from perdure.chat.steering.made_under import made_under
 from perdure.chat.steering.rewinding import find_place, plan_rewind, rewind
 from perdure.chat.steering.undoing import next_redo, next_undo, take
@@ -20,6 +19,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.operations.branches import switch
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.revisions.ahead import left, only_there
 from tests.conftest import assert_sound, git
 from tests.lives import BEGIN, make_life
 from tests.speaking import Scripted

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import Step, next_redo, next_undo, rows, take
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.revisions.ahead import left
 from tests.chat.test_steering import talk
 from tests.conftest import assert_sound, git
 
@@ -230,7 +230,7 @@ async def test_turns_are_counted_and_not_their_commits(
     if by_index:
         with Repository.open(companion) as repo:
             assert repo.timeline().update(repo.resolve("HEAD"))
-        monkeypatch.setattr("perdure.chat.steering.leaving._FEW", 0)
+        monkeypatch.setattr("perdure.snapshot.revisions.ahead._FEW", 0)
     with Helm.open(companion) as helm:
         plan = plan_rewind(helm, str(one))
         assert "keeps what came after: 2 turns." in plan.says()[1]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from perdure.history.dates import parse_date
+from perdure.snapshot.revisions.dates import parse_date
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 18, 30, 15, tzinfo=BERLIN)  # a Wednesday

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perdure.chat.steering.leaving import Left, left
 from perdure.git.errors import HistoryError
 from perdure.git.operations.branches import branches, tags
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
+from perdure.snapshot.revisions.ahead import Left, left
 from perdure.snapshot.revisions.diff import (
     TextChange,
     changes_between,

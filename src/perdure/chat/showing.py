@@ -120,7 +120,7 @@ def look_up(
     if turn_id is not None and turn is not None and head.commit is not None:
         commit = commit_of_turn(repo, head.commit, turn_id, progress)
         return ShownTurn(turn_id, turn, commit, turn_id in read_asides(repo, head.commit))
-    from perdure.chat.moments import resolve_moment
+    from perdure.snapshot.revisions.resolve import resolve_moment
 
     try:
         commit = repo.commit_info(resolve_moment(repo, name, head.branch, now, progress))

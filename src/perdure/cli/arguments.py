@@ -19,8 +19,8 @@ def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
             return repo.resolve(text)
     except UnknownRevision:
         pass
-    from perdure.chat.moments import resolve_moment
     from perdure.companion.clock import now
+    from perdure.snapshot.revisions.resolve import resolve_moment
 
     return resolve_moment(repo, text, branch, now(), IndexProgress())
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from perdure.chat.newest import turns_of
-from perdure.chat.steering.program_commits import turn_of
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
+from perdure.snapshot.revisions.program_commits import turn_of
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo

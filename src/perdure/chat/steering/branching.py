@@ -7,7 +7,6 @@ from datetime import datetime
 from itertools import islice
 
 from perdure.chat.steering.helm import Helm, refuse_key
-from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.rewinding import find_place
 from perdure.companion.clock import now
 from perdure.git.errors import HistoryError, UnknownRevision
@@ -22,6 +21,7 @@ from perdure.git.operations.branches import (
 from perdure.git.operations.operation import Operation
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
+from perdure.snapshot.revisions.ahead import Left, left
 
 _LOOKED_AT = 100
 """Commits that are looked at for the last talk on a branch."""

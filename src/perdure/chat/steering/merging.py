@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.leaving import Left, left
 from perdure.companion.clock import now
 from perdure.companion.conversation.merge import is_chunk, merge_conversations
 from perdure.companion.memory.summaries import is_summary, merge_summaries
@@ -26,6 +25,7 @@ from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path
 from perdure.git.worktree.merge_state import marked
+from perdure.snapshot.revisions.ahead import Left, left
 
 
 def _claims(path: str) -> bool:

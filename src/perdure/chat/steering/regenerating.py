@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from perdure.chat.in_place import Spot, find_spot
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
-from perdure.chat.steering.leaving import left
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
@@ -18,6 +17,7 @@ from perdure.snapshot.conversation.transcript import Transcript, last_turn
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.revisions.ahead import left
 
 
 @dataclass(frozen=True, slots=True)

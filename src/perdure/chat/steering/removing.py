@@ -11,11 +11,11 @@ from urllib.parse import quote
 from perdure.chat.steering.archiving import proven_copy
 from perdure.chat.steering.errors import CannotSteer, NotProven
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.leaving import Left, left
 from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock
 from perdure.git.errors import storage_errors
+from perdure.snapshot.revisions.ahead import Left, left
 
 
 @dataclass(frozen=True, slots=True)

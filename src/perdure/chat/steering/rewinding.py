@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.chat.moments import resolve_moment
 from perdure.chat.newest import turns_of
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
-from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import last_turn_at
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
@@ -24,6 +22,8 @@ from perdure.progress import Progress
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.resolve import resolve_moment
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation
@@ -117,7 +117,7 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
 
 
 def _is_date(name: str) -> bool:
-    from perdure.history.dates import parse_date
+    from perdure.snapshot.revisions.dates import parse_date
 
     return parse_date(name, now()) is not None
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from perdure.chat.steering.act_words import act_of, row_words
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.leaving import Left, left
-from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
@@ -17,6 +15,8 @@ from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation, operations
 from perdure.git.operations.undo import UndoPlan
+from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from itertools import islice
 
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
-from perdure.chat.steering.leaving import Left, left
 from perdure.chat.steering.next_message import refuse_archived
 from perdure.chat.steering.rewinding import RewindPlan, plan_rewind
 from perdure.companion.clock import now
@@ -24,6 +23,7 @@ from perdure.git.refs.refs import check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.progress import Progress
+from perdure.snapshot.revisions.ahead import Left, left
 
 _HEADS = "refs/heads/"
 _LOOKED_AT = 200

@@ -92,9 +92,9 @@ def command(
     if not (wanted or paths or more_paths or dated_or_worded or as_json):
         _show_plain(repo.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
         return
-    from perdure.chat.moments import parse_span
     from perdure.companion.clock import now
     from perdure.git.timeline.query import Query
+    from perdure.snapshot.revisions.resolve import parse_span
 
     query = Query(
         folders=tuple(folder for kind in wanted for folder in _FOLDERS[kind]),

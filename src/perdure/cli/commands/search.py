@@ -52,11 +52,11 @@ def command(
 
     A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
     """
-    from perdure.chat.moments import parse_span
     from perdure.chat.searching import moments, with_own_words
     from perdure.companion.clock import now
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
+    from perdure.snapshot.revisions.resolve import parse_span
 
     text = " ".join(words)
     if not text.strip():

@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.conversation.chunk import (
     CONVERSATIONS,
     MOST_BYTES,
@@ -14,6 +13,7 @@ from perdure.companion.conversation.chunk import (
     turn_numbers,
 )
 from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 MOST = 500
 """Commits that are looked at: a plan is shown at once, however long the history."""

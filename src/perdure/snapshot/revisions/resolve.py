@@ -14,7 +14,7 @@ from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn
 
 if TYPE_CHECKING:
-    from perdure.history.dates import Span
+    from perdure.snapshot.revisions.dates import Span
 
 _TURN_FIRST = re.compile(r"@(-\d{1,6})?")
 
@@ -53,7 +53,7 @@ def resolve_moment(
     except UnknownRevision as error:
         if error.what.startswith("several"):
             trouble = str(error)
-    from perdure.history.dates import parse_date
+    from perdure.snapshot.revisions.dates import parse_date
 
     span = parse_date(name, now)
     if span is not None:
@@ -67,7 +67,7 @@ def resolve_moment(
 
 def parse_span(text: str, now: datetime) -> Span:
     """A date or a stretch of time. Raises UnknownMoment with what would be taken."""
-    from perdure.history.dates import ACCEPTED, parse_date
+    from perdure.snapshot.revisions.dates import ACCEPTED, parse_date
 
     span = parse_date(text, now)
     if span is None:
@@ -76,7 +76,7 @@ def parse_span(text: str, now: datetime) -> Span:
 
 
 def _refuse(text: str, trouble: str = "") -> str:
-    from perdure.history.dates import ACCEPTED
+    from perdure.snapshot.revisions.dates import ACCEPTED
 
     raise UnknownMoment(
         trouble or f"{text!r} names no commit, date or turn here",

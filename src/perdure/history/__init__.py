@@ -1,1 +1,0 @@
-"""Everything git: commits, refs, locks, leases, journals, the timeline."""
