@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from perdure.backends.errors import ConnectionRefused, StreamCut
-from perdure.chat.asides import read_asides
-from perdure.chat.companion_at import read_companion
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import (
     Event,
@@ -35,6 +33,8 @@ from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
+from perdure.snapshot.asides import read_asides
+from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn

@@ -10,13 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat import companion_files
-from perdure.chat.asides import Asides
-from perdure.chat.companion_at import read_companion
-from perdure.chat.companion_files import files_below
-from perdure.chat.memory_at import read_memory
 from perdure.chat.overview import overview
-from perdure.chat.persona_reading import files_in_folder
 from perdure.companion.conversation import chunk as chunks
 from perdure.companion.errors import BadFile
 from perdure.companion.memory import lore
@@ -24,7 +18,13 @@ from perdure.git.errors import TooLargeObject
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.recall import RecallIndex
 from perdure.recall.api import RecallQuery
+from perdure.snapshot import files as companion_files
+from perdure.snapshot.asides import Asides
+from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.files import files_below
+from perdure.snapshot.memory import read_memory
+from perdure.snapshot.persona import files_in_folder
 from perdure.snapshot.revisions import diff
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure

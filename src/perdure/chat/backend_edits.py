@@ -14,8 +14,6 @@ from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat import confirming
-from perdure.chat.companion_at import SETTINGS, CompanionAt, backend_spec, read_companion
-from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import Waiting
 from perdure.chat.corrections import Corrections
 from perdure.chat.fingerprints import (
@@ -37,8 +35,10 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.names import companion_email, slug
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.companion import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.snapshot.device import device
 from perdure.snapshot.errors import ChatProblem, NoBackend
+from perdure.snapshot.files import small_at
 
 _FOLDER = "backends"
 _SEARCHED = 5000

@@ -22,8 +22,6 @@ from perdure.backends.drivers import make_backend
 from perdure.backends.errors import BackendError
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.store.catalogue import CATALOGUE
-from perdure.chat.companion_at import backend_spec, read_companion
-from perdure.chat.companion_files import small
 from perdure.companion.config.manifest import (
     FOLDER,
     Manifest,
@@ -37,6 +35,8 @@ from perdure.git.errors import HistoryError, MissingObject, storage_errors
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.store import object_id
 from perdure.git.repository.repository import Change, Repository
+from perdure.snapshot.companion import backend_spec, read_companion
+from perdure.snapshot.files import small
 
 FILE = "confirmed-backends.json"
 _KEPT = 64

@@ -15,8 +15,6 @@ from typing import Self
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
-from perdure.chat.companion_at import CompanionAt, read_companion
-from perdure.chat.companion_files import check_counts
 from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
@@ -66,8 +64,10 @@ from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
+from perdure.snapshot.companion import CompanionAt, read_companion
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import last_turn
+from perdure.snapshot.files import check_counts
 
 _NO_BOUNDARIES = (
     "This persona has no boundaries file. Add the standard one with: perdure persona add-boundaries"

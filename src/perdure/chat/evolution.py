@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.companion_at import her_names
-from perdure.chat.companion_files import files_below
 from perdure.companion.names import companion_email, slug
 from perdure.git.refs.tags import tags
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
+from perdure.snapshot.companion import her_names
+from perdure.snapshot.files import files_below
 
 COUNTER = "estimate"
 """Counts alike on every machine and for every model, so that sizes can be compared over years."""

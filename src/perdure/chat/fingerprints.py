@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.roles.shape import PLAIN, Shape, parse_shape
-from perdure.chat.companion_files import small_at
 from perdure.companion.clock import now
 from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.git.errors import BranchRewritten
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.device import device
+from perdure.snapshot.files import small_at
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")
 _BY_REPLY = {"served", "system_fingerprint", "window"}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.companion_at import CompanionAt
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.lease import ConversationLease
 from perdure.chat.placing import begin
@@ -29,6 +28,7 @@ from perdure.companion.names import companion_email, slug, title_from
 from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import Author, Change
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from perdure.backends.protocol import Tokenizer
-from perdure.chat.companion_files import entries_below, files_below
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile, Located
@@ -26,6 +25,7 @@ from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
 from perdure.prompt.lore import Triggered, scan, timed_out, within
+from perdure.snapshot.files import entries_below, files_below
 
 USUAL_WINDOW = 8_000
 """Tokens of a window, where neither manifest nor user says how large it is."""
@@ -161,8 +161,8 @@ def try_lore(
         window: size of the model's window in tokens; what the manifest says, or a usual one.
         draw: what probabilities are drawn from; the texts, where companion.yaml lets them count.
     """
-    from perdure.chat.companion_at import read_companion
     from perdure.prompt.budgets import budgets
+    from perdure.snapshot.companion import read_companion
 
     files, _ = _files(helm)
     entries, troubles = read_lore(files)

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from perdure.backends.keys import loaded_secrets
-from perdure.chat.memory_known import FactRow, Known, read_known
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile
@@ -33,6 +32,7 @@ from perdure.git.repository.repository import Author, Change
 from perdure.memory.ranking import AsideFacts
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import name_turn
+from perdure.snapshot.facts import FactRow, Known, read_known
 
 _TITLE = 60
 _NOTHING = "nothing was changed"

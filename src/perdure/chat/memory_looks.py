@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.companion_files import small
-from perdure.chat.memory_known import Known, read_known
 from perdure.chat.reviewing import ReviewList, waiting
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import CompanionProblem
@@ -15,6 +13,8 @@ from perdure.companion.memory.proposals import read_review
 from perdure.companion.memory.summaries import FOLDER as SUMMARIES
 from perdure.companion.memory.summaries import Summary, read_summaries
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.facts import Known, read_known
+from perdure.snapshot.files import small
 
 
 @dataclass(frozen=True, slots=True)

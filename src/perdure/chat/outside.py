@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import confirm, made_here
 from perdure.chat.once import first_time
 from perdure.chat.subjects import Edit, subject, told
@@ -21,6 +20,7 @@ from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.notice import Notice
+from perdure.snapshot.companion import SETTINGS
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
 _KINDS = {

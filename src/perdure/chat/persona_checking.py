@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.companion_at import SETTINGS
-from perdure.chat.persona_reading import (
+from perdure.companion.persona.check import Finding, Report, Window, check_persona
+from perdure.git.repository.repository import Repository
+from perdure.snapshot.companion import SETTINGS
+from perdure.snapshot.persona import (
     Files,
     files_at,
     files_in_folder,
     tokenizer_of,
     windows_of,
 )
-from perdure.companion.persona.check import Finding, Report, Window, check_persona
-from perdure.git.repository.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)

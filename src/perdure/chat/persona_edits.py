@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.companion_at import read_companion
-from perdure.chat.companion_files import MOST_FILES, entries_below
 from perdure.chat.steering.errors import BoundariesThere
 from perdure.chat.subjects import Edit, subject
 from perdure.companion.clock import now
@@ -20,7 +18,9 @@ from perdure.companion.persona.persona import FOLDER, read_persona
 from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.companion import read_companion
 from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.files import MOST_FILES, entries_below
 from perdure.snapshot.revisions.diff import TextChange
 
 _BOUNDARIES = "persona/90-boundaries.md"

@@ -11,9 +11,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import counting_folded, fold
-from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
-from perdure.chat.memory_at import MemoryAt
 from perdure.chat.recalling import Found
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
@@ -29,7 +27,9 @@ from perdure.prompt import (
 )
 from perdure.prompt.budgets import Budgets, budgets
 from perdure.prompt.errors import MemoryProblem
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import earlier_choice, parse_trailers
+from perdure.snapshot.memory import MemoryAt
 from perdure.snapshot.prompt_inputs import prompt_inputs, sent
 
 LEAST_RECALL = 60

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.asides import Asides, read_asides
-from perdure.chat.companion_at import CompanionAt, read_companion
-from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import ChunkHead, Turn
@@ -19,11 +16,14 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
 from perdure.prompt.errors import ChoiceMissing
+from perdure.snapshot.asides import Asides, read_asides
+from perdure.snapshot.companion import CompanionAt, read_companion
 from perdure.snapshot.conversation.merged_thread import LAST_NUMBER, joined_thread, whole_life
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.trailers import recorded_choice
 from perdure.snapshot.conversation.transcript import Transcript, read_turns
 from perdure.snapshot.conversation.turn_commits import Asked, _of_conversation
+from perdure.snapshot.memory import MemoryAt, read_memory
 from perdure.snapshot.prompt_inputs import prompt_inputs
 
 _MOST = (400, 20_000)

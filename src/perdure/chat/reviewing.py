@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from perdure.chat.companion_files import small
 from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
-from perdure.chat.memory_known import FactRow, Known, read_known
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import CompanionProblem
@@ -22,6 +20,8 @@ from perdure.git.repository.repository import Change
 from perdure.memory.ranking import instruction_shaped
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownFact
+from perdure.snapshot.facts import FactRow, Known, read_known
+from perdure.snapshot.files import small
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"
 _NOTHING = "nothing was changed"

@@ -16,13 +16,13 @@ from perdure.backends.disabled import DisabledBackend
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.protocol import Backend, BackendSpec
-from perdure.chat.companion_at import SETTINGS, read_manifest
-from perdure.chat.companion_files import small_at
 from perdure.chat.confirming import usable_spec
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.companion import SETTINGS, read_manifest
 from perdure.snapshot.errors import NoBackend
+from perdure.snapshot.files import small_at
 
 Make = Callable[[BackendSpec], Backend]
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from perdure.chat.asides import read_asides
-from perdure.chat.companion_at import her_names
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.recall import Hit, RecallIndex, RecallQuery
+from perdure.snapshot.asides import read_asides
+from perdure.snapshot.companion import her_names
 from perdure.snapshot.errors import UnknownTurn
 
 Marks = tuple[tuple[int, int], ...]

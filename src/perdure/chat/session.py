@@ -19,7 +19,6 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
 from perdure.chat.again import as_before, give_up, prepare_again
-from perdure.chat.companion_at import CompanionAt
 from perdure.chat.desk import KEY_MASKED, Desk
 from perdure.chat.errors import SessionClosed, TurnRunning
 from perdure.chat.events import (
@@ -43,6 +42,7 @@ from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.snapshot.companion import CompanionAt
 
 if TYPE_CHECKING:
     from perdure.chat.explaining import Explanation

@@ -20,7 +20,6 @@ from perdure.chat.events import (
 )
 from perdure.chat.failover import Answer, answer
 from perdure.chat.fingerprints import known_form
-from perdure.chat.memory_at import MemoryAt, read_memory
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
 from perdure.chat.recalling import Found as Recalled
@@ -36,6 +35,7 @@ from perdure.notice import Notice
 from perdure.prompt import PastTurn
 from perdure.snapshot.conversation.merged_thread import whole_life
 from perdure.snapshot.errors import NoBackend
+from perdure.snapshot.memory import MemoryAt, read_memory
 
 T = TypeVar("T")
 Emit = Callable[[Event], None]

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from perdure.chat.asides import Asides, read_asides
-from perdure.chat.companion_at import CompanionAt
 from perdure.chat.landing import Lander
 from perdure.chat.placing import (
     Place,
@@ -26,6 +24,8 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
+from perdure.snapshot.asides import Asides, read_asides
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.heads import End, open_ends
 from perdure.snapshot.conversation.merged_thread import joined_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.backend_edits import BackendDesk
-from perdure.chat.companion_at import SETTINGS
 from perdure.chat.confirming import usable_spec
 from perdure.chat.desk import Desk
 from perdure.chat.roster import Found, UnusableManifest, find_listed
 from perdure.notice import Notice
+from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import ChatProblem
 
 

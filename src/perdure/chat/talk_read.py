@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from perdure.chat.asides import Asides
-from perdure.chat.companion_files import entries_below, small
 from perdure.chat.desk import Desk
 from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.chat.steering.visiting import open_visit
@@ -23,7 +21,9 @@ from perdure.companion.memory.proposals import Review, read_review, review_path
 from perdure.companion.memory.summaries import Summary, parse_summary, summary_path
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
+from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import ConversationRef
+from perdure.snapshot.files import entries_below, small
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class _Files:
 
 
 def _asides(desk: Desk, tip: str) -> Asides:
-    from perdure.chat.asides import read_asides
+    from perdure.snapshot.asides import read_asides
 
     return read_asides(desk.repo, tip)
 

@@ -25,7 +25,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.shape import fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.companion_at import CompanionAt
 from perdure.chat.corrections import Corrections
 from perdure.chat.errors import LeavesMachine
 from perdure.chat.events import (
@@ -47,6 +46,7 @@ from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn, Prompt, newest_assembly
 from perdure.prompt.errors import MemoryProblem
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import TurnFacts, with_choice
 
 T = TypeVar("T")

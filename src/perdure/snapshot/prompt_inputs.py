@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from perdure.chat.companion_at import CompanionAt
-from perdure.chat.memory_at import MemoryAt
 from perdure.companion.ids import TurnId
 from perdure.prompt import Choice, PastTurn, PromptInputs
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.transcript import newest_time
+from perdure.snapshot.memory import MemoryAt
 
 NO_MEMORY = MemoryAt()
 

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.companion_at import SETTINGS
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.next_message import REOPEN
@@ -25,6 +24,7 @@ from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.repository.repository import Change, Repository
+from perdure.snapshot.companion import SETTINGS
 
 _NOTES = "archives.json"
 

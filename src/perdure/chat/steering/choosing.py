@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.chat.companion_at import read_companion
 from perdure.chat.greetings import add_greeting, greeting_answers
 from perdure.chat.in_place import Rewriting, Spot, rewrite
 from perdure.chat.placing import begin
@@ -33,6 +32,7 @@ from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Change
 from perdure.progress import Progress
+from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from perdure.chat.companion_files import small_at
 from perdure.chat.lease import ConversationLease
 from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.clock import now
@@ -19,6 +18,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.errors import newer_companion
+from perdure.snapshot.files import small_at
 
 if TYPE_CHECKING:
     from perdure.chat.outside import OutsideCommits

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perdure.chat.companion_files import small
 from perdure.companion.memory.aside import TurnRange
 from perdure.git.repository.repository import Change, Repository
+from perdure.snapshot.files import small
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def made_from(
     if not ranges or repo.folder_oid("memory", tip) is None:
         return NOTHING
     from perdure.chat.memory_edits import plan_aside
-    from perdure.chat.memory_known import read_known
     from perdure.companion.memory.summaries import read_summaries, rests_on
+    from perdure.snapshot.facts import read_known
 
     known = read_known(repo, tip)
     rows = [

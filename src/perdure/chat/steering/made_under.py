@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perdure.chat.companion_files import small
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.files import small
 from perdure.snapshot.revisions.ahead import only_there
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.asides import Asides, read_asides
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.made_from import NOTHING, MadeFrom, made_from
@@ -19,6 +18,7 @@ from perdure.companion.memory.aside import (
     render_aside,
 )
 from perdure.git.repository.repository import Change
+from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.conversation.turn_text import counted

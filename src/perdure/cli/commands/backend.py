@@ -86,7 +86,7 @@ def show(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as it is written, and where the talk goes through it."""
     from perdure.backends.destination import destination
     from perdure.chat.backend_edits import BackendDesk
-    from perdure.chat.companion_at import backend_spec
+    from perdure.snapshot.companion import backend_spec
 
     with BackendDesk(chosen()) as desk:
         manifest = desk.manifest(name)
@@ -155,8 +155,8 @@ def add(
     Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
     """
     from perdure.chat.backend_edits import BackendDesk
-    from perdure.chat.companion_at import backend_spec
     from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
+    from perdure.snapshot.companion import backend_spec
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
     with BackendDesk(chosen()) as desk, _saying_nothing_was_added():
@@ -185,9 +185,9 @@ def _saying_nothing_was_added() -> Iterator[None]:
 def _check_new(manifest: Manifest) -> Checked | None:
     """The one tiny call; None where it failed and the backend is added all the same."""
     from perdure.backends.drivers import make_backend
-    from perdure.chat.companion_at import backend_spec
     from perdure.cli.input.backend_wizard import add_all_the_same
     from perdure.errors import Problem
+    from perdure.snapshot.companion import backend_spec
 
     try:
         found = _checked(manifest.name, make_backend(backend_spec(manifest)))
@@ -210,7 +210,7 @@ def _tell_added(
 ) -> None:
     from perdure.backends.destination import destination
     from perdure.backends.drivers import make_backend
-    from perdure.chat.companion_at import backend_spec
+    from perdure.snapshot.companion import backend_spec
 
     spec = backend_spec(manifest)
     hosted = make_backend(spec).hosted

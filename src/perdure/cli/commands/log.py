@@ -18,9 +18,9 @@ from perdure.cli.target import chosen, companion_option
 from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
-    from perdure.chat.asides import Asides
     from perdure.chat.evolution import PersonaChange
     from perdure.git.timeline.query import Listed, Query
+    from perdure.snapshot.asides import Asides
 
 _FOLDERS = {
     "turns": ("conversations",),
@@ -145,7 +145,7 @@ def _asides(repo: Repository) -> Asides | None:
     except TooManyFiles:
         # The log goes on over files that nobody can look at, so that it shows who brought them.
         return None
-    from perdure.chat.asides import read_asides
+    from perdure.snapshot.asides import read_asides
 
     return read_asides(repo, None)
 

@@ -37,16 +37,16 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
     Without FILE: the files of the system prompt in their order, sample talk and the reminder. With
     FILE (10-who, greetings/10-hello, ...): that one; greetings are shown only this way.
     """
-    from perdure.chat.persona_reading import (
+    from perdure.cli.render.persona import show_lines_of, show_record
+    from perdure.companion.persona.persona import read_persona
+    from perdure.git.repository.repository import Repository
+    from perdure.snapshot.persona import (
         files_at,
         files_in_folder,
         parts_of,
         tokenizer_of,
         windows_of,
     )
-    from perdure.cli.render.persona import show_lines_of, show_record
-    from perdure.companion.persona.persona import read_persona
-    from perdure.git.repository.repository import Repository
 
     with Repository.open(chosen(), recover=False) as repo:
         commit = commit_of(repo, at) if at else None

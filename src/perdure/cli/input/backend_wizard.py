@@ -87,7 +87,7 @@ def _address(given: Answers, *, asking: bool) -> str:
 def _say_where(manifest: Manifest) -> bool:
     """Say it where the talk leaves this machine. Raises BackendError for what cannot be used."""
     from perdure.backends.destination import destination
-    from perdure.chat.companion_at import backend_spec
+    from perdure.snapshot.companion import backend_spec
 
     hosted = _hosted(manifest)
     if hosted:
@@ -101,7 +101,7 @@ def _say_where(manifest: Manifest) -> bool:
 
 def _hosted(manifest: Manifest) -> bool:
     from perdure.backends.drivers import make_backend
-    from perdure.chat.companion_at import backend_spec
+    from perdure.snapshot.companion import backend_spec
 
     return make_backend(backend_spec(manifest)).hosted
 
@@ -212,7 +212,7 @@ def _choose_model(offered: list[OfferedModel]) -> str:
 def _offered(manifest: Manifest) -> list[OfferedModel]:
     from perdure.backends.errors import BackendError
     from perdure.backends.model_list import offered_models
-    from perdure.chat.companion_at import backend_spec
+    from perdure.snapshot.companion import backend_spec
 
     async def asked() -> list[OfferedModel]:
         async with asyncio.timeout(_OFFER_SECONDS):

@@ -9,8 +9,8 @@ from perdure.cli.render.output import emit_json, say, say_styled, style
 
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan
-    from perdure.chat.memory_known import FactRow
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.facts import FactRow
 
 
 def show_beside(like: Sequence[FactRow], against: Sequence[FactRow]) -> None:

@@ -10,9 +10,9 @@ from perdure.companion.persona.persona import PUT_BACK
 
 if TYPE_CHECKING:
     from perdure.chat.persona_checking import Checked
-    from perdure.chat.persona_reading import PersonaPart
     from perdure.companion.errors import Located
     from perdure.companion.persona.check import Finding, Window
+    from perdure.snapshot.persona import PersonaPart
 
 _SAID = {
     "prompt": "",

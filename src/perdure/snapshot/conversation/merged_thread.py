@@ -12,10 +12,10 @@ from datetime import datetime
 from heapq import heappop, heappush
 from math import inf
 
-from perdure.chat.asides import Asides
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
+from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import Transcript
 
 MOST_TURNS = 300

@@ -6,9 +6,9 @@ Its output never changes; version 3 and what comes after it read
 
 from __future__ import annotations
 
-from perdure.chat.asides import Asides
 from perdure.companion.ids import TurnId
 from perdure.prompt import PastTurn
+from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
 
 

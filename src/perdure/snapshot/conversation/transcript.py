@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
-from perdure.chat.asides import Asides, read_asides
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.errors import CompanionProblem, Trouble
@@ -21,6 +20,7 @@ from perdure.companion.turns import (
     Turn,
 )
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.asides import Asides, read_asides
 
 _KEPT_CHUNKS = 64
 

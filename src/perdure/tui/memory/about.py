@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.chat.memory_known import FactRow
 from perdure.companion.memory.summaries import Summary
 from perdure.progress import Progress
+from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import Row, how, source_of
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_known import Known
     from perdure.chat.memory_looks import MemoryLook
     from perdure.chat.reviewing import Waiting
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.facts import Known
 
 _TRUST = {
     "user": "your words",

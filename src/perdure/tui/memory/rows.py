@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.summaries import Summary
+from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
-from perdure.chat.memory_known import FactRow
 from perdure.chat.reviewing import Waiting
 from perdure.companion.memory.summaries import Summary
 from perdure.errors import Problem
+from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.name import NameDialog
@@ -26,8 +26,8 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan
-    from perdure.chat.memory_known import Known
     from perdure.chat.steering.helm import Helm
+    from perdure.snapshot.facts import Known
     from perdure.tui.ports import ChatSession
 
 Make = Callable[["Helm"], "MemoryPlan"]

@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_known import FactRow, Known
+    from perdure.snapshot.facts import FactRow, Known
 
 
 @click.command("list")
@@ -35,8 +35,8 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     held          imported, and looks like an instruction: out of prompts until you review it
     set aside     kept, and out of prompts
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from perdure.chat.memory_known import read_known
     from perdure.git.repository.repository import Repository
+    from perdure.snapshot.facts import read_known
 
     repo = Repository.open(chosen(), recover=False)
     known = read_known(repo, repo.resolve("HEAD"))

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.chat.asides import Asides, read_asides
-from perdure.chat.companion_files import files_below
 from perdure.companion.errors import Located
 from perdure.companion.memory.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
 from perdure.memory.ranking import AsideFacts, contradictions, is_held, near_duplicates
 from perdure.memory.similarity import Kind, pairs
+from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.errors import UnknownFact
+from perdure.snapshot.files import files_below
 
 _NAME = re.compile(r"(.+):(\d{1,6})")
 _SHOWN = 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.companion_files import files_below, small_at
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
@@ -17,6 +16,7 @@ from perdure.snapshot.errors import (
     NotACompanion,
     newer_companion,
 )
+from perdure.snapshot.files import files_below, small_at
 
 SETTINGS = "companion.yaml"
 

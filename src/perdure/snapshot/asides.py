@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.companion_files import small
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.files import small
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.chat.companion_files import files_below, small
 from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.files import files_below, small
 
 if TYPE_CHECKING:
-    from perdure.chat.asides import Asides
     from perdure.companion.memory.facts import Fact
     from perdure.companion.memory.lore import LoreEntry
     from perdure.companion.memory.summaries import Summary
+    from perdure.snapshot.asides import Asides
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import Tokenizer
-from perdure.chat.companion_at import SETTINGS
-from perdure.chat.companion_files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
 from perdure.companion.config.manifest import Manifest, manifest_path, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
@@ -18,7 +16,9 @@ from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
+from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import NotACompanion
+from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
 
 _LINK = "a link, or something else that is no file; links are never followed"
 
