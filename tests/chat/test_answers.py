@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.turns.answers import choose, list_answers, plan_choice
+from perdure.actions.turns.correct import correct, find_words
+from perdure.actions.turns.regenerate import plan_again
 from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import (
@@ -21,11 +24,8 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.chat.steering.choosing import choose, list_answers, plan_choice
-from perdure.chat.steering.correcting import correct, find_words
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.regenerating import plan_again
 from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_undo, take
 from perdure.companion.ids import TurnId

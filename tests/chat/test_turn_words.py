@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.turns import answers, correct, regenerate
 from perdure.chat.session import Session
 from perdure.chat.steering import (
     branching,
-    choosing,
-    correcting,
-    regenerating,
     reverting,
     rewinding,
     setting_aside,
@@ -65,9 +63,9 @@ async def test_plans(talked: Path) -> None:
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
     said = _said(talked, lambda helm: rewinding.plan_rewind(helm, "1").says())
     assert "“the weir”" in said
-    said = _said(talked, lambda helm: regenerating.plan_again(helm, "1").says())
+    said = _said(talked, lambda helm: regenerate.plan_again(helm, "1").says())
     assert "not the newest message" in said
-    said = _said(talked, lambda helm: choosing.plan_choice(helm, "3", 1).says())
+    said = _said(talked, lambda helm: answers.plan_choice(helm, "3", 1).says())
     assert "Answer 1 to “the hill” stands" in said
     loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
     said = _said(talked, lambda helm: reverting.plan_revert(helm, loud).says())
@@ -91,9 +89,9 @@ async def test_names_of_acts_end_whole(talked: Path) -> None:
         tagging.tag(helm, "before", helm.tip)
         branching.start(helm, "side", "@")
         assert [row.words for row in rows(helm)[:2]] == ["side", "before"]
-        words = correcting.find_words(helm, "2")
+        words = correct.find_words(helm, "2")
         assert words.named == "your words “the mill”"
         with pytest.raises(CannotSteer, match="“the mill” read so already"):
-            correcting.correct(helm, words, "the mill")
-        reply = correcting.find_words(helm, "3", reply=True)
+            correct.correct(helm, words, "the mill")
+        reply = correct.find_words(helm, "3", reply=True)
         assert reply.named == "answer 2 to “the hill”"

@@ -211,9 +211,9 @@ async def test_turns_are_counted_and_not_their_commits(
     companion: Path, monkeypatch: pytest.MonkeyPatch, *, by_index: bool
 ) -> None:
     """Two turns, with another answer, a swap, a correction and a summary, are two turns."""
+    from perdure.actions.turns.answers import choose, plan_choice
+    from perdure.actions.turns.correct import correct, find_words
     from perdure.chat.session import Session
-    from perdure.chat.steering.choosing import choose, plan_choice
-    from perdure.chat.steering.correcting import correct, find_words
     from tests.speaking import Scripted
 
     (one, two, three), _ = await talk(companion, "One.", "Two.", "Three.")
@@ -240,9 +240,9 @@ async def test_turns_are_counted_and_not_their_commits(
 
 async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     """Of every kind of act."""
+    from perdure.actions.turns.correct import correct, find_words
     from perdure.chat.steering import setting_aside
     from perdure.chat.steering.branching import start
-    from perdure.chat.steering.correcting import correct, find_words
     from perdure.chat.steering.tagging import tag
 
     (one, two), _ = await talk(companion, "The weir is loud.", "And the mill?")

@@ -28,13 +28,18 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import perdure.companion.clock
+from perdure.actions.turns import answers, correct
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session
-from perdure.chat.steering import branching, choosing, correcting, merging, setting_aside
+from perdure.chat.steering import (
+    branching,
+    merging,
+    setting_aside,
+)
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import next_undo, take
@@ -155,9 +160,9 @@ class Life:
 
     def choose(self) -> None:
         def do(helm: Helm) -> None:
-            rows = [row for row in choosing.list_answers(helm, "@").rows if not row.shown]
+            rows = [row for row in answers.list_answers(helm, "@").rows if not row.shown]
             for row in rows[:1]:
-                choosing.choose(helm, choosing.plan_choice(helm, "@", row.number, ""))
+                answers.choose(helm, answers.plan_choice(helm, "@", row.number, ""))
 
         self.steer(do)
 
@@ -165,9 +170,7 @@ class Life:
         place, reply = f"@-{self.dice.randint(0, 6)}", self.dice.random() < 0.5
         text = f"corrected: {self.words.text(12)}"
         self.steer(
-            lambda helm: correcting.correct(
-                helm, correcting.find_words(helm, place, reply=reply), text
-            )
+            lambda helm: correct.correct(helm, correct.find_words(helm, place, reply=reply), text)
         )
 
     def aside(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from perdure.actions.turns import answers, correct
+from perdure.actions.turns.answers import ChoicePlan, Chosen
+from perdure.actions.turns.correct import Corrected
 from perdure.chat.steering import (
     branching,
-    choosing,
-    correcting,
     merging,
     restoring,
     reverting,
@@ -16,8 +17,6 @@ from perdure.chat.steering import (
     tagging,
     undoing,
 )
-from perdure.chat.steering.choosing import ChoicePlan, Chosen
-from perdure.chat.steering.correcting import Corrected
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
@@ -301,10 +300,10 @@ def _choose(life: Life, pick: Pick) -> None:
     turn, chance, name = turns[pick(len(turns))], pick(4), life.fresh("chosen")
 
     def do(helm: Helm) -> tuple[ChoicePlan, Chosen]:
-        rows = [row for row in choosing.list_answers(helm, turn).rows if not row.shown]
+        rows = [row for row in answers.list_answers(helm, turn).rows if not row.shown]
         number = rows[chance % len(rows)].number
-        plan = choosing.plan_choice(helm, turn, number, name)
-        return plan, choosing.choose(helm, plan)
+        plan = answers.plan_choice(helm, turn, number, name)
+        return plan, answers.choose(helm, plan)
 
     plan, chosen = life.steer(do)
     shown = tuple(r.text for r in plan.answer.replies)
@@ -329,9 +328,7 @@ def _choose(life: Life, pick: Pick) -> None:
 @_act("edit a message", 2)
 def _edit_message(life: Life, pick: Pick) -> None:
     turn, text = _turn_here(life, pick), f"corrected {life.fresh('m')} {TEXTS[pick(len(TEXTS))]}"
-    done = life.steer(
-        lambda helm: correcting.correct(helm, correcting.find_words(helm, turn), text)
-    )
+    done = life.steer(lambda helm: correct.correct(helm, correct.find_words(helm, turn), text))
     branch = life.refs_then.branch
     book = life.before_commit(branch, done.commit)
     book[turn] = replace(book[turn], message=text)
@@ -344,7 +341,7 @@ def _edit_reply(life: Life, pick: Pick) -> None:
     text = f"corrected {life.fresh('r')} {TEXTS[pick(len(TEXTS))]}"
 
     def do(helm: Helm) -> Corrected:
-        return correcting.correct(helm, correcting.find_words(helm, turn, reply=True), text)
+        return correct.correct(helm, correct.find_words(helm, turn, reply=True), text)
 
     done = life.steer(do)
     branch = life.refs_then.branch
@@ -366,10 +363,10 @@ def _edit_other(life: Life, pick: Pick) -> None:
     text = f"corrected {life.fresh('o')} {TEXTS[pick(len(TEXTS))]}"
 
     def do(helm: Helm) -> tuple[str, Corrected]:
-        rows = [row for row in choosing.list_answers(helm, turn).rows if not row.shown]
+        rows = [row for row in answers.list_answers(helm, turn).rows if not row.shown]
         number = rows[chance % len(rows)].number
-        words = correcting.find_words(helm, turn, reply=True, answer=number)
-        return words.text, correcting.correct(helm, words, text)
+        words = correct.find_words(helm, turn, reply=True, answer=number)
+        return words.text, correct.correct(helm, words, text)
 
     old, done = life.steer(do)
     branch = life.refs_then.branch

@@ -26,9 +26,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.actions.turns import answers, correct
 from perdure.chat.events import Event, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import branching, choosing, correcting, merging, undoing
+from perdure.chat.steering import (
+    branching,
+    merging,
+    undoing,
+)
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
@@ -103,12 +108,12 @@ class Talker:
             return self.dice.choice(names) if names else "none"
 
         def choose(helm: Helm) -> object:
-            rows = choosing.list_answers(helm, "@").rows
+            rows = answers.list_answers(helm, "@").rows
             number = self.dice.choice([row.number for row in rows]) if rows else 1
-            return choosing.choose(helm, choosing.plan_choice(helm, "@", number, f"c{name}"))
+            return answers.choose(helm, answers.plan_choice(helm, "@", number, f"c{name}"))
 
         def edit(helm: Helm) -> object:
-            return correcting.correct(helm, correcting.find_words(helm, place), f"better {name}")
+            return correct.correct(helm, correct.find_words(helm, place), f"better {name}")
 
         def drop(helm: Helm) -> object:
             return branching.drop(helm, branching.plan_drop(helm, other(helm)))

@@ -20,9 +20,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from perdure.actions.turns import correct
 from perdure.chat.events import Event, Failed
 from perdure.chat.session import Session
-from perdure.chat.steering import branching, correcting, merging, undoing
+from perdure.chat.steering import (
+    branching,
+    merging,
+    undoing,
+)
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
 from tests.background import wait_for_children
@@ -81,7 +86,7 @@ class LongLife:
             self._commit(name)
         elif kind == "edit":
             await session.steer(
-                lambda h: correcting.correct(h, correcting.find_words(h, "@"), f"better {name}")
+                lambda h: correct.correct(h, correct.find_words(h, "@"), f"better {name}")
             )
         elif kind == "rewind":
             place = f"@-{self.dice.randrange(1, 8)}"

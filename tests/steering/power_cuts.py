@@ -24,20 +24,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.turns import (
+    answers,
+    correct,  # fmt: skip
+)
 from perdure.chat.events import Event, Failed, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.chat.steering import (
     archiving,
     branching,
-    choosing,
-    correcting,
     merging,
     removing,
     reverting,
     setting_aside,
     tagging,
     undoing,
-)  # fmt: skip
+)
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
@@ -102,9 +104,9 @@ def steering(act: Callable[[Helm], object]) -> Act:
 
 
 def _choose(helm: Helm, place: str) -> None:
-    rows = choosing.list_answers(helm, place).rows
+    rows = answers.list_answers(helm, place).rows
     (number, *_) = [row.number for row in rows if not row.shown]
-    choosing.choose(helm, choosing.plan_choice(helm, place, number, "chosen"))
+    answers.choose(helm, answers.plan_choice(helm, place, number, "chosen"))
 
 
 def _revert(helm: Helm) -> None:
@@ -163,7 +165,7 @@ SCENES = {
     "regenerate further up": Scene(lambda t: t.hear(t.session.regenerate("@-2", "again"))),
     "choose": Scene(steering(lambda h: _choose(h, "@")), lambda t: t.hear(t.session.regenerate())),
     "choose further up": _steered(lambda h: _choose(h, "@-3")),
-    "edit": _steered(lambda h: correcting.correct(h, correcting.find_words(h, "@-1"), "better")),
+    "edit": _steered(lambda h: correct.correct(h, correct.find_words(h, "@-1"), "better")),
     "rewind": Scene(rewinding),
     "branch": _steered(lambda h: branching.start(h, "side", "HEAD~2")),
     "switch": _steered(lambda h: branching.go(h, "hills")),

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.turns import answers
+from perdure.actions.turns import correct as correcting
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import branching, choosing, correcting, merging, restoring, reverting
+from perdure.chat.steering import (
+    branching,
+    merging,
+    restoring,
+    reverting,
+)
 from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.errors import TipMoved
@@ -200,7 +207,7 @@ async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_u
             pass
         async for _ in session.regenerate():
             pass
-        turn = str((await session.steer(lambda h: choosing.list_answers(h, "@"))).turn)
+        turn = str((await session.steer(lambda h: answers.list_answers(h, "@"))).turn)
         async for _ in session.send("Two."):
             pass
 
@@ -210,9 +217,9 @@ async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_u
 
         await session.steer(correct)
         await session.steer(
-            lambda h: choosing.choose(h, choosing.plan_choice(h, turn, 1, "further-up"))
+            lambda h: answers.choose(h, answers.plan_choice(h, turn, 1, "further-up"))
         )
-        there = await session.steer(lambda h: choosing.list_answers(h, turn))
+        there = await session.steer(lambda h: answers.list_answers(h, turn))
     finally:
         await session.close()
     rows = [(row.number, row.shown, row.replies[0].text) for row in there.rows]

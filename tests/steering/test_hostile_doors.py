@@ -14,10 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.turns import answers, correct, regenerate
 from perdure.chat.persona_edits import begin_edit, finish_edit
 from perdure.chat.session import Session
 from perdure.chat.side_branch import join_sides
-from perdure.chat.steering import branching, choosing, correcting, regenerating, rewinding, undoing
+from perdure.chat.steering import (
+    branching,
+    rewinding,
+    undoing,
+)
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.merging import join, plan_join
 from perdure.chat.steering.restoring import plan_restore
@@ -172,8 +177,8 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
         "rewind": lambda: rewinding.plan_rewind(helm, life.odd),
         "rewind to the turn": lambda: rewinding.plan_rewind(helm, "@-1"),
         "visit": lambda: begin_visit(helm, plan_visit(helm, "@-1")),
-        "choose": lambda: choosing.plan_choice(helm, "@-1", 1),
-        "regenerate": lambda: regenerating.plan_again(helm, "@-1"),
+        "choose": lambda: answers.plan_choice(helm, "@-1", 1),
+        "regenerate": lambda: regenerate.plan_again(helm, "@-1"),
         "switch": lambda: branching.go(helm, "odd"),
         "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=helm.author),
     }
@@ -261,8 +266,8 @@ def test_a_plan_of_a_killed_process_that_would_write_it_is_put_away(life: Life) 
 @few
 async def test_words_of_such_a_turn_are_corrected_and_the_persona_is_edited(life: Life) -> None:
     helm = life.helm()
-    words = correcting.find_words(helm, "@-1")
-    correcting.correct(helm, words, "The second, corrected.")
+    words = correct.find_words(helm, "@-1")
+    correct.correct(helm, words, "The second, corrected.")
     begun = begin_edit(life.repo, "who")
     (life.path / begun.path).write_text("I am Mira. I like the river.\n")
     finish_edit(life.repo, begun)

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from perdure.actions.turns.commit import Landed, Lander, Landing
+from perdure.actions.turns.place import Place
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
@@ -21,7 +23,6 @@ from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
 from perdure.chat.fingerprints import Noted, note_fingerprint
 from perdure.chat.front_page import refresh_front_page
-from perdure.chat.landing import Landed, Lander, Landing
 from perdure.chat.once import first_time
 from perdure.chat.outside import (
     commit_outside_edits,
@@ -29,7 +30,6 @@ from perdure.chat.outside import (
     say_copies,
     say_stray_branches,
 )
-from perdure.chat.placing import Place
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
 from perdure.chat.salvage import Where, keep_foreign

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.actions.turns.place import Place
 from perdure.chat.events import Event
-from perdure.chat.placing import Place
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.turn_journal import Journal

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from perdure.chat.in_place import find_spot
-from perdure.chat.landing import Lander, Landing
-from perdure.chat.placing import (
+from perdure.actions.turns.commit import Lander, Landing
+from perdure.actions.turns.place import (
     Place,
     begin,
     go_on,
 )
+from perdure.actions.turns.rewrite import find_spot
 from perdure.chat.salvage import Where, keep, makes_sense
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
 from perdure.companion.clock import now

@@ -15,8 +15,8 @@ from datetime import datetime
 
 import msgspec
 
-from perdure.chat.landing import Lander, Landing
-from perdure.chat.placing import begin
+from perdure.actions.turns.commit import Lander, Landing
+from perdure.actions.turns.place import begin
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from

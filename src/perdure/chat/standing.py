@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from perdure.chat.landing import Lander
-from perdure.chat.placing import (
+from perdure.actions.turns.commit import Lander
+from perdure.actions.turns.place import (
     Place,
     begin,
     ended,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from perdure.actions.turns.place import Place
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
@@ -35,7 +36,6 @@ from perdure.chat.events import (
     ReplyStarted,
     ThinkingPiece,
 )
-from perdure.chat.placing import Place
 from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets

@@ -10,7 +10,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.choosing import Answers
+    from perdure.actions.turns.answers import Answers
 
 _CELLS = 100
 
@@ -26,7 +26,7 @@ def command(turn: str, *, as_json: bool) -> None:
     greetings are listed too. Where a merge has brought two corrections of your words, the other one
     is shown below.
     """
-    from perdure.chat.steering.choosing import list_answers
+    from perdure.actions.turns.answers import list_answers
     from perdure.chat.steering.helm import Helm
     from perdure.companion.names import title_from
 

@@ -25,7 +25,7 @@ def command(
     The two swap places and keep their numbers. Further up than the last turn, a branch begins
     there; the old line keeps its name, and all that came after.
     """
-    from perdure.chat.steering.choosing import choose, plan_choice
+    from perdure.actions.turns.answers import choose, plan_choice
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:

@@ -26,7 +26,7 @@ def command(
     TEXT may be `-` for standard input; without it your editor opens with the words. Git keeps them
     as they were: perdure undo takes the correction back, perdure diff shows it.
     """
-    from perdure.chat.steering.correcting import correct, find_words
+    from perdure.actions.turns.correct import correct, find_words
     from perdure.chat.steering.helm import Helm
 
     if answer is not None and not reply:

@@ -36,8 +36,8 @@ def command(
     To a turn further up, a branch begins there; the old line keeps its name, and all that came
     after. A greeting gives way to the next one of persona/greetings.
     """
+    from perdure.actions.turns.regenerate import plan_again
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.regenerating import plan_again
 
     path = chosen()
     with Helm.open(path) as helm:

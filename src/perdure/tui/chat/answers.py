@@ -35,7 +35,7 @@ class AnswersScreen(MergingScreen):
             return
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering.regenerating import plan_again
+            from perdure.actions.turns.regenerate import plan_again
 
             own = session.info.conversation
             found = await session.steer(lambda helm: plan_again(helm, str(turn), own=own))
@@ -91,7 +91,7 @@ class AnswersScreen(MergingScreen):
             return
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering.choosing import choose, list_answers, plan_choice
+            from perdure.actions.turns.answers import choose, list_answers, plan_choice
 
             own = session.info.conversation
             found = await session.steer(lambda helm: list_answers(helm, str(turn)))
@@ -128,7 +128,7 @@ class AnswersScreen(MergingScreen):
         reply = not speech.own
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering.correcting import correct, find_words
+            from perdure.actions.turns.correct import correct, find_words
 
             words = await session.steer(lambda helm: find_words(helm, str(turn), reply=reply))
             title = "Correct her words" if reply else "Correct your words"

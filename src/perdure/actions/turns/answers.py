@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.chat.greetings import add_greeting, greeting_answers
-from perdure.chat.in_place import Rewriting, Spot, rewrite
-from perdure.chat.placing import begin
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.regenerating import (
+from perdure.actions.turns.greeting import add_greeting, greeting_answers
+from perdure.actions.turns.place import begin
+from perdure.actions.turns.regenerate import (
     AgainPlan,
     plan_again,
     spot_of,
 )
+from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.chat.steering.errors import CannotSteer
+from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import rewind
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn

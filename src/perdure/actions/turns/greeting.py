@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.actions.turns.place import begin
+from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
 from perdure.chat.lease import ConversationLease
-from perdure.chat.placing import begin
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.clock import now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.in_place import Spot, find_spot
+from perdure.actions.turns.rewrite import Spot, find_spot
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.chat.steering.rewinding import Place, RewindPlan, plan_rewind

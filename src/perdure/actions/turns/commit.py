@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perdure.chat.in_place import Rewriting, Spot, rewrite
+from perdure.actions.turns.place import Place, Written, begin, write_answer, write_turn
+from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
 from perdure.chat.lease import ConversationLease
-from perdure.chat.placing import Place, Written, begin, write_answer, write_turn
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId

@@ -1,0 +1,1 @@
+"""One turn committed, answered again, corrected or chosen."""
