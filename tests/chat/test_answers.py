@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
 from perdure.actions.turns.regenerate import plan_again
@@ -26,7 +27,6 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_undo, take
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn

@@ -263,8 +263,8 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
 
 
 async def test_an_end_that_is_set_aside_stays_out(two: tuple[Path, Path]) -> None:
+    from perdure.actions.memory.aside import plan_aside, put
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.setting_aside import plan_aside, put
 
     here, there = two
     turn = trailers(there)["Turn"]

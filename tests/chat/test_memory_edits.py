@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.memory_edits import (
+from perdure.actions.memory.facts import (
     FactEdit,
     known,
     plan_add,
@@ -17,7 +17,7 @@ from perdure.chat.memory_edits import (
     plan_remove,
     put,
 )
-from perdure.chat.reviewing import ReviewList, plan_accept, plan_reject, waiting
+from perdure.actions.memory.review import ReviewList, plan_accept, plan_reject, waiting
 from perdure.chat.session import Session
 from perdure.chat.steering.errors import CannotRevert, CannotSteer
 from perdure.chat.steering.helm import Helm

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.memory.aside import plan_aside, put
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import Request, StreamEvent
 from perdure.chat.errors import CannotRemember
@@ -20,7 +21,6 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.merging import join
-from perdure.chat.steering.setting_aside import plan_aside, put
 from perdure.chat.steering.undoing import next_redo, next_undo, take
 from perdure.companion.memory.proposals import Proposal, read_review
 from perdure.companion.memory.summaries import Summary, read_summaries, render_summary, sealed

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.chat.session import Session
 from perdure.chat.steering import (
     branching,
     reverting,
     rewinding,
-    setting_aside,
     tagging,
 )
 from perdure.chat.steering.errors import CannotSteer
@@ -57,9 +57,9 @@ def _said(path: Path, plan: Callable[[Helm], list[str]]) -> str:
 
 
 async def test_plans(talked: Path) -> None:
-    said = _said(talked, lambda helm: setting_aside.plan_aside(helm, "2").says())
+    said = _said(talked, lambda helm: aside.plan_aside(helm, "2").says())
     assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
-    said = _said(talked, lambda helm: setting_aside.plan_aside(helm, "1..3").says())
+    said = _said(talked, lambda helm: aside.plan_aside(helm, "1..3").says())
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
     said = _said(talked, lambda helm: rewinding.plan_rewind(helm, "1").says())
     assert "“the weir”" in said

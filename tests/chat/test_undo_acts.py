@@ -240,8 +240,8 @@ async def test_turns_are_counted_and_not_their_commits(
 
 async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     """Of every kind of act."""
+    from perdure.actions.memory import aside
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.chat.steering import setting_aside
     from perdure.chat.steering.branching import start
     from perdure.chat.steering.tagging import tag
 
@@ -250,9 +250,9 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     with Helm.open(companion) as helm:
         correct(helm, find_words(helm, str(two), reply=False), "And the mill, then?")
         words.append(next_undo(helm).what)
-        setting_aside.put(helm, setting_aside.plan_aside(helm, str(one)))
+        aside.put(helm, aside.plan_aside(helm, str(one)))
         words.append(next_undo(helm).what)
-        setting_aside.put(helm, setting_aside.plan_aside(helm, str(one), back=True))
+        aside.put(helm, aside.plan_aside(helm, str(one), back=True))
         words.append(next_undo(helm).what)
         tag(helm, "before", helm.tip)
         words.append(next_undo(helm).what)

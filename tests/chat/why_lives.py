@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import perdure.companion.clock
+from perdure.actions.memory import aside as setting_aside
 from perdure.actions.turns import answers, correct
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
@@ -35,11 +36,7 @@ from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    branching,
-    merging,
-    setting_aside,
-)
+from perdure.chat.steering import branching, merging
 from perdure.chat.steering.helm import Helm
 from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.chat.steering.undoing import next_undo, take

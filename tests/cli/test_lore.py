@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from perdure.chat.lore_edits import add_lore, change_lore, find_entry, list_lore, try_lore
+from perdure.actions.memory.lore import add_lore, change_lore, find_entry, list_lore, try_lore
 from perdure.chat.session import Session
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.turns.answers import ChoicePlan, Chosen
 from perdure.actions.turns.correct import Corrected
@@ -13,7 +14,6 @@ from perdure.chat.steering import (
     merging,
     restoring,
     reverting,
-    setting_aside,
     tagging,
     undoing,
 )
@@ -267,9 +267,7 @@ def _restore(life: Life, pick: Pick) -> None:
 @_act("set aside", 2)
 def _aside(life: Life, pick: Pick) -> None:
     turn, back = _turn_here(life, pick), bool(pick(2))
-    life.steer(
-        lambda helm: setting_aside.put(helm, setting_aside.plan_aside(helm, turn, back=back))
-    )
+    life.steer(lambda helm: aside.put(helm, aside.plan_aside(helm, turn, back=back)))
 
 
 def _turn_here(life: Life, pick: Pick, *, answered: bool = False) -> str:

@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.memory import aside
 from perdure.actions.turns import (
     answers,
     correct,  # fmt: skip
@@ -36,7 +37,6 @@ from perdure.chat.steering import (
     merging,
     removing,
     reverting,
-    setting_aside,
     tagging,
     undoing,
 )
@@ -176,7 +176,7 @@ SCENES = {
     "undo a rewind": Scene(undo, rewinding),
     "redo a rewind": Scene(redo, _rewind_undo),
     "revert": _steered(_revert),
-    "aside": _steered(lambda h: setting_aside.put(h, setting_aside.plan_aside(h, "@-1"))),
+    "aside": _steered(lambda h: aside.put(h, aside.plan_aside(h, "@-1"))),
     "open a merge": _steered(lambda h: merging.join(h, "hills")),
     "turn in an open merge": Scene(Talk.say, world="open"),
     "settle": _steered(lambda h: merging.take_side(h, VOICE, "theirs"), "open"),

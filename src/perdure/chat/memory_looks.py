@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.reviewing import ReviewList, waiting
+from perdure.actions.memory.review import ReviewList, waiting
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.memory.facts import FOLDER as FACTS

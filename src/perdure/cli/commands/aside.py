@@ -10,7 +10,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.setting_aside import AsideRow
+    from perdure.actions.memory.aside import AsideRow
 
 
 @click.command("aside")
@@ -31,15 +31,15 @@ def command(
     """
     if lists == (turns is not None):
         raise click.UsageError("give TURN, TURN..TURN, or --list")
-    from perdure.chat.steering import setting_aside
+    from perdure.actions.memory import aside
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:
         if turns is None:
-            _show(setting_aside.rows(helm), as_json=as_json)
+            _show(aside.rows(helm), as_json=as_json)
             return
-        plan = setting_aside.plan_aside(helm, turns, back=back, reason=reason)
-        commit = None if dry_run else setting_aside.put(helm, plan)
+        plan = aside.plan_aside(helm, turns, back=back, reason=reason)
+        commit = None if dry_run else aside.put(helm, plan)
     if as_json:
         emit_json({"plan": plan.record(), "commit": commit})
         return

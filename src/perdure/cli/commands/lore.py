@@ -14,7 +14,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.lore_edits import Done, LoreRow, Trial
+    from perdure.actions.memory.lore import Done, LoreRow, Trial
     from perdure.chat.steering.helm import Helm
     from perdure.companion.errors import Located
     from perdure.companion.memory.lore import LoreEntry
@@ -71,7 +71,7 @@ def _entry_options(command: F) -> F:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the entries: keys, place, priority, tokens, when and by whom last changed."""
-    from perdure.chat.lore_edits import list_lore
+    from perdure.actions.memory.lore import list_lore
     from perdure.chat.steering.helm import Helm
     from perdure.cli.render.progress import IndexProgress
 
@@ -106,7 +106,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
 
     Without --text your editor opens. perdure undo takes it back.
     """
-    from perdure.chat.lore_edits import add_lore
+    from perdure.actions.memory.lore import add_lore
     from perdure.chat.steering.helm import Helm
     from perdure.companion.memory.lore import LoreEntry
 
@@ -138,7 +138,7 @@ def edit(
     NAME is its file's name, a piece of that, or its title. Comments in the file stay; perdure undo
     takes it back.
     """
-    from perdure.chat.lore_edits import change_lore, find_entry
+    from perdure.actions.memory.lore import change_lore, find_entry
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:
@@ -164,7 +164,7 @@ def edit(
 @json_option
 def remove(*, name: str, as_json: bool) -> None:
     """Take an entry away, as its own commit; perdure undo brings it back."""
-    from perdure.chat.lore_edits import remove_lore
+    from perdure.actions.memory.lore import remove_lore
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:
@@ -185,7 +185,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
 
     Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
     """
-    from perdure.chat.lore_edits import try_lore
+    from perdure.actions.memory.lore import try_lore
     from perdure.chat.steering.helm import Helm
 
     said = [read_text() if text == "-" else text for text in texts]
@@ -224,7 +224,7 @@ def _text(text: str | None) -> str:
 
 def _edit_file(helm: Helm, name: str) -> Done | None:
     """Let the user edit a whole file; None: it was left as it is."""
-    from perdure.chat.lore_edits import path_of, replace_file
+    from perdure.actions.memory.lore import path_of, replace_file
     from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():

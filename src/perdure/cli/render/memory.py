@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perdure.cli.render.output import emit_json, say, say_styled, style
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_edits import MemoryPlan
+    from perdure.actions.memory.facts import MemoryPlan
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import FactRow
 

@@ -155,12 +155,10 @@ class AnswersScreen(MergingScreen):
         back = "aside" in speech.marks
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import setting_aside
+            from perdure.actions.memory import aside
 
-            found = await session.steer(
-                lambda helm: setting_aside.plan_aside(helm, str(turn), back=back)
-            )
-            await session.steer(lambda helm: setting_aside.put(helm, found))
+            found = await session.steer(lambda helm: aside.plan_aside(helm, str(turn), back=back))
+            await session.steer(lambda helm: aside.put(helm, found))
             self.moved(f"{found.says()[0]} x again, or z, takes it back.")
 
         self.steer(plan)

@@ -15,8 +15,8 @@ from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import Row, how, source_of
 
 if TYPE_CHECKING:
+    from perdure.actions.memory.review import Waiting
     from perdure.chat.memory_looks import MemoryLook
-    from perdure.chat.reviewing import Waiting
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import Known
 
@@ -158,7 +158,7 @@ def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
         path, line = (row.fact.path, row.fact.line) if isinstance(row, FactRow) else (row.path, 0)
         commit = commit_of_line(repo, look.tip, path, line)
         return about_commit(repo, commit) if commit else ("Its change", Text("It is in no commit."))
-    from perdure.chat.reviewing import plan_accept
+    from perdure.actions.memory.review import plan_accept
     from perdure.chat.steering.helm import Helm
     from perdure.snapshot.revisions.diff import TextChange
     from perdure.tui.diff_text import difference, inked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.chat.reviewing import Waiting
+from perdure.actions.memory.review import Waiting
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.snapshot.facts import FactRow

@@ -10,7 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
-from perdure.chat.reviewing import Waiting
+from perdure.actions.memory.review import Waiting
 from perdure.companion.memory.summaries import Summary
 from perdure.errors import Problem
 from perdure.snapshot.facts import FactRow
@@ -25,7 +25,7 @@ from perdure.tui.memory.rows import fact_key, source_of, text_of
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_edits import MemoryPlan
+    from perdure.actions.memory.facts import MemoryPlan
     from perdure.chat.steering.helm import Helm
     from perdure.snapshot.facts import Known
     from perdure.tui.ports import ChatSession
@@ -173,7 +173,7 @@ class MemoryScreen(MemoryLists):
             self._accept(row, None)
 
     def _accept(self, row: Waiting, text: str | None) -> None:
-        from perdure.chat.reviewing import plan_accept, waiting
+        from perdure.actions.memory.review import plan_accept, waiting
 
         def make(helm: Helm) -> MemoryPlan:
             listed = waiting(helm)
@@ -199,7 +199,7 @@ class MemoryScreen(MemoryLists):
         if row is None:
             self.flash.tell("Only what waits is rejected; x sets a fact aside.")
             return
-        from perdure.chat.reviewing import plan_reject, waiting
+        from perdure.actions.memory.review import plan_reject, waiting
 
         def make(helm: Helm) -> MemoryPlan:
             listed = waiting(helm)
@@ -233,7 +233,7 @@ class MemoryScreen(MemoryLists):
             self._change(row, text=new)
 
     def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
-        from perdure.chat.memory_edits import FactEdit, plan_edit
+        from perdure.actions.memory.facts import FactEdit, plan_edit
 
         def make(helm: Helm) -> MemoryPlan:
             known, now = _again(helm, row)
@@ -252,7 +252,7 @@ class MemoryScreen(MemoryLists):
         row = self._fact()
         if row is None:
             return
-        from perdure.chat.memory_edits import plan_aside
+        from perdure.actions.memory.facts import plan_aside
 
         back = row.aside
 
@@ -288,7 +288,7 @@ class MemoryScreen(MemoryLists):
         if not text or not text.strip():
             self.flash.tell("Nothing was written down.")
             return
-        from perdure.chat.memory_edits import known, plan_add
+        from perdure.actions.memory.facts import known, plan_add
 
         def make(helm: Helm) -> MemoryPlan:
             return plan_add(helm, known(helm), name, text)
@@ -307,7 +307,7 @@ class MemoryScreen(MemoryLists):
 
     async def _do(self, session: ChatSession, make: Make, *, typed: str = "") -> None:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
-        from perdure.chat.memory_edits import put
+        from perdure.actions.memory.facts import put
 
         def act(helm: Helm) -> MemoryPlan:
             helm.take_edits()
@@ -356,7 +356,7 @@ class MemoryScreen(MemoryLists):
 
 def _again(helm: Helm, row: FactRow) -> tuple[Known, FactRow]:
     """What she knows now, and the fact in it. Raises CannotSteer where it is not there any more."""
-    from perdure.chat.memory_edits import known
+    from perdure.actions.memory.facts import known
     from perdure.chat.steering.errors import CannotSteer
 
     now = known(helm)

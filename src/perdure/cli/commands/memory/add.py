@@ -23,7 +23,7 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
 
     What is there already and says the same, or the opposite, is shown beside it.
     """
-    from perdure.chat.memory_edits import known, plan_add, put
+    from perdure.actions.memory.facts import known, plan_add, put
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:

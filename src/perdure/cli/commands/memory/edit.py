@@ -40,7 +40,14 @@ def edit(
     Without an option your editor opens with its words. Only its line changes, as one commit of
     yours; perdure undo takes that back.
     """
-    from perdure.chat.memory_edits import FactEdit, known, plan_aside, plan_edit, plan_remove, put
+    from perdure.actions.memory.facts import (
+        FactEdit,
+        known,
+        plan_aside,
+        plan_edit,
+        plan_remove,
+        put,
+    )
     from perdure.chat.steering.helm import Helm
 
     changes = (text, topic, pinned) != (None, None, None)

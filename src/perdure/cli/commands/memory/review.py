@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.reviewing import ReviewList, Waiting
+    from perdure.actions.memory.review import ReviewList, Waiting
     from perdure.chat.steering.helm import Helm
 
 _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
@@ -50,7 +50,7 @@ def review(
     opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number of the
     list, or an id, which stays when others go. Each answer is a commit of its own.
     """
-    from perdure.chat.reviewing import waiting
+    from perdure.actions.memory.review import waiting
     from perdure.chat.steering.helm import Helm
     from perdure.cli.input.ask import on_terminal
 
@@ -101,8 +101,8 @@ def _answer_all(
     as_json: bool,
 ) -> None:
     """Accept and reject by name. Every name is looked up before anything is done."""
-    from perdure.chat.memory_edits import put
-    from perdure.chat.reviewing import plan_accept, plan_reject, waiting
+    from perdure.actions.memory.facts import put
+    from perdure.actions.memory.review import plan_accept, plan_reject, waiting
 
     accept = [listed.find(name).id for name in accepted]
     reject = [listed.find(name).id for name in rejected]
@@ -124,8 +124,8 @@ def _answer_all(
 
 def _walk(helm: Helm) -> None:
     """One after the other, on a terminal."""
-    from perdure.chat.memory_edits import put
-    from perdure.chat.reviewing import plan_accept, plan_reject, waiting
+    from perdure.actions.memory.facts import put
+    from perdure.actions.memory.review import plan_accept, plan_reject, waiting
 
     ids = [row.id for row in waiting(helm).rows]
     counts = dict.fromkeys(("accepted", "rejected"), 0)

@@ -51,7 +51,7 @@ def made_from(
     """
     if not ranges or repo.folder_oid("memory", tip) is None:
         return NOTHING
-    from perdure.chat.memory_edits import plan_aside
+    from perdure.actions.memory.facts import plan_aside
     from perdure.companion.memory.summaries import read_summaries, rests_on
     from perdure.snapshot.facts import read_known
 

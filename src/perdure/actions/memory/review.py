@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from perdure.chat.memory_edits import MemoryPlan, Pages, chunk_of, subject
+from perdure.actions.memory.facts import MemoryPlan, Pages, chunk_of, subject
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import CompanionProblem

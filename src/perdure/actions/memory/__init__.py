@@ -1,0 +1,1 @@
+"""Facts, lore and proposals changed by the user."""
