@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
@@ -27,7 +28,6 @@ from perdure.chat.events import (
 from perdure.chat.session import Session
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.undoing import next_undo, take
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository

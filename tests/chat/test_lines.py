@@ -185,7 +185,7 @@ async def test_two_machines_that_merge_the_same_by_themselves_meet_again(
 
 async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_path: Path) -> None:
     """Both sides added to one file, which only a hand or a copied state can do."""
-    from perdure.chat.steering import merging
+    from perdure.actions.history import merge as merge_action
     from perdure.chat.steering.helm import Helm
 
     await say(companion, "We begin.")
@@ -200,7 +200,7 @@ async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_p
         git(path, "commit", "-qam", f"turn: {words}\n\nTurn: {identity}/2")
     git(companion, "fetch", "-q", str(there), "main:there")
     with Helm.open(companion) as helm:
-        merging.join(helm, "there")
+        merge_action.join(helm, "there")
     backend, _ = await say(companion, "After.")
     assert {"At there.", "At mira."} < set(asked(backend))
     assert len(head(companion).ends) == 2
@@ -224,8 +224,8 @@ async def test_a_line_that_leads_to_the_other_is_no_second_end(
 
 
 async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -> None:
+    from perdure.actions.history.undo import next_undo, take
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.undoing import next_undo, take
 
     here, there = two
     pull(here, there)
@@ -241,8 +241,8 @@ async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -
 async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     two: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    from perdure.actions.history.undo import next_undo, take
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.undoing import next_undo, take
 
     here, there = two
     pull(here, there)

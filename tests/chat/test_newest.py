@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history.rewind import find_place
 from perdure.chat.newest import NotSoSimple, counted_back, turns_of
-from perdure.chat.steering.rewinding import find_place
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
@@ -139,7 +139,7 @@ def test_planning_a_rewind_imports_nothing_that_writes() -> None:
         "commit.writer", "worktree.checkout", "worktree.files", "index.file", "operations.operation"
     }  # fmt: skip
     script = (
-        "import sys, perdure.chat.steering.rewinding\n"
+        "import sys, perdure.actions.history.rewind\n"
         f"names = {{'perdure.git.' + each for each in {writes!r}}} | {{'msgspec'}}\n"
         "print(sorted(names & set(sys.modules)))"
     )

@@ -8,18 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history import branch, revert, rewind, tag
+from perdure.actions.history.undo import rows
 from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    branching,
-    reverting,
-    rewinding,
-    tagging,
-)
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.undoing import rows
 from tests.conftest import git
 from tests.speaking import Scripted
 
@@ -61,14 +56,14 @@ async def test_plans(talked: Path) -> None:
     assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
     said = _said(talked, lambda helm: aside.plan_aside(helm, "1..3").says())
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
-    said = _said(talked, lambda helm: rewinding.plan_rewind(helm, "1").says())
+    said = _said(talked, lambda helm: rewind.plan_rewind(helm, "1").says())
     assert "“the weir”" in said
     said = _said(talked, lambda helm: regenerate.plan_again(helm, "1").says())
     assert "not the newest message" in said
     said = _said(talked, lambda helm: answers.plan_choice(helm, "3", 1).says())
     assert "Answer 1 to “the hill” stands" in said
     loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
-    said = _said(talked, lambda helm: reverting.plan_revert(helm, loud).says())
+    said = _said(talked, lambda helm: revert.plan_revert(helm, loud).says())
     assert re.search(f"Takes back “persona: loud” {_WHEN}", said)
     assert re.search(f"2 turns, “the mill” {_WHEN} and “the hill” {_WHEN}", said)
 
@@ -76,7 +71,7 @@ async def test_plans(talked: Path) -> None:
 async def test_what_was_done(talked: Path) -> None:
     with Helm.open(talked) as helm:
         assert rows(helm)[0].words == "another answer to “the hill”"
-        rewinding.rewind(helm, rewinding.plan_rewind(helm, "1"))
+        rewind.rewind(helm, rewind.plan_rewind(helm, "1"))
     with Helm.open(talked) as helm:
         listed = [row.words for row in rows(helm)]
     assert not [each for each in listed if _ID.search(each)]
@@ -86,8 +81,8 @@ async def test_what_was_done(talked: Path) -> None:
 async def test_names_of_acts_end_whole(talked: Path) -> None:
     """Where a hash was taken out, nothing dangles; words in quotes are not quoted again."""
     with Helm.open(talked) as helm:
-        tagging.tag(helm, "before", helm.tip)
-        branching.start(helm, "side", "@")
+        tag.tag(helm, "before", helm.tip)
+        branch.start(helm, "side", "@")
         assert [row.words for row in rows(helm)[:2]] == ["side", "before"]
         words = correct.find_words(helm, "2")
         assert words.named == "your words “the mill”"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history.rewind import plan_rewind, rewind
+from perdure.actions.history.undo import Step, next_redo, next_undo, rows, take
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.chat.steering.undoing import Step, next_redo, next_undo, rows, take
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
@@ -240,10 +240,10 @@ async def test_turns_are_counted_and_not_their_commits(
 
 async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     """Of every kind of act."""
+    from perdure.actions.history.branch import start
+    from perdure.actions.history.tag import tag
     from perdure.actions.memory import aside
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.chat.steering.branching import start
-    from perdure.chat.steering.tagging import tag
 
     (one, two), _ = await talk(companion, "The weir is loud.", "And the mill?")
     words = []

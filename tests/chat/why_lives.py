@@ -28,6 +28,10 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import perdure.companion.clock
+from perdure.actions.history import branch
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history.rewind import plan_rewind, rewind
+from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory import aside as setting_aside
 from perdure.actions.turns import answers, correct
 from perdure.backends.errors import ConnectionRefused
@@ -36,10 +40,7 @@ from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session
-from perdure.chat.steering import branching, merging
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import plan_rewind, rewind
-from perdure.chat.steering.undoing import next_undo, take
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
@@ -147,13 +148,13 @@ class Life:
 
     def switch(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        self.steer(lambda helm: branching.go(helm, name))
+        self.steer(lambda helm: branch.go(helm, name))
 
     def merge(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        joined = self.steer(lambda helm: merging.join(helm, name))
+        joined = self.steer(lambda helm: merge_action.join(helm, name))
         if joined.conflicts:
-            self.steer(merging.give_up)
+            self.steer(merge_action.give_up)
 
     def choose(self) -> None:
         def do(helm: Helm) -> None:

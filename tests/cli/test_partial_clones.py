@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history.revert import plan_revert, revert
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.reverting import plan_revert, revert
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
 from perdure.git.operations import undo
 from perdure.git.operations.operation import operations

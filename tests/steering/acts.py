@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from perdure.actions.history import branch as branching
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history import restore, revert, tag, undo
+from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.turns.answers import ChoicePlan, Chosen
 from perdure.actions.turns.correct import Corrected
-from perdure.chat.steering import (
-    branching,
-    merging,
-    restoring,
-    reverting,
-    tagging,
-    undoing,
-)
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
 from perdure.git.operations.operation import Operation
 from tests.steering.book import Said, WrongTalk
@@ -137,7 +132,7 @@ def _drop(life: Life, pick: Pick) -> None:
 def _tag(life: Life, pick: Pick) -> None:
     name, note = life.fresh("tag"), "a note" if pick(2) else ""
     commit = _some_commit(life, pick)
-    life.steer(lambda helm: tagging.tag(helm, name, commit, note))
+    life.steer(lambda helm: tag.tag(helm, name, commit, note))
 
 
 @_act("drop a tag", 1)
@@ -146,14 +141,14 @@ def _untag(life: Life, pick: Pick) -> None:
     if not tags:
         raise Idle
     name = tags[pick(len(tags))]
-    life.steer(lambda helm: tagging.drop(helm, name))
+    life.steer(lambda helm: tag.drop(helm, name))
 
 
 @_act("merge", 3)
 def _merge(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
 
-    joined = life.steer(lambda helm: merging.join(helm, name))
+    joined = life.steer(lambda helm: merge_action.join(helm, name))
     theirs = life.refs_then.branches[name]
     if joined.conflicts:
         life.merging = theirs
@@ -167,7 +162,7 @@ def _settle(life: Life, path: str, *, by_hand: bool) -> None:
         (life.path / path).write_bytes(life.git("show", f"HEAD:{path}").encode())
         life.git("add", path)
     else:
-        life.steer(lambda helm: merging.take_side(helm, path, "ours"))
+        life.steer(lambda helm: merge_action.take_side(helm, path, "ours"))
 
 
 @_act("end the merge", 4)
@@ -176,17 +171,17 @@ def _end_merge(life: Life, pick: Pick) -> None:
         raise Idle
     way = pick(4)
     if way == 0:
-        life.steer(merging.give_up)
+        life.steer(merge_action.give_up)
     elif way == 1:
         life.git("merge", "--abort")
     else:
-        opened = life.steer(merging.opened)
+        opened = life.steer(merge_action.opened)
         if opened is None:
             raise WrongTalk("the open merge is gone")
         for conflict in opened.merge.conflicts:
             _settle(life, conflict.path, by_hand=way != 2)
         if way == 2:
-            life.steer(merging.conclude)
+            life.steer(merge_action.conclude)
         else:
             life.git("commit", "-q", "--no-edit")
         life.merged(life.merging)
@@ -196,7 +191,7 @@ def _end_merge(life: Life, pick: Pick) -> None:
 @_act("undo", 4)
 def _undo(life: Life, _: Pick) -> None:
     wanted, then = life.then_before, life.refs_then
-    life.steer(lambda helm: undoing.take(helm, undoing.next_undo(helm)))
+    life.steer(lambda helm: undo.take(helm, undo.next_undo(helm)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"undo led to {life.refs()}, not to {wanted}")
@@ -206,7 +201,7 @@ def _undo(life: Life, _: Pick) -> None:
 @_act("redo", 3)
 def _redo(life: Life, _: Pick) -> None:
     wanted = life.undone.pop() if life.undone else None
-    life.steer(lambda helm: undoing.take(helm, undoing.next_redo(helm)))
+    life.steer(lambda helm: undo.take(helm, undo.next_redo(helm)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"redo led to {life.refs()}, not to {wanted}")
@@ -219,7 +214,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
     then, taken = life.refs_then, 0
     for _ in range(2 + pick(6)):
         try:
-            life.steer(lambda helm: undoing.take(helm, undoing.next_undo(helm)))
+            life.steer(lambda helm: undo.take(helm, undo.next_undo(helm)))
         except Problem as problem:
             life.refused[f"one of several undos: {type(problem).__name__}"] += 1
             break
@@ -228,7 +223,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
             if tip not in life.books:
                 raise WrongTalk(f"undo led to {tip}, where nothing was ever said")
     for _ in range(taken):
-        life.steer(lambda helm: undoing.take(helm, undoing.next_redo(helm)))
+        life.steer(lambda helm: undo.take(helm, undo.next_redo(helm)))
     if life.refs().without_ops() != then.without_ops():
         raise WrongTalk(f"{taken} undos and redos led from {then} to {life.refs()}")
     life.before = life.then_before if not taken else None
@@ -250,7 +245,7 @@ def _moved_by_walk(life: Life) -> None:
 def _revert(life: Life, pick: Pick) -> None:
     changes = life.git("log", "--no-merges", "--format=%H", "-n", "9", "--", "persona").split()
     commit, then = changes[pick(len(changes))], ("keep", "new", "aside")[pick(3)]
-    life.steer(lambda helm: reverting.revert(helm, reverting.plan_revert(helm, commit), then))
+    life.steer(lambda helm: revert.revert(helm, revert.plan_revert(helm, commit), then))
 
 
 @_act("restore the persona", 2)
@@ -258,9 +253,7 @@ def _restore(life: Life, pick: Pick) -> None:
     commits = life.git("rev-list", "-n", "20", "HEAD").split()
     commit = commits[pick(len(commits))]
     life.steer(
-        lambda helm: restoring.restore(
-            helm, restoring.plan_restore(helm, ["persona"], commit, "then")
-        )
+        lambda helm: restore.restore(helm, restore.plan_restore(helm, ["persona"], commit, "then"))
     )
 
 

@@ -23,11 +23,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from perdure.actions.history import undo
+from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.events import Failed, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import undoing
-from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.companion.config.manifest import Manifest
 from perdure.errors import Problem
 from perdure.git.maintenance import process
@@ -161,7 +161,7 @@ class FullDisk:
                     if self.number % 2:
                         await session.steer(lambda h: rewind(h, plan_rewind(h, "@-1", name)))
                     else:
-                        await session.steer(lambda h: undoing.take(h, undoing.next_undo(h)))
+                        await session.steer(lambda h: undo.take(h, undo.next_undo(h)))
                     self.outcomes["steered"] += 1
                 except Problem as problem:
                     _told(problem)

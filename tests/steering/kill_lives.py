@@ -26,16 +26,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.actions.history import branch, undo
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.turns import answers, correct
 from perdure.chat.events import Event, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    branching,
-    merging,
-    undoing,
-)
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
 from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
@@ -104,7 +101,7 @@ class Talker:
         name, place = self.fresh(), f"@-{self.dice.randrange(6)}"
 
         def other(helm: Helm) -> str:
-            names = [row.branch.name for row in branching.rows(helm) if not row.branch.is_current]
+            names = [row.branch.name for row in branch.rows(helm) if not row.branch.is_current]
             return self.dice.choice(names) if names else "none"
 
         def choose(helm: Helm) -> object:
@@ -116,17 +113,17 @@ class Talker:
             return correct.correct(helm, correct.find_words(helm, place), f"better {name}")
 
         def drop(helm: Helm) -> object:
-            return branching.drop(helm, branching.plan_drop(helm, other(helm)))
+            return branch.drop(helm, branch.plan_drop(helm, other(helm)))
 
         return {
             "choose": choose,
             "edit": edit,
             "drop": drop,
             "rewind": lambda helm: rewind(helm, plan_rewind(helm, place, f"r{name}")),
-            "switch": lambda helm: branching.go(helm, other(helm)),
-            "merge": lambda helm: merging.join(helm, other(helm)),
-            "undo": lambda helm: undoing.take(helm, undoing.next_undo(helm)),
-            "redo": lambda helm: undoing.take(helm, undoing.next_redo(helm)),
+            "switch": lambda helm: branch.go(helm, other(helm)),
+            "merge": lambda helm: merge_action.join(helm, other(helm)),
+            "undo": lambda helm: undo.take(helm, undo.next_undo(helm)),
+            "redo": lambda helm: undo.take(helm, undo.next_redo(helm)),
         }[kind]
 
 

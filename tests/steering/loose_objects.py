@@ -20,15 +20,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from perdure.actions.history import branch, undo
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.turns import correct
 from perdure.chat.events import Event, Failed
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    branching,
-    merging,
-    undoing,
-)
-from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
 from tests.background import wait_for_children
 from tests.speaking import Scripted
@@ -92,13 +89,13 @@ class LongLife:
             place = f"@-{self.dice.randrange(1, 8)}"
             await session.steer(lambda h: rewind(h, plan_rewind(h, place, name)))
         elif kind == "undo":
-            await session.steer(lambda h: undoing.take(h, undoing.next_undo(h)))
+            await session.steer(lambda h: undo.take(h, undo.next_undo(h)))
         elif kind == "switch":
-            await session.steer(lambda h: branching.go(h, self._other()))
+            await session.steer(lambda h: branch.go(h, self._other()))
         else:
-            joined = await session.steer(lambda h: merging.join(h, self._other()))
+            joined = await session.steer(lambda h: merge_action.join(h, self._other()))
             if joined.conflicts:
-                await session.steer(merging.give_up)
+                await session.steer(merge_action.give_up)
 
     def _other(self) -> str:
         names = run_git(self.path, "branch", "--format=%(refname:short)").split()

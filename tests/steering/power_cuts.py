@@ -24,6 +24,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.history import branch, revert, tag
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history import undo as undoing
+from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.memory import aside
 from perdure.actions.turns import (
     answers,
@@ -31,17 +35,8 @@ from perdure.actions.turns import (
 )
 from perdure.chat.events import Event, Failed, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    archiving,
-    branching,
-    merging,
-    removing,
-    reverting,
-    tagging,
-    undoing,
-)
+from perdure.chat.steering import archiving, removing
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import plan_rewind, rewind
 from perdure.errors import Problem
 from perdure.git.commit import recovery, transaction
 from perdure.git.maintenance import process
@@ -111,7 +106,7 @@ def _choose(helm: Helm, place: str) -> None:
 
 def _revert(helm: Helm) -> None:
     change = run_git(helm.repo.path, "log", "--format=%H", "-n", "1", "--", VOICE).strip()
-    reverting.revert(helm, reverting.plan_revert(helm, change))
+    revert.revert(helm, revert.plan_revert(helm, change))
 
 
 def _archive(helm: Helm) -> None:
@@ -167,21 +162,21 @@ SCENES = {
     "choose further up": _steered(lambda h: _choose(h, "@-3")),
     "edit": _steered(lambda h: correct.correct(h, correct.find_words(h, "@-1"), "better")),
     "rewind": Scene(rewinding),
-    "branch": _steered(lambda h: branching.start(h, "side", "HEAD~2")),
-    "switch": _steered(lambda h: branching.go(h, "hills")),
-    "drop": _steered(lambda h: branching.drop(h, branching.plan_drop(h, "plains"))),
-    "tag": _steered(lambda h: tagging.tag(h, "here", "HEAD~1", "a note")),
-    "merge": _steered(lambda h: merging.join(h, "plains")),
+    "branch": _steered(lambda h: branch.start(h, "side", "HEAD~2")),
+    "switch": _steered(lambda h: branch.go(h, "hills")),
+    "drop": _steered(lambda h: branch.drop(h, branch.plan_drop(h, "plains"))),
+    "tag": _steered(lambda h: tag.tag(h, "here", "HEAD~1", "a note")),
+    "merge": _steered(lambda h: merge_action.join(h, "plains")),
     "undo a turn": Scene(undo, Talk.say),
     "undo a rewind": Scene(undo, rewinding),
     "redo a rewind": Scene(redo, _rewind_undo),
     "revert": _steered(_revert),
     "aside": _steered(lambda h: aside.put(h, aside.plan_aside(h, "@-1"))),
-    "open a merge": _steered(lambda h: merging.join(h, "hills")),
+    "open a merge": _steered(lambda h: merge_action.join(h, "hills")),
     "turn in an open merge": Scene(Talk.say, world="open"),
-    "settle": _steered(lambda h: merging.take_side(h, VOICE, "theirs"), "open"),
-    "give a merge up": _steered(merging.give_up, "open"),
-    "conclude a merge": _steered(merging.conclude, "settled"),
+    "settle": _steered(lambda h: merge_action.take_side(h, VOICE, "theirs"), "open"),
+    "give a merge up": _steered(merge_action.give_up, "open"),
+    "conclude a merge": _steered(merge_action.conclude, "settled"),
     "turn beside a rebase": Scene(Talk.say, world="rebase"),
     "join packs": Scene(_join_packs),
     "pack": Scene(_pack, world="packs"),
@@ -192,7 +187,7 @@ SCENES = {
 
 
 async def go_to(talk: Talk, name: str) -> None:
-    await talk.steer(lambda helm: branching.go(helm, name))
+    await talk.steer(lambda helm: branch.go(helm, name))
 
 
 # The companions that the acts are done to
@@ -211,8 +206,8 @@ async def build(folder: Path) -> None:
     talk = Talk(path, session, -1)
     for _ in range(3):
         await talk.say()
-    await talk.steer(lambda h: branching.start(h, "hills", "HEAD~1"))
-    await talk.steer(lambda h: branching.start(h, "plains", "HEAD~1"))
+    await talk.steer(lambda h: branch.start(h, "hills", "HEAD~1"))
+    await talk.steer(lambda h: branch.start(h, "plains", "HEAD~1"))
     await talk.hear(session.regenerate())
     for name, voice in (("plains", ""), ("hills", "Long sentences.\n"), ("main", "None.\n")):
         await go_to(talk, name)
@@ -233,9 +228,9 @@ async def build(folder: Path) -> None:
         shutil.copytree(folder / ("open" if name == "settled" else "talk") / "mira", other)
         talk = Talk(other, await Session.open(other, backends=[Scripted()]), -1)
         if name == "open":
-            await talk.steer(lambda h: merging.join(h, "hills"))
+            await talk.steer(lambda h: merge_action.join(h, "hills"))
         elif name == "settled":
-            await talk.steer(lambda h: merging.take_side(h, VOICE, "theirs"))
+            await talk.steer(lambda h: merge_action.take_side(h, VOICE, "theirs"))
         elif name == "packs":
             for _ in range(5 * small.SMALL_LIMIT):
                 await talk.say()
@@ -355,12 +350,12 @@ async def look(name: str, path: Path, rows: list[Row], seed: int) -> None:
     if (path / ".git" / "MERGE_HEAD").exists():
         with Helm.open(path) as helm:
             if dice.random() < 0.5:
-                merging.give_up(helm)
+                merge_action.give_up(helm)
             else:
-                opened = merging.opened(helm)
+                opened = merge_action.opened(helm)
                 for conflict in opened.merge.conflicts if opened else ():
-                    merging.take_side(helm, conflict.path, "ours")
-                merging.conclude(helm)
+                    merge_action.take_side(helm, conflict.path, "ours")
+                merge_action.conclude(helm)
         await found.say_something()
         found.look()
 

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history import branch as branching
+from perdure.actions.history import merge as merge_action
+from perdure.actions.history import restore, revert
 from perdure.actions.turns import answers
 from perdure.actions.turns import correct as correcting
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import (
-    branching,
-    merging,
-    restoring,
-    reverting,
-)
 from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.errors import TipMoved
@@ -103,18 +100,18 @@ def test_what_was_committed_while_somebody_was_asked_is_not_taken_back(
     file.write_text(f"{file.read_text()}\n- last\n")
     git(companion, "commit", "-qam", "persona: last")
     with Helm.open(companion) as helm:
-        reverts = reverting.plan_revert(helm, helm.tip)
-        restores = restoring.plan_restore(helm, ["persona"], helm.repo.resolve("HEAD~1"), "then")
+        reverts = revert.plan_revert(helm, helm.tip)
+        restores = restore.plan_restore(helm, ["persona"], helm.repo.resolve("HEAD~1"), "then")
         file.write_text(f"- first\n{file.read_text()}")
         git(companion, "commit", "-qam", "persona: first")
         with pytest.raises(TipMoved):
             _ = (
-                reverting.revert(helm, reverts)
+                revert.revert(helm, reverts)
                 if what == "revert"
-                else restoring.restore(helm, restores)
+                else restore.restore(helm, restores)
             )
         assert "- first" in file.read_text()
-        reverting.revert(helm, reverting.plan_revert(helm, helm.repo.resolve("HEAD~1")))
+        revert.revert(helm, revert.plan_revert(helm, helm.repo.resolve("HEAD~1")))
     assert file.read_text().startswith("- first\n")
     assert "- last" not in file.read_text()
     assert_sound(companion)
@@ -140,15 +137,15 @@ async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_onc
             for text in texts:
                 turns[text] = await _say(session, text)
         ours, theirs = git(companion, "rev-parse", "main", "hills").split()
-        await session.steer(lambda h: merging.join(h, theirs))
+        await session.steer(lambda h: merge_action.join(h, theirs))
         await session.steer(lambda h: correct(h, "One hill.", "One high hill."))
         await session.steer(lambda h: correct(h, "A river.", "A wide river."))
         await session.steer(lambda h: branching.go(h, "hills"))
-        await session.steer(lambda h: merging.join(h, ours))
+        await session.steer(lambda h: merge_action.join(h, ours))
         await session.steer(lambda h: correct(h, "Two.", "Two hills."))
         await session.steer(lambda h: correct(h, "A sea.", "A blue sea."))
         assert len(git(companion, "merge-base", "--all", "main", "hills").split()) == 2
-        await session.steer(lambda h: merging.join(h, "main"))
+        await session.steer(lambda h: merge_action.join(h, "main"))
     finally:
         await session.close()
     said = [s.message for s in Reader(companion).read("HEAD").values() if s.message]

@@ -14,20 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.history import branch, rewind, undo
+from perdure.actions.history.merge import join, plan_join
+from perdure.actions.history.restore import plan_restore
+from perdure.actions.history.revert import plan_revert
+from perdure.actions.history.visit import begin_visit, plan_visit
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.chat.persona_edits import begin_edit, finish_edit
 from perdure.chat.session import Session
 from perdure.chat.side_branch import join_sides
-from perdure.chat.steering import (
-    branching,
-    rewinding,
-    undoing,
-)
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.merging import join, plan_join
-from perdure.chat.steering.restoring import plan_restore
-from perdure.chat.steering.reverting import plan_revert
-from perdure.chat.steering.visiting import begin_visit, plan_visit
 from perdure.companion.clock import now
 from perdure.errors import Problem
 from perdure.git.errors import HistoryError
@@ -174,12 +170,12 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
     life.before = seen(life.repo)
     helm = life.helm()
     doors: dict[str, Callable[[], object]] = {
-        "rewind": lambda: rewinding.plan_rewind(helm, life.odd),
-        "rewind to the turn": lambda: rewinding.plan_rewind(helm, "@-1"),
+        "rewind": lambda: rewind.plan_rewind(helm, life.odd),
+        "rewind to the turn": lambda: rewind.plan_rewind(helm, "@-1"),
         "visit": lambda: begin_visit(helm, plan_visit(helm, "@-1")),
         "choose": lambda: answers.plan_choice(helm, "@-1", 1),
         "regenerate": lambda: regenerate.plan_again(helm, "@-1"),
-        "switch": lambda: branching.go(helm, "odd"),
+        "switch": lambda: branch.go(helm, "odd"),
         "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=helm.author),
     }
     for name, door in doors.items():
@@ -231,7 +227,7 @@ def test_undo_to_such_a_tree_refuses_before_it_asks(life: Life) -> None:
     set_ref(life.repo, "main", commit(life.repo, clean, life.odd, says="persona: tidy"))
     before = seen(life.repo)
     with pytest.raises(HistoryError, match="may not be written"):
-        undoing.next_undo(helm)
+        undo.next_undo(helm)
     assert seen(life.repo) == before
 
 
@@ -283,7 +279,7 @@ async def test_other_odd_trees_write_inside_the_folder_and_nowhere_else(
         before = seen(repo)
         helm = Helm(repo)
         with contextlib.suppress(HistoryError):
-            rewinding.rewind(helm, rewinding.plan_rewind(helm, "@-1"))
+            rewind.rewind(helm, rewind.plan_rewind(helm, "@-1"))
         after = seen(repo)
         changed = {name for name in {**before, **after} if before.get(name) != after.get(name)}
         inside = f"{companion.name}/"

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from perdure.actions.history.next_message import refuse_archived
+from perdure.actions.history.visit import visit_notice
 from perdure.actions.turns.commit import Landed, Lander, Landing
 from perdure.actions.turns.place import Place
 from perdure.backends.hosted.request_form import Form
@@ -36,8 +38,6 @@ from perdure.chat.salvage import Where, keep_foreign
 from perdure.chat.side_branch import join_sides
 from perdure.chat.standing import Standing
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.next_message import refuse_archived
-from perdure.chat.steering.visiting import visit_notice
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.companion.clock import now
 from perdure.companion.errors import Located

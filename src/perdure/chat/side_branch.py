@@ -140,7 +140,7 @@ def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Not
 
 
 def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Author) -> list[Notice]:
-    from perdure.chat.steering.merging import RESOLVER
+    from perdure.actions.history.merge import RESOLVER
     from perdure.git.merge.plan import plan_merge
 
     ours = repo.resolve(f"{_HEADS}{branch}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from perdure.actions.history.next_message import starts_anew
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.corrections import Corrections
@@ -25,7 +26,6 @@ from perdure.chat.prompting import Material, Previous, previous_choice
 from perdure.chat.recalling import Found as Recalled
 from perdure.chat.recalling import Recaller, Wanted
 from perdure.chat.roster import Candidate, Found, LineUp, Roster, find, find_listed
-from perdure.chat.steering.next_message import starts_anew
 from perdure.chat.switching import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.clock import now

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from perdure.actions.history.next_message import goes_on_from, starts_anew
 from perdure.actions.turns.commit import Lander
 from perdure.actions.turns.place import (
     Place,
@@ -15,7 +16,6 @@ from perdure.actions.turns.place import (
     ended,
     go_on,
 )
-from perdure.chat.steering.next_message import goes_on_from, starts_anew
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import companion_email, slug, title_from

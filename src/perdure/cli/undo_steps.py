@@ -12,8 +12,8 @@ from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
+    from perdure.actions.history.undo import Step
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.undoing import Step
     from perdure.git.operations.operation import Operation
 
 
@@ -40,10 +40,10 @@ def walk_command(name: str, about: str) -> click.Command:
 
 
 def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from perdure.chat.steering import undoing
+    from perdure.actions.history import undo
     from perdure.git.errors import NothingToUndo
 
-    find = undoing.next_undo if name == "undo" else undoing.next_redo
+    find = undo.next_undo if name == "undo" else undo.next_redo
     done: list[tuple[Step, Operation]] = []
     step: Step | None = find(helm)
     while step is not None and len(done) < count:
@@ -59,7 +59,7 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
             quiet=step.is_safe and count == 1 and not dry_run,
         ):
             break
-        done.append((step, undoing.take(helm, step)))
+        done.append((step, undo.take(helm, step)))
         try:
             step = find(helm) if len(done) < count else None
         except NothingToUndo:
@@ -83,8 +83,8 @@ def _further(helm: Helm, name: str, count: int) -> list[str]:
     """What the steps after the first one take back, as far as can be told beforehand."""
     if count == 1 or name != "undo":
         return []
-    from perdure.chat.steering.act_words import act_of
-    from perdure.chat.steering.undoing import coming
+    from perdure.actions.history.operation_text import act_of
+    from perdure.actions.history.undo import coming
 
     return [f"Then {act_of(helm.repo, entry)}." for entry in coming(helm, count)[1:]]
 

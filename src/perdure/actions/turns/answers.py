@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, greeting_answers
 from perdure.actions.turns.place import begin
 from perdure.actions.turns.regenerate import (
@@ -14,7 +15,6 @@ from perdure.actions.turns.regenerate import (
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.rewinding import rewind
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (

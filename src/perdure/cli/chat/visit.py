@@ -13,8 +13,8 @@ from perdure.cli.render.output import say
 from perdure.cli.render.progress import IndexProgress
 
 if TYPE_CHECKING:
+    from perdure.actions.history.visit import Visit
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.visiting import Visit
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -48,7 +48,7 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
     if not place:
         yield
         return
-    from perdure.chat.steering import visiting as visits
+    from perdure.actions.history import visit as visits
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(path) as helm:
@@ -64,7 +64,7 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
 
 
 def _back(helm: Helm, visit: Visit, *, keep: str, drop: bool) -> None:
-    from perdure.chat.steering import visiting as visits
+    from perdure.actions.history import visit as visits
     from perdure.cli.input.ask import agree, on_terminal
 
     said = visits.said_there(helm, visit)

@@ -13,7 +13,7 @@ from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.branching import BranchRow
+    from perdure.actions.history.branch import BranchRow
     from perdure.chat.steering.helm import Helm
 
 
@@ -38,12 +38,12 @@ def command(
         raise click.UsageError("give the NAME of a branch")
     if place and drops:
         raise click.UsageError("--at and --delete do not go together")
-    from perdure.chat.steering import branching
+    from perdure.actions.history import branch
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen(lacking=True), reading=name is None) as helm:
         if name is None:
-            _show(branching.rows(helm), as_json=as_json)
+            _show(branch.rows(helm), as_json=as_json)
         elif drops:
             _drop(helm, name, dry_run=dry_run, yes=yes, as_json=as_json)
         else:
@@ -54,7 +54,7 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
     if as_json:
         emit_json([row.record() for row in rows])
         return
-    from perdure.chat.steering.branching import words_of
+    from perdure.actions.history.branch import words_of
 
     width = max((len(row.branch.name) for row in rows), default=0)
     for row in rows:
@@ -73,11 +73,11 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
 
 
 def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
-    from perdure.chat.steering import branching
+    from perdure.actions.history import branch
     from perdure.snapshot.conversation.turn_text import named_commit
 
     if dry_run:
-        from perdure.chat.steering.rewinding import find_place
+        from perdure.actions.history.rewind import find_place
 
         commit = find_place(helm.repo, place, IndexProgress()).commit if place else helm.tip
         record = {"branch": name, "commit": commit}
@@ -87,7 +87,7 @@ def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -
             at = named_commit(helm.repo.commit_info(commit))
             say(f"{name} would begin at {at}. Nothing was changed.")
         return
-    operation = branching.start(helm, name, place, IndexProgress())
+    operation = branch.start(helm, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
     at = named_commit(helm.repo.commit_info(commit))
     report(
@@ -99,9 +99,9 @@ def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -
 
 
 def _drop(helm: Helm, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from perdure.chat.steering import branching
+    from perdure.actions.history import branch
 
-    plan = branching.plan_drop(helm, name)
+    plan = branch.plan_drop(helm, name)
     operation = None
     if wanted(
         plan.says(),
@@ -111,5 +111,5 @@ def _drop(helm: Helm, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> 
         as_json=as_json,
         is_safe=not plan.left,
     ):
-        operation = branching.drop(helm, plan)
+        operation = branch.drop(helm, plan)
     report(plan.record(), operation, as_json=as_json, said=f"{name} is gone from the list.")

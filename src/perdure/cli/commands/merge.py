@@ -48,22 +48,22 @@ def command(
     asked = sum((branch is not None, concludes, aborts, bool(ours or theirs)))
     if asked > 1:
         raise click.UsageError("give one of BRANCH, --continue, --abort, or --ours and --theirs")
-    from perdure.chat.steering import merging
+    from perdure.actions.history import merge as merge_action
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:
         if branch is not None:
             sys.exit(_begin(helm, branch, dry_run=dry_run, yes=yes, as_json=as_json))
         if aborts:
-            merging.give_up(helm)
+            merge_action.give_up(helm)
             _tell({"aborted": True}, "The merge is given up; all is as it was.", as_json=as_json)
         elif concludes:
-            record = operation_record(merging.conclude(helm))
+            record = operation_record(merge_action.conclude(helm))
             _tell({"operation": record}, "Merged. To take that back: perdure undo", as_json=as_json)
         else:
             for side, files in (("ours", ours), ("theirs", theirs)):
                 for path in files:
-                    merging.take_side(helm, path, side)
+                    merge_action.take_side(helm, path, side)
             sys.exit(_show_open(helm, as_json=as_json))
 
 
@@ -75,9 +75,9 @@ def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
 
 
 def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    from perdure.chat.steering import merging
+    from perdure.actions.history import merge as merge_action
 
-    plan = merging.plan_join(helm, branch)
+    plan = merge_action.plan_join(helm, branch)
     is_nothing = plan.plan.kind == "nothing"
     done = None
     if wanted(
@@ -88,7 +88,7 @@ def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) 
         as_json=as_json,
         is_safe=is_nothing,
     ):
-        done = merging.join(helm, branch)
+        done = merge_action.join(helm, branch)
         if done.conflicts and not as_json:
             _show_open(helm, as_json=False)
     operation = done.operation if done else None
@@ -102,12 +102,12 @@ def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) 
 
 
 def _show_open(helm: Helm, *, as_json: bool) -> int:
-    from perdure.chat.steering import merging
+    from perdure.actions.history import merge as merge_action
 
-    found = merging.opened(helm)
+    found = merge_action.opened(helm)
     if as_json:
         files = found.merge.conflicts if found else ()
-        conflicts = [merging.conflict_record(one) for one in files]
+        conflicts = [merge_action.conflict_record(one) for one in files]
         theirs = found.merge.theirs if found else None
         emit_json({"open": found is not None, "merges": theirs, "conflicts": conflicts})
     elif found is None:

@@ -21,11 +21,11 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     `u` marks what perdure undo takes back next, `r` the undo that perdure redo takes back, and `-`
     what is undone. The list is of this machine; it does not travel with a push.
     """
-    from perdure.chat.steering import undoing
+    from perdure.actions.history import undo
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen(lacking=True), reading=True) as helm:
-        rows = undoing.rows(helm, None if everything else limit)
+        rows = undo.rows(helm, None if everything else limit)
     if as_json:
         emit_json([row.record() for row in rows])
         return

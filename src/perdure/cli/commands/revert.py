@@ -12,7 +12,7 @@ from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.reverting import RevertPlan
+    from perdure.actions.history.revert import RevertPlan
 
 _THEN = (
     ("keep", "leave them: she may go on in that voice for a while"),
@@ -40,8 +40,8 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     REV is a commit, as perdure log shows it, a tag or a date. To go back to an earlier point of the
     talk: perdure rewind. To bring whole files back as of then: perdure restore.
     """
+    from perdure.actions.history.revert import plan_revert, revert
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.reverting import plan_revert, revert
 
     with Helm.open(chosen()) as helm:
         commit = commit_of(helm.repo, rev)

@@ -25,8 +25,8 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
     To take back one change and keep the talk since: perdure revert. To take this back: perdure
     undo.
     """
+    from perdure.actions.history.rewind import plan_rewind, rewind
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.rewinding import plan_rewind, rewind
 
     with Helm.open(chosen()) as helm:
         plan = plan_rewind(helm, turn, name, IndexProgress())

@@ -19,12 +19,12 @@ def command(name: str, *, as_json: bool) -> None:
 
     What you edited by hand is committed first, on the branch that you leave.
     """
-    from perdure.chat.steering import branching
+    from perdure.actions.history import branch
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen(lacking=True)) as helm:
         before = helm.repo.head().branch
-        operation = branching.go(helm, name)
+        operation = branch.go(helm, name)
     if operation is None and not as_json:
         say(f"You are on {name} already.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""

@@ -28,20 +28,20 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         raise click.UsageError("give the NAME of a tag")
     if drops and (rev or message):
         raise click.UsageError("--delete takes only the NAME")
-    from perdure.chat.steering import tagging
+    from perdure.actions.history import tag
     from perdure.chat.steering.helm import Helm
     from perdure.snapshot.conversation.turn_text import named_commit
 
     with Helm.open(chosen(), reading=name is None) as helm:
         if name is None:
-            _show(tagging.rows(helm), as_json=as_json)
+            _show(tag.rows(helm), as_json=as_json)
             return
         if drops:
-            operation = tagging.drop(helm, name)
+            operation = tag.drop(helm, name)
             said = f"The tag {name} is gone; what it named stays."
         else:
             commit = commit_of(helm.repo, rev) if rev else helm.tip
-            operation = tagging.tag(helm, name, commit, message)
+            operation = tag.tag(helm, name, commit, message)
             said = f"{name} is on {named_commit(helm.repo.commit_info(commit))}."
     report({"tag": name}, operation, as_json=as_json, said=said)
 

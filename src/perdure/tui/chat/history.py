@@ -98,9 +98,9 @@ class SteeringScreen(ConfirmingScreen):
         self.steer(lambda session: self._walk(session, back=False))
 
     async def _walk(self, session: ChatSession, *, back: bool) -> None:
-        from perdure.chat.steering import undoing
+        from perdure.actions.history import undo
 
-        step = await session.steer(undoing.next_undo if back else undoing.next_redo)
+        step = await session.steer(undo.next_undo if back else undo.next_redo)
         self.will_walk(step.plan.entry.id)
         if not step.is_safe:
             says = [sentence(f"takes back {step.what}"), *step.notes()]
@@ -109,7 +109,7 @@ class SteeringScreen(ConfirmingScreen):
             if not await self.wants("Undo", says, leave, go, yes=("z", "y")):
                 self.flash.tell("Nothing was changed.")
                 return
-        await session.steer(lambda helm: undoing.take(helm, step))
+        await session.steer(lambda helm: undo.take(helm, step))
         again = "Z brings it back." if back else "z takes it back."
         self.moved(f"{step.said()} {again}", stays=True)
         if step.turn is not None and self.view.picked is not None:
@@ -191,14 +191,14 @@ class SteeringScreen(ConfirmingScreen):
         """Ask for a name, and begin a branch there."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import branching
+            from perdure.actions.history import branch
 
             name = await self._make_named(
                 session,
                 "New branch",
                 f"It begins at {_shown(place)}. You stay on the branch where you are.",
                 await session.steer(lambda helm: helm.generated("branch")),
-                lambda helm, name: branching.start(helm, name, place),
+                lambda helm, name: branch.start(helm, name, place),
             )
             if name:
                 self._read_names()
@@ -213,10 +213,10 @@ class SteeringScreen(ConfirmingScreen):
         """Ask for a name, and put a tag there."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import rewinding, tagging
+            from perdure.actions.history import rewind, tag
 
             def act(helm: Helm, name: str) -> None:
-                tagging.tag(helm, name, rewinding.find_place(helm.repo, place).commit)
+                tag.tag(helm, name, rewind.find_place(helm.repo, place).commit)
 
             line = f"It stays on {_shown(place)}."
             name = await self._make_named(session, "New tag", line, "", act)
@@ -257,9 +257,9 @@ class SteeringScreen(ConfirmingScreen):
         """Rewind: what is kept, and under which name, is said before."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import rewinding
+            from perdure.actions.history import rewind
 
-            found = await session.steer(lambda helm: rewinding.plan_rewind(helm, place))
+            found = await session.steer(lambda helm: rewind.plan_rewind(helm, place))
             go = Choice("go", "Talk on from there", "z takes it back.")
             stay = Choice("", "Stay here")
             if not await self.wants("Talk on from earlier", found.says(), stay, go):
@@ -268,7 +268,7 @@ class SteeringScreen(ConfirmingScreen):
 
             def act(helm: Helm) -> None:
                 helm.take_edits()
-                rewinding.rewind(helm, found)
+                rewind.rewind(helm, found)
 
             await session.steer(act)
             self.moved(
@@ -282,13 +282,13 @@ class SteeringScreen(ConfirmingScreen):
         """Go to another branch; what stands in the message box comes along."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import branching
+            from perdure.actions.history import branch
 
             before = session.info.branch
             if name == before:
                 self.flash.tell(f"You are on {name}.")
                 return
-            await session.steer(lambda helm: branching.go(helm, name))
+            await session.steer(lambda helm: branch.go(helm, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
 
         self.steer(plan)
@@ -297,9 +297,9 @@ class SteeringScreen(ConfirmingScreen):
         """Revert a change; what was answered under it can stay, or be set aside."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import reverting
+            from perdure.actions.history import revert
 
-            found = await session.steer(lambda helm: reverting.plan_revert(helm, commit))
+            found = await session.steer(lambda helm: revert.plan_revert(helm, commit))
             choices = [Choice("", "Leave it as it is")]
             if found.turns:
                 choices += [
@@ -319,8 +319,8 @@ class SteeringScreen(ConfirmingScreen):
             def act(helm: Helm) -> None:
                 now = found
                 if helm.take_edits().committed:
-                    now = reverting.plan_revert(helm, commit)
-                reverting.revert(helm, now, then)
+                    now = revert.plan_revert(helm, commit)
+                revert.revert(helm, now, then)
 
             await session.steer(act)
             more = {

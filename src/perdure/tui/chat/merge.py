@@ -10,7 +10,7 @@ from perdure.tui.dialogs.question import Choice
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.merging import OpenJoin
+    from perdure.actions.history.merge import OpenJoin
     from perdure.git.repository.repository import Repository
     from perdure.tui.ports import ChatSession
 
@@ -91,9 +91,9 @@ class MergingScreen(SteeringScreen):
             return
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import merging
+            from perdure.actions.history import merge as merge_action
 
-            found = await session.steer(lambda helm: merging.plan_join(helm, name))
+            found = await session.steer(lambda helm: merge_action.plan_join(helm, name))
             if found.plan.kind == "nothing":
                 self.flash.tell(found.says()[0])
                 return
@@ -104,7 +104,7 @@ class MergingScreen(SteeringScreen):
             if not await self.wants(f"Merge {name}", found.says(), _LEAVE, go):
                 self.flash.tell("Nothing was changed.")
                 return
-            done = await session.steer(lambda helm: merging.join(helm, name))
+            done = await session.steer(lambda helm: merge_action.join(helm, name))
             if done.conflicts:
                 await self.read_merge(session)
                 self.open_conflicts()
@@ -122,10 +122,10 @@ class MergingScreen(SteeringScreen):
 
 
 def _opened(repo: Repository) -> OpenJoin | None:
-    from perdure.chat.steering import merging
+    from perdure.actions.history import merge as merge_action
     from perdure.chat.steering.helm import Helm
 
-    return merging.opened(Helm(repo))
+    return merge_action.opened(Helm(repo))
 
 
 def _waits(found: OpenJoin) -> str:

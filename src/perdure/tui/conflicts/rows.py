@@ -10,7 +10,7 @@ from perdure.terminal.sanitise import sanitise
 from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.merging import OpenJoin
+    from perdure.actions.history.merge import OpenJoin
     from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
 

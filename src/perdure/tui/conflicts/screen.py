@@ -22,7 +22,7 @@ from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.merging import OpenJoin
+    from perdure.actions.history.merge import OpenJoin
     from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.merge import MergingScreen
@@ -173,14 +173,14 @@ class ConflictsScreen(OverScreen):
         path, name = row.path, self._join.branch if side == "ours" else self._join.name
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import merging
+            from perdure.actions.history import merge as merge_action
 
             if row.settled:
                 keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
                 says = (f"No marks are left in {path}.",)
                 if not await self._chat.wants("Take one side", says, _KEPT, keep):
                     return
-            await session.steer(lambda helm: merging.take_side(helm, path, side))
+            await session.steer(lambda helm: merge_action.take_side(helm, path, side))
             await self._merging.read_merge(session)
             self.flash.tell(f"{path} is as on {name}.", "success")
 
@@ -195,7 +195,7 @@ class ConflictsScreen(OverScreen):
         path = row.path
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import merging
+            from perdure.actions.history import merge as merge_action
             from perdure.terminal import editor
 
             file = session.info.path / path
@@ -210,8 +210,8 @@ class ConflictsScreen(OverScreen):
             if after == before:
                 self.flash.tell("Nothing was changed.")
                 return
-            if not merging.marks_in(after):
-                await session.steer(lambda helm: merging.take_file(helm, path))
+            if not merge_action.marks_in(after):
+                await session.steer(lambda helm: merge_action.take_file(helm, path))
                 self.flash.tell(f"{path} is settled.", "success")
             await self._merging.read_merge(session)
 
@@ -221,10 +221,10 @@ class ConflictsScreen(OverScreen):
         """One commit with both sides in it; only once every file is settled."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import merging
+            from perdure.actions.history import merge as merge_action
 
             join = self._join
-            await session.steer(merging.conclude)
+            await session.steer(merge_action.conclude)
             await self._merging.read_merge(session)
             self._chat.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
 
@@ -234,7 +234,7 @@ class ConflictsScreen(OverScreen):
         """All as it was before; what was settled so far goes, so it is asked about."""
 
         async def plan(session: ChatSession) -> None:
-            from perdure.chat.steering import merging
+            from perdure.actions.history import merge as merge_action
 
             join = self._join
             says = (
@@ -244,7 +244,7 @@ class ConflictsScreen(OverScreen):
             go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
             if not await self._chat.wants("Give the merge up", says, _LEAVE, go):
                 return
-            await session.steer(merging.give_up)
+            await session.steer(merge_action.give_up)
             await self._merging.read_merge(session)
             self._chat.moved("The merge is given up; all is as it was.")
 

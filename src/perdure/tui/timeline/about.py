@@ -15,8 +15,8 @@ from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
 
 if TYPE_CHECKING:
+    from perdure.actions.history.undo import OpsRow
     from perdure.chat.looking_back import BranchName
-    from perdure.chat.steering.undoing import OpsRow
     from perdure.companion.turns import Turn
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.revisions.diff import TextChange

@@ -25,9 +25,9 @@ from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
+    from perdure.actions.history.undo import OpsRow
     from perdure.chat.looking_back import BranchName
     from perdure.chat.reader import Reader
-    from perdure.chat.steering.undoing import OpsRow
     from perdure.git.repository.repository import Repository
     from perdure.git.timeline.query import Listed
     from perdure.terminal.glyphs import Glyphs
@@ -132,12 +132,10 @@ class TimelineLists(OverScreen):
         self._show()
 
     async def _read_operations(self) -> None:
-        from perdure.chat.steering import undoing
+        from perdure.actions.history import undo
         from perdure.chat.steering.helm import Helm
 
-        self._operations = await self._reader.ask(
-            lambda repo: undoing.rows(Helm(repo), _OPERATIONS)
-        )
+        self._operations = await self._reader.ask(lambda repo: undo.rows(Helm(repo), _OPERATIONS))
         self._show()
 
     def _progress(self, done: int, total: int) -> None:

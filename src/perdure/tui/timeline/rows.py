@@ -11,8 +11,8 @@ from perdure.tui.dialogs.question import one_row
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from perdure.actions.history.undo import OpsRow
     from perdure.chat.looking_back import BranchName, Row
-    from perdure.chat.steering.undoing import OpsRow
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.timeline.lanes import Drawn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from perdure.chat.steering.act_words import act_of, row_words
+from perdure.actions.history.operation_text import act_of, row_words
 from perdure.chat.steering.helm import Helm
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId

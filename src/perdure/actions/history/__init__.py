@@ -1,0 +1,1 @@
+"""Branches, tags, rewind, revert, restore, merge, undo."""
