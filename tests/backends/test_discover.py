@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.companion.create import found_companion
 from perdure.backends.ollama.discover import find_ollama, ollama_address
-from perdure.chat.founding import found_companion
 from tests.backends.fake_ollama import FakeOllama, running
 
 Serve = Callable[[type[BaseHTTPRequestHandler]], str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.steering.reading_copy import write_reading_copy
+from perdure.actions.companion.reading_copy import write_reading_copy
 from perdure.git.repository.repository import Repository
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure

@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.companion import archive, remove
 from perdure.actions.history import branch, revert, tag
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history import undo as undoing
@@ -35,7 +36,6 @@ from perdure.actions.turns import (
 )
 from perdure.chat.events import Event, Failed, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering import archiving, removing
 from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.commit import recovery, transaction
@@ -110,12 +110,12 @@ def _revert(helm: Helm) -> None:
 
 
 def _archive(helm: Helm) -> None:
-    archiving.archive(helm, archiving.plan_archive(helm, helm.repo.path.parent / "copy"))
+    archive.archive(helm, archive.plan_archive(helm, helm.repo.path.parent / "copy"))
 
 
 async def _remove(talk: Talk) -> None:
     with Helm.open(talk.path) as helm:
-        removing.remove(helm, removing.plan_remove(helm, talk.path.parent))
+        remove.remove(helm, remove.plan_remove(helm, talk.path.parent))
 
 
 async def _new_conversation(talk: Talk) -> None:
@@ -374,7 +374,7 @@ def _look_at_archive(path: Path, rows: list[Row]) -> list[Row]:
         if is_done and (seen(path) != told[-1][1][1] or not helm.settings.archived):
             raise WrongTalk(f"acknowledged: {told[-1]}; found: {seen(path)}")
         if helm.settings.archived:
-            archiving.reopen(helm)
+            archive.reopen(helm)
     return [*told, ("done", ["reopen", seen(path)])] if is_done else told
 
 

@@ -34,7 +34,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
     conversation as plain Markdown. From then on she is read, and not talked to, until --reopen.
     For one that is archived already it writes another copy.
     """
-    from perdure.chat.steering.archiving import archive, plan_archive
+    from perdure.actions.companion.archive import archive, plan_archive
     from perdure.chat.steering.helm import Helm
 
     with Helm.open(chosen()) as helm:
@@ -60,7 +60,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
 
 
 def _reopen(helm: Helm, *, dry_run: bool, as_json: bool) -> None:
-    from perdure.chat.steering.archiving import reopen
+    from perdure.actions.companion.archive import reopen
 
     commit = None if dry_run else reopen(helm)
     if as_json:

@@ -23,8 +23,8 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     branch and tag as they are now and the bytes that were checked. Otherwise the companion's name
     has to be typed.
     """
+    from perdure.actions.companion.remove import check_agreed, plan_remove, remove
     from perdure.chat.steering.helm import Helm
-    from perdure.chat.steering.removing import check_agreed, plan_remove, remove
     from perdure.cli.input.ask import ask, on_terminal
 
     with Helm.open(chosen(name), reading=True) as helm:

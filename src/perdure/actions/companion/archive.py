@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.companion.reading_copy import write_reading_copy
 from perdure.actions.history.next_message import REOPEN
 from perdure.chat.steering.errors import CannotSteer
 from perdure.chat.steering.helm import Helm
-from perdure.chat.steering.reading_copy import write_reading_copy
 from perdure.companion.clock import now
 from perdure.companion.config.settings import edit_settings
 from perdure.companion.names import slug

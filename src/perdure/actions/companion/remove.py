@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from perdure.chat.steering.archiving import proven_copy
+from perdure.actions.companion.archive import proven_copy
 from perdure.chat.steering.errors import CannotSteer, NotProven
 from perdure.chat.steering.helm import Helm
 from perdure.companion.clock import now
