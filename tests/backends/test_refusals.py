@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perdure.actions.backends.trial_call import try_forms
 from perdure.backends.errors import (
     BackendError,
     ContextExceeded,
@@ -21,7 +22,6 @@ from perdure.backends.http.error_body import read_complaint
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request
 from perdure.backends.roles.shape import PLAIN, after_refusal
-from perdure.chat.trial_call import try_forms
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.backends.fake_ollama import Exchange, Script, running
 

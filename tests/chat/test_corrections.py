@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.backends.token_corrections import FILE, Corrections
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.corrections import FILE, Corrections
 from perdure.chat.replaying import replay
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId

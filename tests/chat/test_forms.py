@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.backends.check import check
+from perdure.actions.backends.trial_call import PROMPT
 from perdure.backends.errors import (
     BackendError,
     FieldRefused,
@@ -19,11 +21,9 @@ from perdure.backends.errors import (
 from perdure.backends.hosted.request_form import LIMITS, Form, difference, form_after, limit_field
 from perdure.backends.protocol import BackendSpec, Fingerprint, PromptMessage, Request, StreamEvent
 from perdure.backends.roles.shape import PLAIN, Shape, fold, parse_shape
-from perdure.chat.backend_looks import check
 from perdure.chat.events import Failed, Saved
 from perdure.chat.explaining import explain
 from perdure.chat.session import Session
-from perdure.chat.trial_call import PROMPT
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository

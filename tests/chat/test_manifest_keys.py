@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.backend_edits import BackendDesk
+from perdure.actions.backends.manage import BackendDesk
 from perdure.chat.confirming import is_confirmed, waiting
 from perdure.chat.events import Failed
 from perdure.chat.roster import find

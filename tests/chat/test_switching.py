@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from perdure.actions.backends.manage import BackendDesk
 from perdure.backends.errors import (
     ConnectionRefused,
     NotConfirmed,
@@ -18,7 +19,6 @@ from perdure.backends.errors import (
     StreamCut,
 )
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.events import (
     Event,
     Failed,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.backend_edits import BackendDesk
+from perdure.actions.backends.manage import BackendDesk
 from perdure.companion.config.manifest import Manifest
 from tests.api_server import ApiServer
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams

@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from perdure.actions.backends.manage import BackendDesk
 from perdure.actions.history import undo
 from perdure.actions.history.rewind import plan_rewind, rewind
-from perdure.chat.backend_edits import BackendDesk
 from perdure.chat.events import Failed, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest

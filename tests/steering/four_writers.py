@@ -23,7 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.chat.backend_edits import BackendDesk
+from perdure.actions.backends.manage import BackendDesk
 from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
-from perdure.chat.backend_edits import BackendDesk
+from perdure.actions.backends.manage import BackendDesk
 from perdure.companion.config.manifest import Manifest
 from perdure.terminal.glyphs import ASCII, UNICODE
 from perdure.tui.app import ChatApp

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from perdure.actions.backends.fingerprint import Noted, note_fingerprint
 from perdure.actions.companion.readme import refresh_front_page
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.visit import visit_notice
@@ -24,7 +25,6 @@ from perdure.chat.confirming import begin as begin_confirming
 from perdure.chat.confirming import waiting
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
-from perdure.chat.fingerprints import Noted, note_fingerprint
 from perdure.chat.once import first_time
 from perdure.chat.outside import (
     commit_outside_edits,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from perdure.actions.backends.fingerprint import form_seen
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.roles.shape import PLAIN, Shape, fold
-from perdure.chat.fingerprints import form_seen
 from perdure.chat.newest import turns_of
 from perdure.chat.reasons import LeftOut, left_out, reasons
 from perdure.chat.replaying import Replayed, replay

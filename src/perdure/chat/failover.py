@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from perdure.actions.backends.trial_call import MOST, next_form, try_forms
 from perdure.backends.errors import (
     Action,
     BackendError,
@@ -25,7 +26,6 @@ from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
 from perdure.chat.prompting import reply_room
 from perdure.chat.roster import LineUp
-from perdure.chat.trial_call import MOST, next_form, try_forms
 from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice

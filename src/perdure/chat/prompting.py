@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import counting_folded, fold
-from perdure.chat.corrections import Corrections
 from perdure.chat.recalling import Found
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository

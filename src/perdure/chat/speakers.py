@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from perdure.actions.backends.fingerprint import known_form
+from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.history.next_message import starts_anew
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.chat.corrections import Corrections
 from perdure.chat.desk import Desk
 from perdure.chat.events import (
     Event,
@@ -20,7 +21,6 @@ from perdure.chat.events import (
     ReplyStarted,
 )
 from perdure.chat.failover import Answer, answer
-from perdure.chat.fingerprints import known_form
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
 from perdure.chat.recalling import Found as Recalled

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import ContextExceeded
 from perdure.backends.hosted.request_form import Form
@@ -25,7 +26,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.shape import counting_folded, fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.corrections import Corrections
 from perdure.chat.talk_read import Reading
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.memory.summaries import Summary, sealed, summary_path

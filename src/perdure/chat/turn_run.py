@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.turns.place import Place
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.hosted.request_form import Form
@@ -26,7 +27,6 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.shape import fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.corrections import Corrections
 from perdure.chat.errors import LeavesMachine
 from perdure.chat.events import (
     Event,

@@ -21,10 +21,10 @@ from perdure.cli.render.output import emit_json, json_option, progress_line, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
+    from perdure.actions.backends.check import Checked, Looked
+    from perdure.actions.backends.manage import BackendDesk, Listed
+    from perdure.actions.backends.token_corrections import Corrections
     from perdure.backends.protocol import Backend, BackendSpec
-    from perdure.chat.backend_edits import BackendDesk, Listed
-    from perdure.chat.backend_looks import Checked, Looked
-    from perdure.chat.corrections import Corrections
     from perdure.companion.config.manifest import Manifest
 
 _KINDS = ("ollama", "anthropic", "openai", "embedded")
@@ -52,7 +52,7 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
     offline      no answer
     broken       the manifest cannot be used
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
 
     with BackendDesk(chosen()) as desk:
         rows = desk.listed()
@@ -68,7 +68,7 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
 
 def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
     """Every backend that can be read, side by side."""
-    from perdure.chat.backend_looks import Looked, look_at
+    from perdure.actions.backends.check import Looked, look_at
 
     read = [row for row in rows if row.manifest is not None]
     asked = [(desk.spec(row.manifest), desk.seen(row.name)) for row in read if row.manifest]
@@ -84,8 +84,8 @@ def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as it is written, and where the talk goes through it."""
+    from perdure.actions.backends.manage import BackendDesk
     from perdure.backends.destination import destination
-    from perdure.chat.backend_edits import BackendDesk
     from perdure.snapshot.companion import backend_spec
 
     with BackendDesk(chosen()) as desk:
@@ -154,7 +154,7 @@ def add(
 
     Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
     """
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
     from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
     from perdure.snapshot.companion import backend_spec
 
@@ -252,7 +252,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
     A manifest that a clone, a pull or a copy brought is not used until then: it decides where the
     talk and the key go. Shows each, and who brought it, and asks.
     """
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
     from perdure.cli.input.ask import agree, on_terminal
 
     if not on_terminal() and not (yes and (names or everything)):
@@ -289,7 +289,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
 @json_option
 def use(names: tuple[str, ...], *, as_json: bool) -> None:
     """Set the order of failover: the first one is asked first, the others when it fails."""
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
 
     with BackendDesk(chosen()) as desk:
         _take_edits(desk)
@@ -312,7 +312,7 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 @json_option
 def check(name: str, *, as_json: bool) -> None:
     """Make one tiny call and tell how it went: the reply, its speed, the token counts."""
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
 
     with BackendDesk(chosen()) as desk:
         _take_edits(desk)
@@ -326,7 +326,7 @@ def check(name: str, *, as_json: bool) -> None:
 
 
 def _checked(name: str, backend: Backend, known: Corrections | None = None) -> Checked:
-    from perdure.chat.backend_looks import check as try_it
+    from perdure.actions.backends.check import check as try_it
 
     return wait_for(f"Asking {name} for one short sentence", lambda: try_it(backend, known))
 
@@ -356,7 +356,7 @@ def _take_edits(desk: BackendDesk) -> None:
 @json_option
 def pin(name: str, *, as_json: bool) -> None:
     """Accept what a backend runs now as what it should run on this device."""
-    from perdure.chat.backend_edits import BackendDesk
+    from perdure.actions.backends.manage import BackendDesk
 
     with BackendDesk(chosen()) as desk:
         _take_edits(desk)

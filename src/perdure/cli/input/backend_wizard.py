@@ -17,8 +17,8 @@ from perdure.cli.input.stdin import read_line
 from perdure.cli.render.output import say, wait_for
 
 if TYPE_CHECKING:
+    from perdure.actions.backends.manage import BackendDesk
     from perdure.backends.protocol import OfferedModel
-    from perdure.chat.backend_edits import BackendDesk
     from perdure.companion.config.manifest import Manifest
     from perdure.errors import Problem
 

@@ -9,8 +9,8 @@ from perdure.cli.render.output import say, say_styled, style
 from perdure.errors import one_line
 
 if TYPE_CHECKING:
-    from perdure.chat.backend_edits import Listed
-    from perdure.chat.backend_looks import Checked, Looked
+    from perdure.actions.backends.check import Checked, Looked
+    from perdure.actions.backends.manage import Listed
     from perdure.chat.confirming import Waiting
 
 _COLOURS = {"reachable": "green", "drift": "yellow", "unconfirmed": "yellow"}

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perdure.actions.backends.fingerprint import (
+    known_form,
+    note_fingerprint,
+    same_model,
+)
+from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat import confirming
 from perdure.chat.confirming import Waiting
-from perdure.chat.corrections import Corrections
-from perdure.chat.fingerprints import (
-    known_form,
-    note_fingerprint,
-    same_model,
-)
 from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
 from perdure.companion.config.manifest import (

@@ -8,6 +8,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from perdure.actions.backends.token_corrections import Corrections
+from perdure.actions.backends.trial_call import PROMPT, first_form, try_forms
 from perdure.backends.destination import load_driver
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import (
@@ -24,8 +26,6 @@ from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.backends.roles.shape import counting_folded
-from perdure.chat.corrections import Corrections
-from perdure.chat.trial_call import PROMPT, first_form, try_forms
 from perdure.companion.config.backend_lock import Seen
 from perdure.companion.secrets import mask_secrets
 

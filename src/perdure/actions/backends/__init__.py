@@ -1,0 +1,1 @@
+"""Backends added, checked, ordered, confirmed and pinned."""
