@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.confirming import confirm
+from perdure.actions.trust import confirm
 from perdure.chat.events import ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest, render_manifest

@@ -28,10 +28,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perdure.actions.trust import confirm
 from perdure.backends.errors import BackendError
 from perdure.backends.store.catalogue import DEFAULT_MODEL
 from perdure.backends.store.download import pull
-from perdure.chat.confirming import confirm
 from perdure.chat.events import Event, Failed, ReplyPiece, ReplyStarted, Saved
 from perdure.chat.session import Session
 from perdure.companion.clock import now

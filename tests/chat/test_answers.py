@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
 from perdure.actions.turns.regenerate import plan_again
+from perdure.actions.workspace import Helm
 from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import (
@@ -26,8 +28,6 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository

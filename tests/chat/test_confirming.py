@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.chat.confirming import (
+from perdure.actions.trust import (
     FILE,
     begin,
     confirm,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from perdure.actions.persona import persona_paths
 from perdure.chat.desk import Desk
 from perdure.chat.persona_checking import check_companion
-from perdure.chat.persona_edits import persona_paths
 from perdure.git.repository.repository import Repository
 from tests.conftest import git
 

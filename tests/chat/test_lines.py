@@ -186,7 +186,7 @@ async def test_two_machines_that_merge_the_same_by_themselves_meet_again(
 async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_path: Path) -> None:
     """Both sides added to one file, which only a hand or a copied state can do."""
     from perdure.actions.history import merge as merge_action
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     await say(companion, "We begin.")
     there = cloned(companion, tmp_path / "there")
@@ -225,7 +225,7 @@ async def test_a_line_that_leads_to_the_other_is_no_second_end(
 
 async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -> None:
     from perdure.actions.history.undo import next_undo, take
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     here, there = two
     pull(here, there)
@@ -242,7 +242,7 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     two: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from perdure.actions.history.undo import next_undo, take
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     here, there = two
     pull(here, there)
@@ -264,7 +264,7 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
 
 async def test_an_end_that_is_set_aside_stays_out(two: tuple[Path, Path]) -> None:
     from perdure.actions.memory.aside import plan_aside, put
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     here, there = two
     turn = trailers(there)["Turn"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.backends.manage import BackendDesk
-from perdure.chat.confirming import is_confirmed, waiting
+from perdure.actions.trust import is_confirmed, waiting
 from perdure.chat.events import Failed
 from perdure.chat.roster import find
 from perdure.chat.session import Session

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.errors import CannotRevert, CannotSteer
 from perdure.actions.history.revert import plan_revert, revert
 from perdure.actions.history.undo import next_redo, next_undo, take
 from perdure.actions.memory.facts import (
@@ -20,9 +21,8 @@ from perdure.actions.memory.facts import (
     put,
 )
 from perdure.actions.memory.review import ReviewList, plan_accept, plan_reject, waiting
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.steering.errors import CannotRevert, CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFact, BadFile
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path

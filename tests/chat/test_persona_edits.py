@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.outside import commit_outside_edits
+from perdure.actions.hand_edits import commit_outside_edits
+from perdure.actions.persona import Edited, begin_edit, find_file, finish_edit
 from perdure.chat.persona_checking import check_companion
-from perdure.chat.persona_edits import Edited, begin_edit, find_file, finish_edit
 from perdure.git.repository.repository import Author, Repository
 from perdure.snapshot.errors import ChatProblem
 from tests.conftest import assert_sound, git

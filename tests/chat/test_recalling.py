@@ -52,7 +52,7 @@ async def test_an_earlier_turn_is_quoted_before_the_message(remembers: Path) -> 
 
 async def test_what_is_sent_anyway_or_set_aside_is_not_recalled(remembers: Path) -> None:
     from perdure.actions.memory.aside import plan_aside, put
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     await talk(remembers, "What does Eva paint?")
     assert "Recalled" not in trailers(remembers)

@@ -12,6 +12,7 @@ import pytest
 from perdure.actions.history.merge import join
 from perdure.actions.history.undo import next_redo, next_undo, take
 from perdure.actions.memory.aside import plan_aside, put
+from perdure.actions.workspace import Helm
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import Request, StreamEvent
 from perdure.chat.errors import CannotRemember
@@ -21,7 +22,6 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.companion.memory.proposals import Proposal, read_review
 from perdure.companion.memory.summaries import Summary, read_summaries, render_summary, sealed
 from perdure.notice import Notice

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.errors import Archived, CannotSteer
 from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.rewind import find_place, plan_rewind, rewind
 from perdure.actions.history.undo import next_redo, next_undo, take
+from perdure.actions.workspace import Helm
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from perdure.chat.steering.errors import Archived, CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure.actions.subjects import Edit, changed_words, subject, told
 from perdure.chat.desk import Desk
-from perdure.chat.subjects import Edit, changed_words, subject, told
 from perdure.terminal.sanitise import sanitise
 from tests.conftest import git
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history import branch, revert, rewind, tag
 from perdure.actions.history.undo import rows
 from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct, regenerate
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from tests.conftest import git
 from tests.speaking import Scripted
 

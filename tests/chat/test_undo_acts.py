@@ -9,7 +9,7 @@ import pytest
 
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.history.undo import Step, next_redo, next_undo, rows, take
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository

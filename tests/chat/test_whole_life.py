@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.memory.aside import plan_aside, put
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from tests.chat.test_answers import again
 from tests.chat.test_recalling import ask
 from tests.chat.test_session import events_of, talk, trailers

@@ -119,7 +119,7 @@ async def test_what_has_no_prompt_says_so(companion: Path) -> None:
 
 async def test_an_edited_turn_is_explained_by_what_was_said_then(companion: Path) -> None:
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     await talk(companion, "Waht now?", "And then?")
     turn = trailers(companion)["Turn"]

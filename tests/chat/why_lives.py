@@ -34,13 +34,13 @@ from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory import aside as setting_aside
 from perdure.actions.turns import answers, correct
+from perdure.actions.workspace import Helm
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path

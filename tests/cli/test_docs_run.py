@@ -18,8 +18,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from perdure.actions.trust import confirm
 from perdure.backends.errors import Unreachable
-from perdure.chat.confirming import confirm
 from perdure.chat.session import Session
 from perdure.cli.root import root
 from perdure.companion.clock import now

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.lore import add_lore, change_lore, find_entry, list_lore, try_lore
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.cli.root import root
 from perdure.companion.errors import BadFile
 from perdure.companion.memory.lore import LoreEntry

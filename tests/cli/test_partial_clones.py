@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.revert import plan_revert, revert
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
 from perdure.git.operations import undo
 from perdure.git.operations.operation import operations

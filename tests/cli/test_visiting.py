@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.visit import begin_visit, end_visit, open_visit, plan_visit
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from tests.cli.terminal import on_terminal
 from tests.cli.test_steering import VOICE, edit, talk
 from tests.cli.test_steering_turns import Run, run, tip

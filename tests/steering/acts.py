@@ -13,7 +13,7 @@ from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.turns.answers import ChoicePlan, Chosen
 from perdure.actions.turns.correct import Corrected
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.errors import Problem
 from perdure.git.operations.operation import Operation
 from tests.steering.book import Said, WrongTalk

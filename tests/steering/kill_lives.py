@@ -30,9 +30,9 @@ from perdure.actions.history import branch, undo
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.turns import answers, correct
+from perdure.actions.workspace import Helm
 from perdure.chat.events import Event, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small

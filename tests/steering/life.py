@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from perdure.actions.workspace import Helm
 from perdure.chat.events import Event, Failed, Greeted, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted

@@ -34,9 +34,9 @@ from perdure.actions.turns import (
     answers,
     correct,  # fmt: skip
 )
+from perdure.actions.workspace import Helm
 from perdure.chat.events import Event, Failed, MessageKept, Saved
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.commit import recovery, transaction
 from perdure.git.maintenance import process

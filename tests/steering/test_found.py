@@ -12,9 +12,9 @@ from perdure.actions.history import merge as merge_action
 from perdure.actions.history import restore, revert
 from perdure.actions.turns import answers
 from perdure.actions.turns import correct as correcting
+from perdure.actions.workspace import Helm
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from perdure.chat.steering.helm import Helm
 from perdure.errors import Problem
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Repository

@@ -19,11 +19,11 @@ from perdure.actions.history.merge import join, plan_join
 from perdure.actions.history.restore import plan_restore
 from perdure.actions.history.revert import plan_revert
 from perdure.actions.history.visit import begin_visit, plan_visit
+from perdure.actions.persona import begin_edit, finish_edit
 from perdure.actions.turns import answers, correct, regenerate
-from perdure.chat.persona_edits import begin_edit, finish_edit
+from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
 from perdure.chat.side_branch import join_sides
-from perdure.chat.steering.helm import Helm
 from perdure.companion.clock import now
 from perdure.errors import Problem
 from perdure.git.errors import HistoryError

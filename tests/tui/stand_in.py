@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar, cast
 
+from perdure.actions.workspace import Helm
 from perdure.chat.events import (
     Event,
     Failed,
@@ -21,7 +22,6 @@ from perdure.chat.events import (
 from perdure.chat.explaining import Explanation
 from perdure.chat.roster import Candidate
 from perdure.chat.speakers import Switch
-from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, next_number
@@ -21,7 +22,6 @@ from perdure.chat.events import (
 )
 from perdure.chat.prepared import Done, Prepared
 from perdure.chat.recovery import journal_header
-from perdure.chat.steering.errors import CannotSteer
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn

@@ -14,30 +14,30 @@ from typing import Self
 
 from perdure.actions.backends.fingerprint import Noted, note_fingerprint
 from perdure.actions.companion.readme import refresh_front_page
-from perdure.actions.history.next_message import refuse_archived
-from perdure.actions.history.visit import visit_notice
-from perdure.actions.turns.commit import Landed, Lander, Landing
-from perdure.actions.turns.place import Place
-from perdure.backends.hosted.request_form import Form
-from perdure.backends.keys import loaded_secrets
-from perdure.backends.protocol import BackendSpec, Fingerprint
-from perdure.chat.confirming import begin as begin_confirming
-from perdure.chat.confirming import waiting
-from perdure.chat.errors import NothingToAnswer
-from perdure.chat.events import Saved
-from perdure.chat.once import first_time
-from perdure.chat.outside import (
+from perdure.actions.hand_edits import (
     commit_outside_edits,
     say_chunk,
     say_copies,
     say_stray_branches,
 )
+from perdure.actions.history.next_message import refuse_archived
+from perdure.actions.history.visit import visit_notice
+from perdure.actions.said_once import first_time
+from perdure.actions.trust import begin as begin_confirming
+from perdure.actions.trust import waiting
+from perdure.actions.turns.commit import Landed, Lander, Landing
+from perdure.actions.turns.place import Place
+from perdure.actions.workspace import Helm
+from perdure.backends.hosted.request_form import Form
+from perdure.backends.keys import loaded_secrets
+from perdure.backends.protocol import BackendSpec, Fingerprint
+from perdure.chat.errors import NothingToAnswer
+from perdure.chat.events import Saved
 from perdure.chat.prepared import Prepared
 from perdure.chat.recovery import end_record, journal_header, recover_turns
 from perdure.chat.salvage import Where, keep_foreign
 from perdure.chat.side_branch import join_sides
 from perdure.chat.standing import Standing
-from perdure.chat.steering.helm import Helm
 from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.companion.clock import now
 from perdure.companion.errors import Located

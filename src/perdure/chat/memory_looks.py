@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.actions.memory.review import ReviewList, waiting
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.memory.facts import FOLDER as FACTS
 from perdure.companion.memory.proposals import FOLDER as REVIEW

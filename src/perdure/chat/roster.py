@@ -11,12 +11,12 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from perdure.actions.trust import usable_spec
 from perdure.backends.destination import destination
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.protocol import Backend, BackendSpec
-from perdure.chat.confirming import usable_spec
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
 from perdure.git.repository.repository import Repository

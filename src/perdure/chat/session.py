@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from perdure.actions.workspace import Helm
 from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
@@ -35,7 +36,6 @@ from perdure.chat.remembering import Remembering
 from perdure.chat.reply_ends import broken_off, end_notices, nothing_said
 from perdure.chat.roster import Candidate, Make, Roster, find_listed
 from perdure.chat.speakers import Question, Speakers, Switch
-from perdure.chat.steering.helm import Helm
 from perdure.chat.turn_run import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors

@@ -9,8 +9,8 @@ lands on top.
 from __future__ import annotations
 
 from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.confirming import usable_spec
 from perdure.chat.desk import Desk
 from perdure.chat.roster import Found, UnusableManifest, find_listed
 from perdure.notice import Notice

@@ -10,7 +10,7 @@ import click
 from perdure.cli.render.output import emit_json, say
 
 if TYPE_CHECKING:
-    from perdure.chat.outside import OutsideCommits
+    from perdure.actions.hand_edits import OutsideCommits
     from perdure.git.operations.operation import Operation
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -13,7 +13,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import Step
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.git.operations.operation import Operation
 
 
@@ -31,7 +31,7 @@ def walk_command(name: str, about: str) -> click.Command:
     @companion_option
     @json_option
     def command(count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-        from perdure.chat.steering.helm import Helm
+        from perdure.actions.workspace import Helm
 
         with Helm.open(chosen(lacking=True)) as helm:
             _walk(helm, name, count, dry_run=dry_run, yes=yes, as_json=as_json)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from perdure.actions.workspace import Helm
     from perdure.chat.events import Event
     from perdure.chat.explaining import Explanation
-    from perdure.chat.steering.helm import Helm
     from perdure.companion.errors import Trouble
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Turn

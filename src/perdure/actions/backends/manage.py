@@ -10,18 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perdure.actions import trust
 from perdure.actions.backends.fingerprint import (
     known_form,
     note_fingerprint,
     same_model,
 )
 from perdure.actions.backends.token_corrections import Corrections
+from perdure.actions.hand_edits import OutsideCommits, commit_outside_edits
+from perdure.actions.trust import Waiting
 from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.chat import confirming
-from perdure.chat.confirming import Waiting
-from perdure.chat.outside import OutsideCommits, commit_outside_edits
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
 from perdure.companion.config.manifest import (
     Manifest,
@@ -67,7 +67,7 @@ class BackendDesk:
         self._repo = Repository.open(path)
         try:
             self._companion: CompanionAt = read_companion(self._repo, "HEAD")
-            confirming.begin(self._repo)
+            trust.begin(self._repo)
             self._look_for_edits()
         except BaseException:
             self._repo.close()
@@ -106,7 +106,7 @@ class BackendDesk:
     def _look_for_edits(self) -> None:
         edits = self._repo.outside_edits((_FOLDER,))
         self._edits = {each.path: each.content for each in edits.ready}
-        self._own = {each.name for each in confirming.made_here(self._repo, edits.ready)}
+        self._own = {each.name for each in trust.made_here(self._repo, edits.ready)}
 
     def listed(self) -> list[Listed]:
         """All manifests: those in failover order first. None of them is opened."""
@@ -132,7 +132,7 @@ class BackendDesk:
         return Listed(name, order, manifest, self._usable(manifest), edited)
 
     def _usable(self, manifest: Manifest) -> bool:
-        return manifest.name in self._own or confirming.is_confirmed(self._repo, manifest)
+        return manifest.name in self._own or trust.is_confirmed(self._repo, manifest)
 
     def text(self, name: str) -> bytes:
         """A manifest's file, comments and all. Raises NoBackend."""
@@ -166,7 +166,7 @@ class BackendDesk:
         check_keys(manifest)
         if self._usable(manifest):
             return backend_spec(manifest)
-        return confirming.usable_spec(self._repo, manifest)
+        return trust.usable_spec(self._repo, manifest)
 
     def backend(self, name: str) -> Backend:
         """One of them, not yet opened; one that refuses, if it waits to be confirmed.
@@ -257,7 +257,7 @@ class BackendDesk:
         make_backend(backend_spec(manifest))
         before = list(self._companion.settings.backends)
         order = [manifest.name, *before] if first else [*before, manifest.name]
-        confirming.confirm(self._repo, [manifest])
+        trust.confirm(self._repo, [manifest])
         self._commit([Change(path, data), self._ordered(order)], f"backend: add {manifest.name}")
         return order.index(manifest.name) + 1
 
@@ -272,11 +272,11 @@ class BackendDesk:
 
     def waiting(self, names: Iterable[str] | None = None) -> list[Waiting]:
         """The backends that wait to be confirmed, listed or not, with who brought each."""
-        return confirming.waiting(self._repo, "HEAD", names, most=_SEARCHED)
+        return trust.waiting(self._repo, "HEAD", names, most=_SEARCHED)
 
     def confirm(self, agreed: Iterable[Waiting]) -> None:
         """Remember that the user agreed to these as they were shown. Raises HistoryError."""
-        confirming.confirm(self._repo, agreed)
+        trust.confirm(self._repo, agreed)
 
     def _ordered(self, names: list[str]) -> Change:
         data = small_at(self._repo, SETTINGS)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.actions.companion.reading_copy import write_reading_copy
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import REOPEN
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.companion.config.settings import edit_settings
 from perdure.companion.names import slug

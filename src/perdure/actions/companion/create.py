@@ -6,9 +6,9 @@ import getpass
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.actions.trust import confirm
 from perdure.backends.ollama.discover import find_ollama
 from perdure.backends.store.catalogue import needs
-from perdure.chat.confirming import confirm
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.names import check_name, companion_email, slug

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from perdure.actions.companion.archive import proven_copy
-from perdure.chat.steering.errors import CannotSteer, NotProven
-from perdure.chat.steering.helm import Helm
+from perdure.actions.errors import CannotSteer, NotProven
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from perdure.actions.history.rewind import find_place
-from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.actions.workspace import Helm, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.operations.branches import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.errors import CannotSteer
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.companion.conversation.merge import is_chunk, merge_conversations
 from perdure.companion.memory.summaries import is_summary, merge_summaries

@@ -9,7 +9,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from perdure.chat.steering.errors import Archived
+from perdure.actions.errors import Archived
 from perdure.companion.ids import TurnId
 from perdure.git.errors import UnknownRevision
 from perdure.git.operations import log

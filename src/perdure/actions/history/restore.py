@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.chat.steering.errors import CannotRestore, NothingToRestore
-from perdure.chat.steering.helm import Helm
+from perdure.actions.errors import CannotRestore, NothingToRestore
+from perdure.actions.workspace import Helm
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
 from perdure.git.repository.repository import Change, CommitInfo, Repository

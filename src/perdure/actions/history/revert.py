@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from perdure.actions.errors import CannotRevert
 from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.next_message import NEW
 from perdure.actions.memory.aside import as_ranges
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
-from perdure.chat.steering.errors import CannotRevert
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.git.merge.text import Conflict, merge_text

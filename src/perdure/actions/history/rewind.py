@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import last_turn_at
+from perdure.actions.workspace import Helm, refuse_key
 from perdure.chat.newest import turns_of
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm, refuse_key
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.actions.workspace import Helm, refuse_key
 from perdure.companion.clock import now
 from perdure.companion.secrets import mask_secrets
 from perdure.git.operations import branches

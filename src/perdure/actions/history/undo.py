@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from perdure.actions.history.operation_text import act_of, row_words
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import RewindPlan, plan_rewind
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.actions.workspace import Helm, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.operations import log

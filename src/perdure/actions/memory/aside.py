@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
     Aside,

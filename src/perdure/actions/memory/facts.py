@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from perdure.actions.errors import CannotSteer
+from perdure.actions.workspace import Helm
 from perdure.backends.keys import loaded_secrets
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import FOLDER as ASIDES

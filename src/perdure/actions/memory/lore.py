@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from perdure.actions.errors import CannotSteer
+from perdure.actions.workspace import Helm
 from perdure.backends.protocol import Tokenizer
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.memory.lore import (
     FOLDER,

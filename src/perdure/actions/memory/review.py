@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.facts import MemoryPlan, Pages, chunk_of, subject
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text

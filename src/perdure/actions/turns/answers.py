@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, greeting_answers
 from perdure.actions.turns.place import begin
@@ -13,8 +14,7 @@ from perdure.actions.turns.regenerate import (
     spot_of,
 )
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import Place, Written, begin, write_answer, write_turn
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.chat.lease import ConversationLease
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId

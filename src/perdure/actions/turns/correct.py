@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.turns.regenerate import spot_of
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.actions.workspace import Helm
 from perdure.backends.keys import loaded_secrets
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
 from perdure.companion.clock import now
 from perdure.companion.conversation.edit import answers, edit_message, edit_reply
 from perdure.companion.ids import TurnId

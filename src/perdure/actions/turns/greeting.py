@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from perdure.actions.errors import CannotSteer
+from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import begin
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.chat.lease import ConversationLease
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm
+from perdure.actions.workspace import Helm
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (

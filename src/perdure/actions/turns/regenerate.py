@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.actions.errors import CannotSteer
 from perdure.actions.history.rewind import Place, RewindPlan, plan_rewind
 from perdure.actions.turns.rewrite import Spot, find_spot
-from perdure.chat.steering.errors import CannotSteer
-from perdure.chat.steering.helm import Helm, refuse_key
+from perdure.actions.workspace import Helm, refuse_key
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.git.operations.branches import free_name

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import Place
-from perdure.chat.lease import ConversationLease
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn

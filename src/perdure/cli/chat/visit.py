@@ -14,7 +14,7 @@ from perdure.cli.render.progress import IndexProgress
 
 if TYPE_CHECKING:
     from perdure.actions.history.visit import Visit
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -49,7 +49,7 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
         yield
         return
     from perdure.actions.history import visit as visits
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(path) as helm:
         plan = visits.plan_visit(helm, place, IndexProgress())

@@ -27,7 +27,7 @@ def command(turn: str, *, as_json: bool) -> None:
     is shown below.
     """
     from perdure.actions.turns.answers import list_answers
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.companion.names import title_from
 
     with Helm.open(chosen(), reading=True) as helm:

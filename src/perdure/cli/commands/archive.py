@@ -12,7 +12,7 @@ from perdure.cli.render.output import emit_json, json_option, progress_line, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
 
 @click.command("archive")
@@ -35,7 +35,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
     For one that is archived already it writes another copy.
     """
     from perdure.actions.companion.archive import archive, plan_archive
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         if reopen:

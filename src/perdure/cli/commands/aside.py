@@ -32,7 +32,7 @@ def command(
     if lists == (turns is not None):
         raise click.UsageError("give TURN, TURN..TURN, or --list")
     from perdure.actions.memory import aside
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         if turns is None:

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.branch import BranchRow
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
 
 @click.command("branch")
@@ -39,7 +39,7 @@ def command(
     if place and drops:
         raise click.UsageError("--at and --delete do not go together")
     from perdure.actions.history import branch
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen(lacking=True), reading=name is None) as helm:
         if name is None:

@@ -26,7 +26,7 @@ def command(
     there; the old line keeps its name, and all that came after.
     """
     from perdure.actions.turns.answers import choose, plan_choice
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         plan = plan_choice(helm, turn, number, name, progress=IndexProgress())

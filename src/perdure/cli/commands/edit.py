@@ -27,7 +27,7 @@ def command(
     as they were: perdure undo takes the correction back, perdure diff shows it.
     """
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     if answer is not None and not reply:
         raise click.UsageError("--answer goes with --reply")

@@ -15,7 +15,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.lore import Done, LoreRow, Trial
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.companion.errors import Located
     from perdure.companion.memory.lore import LoreEntry
     from perdure.prompt.lore import Triggered
@@ -72,7 +72,7 @@ def _entry_options(command: F) -> F:
 def list_(*, as_json: bool) -> None:
     """List the entries: keys, place, priority, tokens, when and by whom last changed."""
     from perdure.actions.memory.lore import list_lore
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.cli.render.progress import IndexProgress
 
     with Helm.open(chosen(), reading=True) as helm:
@@ -107,7 +107,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
     Without --text your editor opens. perdure undo takes it back.
     """
     from perdure.actions.memory.lore import add_lore
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.companion.memory.lore import LoreEntry
 
     if not keys and not said["constant"]:
@@ -139,7 +139,7 @@ def edit(
     takes it back.
     """
     from perdure.actions.memory.lore import change_lore, find_entry
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         _take_edits(helm)
@@ -165,7 +165,7 @@ def edit(
 def remove(*, name: str, as_json: bool) -> None:
     """Take an entry away, as its own commit; perdure undo brings it back."""
     from perdure.actions.memory.lore import remove_lore
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         _take_edits(helm)
@@ -186,7 +186,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
     """
     from perdure.actions.memory.lore import try_lore
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     said = [read_text() if text == "-" else text for text in texts]
     with Helm.open(chosen(), reading=True) as helm:

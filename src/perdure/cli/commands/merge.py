@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
 
 @click.command("merge")
@@ -49,7 +49,7 @@ def command(
     if asked > 1:
         raise click.UsageError("give one of BRANCH, --continue, --abort, or --ours and --theirs")
     from perdure.actions.history import merge as merge_action
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         if branch is not None:

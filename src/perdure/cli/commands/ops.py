@@ -22,7 +22,7 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     what is undone. The list is of this machine; it does not travel with a push.
     """
     from perdure.actions.history import undo
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen(lacking=True), reading=True) as helm:
         rows = undo.rows(helm, None if everything else limit)

@@ -55,7 +55,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
     parts = parts_of(files, tokenizer)
     left_out = read_persona(files.persona).left_out
     if file:
-        from perdure.chat.persona_edits import match_file
+        from perdure.actions.persona import match_file
 
         paths = dict.fromkeys([*(part.path for part in parts), *(each.path for each in left_out)])
         path = match_file(list(paths), file)
@@ -121,7 +121,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
     The change is a commit of its own: perdure undo takes it back. What cannot be read afterwards is
     not committed and stays in the folder as you wrote it.
     """
-    from perdure.chat.persona_edits import begin_edit, finish_edit
+    from perdure.actions.persona import begin_edit, finish_edit
     from perdure.cli.input.ask import on_terminal
     from perdure.cli.render.diff import difference_lines, difference_records
     from perdure.cli.render.persona import left_out_line
@@ -154,7 +154,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
 
 
 def _asked(repo: Repository) -> str:
-    from perdure.chat.persona_edits import persona_paths
+    from perdure.actions.persona import persona_paths
     from perdure.cli.input.ask import choose
 
     paths = [(path.removeprefix("persona/"), "") for path in persona_paths(repo)]
@@ -167,7 +167,7 @@ def _asked(repo: Repository) -> str:
 @companion_option
 def add_boundaries() -> None:
     """Add the standard boundaries file to a persona that has none, as its own commit."""
-    from perdure.chat.persona_edits import add_boundaries as add
+    from perdure.actions.persona import add_boundaries as add
 
     path = add(chosen())
     say(f"Added {path}. It is plain text like the rest of the persona: read it, change it.")

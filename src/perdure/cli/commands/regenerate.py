@@ -37,7 +37,7 @@ def command(
     after. A greeting gives way to the next one of persona/greetings.
     """
     from perdure.actions.turns.regenerate import plan_again
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     path = chosen()
     with Helm.open(path) as helm:

@@ -24,7 +24,7 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     has to be typed.
     """
     from perdure.actions.companion.remove import check_agreed, plan_remove, remove
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.cli.input.ask import ask, on_terminal
 
     with Helm.open(chosen(name), reading=True) as helm:

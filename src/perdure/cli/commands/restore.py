@@ -24,9 +24,9 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     PATH is a file or a folder. A file that was deleted since comes back; one that was not there
     then is removed, and named before. Talk is not brought back file by file: see perdure rewind.
     """
+    from perdure.actions.errors import NothingToRestore
     from perdure.actions.history.restore import plan_restore, restore
-    from perdure.chat.steering.errors import NothingToRestore
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen(lacking=True)) as helm:
         commit = commit_of(helm.repo, place)

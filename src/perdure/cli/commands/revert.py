@@ -41,7 +41,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     talk: perdure rewind. To bring whole files back as of then: perdure restore.
     """
     from perdure.actions.history.revert import plan_revert, revert
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         commit = commit_of(helm.repo, rev)

@@ -26,7 +26,7 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
     undo.
     """
     from perdure.actions.history.rewind import plan_rewind, rewind
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         plan = plan_rewind(helm, turn, name, IndexProgress())

@@ -20,7 +20,7 @@ def command(name: str, *, as_json: bool) -> None:
     What you edited by hand is committed first, on the branch that you leave.
     """
     from perdure.actions.history import branch
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen(lacking=True)) as helm:
         before = helm.repo.head().branch

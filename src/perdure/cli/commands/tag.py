@@ -29,7 +29,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
     if drops and (rev or message):
         raise click.UsageError("--delete takes only the NAME")
     from perdure.actions.history import tag
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.snapshot.conversation.turn_text import named_commit
 
     with Helm.open(chosen(), reading=name is None) as helm:

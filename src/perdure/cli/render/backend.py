@@ -11,7 +11,7 @@ from perdure.errors import one_line
 if TYPE_CHECKING:
     from perdure.actions.backends.check import Checked, Looked
     from perdure.actions.backends.manage import Listed
-    from perdure.chat.confirming import Waiting
+    from perdure.actions.trust import Waiting
 
 _COLOURS = {"reachable": "green", "drift": "yellow", "unconfirmed": "yellow"}
 

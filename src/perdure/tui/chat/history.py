@@ -14,8 +14,8 @@ from perdure.tui.error_text import sentence
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
+    from perdure.actions.workspace import Helm
     from perdure.chat.looking_back import Names
-    from perdure.chat.steering.helm import Helm
     from perdure.notice import Notice
     from perdure.tui.ports import ChatSession
 

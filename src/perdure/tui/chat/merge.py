@@ -123,7 +123,7 @@ class MergingScreen(SteeringScreen):
 
 def _opened(repo: Repository) -> OpenJoin | None:
     from perdure.actions.history import merge as merge_action
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     return merge_action.opened(Helm(repo))
 

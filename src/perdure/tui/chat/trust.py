@@ -11,7 +11,7 @@ from perdure.tui.workers import work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from perdure.chat.confirming import Waiting
+    from perdure.actions.trust import Waiting
 
 _YES = "confirm"
 
@@ -34,13 +34,13 @@ class ConfirmingScreen(SwitchingScreen):
 
     @work(group="confirm", exclusive=True)
     async def _confirm_backends(self, *, asked: bool) -> None:
-        from perdure.chat import confirming
+        from perdure.actions import trust
 
         session = self.session
         if session is None:
             return
         try:
-            found = await session.consult(confirming.listed_first if asked else confirming.in_use)
+            found = await session.consult(trust.listed_first if asked else trust.in_use)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             self.tell_error(error)
             return
@@ -53,11 +53,11 @@ class ConfirmingScreen(SwitchingScreen):
 
     async def _agreed(self, each: Waiting) -> bool:
         """Ask about one; False where the user wants to hear of it later."""
-        from perdure.chat import confirming
+        from perdure.actions import trust
 
         question = Question(
             "A backend from outside",
-            confirming.says(each),
+            trust.says(each),
             (
                 Choice("", "Not now", "Nothing is sent there. /confirm asks again."),
                 Choice(_YES, f"Confirm {each.name}", f"From the next message on: {each.leads_to}"),
@@ -71,7 +71,7 @@ class ConfirmingScreen(SwitchingScreen):
             self.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False
         try:
-            await self.session.consult(lambda repo: confirming.agree(repo, [each]))
+            await self.session.consult(lambda repo: trust.agree(repo, [each]))
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             self.tell_error(error)
             return False

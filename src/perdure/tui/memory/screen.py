@@ -26,7 +26,7 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.snapshot.facts import Known
     from perdure.tui.ports import ChatSession
 
@@ -356,8 +356,8 @@ class MemoryScreen(MemoryLists):
 
 def _again(helm: Helm, row: FactRow) -> tuple[Known, FactRow]:
     """What she knows now, and the fact in it. Raises CannotSteer where it is not there any more."""
+    from perdure.actions.errors import CannotSteer
     from perdure.actions.memory.facts import known
-    from perdure.chat.steering.errors import CannotSteer
 
     now = known(helm)
     for each in now.rows:

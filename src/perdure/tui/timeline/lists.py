@@ -133,7 +133,7 @@ class TimelineLists(OverScreen):
 
     async def _read_operations(self) -> None:
         from perdure.actions.history import undo
-        from perdure.chat.steering.helm import Helm
+        from perdure.actions.workspace import Helm
 
         self._operations = await self._reader.ask(lambda repo: undo.rows(Helm(repo), _OPERATIONS))
         self._show()

@@ -24,7 +24,7 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
     What is there already and says the same, or the opposite, is shown beside it.
     """
     from perdure.actions.memory.facts import known, plan_add, put
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     with Helm.open(chosen()) as helm:
         if not dry_run:

@@ -48,7 +48,7 @@ def edit(
         plan_remove,
         put,
     )
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
     changes = (text, topic, pinned) != (None, None, None)
     if remove + changes + (aside is not None) > 1:

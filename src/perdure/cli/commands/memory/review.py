@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewList, Waiting
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
 
 _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
 
@@ -51,7 +51,7 @@ def review(
     list, or an id, which stays when others go. Each answer is a commit of its own.
     """
     from perdure.actions.memory.review import waiting
-    from perdure.chat.steering.helm import Helm
+    from perdure.actions.workspace import Helm
     from perdure.cli.input.ask import on_terminal
 
     if accept_all and (accepted or rejected or not yes):

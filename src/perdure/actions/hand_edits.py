@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.chat.confirming import confirm, made_here
-from perdure.chat.once import first_time
-from perdure.chat.subjects import Edit, subject, told
+from perdure.actions.said_once import first_time
+from perdure.actions.subjects import Edit, subject, told
+from perdure.actions.trust import confirm, made_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.chat.steering.errors import BoundariesThere
-from perdure.chat.subjects import Edit, subject
+from perdure.actions.errors import BoundariesThere
+from perdure.actions.subjects import Edit, subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.names import companion_email, slug, title_from

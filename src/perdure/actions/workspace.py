@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from perdure.chat.lease import ConversationLease
-from perdure.chat.steering.errors import CannotSteer
+from perdure.actions.errors import CannotSteer
+from perdure.actions.lease import ConversationLease
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import refuse_newer
 from perdure.companion.errors import CompanionProblem, NewerFormat
@@ -21,7 +21,7 @@ from perdure.snapshot.errors import newer_companion
 from perdure.snapshot.files import small_at
 
 if TYPE_CHECKING:
-    from perdure.chat.outside import OutsideCommits
+    from perdure.actions.hand_edits import OutsideCommits
     from perdure.companion.config.settings import CompanionSettings
 
 SETTINGS = "companion.yaml"
@@ -130,7 +130,7 @@ class Helm:
 
     def take_edits(self) -> OutsideCommits:
         """Commit what was edited by hand, each concern apart, as before a turn."""
-        from perdure.chat.outside import commit_outside_edits
+        from perdure.actions.hand_edits import commit_outside_edits
 
         self._settings = None
         return commit_outside_edits(self.repo, self.branch, self.author)

@@ -1,1 +1,0 @@
-"""Steering a history: rewind, revert, restore, branches, tags, undo, archive."""
