@@ -10,13 +10,13 @@ import pytest
 from perdure.actions.backends.token_corrections import FILE, Corrections
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.replaying import replay
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt.budgets import budgets
 from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.turn_commits import find_asked
+from perdure.views.why.replay import replay
 from tests.chat.test_session import events_of, trailers
 from tests.speaking import Scripted
 

@@ -22,13 +22,13 @@ from perdure.backends.hosted.request_form import LIMITS, Form, difference, form_
 from perdure.backends.protocol import BackendSpec, Fingerprint, PromptMessage, Request, StreamEvent
 from perdure.backends.roles.shape import PLAIN, Shape, fold, parse_shape
 from perdure.chat.events import Failed, Saved
-from perdure.chat.explaining import explain
 from perdure.chat.session import Session
 from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.device import device
+from perdure.views.why.explain import explain
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

@@ -12,7 +12,6 @@ import pytest
 
 from perdure.backends.errors import ConnectionRefused
 from perdure.chat.events import Saved
-from perdure.chat.explaining import explain
 from perdure.chat.session import Session
 from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
@@ -21,6 +20,7 @@ from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.conversation.merged_thread import joined_thread
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.views.why.explain import explain
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted

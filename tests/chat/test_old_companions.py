@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.explaining import explain
 from perdure.git.repository.repository import Repository
+from perdure.views.why.explain import explain
 from tests.chat.why_lives import recorded
 
 FOLDER = Path(__file__).parent.parent / "fixtures/companions"

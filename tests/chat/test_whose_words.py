@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.explaining import explain
 from perdure.chat.session import Session
 from perdure.companion.conversation.speaker import is_hers
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
+from perdure.views.why.explain import explain
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import git
 from tests.speaking import Scripted

@@ -9,13 +9,13 @@ import pytest
 
 from perdure.backends.errors import StreamCut
 from perdure.backends.protocol import PromptMessage
-from perdure.chat.explaining import Explanation, explain, shared_front
 from perdure.chat.session import Session
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.lore_patterns import compile_pattern, re2_search
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.errors import UnknownTurn
+from perdure.views.why.explain import Explanation, explain, shared_front
 from tests.chat.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
 from tests.chat.why_lives import BRANCHING, TODAY, check, live

@@ -39,7 +39,6 @@ from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
-from perdure.chat.explaining import Explanation, explain
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
@@ -57,6 +56,7 @@ from perdure.prompt import (
     versions,
 )
 from perdure.snapshot.conversation.trailers import parse_trailers
+from perdure.views.why.explain import Explanation, explain
 from tests.lives import Words
 from tests.speaking import Scripted
 

@@ -19,7 +19,6 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
-from perdure.chat.explaining import Explanation
 from perdure.chat.roster import Candidate
 from perdure.chat.speakers import Switch
 from perdure.companion.errors import Trouble
@@ -34,6 +33,7 @@ from perdure.notice import Notice
 from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
 from perdure.snapshot.errors import ChatProblem, NoBackend
 from perdure.tui.ports import Opened
+from perdure.views.why.explain import Explanation
 
 T = TypeVar("T")
 ZONE = timezone(timedelta(hours=1))

@@ -14,8 +14,6 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from perdure.backends.protocol import PromptMessage
-from perdure.chat.explaining import ExplainedPart, Explanation
-from perdure.chat.reasons import LeftOut
 from perdure.chat.searching import Found, Moment
 from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
@@ -29,6 +27,8 @@ from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer
+from perdure.views.why.explain import ExplainedPart, Explanation
+from perdure.views.why.reasons import LeftOut
 from tests.tui.conftest import chat_app, until
 from tests.tui.stand_in import ANSWERS, SAYINGS
 from tests.tui.test_history_pictures import START, dated, lived, screen, showing

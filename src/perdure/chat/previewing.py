@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
-from perdure.chat.explaining import (
+from perdure.chat.prompting import Made, Material, Measure, make_prompt, measure
+from perdure.chat.recalling import Found
+from perdure.companion.ids import TurnId
+from perdure.prompt import newest_assembly
+from perdure.views.why.explain import (
     ExplainedPart,
     Explanation,
     counter_for,
     explained_parts,
     share_of,
 )
-from perdure.chat.prompting import Made, Material, Measure, make_prompt, measure
-from perdure.chat.reasons import LeftOut, left_out
-from perdure.chat.recalling import Found
-from perdure.chat.replaying import Replayed
-from perdure.companion.ids import TurnId
-from perdure.prompt import newest_assembly
+from perdure.views.why.reasons import LeftOut, left_out
+from perdure.views.why.replay import Replayed
 
 if TYPE_CHECKING:
     from perdure.chat.desk import Desk

@@ -45,7 +45,7 @@ from perdure.notice import Notice
 from perdure.snapshot.companion import CompanionAt
 
 if TYPE_CHECKING:
-    from perdure.chat.explaining import Explanation
+    from perdure.views.why.explain import Explanation
 from perdure.errors import Problem
 
 T = TypeVar("T")

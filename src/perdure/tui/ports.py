@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from perdure.actions.workspace import Helm
     from perdure.chat.events import Event
-    from perdure.chat.explaining import Explanation
     from perdure.companion.errors import Trouble
     from perdure.companion.ids import ConversationId
     from perdure.companion.turns import Reply, Turn
     from perdure.git.repository.repository import Repository
     from perdure.notice import Notice
     from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
+    from perdure.views.why.explain import Explanation
 
 T = TypeVar("T")
 

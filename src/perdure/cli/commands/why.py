@@ -12,9 +12,9 @@ from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.explaining import Explanation
     from perdure.companion.ids import TurnId
     from perdure.git.repository.repository import Repository
+    from perdure.views.why.explain import Explanation
 
 _FINDINGS = 3
 
@@ -52,8 +52,8 @@ def command(
 
 
 def _past(name: str, answer: int) -> Explanation:
-    from perdure.chat.explaining import explain
     from perdure.git.repository.repository import Repository
+    from perdure.views.why.explain import explain
 
     name, _, number = name.partition("~")
     with Repository.open(chosen(), recover=False) as repo:

@@ -13,13 +13,13 @@ from perdure.tui.drawers.search import Search
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.explaining import Explanation
     from perdure.chat.looking_back import Names
     from perdure.chat.searching import Found, LifeSearch
     from perdure.git.repository.repository import Repository
     from perdure.tui.memory.screen import MemoryScreen
     from perdure.tui.panel import OverScreen
     from perdure.tui.widgets.flash import Flash
+    from perdure.views.why.explain import Explanation
 
 _WORTH_TELLING = 1000
 """Commits, or files, from which it is told that an index is being made."""
@@ -110,7 +110,7 @@ class InquiringScreen(AnswersScreen):
             return
 
         def ask(repo: Repository) -> Explanation:
-            from perdure.chat.explaining import explain
+            from perdure.views.why.explain import explain
 
             return explain(repo, turn, progress=self._progress(reader, "history"))
 

@@ -19,8 +19,8 @@ from perdure.tui.error_text import sentence, told
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.explaining import ExplainedPart, Explanation
-    from perdure.chat.reasons import LeftOut
+    from perdure.views.why.explain import ExplainedPart, Explanation
+    from perdure.views.why.reasons import LeftOut
 
 _KIND = 9
 _SOURCE = 26

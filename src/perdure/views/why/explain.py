@@ -13,8 +13,6 @@ from perdure.actions.backends.fingerprint import form_seen
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.roles.shape import PLAIN, Shape, fold
 from perdure.chat.newest import turns_of
-from perdure.chat.reasons import LeftOut, left_out, reasons
-from perdure.chat.replaying import Replayed, replay
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
@@ -24,6 +22,8 @@ from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 from perdure.snapshot.conversation.turn_commits import Asked, commit_of_turn, find_asked
 from perdure.snapshot.errors import ChatProblem, UnknownTurn
+from perdure.views.why.reasons import LeftOut, left_out, reasons
+from perdure.views.why.replay import Replayed, replay
 
 Verdict = Literal["matches", "differs", "no-prompt", "not-sent"]
 """Whether the rebuilt prompt has the hash that was recorded; ``no-prompt``: none was recorded;

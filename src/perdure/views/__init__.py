@@ -1,0 +1,1 @@
+"""What faces show, as plain values."""
