@@ -6,8 +6,8 @@ from pathlib import Path
 
 from perdure.actions.persona import persona_paths
 from perdure.chat.desk import Desk
-from perdure.chat.persona_checking import check_companion
 from perdure.git.repository.repository import Repository
+from perdure.views.persona_check import check_companion
 from tests.conftest import git
 
 COPY = "10-who (Ana's conflicted copy 2026-01-01).md"

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.chat.looking_back import (
+from perdure.git.repository.repository import Author, CommitInfo
+from perdure.git.timeline.query import Listed
+from perdure.views.timeline import (
     BranchName,
     Names,
     TagName,
@@ -16,8 +18,6 @@ from perdure.chat.looking_back import (
     collapse_lines,
     descending,
 )
-from perdure.git.repository.repository import Author, CommitInfo
-from perdure.git.timeline.query import Listed
 
 AT = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)
 MIRA = Author("Mira", "mira@example.invalid")

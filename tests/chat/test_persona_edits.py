@@ -8,9 +8,9 @@ import pytest
 
 from perdure.actions.hand_edits import commit_outside_edits
 from perdure.actions.persona import Edited, begin_edit, find_file, finish_edit
-from perdure.chat.persona_checking import check_companion
 from perdure.git.repository.repository import Author, Repository
 from perdure.snapshot.errors import ChatProblem
+from perdure.views.persona_check import check_companion
 from tests.conftest import assert_sound, git
 
 

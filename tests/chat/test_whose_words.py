@@ -96,8 +96,8 @@ async def test_another_speaker_keeps_his_name_and_the_user_has_none(companion: P
 
 
 async def test_her_own_edits_are_hers_under_a_former_name(companion: Path) -> None:
-    from perdure.chat.evolution import evolution
     from perdure.git.timeline.query import Query
+    from perdure.views.persona_log import evolution
 
     author = "Mirabel <mirabel@companion.invalid>"
     (companion / "persona/50-more.md").write_text("# More\n\nLikes tea.\n")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.overview import overview
 from perdure.companion.conversation import chunk as chunks
 from perdure.companion.errors import BadFile
 from perdure.companion.memory import lore
@@ -26,6 +25,7 @@ from perdure.snapshot.files import files_below
 from perdure.snapshot.memory import read_memory
 from perdure.snapshot.persona import files_in_folder
 from perdure.snapshot.revisions import diff
+from perdure.views.companions import overview
 from tests.chat.test_session import talk
 from tests.cli.conftest import Perdure
 from tests.conftest import git

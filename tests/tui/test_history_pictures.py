@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from perdure.chat.looking_back import BranchName, Names, TagName
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.snapshot.conversation.transcript import TurnMarks
@@ -19,6 +18,7 @@ from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.run import opener_of
+from perdure.views.timeline import BranchName, Names, TagName
 from tests.lives import BEGIN
 from tests.speaking import Scripted
 from tests.tui.conftest import chat_app, until

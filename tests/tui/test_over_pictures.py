@@ -14,7 +14,6 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from perdure.backends.protocol import PromptMessage
-from perdure.chat.searching import Found, Moment
 from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
@@ -27,6 +26,7 @@ from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer
+from perdure.views.search import Found, Moment
 from perdure.views.why.explain import ExplainedPart, Explanation
 from perdure.views.why.reasons import LeftOut
 from tests.tui.conftest import chat_app, until

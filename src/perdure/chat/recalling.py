@@ -15,13 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.chat.reader import Leaving, Reader
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.errors import Problem
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.asides import Asides
+from perdure.views.reader import Leaving, Reader
 
 if TYPE_CHECKING:
     from perdure.recall.api import Hit

@@ -29,7 +29,6 @@ from perdure.chat.events import (
     SessionInfo,
 )
 from perdure.chat.failover import Answer
-from perdure.chat.git_settings import odd_settings
 from perdure.chat.prepared import Done, Prepared
 from perdure.chat.reading_ahead import ReadingAhead
 from perdure.chat.remembering import Remembering
@@ -43,6 +42,7 @@ from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.companion import CompanionAt
+from perdure.views.git_warnings import odd_settings
 
 if TYPE_CHECKING:
     from perdure.views.why.explain import Explanation

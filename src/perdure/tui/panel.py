@@ -11,10 +11,10 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from perdure.chat.reader import Leaving
 from perdure.tui.error_text import told
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
+from perdure.views.reader import Leaving
 
 if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs

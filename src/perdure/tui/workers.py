@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import textual
 
-from perdure.chat.reader import Leaving
+from perdure.views.reader import Leaving
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode

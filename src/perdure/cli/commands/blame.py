@@ -17,8 +17,8 @@ from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.blaming import Blamed
     from perdure.git.repository.repository import Repository
+    from perdure.views.blame import Blamed
 
 _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
@@ -36,8 +36,8 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
     PATH is a file of the companion, such as persona/20-voice.md; files of the persona may be named
     without their folder. Lines are followed through merges and renamed files.
     """
-    from perdure.chat.blaming import blamed_lines
     from perdure.git.repository.repository import Repository
+    from perdure.views.blame import blamed_lines
 
     repo = Repository.open(chosen(lacking=True), recover=False)
     if repo.head().commit is None and at is None:

@@ -16,7 +16,7 @@ def command(*, as_json: bool) -> None:
     These are the ones in the folder of companions (PERDURE_HOME). One that was made with --at, or
     cloned to another place, is named by its path: -c PATH, or stand in its folder.
     """
-    from perdure.chat.overview import overview
+    from perdure.views.companions import overview
 
     rows = [overview(path) for path in companions()]
     if as_json:

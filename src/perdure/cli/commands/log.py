@@ -18,9 +18,9 @@ from perdure.cli.target import chosen, companion_option
 from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
-    from perdure.chat.evolution import PersonaChange
     from perdure.git.timeline.query import Listed, Query
     from perdure.snapshot.asides import Asides
+    from perdure.views.persona_log import PersonaChange
 
 _FOLDERS = {
     "turns": ("conversations",),
@@ -188,7 +188,7 @@ def _listed_record(listed: Listed) -> dict[str, object]:
 
 
 def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
-    from perdure.chat.evolution import COUNTER, evolution
+    from perdure.views.persona_log import COUNTER, evolution
 
     changes = evolution(repo, start, query, IndexProgress())
     if as_json:

@@ -87,8 +87,8 @@ def check(*, at: str | None, as_json: bool) -> None:
 
     Exit code 0: nothing found; 3: something was.
     """
-    from perdure.chat.persona_checking import check_companion
     from perdure.cli.render.persona import check_lines, check_record
+    from perdure.views.persona_check import check_companion
 
     path = chosen()
     checked = check_companion(path, _commit(at) if at else None)

@@ -15,8 +15,8 @@ from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.searching import Moment
     from perdure.recall import RecallIndex
+    from perdure.views.search import Moment
 
 _LINES = 3
 """Lines of one message that are shown at most."""
@@ -52,11 +52,11 @@ def command(
 
     A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
     """
-    from perdure.chat.searching import moments, with_own_words
     from perdure.companion.clock import now
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
     from perdure.snapshot.revisions.resolve import parse_span
+    from perdure.views.search import moments, with_own_words
 
     text = " ".join(words)
     if not text.strip():

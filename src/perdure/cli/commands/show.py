@@ -13,7 +13,7 @@ from perdure.cli.target import chosen, companion_option
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from perdure.chat.showing import ShownTurn
+    from perdure.views.show import ShownTurn
 
 
 _TOO_MANY = "It holds more files than perdure looks at; git show --stat lists them."
@@ -30,8 +30,8 @@ def command(what: str, *, as_json: bool) -> None:
     any unique piece of its id, or a day. Anything else is looked up as a branch, a tag, the start
     of a commit's id, or a date such as "3 weeks ago": the commit at which the branch then stood.
     """
-    from perdure.chat.showing import ShownTurn, look_up
     from perdure.companion.clock import now
+    from perdure.views.show import ShownTurn, look_up
 
     found = look_up(chosen(lacking=True), what, now(), IndexProgress())
     if as_json:

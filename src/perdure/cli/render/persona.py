@@ -9,10 +9,10 @@ from perdure.cli.render.output import style
 from perdure.companion.persona.persona import PUT_BACK
 
 if TYPE_CHECKING:
-    from perdure.chat.persona_checking import Checked
     from perdure.companion.errors import Located
     from perdure.companion.persona.check import Finding, Window
     from perdure.snapshot.persona import PersonaPart
+    from perdure.views.persona_check import Checked
 
 _SAID = {
     "prompt": "",

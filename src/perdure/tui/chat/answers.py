@@ -173,13 +173,13 @@ class AnswersScreen(MergingScreen):
 
         async def plan(session: ChatSession) -> None:
             from perdure.actions.history import rewind
-            from perdure.chat import looking_back
             from perdure.tui.dialogs.text import Reading
             from perdure.tui.timeline.about import about_commit
+            from perdure.views import timeline
 
             def ask(repo: Repository) -> tuple[str, Text] | None:
                 tip = "HEAD" if place == "HEAD" else rewind.find_place(repo, place).commit
-                commit = looking_back.persona_change_before(repo, tip)
+                commit = timeline.persona_change_before(repo, tip)
                 return about_commit(repo, commit) if commit is not None else None
 
             found = await session.consult(ask)

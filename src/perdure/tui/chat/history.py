@@ -15,9 +15,9 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Helm
-    from perdure.chat.looking_back import Names
     from perdure.notice import Notice
     from perdure.tui.ports import ChatSession
+    from perdure.views.timeline import Names
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether git, or another program, moved the branch."""
@@ -338,10 +338,10 @@ class SteeringScreen(ConfirmingScreen):
         session = self.session
         if session is None:
             return
-        from perdure.chat import looking_back
+        from perdure.views import timeline
 
         try:
-            names = await session.consult(looking_back.names)
+            names = await session.consult(timeline.names)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             self.tell_error(error)
             return

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perdure.chat.reader import Reader
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem
 from perdure.tui.chat.answers import AnswersScreen
 from perdure.tui.drawers.search import Search
 from perdure.tui.workers import work
+from perdure.views.reader import Reader
 
 if TYPE_CHECKING:
-    from perdure.chat.looking_back import Names
-    from perdure.chat.searching import Found, LifeSearch
     from perdure.git.repository.repository import Repository
     from perdure.tui.memory.screen import MemoryScreen
     from perdure.tui.panel import OverScreen
     from perdure.tui.widgets.flash import Flash
+    from perdure.views.search import Found, LifeSearch
+    from perdure.views.timeline import Names
     from perdure.views.why.explain import Explanation
 
 _WORTH_TELLING = 1000
@@ -146,7 +146,7 @@ class InquiringScreen(AnswersScreen):
 
         def find(words: str) -> Callable[[Repository], Found]:
             def ask(repo: Repository) -> Found:
-                from perdure.chat.searching import LifeSearch
+                from perdure.views.search import LifeSearch
 
                 if self._life is None:
                     self._life = LifeSearch()
@@ -258,7 +258,7 @@ class InquiringScreen(AnswersScreen):
         if reader is None:
             return
         self._told_of_review = True
-        from perdure.chat.memory_looks import count_waiting
+        from perdure.views.memory import count_waiting
 
         try:
             count = await reader.ask(count_waiting)

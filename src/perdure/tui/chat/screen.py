@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from textual import events
     from textual.widget import Widget
 
-    from perdure.chat.looking_back import Names
     from perdure.companion.ids import ConversationId
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.draft import Draft
     from perdure.tui.ports import Opened, Opener
     from perdure.tui.timeline.lists import Tab
     from perdure.tui.timeline.screen import TimelineScreen
+    from perdure.views.timeline import Names
 
 _RAIL_FROM = 90
 """Cells of width from which the rail is open by itself."""

@@ -19,8 +19,8 @@ from perdure.tui.error_text import sentence, told
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.chat.searching import Found, Marks, Moment
     from perdure.companion.ids import TurnId
+    from perdure.views.search import Found, Marks, Moment
 
 _AROUND = 24
 """Characters shown before the first word that was found."""

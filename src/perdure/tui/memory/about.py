@@ -16,9 +16,9 @@ from perdure.tui.memory.rows import Row, how, source_of
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import Waiting
-    from perdure.chat.memory_looks import MemoryLook
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import Known
+    from perdure.views.memory import MemoryLook
 
 _TRUST = {
     "user": "your words",
@@ -141,7 +141,7 @@ def commit_of_line(
     repo: Repository, tip: str, path: str, line: int, progress: Progress | None = None
 ) -> str:
     """The commit that brought a line as it is; of line 0, the newest one of the file."""
-    from perdure.chat.blaming import blamed_lines
+    from perdure.views.blame import blamed_lines
 
     found = blamed_lines(repo, tip, path, progress)
     if line:

@@ -12,7 +12,6 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from perdure.chat.memory_looks import MemoryLook, look
 from perdure.companion.ids import TurnId
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.memory.about import about
@@ -30,12 +29,13 @@ from perdure.tui.panel import OverScreen
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.workers import work
+from perdure.views.memory import MemoryLook, look
 
 if TYPE_CHECKING:
-    from perdure.chat.reader import Reader
     from perdure.git.repository.repository import Repository
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.panels import InquiringScreen
+    from perdure.views.reader import Reader
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether something else wrote to the branch."""

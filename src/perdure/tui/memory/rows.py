@@ -17,9 +17,9 @@ from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_looks import MemoryLook
     from perdure.companion.memory.facts import Fact
     from perdure.terminal.glyphs import Glyphs
+    from perdure.views.memory import MemoryLook
 
 Row = Waiting | FactRow | Summary
 REVIEW, ASIDE, SUMMARIES = "Review", "Set aside", "Summaries"

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.chat import looking_back
-from perdure.chat.looking_back import Row
 from perdure.companion.conversation.chunk import parse_chunks
 from perdure.snapshot.revisions.diff import changes_in
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
+from perdure.views import timeline
+from perdure.views.timeline import Row
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import OpsRow
-    from perdure.chat.looking_back import BranchName
     from perdure.companion.turns import Turn
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.revisions.diff import TextChange
+    from perdure.views.timeline import BranchName
 
 STYLES: dict[Ink, str] = {"gone": "red", "come": "green", "head": "bold", "quiet": "dim"}
 
@@ -61,10 +61,10 @@ def about(repo: Repository, row: Row | BranchName | OpsRow) -> About:
             f"{info.id[:10]}  {info.at:%a %d %b %Y %H:%M}  {info.author.name}",
             *(f"tag {name}" for name in row.tags),
         )
-        changes = looking_back.changes_of(repo, row)
+        changes = timeline.changes_of(repo, row)
         said = [line for change in changes for line in _said(change)] if row.turns else []
         return About(info.subject, first, tuple(said or difference(changes)))
-    if isinstance(row, looking_back.BranchName):
+    if isinstance(row, timeline.BranchName):
         return About(row.name, *_about_branch(repo, row))
     entry = row.entry
     first = (
@@ -104,13 +104,13 @@ def _turns(path: str, text: str | None) -> list[Turn]:
 
 
 def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...], tuple[Line, ...]]:
-    only = looking_back.only_on(repo, branch.commit)
+    only = timeline.only_on(repo, branch.commit)
     first = (
         branch.name,
         f"{branch.commit[:10]}  {branch.at:%a %d %b %Y %H:%M}",
         f"Only there, and not here: {only}" if only else "All that is there is here too.",
     )
-    page = looking_back.page(repo, branch.commit, count=20)
+    page = timeline.page(repo, branch.commit, count=20)
     lines: list[Line] = [
         [("quiet", f"{listed.commit.at:%d %b %H:%M}  "), ("same", listed.commit.subject)]
         for listed in page

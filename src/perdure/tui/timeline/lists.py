@@ -13,8 +13,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from perdure.chat import looking_back
-from perdure.chat.looking_back import FOLDERS, Names, Row
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.panel import OverScreen
 from perdure.tui.timeline.about import About, about
@@ -23,17 +21,19 @@ from perdure.tui.timeline.rows import branch_row, history_row, operation_row
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.workers import work
+from perdure.views import timeline
+from perdure.views.timeline import FOLDERS, Names, Row
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import OpsRow
-    from perdure.chat.looking_back import BranchName
-    from perdure.chat.reader import Reader
     from perdure.git.repository.repository import Repository
     from perdure.git.timeline.query import Listed
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.merge import MergingScreen
     from perdure.tui.panel import Keys
     from perdure.tui.timeline.lanes import Drawn
+    from perdure.views.reader import Reader
+    from perdure.views.timeline import BranchName
 
 Tab = Literal["History", "Branches", "Operations"]
 TABS: tuple[Tab, ...] = ("History", "Branches", "Operations")
@@ -117,9 +117,9 @@ class TimelineLists(OverScreen):
 
         def first(repo: Repository) -> tuple[Names, str, tuple[str, ...], list[Listed]]:
             tip = repo.resolve("HEAD")
-            names = looking_back.names(repo)
+            names = timeline.names(repo)
             beside = tuple(each.commit for each in names.branches) if is_graph else ()
-            found = looking_back.page(
+            found = timeline.page(
                 repo, tip, kind, grep=grep, count=count, beside=beside, progress=self._progress
             )
             return names, tip, beside, found
@@ -158,7 +158,7 @@ class TimelineLists(OverScreen):
 
         async def more() -> None:
             found = await self._reader.ask(
-                lambda repo: looking_back.page(
+                lambda repo: timeline.page(
                     repo,
                     tip,
                     kind,
@@ -216,14 +216,14 @@ class TimelineLists(OverScreen):
             return texts
         graph: list[Drawn] = []
         if self._is_graph:
-            self._history = looking_back.collapse_lines(
+            self._history = timeline.collapse_lines(
                 self._listed, self._names, self._opened, here=self._tip
             )
             commits = ((row.commit.id, row.parents) for row in self._history)
             most = _NARROW_LANES if self.has_class("-narrow") else _LANES
             graph = draw(commits, self._tip, glyphs, most)
         else:
-            self._history = looking_back.collapse(self._listed, self._names, self._opened)
+            self._history = timeline.collapse(self._listed, self._names, self._opened)
         for row, drawn in zip_longest(self._history, graph):
             texts.append(history_row(row, glyphs, before=before, year=year, drawn=drawn))
             before = row.commit.at
@@ -278,7 +278,7 @@ class TimelineLists(OverScreen):
     @property
     def commit(self) -> str:
         """The commit that the row is about; "" without one."""
-        from perdure.chat.looking_back import BranchName
+        from perdure.views.timeline import BranchName
 
         row = self.row
         if isinstance(row, Row):

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from perdure.actions.history.undo import OpsRow
-    from perdure.chat.looking_back import BranchName, Row
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.timeline.lanes import Drawn
+    from perdure.views.timeline import BranchName, Row
 
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10

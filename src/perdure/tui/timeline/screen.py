@@ -8,11 +8,11 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 
-from perdure.chat.looking_back import FOLDERS, BranchName, Row
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.text import Reading
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.workers import work
+from perdure.views.timeline import FOLDERS, BranchName, Row
 
 
 class TimelineScreen(TimelineLists):

@@ -23,8 +23,8 @@ from perdure.terminal.sanitise import sanitise
 if TYPE_CHECKING:
     from textual.widgets.tree import TreeNode
 
-    from perdure.chat.looking_back import BranchName, Names, TagName
     from perdure.terminal.glyphs import Glyphs
+    from perdure.views.timeline import BranchName, Names, TagName
 
 Titles = Callable[[ConversationId], str]
 
