@@ -20,12 +20,12 @@ from perdure.backends.protocol import (
     Unsaid,
     Usage,
 )
-from perdure.chat import failover
 from perdure.chat.events import (
     Event,
     Failed,
     Saved,
 )
+from perdure.chat.routing import failover
 from perdure.chat.session import Session
 from perdure.notice import Notice
 from tests.chat.test_session import events_of, life

@@ -19,8 +19,8 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
-from perdure.chat.roster import Candidate
-from perdure.chat.speakers import Switch
+from perdure.chat.routing.roster import Candidate
+from perdure.chat.routing.router import Switch
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import (

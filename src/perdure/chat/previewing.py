@@ -23,7 +23,7 @@ from perdure.views.why.replay import Replayed
 
 if TYPE_CHECKING:
     from perdure.chat.desk import Desk
-    from perdure.chat.speakers import Speakers, Work
+    from perdure.chat.routing.router import Speakers, Work
 
 _WAIT = 120.0
 """Seconds that a preview waits for recall: nobody is kept from an answer."""

@@ -8,7 +8,7 @@ import contextlib
 from perdure.backends.errors import BackendError
 from perdure.chat.desk import Desk
 from perdure.chat.prompting import read_ahead
-from perdure.chat.speakers import Speakers, Work
+from perdure.chat.routing.router import Speakers, Work
 from perdure.git.errors import HistoryError
 
 

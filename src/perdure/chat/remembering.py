@@ -19,7 +19,7 @@ from perdure.backends.errors import BackendError
 from perdure.chat.desk import Desk
 from perdure.chat.memory_landing import Outcome, Written, land
 from perdure.chat.remembered import Remembered
-from perdure.chat.speakers import Speakers, Work
+from perdure.chat.routing.router import Speakers, Work
 from perdure.chat.summarising import (
     MOST_CALLS,
     Asked,

@@ -28,13 +28,13 @@ from perdure.chat.events import (
     Greeted,
     SessionInfo,
 )
-from perdure.chat.failover import Answer
 from perdure.chat.prepared import Done, Prepared
 from perdure.chat.reading_ahead import ReadingAhead
 from perdure.chat.remembering import Remembering
 from perdure.chat.reply_ends import broken_off, end_notices, nothing_said
-from perdure.chat.roster import Candidate, Make, Roster, find_listed
-from perdure.chat.speakers import Question, Speakers, Switch
+from perdure.chat.routing.failover import Answer
+from perdure.chat.routing.roster import Candidate, Make, Roster, find_listed
+from perdure.chat.routing.router import Question, Speakers, Switch
 from perdure.chat.turn_run import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors

@@ -22,8 +22,8 @@ from perdure.chat.events import (
     ReplyPiece,
     Saved,
 )
+from perdure.chat.routing.router import Switch
 from perdure.chat.session import Session
-from perdure.chat.speakers import Switch
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
 from perdure.cli.render.output import say

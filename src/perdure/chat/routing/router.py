@@ -20,13 +20,13 @@ from perdure.chat.events import (
     ReplyPiece,
     ReplyStarted,
 )
-from perdure.chat.failover import Answer, answer
 from perdure.chat.prepared import Prepared
 from perdure.chat.prompting import Material, Previous, previous_choice
 from perdure.chat.recalling import Found as Recalled
 from perdure.chat.recalling import Recaller, Wanted
-from perdure.chat.roster import Candidate, Found, LineUp, Roster, find, find_listed
-from perdure.chat.switching import candidates, look_up, put_first
+from perdure.chat.routing.failover import Answer, answer
+from perdure.chat.routing.roster import Candidate, Found, LineUp, Roster, find, find_listed
+from perdure.chat.routing.switch import candidates, look_up, put_first
 from perdure.chat.turn_run import Asking, Spoken
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId

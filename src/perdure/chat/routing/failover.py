@@ -25,7 +25,7 @@ from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
 from perdure.chat.prompting import reply_room
-from perdure.chat.roster import LineUp
+from perdure.chat.routing.roster import LineUp
 from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice
