@@ -20,6 +20,8 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
 from perdure.chat.again import as_before, give_up, prepare_again
+from perdure.chat.background.memory import Remembering
+from perdure.chat.background.prefill import ReadingAhead
 from perdure.chat.desk import KEY_MASKED, Desk
 from perdure.chat.errors import SessionClosed, TurnRunning
 from perdure.chat.events import (
@@ -29,8 +31,6 @@ from perdure.chat.events import (
     SessionInfo,
 )
 from perdure.chat.prepared import Done, Prepared
-from perdure.chat.reading_ahead import ReadingAhead
-from perdure.chat.remembering import Remembering
 from perdure.chat.reply_ends import broken_off, end_notices, nothing_said
 from perdure.chat.routing.failover import Answer
 from perdure.chat.routing.roster import Candidate, Make, Roster, find_listed

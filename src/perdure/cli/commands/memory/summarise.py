@@ -14,8 +14,8 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.chat.memory_landing import Written
-    from perdure.chat.remembering import Task
+    from perdure.chat.background.memory import Task
+    from perdure.chat.background.save import Written
     from perdure.chat.session import Session
     from perdure.companion.ids import ConversationId
     from perdure.git.repository.repository import Repository

@@ -16,11 +16,10 @@ from functools import partial
 
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import BackendError
-from perdure.chat.desk import Desk
-from perdure.chat.memory_landing import Outcome, Written, land
-from perdure.chat.remembered import Remembered
-from perdure.chat.routing.router import Speakers, Work
-from perdure.chat.summarising import (
+from perdure.chat.background.conversation import Reading, left_of, newest, read_talk, refusal
+from perdure.chat.background.progress import Remembered
+from perdure.chat.background.save import Outcome, Written, land
+from perdure.chat.background.summarise import (
     MOST_CALLS,
     Asked,
     TooLong,
@@ -29,7 +28,8 @@ from perdure.chat.summarising import (
     summarise,
     without_model,
 )
-from perdure.chat.talk_read import Reading, left_of, newest, read_talk, refusal
+from perdure.chat.desk import Desk
+from perdure.chat.routing.router import Speakers, Work
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.errors import Problem

@@ -26,7 +26,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.shape import counting_folded, fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.talk_read import Reading
+from perdure.chat.background.conversation import Reading
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.memory.summaries import Summary, sealed, summary_path
 from perdure.companion.secrets import mask_secrets

@@ -1,0 +1,1 @@
+"""What a session does between turns: summaries, proposals, prefill."""
