@@ -24,8 +24,8 @@ from pathlib import Path
 
 from perdure.backends.protocol import Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
-from perdure.chat.prompting import Material, make_prompt, measure
 from perdure.chat.session import Session
+from perdure.chat.turn.prompt import Material, make_prompt, measure
 from perdure.companion.conversation.chunk import parse_chunk_path
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from tests.lives import Words, make_life

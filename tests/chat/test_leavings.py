@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.actions.persona import persona_paths
-from perdure.chat.desk import Desk
+from perdure.chat.turn.store import Desk
 from perdure.git.repository.repository import Repository
 from perdure.views.persona_check import check_companion
 from tests.conftest import git

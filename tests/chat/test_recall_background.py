@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.recalling import Recaller
+from perdure.chat.turn.recall import Recaller
 from perdure.recall import RecallIndex
 from perdure.recall.embedders import installed
 from tests.memory.recall_eval import make_companion

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from perdure.chat.events import Failed
-from perdure.chat.recovery import recovered_reply
 from perdure.chat.session import Session
+from perdure.chat.turn.recovery import recovered_reply
 from perdure.git.commit.journal_file import JournalFile
 from perdure.git.repository.turn_journal import Leftover
 from perdure.notice import Notice
@@ -20,7 +20,7 @@ from tests.speaking import Scripted
 CRASH = """
 import os, sys
 from pathlib import Path
-from perdure.chat.desk import Desk
+from perdure.chat.turn.store import Desk
 desk, _ = Desk.open(Path(sys.argv[1]))
 prepared = getattr(desk, sys.argv[2])(*sys.argv[4:])
 if sys.argv[3]:

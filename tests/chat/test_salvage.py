@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.chat.desk import Desk
+from perdure.chat.turn.store import Desk
 from perdure.companion.turns import Turn
 from perdure.git.layout import find
 from perdure.git.state import mark

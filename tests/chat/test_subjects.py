@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.actions.subjects import Edit, changed_words, subject, told
-from perdure.chat.desk import Desk
+from perdure.chat.turn.store import Desk
 from perdure.terminal.sanitise import sanitise
 from tests.conftest import git
 

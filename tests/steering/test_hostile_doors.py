@@ -23,7 +23,7 @@ from perdure.actions.persona import begin_edit, finish_edit
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from perdure.chat.side_branch import join_sides
+from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
 from perdure.errors import Problem
 from perdure.git.errors import HistoryError

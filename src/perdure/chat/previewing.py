@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
-from perdure.chat.prompting import Made, Material, Measure, make_prompt, measure
-from perdure.chat.recalling import Found
+from perdure.chat.turn.prompt import Made, Material, Measure, make_prompt, measure
+from perdure.chat.turn.recall import Found
 from perdure.companion.ids import TurnId
 from perdure.prompt import newest_assembly
 from perdure.views.why.explain import (
@@ -22,8 +22,8 @@ from perdure.views.why.reasons import LeftOut, left_out
 from perdure.views.why.replay import Replayed
 
 if TYPE_CHECKING:
-    from perdure.chat.desk import Desk
     from perdure.chat.routing.router import Speakers, Work
+    from perdure.chat.turn.store import Desk
 
 _WAIT = 120.0
 """Seconds that a preview waits for recall: nobody is kept from an answer."""

@@ -19,10 +19,8 @@ from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
-from perdure.chat.again import as_before, give_up, prepare_again
 from perdure.chat.background.memory import Remembering
 from perdure.chat.background.prefill import ReadingAhead
-from perdure.chat.desk import KEY_MASKED, Desk
 from perdure.chat.errors import SessionClosed, TurnRunning
 from perdure.chat.events import (
     Event,
@@ -30,12 +28,14 @@ from perdure.chat.events import (
     Greeted,
     SessionInfo,
 )
-from perdure.chat.prepared import Done, Prepared
-from perdure.chat.reply_ends import broken_off, end_notices, nothing_said
 from perdure.chat.routing.failover import Answer
 from perdure.chat.routing.roster import Candidate, Make, Roster, find_listed
 from perdure.chat.routing.router import Question, Speakers, Switch
-from perdure.chat.turn_run import facts_of, kept_event, reply_of
+from perdure.chat.turn.prepared import Done, Prepared
+from perdure.chat.turn.regenerate import as_before, give_up, prepare_again
+from perdure.chat.turn.reply_end import broken_off, end_notices, nothing_said
+from perdure.chat.turn.store import KEY_MASKED, Desk
+from perdure.chat.turn.stream import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.maintenance.refresh_timeline import start_if_missing

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from perdure.actions.history.next_message import goes_on_from, starts_anew
 from perdure.actions.history.visit import open_visit
-from perdure.chat.desk import Desk
+from perdure.chat.turn.store import Desk
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange

@@ -28,8 +28,8 @@ from perdure.chat.background.summarise import (
     summarise,
     without_model,
 )
-from perdure.chat.desk import Desk
 from perdure.chat.routing.router import Speakers, Work
+from perdure.chat.turn.store import Desk
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.errors import Problem

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 
 from perdure.backends.errors import BackendError
-from perdure.chat.desk import Desk
-from perdure.chat.prompting import read_ahead
 from perdure.chat.routing.router import Speakers, Work
+from perdure.chat.turn.prompt import read_ahead
+from perdure.chat.turn.store import Desk
 from perdure.git.errors import HistoryError
 
 

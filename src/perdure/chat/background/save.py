@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from perdure.chat.background.conversation import Reading, refusal
-from perdure.chat.desk import Desk
 from perdure.chat.errors import CannotRemember
+from perdure.chat.turn.store import Desk
 from perdure.companion.clock import now
 from perdure.companion.config.settings import MemoryPolicy
 from perdure.companion.ids import TurnId

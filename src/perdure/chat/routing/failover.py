@@ -24,9 +24,9 @@ from perdure.backends.hosted.request_form import Form, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
-from perdure.chat.prompting import reply_room
 from perdure.chat.routing.roster import LineUp
-from perdure.chat.turn_run import Asking, Spoken, ask, unless_stopped
+from perdure.chat.turn.prompt import reply_room
+from perdure.chat.turn.stream import Asking, Spoken, ask, unless_stopped
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice
 

@@ -13,21 +13,21 @@ from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.history.next_message import starts_anew
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.chat.desk import Desk
 from perdure.chat.events import (
     Event,
     Failed,
     ReplyPiece,
     ReplyStarted,
 )
-from perdure.chat.prepared import Prepared
-from perdure.chat.prompting import Material, Previous, previous_choice
-from perdure.chat.recalling import Found as Recalled
-from perdure.chat.recalling import Recaller, Wanted
 from perdure.chat.routing.failover import Answer, answer
 from perdure.chat.routing.roster import Candidate, Found, LineUp, Roster, find, find_listed
 from perdure.chat.routing.switch import candidates, look_up, put_first
-from perdure.chat.turn_run import Asking, Spoken
+from perdure.chat.turn.prepared import Prepared
+from perdure.chat.turn.prompt import Material, Previous, previous_choice
+from perdure.chat.turn.recall import Found as Recalled
+from perdure.chat.turn.recall import Recaller, Wanted
+from perdure.chat.turn.store import Desk
+from perdure.chat.turn.stream import Asking, Spoken
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem

@@ -11,8 +11,8 @@ from __future__ import annotations
 from perdure.actions.backends.manage import BackendDesk
 from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.desk import Desk
 from perdure.chat.routing.roster import Found, UnusableManifest, find_listed
+from perdure.chat.turn.store import Desk
 from perdure.notice import Notice
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import ChatProblem

@@ -12,7 +12,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import counting_folded, fold
-from perdure.chat.recalling import Found
+from perdure.chat.turn.recall import Found
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (

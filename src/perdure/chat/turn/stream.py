@@ -36,7 +36,7 @@ from perdure.chat.events import (
     ReplyStarted,
     ThinkingPiece,
 )
-from perdure.chat.prompting import Made, Material, make_prompt, measure, reply_room
+from perdure.chat.turn.prompt import Made, Material, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn

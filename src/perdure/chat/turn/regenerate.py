@@ -14,14 +14,14 @@ from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, next_number
 from perdure.actions.turns.regenerate import AgainPlan, last_word, plan_again, spot_of
 from perdure.actions.turns.rewrite import Spot
-from perdure.chat.desk import Desk
 from perdure.chat.events import (
     Failed,
     Greeted,
     Saved,
 )
-from perdure.chat.prepared import Done, Prepared
-from perdure.chat.recovery import journal_header
+from perdure.chat.turn.prepared import Done, Prepared
+from perdure.chat.turn.recovery import journal_header
+from perdure.chat.turn.store import Desk
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Failed
-from perdure.chat.turn_run import Spoken
+from perdure.chat.turn.stream import Spoken
 from perdure.notice import Notice
 
 _KEPT = "Your message is kept, unanswered."

@@ -11,8 +11,8 @@ from perdure.actions.turns.place import (
     go_on,
 )
 from perdure.actions.turns.rewrite import find_spot
-from perdure.chat.salvage import Where, keep, makes_sense
-from perdure.chat.talk_branch import TalkBranch, branch_to_land_on
+from perdure.chat.turn.branch import TalkBranch, branch_to_land_on
+from perdure.chat.turn.salvage import Where, keep, makes_sense
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.secrets import mask_secrets

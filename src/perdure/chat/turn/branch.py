@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.chat.side_branch import side_branch
+from perdure.chat.turn.side_branch import side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
 from perdure.git.operations.branches import branches
 from perdure.git.operations.side_branch import renamed, sides

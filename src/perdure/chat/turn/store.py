@@ -33,12 +33,12 @@ from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
-from perdure.chat.prepared import Prepared
-from perdure.chat.recovery import end_record, journal_header, recover_turns
-from perdure.chat.salvage import Where, keep_foreign
-from perdure.chat.side_branch import join_sides
-from perdure.chat.standing import Standing
-from perdure.chat.talk_branch import TalkBranch, branch_to_land_on, branch_to_talk_on
+from perdure.chat.turn.branch import TalkBranch, branch_to_land_on, branch_to_talk_on
+from perdure.chat.turn.position import Standing
+from perdure.chat.turn.prepared import Prepared
+from perdure.chat.turn.recovery import end_record, journal_header, recover_turns
+from perdure.chat.turn.salvage import Where, keep_foreign
+from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId

@@ -1,0 +1,1 @@
+"""One turn: prompt, stream, journal, commit."""
