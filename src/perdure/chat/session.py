@@ -252,7 +252,7 @@ class Session:
             MemoryProblem: the persona and the message do not fit.
             HistoryError: the history cannot be read.
         """
-        from perdure.chat.previewing import preview_for
+        from perdure.chat.preview import preview_for
 
         return await preview_for(self._desk, self._speakers, self._work, text)
 
