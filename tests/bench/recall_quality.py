@@ -21,7 +21,7 @@ from perdure.companion.chunks import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.history.repository import Repository
 from perdure.memory.recall import Hit, RecallIndex
-from perdure.memory.recall.models import installed
+from perdure.memory.recall.e5_model import installed
 from perdure.memory.recall.words import pieces_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (

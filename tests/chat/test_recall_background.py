@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from perdure.chat.recalling import Recaller
-from perdure.memory.recall import RecallIndex, models
+from perdure.memory.recall import RecallIndex, e5_model
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import LIFE, Meanings
 
@@ -21,18 +22,18 @@ class Reading(Meanings):
     recaller: Recaller | None = None
     most = 5
 
-    def embed(self, texts: list[str]) -> list[list[float]]:  # type: ignore[override]
-        found = super().embed(texts)
+    def embed(self, text: str) -> Sequence[float]:
+        found = super().embed(text)
         if self.recaller is not None and len(self.seen) == self.most:
             self.recaller.pause()
-        return found  # type: ignore[return-value]
+        return found
 
 
 async def test_it_reads_on_between_turns_and_stops_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = Reading(quick=False)
-    monkeypatch.setattr(models, "installed", lambda: model)
+    model = Reading()
+    monkeypatch.setattr(e5_model, "installed", lambda: model)
     with make_companion(tmp_path / "mira", LIFE) as repo:
         recaller = Recaller(tmp_path / "mira")
         model.recaller = recaller

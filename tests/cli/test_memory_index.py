@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from perdure.cli.root import root
 from perdure.history.repository import Repository
-from perdure.memory.recall import RecallIndex, RecallQuery, models
+from perdure.memory.recall import RecallIndex, RecallQuery, e5_model
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import FELINE, LIFE, Meanings
 
@@ -24,15 +24,15 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_words_are_read_where_there_is_no_model(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "installed", lambda: None)
+    monkeypatch.setattr(e5_model, "installed", lambda: None)
     done = CliRunner().invoke(root, ["memory", "index"])
     assert (done.exit_code, done.output) == (0, "The words of all messages can be found.\n")
 
 
 def test_meaning_is_read_to_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numpy")
-    model = Meanings(quick=False)
-    monkeypatch.setattr(models, "installed", lambda: model)
+    model = Meanings()
+    monkeypatch.setattr(e5_model, "installed", lambda: model)
     assert "no earlier moment" in CliRunner().invoke(root, ["search", "cats"]).output
     done = CliRunner().invoke(root, ["memory", "index"])
     assert (done.exit_code, "the meaning of all" in done.output) == (0, True)

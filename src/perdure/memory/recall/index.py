@@ -71,14 +71,14 @@ class RecallIndex:
             needs_file: whether nothing is found where the cache cannot be written; otherwise all
                 that was said is read into memory there, by its words.
         """
-        from perdure.memory.recall.models import installed
+        from perdure.memory.recall.e5_model import installed
 
         return cls(repo, installed(), needs_file=needs_file)
 
     @property
-    def slow(self) -> bool:
-        """Whether meaning takes so long to read that `embed` has to be called for it."""
-        return self._embedder is not None and not self._embedder.quick
+    def by_meaning(self) -> bool:
+        """Whether turns are found by meaning as well, as far as `embed` has read them."""
+        return self._embedder is not None
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""
@@ -303,26 +303,18 @@ class RecallIndex:
         self.notice = self.notice or self._silent.told
         first = self._messages.arrange(ids, chunks)
         if self._embedder is not None:
-            self._have_vectors(store, rev, list(chunks.values()), self._messages, first)
+            self._have_vectors(store, self._embedder, self._messages, first)
         self._arranged = (tree, whole)
         return self._messages
 
     def _have_vectors(
-        self,
-        store: Store,
-        rev: str,
-        chunks: list[StoredChunk],
-        messages: Arrangement,
-        first: int,
+        self, store: Store, embedder: Embedder, messages: Arrangement, first: int
     ) -> None:
-        """Have the vectors that there are; of a quick embedder, make those of what is new first."""
+        """Have the vectors that there are."""
         from perdure.memory.recall.dense import Vectors
 
-        embedder = self._embedder
-        if embedder is None or store.path is None:
+        if store.path is None:
             return
-        if embedder.quick:
-            self._embed(store, rev, chunks, lambda: None)
         if self._vectors is None:
             self._vectors = Vectors(embedder)
             first = 0
