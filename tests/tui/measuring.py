@@ -103,7 +103,7 @@ async def streaming(path: Path, *, flushes: int = 200) -> Streaming:
     from perdure.history.repository import Repository
     from perdure.terminal.glyphs import UNICODE
     from perdure.tui.app import ChatApp
-    from perdure.tui.ports import Opened
+    from perdure.tui.chat.startup import Opened
     from perdure.tui.transcript.blocks import Live
     from tests.tui.stand_in import ScriptedSession
 

@@ -29,7 +29,7 @@ from perdure.chat.turn_marks import TurnMarks
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Message, Reply, Trouble, Turn
 from perdure.history.repository import Repository
-from perdure.tui.ports import Opened
+from perdure.tui.chat.startup import Opened
 
 T = TypeVar("T")
 ZONE = timezone(timedelta(hours=1))

@@ -86,7 +86,7 @@ async def test_every_key_over_the_talk_is_in_the_palette(companion: Path) -> Non
         assert missing(app, MemoryScreen) == []
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)
-        app.chat.merge_branch("side")
+        app.chat.merge.begin("side")
         await until(pilot, lambda: app.screen is not app.chat)
         await pilot.press("down", "enter")
         await conflicts(app, pilot)

@@ -1,10 +1,10 @@
-"""A screen that stands over the talk: its list, its notice row, its status line, its errors."""
+"""A panel over the conversation: its list, its notice row, its status line, its errors."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.screen import Screen
@@ -17,22 +17,24 @@ from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.merge import MergingScreen
+    from perdure.tui.host import ChatHost
     from perdure.tui.widgets.status_line import Hint
 
 Keys = Sequence[Collection[Hashable]]
 """What each row of a list is known by when the list was read again; one of a row's is enough."""
 
 
-class OverScreen(Screen[None]):
-    """A list and what is beside it; its own errors, and the status of the talk below it."""
+class PanelScreen(Screen[None]):
+    """A list and what is beside it; its own errors, and the status of the conversation below."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "#rows"
     HINTS: tuple[Hint, ...] = ()
 
-    def __init__(self, chat: MergingScreen, glyphs: Glyphs) -> None:
+    def __init__(self, chat: ChatHost, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._chat = chat
         self._glyphs = glyphs
@@ -110,10 +112,15 @@ class OverScreen(Screen[None]):
             self.flash.tell(". ".join(words), "error")
 
     def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
-        status = self._chat.status.status
+        status = self._chat.conversation.status.status
         shared = {name: getattr(status, name) for name in type(status).__slots__}
         shared["hints"] = self.HINTS if hints is None else tuple(hints)
         self.query_one("#status", StatusLine).tell(**shared)
+
+
+def open_panel(app: App[Any]) -> PanelScreen | None:
+    """The panel that is open, whatever dialogs stand over it."""
+    return next((each for each in app.screen_stack if isinstance(each, PanelScreen)), None)
 
 
 def row_again(before: Keys, at: int | None, after: Keys) -> int:

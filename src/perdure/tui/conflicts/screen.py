@@ -17,22 +17,22 @@ from perdure.tui.conflicts.rows import conflict_row, conflict_text
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.question import Choice, one_row
 from perdure.tui.dialogs.text import Reading
-from perdure.tui.panel import OverScreen
+from perdure.tui.panel import PanelScreen
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
+    from perdure.chat.session import Session
     from perdure.chat.steering.merging import OpenJoin
     from perdure.history.merge_planning import FileConflict
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.merge import MergingScreen
-    from perdure.tui.ports import ChatSession
+    from perdure.tui.host import ChatHost
     from perdure.tui.widgets.status_line import Hint
 
 _LEAVE = Choice("", "Leave it open")
 
 
-class ConflictsScreen(OverScreen):
+class ConflictsScreen(PanelScreen):
     """One row a file in conflict. It closes by itself once the merge is no longer open."""
 
     HINTS = (
@@ -60,9 +60,8 @@ class ConflictsScreen(OverScreen):
         Binding("f1,question_mark", "keys", "Keys that work here", id="merge.help"),
     ]
 
-    def __init__(self, chat: MergingScreen, join: OpenJoin, glyphs: Glyphs) -> None:
+    def __init__(self, chat: ChatHost, join: OpenJoin, glyphs: Glyphs) -> None:
         super().__init__(chat, glyphs)
-        self._merging = chat
         self._join = join
 
     def compose(self) -> ComposeResult:
@@ -86,7 +85,7 @@ class ConflictsScreen(OverScreen):
 
     def refresh_list(self) -> None:
         """Show the merge as it is now; without one, close."""
-        found = self._merging.open_join
+        found = self._chat.merge.open_join
         if found is None:
             self.dismiss()
         elif found != self._join:
@@ -139,12 +138,12 @@ class ConflictsScreen(OverScreen):
     def action_timeline(self) -> None:
         """The timeline, in the place of this."""
         self.dismiss()
-        self._chat.run_action_soon("screen.timeline")
+        self._chat.conversation.run_soon("screen.timeline")
 
     def action_memory(self) -> None:
         """What she knows, in the place of this."""
         self.dismiss()
-        self._chat.run_action_soon("screen.memory")
+        self._chat.conversation.run_soon("screen.memory")
 
     def action_nothing(self) -> None:
         """A hint that only tells."""
@@ -172,19 +171,19 @@ class ConflictsScreen(OverScreen):
             return
         path, name = row.path, self._join.branch if side == "ours" else self._join.name
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.chat.steering import merging
 
             if row.settled:
                 keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
                 says = (f"No marks are left in {path}.",)
-                if not await self._chat.wants("Take one side", says, _KEPT, keep):
+                if not await self._chat.conversation.ask("Take one side", says, _KEPT, keep):
                     return
             await session.steer(lambda helm: merging.take_side(helm, path, side))
-            await self._merging.read_merge(session)
+            await self._chat.merge.read(session)
             self.flash.tell(f"{path} is as on {name}.", "success")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_edit(self) -> None:
         """Leave the terminal to the editor; what it wrote is looked at afterwards."""
@@ -194,7 +193,7 @@ class ConflictsScreen(OverScreen):
             return
         path = row.path
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.chat.steering import merging
             from perdure.terminal import editor
 
@@ -213,27 +212,27 @@ class ConflictsScreen(OverScreen):
             if not merging.marks_in(after):
                 await session.steer(lambda helm: merging.take_file(helm, path))
                 self.flash.tell(f"{path} is settled.", "success")
-            await self._merging.read_merge(session)
+            await self._chat.merge.read(session)
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_conclude(self) -> None:
         """One commit with both sides in it; only once every file is settled."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.chat.steering import merging
 
             join = self._join
             await session.steer(merging.conclude)
-            await self._merging.read_merge(session)
-            self._chat.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
+            await self._chat.merge.read(session)
+            self._chat.history.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_give_up(self) -> None:
         """All as it was before; what was settled so far goes, so it is asked about."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.chat.steering import merging
 
             join = self._join
@@ -242,13 +241,13 @@ class ConflictsScreen(OverScreen):
                 "What you have settled so far, also in your editor, is gone then.",
             )
             go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
-            if not await self._chat.wants("Give the merge up", says, _LEAVE, go):
+            if not await self._chat.conversation.ask("Give the merge up", says, _LEAVE, go):
                 return
             await session.steer(merging.give_up)
-            await self._merging.read_merge(session)
-            self._chat.moved("The merge is given up; all is as it was.")
+            await self._chat.merge.read(session)
+            self._chat.history.moved("The merge is given up; all is as it was.")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
 
 _KEPT = Choice("", "Keep it as it stands in the folder")

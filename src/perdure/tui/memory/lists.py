@@ -26,7 +26,7 @@ from perdure.tui.memory.rows import (
     topic_row,
     topics_of,
 )
-from perdure.tui.panel import OverScreen
+from perdure.tui.panel import PanelScreen
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.workers import work
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from perdure.chat.reader import Reader
     from perdure.history.repository import Repository
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.panels import InquiringScreen
+    from perdure.tui.host import ChatHost
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether something else wrote to the branch."""
 
 
-class MemoryLists(OverScreen):
+class MemoryLists(PanelScreen):
     """Reads and shows them; what keys do is `MemoryScreen`'s."""
 
     HINTS = (
@@ -53,11 +53,8 @@ class MemoryLists(OverScreen):
         ("z", "undo", "screen.undo"),
         ("?", "keys", "screen.keys"),
     )
-    _chat: InquiringScreen
 
-    def __init__(
-        self, chat: InquiringScreen, readers: tuple[Reader, Reader], glyphs: Glyphs
-    ) -> None:
+    def __init__(self, chat: ChatHost, readers: tuple[Reader, Reader], glyphs: Glyphs) -> None:
         super().__init__(chat, glyphs)
         self._reader, self._beside = readers
         self._look: MemoryLook | None = None
@@ -163,7 +160,7 @@ class MemoryLists(OverScreen):
         if topic is None:
             return
         self._tell_head()
-        texts = rows_text(topic, self._glyphs, year=self._chat.now().year)
+        texts = rows_text(topic, self._glyphs, year=self._chat.conversation.now().year)
         if not texts:
             self.query_one("#preview-text", Static).update("")
         keys = [(key_of(each),) for each in topic.rows]
@@ -239,4 +236,4 @@ class MemoryLists(OverScreen):
     def leave_for(self, turn: TurnId) -> None:
         """Close, and go to a turn in the talk."""
         self.dismiss()
-        self._chat.go_to_turn(turn)
+        self._chat.conversation.go_to_turn(turn)

@@ -27,8 +27,8 @@ from perdure.tui.workers import work
 if TYPE_CHECKING:
     from perdure.chat.memory_edits import MemoryPlan
     from perdure.chat.memory_known import Known
+    from perdure.chat.session import Session
     from perdure.chat.steering.helm import Helm
-    from perdure.tui.ports import ChatSession
 
 Make = Callable[["Helm"], "MemoryPlan"]
 _PICK = "There is nothing on this row."
@@ -86,7 +86,7 @@ class MemoryScreen(MemoryLists):
     def action_timeline(self) -> None:
         """The timeline, in the place of this."""
         self.dismiss()
-        self._chat.run_action_soon("screen.timeline")
+        self._chat.conversation.run_soon("screen.timeline")
 
     @property
     def moved(self) -> OptionList:
@@ -179,15 +179,14 @@ class MemoryScreen(MemoryLists):
             listed = waiting(helm)
             return plan_accept(helm, listed, listed.find(row.id), text=text)
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             if row.is_order:
                 says = [
                     "It looks like an instruction. Once it is in, it stands in prompts as a fact.",
                     f"  {text_of(row)}",
                 ]
                 go = Choice("go", "Let it in")
-                if not await self._chat.wants("Let it in?", says, _LEAVE, go):
-                    self.flash.tell("Nothing was changed.")
+                if not await self._chat.conversation.agrees("Let it in?", says, _LEAVE, go):
                     return
             await self._do(session, make, typed=text or "")
 
@@ -205,7 +204,7 @@ class MemoryScreen(MemoryLists):
             listed = waiting(helm)
             return plan_reject(helm, listed, listed.find(row.id))
 
-        self._chat.steer(lambda session: self._do(session, make))
+        self._chat.history.act(lambda session: self._do(session, make))
 
     # -- facts ---------------------------------------------------------------------------------
 
@@ -262,7 +261,7 @@ class MemoryScreen(MemoryLists):
             said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
             return replace(plan, sentences=(said,))
 
-        self._chat.steer(lambda session: self._do(session, make))
+        self._chat.history.act(lambda session: self._do(session, make))
 
     def _fact(self) -> FactRow | None:
         row = self.row
@@ -297,15 +296,13 @@ class MemoryScreen(MemoryLists):
 
     # -- doing it ------------------------------------------------------------------------------
 
-    def _steer(
-        self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]], typed: str = ""
-    ) -> None:
+    def _steer(self, plan: Callable[[Session], Coroutine[Any, Any, None]], typed: str = "") -> None:
         """Run a plan, if the talk lets it; what was typed is not lost where it does not."""
-        if not self._chat.steer(plan) and typed:
-            self._chat.keep_words(typed)
+        if not self._chat.history.act(plan) and typed:
+            self._chat.conversation.put_back([typed])
             self.flash.tell(f"Not now. {_IN_BOX}.", "warning", stays=True)
 
-    async def _do(self, session: ChatSession, make: Make, *, typed: str = "") -> None:
+    async def _do(self, session: Session, make: Make, *, typed: str = "") -> None:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
         from perdure.chat.memory_edits import put
 
@@ -319,7 +316,7 @@ class MemoryScreen(MemoryLists):
             plan = await session.steer(act)
         except Problem as problem:
             if typed:
-                self._chat.keep_words(typed)
+                self._chat.conversation.put_back([typed])
                 problem.kept = _IN_BOX
             self.read()
             raise
@@ -332,7 +329,7 @@ class MemoryScreen(MemoryLists):
             self._wanted_row = fact_key(plan.fact)
             if plan.what == "add":
                 self._wanted = f"topic:{plan.fact.topic}"
-        self._chat.history_changed()
+        self._chat.history.changed()
         self.read()
         warns = bool(plan.against or plan.masked)
         words = " ".join([*says, "z takes it back."])
@@ -340,11 +337,11 @@ class MemoryScreen(MemoryLists):
 
     def action_undo(self) -> None:
         """Undo."""
-        self._chat.action_undo()
+        self._chat.history.undo()
 
     def action_redo(self) -> None:
         """Redo."""
-        self._chat.action_redo()
+        self._chat.history.redo()
 
     def action_keys(self) -> None:
         """Show the keys that work here."""

@@ -16,7 +16,7 @@ from textual.widgets import Input, OptionList, Static
 from perdure.chat import looking_back
 from perdure.chat.looking_back import FOLDERS, Names, Row
 from perdure.tui.dialogs.question import one_row
-from perdure.tui.panel import OverScreen
+from perdure.tui.panel import PanelScreen
 from perdure.tui.timeline.about import About, about
 from perdure.tui.timeline.lanes import draw
 from perdure.tui.timeline.rows import branch_row, history_row, operation_row
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from perdure.history.repository import Repository
     from perdure.history.timeline_query import Listed
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.merge import MergingScreen
+    from perdure.tui.host import ChatHost
     from perdure.tui.panel import Keys
     from perdure.tui.timeline.lanes import Drawn
 
@@ -47,7 +47,7 @@ _WORTH_TELLING = 1000
 """Commits from which it is told that an index is being made."""
 
 
-class TimelineLists(OverScreen):
+class TimelineLists(PanelScreen):
     """Reads and shows them; what keys do is `TimelineScreen`'s."""
 
     HINTS = (
@@ -61,7 +61,7 @@ class TimelineLists(OverScreen):
 
     def __init__(
         self,
-        chat: MergingScreen,
+        chat: ChatHost,
         readers: tuple[Reader, Reader],
         glyphs: Glyphs,
         tab: Tab = "History",
@@ -206,7 +206,7 @@ class TimelineLists(OverScreen):
                 return [each.commits for each in self._history]
 
     def _texts(self) -> list[Text]:
-        glyphs, year = self._glyphs, self._chat.now().year
+        glyphs, year = self._glyphs, self._chat.conversation.now().year
         if self._tab == "Branches":
             return [branch_row(each, glyphs, year=year) for each in self._names.branches]
         texts: list[Text] = []

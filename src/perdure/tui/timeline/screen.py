@@ -63,7 +63,7 @@ class TimelineScreen(TimelineLists):
     def action_memory(self) -> None:
         """What she knows, in the place of this."""
         self.dismiss()
-        self._chat.run_action_soon("screen.memory")
+        self._chat.conversation.run_soon("screen.memory")
 
     def action_tab(self, step: int) -> None:
         """Another list."""
@@ -137,54 +137,54 @@ class TimelineScreen(TimelineLists):
         """Go to the branch under the cursor."""
         row = self.row
         if isinstance(row, BranchName):
-            self._chat.switch_to(row.name)
+            self._chat.history.switch_to(row.name)
         elif isinstance(row, Row) and row.branches:
-            self._chat.switch_to(row.branches[0])
+            self._chat.history.switch_to(row.branches[0])
         else:
             self.flash.tell("There is no branch on this row.")
 
     def action_merge(self) -> None:
         """Merge the branch under the cursor; with a merge open, show what it waits for."""
         row = self.row
-        if self._chat.open_join is not None:
-            self._chat.open_conflicts()
+        if self._chat.merge.open_join is not None:
+            self._chat.merge.show()
         elif isinstance(row, BranchName):
-            self._chat.merge_branch(row.name)
+            self._chat.merge.begin(row.name)
         elif isinstance(row, Row) and row.branches:
-            self._chat.merge_branch(row.branches[0])
+            self._chat.merge.begin(row.branches[0])
         else:
             self.flash.tell("There is no branch on this row.")
 
     def action_branch(self) -> None:
         """Begin a branch here."""
         if self.commit:
-            self._chat.begin_branch(self.commit)
+            self._chat.history.begin_branch(self.commit)
 
     def action_tag(self) -> None:
         """Give this a name that stays."""
         if self.commit:
-            self._chat.begin_tag(self.commit)
+            self._chat.history.begin_tag(self.commit)
 
     def action_rewind(self) -> None:
         """Talk on from here."""
         if self.commit:
-            self._chat.talk_on_from(self.commit)
+            self._chat.history.continue_from(self.commit)
 
     def action_revert(self) -> None:
         """Take back the change under the cursor."""
         row = self.row
         if isinstance(row, Row):
-            self._chat.take_back(row.commit.id)
+            self._chat.history.revert(row.commit.id)
         else:
             self.flash.tell("Changes are taken back in the list History; z undoes what was done.")
 
     def action_undo(self) -> None:
         """Undo."""
-        self._chat.action_undo()
+        self._chat.history.undo()
 
     def action_redo(self) -> None:
         """Redo."""
-        self._chat.action_redo()
+        self._chat.history.redo()
 
     def will_walk(self, entry: str) -> None:
         """Put the cursor on what undo or redo is about to take."""
