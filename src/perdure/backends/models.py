@@ -217,7 +217,7 @@ def pull(name: str, progress: Progress | None = None, source: Path | None = None
     if target.is_file():
         verify(target, model)
         return target
-    # httpx and zipfile are needed by this one function of the store.
+    # httpx2 and zipfile are needed by this one function of the store.
     from perdure.backends.fetching import fetch
 
     return fetch(model, target, progress or (lambda _done, _total: None), source)
