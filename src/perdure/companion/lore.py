@@ -7,7 +7,7 @@ front matter's keys are those of the card formats (``character_book``) where the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -19,7 +19,7 @@ from perdure.companion import plainyaml, schema
 from perdure.companion.errors import BadFile
 from perdure.companion.patterns import BadPattern, compile_pattern, is_written_as_pattern
 from perdure.companion.quoting import scalar
-from perdure.companion.simpleyaml import read_simple
+from perdure.companion.simpleyaml import read_front_matter, read_simple, split_front_matter
 from perdure.companion.turns import Located
 
 if TYPE_CHECKING:
@@ -207,14 +207,13 @@ def _split(text: str, path: str) -> tuple[plainyaml.Mapping, str]:
     """Front matter and text. Raises BadFile."""
     if not text.startswith("---\n"):
         return plainyaml.Mapping({}, {}, 1), text
-    end = (text + "\n").find("\n---\n", 3)
-    if end < 0:
+    lines = text.split("\n")
+    front, start = split_front_matter(lines)
+    if not start:
         raise BadFile(path, 1, "the front matter has no end; a line '---' ends it")
-    if end > FRONT_LIMIT:
+    if sum(len(line) + 1 for line in front) + len("---") > FRONT_LIMIT:
         raise BadFile(path, 1, f"the front matter has more than {FRONT_LIMIT} characters")
-    lines = text[4:end].split("\n") if end > 3 else []
-    node = read_simple(lines, 2) or plainyaml.read_mapping("\n".join(lines), path, 2)
-    return node, text[end + 5 :].lstrip("\n")
+    return read_front_matter(front, path), "\n".join(lines[start:]).lstrip("\n")
 
 
 def _keys(
@@ -288,8 +287,7 @@ def edit_entry(data: bytes, entry: LoreEntry) -> bytes:
     changes = {
         key: after.get(key) for key in _Front.__struct_fields__ if before.get(key) != after.get(key)
     }
-    lines = plainyaml.decode(data, entry.path).split("\n")
-    front = lines[1 : lines.index("---", 1)] if lines[0] == "---" else []
+    front, _ = split_front_matter(plainyaml.decode(data, entry.path).split("\n"))
     if changes:
         edited = edit_settings("\n".join(front).encode(), changes, entry.path).decode()
         front = [line for line in edited.rstrip("\n").split("\n") if line != "{}"]
@@ -309,7 +307,7 @@ def _as_front(entry: LoreEntry) -> dict[str, Setting]:
     return front
 
 
-def _file(front: list[str], entry: LoreEntry) -> bytes:
+def _file(front: Sequence[str], entry: LoreEntry) -> bytes:
     """A file put together. What cannot be read back is never written."""
     text = "\n".join(["---", *front, "---", "", entry.text.rstrip(), ""])
     try:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from perdure.companion import plainyaml
 from perdure.companion.errors import BadFile
+from perdure.companion.simpleyaml import split_front_matter
 from perdure.companion.turns import Located
 
 FOLDER = "persona"
@@ -183,16 +184,12 @@ def split_front(text: str, where: str) -> tuple[plainyaml.Mapping, str]:
 
     It is there only if the first line is ``---`` and a later one closes it. Raises BadFile.
     """
-    nothing = plainyaml.Mapping({}, {}, 1)
-    if not text.startswith("---\n"):
-        return nothing, text
     lines = text.split("\n")
-    try:
-        end = lines.index("---", 1)
-    except ValueError:
-        return nothing, text
-    front = plainyaml.read_mapping("\n".join(lines[1:end]), where, first_line=2)
-    return front, "\n".join(lines[end + 1 :]).lstrip("\n")
+    front, start = split_front_matter(lines)
+    if not start:
+        return plainyaml.Mapping({}, {}, 1), text
+    node = plainyaml.read_mapping("\n".join(front), where, first_line=2)
+    return node, "\n".join(lines[start:]).lstrip("\n")
 
 
 def _read(data: bytes, path: str) -> tuple[plainyaml.Mapping, str]:
