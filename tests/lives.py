@@ -25,6 +25,7 @@ from perdure.companion.names import title_from
 from perdure.companion.templates import new_companion
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.history.repository import Author, Repository
+from tests.processes import killed_after
 
 TURNS_A_DAY = 280
 TURNS_A_CONVERSATION = 25
@@ -126,17 +127,15 @@ def make_life(path: Path, turns: int, *, seed: int = 7) -> None:
     author = Author(COMPANION, "mira@companion.invalid")
     repo = Repository.create(path, files, message="companion: Mira begins\n", author=author)
     repo.close()
-    importer = subprocess.Popen(
-        ["git", "-C", str(path), "fast-import", "--quiet", "--date-format=raw"],
-        stdin=subprocess.PIPE,
-    )
-    if importer.stdin is None:
-        raise RuntimeError("git fast-import has no standard input")
-    for piece in _stream(turns, seed):
-        importer.stdin.write(piece)
-    importer.stdin.close()
-    if importer.wait():
-        raise RuntimeError("git fast-import failed")
+    words = ["git", "-C", str(path), "fast-import", "--quiet", "--date-format=raw"]
+    with killed_after(subprocess.Popen(words, stdin=subprocess.PIPE)) as importer:
+        if importer.stdin is None:
+            raise RuntimeError("git fast-import has no standard input")
+        for piece in _stream(turns, seed):
+            importer.stdin.write(piece)
+        importer.stdin.close()
+        if importer.wait():
+            raise RuntimeError("git fast-import failed")
     subprocess.run(["git", "-C", str(path), "reset", "--quiet", "--hard"], check=True)
 
 

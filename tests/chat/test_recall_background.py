@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,12 +40,12 @@ async def test_it_reads_on_between_turns_and_stops_for_one(
         assert recaller._embedding is None  # nobody has asked for work in the background
         recaller.begin()
         assert recaller._embedding is not None
-        await asyncio.wait_for(recaller._embedding, 20)
+        await recaller._embedding
         assert len(model.seen) == model.most
         look = RecallIndex.open(repo, embedder=model)
         lacking, known = look.unembedded("HEAD")
         assert (lacking > 0, known) == (True, model.most)
         recaller.go_on()
-        await asyncio.wait_for(recaller._embedding, 20)
+        await recaller._embedding
         assert look.unembedded("HEAD") == (0, lacking + known)
         await recaller.close()

@@ -1,6 +1,6 @@
 """Kill a process that rewinds, switches, merges, undoes and talks, at random moments.
 
-    python tests/history/kill_operations.py --times 200
+    python -m tests.history.kill_operations --times 200
 
 A child does one thing after the other and prints what HEAD, the branches and the files were when
 each was acknowledged. It is killed with SIGKILL and the repository is opened again. Then: what was
@@ -14,19 +14,20 @@ import argparse
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from perdure.history import branches, packing, undoing
+from perdure.history import branches, undoing
 from perdure.history.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.history.merge_planning import Resolver
 from perdure.history.merging import merge
 from perdure.history.oplog import walk
 from perdure.history.repository import Author, Change, Repository
+from tests.background import unpacked
+from tests.processes import killed_after
 
 MIRA = Author("Mira", "mira@companion.invalid")
 OPS = "refs/perdure/ops"
@@ -87,9 +88,7 @@ def child(path: Path, seed: int) -> None:
 
 
 def git(path: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", path, *words], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(["git", "-C", path, *words], capture_output=True, text=True, check=False)
     return "\n".join(
         line for line in (done.stdout + done.stderr).splitlines() if "dangling" not in line
     )
@@ -114,9 +113,7 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
                 troubles.append(f"two operations for one: {before} {ops}")
         act(repo, random.Random(1), -1)
     # git's fsck does not look again for a pack that is joined to others beside it.
-    lock = packing.lock_of(path / ".git")
-    lock.take(wait=60.0)
-    with lock:
+    with unpacked(path):
         for words in (("status", "--porcelain"), ("fsck", "--full", "--strict")):
             said = git(path, *words)
             if said:
@@ -147,18 +144,19 @@ def main() -> int:
     for number in range(wanted.times):
         words = [
             sys.executable,
-            __file__,
+            "-m",
+            "tests.history.kill_operations",
             "--child",
             str(path),
             "--seed",
             str(dice.randrange(10**6)),
         ]
-        writer = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        head = writer.stdout.readline()
-        time.sleep(dice.uniform(0.0, 0.25))
-        os.kill(writer.pid, signal.SIGKILL)
-        rest, _ = writer.communicate(timeout=60)
+        with killed_after(subprocess.Popen(words, stdout=subprocess.PIPE)) as writer:
+            assert writer.stdout is not None
+            head = writer.stdout.readline()
+            time.sleep(dice.uniform(0.0, 0.25))
+            writer.kill()
+            rest = writer.stdout.read()
         # A long line can be cut by the kill.
         lines = (head + rest).decode().rpartition("\n")[0].splitlines()
         acknowledged += len(lines)

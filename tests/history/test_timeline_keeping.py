@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from perdure.history.timeline_index import Index
 from perdure.history.timeline_query import Query
 from tests.background import wait_for_children
 from tests.lives import make_life
+from tests.processes import started
 
 MIRA = Author("Mira", "mira@companion.invalid")
 COMMITS = """
@@ -90,7 +89,7 @@ def test_the_child_builds_what_a_command_would(
 ) -> None:
     monkeypatch.setattr(timeline_keeping, "LONG", 100)
     assert timeline_keeping.start_if_missing(mira.git_dir)
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
     assert not timeline_keeping.start_if_missing(mira.git_dir), "there is one now"
@@ -103,7 +102,7 @@ def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> 
         mira.commit([change], message="memory: note\n", author=MIRA, branch="main")
     assert not knows_all(mira)
     assert packing.start_if_due(mira.git_dir, packing.JOINED_LIMIT)
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
 
@@ -116,7 +115,7 @@ async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(timeline_keeping, "LONG", 100)
     session = await Session.open(mira.path)
     await session.close()
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
 
 
@@ -132,24 +131,20 @@ def test_one_at_a_time(mira: Repository) -> None:
 def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> None:
     """What it wrote stays, and the next one goes on from there."""
     script = textwrap.dedent("""
-        import os, sys, time
+        import signal, sys
         from pathlib import Path
         from perdure.history import timeline_keeping, timeline_opening
         timeline_opening._BATCH = 200
         def rest():
             print("a step", flush=True)
-            time.sleep(60)
+            signal.pause()
         timeline_keeping._rest = rest
         timeline_keeping.bring_level(Path(sys.argv[1]))
     """)
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(mira.git_dir)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    with child.stdout:
+    words = [sys.executable, "-c", script, str(mira.git_dir)]
+    with started(words, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
         assert child.stdout.readline() == "a step\n"
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(60)
     path = Index.find(mira.cache_dir)
     assert path is not None
     with closing(sqlite3.connect(path)) as db:
@@ -174,7 +169,7 @@ def test_a_command_in_a_hurry_takes_over(
     monkeypatch.setattr(timeline_keeping, "_rest", hurry)
     assert timeline_keeping.bring_level(mira.git_dir)
     log = ["git", "-C", str(mira.path), "rev-list", "--count", "HEAD", "--", "persona"]
-    done = subprocess.run(log, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(log, check=True, capture_output=True, text=True)
     assert found == [int(done.stdout)]
     assert rows(mira) == from_nothing(mira, tmp_path)
 

@@ -39,7 +39,6 @@ def dated(path: Path, minutes: int, *words: str) -> None:
     subprocess.run(
         ["git", "-C", str(path), *words],
         check=True,
-        timeout=60,
         env={**os.environ, **who},
         capture_output=True,
     )
