@@ -45,7 +45,7 @@ def rows(memory: MemoryScreen) -> list[str]:
 
 def counts(memory: MemoryScreen) -> dict[str, int]:
     """The lists, and how much is in each."""
-    return {each.label: len(each.rows) for each in memory._topics}
+    return {each.label: len(each.rows) for each in memory._lists.topics}
 
 
 def subjects(path: Path) -> list[str]:

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
 from perdure.tui.conflicts.rows import conflict_row, conflict_text
-from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.question import Choice, one_row
-from perdure.tui.dialogs.text import Reading
+from perdure.tui.keys import merge_groups
 from perdure.tui.panel import PanelScreen
-from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -35,6 +32,7 @@ _LEAVE = Choice("", "Leave it open")
 class ConflictsScreen(PanelScreen):
     """One row a file in conflict. It closes by itself once the merge is no longer open."""
 
+    NAME = "merge"
     HINTS = (
         ("E", "editor", "screen.edit"),
         ("m", "conclude", "screen.conclude"),
@@ -64,19 +62,7 @@ class ConflictsScreen(PanelScreen):
         super().__init__(chat, glyphs)
         self._join = join
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="merge-head", markup=False)
-        with Horizontal(id="merge-panes"):
-            yield OptionList(id="rows", markup=False)
-            with VerticalScroll(id="preview", can_focus=False):
-                yield Static(id="preview-text", markup=False)
-        with Vertical(id="merge-foot"):
-            yield Flash(self._glyphs, widget_id="merge-flash")
-        yield StatusLine(self._glyphs, widget_id="status")
-
     def on_mount(self) -> None:
-        self._tell_status()
-        self.set_interval(0.5, self._tell_status)
         self._show()
 
     def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
@@ -102,7 +88,7 @@ class ConflictsScreen(PanelScreen):
             f" into {one_row(join.branch)}  {self._glyphs.separator} ",
             (what, "" if join.waits else "bold $success"),
         )
-        self.query_one("#merge-head", Static).update(head)
+        self.show_head(head)
         conflicts = join.merge.conflicts
         texts = [conflict_row(each, self._glyphs) for each in conflicts]
         nothing = Text("Every file is settled.", "dim")
@@ -117,8 +103,7 @@ class ConflictsScreen(PanelScreen):
 
     @on(OptionList.OptionHighlighted, "#rows")
     def _look(self) -> None:
-        self.query_one("#preview-text", Static).update(self._text())
-        self.query_one("#preview").scroll_home(animate=False)
+        self.show_preview(self._text())
 
     def _text(self) -> Text:
         row = self.row
@@ -131,35 +116,23 @@ class ConflictsScreen(PanelScreen):
 
     # -- keys ----------------------------------------------------------------------------------
 
-    def action_leave(self) -> None:
-        """Back to the talk; the merge stays open."""
-        self.dismiss()
-
     def action_timeline(self) -> None:
         """The timeline, in the place of this."""
-        self.dismiss()
-        self._chat.conversation.run_soon("screen.timeline")
+        self.open_instead("timeline")
 
     def action_memory(self) -> None:
         """What she knows, in the place of this."""
-        self.dismiss()
-        self._chat.conversation.run_soon("screen.memory")
-
-    def action_nothing(self) -> None:
-        """A hint that only tells."""
+        self.open_instead("memory")
 
     @on(OptionList.OptionSelected, "#rows")
     def action_open(self) -> None:
         """Both sides in full."""
         if self.row is not None:
-            self.app.push_screen(Reading(self.row.path, self._text(), self._glyphs))
+            self.read_in_full(self.row.path, self._text())
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        from perdure.tui.keys import merge_groups
-
-        groups = merge_groups(ConflictsScreen.BINDINGS)
-        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
+        self.show_keys(merge_groups(ConflictsScreen.BINDINGS))
 
     # -- settling ------------------------------------------------------------------------------
 
