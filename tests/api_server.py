@@ -57,7 +57,7 @@ class ApiServer:
     ) -> None:
         self._done.set()
         self._server.shutdown()
-        self._thread.join(timeout=10)
+        self._thread.join()
         self._server.server_close()
 
     def _handler(
@@ -85,7 +85,7 @@ class ApiServer:
                     {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 4}},
                 ]
                 if stalls_replies:
-                    outer._done.wait(timeout=60)
+                    outer._done.wait()
                     return
                 events = [
                     b"data: " + json.dumps({"model": "tiny-1", **each}).encode() + b"\n\n"
@@ -99,7 +99,7 @@ class ApiServer:
 
             def _answer(self, body: bytes, kind: str = "application/json") -> None:
                 if stalls:
-                    outer._done.wait(timeout=60)
+                    outer._done.wait()
                     return
                 body = body if status == 200 else b'{"error": {"message": "wrong key"}}'
                 self.send_response(status)

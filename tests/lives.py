@@ -26,6 +26,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
 from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
+from tests.processes import killed_after
 
 TURNS_A_DAY = 280
 TURNS_A_CONVERSATION = 25
@@ -127,17 +128,15 @@ def make_life(path: Path, turns: int, *, seed: int = 7) -> None:
     author = Author(COMPANION, "mira@companion.invalid")
     repo = create_repository(path, files, message="companion: Mira begins\n", author=author)
     repo.close()
-    importer = subprocess.Popen(
-        ["git", "-C", str(path), "fast-import", "--quiet", "--date-format=raw"],
-        stdin=subprocess.PIPE,
-    )
-    if importer.stdin is None:
-        raise RuntimeError("git fast-import has no standard input")
-    for piece in _stream(turns, seed):
-        importer.stdin.write(piece)
-    importer.stdin.close()
-    if importer.wait():
-        raise RuntimeError("git fast-import failed")
+    words = ["git", "-C", str(path), "fast-import", "--quiet", "--date-format=raw"]
+    with killed_after(subprocess.Popen(words, stdin=subprocess.PIPE)) as importer:
+        if importer.stdin is None:
+            raise RuntimeError("git fast-import has no standard input")
+        for piece in _stream(turns, seed):
+            importer.stdin.write(piece)
+        importer.stdin.close()
+        if importer.wait():
+            raise RuntimeError("git fast-import failed")
     subprocess.run(["git", "-C", str(path), "reset", "--quiet", "--hard"], check=True)
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, AnyStr
 
 Words = Sequence[str | os.PathLike[str]]
 ROOT = Path(__file__).parents[1]
@@ -64,6 +64,16 @@ def started(
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def killed_after(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
+    """A process of this one's group: there until the end of the block and no longer."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(event: threading.Event, process: subprocess.Popen[str]) -> None:

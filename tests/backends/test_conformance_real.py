@@ -20,7 +20,7 @@ from perdure.backends.protocol import (
     StreamEvent,
 )
 from perdure.backends.store.catalogue import DEFAULT_MODEL
-from tests.backends.real_servers import KEY, PROXIED, WINDOW, Running, start_llama, start_proxy
+from tests.backends.real_servers import KEY, PROXIED, WINDOW, Running, llama_server, ollama_server
 
 pytestmark = pytest.mark.model
 
@@ -29,16 +29,14 @@ DRIVERS = ("embedded", "openai", "anthropic", "ollama")
 
 @pytest.fixture(scope="module")
 def llama(model_path: Path) -> Iterator[Running]:
-    server = start_llama(model_path)
-    yield server
-    server.kill()
+    with llama_server(model_path) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def proxy(llama: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    server = start_proxy(f"{llama.address}/v1", tmp_path_factory.mktemp("proxy"))
-    yield server
-    server.kill()
+    with ollama_server(f"{llama.address}/v1", tmp_path_factory.mktemp("proxy")) as server:
+        yield server
 
 
 @pytest.fixture(params=DRIVERS)
@@ -176,19 +174,25 @@ async def test_two_at_once_after_one_that_was_stopped(make: Callable[..., Backen
     assert text_of(first) == text_of(second) != ""
 
 
-async def test_a_server_killed_in_mid_stream_cuts_the_reply(
-    make: Callable[..., Backend],
-    driver: str,
-    model_path: Path,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-) -> None:
-    own = None
+@pytest.fixture
+def own(
+    driver: str, model_path: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Running | None]:
+    """A server of its own for a test that kills it; the embedded model has none."""
+    if driver == "embedded":
+        yield None
+        return
     if driver == "ollama":
-        llama = request.getfixturevalue("llama")
-        own = start_proxy(f"{llama.address}/v1", tmp_path)
-    elif driver != "embedded":
-        own = start_llama(model_path)
+        server = ollama_server(f"{request.getfixturevalue('llama').address}/v1", tmp_path)
+    else:
+        server = llama_server(model_path)
+    with server as running:
+        yield running
+
+
+async def test_a_server_killed_in_mid_stream_cuts_the_reply(
+    make: Callable[..., Backend], own: Running | None
+) -> None:
     backend = make(own)
     stream = backend.stream(asking("Tell me everything.", 900))
     assert isinstance(await anext(stream), Piece)

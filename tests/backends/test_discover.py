@@ -42,7 +42,7 @@ def test_a_running_ollama_is_found_with_its_models(
     monkeypatch.setenv("OLLAMA_HOST", address)
     # A proxy of the environment is not asked about this machine.
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    found = find_ollama(timeout=5)
+    found = find_ollama(timeout=600)
     assert found is not None
     assert (found.address, found.version) == (address, "0.9.1")
     assert found.models == ("llama3.2:latest", "qwen:4b")
@@ -62,7 +62,7 @@ def test_something_else_on_that_port_is_no_ollama(
     answers: dict[str, tuple[int, bytes]], serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", serve(handler(answers)))
-    assert find_ollama(timeout=5) is None
+    assert find_ollama(timeout=600) is None
 
 
 def test_nobody_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,11 +286,11 @@ async def test_counts_are_those_of_the_model_and_speakers_lead_their_text(
 
 @pytest.mark.model
 async def test_the_loopback_port_answers_nobody_without_the_key(embedded: EmbeddedBackend) -> None:
-    import httpx
+    import httpx2
 
     assert embedded._loaded is not None
     address = embedded._loaded.server.listening_address
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         body = {"messages": [{"role": "user", "content": "hi"}]}
         answer = await client.post(f"{address}/v1/chat/completions", json=body)
     assert answer.status_code == 401

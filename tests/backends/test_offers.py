@@ -25,7 +25,7 @@ from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 from tests.backends.fake_api import DIALECTS, Dialect, FakeApi
 from tests.backends.fake_ollama import Exchange, FakeOllama, refuses, running
 from tests.backends.fake_registry import FakeRegistry
-from tests.backends.real_servers import KEY, PROXIED, WINDOW, start_llama, start_proxy
+from tests.backends.real_servers import KEY, PROXIED, WINDOW, llama_server, ollama_server
 
 
 def spec_for(fake: Any, driver: str, **more: str) -> BackendSpec:
@@ -234,11 +234,12 @@ async def test_the_embedded_driver_offers_the_catalogue(
 def addresses(
     model_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    llama = start_llama(model_path)
-    proxy = start_proxy(f"{llama.address}/v1", tmp_path_factory.mktemp("proxy"))
-    yield {"openai": llama.address, "anthropic": llama.address, "ollama": proxy.address}
-    proxy.kill()
-    llama.kill()
+    folder = tmp_path_factory.mktemp("proxy")
+    with (
+        llama_server(model_path) as llama,
+        ollama_server(f"{llama.address}/v1", folder) as proxy,
+    ):
+        yield {"openai": llama.address, "anthropic": llama.address, "ollama": proxy.address}
 
 
 @pytest.mark.model

@@ -13,18 +13,18 @@ from perdure.chat.events import ReplyPiece, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest, render_manifest
 from perdure.git.repository.repository import Repository
-from tests.backends.real_servers import PROXIED, Running, start_llama, start_proxy
+from tests.backends.real_servers import PROXIED, Running, llama_server, ollama_server
 
 pytestmark = pytest.mark.model
 
 
 @pytest.fixture
 def proxy(model_path: Path, tmp_path: Path) -> Iterator[Running]:
-    llama = start_llama(model_path, 2048)
-    proxy = start_proxy(f"{llama.address}/v1", tmp_path)
-    yield proxy
-    proxy.kill()
-    llama.kill()
+    with (
+        llama_server(model_path, 2048) as llama,
+        ollama_server(f"{llama.address}/v1", tmp_path) as proxy,
+    ):
+        yield proxy
 
 
 async def test_a_companion_speaks_through_it(proxy: Running, companion: Path) -> None:
@@ -43,7 +43,6 @@ async def test_a_companion_speaks_through_it(proxy: Running, companion: Path) ->
     subprocess.run(
         ["git", "-C", str(companion), "commit", "-qam", "backend: through Ollama"],
         check=True,
-        timeout=60,
     )
     repo = Repository.open(companion)
     confirm(repo, [manifest])

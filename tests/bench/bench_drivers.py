@@ -34,7 +34,7 @@ from perdure.companion.config.manifest import Manifest
 from perdure.companion.templates import new_companion
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
-from tests.backends.real_servers import KEY, PROXIED, Running, start_llama, start_proxy
+from tests.backends.real_servers import KEY, PROXIED, llama_server, ollama_server
 from tests.bench.bench_start_up import median
 
 ROUNDS = 25
@@ -254,24 +254,19 @@ def new(path: Path, spec: BackendSpec) -> Path:
 
 def first_words() -> None:
     """Print the times to the first word of all drivers."""
-    running: list[Running] = []
     os.environ[_KEY] = KEY
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        try:
-            running.append(start_llama(pull(DEFAULT_MODEL), WINDOW))
-            running.append(start_proxy(f"{running[0].address}/v1", folder, quiet=True))
-            llama, proxy = (server.address for server in running)
-            print(
-                f"time to the first word, one llama.cpp, medians of {ROUNDS} each, in turns; the "
-                "new message is read, what stands before it is in the server's cache"
-            )
-            for driver, address in (("openai", llama), ("anthropic", llama), ("ollama", proxy)):
-                asyncio.run(compare(driver, address, folder))
-        finally:
-            for server in running:
-                server.kill()
-            del os.environ[_KEY]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        llama_server(pull(DEFAULT_MODEL), WINDOW) as llama,
+        ollama_server(f"{llama.address}/v1", Path(name), quiet=True) as ollama,
+    ):
+        print(
+            f"time to the first word, one llama.cpp, medians of {ROUNDS} each, in turns; the "
+            "new message is read, what stands before it is in the server's cache"
+        )
+        for driver, server in (("openai", llama), ("anthropic", llama), ("ollama", ollama)):
+            asyncio.run(compare(driver, server.address, Path(name)))
+    del os.environ[_KEY]
 
 
 def imports() -> None:
@@ -286,10 +281,10 @@ def imports() -> None:
     ):
         peer = median(sys.executable, "-c", f"import {package}")
         module = f"perdure.backends.{driver}"
-        ours = f"import {module}.driver, {module}.server"
+        ours = f"import {module}_driver, {module}_server"
         if driver == "embedded":
-            ours = f"import {module}.driver, {module}.settings as s; s.import_xllamacpp()"
-        alone = f"import {module}.driver"
+            ours = f"import {module}, perdure.backends.embedded.settings as s; s.import_xllamacpp()"
+        alone = f"import {module if driver == 'embedded' else module + '_driver'}"
         before, whole = median(sys.executable, "-c", alone), median(sys.executable, "-c", ours)
         print(
             f"  {driver:10} until it is used {before:6.0f} ms; with its package {whole:6.0f} ms, "

@@ -225,7 +225,7 @@ def latency(folder: Path, count: int = 800) -> None:
                 blocks[True].pop()
                 blocks[False].pop()
         child.go_on(does=True)
-    wait_for_children(60.0)
+    wait_for_children()
     beside, without = (sorted(itertools.chain(*blocks[key])) for key in (True, False))
     halves = [sorted(itertools.chain(*blocks[False][half::2])) for half in (0, 1)]
     print(f"  load of the machine {load:.1f} at the beginning, {os.getloadavg()[0]:.1f} at the end")
@@ -300,7 +300,7 @@ def run(count: int = TURNS, *, only_latency: bool = False) -> None:
             proofs(packed)
         latency(folder)
     finally:
-        wait_for_children(60.0)
+        wait_for_children()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -21,7 +21,7 @@ from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.recall import Hit, RecallIndex
-from perdure.recall.embedders.installed import installed
+from perdure.recall.embedders.e5 import installed
 from perdure.recall.language.words import pieces_of
 from tests.memory.contradicting import life
 from tests.memory.recall_eval import (

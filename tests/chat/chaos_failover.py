@@ -254,7 +254,7 @@ def set_order(path: Path, order: tuple[str, ...]) -> None:
     file.write_text(re.sub(r"^backends: .*$", listed, file.read_text(), flags=re.MULTILINE))
     ana = ["-c", "user.name=Ana", "-c", "user.email=ana@example.invalid"]
     words = ["commit", "--quiet", "--allow-empty", "-am", "backends in another order"]
-    subprocess.run(["git", "-C", str(path), *ana, *words], check=True, timeout=60)
+    subprocess.run(["git", "-C", str(path), *ana, *words], check=True)
 
 
 def new(path: Path, servers: list[Server]) -> None:

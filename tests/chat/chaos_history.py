@@ -51,7 +51,6 @@ class History:
             ["git", "-C", str(self._path), *words],
             capture_output=True,
             check=True,
-            timeout=120,
         )
         return done.stdout.decode()
 
@@ -88,7 +87,6 @@ def check(path: Path, servers: list[Server], outcome: Outcome) -> None:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=120,
             )
         if done.returncode or done.stderr or (command[0] == "status" and done.stdout):
             faults.append(f"git {command[0]}: {done.stdout}{done.stderr}")

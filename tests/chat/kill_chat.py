@@ -11,10 +11,10 @@ import argparse
 import asyncio
 import json
 import random
-import select
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
 from perdure.snapshot.conversation.transcript import Transcript
 from tests.background import unpacked
+from tests.processes import killed_after
 from tests.speaking import Scripted
 
 
@@ -69,17 +70,15 @@ class Outcome:
 def kill_once(path: Path, run: int, rng: random.Random, outcome: Outcome) -> None:
     """Start a talk, kill it somewhere, open again, compare."""
     words = [sys.executable, "-m", "tests.chat.kill_chat", "--talk", str(path), "--run", str(run)]
-    child = subprocess.Popen(words, stdout=subprocess.PIPE)
-    if child.stdout is None:
-        raise RuntimeError("the talk has no standard output")
-    shown = [child.stdout.readline() for _ in range(rng.randint(1, 60))]
-    if not shown[-1]:
-        outcome.faults.append(f"run {run}: the talk could not go on after the kill before")
-    select.select([], [], [], rng.random() * 0.03)
-    child.kill()
-    shown += child.stdout.read().splitlines(keepends=True)
-    child.wait()
-    child.stdout.close()
+    with killed_after(subprocess.Popen(words, stdout=subprocess.PIPE)) as child:
+        if child.stdout is None:
+            raise RuntimeError("the talk has no standard output")
+        shown = [child.stdout.readline() for _ in range(rng.randint(1, 60))]
+        if not shown[-1]:
+            outcome.faults.append(f"run {run}: the talk could not go on after the kill before")
+        time.sleep(rng.random() * 0.03)
+        child.kill()
+        shown += child.stdout.read().splitlines(keepends=True)
     outcome.kills += 1
     check(path, run, [json.loads(piece) for piece in shown if piece.endswith(b"\n")], outcome)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +39,7 @@ from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.prompt_inputs import prompt_inputs
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git
+from tests.processes import started
 from tests.speaking import Scripted
 
 
@@ -178,11 +177,11 @@ async def test_one_reply_at_a_time(companion: Path) -> None:
     backend = Scripted(hold_after=2, step=3)
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.regenerate()))
-    await asyncio.wait_for(backend.held.wait(), 20)
+    await backend.held.wait()
     with pytest.raises(TurnRunning):
         await events_of(session.regenerate())
     session.stop()
-    await asyncio.wait_for(running, 20)
+    await running
     with pytest.raises(UnknownTurn):
         await events_of(session.regenerate("99"))
     await session.close()
@@ -258,11 +257,11 @@ async def test_words_are_corrected_while_a_reply_is_written(companion: Path) -> 
     backend = Scripted(hold_after=1)
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.send("Two.")))
-    await asyncio.wait_for(backend.held.wait(), 20)
+    await backend.held.wait()
     with Helm.open(companion) as helm:
         correct(helm, find_words(helm, "1"), "Une.")
     session.stop()
-    await asyncio.wait_for(running, 20)
+    await running
     backend.hold_after = None
     await events_of(session.send("Three."))
     await session.close()
@@ -288,11 +287,11 @@ async def test_an_answer_meets_a_turn_that_was_corrected_meanwhile(companion: Pa
     backend = Scripted(hold_after=1)
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.regenerate()))
-    await asyncio.wait_for(backend.held.wait(), 20)
+    await backend.held.wait()
     with Helm.open(companion) as helm:
         correct(helm, find_words(helm, "1"), "Une.")
     session.stop()
-    await asyncio.wait_for(running, 20)
+    await running
     await session.close()
     (turn,) = [turn for turn in life(companion) if turn.number == 1]
     assert turn.message is not None
@@ -307,10 +306,10 @@ async def test_a_branch_that_git_switched_meanwhile_keeps_the_answer(companion: 
     backend = Scripted(hold_after=1)
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.regenerate()))
-    await asyncio.wait_for(backend.held.wait(), 20)
+    await backend.held.wait()
     git(companion, "switch", "-q", "other")
     session.stop()
-    await asyncio.wait_for(running, 20)
+    await running
     await session.close()
     assert rows(companion) == [(1, "Reply 1 to One.", True)]
     git(companion, "switch", "-q", "main")
@@ -381,12 +380,10 @@ asyncio.run(main())
 
 def kill_while_it_answers(path: Path, turn: str) -> None:
     words = [sys.executable, "-c", _KILLED, str(path), turn]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+    with started(words, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "Half \n"
         assert child.stdout.readline() == "of an\n"
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(20)
 
 
 @pytest.mark.parametrize("turn", ["", "1"])

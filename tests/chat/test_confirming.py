@@ -204,7 +204,6 @@ def test_what_a_cut_off_merge_left_is_not_the_users_own(companion: Path) -> None
             input=data,
             capture_output=True,
             check=True,
-            timeout=30,
         )
         assert made_here(repo, [change]) == []
 

@@ -7,12 +7,14 @@ what is no state, or saves a turn: nothing is lost, nothing stands twice, nothin
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.chat.test_beside_rebase import edited, go_on, tried
 from tests.chat.test_recovery import crash
 from tests.chat.test_session import events_of, life, talk
 from tests.conftest import as_its_own, assert_sound, git
+from tests.processes import started
 from tests.speaking import Scripted
 
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
@@ -33,30 +36,53 @@ async def say(path: Path, text: str = "") -> None:
     await session.close()
 
 
-def killed_at(step: int, path: Path, text: str) -> bool:
-    """Open, and say something, in a process that ends before its n-th change; whether it came."""
-    child = os.fork()
-    if not child:
-        left = step
+def end_at(step: int, path: Path, text: str) -> NoReturn:
+    """Open, and say something, in a process that ends before its n-th change."""
+    left = step
 
-        def hook(event: str, args: tuple[object, ...]) -> None:
-            nonlocal left
-            writes = event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT
-            if event in _CHANGES or writes:
-                left -= 1
-                if left < 0:
-                    os._exit(9)
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        nonlocal left
+        writes = event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT
+        if event in _CHANGES or writes:
+            left -= 1
+            if left < 0:
+                os._exit(9)
 
-        code = 1
-        try:
-            sys.addaudithook(hook)
-            asyncio.run(say(path, text))
-            code = 0
-        finally:
-            os._exit(code)
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert ended in {0, 9}
-    return ended == 9
+    code = 1
+    try:
+        sys.addaudithook(hook)
+        asyncio.run(say(path, text))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def fork_at_each_line() -> None:
+    """A process that has imported all and has no threads: so it is safe, and quick, to fork."""
+    for line in sys.stdin:
+        step, path, text = json.loads(line)
+        child = os.fork()
+        if not child:
+            end_at(step, Path(path), text)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+@pytest.fixture
+def killed_at() -> Iterator[Callable[[int, Path, str], bool]]:
+    """Open, and say something, and die before the n-th change; whether it came."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started([sys.executable, "-m", "tests.chat.test_killed_openings"], **pipes) as process:
+
+        def killed_at(step: int, path: Path, text: str) -> bool:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps([step, str(path), text]) + "\n")
+            process.stdin.flush()
+            ended = process.stdout.readline()
+            assert ended in {"0\n", "9\n"}
+            return ended == "9\n"
+
+        yield killed_at
 
 
 async def given_up(path: Path) -> None:
@@ -105,6 +131,7 @@ async def test_the_next_process_goes_on(
     before: Callable[[Path], Awaitable[None]],
     text: str,
     stride: int,
+    killed_at: Callable[[int, Path, str], bool],
 ) -> None:
     """Every few changes; ``PERDURE_STRIDE=1`` takes each."""
     stride = int(os.environ.get("PERDURE_STRIDE", stride))
@@ -132,3 +159,7 @@ async def test_the_next_process_goes_on(
             break
         step += stride
     assert step > 5
+
+
+if __name__ == "__main__":
+    fork_at_each_line()

@@ -27,7 +27,7 @@ from tests.speaking import Scripted
 
 
 def cloned(path: Path, to: Path) -> Path:
-    subprocess.run(["git", "clone", "-q", str(path), str(to)], check=True, timeout=60)
+    subprocess.run(["git", "clone", "-q", str(path), str(to)], check=True)
     return to
 
 
@@ -248,7 +248,7 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     pull(here, there)
     await say(here, "After.")
     hub = tmp_path / "hub"
-    subprocess.run(["git", "init", "-q", "--bare", str(hub)], check=True, timeout=60)
+    subprocess.run(["git", "init", "-q", "--bare", str(hub)], check=True)
     git(here, "push", "-q", str(hub), "main")
     git(here, "remote", "add", "hub", str(hub))
     git(here, "fetch", "-q", "hub")

@@ -144,6 +144,6 @@ def test_planning_a_rewind_imports_nothing_that_writes() -> None:
         "print(sorted(names & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert done.stdout == "[]\n"

@@ -33,9 +33,9 @@ def opened(name: str, folder: Path) -> Path:
     path = folder / name
     bundle = FOLDER / f"{name}.bundle"
     words = ["git", "clone", "-q", "--mirror", str(bundle), str(path / ".git")]
-    subprocess.run(words, check=True, timeout=60)
+    subprocess.run(words, check=True)
     for words in (["config", "core.bare", "false"], ["reset", "-q", "--hard"]):
-        subprocess.run(["git", "-C", str(path), *words], check=True, timeout=60)
+        subprocess.run(["git", "-C", str(path), *words], check=True)
     return path
 
 

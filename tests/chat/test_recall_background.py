@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from perdure.chat.turn.recall import Recaller
 from perdure.recall import RecallIndex
-from perdure.recall.embedders import installed
+from perdure.recall.embedders import e5
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import LIFE, Meanings
 
@@ -22,18 +22,18 @@ class Reading(Meanings):
     recaller: Recaller | None = None
     most = 5
 
-    def embed(self, texts: list[str]) -> list[list[float]]:  # type: ignore[override]
-        found = super().embed(texts)
+    def embed(self, text: str) -> Sequence[float]:
+        found = super().embed(text)
         if self.recaller is not None and len(self.seen) == self.most:
             self.recaller.pause()
-        return found  # type: ignore[return-value]
+        return found
 
 
 async def test_it_reads_on_between_turns_and_stops_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = Reading(quick=False)
-    monkeypatch.setattr(installed, "installed", lambda: model)
+    model = Reading()
+    monkeypatch.setattr(e5, "installed", lambda: model)
     with make_companion(tmp_path / "mira", LIFE) as repo:
         recaller = Recaller(tmp_path / "mira")
         model.recaller = recaller
@@ -41,12 +41,12 @@ async def test_it_reads_on_between_turns_and_stops_for_one(
         assert recaller._embedding is None  # nobody has asked for work in the background
         recaller.begin()
         assert recaller._embedding is not None
-        await asyncio.wait_for(recaller._embedding, 20)
+        await recaller._embedding
         assert len(model.seen) == model.most
         look = RecallIndex.open(repo, embedder=model)
         lacking, known = look.unembedded("HEAD")
         assert (lacking > 0, known) == (True, model.most)
         recaller.go_on()
-        await asyncio.wait_for(recaller._embedding, 20)
+        await recaller._embedding
         assert look.unembedded("HEAD") == (0, lacking + known)
         await recaller.close()

@@ -255,7 +255,7 @@ class Life:
 
     def git(self, *words: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(self.path), *words], capture_output=True, text=True, timeout=120,
+            ["git", "-C", str(self.path), *words], capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         return done.stdout
@@ -366,7 +366,7 @@ def recorded(path: Path) -> list[tuple[str, TurnId, int]]:
     with Repository.open(path, recover=False) as repo:
         branches = subprocess.run(
             ["git", "-C", str(path), "branch", "--format=%(objectname)"],
-            capture_output=True, text=True, timeout=60, check=True,
+            capture_output=True, text=True, check=True,
         ).stdout.split()  # fmt: skip
         for tip in branches:
             for info in repo.log(rev=tip):

@@ -44,7 +44,6 @@ def commit(path: Path, message: str, at: str, *words: str) -> str:
         ["git", "-C", str(path), "commit", "-q", "-m", message, *words],
         env=environ,
         check=True,
-        timeout=60,
     )
     return git(path, "rev-parse", "HEAD").strip()
 
@@ -210,7 +209,7 @@ def test_paths_are_named_from_where_one_stands(mira: Path) -> None:
     def run(folder: Path, *words: str) -> str:
         done = subprocess.run(
             [str(Path(sys.executable).with_name("perdure")), *words],
-            cwd=folder, capture_output=True, text=True, check=True, timeout=60,
+            cwd=folder, capture_output=True, text=True, check=True,
         )  # fmt: skip
         return done.stdout
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from perdure.cli.root import root
 from perdure.git.repository.repository import Repository
 from perdure.recall import RecallIndex, RecallQuery
-from perdure.recall.embedders import installed
+from perdure.recall.embedders import e5
 from tests.memory.recall_eval import make_companion
 from tests.memory.test_recall_dense import FELINE, LIFE, Meanings
 
@@ -25,15 +25,15 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_words_are_read_where_there_is_no_model(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installed, "installed", lambda: None)
+    monkeypatch.setattr(e5, "installed", lambda: None)
     done = CliRunner().invoke(root, ["memory", "index"])
     assert (done.exit_code, done.output) == (0, "The words of all messages can be found.\n")
 
 
 def test_meaning_is_read_to_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numpy")
-    model = Meanings(quick=False)
-    monkeypatch.setattr(installed, "installed", lambda: model)
+    model = Meanings()
+    monkeypatch.setattr(e5, "installed", lambda: model)
     assert "no earlier moment" in CliRunner().invoke(root, ["search", "cats"]).output
     done = CliRunner().invoke(root, ["memory", "index"])
     assert (done.exit_code, "the meaning of all" in done.output) == (0, True)

@@ -18,7 +18,7 @@ from perdure.backends.store.catalogue import DEFAULT_MODEL
 from perdure.backends.store.download import pull
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
-from tests.backends.real_servers import KEY, Running, start_llama
+from tests.backends.real_servers import KEY, Running, llama_server
 from tests.conftest import assert_sound, git
 from tests.lives import make_life
 from tests.processes import started, wait_for
@@ -32,7 +32,6 @@ def run(companion: Path, *words: str, **more: str) -> subprocess.CompletedProces
         [PERDURE, "-c", str(companion), "memory", "summarise", *words],
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
         env={**os.environ, **more},
     )
@@ -50,7 +49,6 @@ def use(path: Path, manifest: str) -> None:
     subprocess.run(
         [PERDURE, "-c", str(path), "backend", "confirm", "local", "--yes"],
         capture_output=True,
-        timeout=60,
         check=True,
     )
 
@@ -66,7 +64,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mira(life: Path, tmp_path: Path) -> Path:
     """A life of three conversations, 60 turns."""
     path = tmp_path / "mira"
-    subprocess.run(["cp", "-r", str(life), str(path)], check=True, timeout=60)
+    subprocess.run(["cp", "-r", str(life), str(path)], check=True)
     return path
 
 
@@ -149,9 +147,8 @@ def test_an_interrupt_ends_it_and_what_was_written_stays(mira: Path) -> None:
 
 @pytest.fixture(scope="module")
 def llama() -> Iterator[Running]:
-    server = start_llama(pull(DEFAULT_MODEL), 1024)
-    yield server
-    server.kill()
+    with llama_server(pull(DEFAULT_MODEL), 1024) as server:
+        yield server
 
 
 @pytest.mark.model

@@ -18,6 +18,9 @@ HEAVY = (
     "ruamel",
     "rich",
     "re2",
+    "regex",
+    "httpx",
+    "httpx2",
 )
 
 
@@ -52,15 +55,15 @@ def test_a_log_reads_no_files_of_the_companion_where_nothing_is_set_aside(compan
     [
         (("--version",), ("click", "dulwich", "asyncio")),
         (("--help",), ("dulwich", "asyncio", "msgspec")),
-        (("log", "-n", "20"), ("asyncio", "msgspec", "httpx")),
-        (("show", "@"), ("asyncio", "httpx")),
-        (("ops",), ("asyncio", "msgspec", "httpx")),
-        (("branch",), ("asyncio", "httpx")),
-        (("undo", "--dry-run"), ("asyncio", "httpx")),
-        (("aside", "--list"), ("asyncio", "httpx")),
-        (("memory", "list"), ("asyncio", "httpx")),
-        (("memory", "review"), ("asyncio", "httpx")),
-        (("merge",), ("asyncio", "httpx")),
+        (("log", "-n", "20"), ("asyncio", "msgspec")),
+        (("show", "@"), ("asyncio",)),
+        (("ops",), ("asyncio", "msgspec")),
+        (("branch",), ("asyncio",)),
+        (("undo", "--dry-run"), ("asyncio",)),
+        (("aside", "--list"), ("asyncio",)),
+        (("memory", "list"), ("asyncio",)),
+        (("memory", "review"), ("asyncio",)),
+        (("merge",), ("asyncio",)),
     ],
 )
 def test_a_light_command_imports_nothing_heavy(
@@ -74,4 +77,6 @@ def test_a_light_command_imports_nothing_heavy(
 def test_say_imports_no_screen_and_no_driver_that_it_does_not_use(companion: Path) -> None:
     found = imported("say", "Hello.", cwd=companion)
     assert "dulwich" in found
-    assert found.isdisjoint({"textual", "anthropic", "ollama", "openai", "tiktoken", "re2"})
+    assert found.isdisjoint(
+        {"textual", "anthropic", "ollama", "openai", "tiktoken", "re2", "regex"}
+    )

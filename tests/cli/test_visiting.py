@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +16,7 @@ from tests.cli.terminal import on_terminal
 from tests.cli.test_steering import VOICE, edit, talk
 from tests.cli.test_steering_turns import Run, run, tip
 from tests.conftest import assert_sound, git
+from tests.processes import started
 from tests.speaking import Scripted
 
 __all__ = ["run"]
@@ -111,18 +110,10 @@ def test_an_edit_by_hand_stays_on_the_branch_where_it_was_made(changed: Path) ->
 async def test_a_crash_in_a_visit_leaves_a_clear_state(changed: Path) -> None:
     before = tip(changed)
     words = [str(Path(sys.executable).with_name("perdure")), "chat", "--plain", "--at", "@-1"]
-    child = subprocess.Popen(  # noqa: ASYNC220 - it is spoken to line by line
-        words,
-        cwd=changed,
-        env=dict(os.environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline()
-    os.kill(child.pid, signal.SIGKILL)
-    child.communicate(timeout=20)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with started(words, folder=changed, **pipes) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline()
     assert branch(changed).startswith("visit-")
     session = await Session.open(changed, backends=[Scripted()])
     assert any("perdure switch main" in notice.text for notice in session.notices)

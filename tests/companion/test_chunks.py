@@ -247,3 +247,14 @@ def test_reading_a_chunk_loads_no_yaml_library() -> None:
         "loaded = {'ruamel.yaml', 'msgspec'} & set(sys.modules); assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], input=FILE, check=True)
+
+
+def test_reading_what_is_set_aside_loads_no_yaml_library() -> None:
+    file = b'---\nturns:\n  - 2026-11-22-1803-9f3a77c0/7..9\nfacts:\n  - "Ana: tea"\n---\n\nwhy\n'
+    code = (
+        "import sys; from perdure.companion.memory.aside import parse_aside;"
+        "aside = parse_aside(sys.stdin.buffer.read(), '');"
+        "assert (aside.turns[0].last, aside.facts) == (9, ('Ana: tea',)), aside;"
+        "assert 'ruamel.yaml' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], input=file, check=True)

@@ -145,6 +145,14 @@ def test_damage_is_told_with_its_line_and_the_rest_is_read(
     assert what in troubles[0].what
 
 
+def test_a_broken_line_does_not_hide_which_turns_it_rests_on() -> None:
+    summary = replace(made("Text."), sources=(TurnRange(CONVERSATION, 1, 7),))
+    data = render_summary(summary).replace(b"---\n\n", b"mood: [sad\n---\n\n")
+    read, troubles = parse_summary(data, PATH)
+    assert read == summary
+    assert troubles[-1].what == "left aside: mood: [sad"
+
+
 def test_one_broken_file_keeps_no_other_from_being_read() -> None:
     other = "memory/summaries/2026-11/notes.md"
     found, troubles = read_summaries(

@@ -1,6 +1,6 @@
 """Run plain git at random moments beside a writer, and compare texts at the tips.
 
-    python tests/git/beside_git.py --times 500
+    python -m tests.git.beside_git --times 500
 
 A child commits turns on whatever branch is checked out. Beside it: `git add x && git commit`,
 `git commit -a` with an editor that takes its time, `git stash` and `pop`, `git checkout -b`; git's
@@ -11,7 +11,7 @@ acknowledged on, and no commit touches both `persona/` and `conversations/`; but
 moment in which an editor's lock of the index goes: it can have read the index from before the
 turns, which are landed again then.
 
-    python tests/git/beside_git.py --times 500 --only keep
+    python -m tests.git.beside_git --times 500 --only keep
 
 `--only keep` does the housekeeping alone, `--only rebase` the rebases.
 """
@@ -31,10 +31,11 @@ from collections import Counter
 from pathlib import Path
 
 from perdure.git.errors import BranchRewritten, TipMoved
-from perdure.git.packs import background
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
+from tests.background import unpacked
+from tests.processes import killed_after
 
 MIRA = Author("Mira", "mira@companion.invalid")
 AT_ONCE = "persona: by hand, again"
@@ -146,7 +147,6 @@ class Beside:
 
     def keep_house(self) -> None:
         """What git does to its packs; now and then while `git commit -a` waits for its editor."""
-        editor = None
         # Not what prunes loose objects: `git commit` has written its own, and no ref has them yet;
         # git-gc(1) warns of that, and it has nothing to do with us.
         with_editor = self.dice.random() < 0.3
@@ -157,12 +157,14 @@ class Beside:
             env = {**self.env, "EDITOR_TAKES": "1.5"}
             command = ["git", "-C", str(self.path), "commit", "-qa"]
             editor = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
-            time.sleep(self.dice.uniform(0.0, 0.2))
-        self.git(*words, give_up_on=("gc is already running",))
-        if editor is not None:
-            editor.wait()
+            with killed_after(editor):
+                time.sleep(self.dice.uniform(0.0, 0.2))
+                self.git(*words, give_up_on=("gc is already running",))
+                editor.wait()
             # That commit may have failed, since the branch has moved under its editor.
             self.git("commit", "-qam", AT_ONCE)
+        else:
+            self.git(*words, give_up_on=("gc is already running",))
         self.done[words[0]] += 1
 
     def rebase(self) -> None:
@@ -255,9 +257,7 @@ def check(path: Path, acknowledged: list[tuple[str, str]]) -> list[str]:
             if not is_merge and subject != AT_ONCE:
                 troubles.append(f"{commit} mixes {sorted(tops)}")
     # git's fsck does not look again for a pack that is joined to others beside it.
-    lock = background.lock_of(path / ".git")
-    lock.take(wait=60.0)
-    with lock:
+    with unpacked(path):
         fsck = show(path, "fsck", "--full", "--strict")
     troubles += [line for line in fsck.splitlines() if line and "dangling" not in line]
     status = show(path, "status", "--porcelain", "--untracked-files=all")
@@ -282,7 +282,7 @@ def main() -> int:
     files = {f"persona/{name}.md": b"text\n" for name in ("10-who", "20-voice", "30-you")}
     create_repository(path, files, message="companion: begin", author=MIRA)
     output = (folder / "turns").open("w+b")
-    command = [sys.executable, __file__, "--child", str(path)]
+    command = [sys.executable, "-m", "tests.git.beside_git", "--child", str(path)]
     writer = subprocess.Popen(command, stdout=output)
     beside = Beside(path, random.Random(wanted.seed), wanted.only)
     try:

@@ -1,6 +1,6 @@
 """Kill a process that rewinds, switches, merges, undoes and talks, at random moments.
 
-    python tests/git/kill_operations.py --times 200
+    python -m tests.git.kill_operations --times 200
 
 A child does one thing after the other and prints what HEAD, the branches and the files were when
 each was acknowledged. It is killed with SIGKILL and the repository is opened again. Then: what was
@@ -14,7 +14,6 @@ import argparse
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,9 +25,10 @@ from perdure.git.merge.merge import merge
 from perdure.git.merge.plan import Resolver
 from perdure.git.operations import branches, undo
 from perdure.git.operations.log import walk
-from perdure.git.packs import background
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
+from tests.background import unpacked
+from tests.processes import killed_after
 
 MIRA = Author("Mira", "mira@companion.invalid")
 OPS = "refs/perdure/ops"
@@ -89,9 +89,7 @@ def child(path: Path, seed: int) -> None:
 
 
 def git(path: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", path, *words], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(["git", "-C", path, *words], capture_output=True, text=True, check=False)
     return "\n".join(
         line for line in (done.stdout + done.stderr).splitlines() if "dangling" not in line
     )
@@ -116,9 +114,7 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
                 troubles.append(f"two operations for one: {before} {ops}")
         act(repo, random.Random(1), -1)
     # git's fsck does not look again for a pack that is joined to others beside it.
-    lock = background.lock_of(path / ".git")
-    lock.take(wait=60.0)
-    with lock:
+    with unpacked(path):
         for words in (("status", "--porcelain"), ("fsck", "--full", "--strict")):
             said = git(path, *words)
             if said:
@@ -149,18 +145,19 @@ def main() -> int:
     for number in range(wanted.times):
         words = [
             sys.executable,
-            __file__,
+            "-m",
+            "tests.git.kill_operations",
             "--child",
             str(path),
             "--seed",
             str(dice.randrange(10**6)),
         ]
-        writer = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        head = writer.stdout.readline()
-        time.sleep(dice.uniform(0.0, 0.25))
-        os.kill(writer.pid, signal.SIGKILL)
-        rest, _ = writer.communicate(timeout=60)
+        with killed_after(subprocess.Popen(words, stdout=subprocess.PIPE)) as writer:
+            assert writer.stdout is not None
+            head = writer.stdout.readline()
+            time.sleep(dice.uniform(0.0, 0.25))
+            writer.kill()
+            rest = writer.stdout.read()
         # A long line can be cut by the kill.
         lines = (head + rest).decode().rpartition("\n")[0].splitlines()
         acknowledged += len(lines)

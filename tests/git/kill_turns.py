@@ -1,6 +1,6 @@
 """Kill a writer at random moments and see that no turn shown as saved is lost.
 
-    python tests/git/kill_turns.py --times 200
+    python -m tests.git.kill_turns --times 200
 
 A child talks: journal, streamed pieces, commit; it prints a line once a turn's header is safe and
 one once its commit returned. It is killed with SIGKILL, the repository is opened again, and then:
@@ -14,17 +14,17 @@ import argparse
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from perdure.git.packs import background
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
+from tests.background import unpacked
+from tests.processes import killed_after
 
 MIRA = Author("Mira", "mira@companion.invalid")
 CONVERSATION = "2026-11-22-1803-9f3a77c0"
@@ -97,13 +97,21 @@ class Run:
 
     def kill_once(self, delay: float) -> None:
         first = self.next
-        command = [sys.executable, __file__, "--child", str(self.path), "--first", str(first)]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        head = writer.stdout.readline()
-        time.sleep(delay)
-        os.kill(writer.pid, signal.SIGKILL)
-        rest, _ = writer.communicate()
+        command = [
+            sys.executable,
+            "-m",
+            "tests.git.kill_turns",
+            "--child",
+            str(self.path),
+            "--first",
+            str(first),
+        ]
+        with killed_after(subprocess.Popen(command, stdout=subprocess.PIPE)) as writer:
+            assert writer.stdout is not None
+            head = writer.stdout.readline()
+            time.sleep(delay)
+            writer.kill()
+            rest = writer.stdout.read()
         for line in (head + rest).decode().splitlines():
             word, number = line.split()
             (self.saved if word == "saved" else self.begun).add(int(number))
@@ -130,9 +138,7 @@ class Run:
             if repo.index_trouble:
                 self.troubles.append(repo.index_trouble)
         # git's fsck does not look again for a pack that is joined to others beside it.
-        lock = background.lock_of(self.path / ".git")
-        lock.take(wait=60.0)
-        with lock:
+        with unpacked(self.path):
             for words in (("fsck", "--full", "--strict"), ("status", "--porcelain")):
                 said = "\n".join(
                     line for line in git(self.path, *words).splitlines() if "dangling" not in line

@@ -29,7 +29,7 @@ def talked(repo: Repository, git: Git) -> Repository:
         for number in range(36):
             text = b"".join(b"turn %d\n" % n for n in range(number + 1))
             repo.commit([Change("talk.md", text)], message=f"t{number}", author=MIRA, branch="main")
-        assert wait_for_children(60)
+        wait_for_children()
         assert list(Repacking(repo.git_dir).steps()) == []
     (repo.path / "note.md").write_text("by hand\n")
     git("add", "note.md")
@@ -267,7 +267,7 @@ def test_an_old_lost_commit_is_only_counted(talked: Repository, git: Git) -> Non
     long_ago = {"GIT_COMMITTER_DATE": then, "GIT_AUTHOR_DATE": then}
     subprocess.run(
         ["git", "-C", talked.path, "commit-tree", tree, "-m", "old"],
-        check=True, capture_output=True, env=os.environ | long_ago, timeout=60,
+        check=True, capture_output=True, env=os.environ | long_ago,
     )  # fmt: skip
     report = check(talked.git_dir)
     assert (report.findings, report.unreachable) == ([], 1)
@@ -314,7 +314,7 @@ def test_a_shallow_clone_and_borrowed_objects_are_sound(talked: Repository, tmp_
     shallow, borrowing = tmp_path / "shallow", tmp_path / "borrowing"
     url = f"file://{talked.path}"
     for words in (["--depth=3", url, shallow], ["--shared", talked.path, borrowing]):
-        subprocess.run(["git", "clone", "-q", *words], check=True, timeout=60)
+        subprocess.run(["git", "clone", "-q", *words], check=True)
     for place in (shallow, borrowing):
         report = check(place / ".git")
         assert damage(report) == []

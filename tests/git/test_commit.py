@@ -24,6 +24,7 @@ from perdure.git.refs.refs import Refs
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
+from tests.processes import started
 
 Git = Callable[..., str]
 CHUNK = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
@@ -495,13 +496,12 @@ def test_two_writers_and_git_lose_nothing(
         " branch='main')\n"
         "repo.close()\n"
     )
-    writers = [
-        subprocess.Popen([sys.executable, "-c", script, str(repo.path), name]) for name in "ab"
-    ]
-    made = 0
-    while all(writer.poll() is None for writer in writers):
-        made += git("commit", "--allow-empty", "-qm", "by hand", check=False) == ""
-    assert [writer.wait() for writer in writers] == [0, 0]
+    words = [sys.executable, "-c", script, str(repo.path)]
+    with started([*words, "a"]) as one, started([*words, "b"]) as other:
+        made = 0
+        while all(writer.poll() is None for writer in (one, other)):
+            made += git("commit", "--allow-empty", "-qm", "by hand", check=False) == ""
+        assert [writer.wait() for writer in (one, other)] == [0, 0]
     for name in "ab":
         expected = "".join(f"{name} {n}\n" for n in range(25))
         assert git("show", f"HEAD:conversations/{name}.md") == expected

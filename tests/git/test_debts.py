@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from perdure.git.commit.writer import Writer
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.files import WorkTree
@@ -75,6 +77,33 @@ def test_it_follows_once_it_can_be_written(
     assert (repo.path / CHUNK).read_text().split() == " ".join(said).split()
     assert not list(repo.state_dir.glob("level-*"))
     sound()
+
+
+def test_nothing_is_levelled_once_the_repository_is_closed(
+    repo: Repository, stubborn: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What chases the lock has found it free just when the repository is closed."""
+    catch_up, close = Writer.catch_up, Writer.close
+    is_at_it, done = threading.Event(), []
+
+    def slowly(writer: Writer) -> bool:
+        is_at_it.set()
+        writer._closed.wait()
+        level = catch_up(writer)
+        done.append("levelled")
+        return level
+
+    def closing(writer: Writer) -> None:
+        close(writer)
+        done.append("closed")
+
+    monkeypatch.setattr(Writer, "catch_up", slowly)
+    monkeypatch.setattr(Writer, "close", closing)
+    with stubborn():  # type: ignore[attr-defined]
+        repo.commit([Change(CHUNK, b"first\n")], message="turn: first", author=MIRA, branch="main")
+        is_at_it.wait()
+        repo.close()
+    assert done == ["levelled", "closed"]
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["rebase", "switch"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.merge_state import MergeState
 from perdure.git.worktree.sync import Level
+from tests.processes import started
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -181,17 +180,12 @@ def test_only_what_a_dead_owner_kept_is_swept(repo: Repository) -> None:
     users = {"pack-1.keep": b"", "pack-2.keep": b"receive-pack 12 on here\n"}
     for name, content in users.items():
         (folder / name).write_bytes(content)
-    owner = subprocess.Popen(
-        [sys.executable, "-c", _OWNER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert owner.stdout is not None
-    try:
-        assert owner.stdout.readline() == b"kept\n"
+    words = [sys.executable, "-c", _OWNER, folder]
+    with started(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "kept\n"
         Repository.open(repo.path).close()
         assert len(marks(repo)) == 3, "he lives"
-    finally:
-        os.kill(owner.pid, signal.SIGKILL)
-        owner.communicate()
     Repository.open(repo.path).close()
     assert sorted(marks(repo)) == sorted(users)
     assert {name: (folder / name).read_bytes() for name in users} == users

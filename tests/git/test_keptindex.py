@@ -38,7 +38,6 @@ def with_trees() -> bytes:
                 input=data,
                 capture_output=True,
                 check=True,
-                timeout=30,
             )
             return done.stdout
 

@@ -371,7 +371,7 @@ def test_dying_while_a_merge_is_opened_given_up_or_concluded(
     for skip in range(8):
         text = OPENING.format(module=module, owner=owner, name=name, skip=skip, act=ACTS[act])
         done = subprocess.run(
-            [sys.executable, "-c", text, two.path], check=False, capture_output=True, timeout=60
+            [sys.executable, "-c", text, two.path], check=False, capture_output=True
         )
         assert done.returncode in {3, 9}, done.stderr.decode()
         with Repository.open(two.path) as again:

@@ -30,7 +30,7 @@ STEPS = [
 def two(repo: Repository) -> Repository:
     """Two branches that say different things on the same line; one also has a file of its own."""
     put(repo, "main", {"lore/new.md": b"both have it\n"})
-    subprocess.run(["git", "-C", repo.path, "branch", "other"], check=True, timeout=60)
+    subprocess.run(["git", "-C", repo.path, "branch", "other"], check=True)
     put(repo, "main", {VOICE: b"Long sentences.\n"})
     put(repo, "other", {VOICE: b"No sentences.\n", "lore/theirs.md": b"theirs\n"})
     return repo
@@ -93,7 +93,7 @@ def is_open_after(place: Path, tip: str) -> bool:
         assert again.index_trouble == ""
     for words in (["fsck", "--full", "--strict"], ["status", "--porcelain"]):
         done = subprocess.run(
-            ["git", "-C", place, *words], check=False, capture_output=True, text=True, timeout=60
+            ["git", "-C", place, *words], check=False, capture_output=True, text=True
         )
         said = [row for row in (done.stdout + done.stderr).splitlines() if "dangling" not in row]
         assert said == []

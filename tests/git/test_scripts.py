@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+
+from tests.processes import run_module
 
 
 @pytest.mark.parametrize(
@@ -14,12 +12,6 @@ import pytest
     [("kill_turns.py", 12, 5), ("beside_git.py", 12, 5), ("kill_operations.py", 8, 5)],
 )
 def test_short(script: str, times: int, seed: int) -> None:
-    place = Path(__file__).parent / script
-    done = subprocess.run(
-        [sys.executable, place, "--times", str(times), "--seed", str(seed)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    name = f"tests.git.{script.removesuffix('.py')}"
+    done = run_module(name, "--times", str(times), "--seed", str(seed))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,7 +22,6 @@ def git_merge_file(base: bytes, ours: bytes, theirs: bytes, *flags: str) -> tupl
             ["git", "merge-file", "-p", *flags, *labels, *map(str, places)],
             capture_output=True,
             check=False,
-            timeout=20,
         )
         return done.stdout, done.returncode
 

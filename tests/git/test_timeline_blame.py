@@ -92,7 +92,7 @@ class Tale:
 
 def git(path: Path, *words: str, data: bytes | None = None) -> str:
     done = subprocess.run(
-        ["git", "-C", str(path), *words], input=data, capture_output=True, check=True, timeout=60
+        ["git", "-C", str(path), *words], input=data, capture_output=True, check=True
     )
     return done.stdout.decode()
 

@@ -128,7 +128,6 @@ def test_ago_is_gits(count: int, unit: str, wall: datetime, zone: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     assert done.stdout.strip() == f"--max-age={int(found.begin.timestamp())}"
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +22,7 @@ from perdure.git.repository.repository import Repository
 from perdure.git.timeline import commit_info, index, index_file
 from perdure.git.timeline.query import Query
 from tests.lives import make_life
+from tests.processes import killed_after
 
 FOLDERS = (
     ("persona",),
@@ -44,7 +43,7 @@ BEGIN = 1_700_000_000
 
 def git(path: Path, *words: str, data: bytes | None = None) -> str:
     done = subprocess.run(
-        ["git", "-C", str(path), *words], input=data, capture_output=True, check=True, timeout=60
+        ["git", "-C", str(path), *words], input=data, capture_output=True, check=True
     )
     return done.stdout.decode()
 
@@ -398,11 +397,9 @@ def builder(path: Path) -> subprocess.Popen[str]:
 
 def test_a_killed_build_goes_on_where_it_was(life: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(life), "mira")
-    child = builder(tmp_path / "mira")
-    assert child.stdout is not None
-    assert child.stdout.readline().startswith("at ")
-    os.kill(child.pid, signal.SIGKILL)
-    child.communicate(timeout=60)
+    with killed_after(builder(tmp_path / "mira")) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("at ")
     repo = Repository.open(tmp_path / "mira")
     told: list[tuple[int, int]] = []
     repo.timeline(lambda done, total: told.append((done, total))).update(repo.resolve("HEAD"))
@@ -413,15 +410,15 @@ def test_a_killed_build_goes_on_where_it_was(life: Path, tmp_path: Path) -> None
 def test_two_builders_at_once_and_a_reader(life: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(life), "mira")
     repo = Repository.open(tmp_path / "mira")
-    children = [builder(repo.path), builder(repo.path)]
-    expected = expected_changes(repo)
-    assert persona_changes(repo) == expected
-    for child in children:
-        said, _ = child.communicate(timeout=120)
-        assert child.returncode == 0
-        assert [
-            line for line in said.split("\n") if line and not line.startswith("at ")
-        ] == expected
+    with killed_after(builder(repo.path)) as one, killed_after(builder(repo.path)) as other:
+        expected = expected_changes(repo)
+        assert persona_changes(repo) == expected
+        for child in (one, other):
+            said, _ = child.communicate()
+            assert child.returncode == 0
+            assert [
+                line for line in said.split("\n") if line and not line.startswith("at ")
+            ] == expected
     index_path(repo)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from perdure.git.timeline.index import Index
 from perdure.git.timeline.query import Query
 from tests.background import wait_for_children
 from tests.lives import make_life
+from tests.processes import started
 
 MIRA = Author("Mira", "mira@companion.invalid")
 COMMITS = """
@@ -92,7 +91,7 @@ def test_the_child_builds_what_a_command_would(
 ) -> None:
     monkeypatch.setattr(refresh_timeline, "LONG", 100)
     assert refresh_timeline.start_if_missing(mira.git_dir)
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
     assert not refresh_timeline.start_if_missing(mira.git_dir), "there is one now"
@@ -105,7 +104,7 @@ def test_it_is_brought_level_after_packing(mira: Repository, tmp_path: Path) -> 
         mira.commit([change], message="memory: note\n", author=MIRA, branch="main")
     assert not knows_all(mira)
     assert background.start_if_due(mira.git_dir, background.JOINED_LIMIT)
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
     assert rows(mira) == from_nothing(mira, tmp_path)
 
@@ -118,7 +117,7 @@ async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(refresh_timeline, "LONG", 100)
     session = await Session.open(mira.path)
     await session.close()
-    assert wait_for_children(120)
+    wait_for_children()
     assert knows_all(mira)
 
 
@@ -134,25 +133,21 @@ def test_one_at_a_time(mira: Repository) -> None:
 def test_a_killed_child_leaves_whole_steps(mira: Repository, tmp_path: Path) -> None:
     """What it wrote stays, and the next one goes on from there."""
     script = textwrap.dedent("""
-        import os, sys, time
+        import signal, sys
         from pathlib import Path
         from perdure.git.maintenance import refresh_timeline
         from perdure.git.timeline import index_file
         index_file._BATCH = 200
         def rest():
             print("a step", flush=True)
-            time.sleep(60)
+            signal.pause()
         refresh_timeline._rest = rest
         refresh_timeline.bring_level(Path(sys.argv[1]))
     """)
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(mira.git_dir)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    with child.stdout:
+    words = [sys.executable, "-c", script, str(mira.git_dir)]
+    with started(words, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
         assert child.stdout.readline() == "a step\n"
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(60)
     path = Index.find(mira.cache_dir)
     assert path is not None
     with closing(sqlite3.connect(path)) as db:
@@ -177,7 +172,7 @@ def test_a_command_in_a_hurry_takes_over(
     monkeypatch.setattr(refresh_timeline, "_rest", hurry)
     assert refresh_timeline.bring_level(mira.git_dir)
     log = ["git", "-C", str(mira.path), "rev-list", "--count", "HEAD", "--", "persona"]
-    done = subprocess.run(log, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(log, check=True, capture_output=True, text=True)
     assert found == [int(done.stdout)]
     assert rows(mira) == from_nothing(mira, tmp_path)
 

@@ -11,8 +11,6 @@ from perdure.companion.conversation.chunk import parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 
-_ENV_TIMEOUT = 120
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -44,7 +42,6 @@ def run_git(path: Path, *words: str, data: str | None = None, check: bool = True
         input=data.encode() if data is not None else None,
         capture_output=True,
         check=False,
-        timeout=_ENV_TIMEOUT,
     )
     if check and done.returncode:
         raise AssertionError(f"git {' '.join(words)}: {done.stdout!r} {done.stderr!r}")

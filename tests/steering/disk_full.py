@@ -53,7 +53,7 @@ def small_disk(place: Path) -> Iterator[Path]:
     place.mkdir(exist_ok=True)
     words = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},nr_inodes=4000", "none", str(place)]
     try:
-        done = subprocess.run(words, check=False, capture_output=True, timeout=20)
+        done = subprocess.run(words, check=False, capture_output=True)
     except OSError as error:
         raise CannotMount(str(error)) from error
     if done.returncode:
@@ -61,7 +61,7 @@ def small_disk(place: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", "-l", place], check=True, timeout=20)
+        subprocess.run(["umount", "-l", place], check=True)
 
 
 @contextmanager
@@ -177,7 +177,7 @@ class FullDisk:
         with filled(self.disk, pages=pages, names=names):
             done = subprocess.run(
                 [sys.executable, "-m", "perdure.cli.entry", "say", "-c", str(self.path), text],
-                capture_output=True, text=True, check=False, timeout=120,
+                capture_output=True, text=True, check=False,
             )  # fmt: skip
         said = done.stdout + done.stderr
         if "Traceback" in said or (done.returncode and "full" not in said):

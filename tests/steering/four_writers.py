@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +33,12 @@ from perdure.companion.ids import TurnId
 from perdure.notice import Notice
 from tests.api_server import REPLY, ApiServer
 from tests.background import unpacked, wait_for_children
+from tests.processes import killed_after
 from tests.speaking import Scripted
 from tests.steering.book import Reader, Said, run_git
 from tests.steering.walk import new
 
 PERSONA = "persona/30-you.md"
-_LONGEST = 900.0
 _LOCKED = (".lock", "cannot lock ref", "could not write index")
 
 
@@ -99,7 +100,6 @@ def _commit(path: Path, number: int, outcome: Outcome, dice: random.Random) -> b
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
         )
         said = done.stdout + done.stderr
         # A session may have committed the edit before a turn of its own.
@@ -118,7 +118,7 @@ def say(path: Path, count: int, outcome: Outcome) -> None:
     for number in range(count):
         text = f"cli says cli-{number:04d}"
         words = [sys.executable, "-m", "perdure.cli.entry", "say", "-c", str(path), text]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode or REPLY not in done.stdout:
             outcome.errors.append(f"say: {done.returncode} {done.stdout} {done.stderr}")
             return
@@ -136,35 +136,29 @@ def write(path: Path, commits: int, seed: int) -> Outcome:
         new(path)
         with BackendDesk(path) as desk:
             # On a busy machine the server is slow to take a connection; that is not looked at here.
-            limits = {"connect_timeout": 60.0, "timeout": 120.0}
+            limits = {"connect_timeout": 3600.0, "timeout": 3600.0}
             desk.add(Manifest("tiny", "openai", "tiny", server.address, **limits))
             desk.use(["tiny"])
-        module = [sys.executable, "-m", "tests.steering.four_writers"]
-        sessions = [
-            subprocess.Popen(
-                [*module, "--talk", str(path), "--name", name, "--commits", str(spoken)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for name in ("ann", "bob")
-        ]
-        threads = [
-            threading.Thread(target=commit_with_git, args=(path, by_git, outcome, dice)),
-            threading.Thread(target=say, args=(path, by_say, outcome)),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            told = [session.communicate(timeout=_LONGEST) for session in sessions]
-        finally:
-            for session in sessions:
-                session.kill()
+
+        def session(name: str) -> AbstractContextManager[subprocess.Popen[str]]:
+            words = [sys.executable, "-m", "tests.steering.four_writers", "--talk", str(path)]
+            words += ["--name", name, "--commits", str(spoken)]
+            pipe = subprocess.PIPE
+            return killed_after(subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True))
+
+        with session("ann") as ann, session("bob") as bob:
+            threads = [
+                threading.Thread(target=commit_with_git, args=(path, by_git, outcome, dice)),
+                threading.Thread(target=say, args=(path, by_say, outcome)),
+            ]
             for thread in threads:
-                thread.join(timeout=_LONGEST)
-    for (out, err), session in zip(told, sessions, strict=True):
+                thread.start()
+            told = [ann.communicate(), bob.communicate()]
+            for thread in threads:
+                thread.join()
+    for (out, err), process in zip(told, (ann, bob), strict=True):
         _hear(out, outcome)
-        if session.returncode:
+        if process.returncode:
             outcome.errors.append(f"a session ended: {err}")
     return outcome
 
@@ -259,7 +253,7 @@ def main() -> int:
         troubles = check(path, outcome)
         commits = run_git(path, "rev-list", "--count", "HEAD").strip()
         conversations = len({turn.partition("/")[0] for turn in Reader(path).read("HEAD")})
-        wait_for_children(120.0)
+        wait_for_children()
         if troubles:
             kept = Path(tempfile.mkdtemp(prefix="four-kept-")) / "mira"
             path.rename(kept)

@@ -364,7 +364,7 @@ class Life:
             self.check()
             self.check_whole()
         finally:
-            wait_for_children(60.0)
+            wait_for_children()
             shutil.rmtree(self.path, ignore_errors=True)
 
     # The model of steering

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+
+from tests.processes import run_module
 
 
 @pytest.mark.parametrize(
@@ -18,14 +16,7 @@ import pytest
     ids=["session", "command"],
 )
 def test_a_full_disk_is_said_and_loses_no_word(words: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.steering.disk_full", "--seed", "3", *words],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
+    done = run_module("tests.steering.disk_full", "--seed", "3", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     if done.stdout.startswith("skipped"):
         pytest.skip(done.stdout)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+from tests.processes import run_module
 
 
 def test_nothing_that_was_acknowledged_is_lost() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.steering.kill_lives", "--times", "10", "--seed", "3"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    done = run_module("tests.steering.kill_lives", "--times", "10", "--seed", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 lost" in done.stdout

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_module
 from tests.steering.power import MODES, Disk
 
 
@@ -41,14 +40,8 @@ def test_a_power_cut_leaves_what_was_before_or_what_came_after(mode: str) -> Non
         "undo a rewind",
     )
     words = [word for scene in scenes for word in ("--scene", scene)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.steering.power_cuts", *words, "--mode", mode,
-         "--from", "5", "--every", "53"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )  # fmt: skip
+    done = run_module(
+        "tests.steering.power_cuts", *words, "--mode", mode, "--from", "5", "--every", "53"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 faults" in done.stdout.splitlines()[-1]

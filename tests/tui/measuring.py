@@ -6,21 +6,15 @@ Run by hand: ``python -m tests.tui.measuring FOLDER``, where FOLDER is a compani
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
-import select
-import signal
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
+
+from tests.pseudo_terminal import on_a_terminal
 
 SIZE = (120, 40)
 _KEY = "ø"
@@ -54,35 +48,20 @@ def started(
     command: Sequence[str], *, paint: str, last_words: str = "", limit: float = 30.0
 ) -> Opening:
     """Start a program on a pseudo-terminal of 120 by 40 and look at what it draws."""
-    leader, follower = pty.openpty()
-    ioctl(leader, TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
     with tempfile.TemporaryDirectory() as no_models:
-        environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "PERDURE_MODELS": no_models,
-        }
         began = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdin=follower, stdout=follower, stderr=follower, env=environment
-        )
-        os.close(follower)
-        screen, seen = b"", dict.fromkeys((paint, _KEY, last_words), 0.0)
-        try:
+        environ = {"COLORTERM": "truecolor", "PERDURE_MODELS": no_models}
+        with on_a_terminal(command, folder=Path.cwd(), size=SIZE, **environ) as terminal:
+            seen = dict.fromkeys((paint, _KEY, last_words), 0.0)
             while not all(seen.values()) and time.perf_counter() - began < limit:
-                if select.select([leader], [], [], 0.05)[0]:
-                    screen += os.read(leader, 65536)
+                if terminal.is_ready(0.05):
+                    terminal.read()
                 for word, when in seen.items():
-                    if not when and word.encode() in screen:
+                    if not when and word.encode() in terminal.shown:
                         seen[word] = time.perf_counter() - began
                         if word == paint:
-                            os.write(leader, _KEY.encode())
-            rss = _rss_mb(process.pid)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            os.close(leader)
+                            terminal.send(_KEY.encode())
+            rss = _rss_mb(terminal.process.pid)
     return Opening(seen[paint], seen[_KEY], seen[last_words] if last_words else 0.0, rss)
 
 
@@ -103,7 +82,7 @@ async def streaming(path: Path, *, flushes: int = 200) -> Streaming:
     from perdure.snapshot.conversation.transcript import Transcript
     from perdure.terminal.glyphs import UNICODE
     from perdure.tui.app import ChatApp
-    from perdure.tui.ports import Opened
+    from perdure.tui.chat.startup import Opened
     from perdure.tui.transcript.blocks import Live
     from tests.tui.stand_in import ScriptedSession
 

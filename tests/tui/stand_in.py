@@ -32,7 +32,7 @@ from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
 from perdure.snapshot.errors import ChatProblem, NoBackend
-from perdure.tui.ports import Opened
+from perdure.tui.chat.startup import Opened
 from perdure.views.why.explain import Explanation
 
 T = TypeVar("T")

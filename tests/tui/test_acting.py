@@ -28,14 +28,16 @@ def picked(app: ChatApp) -> str:
 
 def numbers(app: ChatApp) -> int:
     """The number of the picked turn."""
-    turn = app.chat.picked_turn
+    turn = app.chat.conversation.picked_turn
     assert turn is not None
     return turn.number
 
 
 async def settled(app: ChatApp, pilot: Pilot[int]) -> None:
     """Until nothing runs, and the screen shows it."""
-    await until(pilot, lambda: app.chat.may_send() and not app.chat._talking)
+    await until(
+        pilot, lambda: app.chat.conversation.may_send() and not app.chat.conversation.is_talking
+    )
     await pilot.pause()
 
 
@@ -165,7 +167,7 @@ async def test_the_rail_gives_back_what_was_read_before(companion: Path) -> None
         rows = shown(app)
         app.chat.rail.focus()
         await pilot.pause()
-        app.chat._read_again()
+        app.chat.conversation.read_again()
         app.chat.view.follow()
         app.chat.action_back()
         await pilot.pause()

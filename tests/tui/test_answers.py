@@ -32,7 +32,9 @@ async def test_another_answer_streams_and_the_arrows_swap_them(companion: Path) 
     async with chatting(companion, numbered(backend, 1)) as (app, pilot):
         await say(pilot, "tell me")
         await until(pilot, lambda: "answer number 1" in shown(app))
-        await until(pilot, lambda: app.chat.may_send() and not app.chat._talking)
+        await until(
+            pilot, lambda: app.chat.conversation.may_send() and not app.chat.conversation.is_talking
+        )
         numbered(backend, 2)
         await browse(app, pilot, "r")
         await until(pilot, lambda: "2 / 2" in shown(app))
@@ -57,12 +59,14 @@ async def test_another_answer_further_up_begins_a_branch_and_asks_first(companio
             numbered(backend, number)
             await say(pilot, text)
             await until(pilot, lambda number=number: f"answer number {number}" in shown(app))  # type: ignore[misc]
-            await until(pilot, lambda: not app.chat._talking)
+            await until(pilot, lambda: not app.chat.conversation.is_talking)
         numbered(backend, 3)
         await browse(app, pilot, "k", "k", "r")
         assert "main keeps what came after" in await asked(app, pilot)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "answer number 3" in shown(app) and not app.chat._talking)
+        await until(
+            pilot, lambda: "answer number 3" in shown(app) and not app.chat.conversation.is_talking
+        )
         await until(pilot, lambda: "2 / 2" in shown(app))
         assert "second" not in shown(app)
         assert app.chat.status.status.branch != "main"
@@ -96,7 +100,7 @@ async def test_a_turn_is_set_aside_and_brought_back(companion: Path) -> None:
         await browse(app, pilot, "k", "k", "x")
         await until(pilot, lambda: shown(app).count("set aside: kept") == 2)
         assert len(list(companion.glob("memory/aside/*.md"))) == 1
-        await until(pilot, app.chat.may_send)
+        await until(pilot, app.chat.conversation.may_send)
         await pilot.press("x")
         await until(pilot, lambda: "set aside: kept" not in shown(app))
         assert not list(companion.glob("memory/aside/*.md"))

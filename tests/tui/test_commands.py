@@ -80,13 +80,13 @@ async def test_every_key_over_the_talk_is_in_the_palette(companion: Path) -> Non
         assert missing(app, TimelineScreen) == []
         offer = next(each for each in offers(app.screen, app.chat) if each.action == "tab(1)")
         offer.run()
-        await until(pilot, lambda: timeline._tab == "Branches")
+        await until(pilot, lambda: timeline.tab == "Branches")
         await pilot.press("5")
         await until(pilot, lambda: isinstance(app.screen, MemoryScreen))
         assert missing(app, MemoryScreen) == []
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)
-        app.chat.merge_branch("side")
+        app.chat.merge.begin("side")
         await until(pilot, lambda: app.screen is not app.chat)
         await pilot.press("down", "enter")
         await conflicts(app, pilot)

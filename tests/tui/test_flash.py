@@ -77,9 +77,9 @@ async def test_what_did_not_fit_is_told_once_a_conversation(running: Running) ->
 
         def started() -> None:
             event = ReplyStarted(TurnId(NEWEST, 1), "Mira", "local", "m", 10, 100, left_out=3)
-            chat._hear(chat.Heard(event))
+            chat.turns.hear(event)
 
-        chat._hear(chat.Heard(Notice("study did not answer.", "warning")))
+        chat.turns.hear(Notice("study did not answer.", "warning"))
         started()
         assert lines(app) == [
             "study did not answer.",

@@ -39,7 +39,6 @@ def dated(path: Path, minutes: int, *words: str) -> None:
     subprocess.run(
         ["git", "-C", str(path), *words],
         check=True,
-        timeout=60,
         env={**os.environ, **who},
         capture_output=True,
     )
@@ -90,9 +89,12 @@ def showing(tab: str, *keys: str) -> Callable[[Pilot[int]], object]:
         app = pilot.app
         assert isinstance(app, ChatApp)
         await until(pilot, lambda: app.chat.status.status.state == "ready")
-        app.chat._open_timeline(tab)  # type: ignore[arg-type]
-        await until(pilot, lambda: app.chat.timeline is not None and app.chat.timeline.is_mounted)
-        timeline = app.chat.timeline
+        app.chat.panels.open_timeline(tab)  # type: ignore[arg-type]
+        await until(
+            pilot,
+            lambda: app.chat.panels.timeline is not None and app.chat.panels.timeline.is_mounted,
+        )
+        timeline = app.chat.panels.timeline
         assert timeline is not None
         await until(pilot, lambda: timeline.rows.option_count > 1)
         await pilot.press(*keys)
@@ -166,7 +168,7 @@ def test_the_rail_and_the_marks_of_turns(snap_compare: Compare) -> None:
         assert isinstance(app, ChatApp)
         await until(pilot, lambda: app.chat.status.status.state == "ready")
         app.chat.composer.cursor_blink = False
-        app.chat.names_known(names)
+        app.chat.names_read(names)
         await pilot.pause()
 
     app = chat_app(ScriptedSession(), transcript)

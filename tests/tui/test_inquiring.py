@@ -74,7 +74,7 @@ async def test_p_shows_what_a_turn_was_answered_to_and_enter_goes_to_a_part(
         drawer(app).list.highlighted = first
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.chat)
-        assert str(app.chat.picked_turn) == turns[0]
+        assert str(app.chat.conversation.picked_turn) == turns[0]
     assert git(companion, "rev-parse", "HEAD") == tip
 
 
@@ -95,7 +95,7 @@ async def test_what_would_be_sent_now_names_facts_and_leads_to_their_turn(compan
         assert "French" not in "".join(part.text for part in view.explanation.parts)  # type: ignore[union-attr]
         await pilot.press("o")
         await until(pilot, lambda: app.screen is app.chat)
-        assert str(app.chat.picked_turn) == turns[1]
+        assert str(app.chat.conversation.picked_turn) == turns[1]
         assert app.chat.composer.text == "when is her birthday?"
 
 
@@ -114,10 +114,10 @@ async def test_search_goes_to_moments_and_n_goes_on(companion: Path) -> None:
         await until(pilot, lambda: "I heard: my sister Marta" in beside(app))
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.chat)
-        assert str(app.chat.picked_turn) == turns[1]
-        if len(app.chat._search.turns) > 1:
+        assert str(app.chat.conversation.picked_turn) == turns[1]
+        if len(app.chat.panels.last_search.turns) > 1:
             await pilot.press("n")
-            assert app.chat.picked_turn == app.chat._search.turns[1]
+            assert app.chat.conversation.picked_turn == app.chat.panels.last_search.turns[1]
             await pilot.press("N")
         await pilot.press("N")
         await until(pilot, lambda: "first moment" in flash(app))

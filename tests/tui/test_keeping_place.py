@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from perdure.tui.app import ChatApp
-from perdure.tui.panel import row_again
+from perdure.tui.panel import open_panel, row_again
 from tests.conftest import git
 from tests.speaking import Scripted
 from tests.tui.conftest import shown, until
@@ -21,7 +21,7 @@ from tests.tui.test_timeline import edit, opened, rows
 
 def under_cursor(app: ChatApp) -> str:
     """The row of the list that stands over the talk."""
-    over = app.chat.over
+    over = open_panel(app)
     assert over is not None
     at = over.rows.highlighted
     assert at is not None
@@ -43,7 +43,7 @@ def test_the_cursor_goes_to_what_is_left() -> None:
 async def _more(path: Path, app: ChatApp, pilot: Pilot[int], text: str) -> None:
     """Something is said elsewhere, and the list over the talk shows it."""
     await said_elsewhere(path, text)
-    app.chat._look()
+    app.chat.history.look()
     await until(pilot, lambda: any(text in row for row in rows(app)))
     await settled(app, pilot)
 
@@ -142,7 +142,7 @@ async def test_the_rail_stays_on_its_conversation(companion: Path) -> None:
         here = node.data
         assert here == month.children[1].data
         await said_elsewhere(companion, "a fourth", new=True)
-        app.chat._look()
+        app.chat.history.look()
         await until(pilot, lambda: len(rail.root.children[0].children) == 4)
         await settled(app, pilot)
         assert rail.cursor_node is not None

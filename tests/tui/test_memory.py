@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList, TextArea
 
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.history import SteeringScreen
+from perdure.tui.chat.history import HistoryController
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
@@ -27,8 +27,11 @@ async def opened(app: ChatApp, pilot: Pilot[int]) -> MemoryScreen:
     """The browser with its lists."""
     app.chat.action_browse()
     await pilot.press("5")
-    await until(pilot, lambda: app.chat.memory is not None and app.chat.memory.topic is not None)
-    memory = app.chat.memory
+    await until(
+        pilot,
+        lambda: app.chat.panels.memory is not None and app.chat.panels.memory.topic is not None,
+    )
+    memory = app.chat.panels.memory
     assert memory is not None
     await pilot.pause()
     return memory
@@ -42,7 +45,7 @@ def rows(memory: MemoryScreen) -> list[str]:
 
 def counts(memory: MemoryScreen) -> dict[str, int]:
     """The lists, and how much is in each."""
-    return {each.label: len(each.rows) for each in memory._topics}
+    return {each.label: len(each.rows) for each in memory._lists.topics}
 
 
 def subjects(path: Path) -> list[str]:
@@ -91,11 +94,11 @@ async def test_what_waits_is_accepted_edited_and_rejected_and_undo_brings_it_bac
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is memory)
         assert counts(memory)["Review"] == 1
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
         await pilot.press("r")
         await until(pilot, lambda: counts(memory)["Review"] == 0)
         assert ORDER not in (companion / "memory/facts/places.md").read_text()
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
         await pilot.press("z")
         await until(pilot, lambda: counts(memory)["Review"] == 1)
         assert ORDER in (companion / "memory/facts/places.md").read_text()
@@ -116,11 +119,11 @@ async def test_facts_are_pinned_set_aside_added_and_lead_to_their_turn(companion
         await pilot.press("asterisk")
         await until(pilot, lambda: "*" in rows(memory)[0])
         assert "sister. " in (companion / "memory/facts/people.md").read_text()
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
         await pilot.press("x")
         await until(pilot, lambda: counts(memory)["Set aside"] == 1)
         assert len(list((companion / "memory/aside").iterdir())) == 1
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
 
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, NameDialog))
@@ -132,7 +135,7 @@ async def test_facts_are_pinned_set_aside_added_and_lead_to_their_turn(companion
         await until(pilot, lambda: counts(memory).get("pets") == 1)
         assert memory.topic is not None
         assert memory.topic.label == "pets"
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
         await pilot.press("n", "enter")
         await until(pilot, lambda: isinstance(app.screen, Editing))
         app.screen.query_one(TextArea).text = "The cat is called Ida."
@@ -154,7 +157,7 @@ async def test_facts_are_pinned_set_aside_added_and_lead_to_their_turn(companion
         assert sanitise(memory.preview) == memory.preview
         await pilot.press("o")
         await until(pilot, lambda: app.screen is app.chat)
-        assert str(app.chat.picked_turn) == turns[0]
+        assert str(app.chat.conversation.picked_turn) == turns[0]
     assert_sound(companion)
 
 
@@ -162,7 +165,7 @@ async def test_another_program_writes_and_the_lists_follow(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The browser looks by itself: the session's own commits move nothing that the chat follows."""
-    monkeypatch.setattr(SteeringScreen, "_look", lambda _self: None)
+    monkeypatch.setattr(HistoryController, "look", lambda _self: None)
     await remembering(companion)
     async with chatting(companion) as (app, pilot):
         memory = await opened(app, pilot)
@@ -172,6 +175,6 @@ async def test_another_program_writes_and_the_lists_follow(
         memory._look_again()
         await until(pilot, lambda: counts(memory).get("pets") == 1)
         await pilot.press("f4")
-        await until(pilot, lambda: app.chat.timeline is not None)
+        await until(pilot, lambda: app.chat.panels.timeline is not None)
         await pilot.press("f6")
-        await until(pilot, lambda: app.chat.memory is not None)
+        await until(pilot, lambda: app.chat.panels.memory is not None)

@@ -75,7 +75,7 @@ async def test_a_branch_is_merged_from_the_list_of_branches(companion: Path) -> 
         assert f"changes {VOICE}" in said
         await pilot.press("enter")
         await until(pilot, lambda: "Nothing was changed" in flash(app))
-        await until(pilot, lambda: not app.chat._steering)
+        await until(pilot, lambda: not app.chat.conversation.is_acting)
         assert git(companion, "rev-parse", "HEAD") == tip
         await pilot.press("m")
         await asked(app, pilot)
@@ -141,7 +141,7 @@ async def test_an_open_merge_is_there_after_a_restart_and_given_up(companion: Pa
         await pilot.press("A")
         await asked(app, pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is screen and not app.chat._steering)
+        await until(pilot, lambda: app.screen is screen and not app.chat.conversation.is_acting)
         assert git(companion, "rev-parse", "MERGE_HEAD")
         await pilot.press("A")
         await asked(app, pilot)
@@ -219,7 +219,7 @@ async def test_slash_merge_and_the_rail_merge_too(companion: Path) -> None:
         await pilot.press("enter")
         assert "Merges side into main" in await asked(app, pilot)
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.chat and not app.chat._steering)
+        await until(pilot, lambda: app.screen is app.chat and not app.chat.conversation.is_acting)
         rail = app.chat.rail
         rail.focus()
         await until(pilot, lambda: any(node.children for node in rail.root.children))

@@ -230,8 +230,10 @@ def test_what_she_knows(snap_compare: Compare, knowing: Path, look: Look, steps:
         app = await ready(pilot)
         app.chat.action_browse()
         await pilot.press("5")
-        await until(pilot, lambda: app.chat.memory is not None and app.chat.memory.is_mounted)
-        memory = app.chat.memory
+        await until(
+            pilot, lambda: app.chat.panels.memory is not None and app.chat.panels.memory.is_mounted
+        )
+        memory = app.chat.panels.memory
         assert memory is not None
         await until(pilot, lambda: memory.topic is not None)
         await pilot.press("j", *(["right_square_bracket"] * steps))
@@ -300,7 +302,7 @@ def test_an_open_merge(snap_compare: Compare, torn: Path, look: Look) -> None:
 
     async def before(pilot: Pilot[int]) -> None:
         app = await ready(pilot)
-        await until(pilot, lambda: app.chat.open_join is not None)
+        await until(pilot, lambda: app.chat.merge.open_join is not None)
         app.chat.action_merge()
         await until(pilot, lambda: isinstance(app.screen, ConflictsScreen))
         await pilot.press("j")

@@ -31,7 +31,7 @@ async def _said(app: ChatApp, pilot: Pilot[int], path: Path, text: str) -> None:
     """Say something; a question that a key asked for late is closed, and holds it up no longer."""
     app.chat.composer.post_message(Composer.Sent(text))
     async with asyncio.timeout(60):
-        while f"I heard: {text}" not in words(path) or app.chat._talking:
+        while f"I heard: {text}" not in words(path) or app.chat.conversation.is_talking:
             if app.screen is not app.chat:
                 await pilot.press("escape")
             await pilot.pause()
@@ -57,7 +57,7 @@ async def test_no_key_ends_in_an_internal_error(
                 await pilot.press(chance.choice(_KEYS))
             if app.screen is app.chat:
                 app.chat.composer.put("")
-                await until(pilot, lambda: not app.chat._talking)
+                await until(pilot, lambda: not app.chat.conversation.is_talking)
                 await pilot.pause()
             assert listener.found == [], f"step {step}"
             assert "Internal error" not in str(app.chat.flash.render())

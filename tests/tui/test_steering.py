@@ -38,7 +38,7 @@ async def talk(app: ChatApp, pilot: Pilot[int], *texts: str) -> None:
         await say(pilot, text)
         await until(pilot, lambda text=text: f"I heard: {text}" in shown(app))  # type: ignore[misc]
         await until(pilot, lambda: app.chat.status.status.state == "ready")
-        await until(pilot, lambda: not app.chat._talking)
+        await until(pilot, lambda: not app.chat.conversation.is_talking)
 
 
 async def browse(app: ChatApp, pilot: Pilot[int], *keys: str) -> None:
@@ -74,13 +74,13 @@ async def test_z_takes_back_what_was_said_and_z_capital_brings_it_back(companion
         assert git(companion, "rev-parse", "HEAD~0") == git(
             companion, "rev-parse", f"{tip.strip()}~1"
         )
-        await until(pilot, app.chat.may_send)
+        await until(pilot, app.chat.conversation.may_send)
         assert app.chat.view.picked_text == "I heard: first words"
         await pilot.press("Z")
         await until(pilot, lambda: "Redone" in flash(app))
         assert "I heard: second words" in shown(app)
         assert git(companion, "rev-parse", "HEAD") == tip
-        await until(pilot, app.chat.may_send)
+        await until(pilot, app.chat.conversation.may_send)
         assert app.chat.view.picked_text == "I heard: second words"
     assert_sound(companion)
 
@@ -102,7 +102,7 @@ async def test_z_asks_before_several_acts_are_hidden_and_z_agrees(companion: Pat
         assert "2 turns" in await asked(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.chat)
-        await until(pilot, app.chat.may_send)
+        await until(pilot, app.chat.conversation.may_send)
         assert git(companion, "rev-parse", "HEAD") == tip
         await pilot.press("z")
         await asked(app, pilot)
@@ -140,7 +140,10 @@ async def test_a_branch_begins_at_the_picked_message_and_enter_goes_there(
         assert branch(companion) == "main"
         names = [node.data for group in app.chat.rail.root.children for node in group.children]
         await until(
-            pilot, lambda: app.chat._names is not None and len(app.chat._names.branches) == 2
+            pilot,
+            lambda: (
+                app.chat.history.names is not None and len(app.chat.history.names.branches) == 2
+            ),
         )
         await pilot.pause()
         group = app.chat.rail.root.children[-1]
@@ -191,7 +194,7 @@ async def test_a_tag_stays_on_the_picked_message(companion: Path) -> None:
         await pilot.press(*"early")
         await pilot.press("enter")
         await until(pilot, lambda: "early" in git(companion, "tag"))
-        await until(pilot, lambda: bool(app.chat._names and app.chat._names.tags))
+        await until(pilot, lambda: bool(app.chat.history.names and app.chat.history.names.tags))
         subject = git(companion, "log", "-1", "--format=%s", "early")
         assert "one" in subject
         await browse(app, pilot, "c")

@@ -45,7 +45,7 @@ async def goes_on(app: ChatApp, pilot: Pilot[int], session: ScriptedSession) -> 
     count = len(session.kept)
     await say(pilot, "and on we go")
     await until(pilot, lambda: len(session.kept) == count + 1)
-    await until(pilot, lambda: not app.chat._talking)
+    await until(pilot, lambda: not app.chat.conversation.is_talking)
     assert app.crash is None
 
 
@@ -84,7 +84,7 @@ async def test_a_message_handler_of_the_screen(
             app.chat.query_one(f"#{widget}").post_message(message)
             await until(pilot, lambda: bool(unforeseen))
         assert app.chat.composer.text == "words"
-        assert app.chat._draft.unsaved == "words"
+        assert app.chat.conversation.draft.unsaved == "words"
         await goes_on(app, pilot, session)
 
 
@@ -241,7 +241,7 @@ async def test_words_in_a_box_that_fails_go_to_the_message_box(
             await until(pilot, lambda: app.screen is app.chat)
         assert unforeseen
         assert app.chat.composer.text.endswith(" or so")
-        await until(pilot, app.chat.may_send)
+        await until(pilot, app.chat.conversation.may_send)
         app.chat.composer.put("")
         await talk(app, pilot, "two")
     assert_sound(companion)
@@ -290,15 +290,15 @@ async def test_the_talk_that_cannot_be_shown(
             patch.setattr(Talk, name, breaks)
             await say(pilot, "two")
             await until(pilot, lambda: bool(unforeseen) or "two" in _committed(companion))
-            await until(pilot, lambda: not app.chat._talking)
-        waits = [text for text, _ in app.chat._talk.queue]
+            await until(pilot, lambda: not app.chat.conversation.is_talking)
+        waits = [text for text, _ in app.chat.conversation.presenter.queue]
         words = [app.chat.composer.text, *waits, _committed(companion)]
         assert any("two" in each for each in words)
-        app.chat._talk.take_back()
+        app.chat.conversation.presenter.take_back()
         app.chat.composer.put("")
         await say(pilot, "three")
         await until(pilot, lambda: "three" in _committed(companion))
-        await until(pilot, lambda: not app.chat._talking)
+        await until(pilot, lambda: not app.chat.conversation.is_talking)
     assert_sound(companion)
 
 
@@ -327,10 +327,10 @@ async def test_words_that_no_draft_keeps_are_printed(
     from tests.tui.conftest import chat_app
 
     app = chat_app(ScriptedSession())
-    app._chat._draft_of = lambda _opened: Draft(Path(os.devnull) / "state" / "draft.txt")
+    app.chat.startup.draft_of = lambda _opened: Draft(Path(os.devnull) / "state" / "draft.txt")
 
     opened = asyncio.Event()
-    app.chat.opened = opened.set  # type: ignore[method-assign]
+    app.chat.startup._opened = opened.set
 
     async def leave() -> None:
         await opened.wait()
@@ -352,19 +352,19 @@ async def test_a_companion_whose_folder_went(companion: Path, tmp_path: Path) ->
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         state = companion / ".git" / "perdure" / "state"
-        app.chat._draft = Draft(state / "draft.txt", companion)
+        app.chat.conversation.draft = Draft(state / "draft.txt", companion)
         companion.rename(tmp_path / "elsewhere")
         await say(pilot, "two")
         await until(pilot, lambda: "folder is not there any more" in shown(app))
-        await until(pilot, lambda: not app.chat._talking)
+        await until(pilot, lambda: not app.chat.conversation.is_talking)
         assert app.chat.composer.text == "two"
-        assert app.chat.unsaved == "two"
+        assert app.chat.conversation.draft.unsaved == "two"
         assert not (state / "draft.txt").exists()
         if companion.exists():
             shutil.rmtree(companion)
         (tmp_path / "elsewhere").rename(companion)
         await pilot.press("enter")
         await until(pilot, lambda: "two" in _committed(companion))
-        await until(pilot, lambda: not app.chat._talking)
-        assert app.chat.unsaved == ""
+        await until(pilot, lambda: not app.chat.conversation.is_talking)
+        assert app.chat.conversation.draft.unsaved == ""
     assert_sound(companion)

@@ -33,7 +33,7 @@ def edit(path: Path, file: str, text: str, message: str) -> None:
 
 def rows(app: ChatApp) -> list[str]:
     """The list as text."""
-    timeline = app.chat.timeline
+    timeline = app.chat.panels.timeline
     assert timeline is not None
     options = timeline.query_one("#rows", OptionList)
     return [str(options.get_option_at_index(at).prompt) for at in range(options.option_count)]
@@ -43,8 +43,10 @@ async def opened(app: ChatApp, pilot: Pilot[int], tab: Tab = "History") -> Timel
     """The timeline with its first rows."""
     app.chat.action_browse()
     await pilot.press("f4")
-    await until(pilot, lambda: app.chat.timeline is not None and app.chat.timeline.is_mounted)
-    timeline = app.chat.timeline
+    await until(
+        pilot, lambda: app.chat.panels.timeline is not None and app.chat.panels.timeline.is_mounted
+    )
+    timeline = app.chat.panels.timeline
     assert timeline is not None
     if tab != "History":
         timeline.go_to(tab)
@@ -126,7 +128,7 @@ async def test_operations_show_what_undo_takes_next(companion: Path) -> None:
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         git(companion, "branch", "other")
-        app.chat.switch_to("other")
+        app.chat.history.switch_to("other")
         await until(pilot, lambda: app.chat.status.status.branch == "other")
         timeline = await opened(app, pilot, "Operations")
         first = next(row for row in rows(app) if "z takes this back" in row)

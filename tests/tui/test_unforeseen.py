@@ -9,6 +9,7 @@ from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.draft import Draft
+from perdure.tui.chat.history import HistoryController
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
 from tests.speaking import Scripted
@@ -31,17 +32,17 @@ async def test_a_worker_that_fails_is_told_and_the_program_goes_on(
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         app.chat.composer.put("half a thought")
-        monkeypatch.setattr(ChatScreen, "_show_moved", breaks)
+        monkeypatch.setattr(HistoryController, "_show_moved", breaks)
         assert app.session is not None
 
         async def moved() -> list[object]:
             return []
 
         monkeypatch.setattr(app.session, "look_again", moved)
-        app.chat._look()
+        app.chat.history.look()
         await until(pilot, lambda: "Internal error: IndexError" in flash(app))
         assert "everything said is kept" in flash(app).lower()
-        assert app.chat._draft._text == "half a thought"
+        assert app.chat.conversation.draft._text == "half a thought"
         assert isinstance(unforeseen[0], IndexError)
         monkeypatch.undo()
         await talk(app, pilot, "two")
@@ -56,7 +57,7 @@ async def test_a_key_whose_work_fails_is_told(
 
     monkeypatch.setattr(ChatScreen, "action_folder", breaks)
     async with running() as (app, pilot):
-        app.chat.run_action_soon("screen.folder")
+        app.chat.conversation.run_soon("screen.folder")
         await until(pilot, lambda: "Internal error: KeyError" in flash(app))
         assert app.is_running
 
@@ -73,13 +74,13 @@ async def test_halves_of_characters_are_shown_copied_and_written(
         assert app.chat.composer.text == "draft a\ufffd half[31m"
         await say(pilot, f"message {HALF}")
         await until(pilot, lambda: "reply a\ufffd half" in shown(app))
-        await until(pilot, lambda: not app.chat._talking)
+        await until(pilot, lambda: not app.chat.conversation.is_talking)
         await browse(app, pilot, "y")
         await until(pilot, lambda: "Copied" in flash(app))
         app.chat._copy(f"x{HALF}")
         assert app.clipboard == "xa\ufffd half"
         app.chat.flash.tell(HALF)
-        app.push_screen(Editing("Words", f"{HALF}\x07\r\nmore", app.chat._glyphs))
+        app.push_screen(Editing("Words", f"{HALF}\x07\r\nmore", app.chat.conversation.glyphs))
         await until(pilot, lambda: bool(app.screen.query("#editing-text")))
         assert app.screen.query_one(TextArea).text == "a\ufffd half\nmore"
         await pilot.press("escape")

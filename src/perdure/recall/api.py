@@ -73,10 +73,6 @@ class Embedder(Protocol):
         """Numbers in a vector."""
 
     @property
-    def quick(self) -> bool:
-        """Whether a question can wait until everything new is embedded."""
-
-    @property
     def share(self) -> float:
         """What meaning counts beside words, from 0 to 1."""
 
@@ -84,8 +80,8 @@ class Embedder(Protocol):
     def least(self) -> float:
         """Dot product below which nothing is like a question of which no word was said."""
 
-    def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
-        """One vector of length 1 for each text that was said."""
+    def embed(self, text: str) -> Sequence[float]:
+        """The vector of a text that was said, of length 1."""
 
     def ask(self, text: str) -> Sequence[float]:
         """The vector of a question, of length 1."""

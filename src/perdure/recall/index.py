@@ -11,7 +11,6 @@ from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository
-from perdure.progress import Progress
 from perdure.recall.api import Embedder, Hit, RecallQuery
 from perdure.recall.unread_chunks import Silent, passed_over
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from perdure.recall.sequence import Arrangement
     from perdure.recall.store import Store, StoredChunk
 
+Progress = Callable[[int, int], None]
 T = TypeVar("T")
 BUSY = 2.0
 """Seconds to wait for another process that is writing."""
@@ -71,14 +71,14 @@ class RecallIndex:
             needs_file: whether nothing is found where the cache cannot be written; otherwise all
                 that was said is read into memory there, by its words.
         """
-        from perdure.recall.embedders.installed import installed
+        from perdure.recall.embedders.e5 import installed
 
         return cls(repo, installed(), needs_file=needs_file)
 
     @property
-    def slow(self) -> bool:
-        """Whether meaning takes so long to read that `embed` has to be called for it."""
-        return self._embedder is not None and not self._embedder.quick
+    def by_meaning(self) -> bool:
+        """Whether turns are found by meaning as well, as far as `embed` has read them."""
+        return self._embedder is not None
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""
@@ -303,26 +303,18 @@ class RecallIndex:
         self.notice = self.notice or self._silent.told
         first = self._messages.arrange(ids, chunks)
         if self._embedder is not None:
-            self._have_vectors(store, rev, list(chunks.values()), self._messages, first)
+            self._have_vectors(store, self._embedder, self._messages, first)
         self._arranged = (tree, whole)
         return self._messages
 
     def _have_vectors(
-        self,
-        store: Store,
-        rev: str,
-        chunks: list[StoredChunk],
-        messages: Arrangement,
-        first: int,
+        self, store: Store, embedder: Embedder, messages: Arrangement, first: int
     ) -> None:
-        """Have the vectors that there are; of a quick embedder, make those of what is new first."""
+        """Have the vectors that there are."""
         from perdure.recall.embedders.dense import Vectors
 
-        embedder = self._embedder
-        if embedder is None or store.path is None:
+        if store.path is None:
             return
-        if embedder.quick:
-            self._embed(store, rev, chunks, lambda: None)
         if self._vectors is None:
             self._vectors = Vectors(embedder)
             first = 0

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
     from textual.screen import Screen
 
+    from perdure.chat.session import Session
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.ports import ChatSession, Opened, Opener
+    from perdure.tui.chat.startup import Opened, Opener
 
 
 _MOST_FAILURES = 3
@@ -90,7 +91,7 @@ class ChatApp(App[int]):
         return self._chat
 
     @property
-    def session(self) -> ChatSession | None:
+    def session(self) -> Session | None:
         """The open session, for closing it when the program ends."""
         return self._chat.session
 
@@ -122,7 +123,7 @@ class ChatApp(App[int]):
 
     def _begin_leaving(self) -> None:
         try:
-            may_go = self._chat.begin_leaving()
+            may_go = self._chat.turns.begin_leaving()
         except Exception as error:  # noqa: BLE001 - nothing holds up who wants to leave
             self.unforeseen(error)
             may_go = True
@@ -131,12 +132,12 @@ class ChatApp(App[int]):
 
     def action_stop(self) -> None:
         """Stop the reply that is being written, whatever stands over the talk."""
-        self._chat.action_stop()
+        self._chat.turns.stop()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape stops a reply first; where none runs, it is the screen's that is on top."""
         if action == "stop":
-            return self._chat.can_stop
+            return self._chat.turns.can_stop
         return super().check_action(action, parameters)
 
     def action_leave(self) -> None:
@@ -148,7 +149,7 @@ class ChatApp(App[int]):
     def unforeseen(self, error: Exception) -> None:
         """Something failed that nobody foresaw: told, and what is being written is kept."""
         if self.is_running and self._chat.is_mounted:
-            self._chat.tell_unforeseen(error)
+            self._chat.conversation.tell_unforeseen(error)
 
     def failed(self, error: Exception, where: MessagePump | None) -> None:
         """A handler, a callback, or the drawing of a widget failed; all of it goes on.
@@ -161,7 +162,7 @@ class ChatApp(App[int]):
             self._fall(error)
             return
         try:
-            self._chat.tell_unforeseen(error)
+            self._chat.conversation.tell_unforeseen(error)
         except Exception:  # noqa: BLE001 - the first one is the cause
             self._fall(error)
             return
@@ -181,9 +182,9 @@ class ChatApp(App[int]):
         while screen in self.screen_stack:
             top = self.screen
             if isinstance(top, Editing) and top.is_mounted:
-                self._chat.keep_words(top.text)
+                self._chat.conversation.put_back([top.text])
             top.dismiss(None)
-        self._chat.tell_error(error)
+        self._chat.conversation.tell_error(error)
 
     async def _dispatch_message(self, message: Message) -> None:
         """Textual's; an error of a handler is told, and the next message follows."""

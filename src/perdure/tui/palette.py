@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding, BindingType
 
 from perdure.tui.keys import named
-from perdure.tui.panel import OverScreen
+from perdure.tui.panel import PanelScreen
 from perdure.tui.transcript.view import TranscriptView
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def offers(screen: Screen[object], chat: ChatScreen) -> Iterator[Offer]:
         for offer in (*_bound(TranscriptView.BINDINGS, chat.view), *_bound(chat.BINDINGS, chat)):
             if plain(offer.action) not in known:
                 yield offer
-    elif isinstance(screen, OverScreen):
+    elif isinstance(screen, PanelScreen):
         yield from _bound(type(screen).BINDINGS, screen)
 
 

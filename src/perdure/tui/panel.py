@@ -1,42 +1,78 @@
-"""A screen that stands over the talk: its list, its notice row, its status line, its errors."""
+"""A panel over the conversation: its list, its notice row, its status line, its errors."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from perdure.tui.dialogs.help import HelpScreen, KeyGroup
+from perdure.tui.dialogs.text import Reading
 from perdure.tui.error_text import told
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
 from perdure.views.reader import Leaving
 
 if TYPE_CHECKING:
+    from textual.app import App
+    from textual.content import Content
+
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.merge import MergingScreen
+    from perdure.tui.host import ChatHost
     from perdure.tui.widgets.status_line import Hint
 
 Keys = Sequence[Collection[Hashable]]
 """What each row of a list is known by when the list was read again; one of a row's is enough."""
 
 
-class OverScreen(Screen[None]):
-    """A list and what is beside it; its own errors, and the status of the talk below it."""
+class PanelScreen(Screen[None]):
+    """A list and what is beside it; its own errors, and the status of the conversation below."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "#rows"
     HINTS: tuple[Hint, ...] = ()
+    NAME = ""
+    """What the ids of its widgets begin with."""
+    FIND = ""
+    """What the box for words says while it is empty; "" for a panel without one."""
 
-    def __init__(self, chat: MergingScreen, glyphs: Glyphs) -> None:
+    def __init__(self, chat: ChatHost, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._chat = chat
         self._glyphs = glyphs
         self._keys: Keys = ()
+        self._words = ""
+        """What the lists are narrowed to."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id=f"{self.NAME}-head", markup=False)
+        with Horizontal(id=f"{self.NAME}-panes"):
+            yield from self.compose_lists()
+            with VerticalScroll(id="preview", can_focus=False):
+                yield Static(id="preview-text", markup=False)
+        with Vertical(id=f"{self.NAME}-foot"):
+            yield Flash(self._glyphs, widget_id=f"{self.NAME}-flash")
+            if self.FIND:
+                yield Input(id="find", placeholder=self.FIND)
+        yield StatusLine(self._glyphs, widget_id="status")
+
+    def compose_lists(self) -> ComposeResult:
+        """The list, and what is on the left of it."""
+        yield OptionList(id="rows", markup=False)
+
+    def on_mount(self) -> None:
+        if self.FIND:
+            self.query_one("#find").display = False
+        self._tell_status()
+        self.set_interval(0.5, self._tell_status)
 
     @property
     def flash(self) -> Flash:
@@ -92,6 +128,78 @@ class OverScreen(Screen[None]):
         self._keys = ()
         self.rows.clear_options()
 
+    def show_head(self, line: Content) -> None:
+        """Say something above the list."""
+        self.query_one(f"#{self.NAME}-head", Static).update(line)
+
+    def show_preview(self, text: Text | str) -> None:
+        """Show something beside the list."""
+        self.query_one("#preview-text", Static).update(text)
+        self.query_one("#preview").scroll_home(animate=False)
+
+    # -- the box for words ---------------------------------------------------------------------
+
+    def narrow(self, words: str) -> None:
+        """Show only what has these words; "" shows all."""
+
+    def widen(self) -> None:
+        """Show all again."""
+        self.narrow("")
+
+    def action_find(self) -> None:
+        """Open the box for words."""
+        box = self.query_one("#find", Input)
+        box.display = True
+        box.value = self._words
+        box.focus()
+
+    def _close_find(self) -> None:
+        self.query_one("#find").display = False
+        self.rows.focus()
+
+    @on(Input.Submitted, "#find")
+    def _narrow(self, event: Input.Submitted) -> None:
+        self._close_find()
+        self.narrow(event.value.strip())
+
+    def action_leave(self) -> None:
+        """Close; first the box for words, then what it narrowed."""
+        if self.FIND and self.focused is self.query_one("#find"):
+            self._close_find()
+        elif self._words:
+            self.widen()
+        else:
+            self.dismiss()
+
+    # -- the chat below ------------------------------------------------------------------------
+
+    def open_instead(self, action: str) -> None:
+        """Open another panel in the place of this one."""
+        self.dismiss()
+        self._chat.conversation.run_soon(f"screen.{action}")
+
+    def action_undo(self) -> None:
+        """Undo."""
+        self._chat.history.undo()
+
+    def action_redo(self) -> None:
+        """Redo."""
+        self._chat.history.redo()
+
+    def action_nothing(self) -> None:
+        """A hint that only tells."""
+
+    def show_keys(self, groups: Sequence[KeyGroup]) -> None:
+        """Show the keys that work here."""
+        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
+
+    def read_in_full(self, title: str, text: Text) -> None:
+        """Show a text over all of the panel, if nothing else was opened meanwhile."""
+        if self.app.screen is self:
+            self.app.push_screen(Reading(title, text, self._glyphs))
+
+    # -- what the chat says --------------------------------------------------------------------
+
     def refresh_list(self) -> None:
         """Read all anew: something was done to the history."""
 
@@ -110,10 +218,15 @@ class OverScreen(Screen[None]):
             self.flash.tell(". ".join(words), "error")
 
     def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
-        status = self._chat.status.status
+        status = self._chat.conversation.status.status
         shared = {name: getattr(status, name) for name in type(status).__slots__}
         shared["hints"] = self.HINTS if hints is None else tuple(hints)
         self.query_one("#status", StatusLine).tell(**shared)
+
+
+def open_panel(app: App[Any]) -> PanelScreen | None:
+    """The panel that is open, whatever dialogs stand over it."""
+    return next((each for each in app.screen_stack if isinstance(each, PanelScreen)), None)
 
 
 def row_again(before: Keys, at: int | None, after: Keys) -> int:

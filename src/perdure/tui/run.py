@@ -20,8 +20,8 @@ from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.draft import Draft
+from perdure.tui.chat.startup import Opened
 from perdure.tui.error_text import log, told
-from perdure.tui.ports import Opened
 from perdure.tui.themes import DARK
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from perdure.backends.protocol import Backend
-    from perdure.tui.ports import Opener
+    from perdure.tui.chat.startup import Opener
 
 
 def run(path: Path, *, theme: str | None = None, debug: bool = False) -> int:
@@ -120,7 +120,7 @@ async def show(app: ChatApp) -> int:
             await app.session.close()
         except Exception as error:  # noqa: BLE001 - said below, the terminal is ours again
             trouble = trouble or error
-    if unsaved := app.chat.unsaved.strip():
+    if unsaved := app.chat.conversation.draft.unsaved.strip():
         print(  # noqa: T201 - the only place that is left for it
             "perdure: what you were writing could not be saved. Here it is:\n\n"
             f"{sanitise(unsaved)}\n",

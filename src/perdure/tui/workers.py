@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-
-import textual
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from perdure.views.reader import Leaving
 
 if TYPE_CHECKING:
-    from textual.dom import DOMNode
+    from textual.screen import Screen
     from textual.worker import Worker
 
-    from perdure.tui.app import ChatApp
 
-    N = TypeVar("N", bound=DOMNode)
-else:
-    N = TypeVar("N")
+class OnScreen(Protocol):
+    """A widget, or a plain object that works for a screen."""
+
+    @property
+    def screen(self) -> Screen[Any]:
+        """The screen that the work belongs to, and ends with."""
+        ...
+
+
+class _Told(Protocol):
+    def unforeseen(self, error: Exception) -> None: ...
+
+
+N = TypeVar("N", bound=OnScreen)
 P = ParamSpec("P")
 
 Method = Callable[Concatenate[N, P], Coroutine[Any, Any, None]]
@@ -27,7 +35,7 @@ Method = Callable[Concatenate[N, P], Coroutine[Any, Any, None]]
 def work(
     *, group: str, exclusive: bool = False
 ) -> Callable[[Method[N, P]], Callable[Concatenate[N, P], Worker[None]]]:
-    """Make a method a worker.
+    """Make a method a worker of its screen.
 
     Whatever it raises is told on the screen, and the program goes on. Textual either ends the
     program or drops the error without a word.
@@ -39,17 +47,25 @@ def work(
 
     def decorate(method: Method[N, P]) -> Callable[Concatenate[N, P], Worker[None]]:
         @wraps(method)
-        async def guarded(node: N, *given: P.args, **named: P.kwargs) -> None:
-            try:
-                await method(node, *given, **named)
-            except Leaving:
-                return
-            except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-                app: ChatApp = node.app  # type: ignore[assignment]
-                app.unforeseen(error)
+        def begin(owner: N, /, *given: P.args, **named: P.kwargs) -> Worker[None]:
+            screen = owner.screen
 
-        worker = textual.work(group=group, exclusive=exclusive, exit_on_error=False)
-        made: Any = worker(guarded)
-        return made  # type: ignore[no-any-return]
+            async def guarded() -> None:
+                try:
+                    await method(owner, *given, **named)
+                except Leaving:
+                    return
+                except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+                    cast("_Told", screen.app).unforeseen(error)
+
+            return screen.run_worker(
+                guarded,
+                name=method.__name__,
+                group=group,
+                exclusive=exclusive,
+                exit_on_error=False,
+            )
+
+        return begin
 
     return decorate

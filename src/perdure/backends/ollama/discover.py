@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from perdure.backends.ollama.model import can_talk, cloud_name, entries
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 DEFAULT_PORT = 11434
 _ANSWER_LIMIT = 4 << 20
@@ -70,14 +70,14 @@ def find_ollama(timeout: float = 0.3) -> OllamaFound | None:
     address = ollama_address(os.environ.get("OLLAMA_HOST"))
     if address is None:
         return None
-    import httpx  # 60 ms, paid for by `new` only
+    import httpx2  # 60 ms, paid for by `new` only
 
     # No proxy and no redirect: the question is whether this machine runs one.
-    with httpx.Client(timeout=timeout, trust_env=False) as client:
+    with httpx2.Client(timeout=timeout, trust_env=False) as client:
         try:
             version = _ask(client, f"{address}/api/version").get("version")
             named = entries(_ask(client, f"{address}/api/tags"))
-        except (httpx.HTTPError, ValueError):
+        except (httpx2.HTTPError, ValueError):
             return None
     if not isinstance(version, str):
         return None
@@ -102,7 +102,7 @@ def _modified(entry: dict[str, Any]) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _ask(client: httpx.Client, url: str) -> dict[str, object]:
+def _ask(client: httpx2.Client, url: str) -> dict[str, object]:
     import json
 
     with client.stream("GET", url) as answer:

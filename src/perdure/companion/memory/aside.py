@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.yaml.fast import read_front_matter, split_front_matter
 from perdure.companion.yaml.quote import quoted
+from perdure.companion.yaml.strict import flat
 
 FOLDER = "memory/aside"
 
@@ -84,34 +86,25 @@ def parse_aside(data: bytes, path: str) -> Aside:
     Raises:
         BadFile: it is not UTF-8, or its front matter cannot be read, or names what is no turn.
     """
-    from perdure.companion.yaml import (
-        strict,  # a YAML library, needed by those who have such a file
-    )
-
     try:
         text = data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise BadFile(path, data.count(b"\n", 0, error.start) + 1, "not UTF-8") from error
     lines = text.split("\n")
-    try:
-        end = lines.index("---", 1) if lines[0] == "---" else 0
-    except ValueError:
-        end = 0
-    if not end:
+    front, start = split_front_matter(lines)
+    if not start:
         raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
-    node = strict.read_mapping("\n".join(lines[1:end]), path, 2)
+    node = read_front_matter(front, path)
     values: dict[str, list[str]] = {}
     for key in _KEYS:
-        found = node.items.get(key)
-        if found is None:
-            continue
-        flat = strict.flat(found)
-        values[key] = flat if isinstance(flat, list) else [str(flat)]
+        if key in node.items:
+            value = flat(node.items[key])
+            values[key] = value if isinstance(value, list) else [value]
     try:
         turns = tuple(TurnRange.parse(item) for item in values.get("turns", ()))
     except ValueError as error:
         raise BadFile(path, node.lines["turns"], str(error)) from error
-    return Aside(turns, tuple(values.get("facts", ())), "\n".join(lines[end + 1 :]).strip("\n"))
+    return Aside(turns, tuple(values.get("facts", ())), "\n".join(lines[start:]).strip("\n"))
 
 
 def is_aside(turn: TurnId, asides: Iterable[Aside]) -> bool:

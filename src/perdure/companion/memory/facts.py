@@ -17,6 +17,7 @@ from perdure.companion.conversation.escape import unescape
 from perdure.companion.errors import BadFact, BadFile, Located
 from perdure.companion.ids import TurnId
 from perdure.companion.names import slug
+from perdure.companion.yaml.fast import split_front_matter
 
 FOLDER = "memory/facts"
 MOST_CHARACTERS = 2_000
@@ -297,7 +298,7 @@ def text_lines(data: bytes, path: str) -> list[str]:
 
 def _read_lines(lines: list[str], path: str) -> Iterator[tuple[Fact | None, Located | None]]:
     topic = PurePosixPath(path).stem
-    start = lines.index("---", 1) + 1 if lines[0] == "---" and "---" in lines[1:] else 0
+    _, start = split_front_matter(lines)
     for number, line in enumerate(lines[start:], start + 1):
         if line[:1] in "<=>|" and is_conflict_mark(line):
             yield None, Located(path, number, "a mark of a merge conflict; both sides are read")

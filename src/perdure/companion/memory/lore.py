@@ -7,7 +7,7 @@ front matter's keys are those of the card formats (``character_book``) where the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -22,7 +22,7 @@ from perdure.companion.memory.lore_patterns import (
     is_written_as_pattern,
 )
 from perdure.companion.yaml import schema, strict
-from perdure.companion.yaml.fast import read_simple
+from perdure.companion.yaml.fast import read_front_matter, read_simple, split_front_matter
 from perdure.companion.yaml.quote import scalar
 
 if TYPE_CHECKING:
@@ -210,14 +210,13 @@ def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
     """Front matter and text. Raises BadFile."""
     if not text.startswith("---\n"):
         return strict.Mapping({}, {}, 1), text
-    end = (text + "\n").find("\n---\n", 3)
-    if end < 0:
+    lines = text.split("\n")
+    front, start = split_front_matter(lines)
+    if not start:
         raise BadFile(path, 1, "the front matter has no end; a line '---' ends it")
-    if end > FRONT_LIMIT:
+    if sum(len(line) + 1 for line in front) + len("---") > FRONT_LIMIT:
         raise BadFile(path, 1, f"the front matter has more than {FRONT_LIMIT} characters")
-    lines = text[4:end].split("\n") if end > 3 else []
-    node = read_simple(lines, 2) or strict.read_mapping("\n".join(lines), path, 2)
-    return node, text[end + 5 :].lstrip("\n")
+    return read_front_matter(front, path), "\n".join(lines[start:]).lstrip("\n")
 
 
 def _keys(
@@ -291,8 +290,7 @@ def edit_entry(data: bytes, entry: LoreEntry) -> bytes:
     changes = {
         key: after.get(key) for key in _Front.__struct_fields__ if before.get(key) != after.get(key)
     }
-    lines = strict.decode(data, entry.path).split("\n")
-    front = lines[1 : lines.index("---", 1)] if lines[0] == "---" else []
+    front, _ = split_front_matter(strict.decode(data, entry.path).split("\n"))
     if changes:
         edited = edit_settings("\n".join(front).encode(), changes, entry.path).decode()
         front = [line for line in edited.rstrip("\n").split("\n") if line != "{}"]
@@ -312,7 +310,7 @@ def _as_front(entry: LoreEntry) -> dict[str, Setting]:
     return front
 
 
-def _file(front: list[str], entry: LoreEntry) -> bytes:
+def _file(front: Sequence[str], entry: LoreEntry) -> bytes:
     """A file put together. What cannot be read back is never written."""
     text = "\n".join(["---", *front, "---", "", entry.text.rstrip(), ""])
     try:

@@ -6,7 +6,6 @@ what stands around it, also what cannot be read, stays byte for byte.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,9 @@ from perdure.companion.memory.facts import (
     split_tail,
     text_lines,
 )
+from perdure.companion.yaml.fast import read_undamaged, split_front_matter
 from perdure.companion.yaml.quote import quoted
+from perdure.companion.yaml.strict import Mapping, flat
 
 FOLDER = "memory/review"
 
@@ -32,7 +33,6 @@ _PROPOSAL = re.compile(r"- (add|replace|remove|summary)(?: ([^:]*))?:(?: (.*))?"
 _FIELD = re.compile(r" {1,4}(instead of|note): ?(.*)")
 _QUOTED = re.compile(r" {1,4}>(?: (.*))?")
 _EMPTY = re.compile(r"\s*|#{1,6}(?:\s.*)?")
-_FRONT = re.compile(r"(conversation|through|backend|model): (.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def read_review(data: bytes, path: str) -> Review:
         BadFile: it is not UTF-8, too large, or does not say which conversation it is about.
     """
     lines = text_lines(data, path)
-    front, start = _front(lines, path)
-    troubles: list[Located] = []
+    node, start, troubles = _front(lines, path)
+    front = {key: unescape(str(flat(value))) for key, value in node.items.items()}
     found = list(_blocks(lines, start, path, troubles))
     proposals = tuple(proposal for proposal, _ in found)
     try:
@@ -157,7 +157,7 @@ def without(data: bytes, path: str, lines: Collection[int]) -> bytes | None:
         The file; None where nothing but front matter and headings is left.
     """
     shown = text_lines(data, path)
-    _, start = _front(shown, path)
+    _, start, _ = _front(shown, path)
     gone: set[int] = set()
     for proposal, end in _blocks(shown, start, path, []):
         if proposal.line in lines:
@@ -170,34 +170,13 @@ def without(data: bytes, path: str, lines: Collection[int]) -> bytes | None:
     return b"\n".join(kept)
 
 
-def _front(lines: list[str], path: str) -> tuple[dict[str, str], int]:
-    """The front matter's values, and the number of its last line."""
-    try:
-        end = lines.index("---", 1) if lines[0] == "---" else 0
-    except ValueError:
-        end = 0
-    if not end:
+def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[Located]]:
+    """The front matter, the number of its last line, and what is wrong with it."""
+    front, start = split_front_matter(lines)
+    if not start:
         raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
-    values: dict[str, str] = {}
-    for line in lines[1:end]:
-        found = _FRONT.fullmatch(line)
-        if found is None or found[1] in values:
-            return _front_by_hand(lines[1:end], path), end + 1
-        text = found[2]
-        if text.startswith('"'):
-            try:
-                text = json.loads(text)
-            except ValueError:
-                return _front_by_hand(lines[1:end], path), end + 1
-        values[found[1]] = unescape(text)
-    return values, end + 1
-
-
-def _front_by_hand(lines: list[str], path: str) -> dict[str, str]:
-    from perdure.companion.yaml import strict  # a YAML library, for what a hand has changed
-
-    node = strict.read_mapping("\n".join(lines), path, 2)
-    return {key: unescape(str(strict.flat(value))) for key, value in node.items.items()}
+    node, wrong = read_undamaged(front)
+    return node, start, [Located(path, trouble.line, trouble.what) for trouble in wrong]
 
 
 def _blocks(

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.aside import TurnRange
+from perdure.companion.yaml.fast import read_undamaged, split_front_matter
 from perdure.companion.yaml.quote import quoted, scalar
+from perdure.companion.yaml.strict import flat
 
 if TYPE_CHECKING:
     from perdure.companion.conversation.merge import Versions
@@ -27,7 +29,6 @@ SIZE_LIMIT = 256 * 1024
 """Bytes; what is larger is no summary."""
 
 _KEYS = ("conversation", "through", "sources", "backend", "model", "extractive", "digest")
-_LINE = re.compile(r"([a-z]+): (.+)")
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8})\.md")
 _MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
 _THROUGH = re.compile(r"0|[1-9]\d{0,8}")
@@ -157,45 +158,13 @@ def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[Located
 
 def _front(lines: list[str], path: str) -> tuple[dict[str, tuple[int, Value]], int, list[Located]]:
     """Values by key with their lines; where the text begins; what is wrong."""
-    if lines[0].rstrip() != "---" or "---" not in (line.rstrip() for line in lines[1:]):
+    _, start = split_front_matter([line.rstrip() for line in lines])
+    if not start:
         return {}, 0, [Located(path, 1, "no front matter between two lines '---'")]
-    end = next(at for at, line in enumerate(lines[1:], 1) if line.rstrip() == "---")
-    values = _ours(lines[1:end])
-    if values is not None:
-        return values, end + 1, []
-    from perdure.companion.yaml import strict  # for what a hand has changed
-
-    try:
-        node = strict.read_mapping("\n".join(lines[1:end]), path, 2)
-    except BadFile as error:
-        return {}, end + 1, [Located(path, error.line, error.problem)]
-    read: dict[str, tuple[int, Value]] = {
-        key: (node.lines[key], strict.flat(value))
-        for key, value in node.items.items()
-        if key in _KEYS
-    }
-    return read, end + 1, []
-
-
-def _ours(lines: list[str]) -> dict[str, tuple[int, Value]] | None:
-    """The values where every line is as `render_summary` writes it, else None."""
-    values: dict[str, tuple[int, Value]] = {}
-    for number, line in enumerate(lines, 2):
-        pair = _LINE.fullmatch(line)
-        if not pair or pair[1] in values or pair[1] not in _KEYS:
-            return None
-        value: Value = pair[2]
-        if pair[2][0] in '"[':
-            try:
-                value = json.loads(pair[2])
-            except ValueError:
-                return None
-            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-                return None
-        elif scalar(pair[2]) != pair[2] and pair[1] in {"backend", "model"}:
-            return None
-        values[pair[1]] = (number, value)
-    return values
+    node, wrong = read_undamaged(lines[1 : start - 1])
+    read = {key: (node.lines[key], flat(value)) for key, value in node.items.items()}
+    troubles = [Located(path, trouble.line, trouble.what) for trouble in wrong]
+    return {key: read[key] for key in _KEYS if key in read}, start, troubles
 
 
 def _summary(

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.yaml import strict
+from perdure.companion.yaml.fast import split_front_matter
 
 FOLDER = "persona"
 GREETINGS = "persona/greetings"
@@ -182,16 +183,12 @@ def split_front(text: str, where: str) -> tuple[strict.Mapping, str]:
 
     It is there only if the first line is ``---`` and a later one closes it. Raises BadFile.
     """
-    nothing = strict.Mapping({}, {}, 1)
-    if not text.startswith("---\n"):
-        return nothing, text
     lines = text.split("\n")
-    try:
-        end = lines.index("---", 1)
-    except ValueError:
-        return nothing, text
-    front = strict.read_mapping("\n".join(lines[1:end]), where, first_line=2)
-    return front, "\n".join(lines[end + 1 :]).lstrip("\n")
+    front, start = split_front_matter(lines)
+    if not start:
+        return strict.Mapping({}, {}, 1), text
+    node = strict.read_mapping("\n".join(front), where, first_line=2)
+    return node, "\n".join(lines[start:]).lstrip("\n")
 
 
 def _read(data: bytes, path: str) -> tuple[strict.Mapping, str]:

@@ -378,12 +378,15 @@ class Writer:
             self._journal = None
             return True
 
-    def close(self) -> None:
-        """Stop levelling, give up the journal file."""
+    def stop(self) -> None:
+        """End what levels beside the talk. Not to be called under the mutex, which it may want."""
         self._closed.set()
         for thread in (self._chaser, self._watcher):
             if thread is not None:
-                thread.join(timeout=1.0)
+                thread.join()
+
+    def close(self) -> None:
+        """Level once more after `stop`, give up the journal file."""
         with contextlib.suppress(HistoryError, OSError):
             self._bring_back()
         if self._journal is not None:

@@ -163,6 +163,9 @@ class Repository(Reader):
 
     def close(self) -> None:
         """Give back locks and the session's journal file; a turn still in it stays there."""
+        writer = self._writer_made
+        if writer is not None:
+            writer.stop()
         with self._mutex:
             for file in self._leftovers:
                 file.abandon()

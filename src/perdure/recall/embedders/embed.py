@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Kept = Callable[[Sequence[tuple[int, bytes]]], None]
 GoesOn = Callable[[], None]
-_FEW, _MANY = 16, 512
-"""Messages in one transaction, of a slow embedder and of a quick one."""
+_TOGETHER = 16
+"""Messages in one transaction."""
 
 
 def missing(store: Store, model: str, chunks: Sequence[StoredChunk]) -> int:
@@ -40,21 +40,16 @@ def embed_missing(
 ) -> None:
     """Embed the messages of some chunks that have no vector yet.
 
-    ``kept`` is told of vectors once they are in the index. ``goes_on`` is called before each text
-    of a slow embedder, and each batch of a quick one; what it raises ends the work, and what was
-    embedded until then is kept.
+    ``kept`` is told of vectors once they are in the index. ``goes_on`` is called before each text;
+    what it raises ends the work, and what was embedded until then is kept.
     """
     waiting = _waiting(store, repo, rev, chunks, embedder.name)
-    while batch := list(islice(waiting, _MANY if embedder.quick else _FEW)):
+    while batch := list(islice(waiting, _TOGETHER)):
         made: list[tuple[int, bytes]] = []
         try:
-            if embedder.quick:
+            for row, text in batch:
                 goes_on()
-                made += zip([row for row, _ in batch], _small(embedder, batch), strict=True)
-            else:
-                for row, text in batch:
-                    goes_on()
-                    made += [(row, data) for data in _small(embedder, [(row, text)])]
+                made.append((row, _small(embedder, text)))
         finally:
             if made:
                 with store.writing():
@@ -82,11 +77,10 @@ def _waiting(
         yield from ((row, text) for row, text in reversed(wanted.items()) if row not in have)
 
 
-def _small(embedder: Embedder, batch: Sequence[tuple[int, str]]) -> list[bytes]:
-    """Vectors with a byte a number: how long one is does not count, only where it points."""
+def _small(embedder: Embedder, text: str) -> bytes:
+    """A vector with a byte a number: how long it is does not count, only where it points."""
     import numpy as np
 
-    vectors = np.asarray(embedder.embed([text for _, text in batch]), dtype=np.float32)
-    most = np.abs(vectors).max(axis=1, keepdims=True)
-    small = np.rint(127 * vectors / np.where(most > 0, most, 1)).astype(np.int8)
-    return [data.tobytes() for data in small]
+    vector = np.asarray(embedder.embed(text), dtype=np.float32)
+    data: bytes = np.rint(127 * vector / (np.abs(vector).max() or 1)).astype(np.int8).tobytes()
+    return data

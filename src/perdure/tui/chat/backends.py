@@ -1,80 +1,145 @@
-"""Switching to another backend from the chat screen."""
+"""Who speaks: switching to another backend, and agreeing to one that came from outside."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.tui.chat.turns import TalkingScreen
 from perdure.tui.dialogs.backend_picker import BackendPicker, Picked
+from perdure.tui.dialogs.question import Choice
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from textual.screen import Screen
+
+    from perdure.actions.trust import Waiting
+    from perdure.chat.session import Session
+    from perdure.tui.chat.conversation import Conversation
+
+_YES = "confirm"
 
 
-class SwitchingScreen(TalkingScreen):
-    """Chooses who speaks; what is said is `TalkingScreen`'s."""
+class BackendController:
+    """Switches backends, and asks about those that nobody has agreed to."""
 
-    def action_backend(self) -> None:
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    @property
+    def screen(self) -> Screen[None]:
+        """The chat screen."""
+        return self._conversation.screen
+
+    # -- switching -----------------------------------------------------------------------------
+
+    def pick(self) -> None:
         """Open the list of backends."""
-        if self.session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
-        else:
-            self._pick_backend()
+        session = self._conversation.open_session()
+        if session is not None:
+            self._pick(session)
 
     @work(group="switch", exclusive=True)
-    async def _pick_backend(self) -> None:
-        session = self.session
-        if session is None:
-            return
+    async def _pick(self, session: Session) -> None:
+        here = self._conversation
         try:
-            speakers = await session.candidates()
+            candidates = await session.candidates()
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self.tell_error(error)
+            here.tell_error(error)
             return
-        if self.app.screen is not self:
-            return
-        picker = BackendPicker(speakers, session.info.next_backend, self._glyphs)
-        self.app.push_screen(picker, self._backend_picked)
+        if self.screen.app.screen is self.screen:
+            picker = BackendPicker(candidates, session.info.next_backend, here.glyphs)
+            self.screen.app.push_screen(picker, self._picked)
 
-    def _backend_picked(self, picked: Picked | None) -> None:
+    def _picked(self, picked: Picked | None) -> None:
         if picked is not None:
-            self.switch(picked)
+            self._switch(picked)
+
+    def switch(self, name: str, *, once: bool) -> None:
+        """Let the backend of this name speak; without a name, open the list."""
+        if not name:
+            self.pick()
+        elif self._conversation.open_session() is not None:
+            self._switch(Picked(name, once))
 
     @work(group="switch")
-    async def switch(self, picked: Picked) -> None:
+    async def _switch(self, picked: Picked) -> None:
         """Let another backend speak. A reply that is running is not touched."""
-        session = self.session
-        if session is None:
+        here = self._conversation
+        if here.session is None:
             return
-        change = session.speak_next if picked.once else session.speak_from_now
+        change = here.session.speak_next if picked.once else here.session.speak_from_now
         try:
             switch = await change(picked.name)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self.tell_error(error)
+            here.tell_error(error)
             return
         told = [notice.text for notice in switch.notices]
-        self.flash.tell(
+        here.flash.tell(
             " ".join([switch.candidate.speaks(once=picked.once), *told]),
             "success",
             stays=switch.candidate.hosted,
         )
-        if not self._talking:
-            self._tell_info()
+        if not here.is_talking:
+            here.tell_info()
 
-    def slash_commands(self) -> dict[str, Callable[[str], object]]:
-        """Those of the talk, and the two that switch."""
+    # -- backends from outside -----------------------------------------------------------------
 
-        def named(name: str, *, once: bool) -> None:
-            if not name:
-                self.action_backend()
-            elif self.session is None:
-                self.flash.tell("The companion is not open yet.", "warning")
-            else:
-                self.switch(Picked(name, once))
+    def confirm_listed(self) -> None:
+        """Ask about those that companion.yaml lists, unless somebody is writing already."""
+        if not self._conversation.composer.text:
+            self._confirm(asked=False)
 
-        return {
-            **super().slash_commands(),
-            "/backend": lambda name: named(name, once=False),
-            "/next": lambda name: named(name, once=True),
-        }
+    def confirm_all(self) -> None:
+        """Ask about every backend that waits."""
+        if self._conversation.open_session() is not None:
+            self._confirm(asked=True)
+
+    @work(group="confirm", exclusive=True)
+    async def _confirm(self, *, asked: bool) -> None:
+        from perdure.actions import trust
+
+        here = self._conversation
+        if here.session is None:
+            return
+        try:
+            found = await here.session.consult(trust.listed_first if asked else trust.in_use)
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            here.tell_error(error)
+            return
+        if asked and not found:
+            here.flash.tell("No backend waits to be confirmed.")
+        if self.screen.app.screen is self.screen and self.screen.is_attached:
+            for each in found:
+                if not await self._agreed(here.session, each):
+                    return
+
+    async def _agreed(self, session: Session, each: Waiting) -> bool:
+        """Ask about one; False where the user wants to hear of it later."""
+        from perdure.actions import trust
+
+        here = self._conversation
+        answer = await here.ask(
+            "A backend from outside",
+            trust.says(each),
+            Choice("", "Not now", "Nothing is sent there. /confirm asks again."),
+            Choice(_YES, f"Confirm {each.name}", f"From the next message on: {each.leads_to}"),
+            yes=(),
+        )
+        # What was told of it before is answered.
+        here.flash.clear_notice()
+        if answer != _YES:
+            here.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
+            return False
+        try:
+            await session.consult(lambda repo: trust.agree(repo, [each]))
+        except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
+            here.tell_error(error)
+            return False
+        here.flash.tell(
+            f"{each.name} is confirmed. From the next message on, what you say may go to "
+            f"{each.leads_to}.",
+            "success",
+            stays=each.hosted,
+        )
+        if here.status.status.state == "offline":
+            here.status.tell(state="ready")
+        return True

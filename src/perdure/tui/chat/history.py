@@ -1,196 +1,129 @@
-"""Steering the history from the chat: undo, redo, branches, tags, talking on from earlier."""
+"""What can be done to the history from the chat: undo, redo, branches, tags, going back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from perdure.companion.ids import TurnId
 from perdure.git.errors import BadPath
-from perdure.tui.chat.trust import ConfirmingScreen
 from perdure.tui.dialogs.name import NameDialog
-from perdure.tui.dialogs.question import Choice, Question
+from perdure.tui.dialogs.question import Choice
 from perdure.tui.error_text import sentence
+from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from perdure.actions.workspace import Helm
+    from perdure.chat.session import Session
     from perdure.notice import Notice
-    from perdure.tui.ports import ChatSession
+    from perdure.tui.chat.conversation import Conversation
+    from perdure.tui.chat.turns import TurnController
+    from perdure.tui.host import Plan
     from perdure.views.timeline import Names
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether git, or another program, moved the branch."""
 
 
-class SteeringScreen(ConfirmingScreen):
-    """Moves the history back, forth and sideways; the talk on the screen follows."""
+class HistoryController:
+    """Moves the history back, forth and sideways; the conversation on the screen follows."""
 
-    _steering = False
-    _looking = False
-    _look_trouble = ""
-    _names: Names | None = None
+    def __init__(
+        self,
+        conversation: Conversation,
+        turns: TurnController,
+        names_read: Callable[[Names], None],
+    ) -> None:
+        """``names_read``: called whenever branches and tags were read."""
+        self._conversation = conversation
+        self._turns = turns
+        self._names_read = names_read
+        self._look_trouble = ""
+        self.names: Names | None = None
+        """Branches and tags, as they were read last."""
 
-    def on_mount(self) -> None:
-        self.set_interval(_LOOK_SECONDS, self._look)
+    @property
+    def screen(self) -> Screen[None]:
+        """The chat screen."""
+        return self._conversation.screen
 
-    def names_known(self, names: Names) -> None:
-        """Branches and tags were read; a screen shows what it makes of that."""
-
-    def history_opened(self) -> None:
-        super().history_opened()
-        self._read_names()
+    def mount(self) -> None:
+        """The screen is there: begin to follow what other programs do."""
+        self.screen.set_interval(_LOOK_SECONDS, self.look)
 
     # -- doing one thing at a time -------------------------------------------------------------
 
-    def steer(self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]]) -> bool:
+    def act(self, plan: Plan) -> bool:
         """Run a plan over the open session; False where it is refused, as while a reply is written.
 
         One plan at a time: another that comes meanwhile is refused without a word.
         """
-        if self.session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
-        elif self._talking:
-            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
-        elif not self._steering:
-            self._steering = True
-            self._run_plan(plan, self.session)
-            return True
-        return False
+        session = self._conversation.free_session()
+        if session is None or self._conversation.is_acting:
+            return False
+        self._conversation.is_acting = True
+        self._run(plan, session)
+        return True
 
-    @work(group="steer")
-    async def _run_plan(
-        self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]], session: ChatSession
-    ) -> None:
+    @work(group="act")
+    async def _run(self, plan: Plan, session: Session) -> None:
         try:
             await plan(session)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self.tell_error(error)
+            self._conversation.tell_error(error)
         finally:
-            self._steering = False
-            self._go_on()
-
-    def may_send(self) -> bool:
-        """Not while the history is on the move."""
-        return not (self._steering or self._looking)
-
-    async def wants(
-        self, title: str, says: Sequence[str], *choices: Choice, yes: Sequence[str] = ("y",)
-    ) -> str:
-        """The answer to a question; "" where nothing is to be done."""
-        question = Question(title, says, choices, self._glyphs, yes=yes)
-        return await self.app.push_screen_wait(question) or ""
+            self._conversation.is_acting = False
+            self._turns.go_on()
 
     def moved(self, told: str, *, stays: bool = False) -> None:
         """The history stands elsewhere now: show it as it is there."""
-        self._read_again()
-        self._tell_info()
-        self.flash.tell(told, "success", stays=stays)
+        self._conversation.read_again()
+        self._conversation.tell_info()
+        self._conversation.flash.tell(told, "success", stays=stays)
+
+    def changed(self) -> None:
+        """Something was committed that the conversation does not show."""
+        self._conversation.tell_info()
+        self.read_names()
 
     # -- back and forth ------------------------------------------------------------------------
 
-    def action_undo(self) -> None:
+    def undo(self) -> None:
         """Take back the last thing that was done."""
-        self.steer(lambda session: self._walk(session, back=True))
+        self.act(lambda session: self._walk(session, back=True))
 
-    def action_redo(self) -> None:
+    def redo(self) -> None:
         """Bring back what was undone."""
-        self.steer(lambda session: self._walk(session, back=False))
+        self.act(lambda session: self._walk(session, back=False))
 
-    async def _walk(self, session: ChatSession, *, back: bool) -> None:
-        from perdure.actions.history import undo
+    async def _walk(self, session: Session, *, back: bool) -> None:
+        from perdure.actions.history import undo as undoing
 
-        step = await session.steer(undo.next_undo if back else undo.next_redo)
-        self.will_walk(step.plan.entry.id)
+        here = self._conversation
+        step = await session.steer(undoing.next_undo if back else undoing.next_redo)
+        panel = open_panel(self.screen.app)
+        if panel is not None:
+            panel.will_walk(step.plan.entry.id)
         if not step.is_safe:
-            says = [sentence(f"takes back {step.what}"), *step.notes()]
+            lines = [sentence(f"takes back {step.what}"), *step.notes()]
             leave = Choice("", "Leave it as it is")
             go = Choice("go", "Undo", "Z brings it back.")
-            if not await self.wants("Undo", says, leave, go, yes=("z", "y")):
-                self.flash.tell("Nothing was changed.")
+            if not await here.agrees("Undo", lines, leave, go, yes=("z", "y")):
                 return
-        await session.steer(lambda helm: undo.take(helm, step))
+        await session.steer(lambda helm: undoing.take(helm, step))
         again = "Z brings it back." if back else "z takes it back."
         self.moved(f"{step.said()} {again}", stays=True)
-        if step.turn is not None and self.view.picked is not None:
-            self.view.pick_turn(step.turn)
-
-    def will_walk(self, entry: str) -> None:
-        """An entry of the log is about to be taken back, or brought back."""
+        if step.turn is not None and here.view.picked is not None:
+            here.view.pick_turn(step.turn)
 
     # -- branches and tags ---------------------------------------------------------------------
-
-    @property
-    def picked_turn(self) -> TurnId | None:
-        """The turn under the cursor of the talk."""
-        speech = self.view.picked
-        return speech.turn if speech is not None else None
-
-    def sees_picked(self) -> bool:
-        """Whether keys may act on what is picked: nothing is done to what nobody looks at.
-
-        Where it is out of view it is brought there, and told; from the message box the newest
-        message is picked.
-        """
-        view = self.view
-        if view.empty:
-            self.flash.tell("Nothing was said here yet.")
-            return False
-        if self.focused is not view:
-            view.focus()
-            view.pick_seen()
-        if view.cursor is None:
-            self.flash.tell("Pick a message first, with j and k.")
-            return False
-        if not view.cursor_in_view:
-            view.jump_into_view(view.cursor)
-            self.flash.tell("This message is the picked one. Press the key again for it.")
-            return False
-        return True
-
-    def turn_to_act_on(self) -> TurnId | None:
-        """The picked turn, if it is seen; else None, and why is told."""
-        if not self.sees_picked():
-            return None
-        speech = self.view.picked
-        if speech is not None and speech.turn is not None:
-            return speech.turn
-        if speech is not None and speech.own:
-            self.flash.tell("This message is not sent yet.")
-        else:
-            self.flash.tell("This is part of no turn yet.")
-        return None
-
-    def action_branch(self) -> None:
-        """Begin a branch at the picked turn, and stay here."""
-        if (place := self.place_to_act_on()) is not None:
-            self.begin_branch(place)
-
-    def action_tag(self) -> None:
-        """Give the picked turn a name that stays."""
-        if (place := self.place_to_act_on()) is not None:
-            self.begin_tag(place)
-
-    def action_rewind(self) -> None:
-        """Talk on from the picked turn, on a new branch."""
-        if (turn := self.turn_to_act_on()) is not None:
-            self.talk_on_from(str(turn))
-
-    def place_to_act_on(self) -> str | None:
-        """The picked turn while one browses, else the end, as `find_place` takes it.
-
-        None where what is picked is not seen, which is told.
-        """
-        if self.view.empty or self.focused is not self.view:
-            return "HEAD"
-        if not self.sees_picked():
-            return None
-        return str(self.picked_turn) if self.picked_turn is not None else "HEAD"
 
     def begin_branch(self, place: str) -> None:
         """Ask for a name, and begin a branch there."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import branch
 
             name = await self._make_named(
@@ -201,34 +134,34 @@ class SteeringScreen(ConfirmingScreen):
                 lambda helm, name: branch.start(helm, name, place),
             )
             if name:
-                self._read_names()
-                self.flash.tell(
+                self.read_names()
+                self._conversation.flash.tell(
                     f"{name} begins at {_shown(place)}. Enter on it in the rail goes there.",
                     "success",
                 )
 
-        self.steer(plan)
+        self.act(plan)
 
     def begin_tag(self, place: str) -> None:
         """Ask for a name, and put a tag there."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import rewind, tag
 
-            def act(helm: Helm, name: str) -> None:
+            def make(helm: Helm, name: str) -> None:
                 tag.tag(helm, name, rewind.find_place(helm.repo, place).commit)
 
             line = f"It stays on {_shown(place)}."
-            name = await self._make_named(session, "New tag", line, "", act)
+            name = await self._make_named(session, "New tag", line, "", make)
             if name:
-                self._read_names()
-                self.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
+                self.read_names()
+                self._conversation.flash.tell(f"The tag {name} is on {_shown(place)}.", "success")
 
-        self.steer(plan)
+        self.act(plan)
 
     async def _make_named(
         self,
-        session: ChatSession,
+        session: Session,
         title: str,
         line: str,
         suggested: str,
@@ -241,8 +174,8 @@ class SteeringScreen(ConfirmingScreen):
         """
         lines: tuple[str, ...] = (line,)
         while True:
-            dialog = NameDialog(title, lines, self._glyphs, suggested=suggested)
-            typed = await self.app.push_screen_wait(dialog)
+            dialog = NameDialog(title, lines, self._conversation.glyphs, suggested=suggested)
+            typed = await self.screen.app.push_screen_wait(dialog)
             if not typed:
                 return ""
             name = "-".join(typed.split())
@@ -253,17 +186,16 @@ class SteeringScreen(ConfirmingScreen):
             else:
                 return name
 
-    def talk_on_from(self, place: str) -> None:
+    def continue_from(self, place: str) -> None:
         """Rewind: what is kept, and under which name, is said before."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import rewind
 
             found = await session.steer(lambda helm: rewind.plan_rewind(helm, place))
             go = Choice("go", "Talk on from there", "z takes it back.")
             stay = Choice("", "Stay here")
-            if not await self.wants("Talk on from earlier", found.says(), stay, go):
-                self.flash.tell("Nothing was changed.")
+            if not await self._conversation.agrees("Talk on from earlier", found.says(), stay, go):
                 return
 
             def act(helm: Helm) -> None:
@@ -276,30 +208,30 @@ class SteeringScreen(ConfirmingScreen):
                 stays=True,
             )
 
-        self.steer(plan)
+        self.act(plan)
 
     def switch_to(self, name: str) -> None:
         """Go to another branch; what stands in the message box comes along."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import branch
 
             before = session.info.branch
             if name == before:
-                self.flash.tell(f"You are on {name}.")
+                self._conversation.flash.tell(f"You are on {name}.")
                 return
             await session.steer(lambda helm: branch.go(helm, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
 
-        self.steer(plan)
+        self.act(plan)
 
-    def take_back(self, commit: str) -> None:
-        """Revert a change; what was answered under it can stay, or be set aside."""
+    def revert(self, commit: str) -> None:
+        """Take back a change; what was answered under it can stay, or be set aside."""
 
-        async def plan(session: ChatSession) -> None:
-            from perdure.actions.history import revert
+        async def plan(session: Session) -> None:
+            from perdure.actions.history import revert as reverting
 
-            found = await session.steer(lambda helm: revert.plan_revert(helm, commit))
+            found = await session.steer(lambda helm: reverting.plan_revert(helm, commit))
             choices = [Choice("", "Leave it as it is")]
             if found.turns:
                 choices += [
@@ -311,16 +243,16 @@ class SteeringScreen(ConfirmingScreen):
                 ]
             else:
                 choices.append(Choice("keep", "Take it back"))
-            then = await self.wants("Take back a change", found.says(), *choices)
+            then = await self._conversation.ask("Take back a change", found.says(), *choices)
             if not then:
-                self.flash.tell("Nothing was changed.")
+                self._conversation.flash.tell("Nothing was changed.")
                 return
 
             def act(helm: Helm) -> None:
                 now = found
                 if helm.take_edits().committed:
-                    now = revert.plan_revert(helm, commit)
-                revert.revert(helm, now, then)
+                    now = reverting.plan_revert(helm, commit)
+                reverting.revert(helm, now, then)
 
             await session.steer(act)
             more = {
@@ -329,13 +261,14 @@ class SteeringScreen(ConfirmingScreen):
             }.get(then, "")
             self.moved(f"Taken back; the talk stays.{more} z undoes it.", stays=True)
 
-        self.steer(plan)
+        self.act(plan)
 
     # -- what others do ------------------------------------------------------------------------
 
     @work(group="names", exclusive=True)
-    async def _read_names(self) -> None:
-        session = self.session
+    async def read_names(self) -> None:
+        """Read branches and tags anew; the panel that is open reads its list anew, too."""
+        session = self._conversation.session
         if session is None:
             return
         from perdure.views import timeline
@@ -343,38 +276,41 @@ class SteeringScreen(ConfirmingScreen):
         try:
             names = await session.consult(timeline.names)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            self.tell_error(error)
+            self._conversation.tell_error(error)
             return
         if names:
-            self._names = names
-            self.names_known(names)
+            self.names = names
+            self._names_read(names)
+            panel = open_panel(self.screen.app)
+            if panel is not None:
+                panel.refresh_list()
 
     @work(group="look", exclusive=True)
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Follow a branch that git, or another program, switched or moved."""
-        session = self.session
-        if session is None or not self._ready or self._talking or self._steering:
+        here = self._conversation
+        if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
             return
-        self._looking = True
+        here.is_looking = True
         try:
-            notices = await session.look_again()
+            notices = await here.session.look_again()
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             if str(error) != self._look_trouble:
                 self._look_trouble = str(error)
-                self.tell_error(error)
+                here.tell_error(error)
             return
         finally:
-            self._looking = False
+            here.is_looking = False
         self._look_trouble = ""
         if notices is not None:
             self._show_moved(notices)
-        self._go_on()
+        self._turns.go_on()
 
     def _show_moved(self, notices: Sequence[Notice]) -> None:
-        self._read_again()
-        self._tell_info()
+        self._conversation.read_again()
+        self._conversation.tell_info()
         for notice in notices:
-            self.flash.tell(notice.text, notice.level, stays=True)
+            self._conversation.flash.tell(notice.text, notice.level, stays=True)
 
 
 def _shown(place: str) -> str:

@@ -2,123 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from perdure.tui.chat.history import SteeringScreen
 from perdure.tui.dialogs.question import Choice
+from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from perdure.actions.history.merge import OpenJoin
+    from perdure.chat.session import Session
     from perdure.git.repository.repository import Repository
-    from perdure.tui.ports import ChatSession
+    from perdure.tui.chat.conversation import Conversation
+    from perdure.tui.chat.history import HistoryController
+    from perdure.tui.host import ChatHost
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether a merge was begun, settled or concluded by another program."""
 _LEAVE = Choice("", "Leave it as it is")
 
 
-class MergingScreen(SteeringScreen):
+class MergeController:
     """Merges, and knows the merge that is open here, whoever began it."""
 
-    _merge: OpenJoin | None = None
-    _merge_trouble = ""
-
-    def on_mount(self) -> None:
-        self.set_interval(_LOOK_SECONDS, self.look_at_merge)
+    def __init__(
+        self, conversation: Conversation, history: HistoryController, host: ChatHost
+    ) -> None:
+        """``host``: what the list of conflicts is given of the chat screen."""
+        self._conversation = conversation
+        self._history = history
+        self._host = host
+        self._trouble = ""
+        self.open_join: OpenJoin | None = None
+        """The merge that is open."""
 
     @property
-    def open_join(self) -> OpenJoin | None:
-        """The merge that is open."""
-        return self._merge
+    def screen(self) -> Screen[None]:
+        """The chat screen."""
+        return self._conversation.screen
 
-    def history_opened(self) -> None:
-        super().history_opened()
-        self.look_at_merge()
+    def mount(self) -> None:
+        """The screen is there: begin to follow what other programs do."""
+        self.screen.set_interval(_LOOK_SECONDS, self.look)
 
     @work(group="merge", exclusive=True)
-    async def look_at_merge(self) -> None:
+    async def look(self) -> None:
         """Follow what became of an open merge; it is also read when a companion is opened."""
-        session = self.session
-        if session is None or self._talking or self._steering:
+        here = self._conversation
+        if here.session is None or here.is_talking or here.is_acting:
             return
         try:
-            await self.read_merge(session)
+            await self.read(here.session)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
-            if str(error) != self._merge_trouble:
-                self._merge_trouble = str(error)
-                self.tell_error(error)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                here.tell_error(error)
         else:
-            self._merge_trouble = ""
+            self._trouble = ""
 
-    async def read_merge(self, session: ChatSession) -> None:
+    async def read(self, session: Session) -> None:
         """Read what is open now, and show it. Raises HistoryError where git's files are broken."""
         found = await session.consult(_opened) or None
-        if found != self._merge:
-            before, self._merge = self._merge, found
-            self._tell_merge(is_new=before is None)
+        if found != self.open_join:
+            before, self.open_join = self.open_join, found
+            self._tell(is_new=before is None)
 
-    def _tell_merge(self, *, is_new: bool) -> None:
-        found = self._merge
-        self.status.tell(merge="" if found is None else _short(found))
-        self.merge_known()
+    def _tell(self, *, is_new: bool) -> None:
+        from perdure.tui.conflicts.screen import ConflictsScreen
+
+        here, found = self._conversation, self.open_join
+        here.status.tell(merge="" if found is None else _short(found))
+        panel = open_panel(self.screen.app)
+        if isinstance(panel, ConflictsScreen):
+            panel.refresh_list()
         if found is not None and is_new:
-            self.flash.tell(
+            here.flash.tell(
                 f"A merge of {found.name} into {found.branch} is open: {_waits(found)}. "
                 "/merge shows it.",
                 "warning",
                 stays=True,
             )
 
-    def merge_known(self) -> None:
-        """What is open was read; what stands over the talk may show it."""
+    def show(self) -> None:
+        """Show what the open merge waits for, in the place of the panel that is open."""
+        from perdure.tui.conflicts.screen import ConflictsScreen
 
-    def action_merge(self) -> None:
-        """What the open merge waits for."""
-        if self._merge is None:
-            self.flash.tell("No merge is open. m on a branch, in the timeline, merges it.")
-        else:
-            self.open_conflicts()
+        app, found = self.screen.app, self.open_join
+        if found is None:
+            self._conversation.flash.tell(
+                "No merge is open. m on a branch, in the timeline, merges it."
+            )
+            return
+        panel = open_panel(app)
+        if isinstance(panel, ConflictsScreen):
+            return
+        if panel is not None:
+            panel.dismiss()
+        app.push_screen(ConflictsScreen(self._host, found, self._conversation.glyphs))
 
-    def open_conflicts(self) -> None:
-        """Show the list of conflicts."""
+    def begin(self, name: str) -> None:
+        """Merge a branch into the one that is talked on; what would come of it is said before.
 
-    def merge_branch(self, name: str) -> None:
-        """Merge a branch into the one that is talked on; what would come of it is said before."""
-        if self._merge is not None:
-            self.open_conflicts()
+        Without a name, or with a merge open, show what that waits for.
+        """
+        if not name or self.open_join is not None:
+            self.show()
             return
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
             found = await session.steer(lambda helm: merge_action.plan_join(helm, name))
             if found.plan.kind == "nothing":
-                self.flash.tell(found.says()[0])
+                self._conversation.flash.tell(found.says()[0])
                 return
             note = "z takes it back."
             if found.plan.conflicts:
                 note = "Then you settle the files one by one, or give it up."
             go = Choice("go", f"Merge {name}", note)
-            if not await self.wants(f"Merge {name}", found.says(), _LEAVE, go):
-                self.flash.tell("Nothing was changed.")
+            if not await self._conversation.agrees(f"Merge {name}", found.says(), _LEAVE, go):
                 return
             done = await session.steer(lambda helm: merge_action.join(helm, name))
             if done.conflicts:
-                await self.read_merge(session)
-                self.open_conflicts()
+                await self.read(session)
+                self.show()
             else:
-                self.moved(f"{name} is merged into {found.plan.branch}. z takes it back.")
+                self._history.moved(f"{name} is merged into {found.plan.branch}. z takes it back.")
 
-        self.steer(plan)
-
-    def slash_commands(self) -> dict[str, Callable[[str], object]]:
-        """Those of the talk, and the one that merges."""
-        return {
-            **super().slash_commands(),
-            "/merge": lambda name: self.merge_branch(name) if name else self.action_merge(),
-        }
+        self._history.act(plan)
 
 
 def _opened(repo: Repository) -> OpenJoin | None:

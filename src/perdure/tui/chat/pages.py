@@ -10,7 +10,7 @@ from perdure.tui.transcript.blocks import Block, chunk_blocks
 
 if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId, TurnId
-    from perdure.tui.ports import ChatTranscript
+    from perdure.snapshot.conversation.transcript import Transcript
 
 _CHUNK_BYTES = 16 * 1024
 _LAST_SHARE = 0.35
@@ -20,7 +20,7 @@ _LAST_SHARE = 0.35
 class History:
     """Reads chunks as pages. Nothing is read before it is asked for."""
 
-    def __init__(self, transcript: ChatTranscript, rehearsals: frozenset[str]) -> None:
+    def __init__(self, transcript: Transcript, rehearsals: frozenset[str]) -> None:
         self._transcript = transcript
         self._rehearsals = rehearsals
         self._conversations = list(transcript.conversations())

@@ -1,145 +1,188 @@
-"""What can be asked of the talk: a turn's prompt, where words were said, what she knows."""
+"""What opens over the conversation: the timeline, the memory browser, search, a turn's prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from perdure.companion.ids import TurnId
 from perdure.errors import Problem
-from perdure.tui.chat.answers import AnswersScreen
 from perdure.tui.drawers.search import Search
+from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 from perdure.views.reader import Reader
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from perdure.companion.ids import TurnId
     from perdure.git.repository.repository import Repository
+    from perdure.tui.chat.conversation import Conversation
+    from perdure.tui.host import ChatHost
     from perdure.tui.memory.screen import MemoryScreen
-    from perdure.tui.panel import OverScreen
-    from perdure.tui.widgets.flash import Flash
+    from perdure.tui.timeline.lists import Tab
+    from perdure.tui.timeline.screen import TimelineScreen
     from perdure.views.search import Found, LifeSearch
-    from perdure.views.timeline import Names
     from perdure.views.why.explain import Explanation
 
 _WORTH_TELLING = 1000
 """Commits, or files, from which it is told that an index is being made."""
 
 
-class InquiringScreen(AnswersScreen):
-    """Opens what stands over the talk, and goes to the turn that was chosen there.
+class PanelController:
+    """Opens panels, and goes to the turn that was chosen there.
 
     Questions about years of history go to readers of their own, so that none holds up a turn.
     """
 
-    _life: LifeSearch | None = None
-    _told_of_review = False
-
-    def __init__(self, *given: Any) -> None:  # noqa: ANN401 - `TalkingScreen`'s own
-        super().__init__(*given)
+    def __init__(self, conversation: Conversation, host: ChatHost) -> None:
+        """``host``: what panels are given of the chat screen."""
+        self._conversation = conversation
+        self._host = host
         self._readers: dict[str, Reader] = {}
-        self._search = Search()
+        self._life: LifeSearch | None = None
+        self._is_review_told = False
+        self.last_search = Search()
 
-    def reader(self, name: str) -> Reader | None:
+    @property
+    def screen(self) -> Screen[None]:
+        """The chat screen."""
+        return self._conversation.screen
+
+    # -- readers -------------------------------------------------------------------------------
+
+    def _reader(self, name: str) -> Reader | None:
         """The reader of that name; None until the companion is open, which is told."""
-        session = self.session
+        session = self._conversation.open_session()
         if session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
             return None
         if name not in self._readers:
             self._readers[name] = Reader(session.info.path)
         return self._readers[name]
 
-    def on_unmount(self) -> None:
+    def close(self) -> None:
         """Let go of the readers, and of the index that one of them holds."""
         life = self._life
         for name, each in self._readers.items():
             each.close_with(life.close if life is not None and name == "life" else lambda: None)
 
-    def _progress(self, reader: Reader, what: str) -> Callable[[int, int], None]:
-        """Tells how an index grows; called on the reader's thread."""
+    def _pair(self, name: str) -> tuple[Reader, Reader] | None:
+        """Readers for a panel's lists, and for what is beside them; None where none may open.
 
-        def tell(done: int, total: int) -> None:
-            reader.goes_on()
-            if max(done, total) >= _WORTH_TELLING:
-                share = f"{done:,} of {total:,}" if total else f"{done:,}"
-                self.app.call_from_thread(self.flash.tell, f"Reading the {what} once: {share}")
+        A long history's index is made by one; what is beside the list comes from the other.
+        """
+        lists, beside = self._reader(name), self._reader("beside")
+        if lists is None or beside is None or open_panel(self.screen.app) is not None:
+            return None
+        return lists, beside
 
-        return tell
-
-    # -- what stands over the talk -------------------------------------------------------------
-
-    @property
-    def over(self) -> OverScreen | None:
-        """The timeline or the memory browser, while it is open."""
-        from perdure.tui.panel import OverScreen
-
-        stack = self.app.screen_stack
-        return next((each for each in stack if isinstance(each, OverScreen)), None)
+    # -- the timeline and the memory browser ---------------------------------------------------
 
     @property
-    def flash(self) -> Flash:
-        """The notice row of the screen that is seen."""
-        over = self.over
-        if over is not None and over.is_mounted:
-            return over.flash
-        return super().flash
+    def timeline(self) -> TimelineScreen | None:
+        """The timeline, while it is open."""
+        from perdure.tui.timeline.screen import TimelineScreen
 
-    def names_known(self, names: Names) -> None:
-        """Something was done to the history: what stands over the talk shows it too."""
-        super().names_known(names)
-        if self.over is not None:
-            self.over.refresh_list()
+        panel = open_panel(self.screen.app)
+        return panel if isinstance(panel, TimelineScreen) else None
 
-    def will_walk(self, entry: str) -> None:
-        """The timeline shows what undo is about to take."""
-        if self.over is not None:
-            self.over.will_walk(entry)
+    def open_timeline(self, tab: Tab) -> None:
+        """Open the timeline; where it is open already, go to one of its lists."""
+        from perdure.tui.timeline.screen import TimelineScreen
+
+        if self.timeline is not None:
+            self.timeline.go_to(tab)
+        elif (readers := self._pair("timeline")) is not None:
+            screen = TimelineScreen(self._host, readers, self._conversation.glyphs, tab)
+            self.screen.app.push_screen(screen)
+
+    @property
+    def memory(self) -> MemoryScreen | None:
+        """The memory browser, while it is open."""
+        from perdure.tui.memory.screen import MemoryScreen
+
+        panel = open_panel(self.screen.app)
+        return panel if isinstance(panel, MemoryScreen) else None
+
+    def open_memory(self) -> None:
+        """What she knows, and what waits for the user's word."""
+        from perdure.tui.memory.screen import MemoryScreen
+
+        if (readers := self._pair("memory")) is not None:
+            screen = MemoryScreen(self._host, readers, self._conversation.glyphs)
+            self.screen.app.push_screen(screen)
+
+    @work(group="review", exclusive=True)
+    async def tell_of_review(self) -> None:
+        """Say once that something waits, unless there is something else to say."""
+        reader = None if self._is_review_told else self._reader("memory")
+        if reader is None:
+            return
+        self._is_review_told = True
+        from perdure.views.memory import count_waiting
+
+        try:
+            count = await reader.ask(count_waiting)
+        except Problem:  # the browser says it, when somebody asks
+            return
+        if count and not self._conversation.flash.display:
+            waits = "fact waits" if count == 1 else "facts and summaries wait"
+            self._conversation.flash.tell(f"{count} {waits} for your word: F6")
 
     # -- the prompt ----------------------------------------------------------------------------
 
-    def action_prompt(self) -> None:
+    def open_prompt(self) -> None:
         """What the picked turn was answered to; without one, what would be sent now."""
-        if self.view.empty or self.focused is not self.view or self.view.cursor is None:
-            self.action_prompt_next()
+        here = self._conversation
+        view = here.view
+        if view.empty or self.screen.focused is not view or view.cursor is None:
+            self.open_next_prompt()
             return
-        turn = self.turn_to_act_on()
-        if turn is None:
+        turn = here.turn_to_act_on()
+        reader = self._reader("beside") if turn is not None else None
+        if turn is None or reader is None:
             return
-        reader = self.reader("beside")
-        if reader is None:
-            return
+
+        def progress(done: int, total: int) -> None:
+            """Tells how an index grows; called on the reader's thread."""
+            reader.goes_on()
+            if max(done, total) >= _WORTH_TELLING:
+                share = f"{done:,} of {total:,}" if total else f"{done:,}"
+                words = f"Reading the history once: {share}"
+                self.screen.app.call_from_thread(here.flash.tell, words)
 
         def ask(repo: Repository) -> Explanation:
             from perdure.views.why.explain import explain
 
-            return explain(repo, turn, progress=self._progress(reader, "history"))
+            return explain(repo, turn, progress=progress)
 
         self._open_prompt(lambda: reader.ask(ask))
 
-    def action_prompt_next(self) -> None:
+    def open_next_prompt(self) -> None:
         """What would be sent now for the words in the message box."""
-        session, words = self.session, self.composer.text.strip()
+        words = self._conversation.composer.text.strip()
+        session = self._conversation.free_session()
         if session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
-        elif self._talking:
-            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
-        elif not words:
-            self.flash.tell("Write a message first; it is shown with what would go along with it.")
-        else:
+            return
+        if words:
             self._open_prompt(lambda: session.preview(words))
+        else:
+            self._conversation.flash.tell(
+                "Write a message first; it is shown with what would go along with it."
+            )
 
-    def _open_prompt(self, ask: Callable[[], Any]) -> None:
+    def _open_prompt(self, ask: Callable[[], Awaitable[Explanation]]) -> None:
         from perdure.tui.drawers.prompt import PromptView
 
-        self.app.push_screen(PromptView(ask, self._glyphs), self._go_to)
+        view = PromptView(ask, self._conversation.glyphs)
+        self.screen.app.push_screen(view, self._go_to)
 
     # -- search --------------------------------------------------------------------------------
 
-    def action_search(self) -> None:
-        """Find earlier moments of the whole life."""
+    def open_search(self) -> None:
+        """Find earlier moments in all conversations."""
         from perdure.tui.drawers.search import SearchView
 
-        reader = self.reader("life")
+        here, reader = self._conversation, self._reader("life")
         if reader is None:
             return
         view: SearchView
@@ -150,7 +193,7 @@ class InquiringScreen(AnswersScreen):
 
                 if self._life is None:
                     self._life = LifeSearch()
-                return self._life.find(repo, words, self.now(), progress=progress)
+                return self._life.find(repo, words, here.now(), progress=progress)
 
             return ask
 
@@ -158,112 +201,25 @@ class InquiringScreen(AnswersScreen):
             reader.goes_on()
             if total >= _WORTH_TELLING // 10 and view.is_attached:
                 said = f"Reading the conversations once: {done:,} of {total:,}"
-                self.app.call_from_thread(view.say, said)
+                self.screen.app.call_from_thread(view.say, said)
 
-        view = SearchView(lambda words: reader.ask(find(words)), self._search, self._glyphs)
-        self.app.push_screen(view, self._go_to)
+        view = SearchView(lambda words: reader.ask(find(words)), self.last_search, here.glyphs)
+        self.screen.app.push_screen(view, self._go_to)
 
-    def action_found_after(self) -> None:
-        """The next moment of the last search."""
-        self._step(1)
-
-    def action_found_before(self) -> None:
-        """The one before it."""
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        if not self._search.turns:
-            self.flash.tell("Nothing was searched for yet; / does.")
+    def go_to_found(self, step: int) -> None:
+        """Go to the next moment of the last search, or to the one before."""
+        here, search = self._conversation, self.last_search
+        if not search.turns:
+            here.flash.tell("Nothing was searched for yet; / does.")
             return
-        turn = self._search.step(by)
+        turn = search.step(step)
         if turn is None:
-            edge = "last" if by > 0 else "first"
-            self.flash.tell(f"That is the {edge} moment with “{self._search.words}”.")
-        elif self.go_to_turn(turn):
-            place = f"{self._search.at + 1} of {len(self._search.turns)}"
-            self.flash.tell(f"{place} with “{self._search.words}”")
-
-    # -- going there ---------------------------------------------------------------------------
+            edge = "last" if step > 0 else "first"
+            here.flash.tell(f"That is the {edge} moment with “{search.words}”.")
+        elif here.go_to_turn(turn):
+            place = f"{search.at + 1} of {len(search.turns)}"
+            here.flash.tell(f"{place} with “{search.words}”")
 
     def _go_to(self, turn: TurnId | None) -> None:
         if turn is not None:
-            self.go_to_turn(turn)
-
-    def go_to_turn(self, turn: TurnId) -> bool:
-        """Bring a turn into view, the cursor on it; False where it is not on this branch."""
-        if self.view.pick_turn(turn, first=True):
-            if self.view.cursor is not None:
-                self.view.show(self.view.cursor)
-            self.view.focus()
-            return True
-        self.flash.tell("That turn is not in the talk of this branch.", "warning")
-        return False
-
-    # -- an open merge -------------------------------------------------------------------------
-
-    def merge_known(self) -> None:
-        """The list of conflicts shows what is left of them."""
-        from perdure.tui.conflicts.screen import ConflictsScreen
-
-        super().merge_known()
-        if isinstance(self.over, ConflictsScreen):
-            self.over.refresh_list()
-
-    def open_conflicts(self) -> None:
-        """Show what the open merge waits for, in the place of what stands over the talk."""
-        from perdure.tui.conflicts.screen import ConflictsScreen
-
-        over, found = self.over, self.open_join
-        if found is None or isinstance(over, ConflictsScreen):
-            return
-        if over is not None:
-            over.dismiss()
-        self.app.push_screen(ConflictsScreen(self, found, self._glyphs))
-
-    # -- what she knows ------------------------------------------------------------------------
-
-    @property
-    def memory(self) -> MemoryScreen | None:
-        """The memory browser, while it is open."""
-        from perdure.tui.memory.screen import MemoryScreen
-
-        over = self.over
-        return over if isinstance(over, MemoryScreen) else None
-
-    def action_memory(self) -> None:
-        """What she knows, and what waits for the user's word."""
-        from perdure.tui.memory.screen import MemoryScreen
-
-        lists, beside = self.reader("memory"), self.reader("beside")
-        if lists is not None and beside is not None and self.over is None:
-            self.app.push_screen(MemoryScreen(self, (lists, beside), self._glyphs))
-
-    def history_changed(self) -> None:
-        """Something was committed that the talk does not show."""
-        self._tell_info()
-        self._read_names()
-
-    def keep_words(self, words: str) -> None:
-        """Words that could not be kept elsewhere go into the message box."""
-        self._put_back([words])
-
-    def opened(self) -> None:
-        """Say once that something waits, unless there is something else to say."""
-        super().opened()
-        self._tell_of_review()
-
-    @work(group="review", exclusive=True)
-    async def _tell_of_review(self) -> None:
-        reader = None if self._told_of_review else self.reader("memory")
-        if reader is None:
-            return
-        self._told_of_review = True
-        from perdure.views.memory import count_waiting
-
-        try:
-            count = await reader.ask(count_waiting)
-        except Problem:  # the browser says it, when somebody asks
-            return
-        if count and not self.flash.display:
-            waits = "fact waits" if count == 1 else "facts and summaries wait"
-            self.flash.tell(f"{count} {waits} for your word: F6")
+            self._conversation.go_to_turn(turn)

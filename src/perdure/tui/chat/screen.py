@@ -1,4 +1,4 @@
-"""The chat screen: rail, talk, message box, status line, and what keys do there."""
+"""The chat screen: rail, transcript, message box, status line, and what keys do there."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Offset
+from textual.screen import Screen
 
-from perdure.tui.chat.panels import InquiringScreen
+from perdure.tui.chat.answers import AnswerController
+from perdure.tui.chat.backends import BackendController
+from perdure.tui.chat.conversation import Conversation
+from perdure.tui.chat.history import HistoryController
+from perdure.tui.chat.merge import MergeController
+from perdure.tui.chat.panels import PanelController
+from perdure.tui.chat.rail import RailController
+from perdure.tui.chat.startup import Opened, Opener, StartupController
+from perdure.tui.chat.turns import TurnController
 from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.keys import hints_for, key_groups
-from perdure.tui.transcript.anchors import Spot
-from perdure.tui.transcript.scrollback import Place
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
-from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.rail import Rail
-from perdure.tui.widgets.status_line import StatusLine
 from perdure.tui.widgets.unread import Unseen
-from perdure.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from textual import events
     from textual.widget import Widget
 
-    from perdure.companion.ids import ConversationId
+    from perdure.chat.session import Session
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.draft import Draft
-    from perdure.tui.ports import Opened, Opener
-    from perdure.tui.timeline.lists import Tab
-    from perdure.tui.timeline.screen import TimelineScreen
+    from perdure.tui.widgets.flash import Flash
     from perdure.views.timeline import Names
 
-_RAIL_FROM = 90
-"""Cells of width from which the rail is open by itself."""
+_DRAFT_SECONDS = 1.0
+_TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
+"""Commands that take a name. With more words behind it, it is something to be said."""
 
 
-class ChatScreen(InquiringScreen):
-    """The talk with one companion, and the ways through it."""
+class ChatScreen(Screen[None]):
+    """The conversation with one companion. What keys do is its controllers' business."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar on instances
         (0, "-narrow"),
@@ -73,86 +76,99 @@ class ChatScreen(InquiringScreen):
         clock: Callable[[], datetime],
         draft: Callable[[Opened], Draft],
     ) -> None:
-        super().__init__(opener, glyphs, clock, draft)
-        self._rail_wanted: bool | None = None
-        self._rail_return: tuple[Spot, ...] | None = None
-        """What was read when the conversations were gone into; empty: the end."""
-        self._was_browsing = False
-        """The focus was in the talk before it went into the conversations."""
+        super().__init__()
+        here = self.conversation = Conversation(self, glyphs, clock, self._history_read)
+        self.view, self.composer, self.status = here.view, here.composer, here.status
+        self.turns = TurnController(here)
+        self.history = HistoryController(here, self.turns, self.names_read)
+        self.merge = MergeController(here, self.history, self)
+        self.answers = AnswerController(here, self.turns, self.history)
+        self.backends = BackendController(here)
+        self.panels = PanelController(here, self)
+        self.conversations = RailController(here)
+        self.rail = self.conversations.widget
+        self.startup = StartupController(here, opener, draft, self._opened)
 
     def compose(self) -> ComposeResult:
-        glyphs = self._glyphs
+        here = self.conversation
         with Horizontal(id="panes"):
-            yield Rail(glyphs, widget_id="rail")
+            yield self.rail
             with Vertical(id="talk"):
                 with Container(id="stage"):
-                    yield Welcome(glyphs, widget_id="welcome")
-                    yield TranscriptView(glyphs, widget_id="transcript")
-                    yield Unseen(glyphs, widget_id="unseen")
-                yield Flash(glyphs, widget_id="flash")
-                yield Composer(widget_id="composer")
-        yield StatusLine(glyphs, widget_id="status")
+                    yield here.welcome
+                    yield self.view
+                    yield Unseen(here.glyphs, widget_id="unseen")
+                yield here.own_flash
+                yield self.composer
+        yield self.status
+
+    def on_mount(self) -> None:
+        self.set_class(self._plain, "-ascii")
+        self.composer.border_title = "message"
+        self.conversation.tell_composer()
+        self.composer.focus()
+        self.set_interval(_DRAFT_SECONDS, self.conversation.keep_draft)
+        self.turns.mount()
+        self.history.mount()
+        self.merge.mount()
+        self.call_after_refresh(self.startup.open)
+
+    def on_unmount(self) -> None:
+        self.panels.close()
 
     @property
-    def rail(self) -> Rail:
-        """The conversations."""
-        return self.query_one("#rail", Rail)
+    def session(self) -> Session | None:
+        """The open session; None until the companion is open."""
+        return self.conversation.session
+
+    @property
+    def flash(self) -> Flash:
+        """The notice row of the screen that is seen."""
+        return self.conversation.flash
 
     @property
     def _plain(self) -> bool:
         """True where only ASCII may be drawn."""
-        return self._glyphs.rule.isascii()
+        return self.conversation.glyphs.rule.isascii()
 
-    def action_back(self) -> None:
-        """Escape, with no reply to stop: close what is open, else leave the message box.
+    # -- what was read -------------------------------------------------------------------------
 
-        It never enters the message box from the talk: who presses it twice shall not write.
-        """
-        if self.selections:
-            self.clear_selection()
-        elif self.focused is self.rail:
-            self._leave_rail(stay=False)
-        elif self.view.empty:
-            self.action_compose()
-        elif self.focused is self.view:
-            self.flash.tell("You are in the talk; i goes to the message box.")
-        else:
-            self.action_browse()
+    def _opened(self) -> None:
+        self.turns.go_on()
+        self.backends.confirm_listed()
+        self.panels.tell_of_review()
 
-    def action_browse(self) -> None:
-        """Go from the message box into the talk, the cursor on a message that is seen."""
-        self.view.focus()
-        self.view.pick_seen()
+    def _history_read(self) -> None:
+        self.history.read_names()
+        self.merge.look()
+        self.conversations.fill()
 
-    def action_compose(self) -> None:
-        """Go to the message box. Who comes back to the end of the talk finds its newest picked."""
-        if self.view.following:
-            self.view.cursor = None
-        self.composer.focus()
+    def names_read(self, names: Names) -> None:
+        """Show branches and tags in the rail."""
+        self.conversations.fill_names(names)
 
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        place = self.focused.id if self.focused is not None else None
-        groups = key_groups(ChatScreen.BINDINGS, type(self.app).BINDINGS, place)
-        self.app.push_screen(HelpScreen(groups, plain=self._plain))
+    # -- messages of widgets and workers -------------------------------------------------------
 
-    def action_copy_reply(self) -> None:
-        """Copy the newest reply."""
-        text = self.view.last_reply()
-        if text:
-            self._copy(text)
-        else:
-            self.flash.tell("There is no reply yet.")
-
-    # -- browsing ------------------------------------------------------------------------------
-
-    @on(TranscriptView.Unseen)
-    def _unseen(self, event: TranscriptView.Unseen) -> None:
-        self.query_one("#unseen", Unseen).tell(event.rows)
+    @on(Composer.Sent)
+    def _send(self, event: Composer.Sent) -> None:
+        if not self._run_command(event.text):
+            self.turns.send(event.text)
 
     @on(Composer.ScrollTalk)
     def _scroll_talk(self, event: Composer.ScrollTalk) -> None:
         self.view.move(event.pages * self.view.page_height())
+
+    @on(TurnController.Heard)
+    def _hear(self, message: TurnController.Heard) -> None:
+        self.turns.hear(message.event)
+
+    @on(TurnController.Over)
+    def _turn_over(self, message: TurnController.Over) -> None:
+        self.turns.end(message.trouble)
+
+    @on(TranscriptView.Unseen)
+    def _unseen(self, event: TranscriptView.Unseen) -> None:
+        self.query_one("#unseen", Unseen).tell(event.rows)
 
     @on(TranscriptView.Typed)
     def _typed(self, event: TranscriptView.Typed) -> None:
@@ -163,170 +179,255 @@ class ChatScreen(InquiringScreen):
     def _asked(self, event: TranscriptView.Asked) -> None:
         match event.what:
             case "conversation-before":
-                self._go_conversation(-1)
+                self.conversations.go(-1)
             case "conversation-after":
-                self._go_conversation(1)
+                self.conversations.go(1)
             case "compose":
                 self.action_compose()
             case "keys":
                 self.action_keys()
             case other:
-                self.run_action_soon(f"screen.{other}")
-
-    def _copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
-        rows = text.count("\n") + 1
-        self.flash.tell(f"Copied {rows} {'line' if rows == 1 else 'lines'}.", "success")
-
-    def show_conversation(self, conversation: ConversationId) -> bool:
-        """Scroll to where a conversation begins."""
-        page = self._history.first_page(conversation) if self._history is not None else None
-        if page is None:
-            return False
-        self.view.show(Place(page, 0, 0))
-        return True
-
-    def _go_conversation(self, direction: int) -> None:
-        if self._history is None:
-            return
-        top = self.view.top
-        page = self._history.neighbour(top.page, direction)
-        if direction < 0 and page is not None and top > Place(self._start_of(top.page), 0, 1):
-            page = self._start_of(top.page)
-        if page is not None:
-            self.view.show(Place(page, 0, 0))
-        elif direction > 0:
-            self.view.follow()
-
-    def _start_of(self, page: int) -> int:
-        previous = self._history.neighbour(page + 1, -1) if self._history is not None else None
-        return previous if previous is not None else 0
-
-    # -- the rail ------------------------------------------------------------------------------
-
-    def action_rail(self) -> None:
-        """Open the rail and go into it, or close it."""
-        if self._history is None or not (self._history.conversations or self._names):
-            self.flash.tell("There are no conversations yet.")
-            return
-        if self.has_class("-rail"):
-            self._rail_wanted = False
-            if self.focused is self.rail:
-                (self.view.focus if self._was_browsing else self.action_compose)()
-        else:
-            self._rail_wanted = True
-        self._place_rail()
-        if self._rail_wanted:
-            self._rail_return = self.view.reading
-            self.rail.focus()
-
-    def history_opened(self) -> None:
-        """Fill the rail."""
-        super().history_opened()
-        history = self._history
-        if history is not None:
-            self.rail.fill(history.conversations, history.title, self._clock().date())
-            self._place_rail()
-
-    def names_known(self, names: Names) -> None:
-        """Branches and tags stand below the conversations."""
-        self.rail.fill_names(names)
-        self._place_rail()
-        super().names_known(names)
-
-    # -- the timeline --------------------------------------------------------------------------
-
-    @property
-    def timeline(self) -> TimelineScreen | None:
-        """The timeline, while it is open."""
-        from perdure.tui.timeline.screen import TimelineScreen
-
-        over = self.over
-        return over if isinstance(over, TimelineScreen) else None
-
-    def action_timeline(self) -> None:
-        """Open the timeline."""
-        self._open_timeline("History")
-
-    def action_operations(self) -> None:
-        """What was done, and what undo takes back next."""
-        self._open_timeline("Operations")
-
-    def _open_timeline(self, tab: Tab) -> None:
-        from perdure.tui.timeline.screen import TimelineScreen
-
-        # A long history's index is made by one; what is beside the list comes from the other.
-        lists, beside = self.reader("timeline"), self.reader("beside")
-        if self.timeline is not None:
-            self.timeline.go_to(tab)
-        elif lists is not None and beside is not None and self.over is None:
-            self.app.push_screen(TimelineScreen(self, (lists, beside), self._glyphs, tab))
-
-    def _place_rail(self) -> None:
-        there = self._history is not None and bool(self._history.conversations or self._names)
-        wide = self.size.width >= _RAIL_FROM
-        shown = (self._rail_wanted is True or (self._rail_wanted is None and wide)) and there
-        self.set_class(shown, "-rail")
-
-    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002 - Textual's
-        self._place_rail()
+                self.conversation.run_soon(f"screen.{other}")
 
     @on(Rail.Previewed)
     def _preview(self, event: Rail.Previewed) -> None:
-        self.show_conversation(event.conversation)
-
-    @on(Rail.BranchChosen)
-    def _choose_branch(self, event: Rail.BranchChosen) -> None:
-        self._leave_rail(stay=True)
-        self.switch_to(event.name)
-
-    @on(Rail.MergeWanted)
-    def _want_merge(self, event: Rail.MergeWanted) -> None:
-        if event.name:
-            self.merge_branch(event.name)
-        else:
-            self.action_merge()
-
-    @on(Rail.TagChosen)
-    def _choose_tag(self, event: Rail.TagChosen) -> None:
-        self.talk_on_from(event.name)
+        self.conversations.show(event.conversation)
 
     @on(Rail.Chosen)
     def _choose(self, event: Rail.Chosen) -> None:
-        self.show_conversation(event.conversation)
-        self._leave_rail(stay=True)
+        self.conversations.show(event.conversation)
+        self.conversations.leave(stay=True)
 
-    def _leave_rail(self, *, stay: bool) -> None:
-        if not stay and self._rail_return is not None:
-            self.view.read_on(self._rail_return)
-        self._rail_return = None
-        if self.has_class("-narrow"):
-            self._rail_wanted = False
-            self._place_rail()
-        (self.view if stay or self._was_browsing else self.composer).focus()
+    @on(Rail.BranchChosen)
+    def _choose_branch(self, event: Rail.BranchChosen) -> None:
+        self.conversations.leave(stay=True)
+        self.history.switch_to(event.name)
 
-    # -- hints ---------------------------------------------------------------------------------
+    @on(Rail.TagChosen)
+    def _choose_tag(self, event: Rail.TagChosen) -> None:
+        self.history.continue_from(event.name)
+
+    @on(Rail.MergeWanted)
+    def _want_merge(self, event: Rail.MergeWanted) -> None:
+        self.merge.begin(event.name)
+
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002 - Textual's
+        self.conversations.place()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Other keys help in another place."""
-        if event.widget is not self.rail:
-            self._rail_return = None
-            self._was_browsing = event.widget is self.view
-        elif self._rail_return is None:
-            self._rail_return = self.view.reading
+        self.conversations.follow_focus(event.widget)
         self.status.tell(hints=hints_for(event.widget.id, plain=self._plain))
+
+    # -- slash commands ------------------------------------------------------------------------
+
+    def _commands(self) -> dict[str, Callable[[str], object]]:
+        """What each command does with the words behind it."""
+        run = self.conversation.run_soon
+        return {
+            "/new": lambda _: self.turns.new_conversation(),
+            "/help": lambda _: run("screen.keys"),
+            "/quit": lambda _: run("app.quit"),
+            "/answer": lambda _: self.turns.answer(),
+            "/backend": lambda name: self.backends.switch(name, once=False),
+            "/next": lambda name: self.backends.switch(name, once=True),
+            "/confirm": lambda _: self.backends.confirm_all(),
+            "/merge": self.merge.begin,
+        }
+
+    def _run_command(self, text: str) -> bool:
+        """Run a slash command; True where the text was one, or was none that is known."""
+        word, _, rest = text.strip().partition(" ")
+        named = word in _TAKE_NAMES and " " not in rest.strip()
+        if not word.startswith("/") or "\n" in text or not word[1:].isalpha():
+            return False
+        if rest and not named:
+            return False
+        commands = self._commands()
+        command = commands.get(word)
+        if command is None:
+            known = ", ".join(commands)
+            self.flash.tell(f"{word} is no command here. There are {known}.", "warning")
+            return True
+        self.composer.put("")
+        command(rest.strip())
+        return True
+
+    # -- keys: moving about --------------------------------------------------------------------
+
+    def action_back(self) -> None:
+        """Escape, with no reply to stop: close what is open, else leave the message box.
+
+        It never enters the message box from the transcript: who presses it twice shall not write.
+        """
+        if self.selections:
+            self.clear_selection()
+        elif self.focused is self.rail:
+            self.conversations.leave(stay=False)
+        elif self.view.empty:
+            self.action_compose()
+        elif self.focused is self.view:
+            self.flash.tell("You are in the talk; i goes to the message box.")
+        else:
+            self.action_browse()
+
+    def action_browse(self) -> None:
+        """Go from the message box into the transcript, the cursor on a message that is seen."""
+        self.view.focus()
+        self.view.pick_seen()
+
+    def action_compose(self) -> None:
+        """Go to the message box."""
+        self.conversation.write()
+
+    def action_end(self) -> None:
+        """Go to the end."""
+        self.view.follow()
+
+    def action_rail(self) -> None:
+        """Open the rail and go into it, or close it."""
+        self.conversations.toggle()
+
+    def action_keys(self) -> None:
+        """Show the keys that work here."""
+        place = self.focused.id if self.focused is not None else None
+        groups = key_groups(ChatScreen.BINDINGS, type(self.app).BINDINGS, place)
+        self.app.push_screen(HelpScreen(groups, plain=self._plain))
 
     def action_nothing(self) -> None:
         """A hint that only tells."""
 
     def action_copy_message(self) -> None:
         """Copy the picked message."""
-        if self.sees_picked():
+        if self.conversation.sees_picked():
             self._copy(self.view.picked_text)
 
-    def action_end(self) -> None:
-        """Go to the end."""
-        self.view.follow()
+    def action_copy_reply(self) -> None:
+        """Copy the newest reply."""
+        text = self.view.last_reply()
+        if text:
+            self._copy(text)
+        else:
+            self.flash.tell("There is no reply yet.")
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        rows = text.count("\n") + 1
+        self.flash.tell(f"Copied {rows} {'line' if rows == 1 else 'lines'}.", "success")
+
+    def action_folder(self) -> None:
+        """Tell where the companion lives."""
+        if self.session is not None:
+            self.flash.tell(f"{self.session.info.path} is an ordinary git repository.", stays=True)
+
+    # -- keys: what the controllers do ---------------------------------------------------------
+
+    def action_reload(self) -> None:
+        """Read the history anew."""
+        self.conversation.reload()
+
+    def action_new_conversation(self) -> None:
+        """The next message opens a conversation of its own."""
+        self.turns.new_conversation()
+
+    def action_answer(self) -> None:
+        """Ask for the reply that the last message did not get."""
+        self.turns.answer()
+
+    def action_stop(self) -> None:
+        """Stop the reply."""
+        self.turns.stop()
+
+    def action_backend(self) -> None:
+        """Open the list of backends."""
+        self.backends.pick()
+
+    def action_confirm_backends(self) -> None:
+        """Ask about every backend that waits."""
+        self.backends.confirm_all()
+
+    def action_undo(self) -> None:
+        """Take back the last thing that was done."""
+        self.history.undo()
+
+    def action_redo(self) -> None:
+        """Bring back what was undone."""
+        self.history.redo()
+
+    def action_branch(self) -> None:
+        """Begin a branch at the picked turn, and stay here."""
+        if (place := self.conversation.place_to_act_on()) is not None:
+            self.history.begin_branch(place)
+
+    def action_tag(self) -> None:
+        """Give the picked turn a name that stays."""
+        if (place := self.conversation.place_to_act_on()) is not None:
+            self.history.begin_tag(place)
+
+    def action_rewind(self) -> None:
+        """Talk on from the picked turn, on a new branch."""
+        if (turn := self.conversation.turn_to_act_on()) is not None:
+            self.history.continue_from(str(turn))
+
+    def action_merge(self) -> None:
+        """Show what the open merge waits for."""
+        self.merge.show()
+
+    def action_regenerate(self) -> None:
+        """Ask for another answer to the picked turn."""
+        self.answers.regenerate()
+
+    def action_answer_before(self) -> None:
+        """Show the answer before this one."""
+        self.answers.swap(-1)
+
+    def action_answer_after(self) -> None:
+        """Show the answer after this one."""
+        self.answers.swap(1)
+
+    def action_edit(self) -> None:
+        """Correct the words of the picked message."""
+        self.answers.edit()
+
+    def action_aside(self) -> None:
+        """Keep the picked turn out of prompts, or bring it back."""
+        self.answers.set_aside()
+
+    def action_voice(self) -> None:
+        """Show the newest change of the persona that the picked turn was spoken under."""
+        self.answers.show_persona_change()
+
+    def action_timeline(self) -> None:
+        """Open the timeline."""
+        self.panels.open_timeline("History")
+
+    def action_operations(self) -> None:
+        """What was done, and what undo takes back next."""
+        self.panels.open_timeline("Operations")
+
+    def action_memory(self) -> None:
+        """What she knows, and what waits for the user's word."""
+        self.panels.open_memory()
+
+    def action_prompt(self) -> None:
+        """What the picked turn was answered to."""
+        self.panels.open_prompt()
+
+    def action_prompt_next(self) -> None:
+        """What would be sent now for the words in the message box."""
+        self.panels.open_next_prompt()
+
+    def action_search(self) -> None:
+        """Find earlier moments in all conversations."""
+        self.panels.open_search()
+
+    def action_found_after(self) -> None:
+        """The next moment of the last search."""
+        self.panels.go_to_found(1)
+
+    def action_found_before(self) -> None:
+        """The one before it."""
+        self.panels.go_to_found(-1)
 
     # -- Textual -------------------------------------------------------------------------------
 

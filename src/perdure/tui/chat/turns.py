@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from textual import on
 from textual.message import Message
-from textual.timer import Timer
 
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import (
@@ -21,26 +18,35 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.notice import Notice
-from perdure.tui.chat.draft import Draft, is_there
-from perdure.tui.chat.startup import OpeningScreen
 from perdure.tui.error_text import told
-from perdure.tui.widgets.composer import Composer
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from textual.screen import Screen
+    from textual.timer import Timer
+
     from perdure.companion.ids import ConversationId
-    from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.ports import Opened, Opener
+    from perdure.tui.chat.conversation import Conversation
 
 _FLUSH_SECONDS = 1 / 15
-_NAMING = frozenset({"/backend", "/next", "/merge"})
-"""Commands that take a name. With more words behind it, it is something to be said."""
 
 
-class TalkingScreen(OpeningScreen):
-    """Talks to the companion that was opened; where things stand is `ChatScreen`'s."""
+class Watcher(Protocol):
+    """Follows one turn, beside what is shown of every turn."""
+
+    def hear(self, event: Event) -> None:
+        """An event of the turn is about to be shown."""
+        ...
+
+    def end(self) -> None:
+        """The turn is over, and nothing runs."""
+        ...
+
+
+class TurnController:
+    """Runs one turn after another, and shows what comes of it."""
 
     @dataclass
     class Heard(Message):
@@ -49,265 +55,231 @@ class TalkingScreen(OpeningScreen):
         event: Event
 
     @dataclass
-    class TurnOver(Message):
+    class Over(Message):
         """The running turn has come to its end. ``trouble`` is what nobody foresaw."""
 
         trouble: Exception | None = None
 
-    def __init__(
-        self,
-        opener: Opener,
-        glyphs: Glyphs,
-        clock: Callable[[], datetime],
-        draft: Callable[[Opened], Draft],
-    ) -> None:
-        super().__init__(opener, glyphs, clock, draft)
-        self._stopping = False
-        self._leaving = False
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._is_stopping = False
+        self._is_leaving = False
         self._began: ConversationId | None = None
         self._notices: list[Notice] = []
         self._flusher: Timer | None = None
         self._asked_at: datetime | None = None
+        self._watcher: Watcher | None = None
         self._left_out_told = False
         """Said once for a conversation: from then on it is so with every turn."""
 
-    def on_mount(self) -> None:
-        self._flusher = self.set_interval(_FLUSH_SECONDS, self._flush, pause=True)
+    @property
+    def screen(self) -> Screen[None]:
+        """The chat screen."""
+        return self._conversation.screen
 
-    def opened(self) -> None:
-        """Send what was written meanwhile."""
-        self._go_on()
+    def mount(self) -> None:
+        """The screen is there: replies can be drawn as they come."""
+        self._flusher = self.screen.set_interval(_FLUSH_SECONDS, self._flush, pause=True)
 
     # -- sending -------------------------------------------------------------------------------
 
-    @on(Composer.Sent)
-    def _send(self, event: Composer.Sent) -> None:
-        text = event.text
-        if self._slash(text):
-            return
-        self._talk.enqueue(text)
-        self.composer.remember(text)
-        self.composer.put("")
-        self._draft.save("")
-        self.query_one("#welcome").display = False
-        self.view.follow()
-        self.view.cursor = None
-        self._go_on()
+    def send(self, text: str) -> None:
+        """Send a message, or queue it while a turn runs."""
+        here = self._conversation
+        here.presenter.enqueue(text)
+        here.composer.remember(text)
+        here.composer.put("")
+        here.draft.save("")
+        here.welcome.display = False
+        here.view.follow()
+        here.view.cursor = None
+        self.go_on()
         self._count_queue()
 
-    def slash_commands(self) -> dict[str, Callable[[str], object]]:
-        """What each command does with the words behind it."""
-        return {
-            "/new": lambda _: self.action_new_conversation(),
-            "/help": lambda _: self.run_action_soon("screen.keys"),
-            "/quit": lambda _: self.run_action_soon("app.quit"),
-            "/answer": lambda _: self.action_answer(),
-        }
-
-    def _slash(self, text: str) -> bool:
-        """Run a slash command; True where the text was one, or was none that is known."""
-        word, _, rest = text.strip().partition(" ")
-        commands = self.slash_commands()
-        named = word in _NAMING and " " not in rest.strip()
-        if not word.startswith("/") or "\n" in text or not word[1:].isalpha():
-            return False
-        if rest and not named:
-            return False
-        command = commands.get(word)
-        if command is None:
-            known = ", ".join(commands)
-            self.flash.tell(f"{word} is no command here. There are {known}.", "warning")
-            return True
-        self.composer.put("")
-        command(rest.strip())
-        return True
-
-    def run_action_soon(self, action: str) -> None:
-        """Run an action once the present message is handled."""
-        self.call_later(self.run_action, action)
-
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Send what waits, if nothing runs."""
-        session = self.session
-        if session is None or not self._ready or self._talking or self._leaving:
+        here = self._conversation
+        session = here.session
+        if session is None or not here.is_ready or here.is_talking or self._is_leaving:
             return
-        if not self.may_send():
+        if not here.may_send():
             return
-        text = self._talk.next()
+        text = here.presenter.next()
         if text is None:
             return
         try:
-            self._begin(session.send(text))
+            self.begin(session.send(text))
         except Exception:
-            if not self._talking:
+            if not here.is_talking:
                 self._give_back()
             raise
 
-    def hears(self, event: Event) -> None:
-        """An event of the turn is about to be shown."""
-
-    def turn_ended(self) -> None:
-        """The turn is over, and nothing runs."""
-
-    def may_send(self) -> bool:
-        """Whether a turn may begin now."""
-        return True
-
-    def _begin(self, events_of_turn: AsyncIterator[Event]) -> None:
-        self._talking, self._stopping = True, False
-        self._read_turn(events_of_turn)
+    def begin(self, events: AsyncIterator[Event], watcher: Watcher | None = None) -> None:
+        """Run a turn."""
+        here = self._conversation
+        here.is_talking, self._is_stopping = True, False
+        self._watcher = watcher
+        self._read(events)
         if any(each.level == "warning" for each in self._notices):
-            self.flash.clear_notice()
-        self.flash.clear_read()
+            here.flash.clear_notice()
+        here.flash.clear_read()
         self._notices.clear()
-        self.status.tell(state="thinking", speed=0.0, waited=0)
-        self._asked_at = self._clock()
+        here.status.tell(state="thinking", speed=0.0, waited=0)
+        self._asked_at = here.now()
         self._count_queue()
-        self._tell_composer()
+        here.tell_composer()
         if self._flusher is not None:
             self._flusher.resume()
 
     @work(group="turn")
-    async def _read_turn(self, events_of_turn: AsyncIterator[Event]) -> None:
+    async def _read(self, events: AsyncIterator[Event]) -> None:
         trouble: Exception | None = None
         try:
-            async for event in events_of_turn:
-                self.post_message(self.Heard(event))
+            async for event in events:
+                self.screen.post_message(self.Heard(event))
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             trouble = error
-        self.post_message(self.TurnOver(trouble))
+        self.screen.post_message(self.Over(trouble))
 
-    @on(Heard)
-    def _hear(self, message: Heard) -> None:
-        event = message.event
+    # -- what comes of it ----------------------------------------------------------------------
+
+    def hear(self, event: Event) -> None:
+        """Show an event of the running turn."""
         if isinstance(event, Failed):
             event = self._or_gone(event)
         try:
-            self.hears(event)
+            if self._watcher is not None:
+                self._watcher.hear(event)
         finally:
-            notice = self._talk.hear(event)
+            notice = self._conversation.presenter.hear(event)
+        status = self._conversation.status
         match event:
             case MessageKept():
-                self.status.tell(unsaved=True, unkept=False)
+                status.tell(unsaved=True, unkept=False)
             case ReplyStarted():
-                self.status.tell(
-                    used=event.prompt_tokens,
-                    window=event.window,
-                    backend=event.backend,
-                    model=event.model,
-                    rehearsal=event.rehearsal,
-                    once=False,
-                )
-                if event.left_out and not self._left_out_told:
-                    self._left_out_told = True
-                    turns = "turn" if event.left_out == 1 else "turns"
-                    self.flash.tell(
-                        f"{event.left_out} earlier {turns} did not fit into the model's window."
-                    )
+                self._show_started(event)
             case ReplyPiece():
-                if self.status.status.state == "thinking":
-                    self.status.tell(state="speaking")
+                if status.status.state == "thinking":
+                    status.tell(state="speaking")
             case Saved():
                 if event.turn.number == 1:
                     self._began = event.turn_id.conversation
-                self.status.tell(unsaved=False)
-                self._tell_info()
+                status.tell(unsaved=False)
+                self._conversation.tell_info()
             case Failed():
                 self._began = None
-                self.status.tell(unsaved=False)
-                if self._talk.unkept is None:
-                    self.status.tell(state="offline")
+                status.tell(unsaved=False)
+                if self._conversation.presenter.unkept is None:
+                    status.tell(state="offline")
         if notice is not None:
             self._tell_notice(notice)
+
+    def _show_started(self, event: ReplyStarted) -> None:
+        here = self._conversation
+        here.status.tell(
+            used=event.prompt_tokens,
+            window=event.window,
+            backend=event.backend,
+            model=event.model,
+            rehearsal=event.rehearsal,
+            once=False,
+        )
+        if event.left_out and not self._left_out_told:
+            self._left_out_told = True
+            turns = "turn" if event.left_out == 1 else "turns"
+            here.flash.tell(
+                f"{event.left_out} earlier {turns} did not fit into the model's window."
+            )
 
     def _tell_notice(self, notice: Notice) -> None:
         """Show a notice beside those of this turn; a warning stays until the next turn."""
         self._notices.append(notice)
         warned = any(each.level == "warning" for each in self._notices)
         words = " ".join(each.text for each in self._notices)
-        self.flash.tell(words, "warning" if warned else "info", stays=warned)
+        self._conversation.flash.tell(words, "warning" if warned else "info", stays=warned)
 
-    @on(TurnOver)
-    def _turn_over(self, message: TurnOver) -> None:
-        self._talking = False
+    def end(self, trouble: Exception | None) -> None:
+        """The running turn is over: show how it ended, and send what waits."""
+        here = self._conversation
+        here.is_talking = False
         try:
-            self._show_end(message.trouble)
+            self._show_end(trouble)
         finally:
             # Whatever cannot be drawn: what was typed comes back, and the next turn may begin.
             self._give_back()
-        if self.status.status.state in {"thinking", "speaking"}:
-            self.status.tell(state="ready")
-        self.status.tell(speed=0.0)
-        self._tell_info()
-        self._tell_composer()
-        if self._leaving:
-            self.run_action_soon("app.leave")
+        if here.status.status.state in {"thinking", "speaking"}:
+            here.status.tell(state="ready")
+        here.status.tell(speed=0.0)
+        here.tell_info()
+        here.tell_composer()
+        if self._is_leaving:
+            here.run_soon("app.leave")
             return
-        self.turn_ended()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.end()
         self._list_conversation()
-        self._go_on()
+        self.go_on()
         self._count_queue()
 
     def _show_end(self, trouble: Exception | None) -> None:
+        here = self._conversation
         if self._flusher is not None:
             self._flusher.pause()
-        self.view.flush()
+        here.view.flush()
         if isinstance(trouble, NothingToAnswer):
-            self.flash.tell(str(trouble))
+            here.flash.tell(str(trouble))
         elif trouble is not None:
             what, kept, next_step = told(trouble)
-            self._talk.hear(self._or_gone(Failed(what, kept, next_step)))
-            self.status.tell(unsaved=False)
-        elif self.view.streaming:
-            self.view.end_reply(())
+            here.presenter.hear(self._or_gone(Failed(what, kept, next_step)))
+            here.status.tell(unsaved=False)
+        elif here.view.streaming:
+            here.view.end_reply(())
 
     def _or_gone(self, event: Failed) -> Failed:
         """Why it failed, in other words where the companion's folder is not there any more."""
-        path = self.session.info.path if self.session is not None else None
-        if path is None or not self._was_there or is_there(path):
+        session = self._conversation.session
+        if session is None or not self._conversation.is_gone:
             return event
         return Failed(
-            f"The companion's folder is not there any more: {path}",
+            f"The companion's folder is not there any more: {session.info.path}",
             event.kept,
             "move it back, then send again; or quit, and open it where it is now",
         )
 
     def _list_conversation(self) -> None:
         """A conversation that has begun is listed; not while one reads further up."""
-        began = self._began
-        if began is not None and self.view.following and self.focused is self.composer:
+        here, began = self._conversation, self._began
+        if began is not None and here.view.following and self.screen.focused is here.composer:
             self._began = None
-            self._read_again(began)
+            here.read_again(began)
 
     def _give_back(self) -> None:
         """A message that could not be kept goes back into the message box.
 
         With it go those that wait behind it: they would fail in the same way, and out of order.
         """
-        unkept = self._talk.unkept
+        here = self._conversation
+        unkept = here.presenter.unkept
         if unkept is None:
             return
-        waiting = [text for text, _ in self._talk.queue]
-        self._put_back([unkept, *waiting])
-        self.status.tell(unkept=True)
-        self._talk.drop_unkept()
-        self._talk.take_back()
-
-    def _put_back(self, messages: list[str]) -> None:
-        """Put messages before what stands in the message box, and into the draft."""
-        self.composer.put("\n\n".join([*messages, self.composer.text]).strip())
-        self._keep_draft()
+        waiting = [text for text, _ in here.presenter.queue]
+        here.put_back([unkept, *waiting])
+        here.status.tell(unkept=True)
+        here.presenter.drop_unkept()
+        here.presenter.take_back()
 
     def _flush(self) -> None:
-        self.view.flush()
-        state = self.status.status.state
+        here = self._conversation
+        here.view.flush()
+        state = here.status.status.state
         if state == "speaking":
-            self.status.tell(speed=round(self._talk.speed))
+            here.status.tell(speed=round(here.presenter.speed))
         elif state == "thinking" and self._asked_at is not None:
-            self.status.tell(waited=int((self._clock() - self._asked_at).total_seconds()))
+            here.status.tell(waited=int((here.now() - self._asked_at).total_seconds()))
 
     def _count_queue(self) -> None:
-        self.status.tell(queued=len(self._talk.queue))
+        self._conversation.status.tell(queued=len(self._conversation.presenter.queue))
 
     # -- leaving -------------------------------------------------------------------------------
 
@@ -317,13 +289,13 @@ class TalkingScreen(OpeningScreen):
         A running reply is stopped and kept. What still waits to be sent goes back into the message
         box, and with it into the draft.
         """
-        again, self._leaving = self._leaving, True
-        waiting = self._talk.take_back()
-        self._put_back(waiting)
-        if not self._talking or again:
+        here = self._conversation
+        again, self._is_leaving = self._is_leaving, True
+        here.put_back(here.presenter.take_back())
+        if not here.is_talking or again:
             return True
         self._stop()
-        self.flash.tell("Keeping the reply as far as it came, then leaving.", stays=True)
+        here.flash.tell("Keeping the reply as far as it came, then leaving.", stays=True)
         return False
 
     # -- actions -------------------------------------------------------------------------------
@@ -331,44 +303,43 @@ class TalkingScreen(OpeningScreen):
     @property
     def can_stop(self) -> bool:
         """Whether a reply is being written that was not stopped yet."""
-        return self.session is not None and self._talking and not self._stopping
+        here = self._conversation
+        return here.session is not None and here.is_talking and not self._is_stopping
 
     def _stop(self) -> None:
-        session = self.session
-        if session is not None and self.can_stop:
-            self._stopping = True
-            session.stop()
-            if self.view.live_text:
-                self.flash.tell("Stopped. What came is kept, marked interrupted.")
+        here = self._conversation
+        if here.session is not None and self.can_stop:
+            self._is_stopping = True
+            here.session.stop()
+            if here.view.live_text:
+                here.flash.tell("Stopped. What came is kept, marked interrupted.")
             else:
-                self.flash.tell("Stopped before a word came. /answer asks again.")
+                here.flash.tell("Stopped before a word came. /answer asks again.")
 
-    def action_new_conversation(self) -> None:
-        """The next message opens a conversation of its own."""
-        session = self.session
-        if session is None:
-            self.flash.tell("The companion is not open yet.", "warning")
-        elif self._talking:
-            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
-        else:
-            session.new_conversation()
-            self._left_out_told = False
-            self._greet()
-            self.view.follow()
-            self.flash.tell("The next message begins a new conversation.", "success")
-
-    def action_answer(self) -> None:
-        """Ask for the reply that the last message did not get."""
-        session = self.session
-        if session is None or not self._ready or self._talking or not self.may_send():
-            self.flash.tell("Not now: the model is not ready, or a reply is running.", "warning")
-            return
-        self._talk.answering()
-        self._begin(session.resume())
-
-    def action_stop(self) -> None:
+    def stop(self) -> None:
         """Stop the reply."""
-        if self._talking:
+        if self._conversation.is_talking:
             self._stop()
         else:
-            self.flash.tell("No reply is running.")
+            self._conversation.flash.tell("No reply is running.")
+
+    def new_conversation(self) -> None:
+        """The next message opens a conversation of its own."""
+        here = self._conversation
+        session = here.free_session()
+        if session is not None:
+            session.new_conversation()
+            self._left_out_told = False
+            here.greet()
+            here.view.follow()
+            here.flash.tell("The next message begins a new conversation.", "success")
+
+    def answer(self) -> None:
+        """Ask for the reply that the last message did not get."""
+        here = self._conversation
+        session = here.session
+        if session is None or not here.is_ready or here.is_talking or not here.may_send():
+            here.flash.tell("Not now: the model is not ready, or a reply is running.", "warning")
+            return
+        here.presenter.answering()
+        self.begin(session.resume())

@@ -7,34 +7,32 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
 from perdure.tui.conflicts.rows import conflict_row, conflict_text
-from perdure.tui.dialogs.help import HelpScreen
 from perdure.tui.dialogs.question import Choice, one_row
-from perdure.tui.dialogs.text import Reading
-from perdure.tui.panel import OverScreen
-from perdure.tui.widgets.flash import Flash
+from perdure.tui.keys import merge_groups
+from perdure.tui.panel import PanelScreen
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from perdure.actions.history.merge import OpenJoin
+    from perdure.chat.session import Session
     from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.merge import MergingScreen
-    from perdure.tui.ports import ChatSession
+    from perdure.tui.host import ChatHost
     from perdure.tui.widgets.status_line import Hint
 
 _LEAVE = Choice("", "Leave it open")
 
 
-class ConflictsScreen(OverScreen):
+class ConflictsScreen(PanelScreen):
     """One row a file in conflict. It closes by itself once the merge is no longer open."""
 
+    NAME = "merge"
     HINTS = (
         ("E", "editor", "screen.edit"),
         ("m", "conclude", "screen.conclude"),
@@ -60,24 +58,11 @@ class ConflictsScreen(OverScreen):
         Binding("f1,question_mark", "keys", "Keys that work here", id="merge.help"),
     ]
 
-    def __init__(self, chat: MergingScreen, join: OpenJoin, glyphs: Glyphs) -> None:
+    def __init__(self, chat: ChatHost, join: OpenJoin, glyphs: Glyphs) -> None:
         super().__init__(chat, glyphs)
-        self._merging = chat
         self._join = join
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="merge-head", markup=False)
-        with Horizontal(id="merge-panes"):
-            yield OptionList(id="rows", markup=False)
-            with VerticalScroll(id="preview", can_focus=False):
-                yield Static(id="preview-text", markup=False)
-        with Vertical(id="merge-foot"):
-            yield Flash(self._glyphs, widget_id="merge-flash")
-        yield StatusLine(self._glyphs, widget_id="status")
-
     def on_mount(self) -> None:
-        self._tell_status()
-        self.set_interval(0.5, self._tell_status)
         self._show()
 
     def _tell_status(self, hints: Sequence[Hint] | None = None) -> None:
@@ -86,7 +71,7 @@ class ConflictsScreen(OverScreen):
 
     def refresh_list(self) -> None:
         """Show the merge as it is now; without one, close."""
-        found = self._merging.open_join
+        found = self._chat.merge.open_join
         if found is None:
             self.dismiss()
         elif found != self._join:
@@ -103,7 +88,7 @@ class ConflictsScreen(OverScreen):
             f" into {one_row(join.branch)}  {self._glyphs.separator} ",
             (what, "" if join.waits else "bold $success"),
         )
-        self.query_one("#merge-head", Static).update(head)
+        self.show_head(head)
         conflicts = join.merge.conflicts
         texts = [conflict_row(each, self._glyphs) for each in conflicts]
         nothing = Text("Every file is settled.", "dim")
@@ -118,8 +103,7 @@ class ConflictsScreen(OverScreen):
 
     @on(OptionList.OptionHighlighted, "#rows")
     def _look(self) -> None:
-        self.query_one("#preview-text", Static).update(self._text())
-        self.query_one("#preview").scroll_home(animate=False)
+        self.show_preview(self._text())
 
     def _text(self) -> Text:
         row = self.row
@@ -132,35 +116,23 @@ class ConflictsScreen(OverScreen):
 
     # -- keys ----------------------------------------------------------------------------------
 
-    def action_leave(self) -> None:
-        """Back to the talk; the merge stays open."""
-        self.dismiss()
-
     def action_timeline(self) -> None:
         """The timeline, in the place of this."""
-        self.dismiss()
-        self._chat.run_action_soon("screen.timeline")
+        self.open_instead("timeline")
 
     def action_memory(self) -> None:
         """What she knows, in the place of this."""
-        self.dismiss()
-        self._chat.run_action_soon("screen.memory")
-
-    def action_nothing(self) -> None:
-        """A hint that only tells."""
+        self.open_instead("memory")
 
     @on(OptionList.OptionSelected, "#rows")
     def action_open(self) -> None:
         """Both sides in full."""
         if self.row is not None:
-            self.app.push_screen(Reading(self.row.path, self._text(), self._glyphs))
+            self.read_in_full(self.row.path, self._text())
 
     def action_keys(self) -> None:
         """Show the keys that work here."""
-        from perdure.tui.keys import merge_groups
-
-        groups = merge_groups(ConflictsScreen.BINDINGS)
-        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
+        self.show_keys(merge_groups(ConflictsScreen.BINDINGS))
 
     # -- settling ------------------------------------------------------------------------------
 
@@ -172,19 +144,19 @@ class ConflictsScreen(OverScreen):
             return
         path, name = row.path, self._join.branch if side == "ours" else self._join.name
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
             if row.settled:
                 keep = Choice("go", f"Take it from {name}", "The lines that you settled go.")
                 says = (f"No marks are left in {path}.",)
-                if not await self._chat.wants("Take one side", says, _KEPT, keep):
+                if not await self._chat.conversation.ask("Take one side", says, _KEPT, keep):
                     return
             await session.steer(lambda helm: merge_action.take_side(helm, path, side))
-            await self._merging.read_merge(session)
+            await self._chat.merge.read(session)
             self.flash.tell(f"{path} is as on {name}.", "success")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_edit(self) -> None:
         """Leave the terminal to the editor; what it wrote is looked at afterwards."""
@@ -194,7 +166,7 @@ class ConflictsScreen(OverScreen):
             return
         path = row.path
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
             from perdure.terminal import editor
 
@@ -213,27 +185,27 @@ class ConflictsScreen(OverScreen):
             if not merge_action.marks_in(after):
                 await session.steer(lambda helm: merge_action.take_file(helm, path))
                 self.flash.tell(f"{path} is settled.", "success")
-            await self._merging.read_merge(session)
+            await self._chat.merge.read(session)
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_conclude(self) -> None:
         """One commit with both sides in it; only once every file is settled."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
             join = self._join
             await session.steer(merge_action.conclude)
-            await self._merging.read_merge(session)
-            self._chat.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
+            await self._chat.merge.read(session)
+            self._chat.history.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
     def action_give_up(self) -> None:
         """All as it was before; what was settled so far goes, so it is asked about."""
 
-        async def plan(session: ChatSession) -> None:
+        async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
             join = self._join
@@ -242,13 +214,13 @@ class ConflictsScreen(OverScreen):
                 "What you have settled so far, also in your editor, is gone then.",
             )
             go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
-            if not await self._chat.wants("Give the merge up", says, _LEAVE, go):
+            if not await self._chat.conversation.ask("Give the merge up", says, _LEAVE, go):
                 return
             await session.steer(merge_action.give_up)
-            await self._merging.read_merge(session)
-            self._chat.moved("The merge is given up; all is as it was.")
+            await self._chat.merge.read(session)
+            self._chat.history.moved("The merge is given up; all is as it was.")
 
-        self._chat.steer(plan)
+        self._chat.history.act(plan)
 
 
 _KEPT = Choice("", "Keep it as it stands in the folder")

@@ -21,8 +21,8 @@ from perdure.terminal.sanitise import sanitise
 if TYPE_CHECKING:
     from rich.console import OverflowMethod
 
+    from perdure.chat.routing.roster import Candidate
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.ports import Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class BackendPicker(ModalScreen[Picked | None]):
         Binding("k", "move(-1)", "Up", show=False, id="backend.up"),
     ]
 
-    def __init__(self, speakers: Sequence[Speaker], following: str, glyphs: Glyphs) -> None:
+    def __init__(self, speakers: Sequence[Candidate], following: str, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._speakers = list(speakers)
         self._following = following
@@ -70,7 +70,7 @@ class BackendPicker(ModalScreen[Picked | None]):
     def _options(self) -> OptionList:
         return self.query_one("#backends", OptionList)
 
-    def _row(self, speaker: Speaker) -> Table:
+    def _row(self, speaker: Candidate) -> Table:
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
         for share in (14, 22, 36):

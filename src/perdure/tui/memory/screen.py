@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input, OptionList
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
 
 from perdure.actions.memory.review import Waiting
 from perdure.companion.memory.summaries import Summary
-from perdure.errors import Problem
 from perdure.snapshot.facts import FactRow
-from perdure.tui.dialogs.edit import Editing
-from perdure.tui.dialogs.help import HelpScreen
-from perdure.tui.dialogs.name import NameDialog
-from perdure.tui.dialogs.question import Choice, one_row
-from perdure.tui.dialogs.text import Reading
-from perdure.tui.memory.about import change_of
+from perdure.tui.dialogs.question import one_row
+from perdure.tui.keys import memory_groups
+from perdure.tui.memory.about import about, change_of
+from perdure.tui.memory.edits import MemoryEdits
 from perdure.tui.memory.lists import MemoryLists
-from perdure.tui.memory.rows import fact_key, source_of, text_of
+from perdure.tui.memory.rows import (
+    REVIEW,
+    Row,
+    Topic,
+    fact_key,
+    head,
+    key_of,
+    rows_text,
+    source_of,
+    text_of,
+    topic_row,
+)
+from perdure.tui.panel import PanelScreen
 from perdure.tui.workers import work
+from perdure.views.memory import MemoryLook, look
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
-    from perdure.actions.workspace import Helm
-    from perdure.snapshot.facts import Known
-    from perdure.tui.ports import ChatSession
+    from perdure.git.repository.repository import Repository
+    from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.host import ChatHost
+    from perdure.views.reader import Reader
 
-Make = Callable[["Helm"], "MemoryPlan"]
+_LOOK_SECONDS = 2.0
+"""How often it is looked whether something else wrote to the branch."""
 _PICK = "There is nothing on this row."
-_IN_BOX = "What you wrote is in the message box"
-_LEAVE = Choice("", "Leave it as it is")
 
 
-class MemoryScreen(MemoryLists):
-    """Every change is one commit, which ``z`` takes back."""
+class MemoryScreen(PanelScreen):
+    """Lists of facts, summaries and what waits, and what keys do to the row under the cursor."""
 
+    NAME = "memory"
+    FIND = "Words of a fact; enter narrows, esc closes"
+    HINTS = (
+        ("[ ]", "lists", "screen.list(1)"),
+        ("a", "accept", "screen.accept"),
+        ("e", "edit", "screen.edit"),
+        ("x", "aside", "screen.aside"),
+        ("n", "new fact", "screen.add"),
+        ("z", "undo", "screen.undo"),
+        ("?", "keys", "screen.keys"),
+    )
     BINDING_GROUP_TITLE = "What she knows"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,1", "leave", "Back to the talk", id="memory.leave"),
@@ -64,6 +87,127 @@ class MemoryScreen(MemoryLists):
         Binding("f1,question_mark", "keys", "Keys that work here", id="memory.help"),
     ]
 
+    def __init__(self, chat: ChatHost, readers: tuple[Reader, Reader], glyphs: Glyphs) -> None:
+        super().__init__(chat, glyphs)
+        self._reader, self._beside = readers
+        self._lists = MemoryLists()
+        self._edits = MemoryEdits(self, chat, glyphs, self._changed)
+        self._wanted_row: tuple[str, ...] = ()
+        self._are_troubles_told = False
+
+    def compose_lists(self) -> ComposeResult:
+        yield OptionList(id="topics", markup=False)
+        yield from super().compose_lists()
+
+    def on_mount(self) -> None:
+        self.set_interval(_LOOK_SECONDS, self._look_again)
+        self.read()
+
+    @property
+    def topics(self) -> OptionList:
+        """The list of lists."""
+        return self.query_one("#topics", OptionList)
+
+    @property
+    def topic(self) -> Topic | None:
+        """The list that is shown."""
+        return self._lists.topic
+
+    @property
+    def row(self) -> Row | None:
+        """What the cursor is on."""
+        return self._lists.row(self.rows.highlighted)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def refresh_list(self) -> None:
+        """Read the lists anew."""
+        self.read()
+
+    @work(group="read", exclusive=True)
+    async def read(self) -> None:
+        """Read all anew."""
+
+        async def read() -> None:
+            found = await self._reader.ask(look)
+            self._arrange(found)
+            if found.troubles and not self._are_troubles_told:
+                self._are_troubles_told = True
+                more = len(found.troubles) - 1
+                words = found.troubles[0] + (f", and {more} more" if more else "")
+                self.flash.tell(f"Not everything could be read: {words}", "warning", stays=True)
+
+        await self._guarded(read)
+
+    @work(group="again", exclusive=True)
+    async def _look_again(self) -> None:
+        async def ask() -> None:
+            tip = await self._reader.ask(lambda repo: repo.head().commit)
+            if self._lists.look is not None and tip != self._lists.look.tip:
+                self.read()
+
+        await self._guarded(ask)
+
+    def _changed(self, plan: MemoryPlan | None) -> None:
+        """Something was changed from here: read it, with the cursor on the fact."""
+        if plan is not None and plan.fact is not None:
+            self._wanted_row = fact_key(plan.fact)
+            if plan.what == "add":
+                self._lists.want(f"topic:{plan.fact.topic}")
+        self.read()
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def _arrange(self, found: MemoryLook) -> None:
+        """Show what was read, on the list and the row where one was."""
+        if not self._lists.arrange(found, self._words):
+            self.forget_rows()
+        with self.prevent(OptionList.OptionHighlighted):
+            self.topics.clear_options()
+            self.topics.add_options([Option(topic_row(each)) for each in self._lists.topics])
+            self.topics.highlighted = self._lists.at
+        self._show()
+
+    def _show(self) -> None:
+        topic = self.topic
+        if topic is None:
+            return
+        self._tell_head()
+        year = self._chat.conversation.now().year
+        texts = rows_text(topic, self._glyphs, year=year)
+        if not texts:
+            self.show_preview("")
+        keys = [(key_of(each),) for each in topic.rows]
+        self.show_rows(texts, keys, Text(self._nothing(topic), "dim"))
+        if (self._wanted_row,) in keys:
+            self.rows.highlighted = keys.index((self._wanted_row,))
+            self._wanted_row = ()
+
+    def _nothing(self, topic: Topic) -> str:
+        if self._words:
+            return "Nothing here has these words."
+        if topic.label == REVIEW:
+            return "Nothing to review. n writes down a fact."
+        return "Nothing here."
+
+    def _tell_head(self) -> None:
+        if self.has_class("-wide"):
+            line = Content.styled(" What she knows", "bold $accent")
+        else:
+            text = head(self._lists.topics, self._lists.at, self.size.width - 2)
+            line = Content.from_rich_text(text)
+            begin, end = text.plain.find("["), text.plain.find("]")
+            line = line.stylize("$accent", begin, end + 1)
+        if self._words:
+            line = line.append(Content.styled(f"  /{one_row(self._words)}", "italic"))
+        self.show_head(line)
+
+    def on_resize(self) -> None:
+        """Another width shows the lists in another place."""
+        self.call_after_refresh(self._tell_head)
+
+    # -- moving --------------------------------------------------------------------------------
+
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_list is self.rows:
@@ -71,22 +215,22 @@ class MemoryScreen(MemoryLists):
         else:
             self.rows.focus()
 
-    # -- moving --------------------------------------------------------------------------------
+    @on(OptionList.OptionHighlighted, "#topics")
+    def _topic_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        self.go_to_list(event.option_index)
 
-    def action_leave(self) -> None:
-        """Back to the talk; first out of the box for words, then out of what they narrowed."""
-        if self.focused is self.query_one("#find"):
-            self._close_find()
-        elif self._words:
-            self._words = ""
-            self._arrange()
-        else:
-            self.dismiss()
+    @on(OptionList.OptionHighlighted, "#rows")
+    def _highlighted(self) -> None:
+        self._preview()
 
-    def action_timeline(self) -> None:
-        """The timeline, in the place of this."""
-        self.dismiss()
-        self._chat.run_action_soon("screen.timeline")
+    def go_to_list(self, at: int) -> None:
+        """Show another list."""
+        if at != self._lists.at and 0 <= at < len(self._lists.topics):
+            self._lists.at = at
+            with self.prevent(OptionList.OptionHighlighted):
+                self.topics.highlighted = at
+            self.forget_rows()
+            self._show()
 
     @property
     def moved(self) -> OptionList:
@@ -94,52 +238,69 @@ class MemoryScreen(MemoryLists):
 
     def action_list(self, step: int) -> None:
         """Another list."""
-        if self._topics:
-            self.go_to_list((self._at + step) % len(self._topics))
+        self.go_to_list(self._lists.turned(step))
 
-    def action_find(self) -> None:
-        """Open the box for words."""
-        box = self.query_one("#find", Input)
-        box.display = True
-        box.value = self._words
-        box.focus()
+    def action_timeline(self) -> None:
+        """The timeline, in the place of this."""
+        self.open_instead("timeline")
 
-    def _close_find(self) -> None:
-        self.query_one("#find").display = False
-        self.rows.focus()
+    def narrow(self, words: str) -> None:
+        """Show only the rows that have these words."""
+        self._words = words
+        if self._lists.look is not None:
+            self._arrange(self._lists.look)
+        if words and self.topic is not None and not self.topic.rows:
+            self.go_to_list(self._lists.first_filled(self._lists.at))
 
-    @on(Input.Submitted, "#find")
-    def _narrow(self, event: Input.Submitted) -> None:
-        self._words = event.value.strip()
-        self._close_find()
-        self._arrange()
-        if self._words and self.topic is not None and not self.topic.rows:
-            filled = (at for at, each in enumerate(self._topics) if each.rows)
-            self.go_to_list(next(filled, self._at))
+    def action_keys(self) -> None:
+        """Show the keys that work here."""
+        self.show_keys(memory_groups(MemoryScreen.BINDINGS))
 
     # -- looking -------------------------------------------------------------------------------
+
+    async def _find_text(self) -> Text | None:
+        """What the row under the cursor is about; None without one."""
+        row, seen = self.row, self._lists.look
+        if row is None or seen is None:
+            return None
+
+        def ask(repo: Repository) -> Text:
+            return about(repo, seen, row, lambda _done, _total: self._beside.goes_on())
+
+        return await self._beside.ask(ask)
+
+    @work(group="preview", exclusive=True)
+    async def _preview(self) -> None:
+        if self.has_class("-narrow"):
+            return
+
+        async def show() -> None:
+            found = await self._find_text()
+            if found is not None:
+                self.show_preview(found)
+
+        await self._guarded(show)
 
     @work(group="full", exclusive=True)
     async def action_open(self) -> None:
         """Show what stands beside the row in full."""
 
         async def full() -> None:
-            row, text = self.row, await self.find_text()
-            if row is not None and text is not None and self.app.screen is self:
-                self.app.push_screen(Reading(text_of(row), text, self._glyphs))
+            row, text = self.row, await self._find_text()
+            if row is not None and text is not None:
+                self.read_in_full(text_of(row), text)
 
         await self._guarded(full)
 
     @work(group="full", exclusive=True)
     async def action_change(self) -> None:
         """Show the change that brought the row, or that accepting it would make."""
-        row, seen = self.row, self._look
+        row, seen = self.row, self._lists.look
 
         async def full() -> None:
             if row is not None and seen is not None:
-                title, text = await self._beside.ask(lambda repo: change_of(repo, seen, row))
-                if self.app.screen is self:
-                    self.app.push_screen(Reading(title, text, self._glyphs))
+                found = await self._beside.ask(lambda repo: change_of(repo, seen, row))
+                self.read_in_full(*found)
 
         await self._guarded(full)
 
@@ -150,119 +311,19 @@ class MemoryScreen(MemoryLists):
         if turn is None:
             self.flash.tell("No turn taught it." if row is not None else _PICK)
         else:
-            self.leave_for(turn)
+            self.dismiss()
+            self._chat.conversation.go_to_turn(turn)
 
-    # -- what waits ----------------------------------------------------------------------------
+    # -- changing ------------------------------------------------------------------------------
 
     def _waiting(self) -> Waiting | None:
         """What waits under the cursor; an imported fact that is held waits in its topic too."""
-        row = self.row
+        row, seen = self.row, self._lists.look
         if isinstance(row, Waiting):
             return row
-        if isinstance(row, FactRow) and row.held and self._look is not None:
-            held = (each for each in self._look.review.rows if each.held == row)
-            return next(held, None)
+        if isinstance(row, FactRow) and row.held and seen is not None:
+            return next((each for each in seen.review.rows if each.held == row), None)
         return None
-
-    def action_accept(self) -> None:
-        """Let in what waits; what looks like an instruction only after a question."""
-        row = self._waiting()
-        if row is None:
-            self.flash.tell("Nothing waits on this row. What waits is in the list Review.")
-        else:
-            self._accept(row, None)
-
-    def _accept(self, row: Waiting, text: str | None) -> None:
-        from perdure.actions.memory.review import plan_accept, waiting
-
-        def make(helm: Helm) -> MemoryPlan:
-            listed = waiting(helm)
-            return plan_accept(helm, listed, listed.find(row.id), text=text)
-
-        async def plan(session: ChatSession) -> None:
-            if row.is_order:
-                says = [
-                    "It looks like an instruction. Once it is in, it stands in prompts as a fact.",
-                    f"  {text_of(row)}",
-                ]
-                go = Choice("go", "Let it in")
-                if not await self._chat.wants("Let it in?", says, _LEAVE, go):
-                    self.flash.tell("Nothing was changed.")
-                    return
-            await self._do(session, make, typed=text or "")
-
-        self._steer(plan, text or "")
-
-    def action_reject(self) -> None:
-        """Take what waits off the list."""
-        row = self._waiting()
-        if row is None:
-            self.flash.tell("Only what waits is rejected; x sets a fact aside.")
-            return
-        from perdure.actions.memory.review import plan_reject, waiting
-
-        def make(helm: Helm) -> MemoryPlan:
-            listed = waiting(helm)
-            return plan_reject(helm, listed, listed.find(row.id))
-
-        self._chat.steer(lambda session: self._do(session, make))
-
-    # -- facts ---------------------------------------------------------------------------------
-
-    def action_edit(self) -> None:
-        """Put it in other words."""
-        row = self.row
-        if row is None:
-            self.flash.tell(_PICK)
-        elif isinstance(row, Summary):
-            self.flash.tell(f"Edit {row.path}; the next message commits it.", stays=True)
-        elif isinstance(row, Waiting) and row.proposal.kind == "remove":
-            self.flash.tell("It takes a fact out; there are no words to change.")
-        else:
-            self._edit(row)
-
-    @work(group="edit", exclusive=True)
-    async def _edit(self, row: Waiting | FactRow) -> None:
-        title = "Accept it with other words" if isinstance(row, Waiting) else "Other words"
-        new = await self.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
-        if new is None or not new.strip():
-            self.flash.tell("Nothing was changed.")
-        elif isinstance(row, Waiting):
-            self._accept(row, new)
-        else:
-            self._change(row, text=new)
-
-    def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
-        from perdure.actions.memory.facts import FactEdit, plan_edit
-
-        def make(helm: Helm) -> MemoryPlan:
-            known, now = _again(helm, row)
-            return plan_edit(helm, known, now, FactEdit(text, pinned=pinned))
-
-        self._steer(lambda session: self._do(session, make, typed=text or ""), text or "")
-
-    def action_pin(self) -> None:
-        """Pin a fact, or not any more."""
-        row = self._fact()
-        if row is not None:
-            self._change(row, pinned=not row.fact.pinned)
-
-    def action_aside(self) -> None:
-        """Set a fact aside, or bring it back."""
-        row = self._fact()
-        if row is None:
-            return
-        from perdure.actions.memory.facts import plan_aside
-
-        back = row.aside
-
-        def make(helm: Helm) -> MemoryPlan:
-            plan = plan_aside(*_again(helm, row), back=back)
-            words = f"“{row.fact.text}”"
-            said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
-            return replace(plan, sentences=(said,))
-
-        self._chat.steer(lambda session: self._do(session, make))
 
     def _fact(self) -> FactRow | None:
         row = self.row
@@ -274,97 +335,44 @@ class MemoryScreen(MemoryLists):
             self.flash.tell("That is for facts." if row is not None else _PICK)
         return None
 
-    @work(group="edit", exclusive=True)
-    async def action_add(self) -> None:
-        """Ask for a topic and the words, and write them down."""
-        topic = self.topic.fact_topic if self.topic is not None else ""
-        lines = ("Under which topic? A new one begins a file.",)
-        dialog = NameDialog("New fact", lines, self._glyphs, suggested=topic or "people")
-        name = await self.app.push_screen_wait(dialog)
-        if not name:
-            return
-        title = f"New fact: {one_row(name)}"
-        text = await self.app.push_screen_wait(Editing(title, "", self._glyphs))
-        if not text or not text.strip():
-            self.flash.tell("Nothing was written down.")
-            return
-        from perdure.actions.memory.facts import known, plan_add
+    def action_accept(self) -> None:
+        """Let in what waits."""
+        row = self._waiting()
+        if row is None:
+            self.flash.tell("Nothing waits on this row. What waits is in the list Review.")
+        else:
+            self._edits.accept(row)
 
-        def make(helm: Helm) -> MemoryPlan:
-            return plan_add(helm, known(helm), name, text)
+    def action_reject(self) -> None:
+        """Take what waits off the list."""
+        row = self._waiting()
+        if row is None:
+            self.flash.tell("Only what waits is rejected; x sets a fact aside.")
+        else:
+            self._edits.reject(row)
 
-        self._steer(lambda session: self._do(session, make, typed=text), text)
+    def action_edit(self) -> None:
+        """Put it in other words."""
+        row = self.row
+        if row is None:
+            self.flash.tell(_PICK)
+        elif isinstance(row, Summary):
+            self.flash.tell(f"Edit {row.path}; the next message commits it.", stays=True)
+        elif isinstance(row, Waiting) and row.proposal.kind == "remove":
+            self.flash.tell("It takes a fact out; there are no words to change.")
+        else:
+            self._edits.reword(row)
 
-    # -- doing it ------------------------------------------------------------------------------
+    def action_pin(self) -> None:
+        """Pin a fact, or not any more."""
+        if (row := self._fact()) is not None:
+            self._edits.pin(row)
 
-    def _steer(
-        self, plan: Callable[[ChatSession], Coroutine[Any, Any, None]], typed: str = ""
-    ) -> None:
-        """Run a plan, if the talk lets it; what was typed is not lost where it does not."""
-        if not self._chat.steer(plan) and typed:
-            self._chat.keep_words(typed)
-            self.flash.tell(f"Not now. {_IN_BOX}.", "warning", stays=True)
+    def action_aside(self) -> None:
+        """Set a fact aside, or bring it back."""
+        if (row := self._fact()) is not None:
+            self._edits.set_aside(row)
 
-    async def _do(self, session: ChatSession, make: Make, *, typed: str = "") -> None:
-        """Make a plan of what is there now, and do it. What was typed is not lost with it."""
-        from perdure.actions.memory.facts import put
-
-        def act(helm: Helm) -> MemoryPlan:
-            helm.take_edits()
-            plan = make(helm)
-            put(helm, plan)
-            return plan
-
-        try:
-            plan = await session.steer(act)
-        except Problem as problem:
-            if typed:
-                self._chat.keep_words(typed)
-                problem.kept = _IN_BOX
-            self.read()
-            raise
-        says = [line for line in plan.says() if line]
-        if plan.masked:
-            says.append("Something that looks like a key was taken out.")
-        beside = [f"{row.name} “{row.fact.text}”" for row in (*plan.against, *plan.like)[:1]]
-        says += [f"Compare {line}" for line in beside]
-        if plan.fact is not None:
-            self._wanted_row = fact_key(plan.fact)
-            if plan.what == "add":
-                self._wanted = f"topic:{plan.fact.topic}"
-        self._chat.history_changed()
-        self.read()
-        warns = bool(plan.against or plan.masked)
-        words = " ".join([*says, "z takes it back."])
-        self.flash.tell(words, "warning" if warns else "success")
-
-    def action_undo(self) -> None:
-        """Undo."""
-        self._chat.action_undo()
-
-    def action_redo(self) -> None:
-        """Redo."""
-        self._chat.action_redo()
-
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        from perdure.tui.keys import memory_groups
-
-        groups = memory_groups(MemoryScreen.BINDINGS)
-        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))
-
-
-def _again(helm: Helm, row: FactRow) -> tuple[Known, FactRow]:
-    """What she knows now, and the fact in it. Raises CannotSteer where it is not there any more."""
-    from perdure.actions.errors import CannotSteer
-    from perdure.actions.memory.facts import known
-
-    now = known(helm)
-    for each in now.rows:
-        if (each.fact.path, each.fact.text, each.fact.source) == (
-            row.fact.path,
-            row.fact.text,
-            row.fact.source,
-        ):
-            return now, each
-    raise CannotSteer("that fact is not there any more", kept="nothing was changed")
+    def action_add(self) -> None:
+        """Write down a new fact."""
+        self._edits.add(self.topic.fact_topic if self.topic is not None else "")

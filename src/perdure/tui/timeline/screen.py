@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.widgets import Input, OptionList
+from textual.content import Content
+from textual.widgets import OptionList
 
-from perdure.tui.dialogs.help import HelpScreen
-from perdure.tui.dialogs.text import Reading
+from perdure.tui.dialogs.question import one_row
+from perdure.tui.keys import timeline_groups
+from perdure.tui.panel import PanelScreen
+from perdure.tui.timeline.about import About, about
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.workers import work
 from perdure.views.timeline import FOLDERS, BranchName, Row
 
+if TYPE_CHECKING:
+    from perdure.actions.history.undo import OpsRow
+    from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.host import ChatHost
+    from perdure.views.reader import Reader
 
-class TimelineScreen(TimelineLists):
+_LANES, _NARROW_LANES = 10, 5
+"""Columns of the graph that there is room for; more of them are cut off."""
+_NEAR_END = 25
+_WORTH_TELLING = 1000
+"""Commits from which it is told that an index is being made."""
+
+
+class TimelineScreen(PanelScreen):
     """Three lists, and what keys do to the row under the cursor."""
 
+    NAME = "timeline"
+    FIND = "Words in the message; enter finds, esc closes"
+    HINTS = (
+        ("[ ]", "lists", "screen.tab(1)"),
+        ("enter", "show", "screen.open"),
+        ("R", "take back", "screen.revert"),
+        ("z", "undo", "screen.undo"),
+        ("esc", "talk", "screen.leave"),
+        ("?", "keys", "screen.keys"),
+    )
     BINDING_GROUP_TITLE = "The timeline"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,1", "leave", "Back to the talk", id="timeline.leave"),
@@ -44,34 +70,160 @@ class TimelineScreen(TimelineLists):
         Binding("f1,question_mark", "keys", "Keys that work here", id="timeline.help"),
     ]
 
-    @on(OptionList.OptionSelected, "#rows")
-    def _selected(self) -> None:
-        self.action_open()
+    def __init__(
+        self,
+        chat: ChatHost,
+        readers: tuple[Reader, Reader],
+        glyphs: Glyphs,
+        tab: Tab = "History",
+    ) -> None:
+        super().__init__(chat, glyphs)
+        self._reader, self._beside = readers
+        self._lists = TimelineLists(self._reader, self._progress, tab)
+        self._wanted_entry = ""
 
-    # -- keys ----------------------------------------------------------------------------------
+    def on_mount(self) -> None:
+        self.read()
 
-    def action_leave(self) -> None:
-        """Back to the talk; first out of the box for words."""
-        if self.focused is self.query_one("#find"):
-            self._close_find()
-        elif self._grep:
-            self._grep = ""
-            self.read()
-        else:
-            self.dismiss()
+    # -- reading and showing -------------------------------------------------------------------
+
+    def refresh_list(self) -> None:
+        """Read the list anew."""
+        self.read()
+
+    @work(group="read", exclusive=True)
+    async def read(self) -> None:
+        """Read all anew: something was done, or something else is wanted."""
+
+        async def first() -> None:
+            self._tell_head()
+            await self._lists.read()
+            self._show()
+
+        await self._guarded(first)
+
+    @work(group="more")
+    async def _read_on(self) -> None:
+        async def more() -> None:
+            if await self._lists.read_on():
+                self._show()
+
+        await self._guarded(more)
+
+    def _progress(self, done: int, total: int) -> None:
+        """Called on the reader's thread while the index of a long history is made."""
+        self._reader.goes_on()
+        if max(done, total) >= _WORTH_TELLING:
+            share = f"{done:,} of {total:,}" if total else f"{done:,}"
+            self.app.call_from_thread(self.flash.tell, f"Reading the history: {share} commits")
+
+    def _show(self) -> None:
+        lanes = _NARROW_LANES if self.has_class("-narrow") else _LANES
+        year = self._chat.conversation.now().year
+        texts, keys = self._lists.arrange(self._glyphs, year=year, lanes=lanes)
+        is_first = not self._keys
+        self.show_rows(texts, keys, Text("Nothing here.", "dim"))
+        if not texts:
+            self.show_preview("")
+            return
+        if is_first or self._wanted_entry:
+            at = self._lists.operation_at(self._wanted_entry)
+            if at is not None:
+                self.rows.highlighted = at
+                self._wanted_entry = ""
+        self._fill()
+
+    def _fill(self) -> None:
+        """Read on while collapsed rows do not fill the list."""
+        near = (self.rows.highlighted or 0) + _NEAR_END
+        if self._lists.is_short_of(max(near, self.size.height)):
+            self._read_on()
+
+    def _tell_head(self) -> None:
+        head: list[str | tuple[str, str]] = [" "]
+        for tab in TABS:
+            chosen = tab == self._lists.tab
+            head += [(f"[{tab}]", "bold $accent") if chosen else (f" {tab} ", "dim"), " "]
+        if self._lists.tab == "History":
+            head.append("  ")
+            for kind in FOLDERS:
+                chosen = kind == self._lists.kind
+                head.append((f"<{kind}>", "bold") if chosen else (f" {kind} ", "dim"))
+            if self._words:
+                head.append((f"  /{one_row(self._words)}", "italic"))
+        self.show_head(Content.assemble(*head))
+
+    # -- the row under the cursor --------------------------------------------------------------
+
+    @property
+    def tab(self) -> Tab:
+        """The list that is shown."""
+        return self._lists.tab
+
+    @property
+    def row(self) -> Row | BranchName | OpsRow | None:
+        """What the cursor is on."""
+        return self._lists.row(self.rows.highlighted)
+
+    @property
+    def commit(self) -> str:
+        """The commit that the row is about; "" without one."""
+        row = self.row
+        if isinstance(row, Row):
+            return row.commit.id
+        if isinstance(row, BranchName):
+            return row.commit
+        if row is None:
+            return ""
+        return row.entry.id if row.entry.is_commit else row.entry.after.commit or ""
+
+    def _branch_here(self) -> str:
+        """The branch of the row; "" without one, which is told."""
+        row = self.row
+        if isinstance(row, BranchName):
+            return row.name
+        if isinstance(row, Row) and row.branches:
+            return row.branches[0]
+        self.flash.tell("There is no branch on this row.")
+        return ""
+
+    @on(OptionList.OptionHighlighted, "#rows")
+    def _highlighted(self) -> None:
+        self._fill()
+        self._look()
+
+    @work(group="preview", exclusive=True)
+    async def _look(self) -> None:
+        """Show what the row under the cursor is about, beside the list."""
+        if self.has_class("-narrow"):
+            return
+
+        async def look() -> None:
+            found = await self._find()
+            if found is not None:
+                self.show_preview(found.text())
+
+        await self._guarded(look)
+
+    async def _find(self) -> About | None:
+        row = self.row
+        if row is None:
+            return None
+        return await self._beside.ask(lambda repo: about(repo, row))
+
+    # -- keys: moving about --------------------------------------------------------------------
 
     def action_memory(self) -> None:
         """What she knows, in the place of this."""
-        self.dismiss()
-        self._chat.run_action_soon("screen.memory")
+        self.open_instead("memory")
 
     def action_tab(self, step: int) -> None:
         """Another list."""
-        self.go_to(TABS[(TABS.index(self._tab) + step) % len(TABS)])
+        self.go_to(TABS[(TABS.index(self.tab) + step) % len(TABS)])
 
     def go_to(self, tab: Tab) -> None:
         """Show a list."""
-        self._tab = tab
+        self._lists.tab = tab
         self._wanted_entry = ""
         self.forget_rows()
         self.read()
@@ -79,47 +231,50 @@ class TimelineScreen(TimelineLists):
     def action_narrow(self, step: int) -> None:
         """Narrow the history to a kind of change."""
         kinds = list(FOLDERS)
-        self._kind = kinds[(kinds.index(self._kind) + step) % len(kinds)]
+        self._lists.kind = kinds[(kinds.index(self._lists.kind) + step) % len(kinds)]
         self._read_history()
 
-    def action_find(self) -> None:
-        """Open the box for words."""
-        box = self.query_one("#find", Input)
-        box.display = True
-        box.value = self._grep
-        box.focus()
-
-    def _close_find(self) -> None:
-        self.query_one("#find").display = False
-        self.rows.focus()
-
-    @on(Input.Submitted, "#find")
-    def _words(self, event: Input.Submitted) -> None:
-        self._grep = event.value.strip()
-        self._close_find()
+    def narrow(self, words: str) -> None:
+        """Show only the commits whose messages have these words."""
+        self._words = self._lists.words = words
         self._read_history()
+
+    def widen(self) -> None:
+        """Show all again, in whichever list is shown."""
+        self._words = self._lists.words = ""
+        self.read()
 
     def _read_history(self) -> None:
         """Read the history, as narrow as it is wanted."""
-        if self._tab != "History":
-            self._tab = "History"
+        if self.tab != "History":
+            self._lists.tab = "History"
             self.forget_rows()
         self.read()
+
+    def will_walk(self, entry: str) -> None:
+        """Put the cursor on what undo or redo is about to take."""
+        self._wanted_entry = entry
+        at = self._lists.operation_at(entry)
+        if at is not None:
+            self.rows.highlighted = at
+
+    def action_keys(self) -> None:
+        """Show the keys that work here."""
+        self.show_keys(timeline_groups(TimelineScreen.BINDINGS))
+
+    # -- keys: the row -------------------------------------------------------------------------
 
     def action_unfold(self) -> None:
         """List the turns of a row one by one, or as one again."""
         row = self.row
-        if not isinstance(row, Row) or not row.turns:
-            return
-        if row.is_folded:
-            self._opened.add(row.commit.id)
-        else:
-            self._opened.difference_update(row.run)
-        self._show()
+        if isinstance(row, Row) and row.turns:
+            self._lists.toggle(row)
+            self._show()
 
+    @on(OptionList.OptionSelected, "#rows")
     def action_open(self) -> None:
         """The change in full; on a branch: go there."""
-        if self._tab == "Branches":
+        if self.tab == "Branches":
             self.action_switch()
         else:
             self._read_full()
@@ -128,73 +283,42 @@ class TimelineScreen(TimelineLists):
     async def _read_full(self) -> None:
         async def full() -> None:
             found = await self._find()
-            if found is not None and self.app.screen is self:
-                self.app.push_screen(Reading(found.title, found.text(), self._glyphs))
+            if found is not None:
+                self.read_in_full(found.title, found.text())
 
         await self._guarded(full)
 
     def action_switch(self) -> None:
         """Go to the branch under the cursor."""
-        row = self.row
-        if isinstance(row, BranchName):
-            self._chat.switch_to(row.name)
-        elif isinstance(row, Row) and row.branches:
-            self._chat.switch_to(row.branches[0])
-        else:
-            self.flash.tell("There is no branch on this row.")
+        if branch := self._branch_here():
+            self._chat.history.switch_to(branch)
 
     def action_merge(self) -> None:
         """Merge the branch under the cursor; with a merge open, show what it waits for."""
-        row = self.row
-        if self._chat.open_join is not None:
-            self._chat.open_conflicts()
-        elif isinstance(row, BranchName):
-            self._chat.merge_branch(row.name)
-        elif isinstance(row, Row) and row.branches:
-            self._chat.merge_branch(row.branches[0])
-        else:
-            self.flash.tell("There is no branch on this row.")
+        if self._chat.merge.open_join is not None:
+            self._chat.merge.show()
+        elif branch := self._branch_here():
+            self._chat.merge.begin(branch)
 
     def action_branch(self) -> None:
         """Begin a branch here."""
         if self.commit:
-            self._chat.begin_branch(self.commit)
+            self._chat.history.begin_branch(self.commit)
 
     def action_tag(self) -> None:
         """Give this a name that stays."""
         if self.commit:
-            self._chat.begin_tag(self.commit)
+            self._chat.history.begin_tag(self.commit)
 
     def action_rewind(self) -> None:
         """Talk on from here."""
         if self.commit:
-            self._chat.talk_on_from(self.commit)
+            self._chat.history.continue_from(self.commit)
 
     def action_revert(self) -> None:
         """Take back the change under the cursor."""
         row = self.row
         if isinstance(row, Row):
-            self._chat.take_back(row.commit.id)
+            self._chat.history.revert(row.commit.id)
         else:
             self.flash.tell("Changes are taken back in the list History; z undoes what was done.")
-
-    def action_undo(self) -> None:
-        """Undo."""
-        self._chat.action_undo()
-
-    def action_redo(self) -> None:
-        """Redo."""
-        self._chat.action_redo()
-
-    def will_walk(self, entry: str) -> None:
-        """Put the cursor on what undo or redo is about to take."""
-        self._wanted_entry = entry
-        if self._tab == "Operations" and self._operations:
-            self.rows.highlighted = self._operation_at(entry)
-
-    def action_keys(self) -> None:
-        """Show the keys that work here."""
-        from perdure.tui.keys import timeline_groups
-
-        groups = timeline_groups(TimelineScreen.BINDINGS)
-        self.app.push_screen(HelpScreen(groups, plain=self._glyphs.rule.isascii()))

@@ -124,7 +124,7 @@ class Rail(Tree[Entry]):
         self._glyphs = glyphs
         self._titles: Titles = lambda _conversation: ""
         self._known: dict[ConversationId, str] = {}
-        self._names: Names | None = None
+        self.names: Names | None = None
         self._folded = {"Tags"}
         """Groups that stay closed when the rail is filled again."""
 
@@ -149,8 +149,8 @@ class Rail(Tree[Entry]):
         if newest is not None:
             newest[0].expand()
             self._fill_stretch(*newest)
-        if self._names is not None:
-            self._fill_names(self._names)
+        if self.names is not None:
+            self._fill_names(self.names)
         self._return_to(cursor)
 
     def _add_month(
@@ -192,7 +192,7 @@ class Rail(Tree[Entry]):
         self._return_to(cursor)
 
     def _fill_names(self, names: Names) -> None:
-        self._names = names
+        self.names = names
         for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
             node.remove()
         # A single branch is no news, and its name stands in the status line.

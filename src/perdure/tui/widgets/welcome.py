@@ -12,8 +12,8 @@ from textual.widgets import Static
 from perdure.terminal.sanitise import sanitise
 
 if TYPE_CHECKING:
+    from perdure.chat.events import SessionInfo
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.ports import ChatInfo
 
 
 class Welcome(Container):
@@ -26,7 +26,7 @@ class Welcome(Container):
     def compose(self) -> ComposeResult:
         yield Static("", id="welcome-card", markup=False)
 
-    def tell(self, info: ChatInfo | None, *, greeted: bool = False) -> None:
+    def tell(self, info: SessionInfo | None, *, greeted: bool = False) -> None:
         """Show the card for this companion; None: there is talk, no card.
 
         ``greeted``: a greeting stands in the talk, and the card above it.
@@ -36,7 +36,7 @@ class Welcome(Container):
         if info is not None:
             self.query_one("#welcome-card", Static).update(self._text(info))
 
-    def _text(self, info: ChatInfo) -> Text:
+    def _text(self, info: SessionInfo) -> Text:
         text = Text(justify="left")
         text.append(sanitise(info.companion), "bold")
         text.append(" is here. Nothing has been said yet.\n\n")

@@ -1,0 +1,309 @@
+"""The conversation on the screen: its companion, its branch, what runs, and the widgets for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from perdure.companion.ids import TurnId
+from perdure.errors import one_line
+from perdure.terminal.sanitise import sanitise
+from perdure.tui.chat.draft import Draft, is_there
+from perdure.tui.chat.pages import History
+from perdure.tui.chat.presenter import Talk
+from perdure.tui.dialogs.question import Choice, Question
+from perdure.tui.error_text import told
+from perdure.tui.panel import open_panel
+from perdure.tui.transcript.view import TranscriptView
+from perdure.tui.widgets.composer import Composer
+from perdure.tui.widgets.flash import Flash
+from perdure.tui.widgets.status_line import StatusLine
+from perdure.tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from perdure.chat.session import Session
+    from perdure.companion.ids import ConversationId
+    from perdure.snapshot.conversation.transcript import Transcript
+    from perdure.terminal.glyphs import Glyphs
+
+
+class Conversation:
+    """What the controllers of the chat screen share. Whether something runs is known here alone."""
+
+    def __init__(
+        self,
+        screen: Screen[None],
+        glyphs: Glyphs,
+        clock: Callable[[], datetime],
+        history_read: Callable[[], None],
+    ) -> None:
+        """``history_read``: called whenever the history was read, at first or anew."""
+        self.screen = screen
+        self.glyphs = glyphs
+        self.now = clock
+        self._history_read = history_read
+        self.view = TranscriptView(glyphs, widget_id="transcript")
+        self.composer = Composer(widget_id="composer")
+        self.status = StatusLine(glyphs, widget_id="status")
+        self.welcome = Welcome(glyphs, widget_id="welcome")
+        self.own_flash = Flash(glyphs, widget_id="flash")
+        self.presenter = Talk(self.view, clock)
+        self.draft = Draft(None)
+        self.pages: History | None = None
+        self.branch: str | None = None
+        self.is_ready = False
+        """The companion is open, and its model as far as it could be loaded."""
+        self.is_talking = False
+        """A turn runs."""
+        self.is_acting = False
+        """Something is being done to the history."""
+        self.is_looking = False
+        """It is being looked whether another program moved the branch."""
+        self._session: Session | None = None
+        self._transcript: Transcript | None = None
+        self._was_there = False
+        """The companion's folder was found where the session says."""
+
+    # -- what is open, and what runs -----------------------------------------------------------
+
+    @property
+    def session(self) -> Session | None:
+        """The open session; None until the companion is open."""
+        return self._session
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the companion's folder was there, and is not any more."""
+        return (
+            self._session is not None and self._was_there and not is_there(self._session.info.path)
+        )
+
+    def may_send(self) -> bool:
+        """Whether a turn may begin: not while the history is on the move."""
+        return not (self.is_acting or self.is_looking)
+
+    def open_session(self) -> Session | None:
+        """The session; where the companion is not open yet, None, and the user is told."""
+        if self._session is None:
+            self.flash.tell("The companion is not open yet.", "warning")
+        return self._session
+
+    def free_session(self) -> Session | None:
+        """The session while no turn runs; else None, and the user is told why."""
+        session = self.open_session()
+        if session is not None and self.is_talking:
+            self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
+            return None
+        return session
+
+    # -- the history ---------------------------------------------------------------------------
+
+    def open(self, session: Session, transcript: Transcript) -> None:
+        """Show a companion that was opened."""
+        self._session, self._transcript = session, transcript
+        info = session.info
+        self._was_there = is_there(info.path)
+        rehearsals = frozenset({info.next_backend}) if info.rehearsal else frozenset()
+        self.presenter.user, self.presenter.companion = info.user or "You", info.companion
+        self.presenter.rehearsals = rehearsals
+        self.pages = History(transcript, rehearsals)
+        self.presenter.stands_at(*self.pages.last())
+        estimates = self.pages.estimates(self.view.text_width)
+        self.branch = info.branch
+        self.view.open_history(self.pages.page, estimates, self.pages.page_of)
+        self._history_read()
+        self.tell_info()
+
+    def reload(self) -> None:
+        """Read the list of chunks again: another program may have added some."""
+        if self._session is None or self.is_talking:
+            self.flash.tell("Not while a reply is running.", "warning")
+        else:
+            self.read_again()
+
+    def read_again(self, expected: ConversationId | None = None) -> None:
+        """Take the history from the repository anew; this session's turns are part of it by now.
+
+        The view and its cursor stay where they are; on another branch they go to the end.
+        Nothing changes where the history does not hold the ``expected`` conversation.
+        """
+        if self._session is None or self._transcript is None:
+            return
+        branch = self._session.info.branch
+        self._transcript.refresh(branch)
+        pages = History(self._transcript, self.presenter.rehearsals)
+        if expected is not None and pages.first_page(expected) is None:
+            return
+        waiting = self.presenter.forget_places()
+        self.welcome.display = False
+        self.pages = pages
+        self.presenter.stands_at(*pages.last())
+        estimates = pages.estimates(self.view.text_width)
+        stays, self.branch = branch == self.branch, branch
+        self.view.replace_history(pages.page, estimates, pages.page_of, stays=stays)
+        self._history_read()
+        self.greet()
+        for text in waiting:
+            self.presenter.enqueue(text)
+        if self.screen.focused is self.view:
+            self.view.pick_any()
+
+    def greet(self) -> bool:
+        """Show the greeting that the next message will be sent under; True where there is one."""
+        greeting = self._session.opening() if self._session is not None else None
+        self.presenter.greet(greeting)
+        return greeting is not None
+
+    # -- what is told --------------------------------------------------------------------------
+
+    @property
+    def flash(self) -> Flash:
+        """The notice row of the screen that is seen."""
+        panel = open_panel(self.screen.app)
+        return panel.flash if panel is not None and panel.is_mounted else self.own_flash
+
+    def tell_error(self, error: BaseException) -> None:
+        """Say what went wrong above the message box."""
+        self.flash.tell(one_line(*told(error)), "error")
+
+    def tell_unforeseen(self, error: BaseException) -> None:
+        """Say that something failed which nobody foresaw; what is being written is kept."""
+        self.keep_draft()
+        self.tell_error(error)
+
+    def tell_info(self) -> None:
+        """Show the session's state on the status line."""
+        if self._session is None:
+            return
+        info = self._session.info
+        self.status.tell(
+            companion=info.companion,
+            branch=info.branch,
+            backend=info.next_backend,
+            model=info.next_model,
+            once=info.once,
+            away=info.away,
+            rehearsal=info.rehearsal,
+            saved_at=info.saved_at,
+            used=info.used,
+            window=info.window,
+        )
+
+    def tell_composer(self) -> None:
+        """Show on the message box what its keys do, and to whom one writes."""
+        composer, dot = self.composer, self.glyphs.separator
+        if self.is_talking:
+            composer.border_subtitle = f"esc stop {dot} enter queues"
+        else:
+            composer.border_subtitle = f"enter send {dot} ctrl+j newline"
+        name = sanitise(self.presenter.companion).replace("\n", " ")
+        composer.placeholder = f"Write to {name}" if name else "Write"
+
+    async def ask(
+        self, title: str, lines: Sequence[str], *choices: Choice, yes: Sequence[str] = ("y",)
+    ) -> str:
+        """The answer to a question; "" where nothing is to be done."""
+        question = Question(title, lines, choices, self.glyphs, yes=yes)
+        return await self.screen.app.push_screen_wait(question) or ""
+
+    async def agrees(
+        self,
+        title: str,
+        lines: Sequence[str],
+        leave: Choice,
+        go: Choice,
+        yes: Sequence[str] = ("y",),
+    ) -> bool:
+        """Whether the user chooses ``go``; who does not is told that nothing was changed."""
+        if await self.ask(title, lines, leave, go, yes=yes):
+            return True
+        self.flash.tell("Nothing was changed.")
+        return False
+
+    def run_soon(self, action: str) -> None:
+        """Run an action of the screen once the present message is handled."""
+        self.screen.call_later(self.screen.run_action, action)
+
+    # -- what is being written -----------------------------------------------------------------
+
+    def keep_draft(self) -> None:
+        """Keep on disk what stands in the message box."""
+        self.draft.save(self.composer.text)
+
+    def put_back(self, messages: Sequence[str]) -> None:
+        """Put messages before what stands in the message box, and into the draft."""
+        self.composer.put("\n\n".join([*messages, self.composer.text]).strip())
+        self.keep_draft()
+
+    def write(self) -> None:
+        """Go to the message box. Who comes back to the end finds the newest message picked."""
+        if self.view.following:
+            self.view.cursor = None
+        self.composer.focus()
+
+    # -- the message under the cursor ----------------------------------------------------------
+
+    @property
+    def picked_turn(self) -> TurnId | None:
+        """The turn under the cursor of the transcript."""
+        speech = self.view.picked
+        return speech.turn if speech is not None else None
+
+    def sees_picked(self) -> bool:
+        """Whether keys may act on what is picked: nothing is done to what nobody looks at.
+
+        Where it is out of view it is brought there, and told; from the message box the newest
+        message is picked.
+        """
+        view = self.view
+        if view.empty:
+            self.flash.tell("Nothing was said here yet.")
+            return False
+        if self.screen.focused is not view:
+            view.focus()
+            view.pick_seen()
+        if view.cursor is None:
+            self.flash.tell("Pick a message first, with j and k.")
+            return False
+        if not view.cursor_in_view:
+            view.jump_into_view(view.cursor)
+            self.flash.tell("This message is the picked one. Press the key again for it.")
+            return False
+        return True
+
+    def turn_to_act_on(self) -> TurnId | None:
+        """The picked turn, if it is seen; else None, and the user is told why."""
+        if not self.sees_picked():
+            return None
+        speech = self.view.picked
+        if speech is not None and speech.turn is not None:
+            return speech.turn
+        if speech is not None and speech.own:
+            self.flash.tell("This message is not sent yet.")
+        else:
+            self.flash.tell("This is part of no turn yet.")
+        return None
+
+    def place_to_act_on(self) -> str | None:
+        """The picked turn while one browses, else the end, as `find_place` takes it.
+
+        None where what is picked is not seen; the user is told.
+        """
+        if self.view.empty or self.screen.focused is not self.view:
+            return "HEAD"
+        if not self.sees_picked():
+            return None
+        return str(self.picked_turn) if self.picked_turn is not None else "HEAD"
+
+    def go_to_turn(self, turn: TurnId) -> bool:
+        """Bring a turn into view, the cursor on it; False where it is not on this branch."""
+        if self.view.pick_turn(turn, first=True):
+            if self.view.cursor is not None:
+                self.view.show(self.view.cursor)
+            self.view.focus()
+            return True
+        self.flash.tell("That turn is not in the talk of this branch.", "warning")
+        return False

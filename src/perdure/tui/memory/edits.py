@@ -1,0 +1,193 @@
+"""What the memory browser changes: proposals answered, facts edited, pinned, set aside, added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from perdure.actions.memory.review import Waiting
+from perdure.errors import Problem
+from perdure.snapshot.facts import FactRow
+from perdure.tui.dialogs.edit import Editing
+from perdure.tui.dialogs.name import NameDialog
+from perdure.tui.dialogs.question import Choice, one_row
+from perdure.tui.memory.rows import text_of
+from perdure.tui.workers import work
+
+if TYPE_CHECKING:
+    from perdure.actions.memory.facts import MemoryPlan
+    from perdure.actions.workspace import Helm
+    from perdure.chat.session import Session
+    from perdure.snapshot.facts import Known
+    from perdure.terminal.glyphs import Glyphs
+    from perdure.tui.host import ChatHost, Plan
+    from perdure.tui.panel import PanelScreen
+
+Make = Callable[["Helm"], "MemoryPlan"]
+_IN_BOX = "What you wrote is in the message box"
+_LEAVE = Choice("", "Leave it as it is")
+
+
+class MemoryEdits:
+    """Asks what there is to ask, then makes one commit, which ``z`` takes back."""
+
+    def __init__(
+        self,
+        screen: PanelScreen,
+        chat: ChatHost,
+        glyphs: Glyphs,
+        done: Callable[[MemoryPlan | None], None],
+    ) -> None:
+        """``done``: called after a change, with what was done; None where it was refused."""
+        self.screen = screen
+        self._chat = chat
+        self._glyphs = glyphs
+        self._done = done
+
+    # -- what waits ----------------------------------------------------------------------------
+
+    def accept(self, row: Waiting, text: str | None = None) -> None:
+        """Let in what waits; what looks like an instruction only after a question."""
+        from perdure.actions.memory.review import plan_accept, waiting
+
+        def make(helm: Helm) -> MemoryPlan:
+            listed = waiting(helm)
+            return plan_accept(helm, listed, listed.find(row.id), text=text)
+
+        async def plan(session: Session) -> None:
+            if row.is_order:
+                lines = [
+                    "It looks like an instruction. Once it is in, it stands in prompts as a fact.",
+                    f"  {text_of(row)}",
+                ]
+                go = Choice("go", "Let it in")
+                if not await self._chat.conversation.agrees("Let it in?", lines, _LEAVE, go):
+                    return
+            await self._do(session, make, typed=text or "")
+
+        self._act(plan, text or "")
+
+    def reject(self, row: Waiting) -> None:
+        """Take what waits off the list."""
+        from perdure.actions.memory.review import plan_reject, waiting
+
+        def make(helm: Helm) -> MemoryPlan:
+            listed = waiting(helm)
+            return plan_reject(helm, listed, listed.find(row.id))
+
+        self._act(lambda session: self._do(session, make))
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    @work(group="edit", exclusive=True)
+    async def reword(self, row: Waiting | FactRow) -> None:
+        """Ask for other words; a proposal is accepted with them."""
+        title = "Accept it with other words" if isinstance(row, Waiting) else "Other words"
+        new = await self.screen.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
+        if new is None or not new.strip():
+            self.screen.flash.tell("Nothing was changed.")
+        elif isinstance(row, Waiting):
+            self.accept(row, new)
+        else:
+            self._change(row, text=new)
+
+    def pin(self, row: FactRow) -> None:
+        """Pin a fact, or not any more."""
+        self._change(row, pinned=not row.fact.pinned)
+
+    def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
+        from perdure.actions.memory.facts import FactEdit, plan_edit
+
+        def make(helm: Helm) -> MemoryPlan:
+            known, now = _again(helm, row)
+            return plan_edit(helm, known, now, FactEdit(text, pinned=pinned))
+
+        self._act(lambda session: self._do(session, make, typed=text or ""), text or "")
+
+    def set_aside(self, row: FactRow) -> None:
+        """Set a fact aside, or bring it back."""
+        from perdure.actions.memory.facts import plan_aside
+
+        back = row.aside
+
+        def make(helm: Helm) -> MemoryPlan:
+            plan = plan_aside(*_again(helm, row), back=back)
+            words = f"“{row.fact.text}”"
+            said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
+            return replace(plan, sentences=(said,))
+
+        self._act(lambda session: self._do(session, make))
+
+    @work(group="edit", exclusive=True)
+    async def add(self, topic: str) -> None:
+        """Ask for a topic and the words, and write them down."""
+        lines = ("Under which topic? A new one begins a file.",)
+        dialog = NameDialog("New fact", lines, self._glyphs, suggested=topic or "people")
+        name = await self.screen.app.push_screen_wait(dialog)
+        if not name:
+            return
+        title = f"New fact: {one_row(name)}"
+        text = await self.screen.app.push_screen_wait(Editing(title, "", self._glyphs))
+        if not text or not text.strip():
+            self.screen.flash.tell("Nothing was written down.")
+            return
+        from perdure.actions.memory.facts import known, plan_add
+
+        def make(helm: Helm) -> MemoryPlan:
+            return plan_add(helm, known(helm), name, text)
+
+        self._act(lambda session: self._do(session, make, typed=text), text)
+
+    # -- doing it ------------------------------------------------------------------------------
+
+    def _act(self, plan: Plan, typed: str = "") -> None:
+        """Run a plan, if the chat lets it; what was typed is not lost where it does not."""
+        if not self._chat.history.act(plan) and typed:
+            self._chat.conversation.put_back([typed])
+            self.screen.flash.tell(f"Not now. {_IN_BOX}.", "warning", stays=True)
+
+    async def _do(self, session: Session, make: Make, *, typed: str = "") -> None:
+        """Make a plan of what is there now, and do it. What was typed is not lost with it."""
+        from perdure.actions.memory.facts import put
+
+        def act(helm: Helm) -> MemoryPlan:
+            helm.take_edits()
+            plan = make(helm)
+            put(helm, plan)
+            return plan
+
+        try:
+            plan = await session.steer(act)
+        except Problem as problem:
+            if typed:
+                self._chat.conversation.put_back([typed])
+                problem.kept = _IN_BOX
+            self._done(None)
+            raise
+        lines = [line for line in plan.says() if line]
+        if plan.masked:
+            lines.append("Something that looks like a key was taken out.")
+        beside = [f"{row.name} “{row.fact.text}”" for row in (*plan.against, *plan.like)[:1]]
+        lines += [f"Compare {line}" for line in beside]
+        self._chat.history.changed()
+        self._done(plan)
+        warns = bool(plan.against or plan.masked)
+        words = " ".join([*lines, "z takes it back."])
+        self.screen.flash.tell(words, "warning" if warns else "success")
+
+
+def _again(helm: Helm, row: FactRow) -> tuple[Known, FactRow]:
+    """What she knows by now, and the fact in it. Raises CannotSteer where it is gone."""
+    from perdure.actions.errors import CannotSteer
+    from perdure.actions.memory.facts import known
+
+    now = known(helm)
+    for each in now.rows:
+        if (each.fact.path, each.fact.text, each.fact.source) == (
+            row.fact.path,
+            row.fact.text,
+            row.fact.source,
+        ):
+            return now, each
+    raise CannotSteer("that fact is not there any more", kept="nothing was changed")
