@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.rewind import find_place
-from perdure.chat.newest import NotSoSimple, counted_back, turns_of
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.conversation.newest_turns import NotSoSimple, counted_back, turns_of
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import find_turn, find_turn_at
 from perdure.snapshot.errors import UnknownTurn

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from perdure.chat.newest import turns_of
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
 from perdure.snapshot.asides import read_asides
+from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownMoment, UnknownTurn

@@ -9,9 +9,9 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from perdure.chat.newest import turns_of
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
+from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.revisions.program_commits import turn_of
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import last_turn_at
 from perdure.actions.workspace import Helm, refuse_key
-from perdure.chat.newest import turns_of
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
+from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn

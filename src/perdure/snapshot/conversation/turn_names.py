@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from perdure.chat.newest import NotSoSimple, counted_back
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
+from perdure.snapshot.conversation.newest_turns import NotSoSimple, counted_back
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:

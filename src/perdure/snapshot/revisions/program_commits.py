@@ -10,8 +10,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from perdure.chat.newest import turns_of
 from perdure.companion.ids import TurnId
+from perdure.snapshot.conversation.newest_turns import turns_of
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo

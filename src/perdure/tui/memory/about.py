@@ -100,7 +100,7 @@ def _summary(text: Text, row: Summary) -> None:
 
 
 def _source(text: Text, repo: Repository, tip: str, row: Row, progress: Progress) -> None:
-    from perdure.chat.newest import turns_of
+    from perdure.snapshot.conversation.newest_turns import turns_of
 
     turn = source_of(row)
     if turn is None:

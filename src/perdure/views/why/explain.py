@@ -12,7 +12,6 @@ from typing import Literal
 from perdure.actions.backends.fingerprint import form_seen
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.roles.shape import PLAIN, Shape, fold
-from perdure.chat.newest import turns_of
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
@@ -20,6 +19,7 @@ from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
+from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import Asked, commit_of_turn, find_asked
 from perdure.snapshot.errors import ChatProblem, UnknownTurn
 from perdure.views.why.reasons import LeftOut, left_out, reasons
