@@ -10,6 +10,7 @@ from perdure.chat.steering.program_commits import ProgramCommits, turn_of
 from perdure.companion.chunks import CONVERSATIONS, MOST_BYTES, parse_chunk_path
 from perdure.companion.numbering import turn_numbers
 from perdure.history.repository import CommitInfo, Repository
+from perdure.plural import plural
 
 MOST = 500
 """Commits that are looked at: a plan is shown at once, however long the history."""
@@ -36,16 +37,15 @@ class Left:
 
     def __str__(self) -> str:
         parts = [
-            f"{count} {word}{'s' * (count != 1)}"
-            for count, word in (
+            plural(count, *words)
+            for count, *words in (
                 (self.turns, "turn"),
-                (self.persona, "change of persona or memory"),
+                (self.persona, "change of persona or memory", "changes of persona or memory"),
                 (self.other, "other change"),
             )
             if count
         ]
         text = ", ".join(parts) or "nothing"
-        text = text.replace("change of persona or memorys", "changes of persona or memory")
         if self.is_all:
             return text
         return f"more than {self.turns + self.persona + self.other} turns and changes"

@@ -23,6 +23,7 @@ from perdure.history.paths import check_path
 from perdure.history.reach import Reach
 from perdure.history.repository import Change, CommitInfo, FileChange, Repository
 from perdure.history.textmerge import Conflict, merge_text
+from perdure.plural import plural
 
 _TALK = ("conversations/", "alternatives/")
 _VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")
@@ -247,8 +248,7 @@ def set_aside(
     changes = [
         Change(aside_path(turns), render_aside(Aside((turns,), reason=reason))) for turns in ranges
     ]
-    count = sum(turns.last - turns.first + 1 for turns in ranges)
-    what = f"{count} turn{'s' * (count != 1)}"
+    what = plural(sum(turns.last - turns.first + 1 for turns in ranges), "turn")
     if facts:
-        what += f" and {len(facts)} fact{'s' * (len(facts) != 1)}"
+        what += f" and {plural(len(facts), 'fact')}"
     return helm.commit([*changes, *facts], f"aside: {what}\n\n{reason}\n")

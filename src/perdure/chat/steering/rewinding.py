@@ -23,6 +23,7 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.history.errors import UnknownRevision
 from perdure.history.repository import Repository
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.history.operations import Operation
@@ -68,8 +69,8 @@ class RewindPlan:
         else:
             lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
         if self.later:
-            came = "1 later turn" if self.later == 1 else f"{self.later} later turns"
             stays = "it stays" if self.later == 1 else "they stay"
+            came = plural(self.later, "later turn")
             lines.append(
                 f"{came} came in the same commit: {stays} in the files, and out of the prompt."
             )

@@ -22,6 +22,7 @@ from perdure.companion.aside import (
 )
 from perdure.companion.ids import TurnId
 from perdure.history.repository import Change
+from perdure.plural import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +197,7 @@ def put(helm: Helm, plan: AsidePlan) -> str:
         TipMoved: one of its files was committed to since the plan was made.
         HistoryError: nothing was changed.
     """
-    count = len(plan.turns)
-    what = f"{count} turn{'s' * (count != 1)}{' back' * plan.back}"
+    what = f"{plural(len(plan.turns), 'turn')}{' back' * plan.back}"
     listed = "\n".join(str(one) for one in as_ranges(plan.turns))
     message = f"aside: {what}, “{plan.words}”\n\n{listed}\n"
     return helm.commit(plan.changes, message, plan.tip)
