@@ -7,14 +7,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from perdure.history import user_config
 from perdure.history.commits import Author
 
 
-def human(repository: Mapping[str, str]) -> Author | None:
+def human(repository: Mapping[str, str], git_dir: Path | None = None) -> Author | None:
     """Git's identity: environment, then the repository's configuration, then the user's.
 
     Args:
         repository: the repository's own configuration.
+        git_dir: where it is, since users may have one identity for some folders and another.
 
     Returns:
         Name and e-mail, or None where git would ask for them: a guess from the host's name is not
@@ -25,7 +27,7 @@ def human(repository: Mapping[str, str]) -> Author | None:
     name = name or repository.get("user.name")
     email = email or repository.get("user.email")
     if not (name and email):
-        users = _users()
+        users = _users(git_dir)
         name = name or users.get("name")
         email = email or users.get("email") or os.environ.get("EMAIL")
     return Author(name, email) if name and email else None
@@ -36,29 +38,18 @@ def users_ignored() -> Path:
 
     A repository's own setting is not followed: it could name any file of the machine.
     """
-    from dulwich.config import StackedConfig
+    from dulwich.ignore import default_user_ignore_filter_path
 
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        named = StackedConfig.default().get((b"core",), b"excludesfile")
-        return Path(os.fsdecode(named)).expanduser()
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "git" / "ignore"
+    return Path(default_user_ignore_filter_path(user_config.read())).expanduser()
 
 
-def _users() -> dict[str, str]:
-    """The identity of the user's own configuration; dulwich follows its includes."""
-    from dulwich.config import StackedConfig
-
+def _users(git_dir: Path | None) -> dict[str, str]:
+    """The identity of the user's own configuration."""
     found: dict[str, str] = {}
-    try:
-        stack = StackedConfig.default()
-    except (OSError, ValueError):
-        return found
+    stack = user_config.read(git_dir)
     for key in ("name", "email"):
         for section in ("author", "user"):
-            try:
+            with contextlib.suppress(KeyError):
                 value = stack.get((section.encode(),), key.encode())
-            except KeyError:
-                continue
-            found.setdefault(key, value.decode("utf-8", "replace"))
+                found.setdefault(key, value.decode("utf-8", "replace"))
     return found

@@ -294,7 +294,7 @@ class Repository(Reader):
         """The identity that git would commit with; None when none is set up."""
         from perdure.history.identity import human
 
-        return human(self._config)
+        return human(self._config, self.git_dir)
 
     def remotes(self) -> list[str]:
         """Names of the remotes that are set up here."""
