@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from perdure.git import user_config
 from perdure.git.errors import NotOwned
 
 
@@ -90,24 +91,13 @@ def _matches(value: str, work: str) -> bool:
 
 def _safe_directories() -> Iterator[str]:
     """All values in git's order: system, user, command line. Never the repository's own."""
-    from dulwich.config import StackedConfig
-
-    with suppress(OSError, ValueError):
-        for scope in reversed(StackedConfig.default_backends()):
-            with suppress(KeyError):
-                for value in scope.get_multivar((b"safe",), b"directory"):
-                    yield os.fsdecode(value)
-    yield from _of_the_command()
-
-
-def _of_the_command() -> Iterator[str]:
-    """What ``git -c`` and whoever called us put into the environment."""
+    for scope in reversed(user_config.read().backends):
+        with suppress(KeyError):
+            for named in scope.get_multivar((b"safe",), b"directory"):
+                yield os.fsdecode(named)
+    # What `git -c` puts into the environment for the commands that it calls.
     with suppress(ValueError):
         for word in shlex.split(os.environ.get("GIT_CONFIG_PARAMETERS", "")):
             key, _, value = word.partition("=")
             if key.lower() == "safe.directory":
                 yield value
-    with suppress(ValueError):
-        for number in range(int(os.environ.get("GIT_CONFIG_COUNT", "0"))):
-            if os.environ.get(f"GIT_CONFIG_KEY_{number}", "").lower() == "safe.directory":
-                yield os.environ.get(f"GIT_CONFIG_VALUE_{number}", "")

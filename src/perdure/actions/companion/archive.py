@@ -24,6 +24,7 @@ from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.repository.repository import Change, Repository
+from perdure.plural import plural
 from perdure.snapshot.companion import SETTINGS
 
 _NOTES = "archives.json"
@@ -41,8 +42,8 @@ class ArchivePlan:
 
     def says(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        tags = self.tags + bool(self.tag)
-        refs = f"{self.branches} branch{'es' * (self.branches != 1)}, {tags} tag{'s' * (tags != 1)}"
+        branches = plural(self.branches, "branch", "branches")
+        refs = f"{branches}, {plural(self.tags + bool(self.tag), 'tag')}"
         lines = [
             f"Writes a copy of everything to {self.folder}:",
             f"  a git bundle ({refs}), and a reading copy in plain Markdown.",

@@ -21,6 +21,7 @@ from perdure.git.merge.text import Conflict, merge_text
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
+from perdure.plural import plural
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_text import counted, named_commit
 
@@ -247,8 +248,7 @@ def set_aside(
     changes = [
         Change(aside_path(turns), render_aside(Aside((turns,), reason=reason))) for turns in ranges
     ]
-    count = sum(turns.last - turns.first + 1 for turns in ranges)
-    what = f"{count} turn{'s' * (count != 1)}"
+    what = plural(sum(turns.last - turns.first + 1 for turns in ranges), "turn")
     if facts:
-        what += f" and {len(facts)} fact{'s' * (len(facts) != 1)}"
+        what += f" and {plural(len(facts), 'fact')}"
     return helm.commit([*changes, *facts], f"aside: {what}\n\n{reason}\n")

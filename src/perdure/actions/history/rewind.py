@@ -17,13 +17,13 @@ from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
-from perdure.progress import Progress
+from perdure.plural import plural
 from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.revisions.ahead import Left, left
-from perdure.snapshot.revisions.resolve import resolve_moment
+from perdure.snapshot.revisions.resolve import Progress, resolve_moment
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation
@@ -69,8 +69,8 @@ class RewindPlan:
         else:
             lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
         if self.later:
-            came = "1 later turn" if self.later == 1 else f"{self.later} later turns"
             stays = "it stays" if self.later == 1 else "they stay"
+            came = plural(self.later, "later turn")
             lines.append(
                 f"{came} came in the same commit: {stays} in the files, and out of the prompt."
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
+from perdure.actions.turns.regenerate import head_of, name_turn
 from perdure.actions.workspace import Helm
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
@@ -18,9 +19,9 @@ from perdure.companion.memory.aside import (
     render_aside,
 )
 from perdure.git.repository.repository import Change
+from perdure.plural import plural
 from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.conversation.turn_text import counted
 
 
@@ -196,8 +197,7 @@ def put(helm: Helm, plan: AsidePlan) -> str:
         TipMoved: one of its files was committed to since the plan was made.
         HistoryError: nothing was changed.
     """
-    count = len(plan.turns)
-    what = f"{count} turn{'s' * (count != 1)}{' back' * plan.back}"
+    what = f"{plural(len(plan.turns), 'turn')}{' back' * plan.back}"
     listed = "\n".join(str(one) for one in as_ranges(plan.turns))
     message = f"aside: {what}, “{plan.words}”\n\n{listed}\n"
     return helm.commit(plan.changes, message, plan.tip)

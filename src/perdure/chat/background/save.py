@@ -27,6 +27,7 @@ from perdure.companion.names import title_from
 from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Change
 from perdure.notice import Notice
+from perdure.plural import plural
 
 _TITLE = 40
 _THEN = "Settle that, and repeat"
@@ -76,9 +77,8 @@ class Written:
         if self.learned:
             said.append(f"Learned: {'; '.join(fact.text for fact in self.learned)}")
         if self.waits:
-            count = len(self.waits)
-            what = "proposal waits" if count == 1 else "proposals wait"
-            said.append(f"{count} {what} for your word: perdure memory review")
+            waits = plural(len(self.waits), "proposal waits", "proposals wait")
+            said.append(f"{waits} for your word: perdure memory review")
         return [Notice(text) for text in said]
 
 
@@ -166,9 +166,9 @@ class _Draft:
         if self.summary is not None:
             said.append(f"summary of “{title}”")
         if self.learned:
-            said.append(_count(len(self.learned), "fact"))
+            said.append(plural(len(self.learned), "fact"))
         if self.waits:
-            said.append(_count(len(self.waits), "proposal"))
+            said.append(plural(len(self.waits), "proposal"))
         return ", ".join(said) + ("" if self.summary is not None else f" from “{title}”")
 
     def changes(self, outcome: Outcome) -> list[Change]:
@@ -209,7 +209,3 @@ class _Draft:
 
 def _same(one: Summary, other: Summary) -> bool:
     return replace(one, path=other.path) == other
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

@@ -19,6 +19,7 @@ from perdure.cli.render.backend import (
 )
 from perdure.cli.render.output import emit_json, json_option, progress_line, say, wait_for
 from perdure.cli.target import chosen, companion_option
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.actions.backends.check import Checked, Looked
@@ -72,7 +73,7 @@ def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
 
     read = [row for row in rows if row.manifest is not None]
     asked = [(desk.spec(row.manifest), desk.seen(row.name)) for row in read if row.manifest]
-    text = f"Looking at {len(asked)} backend{'s' * (len(asked) != 1)}"
+    text = f"Looking at {plural(len(asked), 'backend')}"
     found = wait_for(text, lambda: look_at(asked))
     looked = {row.name: each for row, each in zip(read, found, strict=True)}
     return {row.name: looked.get(row.name) or Looked("broken") for row in rows}

@@ -15,6 +15,7 @@ from perdure.cli.errors import CommandProblem
 from perdure.cli.render.output import emit_json, json_option, say, show_lines, style
 from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen, companion_option
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -51,7 +52,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
         if not 1 <= first <= last <= len(lines):
             raise CommandProblem(
                 f"{path} has no line {first if first > len(lines) else last}",
-                next_step=f"It has {len(lines)} lines",
+                next_step=f"It has {plural(len(lines), 'line')}",
             )
         lines = lines[first - 1 : last]
     if as_json:

@@ -6,6 +6,7 @@ import click
 
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.target import companions, home
+from perdure.plural import plural
 
 
 @click.command("list")
@@ -41,7 +42,7 @@ def command(*, as_json: bool) -> None:
     width = max(len(row.path.name) for row in rows)
     for row in rows:
         when = f"last talk {row.last:%Y-%m-%d %H:%M}" if row.last else "no talk yet"
-        count = f"{row.conversations} conversation{'s' * (row.conversations != 1)}"
+        count = plural(row.conversations, "conversation")
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
         say_styled(style(row.path.name.ljust(width), bold=True), style(f"  {facts}"))
         say_styled(style(f"{'':{width}}  {row.path}", dim=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from perdure.cli.render.output import style
 from perdure.companion.persona.persona import PUT_BACK
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.companion.errors import Located
@@ -30,8 +31,8 @@ def check_lines(checked: Checked) -> Iterator[str]:
         yield from _finding(finding)
     if findings:
         counts = [
-            f"{count} {what}{'s' * (count != 1 and what == 'problem')}"
-            for what in ("problem", "advice")
+            plural(count, what, whats)
+            for what, whats in (("problem", "problems"), ("advice", "advice"))
             if (count := sum(each.severity == what for each in findings))
         ]
         yield style(", ".join(counts), bold=True)

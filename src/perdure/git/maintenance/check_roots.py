@@ -15,6 +15,7 @@ from perdure.git.errors import BadPath
 from perdure.git.index import file as index_file
 from perdure.git.packs.keep import TEMPORARY
 from perdure.git.refs.refs import NO_OID, check_branch, packed_refs
+from perdure.plural import plural
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
 _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})
@@ -214,6 +215,5 @@ def locks(git_dir: Path) -> list[Finding]:
 def _span(seconds: float) -> str:
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count > 1 else ''}"
+            return plural(int(seconds // size), name)
     return "less than a minute"

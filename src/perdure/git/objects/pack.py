@@ -1,7 +1,7 @@
 """Reading one pack: version 2 of pack and index, as in git's ``gitformat-pack``.
 
-dulwich reads packs too, but importing it costs 60 ms, and nearly every object of a companion is in
-a pack: that would be most of what `perdure log` may take.
+dulwich reads packs too, in three to four times the time (150 commits and their trees: 19 ms, here
+5), and nearly every object of a companion is in a pack.
 """
 
 from __future__ import annotations

@@ -259,9 +259,9 @@ class Repository(Reader):
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
-        from perdure.git.config import human
+        from perdure.git.user_config import human
 
-        return human(self._config)
+        return human(self._config, self.git_dir)
 
     def remotes(self) -> list[str]:
         """Names of the remotes that are set up here."""

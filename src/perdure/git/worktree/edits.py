@@ -293,7 +293,7 @@ class Outside:
         """Those that git does not ignore; a folder's ends in a slash."""
         if not paths:
             return
-        from perdure.git.config import users_ignored
+        from perdure.git.user_config import users_ignored
 
         values = config.read(self._layout.git_dir)
         folded = config.is_true(values.get("core.ignorecase", "false"))

@@ -1,8 +1,9 @@
-"""What git ignores in a work tree: gitignore(5), read from ``.gitignore`` and its like.
+r"""What git ignores in a work tree: gitignore(5), read from ``.gitignore`` and its like.
 
 Rules may come from a stranger, so files of them, their lines and the work of matching are bounded.
 Rules that cannot be followed are said (`RulesTrouble`), not left out: a file that its owner wanted
-ignored would be committed.
+ignored would be committed. dulwich 1.2 reads lines other than git does (with a byte order mark, a
+NUL, ``\\`` before a space, several carriage returns), and its matching takes exponential time.
 """
 
 from __future__ import annotations

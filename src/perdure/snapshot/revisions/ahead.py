@@ -13,6 +13,7 @@ from perdure.companion.conversation.chunk import (
     turn_numbers,
 )
 from perdure.git.repository.repository import CommitInfo, Repository
+from perdure.plural import plural
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 MOST = 500
@@ -40,16 +41,15 @@ class Left:
 
     def __str__(self) -> str:
         parts = [
-            f"{count} {word}{'s' * (count != 1)}"
-            for count, word in (
+            plural(count, *words)
+            for count, *words in (
                 (self.turns, "turn"),
-                (self.persona, "change of persona or memory"),
+                (self.persona, "change of persona or memory", "changes of persona or memory"),
                 (self.other, "other change"),
             )
             if count
         ]
         text = ", ".join(parts) or "nothing"
-        text = text.replace("change of persona or memorys", "changes of persona or memory")
         if self.is_all:
             return text
         return f"more than {self.turns + self.persona + self.other} turns and changes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.plural import plural
 from perdure.tui.dialogs.question import Choice
 from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
@@ -141,8 +142,7 @@ def _opened(repo: Repository) -> OpenJoin | None:
 
 
 def _waits(found: OpenJoin) -> str:
-    files = "file" if found.waits == 1 else "files"
-    return f"{found.waits} {files} to be settled" if found.waits else "all is settled"
+    return f"{plural(found.waits, 'file')} to be settled" if found.waits else "all is settled"
 
 
 def _short(found: OpenJoin) -> str:

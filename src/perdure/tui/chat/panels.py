@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from perdure.errors import Problem
+from perdure.plural import plural
 from perdure.tui.drawers.search import Search
 from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
@@ -125,8 +126,8 @@ class PanelController:
         except Problem:  # the browser says it, when somebody asks
             return
         if count and not self._conversation.flash.display:
-            waits = "fact waits" if count == 1 else "facts and summaries wait"
-            self._conversation.flash.tell(f"{count} {waits} for your word: F6")
+            waits = plural(count, "fact waits", "facts and summaries wait")
+            self._conversation.flash.tell(f"{waits} for your word: F6")
 
     # -- the prompt ----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
 
+from perdure.plural import plural
 from perdure.tui.chat.answers import AnswerController
 from perdure.tui.chat.backends import BackendController
 from perdure.tui.chat.conversation import Conversation
@@ -313,7 +314,7 @@ class ChatScreen(Screen[None]):
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
         rows = text.count("\n") + 1
-        self.flash.tell(f"Copied {rows} {'line' if rows == 1 else 'lines'}.", "success")
+        self.flash.tell(f"Copied {plural(rows, 'line')}.", "success")
 
     def action_folder(self) -> None:
         """Tell where the companion lives."""

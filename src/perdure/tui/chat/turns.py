@@ -18,6 +18,7 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.notice import Notice
+from perdure.plural import plural
 from perdure.tui.error_text import told
 from perdure.tui.workers import work
 
@@ -186,10 +187,8 @@ class TurnController:
         )
         if event.left_out and not self._left_out_told:
             self._left_out_told = True
-            turns = "turn" if event.left_out == 1 else "turns"
-            here.flash.tell(
-                f"{event.left_out} earlier {turns} did not fit into the model's window."
-            )
+            turns = plural(event.left_out, "earlier turn")
+            here.flash.tell(f"{turns} did not fit into the model's window.")
 
     def _tell_notice(self, notice: Notice) -> None:
         """Show a notice beside those of this turn; a warning stays until the next turn."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from perdure.plural import plural
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.dialogs.question import one_row
 
@@ -46,8 +47,7 @@ def _what(conflict: FileConflict) -> str:
         return "settled"
     match conflict.kind:
         case "text":
-            places = len(conflict.pairs)
-            return f"{places} {'place' if places == 1 else 'places'}"
+            return plural(len(conflict.pairs), "place")
         case "removed":
             return {
                 "ours": "taken away here, changed there",

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
+from perdure.plural import plural
 from perdure.terminal.glyphs import Glyphs
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import Drawer, clean, short
@@ -92,14 +93,13 @@ class SearchView(Drawer):
         self._search.words = words
         self._search.turns = tuple(moment.hit.turn for moment, _ in found.moments)
         self._search.at = self._search.at if again else 0
-        count = len(self._found)
-        told_count = f"{count} {'moment' if count == 1 else 'moments'}, the best first"
+        told_count = f"{plural(len(self._found), 'moment')}, the best first"
         self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
         self.fill(
             [_row(*each, self._glyphs.ellipsis) for each in self._found],
             empty="No earlier moment has these words.",
         )
-        if 0 < self._search.at < count:
+        if 0 < self._search.at < len(self._found):
             self.list.highlighted = self._search.at
 
     def say(self, words: str) -> None:

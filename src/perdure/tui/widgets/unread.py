@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Static
 
+from perdure.plural import plural
 from perdure.terminal.glyphs import Glyphs
 
 
@@ -18,8 +19,7 @@ class Unseen(Static):
     def tell(self, rows: int) -> None:
         """Show the count; nothing for 0."""
         self.display = rows > 0
-        lines = "line" if rows == 1 else "lines"
-        self.update(Text(f"{self._glyphs.down} {rows} new {lines} (G)"))
+        self.update(Text(f"{self._glyphs.down} {plural(rows, 'new line')} (G)"))
 
     async def on_click(self) -> None:
         """Go to the end."""

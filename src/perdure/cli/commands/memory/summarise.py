@@ -12,6 +12,7 @@ import click
 
 from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
 from perdure.cli.target import chosen, companion_option
+from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.chat.background.memory import Task
@@ -158,13 +159,12 @@ class _Work:
 
 def _would(session: Session, task: Task) -> str:
     reading = task.reading
-    turns = len(reading.turns)
     what = [
         *(["summarise"] if task.summary else []),
         *(["look for facts in"] if task.facts else []),
     ]
     through = session.info.next_backend
-    said = f"would {' and '.join(what)} {turns} turn{'s' * (turns != 1)}"
+    said = f"would {' and '.join(what)} {plural(len(reading.turns), 'turn')}"
     return (
         f"{said}, through {through}" if not session.info.rehearsal else f"{said}, without a model"
     )
