@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.git import config
+from perdure.git.config import repository as config
 from perdure.git.maintenance.verify import check
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import background

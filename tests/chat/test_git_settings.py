@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.git import config
+from perdure.git.config import repository as config
 from tests.conftest import git
 from tests.speaking import Scripted
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
+from perdure.git.wildmatch import Pattern
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.ignore import Ignored, RulesTrouble, parse
-from perdure.git.worktree.wildmatch import Pattern
 
 _PIECES = r"""
 a b c * ** ? / / **/ /** [a-c] [!a] [^b] [[:alpha:]] [[:foo:]] []a] [a \a \ ! # . é [a-] [\]]

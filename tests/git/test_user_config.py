@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.git import user_config
+from perdure.git.config import user as user_config
+from perdure.git.config.user import human, users_ignored
 from perdure.git.objects.commit import Author
-from perdure.git.user_config import human, users_ignored
 
 
 @pytest.fixture

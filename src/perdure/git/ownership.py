@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from perdure.git import user_config
+from perdure.git.config import user as user_config
 from perdure.git.errors import NotOwned
 
 

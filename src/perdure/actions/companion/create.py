@@ -13,7 +13,7 @@ from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.names import check_name, companion_email, slug
 from perdure.companion.templates import new_companion
-from perdure.git.config import human
+from perdure.git.config.user import human
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
 

@@ -18,12 +18,13 @@ from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.plural import plural
+from perdure.progress import Progress
 from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.revisions.ahead import Left, left
-from perdure.snapshot.revisions.resolve import Progress, resolve_moment
+from perdure.snapshot.revisions.resolve import resolve_moment
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation

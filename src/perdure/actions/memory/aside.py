@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
-from perdure.actions.turns.regenerate import head_of, name_turn
 from perdure.actions.workspace import Helm
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
@@ -22,6 +21,7 @@ from perdure.git.repository.repository import Change
 from perdure.plural import plural
 from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.conversation.turn_text import counted
 
 

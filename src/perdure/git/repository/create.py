@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from perdure.git import config, disk, layout
+from perdure.git import disk, layout
+from perdure.git.config import repository as config
 from perdure.git.errors import NotARepository, storage_errors
 from perdure.git.objects.commit import Author
 from perdure.git.objects.tree import Change

@@ -12,7 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.git import config, disk, layout, links
+from perdure.git import (
+    disk,
+    layout,
+    links,
+)
+from perdure.git.config import repository as config
 from perdure.git.errors import (
     HistoryError,
     NotARepository,
@@ -259,7 +264,7 @@ class Repository(Reader):
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
-        from perdure.git.user_config import human
+        from perdure.git.config.user import human
 
         return human(self._config, self.git_dir)
 

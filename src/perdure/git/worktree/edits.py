@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from perdure.git import config, disk
+from perdure.git import disk
+from perdure.git.config import repository as config
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble, Slot
@@ -293,7 +294,7 @@ class Outside:
         """Those that git does not ignore; a folder's ends in a slash."""
         if not paths:
             return
-        from perdure.git.user_config import users_ignored
+        from perdure.git.config.user import users_ignored
 
         values = config.read(self._layout.git_dir)
         folded = config.is_true(values.get("core.ignorecase", "false"))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.git import disk
+from perdure.git.wildmatch import Pattern, plain_length
 from perdure.git.worktree.files import NotRegular, TooLarge, WorkTree
-from perdure.git.worktree.wildmatch import Pattern, plain_length
 
 MOST_BYTES = 256 * 1024
 """Of all rules together."""

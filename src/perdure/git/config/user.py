@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.git import disk
+from perdure.git.objects.commit import Author
 from perdure.git.wildmatch import Pattern
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _users(git_dir: Path | None) -> dict[str, str]:
     stack = read(git_dir)
     for key in ("name", "email"):
         for section in ("author", "user"):
-            with contextlib.suppress(KeyError):
+            with suppress(KeyError):
                 value = stack.get((section.encode(),), key.encode())
                 found.setdefault(key, value.decode("utf-8", "replace"))
     return found

@@ -1,0 +1,1 @@
+"""Configuration: the repository's own, and the user's."""
