@@ -95,11 +95,11 @@ async def streaming(path: Path, *, flushes: int = 200) -> Streaming:
         while app.chat.status.status.state != "ready":
             await pilot.pause()
         view = app.chat.view
-        view.begin_reply(Live("Mira"))
+        view.feed.begin_reply(Live("Mira"))
 
         async def flush(piece: str) -> None:
-            view.feed(piece)
-            view.flush()
+            view.feed.add_piece(piece)
+            view.feed.flush()
             drawn = asyncio.Event()
             view.call_after_refresh(drawn.set)
             await drawn.wait()

@@ -63,7 +63,7 @@ async def test_a_second_message_waits_for_the_reply(running: Running) -> None:
     session = ScriptedSession(replies=[["yes indeed"], ["not at all"]], gate=asyncio.Event())
     async with running(session) as (app, pilot):
         await say(pilot, "first")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await say(pilot, "second")
         assert shown(app).index("first") < shown(app).index("second")
         assert session.gate is not None
@@ -81,9 +81,9 @@ async def test_escape_stops_and_keeps(running: Running) -> None:
     session = ScriptedSession(replies=[["half a ", "thought"]], gate=asyncio.Event())
     async with running(session) as (app, pilot):
         await say(pilot, "go on")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await pilot.press("escape")
-        await until(pilot, lambda: not app.chat.view.streaming)
+        await until(pilot, lambda: not app.chat.view.feed.is_streaming)
         assert session.kept[0].replies[0].interrupted
         assert "interrupted" in shown(app)
 
@@ -93,7 +93,7 @@ async def test_quitting_while_streaming_waits_for_the_commit(running: Running) -
     session = ScriptedSession(replies=[["half", " more"]], gate=asyncio.Event())
     async with running(session) as (app, pilot):
         await say(pilot, "go on")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app.return_value is not None)
         assert len(session.kept) == 1
@@ -117,7 +117,7 @@ async def test_an_unforeseen_error_in_a_turn_is_told(running: Running) -> None:
     async with running(session) as (app, pilot):
         await say(pilot, "hello")
         await until(pilot, lambda: "the floor gave way" in shown(app))
-        assert not app.chat.view.streaming
+        assert not app.chat.view.feed.is_streaming
         session.explosion = None
         await say(pilot, "again")
         await until(pilot, lambda: len(session.kept) == 1)
@@ -321,7 +321,7 @@ async def test_scrolling_up_pauses_and_says_what_is_new(running: Running) -> Non
     session = ScriptedSession(replies=[[LIST]], gate=asyncio.Event())
     async with running(session, life(30)) as (app, pilot):
         await say(pilot, "tell me")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await pilot.press("pageup")
         await until(pilot, lambda: not app.chat.view.following)
         before = shown(app)

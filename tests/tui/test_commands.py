@@ -98,12 +98,12 @@ async def test_escape_stops_a_reply_before_it_closes_anything(running: Running) 
     session = ScriptedSession(replies=[["half ", "and half"]], gate=asyncio.Event())
     async with running(session) as (app, pilot):
         await say(pilot, "go on")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await pilot.press("f1")
         over = app.screen
         assert over is not app.chat
         await pilot.press("escape")
         assert app.screen is over
-        await until(pilot, lambda: not app.chat.view.streaming)
+        await until(pilot, lambda: not app.chat.view.feed.is_streaming)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)

@@ -86,10 +86,10 @@ async def test_what_did_not_fit_is_told_once_a_conversation(running: Running) ->
             "3 earlier turns did not fit into the model's window.",
         ]
         chat.flash.clear_notice()
-        chat.view.end_reply(())
+        chat.view.feed.end_reply(())
         started()
         assert lines(app) == []
-        chat.view.end_reply(())
+        chat.view.feed.end_reply(())
         chat.action_new_conversation()
         chat.flash.clear_notice()
         started()

@@ -57,7 +57,7 @@ async def test_quitting_in_mid_reply_commits_what_came(companion: Path) -> None:
     backend = Scripted(reply=lambda _prompt: "one two three four five six", hold_after=2)
     async with chatting(companion, backend) as (app, pilot):
         await say(pilot, "count")
-        await until(pilot, lambda: "one" in app.chat.view.live_text)
+        await until(pilot, lambda: "one" in app.chat.view.feed.live_text)
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app.return_value is not None)
     text = "".join(one.read_text() for one in companion.glob("conversations/*/*/*.md"))
@@ -82,7 +82,7 @@ async def test_a_new_conversation_is_one_in_git_too(companion: Path) -> None:
     async with chatting(companion) as (app, pilot):
         for text in ("first", "/new", "second"):
             await say(pilot, text)
-            await until(pilot, lambda: not app.chat.view.streaming)
+            await until(pilot, lambda: not app.chat.view.feed.is_streaming)
             await until(pilot, lambda: app.chat.status.status.state == "ready")
         await until(pilot, lambda: "I heard: second" in shown(app))
         await until(pilot, lambda: app.chat.rail.conversations_shown == 2)
@@ -156,7 +156,7 @@ async def test_the_embedded_model_answers_on_the_screen(companion: Path) -> None
         await say(pilot, "Say hello.")
         saved = app.chat.status
         await until(pilot, lambda: saved.status.saved_at is not None, seconds=120)
-        assert app.chat.view.last_reply()
+        assert app.chat.view.feed.last_reply()
         assert saved.status.rehearsal
     if app.session is not None:
         await app.session.close()

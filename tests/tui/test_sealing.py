@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.tui.transcript.stream_split import StreamedText
+from perdure.tui.transcript.live_reply import StreamedText
 
 BITS = st.sampled_from(
     ["word ", "\n", "\n\n", "```", "```py\n", "~~~\n", "- item", "   ", "`", "é", "x" * 700]

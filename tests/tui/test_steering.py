@@ -239,7 +239,7 @@ async def test_nothing_is_steered_while_a_reply_is_written(companion: Path) -> N
     backend = Scripted(reply=lambda _prompt: "one two three four", hold_after=1)
     async with chatting(companion, backend) as (app, pilot):
         await say(pilot, "count")
-        await until(pilot, lambda: bool(app.chat.view.live_text))
+        await until(pilot, lambda: bool(app.chat.view.feed.live_text))
         app.chat.action_undo()
         assert "Wait for the reply" in flash(app)
         await pilot.press("escape")

@@ -100,7 +100,7 @@ async def test_a_switch_during_a_reply_is_told_and_holds_afterwards(running: Run
     session = ScriptedSession(replies=[["half ", "and half"]], gate=asyncio.Event())
     async with running(session) as (app, pilot):
         await say(pilot, "go on")
-        await until(pilot, lambda: app.chat.view.streaming)
+        await until(pilot, lambda: app.chat.view.feed.is_streaming)
         await picking(app, pilot)
         await pilot.press("down", "enter")
         await until(pilot, lambda: bool(session.switched))

@@ -50,7 +50,7 @@ class Conversation:
         self.status = StatusLine(glyphs, widget_id="status")
         self.welcome = Welcome(glyphs, widget_id="welcome")
         self.own_flash = Flash(glyphs, widget_id="flash")
-        self.presenter = Talk(self.view, clock)
+        self.presenter = Talk(self.view.feed, clock)
         self.draft = Draft(None)
         self.pages: History | None = None
         self.branch: str | None = None
@@ -148,8 +148,8 @@ class Conversation:
         self.greet()
         for text in waiting:
             self.presenter.enqueue(text)
-        if self.screen.focused is self.view:
-            self.view.pick_any()
+        if self.screen.focused is self.view and self.view.cursor is None:
+            self.view.pick_last()
 
     def greet(self) -> bool:
         """Show the greeting that the next message will be sent under; True where there is one."""

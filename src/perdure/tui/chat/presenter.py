@@ -36,8 +36,8 @@ from perdure.tui.transcript.blocks import (
 if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId, TurnId
     from perdure.companion.turns import Reply
+    from perdure.tui.transcript.feed import Feed
     from perdure.tui.transcript.scrollback import Place
-    from perdure.tui.transcript.view import TranscriptView
 
 Clock = Callable[[], datetime]
 
@@ -49,8 +49,8 @@ class Talk:
     turn in its place when that is saved: what is read on the screen is what the commit holds.
     """
 
-    def __init__(self, view: TranscriptView, clock: Clock) -> None:
-        self._view = view
+    def __init__(self, feed: Feed, clock: Clock) -> None:
+        self._feed = feed
         self._clock = clock
         self.user = "You"
         self.companion = ""
@@ -79,8 +79,8 @@ class Talk:
             if reply is not None:
                 day = self._clock().date()
                 self._greeting = [
-                    self._view.add(Divider(day_label(day), "new conversation", opening=True)),
-                    self._view.add(reply_block(reply, None, self.rehearsals)),
+                    self._feed.add(Divider(day_label(day), "new conversation", opening=True)),
+                    self._feed.add(reply_block(reply, None, self.rehearsals)),
                 ]
 
     def forget_places(self) -> list[str]:
@@ -97,7 +97,7 @@ class Talk:
         """Show a message that waits for its turn. It waits also where it cannot be shown."""
         place: Place | None = None
         try:
-            place = self._view.add(Speech(self.user, text, own=True, marks=("queued",)))
+            place = self._feed.add(Speech(self.user, text, own=True, marks=("queued",)))
         finally:
             self.queue.append((text, place))
 
@@ -116,7 +116,7 @@ class Talk:
         self.queue.clear()
         try:
             for place in reversed(placed):
-                self._view.take_away(place)
+                self._feed.take_away(place)
         except Exception:
             self.queue.extend((text, None) for text in waiting)
             raise
@@ -146,9 +146,9 @@ class Talk:
                 if not self._pieces:
                     self._began = self._clock()
                 self._pieces += 1
-                self._view.feed(event.text)
+                self._feed.add_piece(event.text)
             case ThinkingPiece():
-                self._view.feed(event.text, thought=True)
+                self._feed.add_piece(event.text, thought=True)
             case Notice():
                 return event
             case _:
@@ -182,7 +182,7 @@ class Talk:
     def panel(self, title: str, lines: Sequence[str] = ()) -> None:
         """Something went wrong; said in the talk, where it happened."""
         with self._above_queue():
-            self._view.add(Panel(title, tuple(line for line in lines if line)))
+            self._feed.add(Panel(title, tuple(line for line in lines if line)))
 
     @contextmanager
     def _above_queue(self) -> Iterator[None]:
@@ -200,9 +200,9 @@ class Talk:
 
         True where words had come.
         """
-        text = self._view.live_text
+        text = self._feed.live_text
         words = Speech(self.companion, text, own=False, marks=("uncommitted",))
-        self._view.end_reply((words,) if text else ())
+        self._feed.end_reply((words,) if text else ())
         return bool(text)
 
     def _kept(self, event: MessageKept) -> None:
@@ -210,25 +210,25 @@ class Talk:
         self._withdraw_greeting()
         self._sending, self._unanswered = None, True
         self._open(event.turn, event.message.at)
-        self._message = self._view.add(message_block(event.message, event.turn))
+        self._message = self._feed.add(message_block(event.message, event.turn))
 
     def _greeted(self, event: Greeted) -> None:
         self._drop_message()
         self._withdraw_greeting()
         self._open(event.turn, event.reply.at)
-        self._view.add(reply_block(event.reply, event.turn, self.rehearsals))
+        self._feed.add(reply_block(event.reply, event.turn, self.rehearsals))
 
     def _started(self, event: ReplyStarted) -> None:
         self._pieces, self._began = 0, None
-        if self._view.streaming:
+        if self._feed.is_streaming:
             # One that was asked before broke off without a word.
-            self._view.end_reply(())
+            self._feed.end_reply(())
         if event.rehearsal:
             self.rehearsals |= {event.backend}
         marks: list[Mark] = ["stand-in"] if event.stand_in else []
         if event.backend in self.rehearsals:
             marks.append("rehearsal")
-        self._view.begin_reply(Live(event.speaker, tuple(marks)))
+        self._feed.begin_reply(Live(event.speaker, tuple(marks)))
 
     def _saved(self, event: Saved) -> None:
         self._unanswered = event.turn.unanswered
@@ -237,12 +237,12 @@ class Talk:
             message = message_block(
                 event.turn.message, event.turn_id, unanswered=event.turn.unanswered
             )
-            self._view.change(self._message, message)
-        if self._view.streaming:
-            self._view.end_reply(replies)
+            self._feed.change(self._message, message)
+        if self._feed.is_streaming:
+            self._feed.end_reply(replies)
         else:
             for block in replies:
-                self._view.add(block)
+                self._feed.add(block)
         self._message = self._began = None
 
     def _failed(self, event: Failed) -> None:
@@ -259,24 +259,24 @@ class Talk:
         self._began = None
         if self._sending is None:
             self._message = None
-        self._view.add(Panel(event.what, tuple(line for line in lines if line)))
+        self._feed.add(Panel(event.what, tuple(line for line in lines if line)))
 
     def _mark_unanswered(self) -> None:
         if self._message is None:
             return
-        block = self._view.back.block(self._message)
+        block = self._feed.back.block(self._message)
         if isinstance(block, Speech):
             shown = with_mark(without_mark(block, "queued"), "unanswered")
-            self._view.change(self._message, shown)
+            self._feed.change(self._message, shown)
 
     def _withdraw_greeting(self) -> None:
         for place in reversed(self._greeting):
-            self._view.take_away(place)
+            self._feed.take_away(place)
         self._greeting.clear()
 
     def _drop_message(self) -> None:
         if self._message is not None:
-            self._view.take_away(self._message)
+            self._feed.take_away(self._message)
             self._message = None
 
     def _open(self, turn: TurnId, at: datetime | None) -> None:
@@ -289,4 +289,4 @@ class Talk:
             divider = Divider(day_label(day))
         self._conversation, self._day = turn.conversation, day
         if divider is not None:
-            self._view.add(divider)
+            self._feed.add(divider)

@@ -179,9 +179,9 @@ class ChatScreen(Screen[None]):
     @on(TranscriptView.Asked)
     def _asked(self, event: TranscriptView.Asked) -> None:
         match event.what:
-            case "conversation-before":
+            case "conversation_before":
                 self.conversations.go(-1)
-            case "conversation-after":
+            case "conversation_after":
                 self.conversations.go(1)
             case "compose":
                 self.action_compose()
@@ -305,7 +305,7 @@ class ChatScreen(Screen[None]):
 
     def action_copy_reply(self) -> None:
         """Copy the newest reply."""
-        text = self.view.last_reply()
+        text = self.view.feed.last_reply()
         if text:
             self._copy(text)
         else:

@@ -225,15 +225,15 @@ class TurnController:
         here = self._conversation
         if self._flusher is not None:
             self._flusher.pause()
-        here.view.flush()
+        here.view.feed.flush()
         if isinstance(trouble, NothingToAnswer):
             here.flash.tell(str(trouble))
         elif trouble is not None:
             what, kept, next_step = told(trouble)
             here.presenter.hear(self._or_gone(Failed(what, kept, next_step)))
             here.status.tell(unsaved=False)
-        elif here.view.streaming:
-            here.view.end_reply(())
+        elif here.view.feed.is_streaming:
+            here.view.feed.end_reply(())
 
     def _or_gone(self, event: Failed) -> Failed:
         """Why it failed, in other words where the companion's folder is not there any more."""
@@ -270,7 +270,7 @@ class TurnController:
 
     def _flush(self) -> None:
         here = self._conversation
-        here.view.flush()
+        here.view.feed.flush()
         state = here.status.status.state
         if state == "speaking":
             here.status.tell(speed=round(here.presenter.speed))
@@ -310,7 +310,7 @@ class TurnController:
         if here.session is not None and self.can_stop:
             self._is_stopping = True
             here.session.stop()
-            if here.view.live_text:
+            if here.view.feed.live_text:
                 here.flash.tell("Stopped. What came is kept, marked interrupted.")
             else:
                 here.flash.tell("Stopped before a word came. /answer asks again.")

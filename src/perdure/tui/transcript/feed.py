@@ -1,169 +1,195 @@
-"""The talk as it grows: the history that is shown, this session's blocks, the streaming reply."""
+"""What the transcript shows: the history, this session's blocks, the reply that streams."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from perdure.tui.transcript.anchors import (
-    PageOf,
-    Spot,
-    find_first,
-    speeches_of,
-    spots_in_view,
-    spots_near,
-)
-from perdure.tui.transcript.blocks import Block, Live, Speech
+from textual.strip import Strip
+
+from perdure.tui.transcript.blocks import Block, Live, Panel, Speech
 from perdure.tui.transcript.live_reply import LiveReply
-from perdure.tui.transcript.rows import Reader, RowsView
-from perdure.tui.transcript.scrollback import Place
+from perdure.tui.transcript.scrollback import Place, Scrollback
 
 if TYPE_CHECKING:
-    from perdure.companion.ids import TurnId
+    from perdure.tui.transcript.anchors import PageOf
+    from perdure.tui.transcript.painter import Painter
+
+_ROWS_KEPT = 4000
+
+PageReader = Callable[[int], Sequence[Block]]
 
 
-class GrowingView(RowsView):
-    """Shows what is asked of it; decides nothing about the chat."""
+class Surface(Protocol):
+    """Where a feed is shown."""
 
-    _page_of: PageOf = staticmethod(lambda _turn: None)
+    def prepare_painter(self) -> bool:
+        """Give the feed a painter, if there is room to draw."""
+        ...
 
-    # -- the history and what was added to it --------------------------------------------------
+    def grown(self, before: int, dirty: Place | None = None) -> None:
+        """Rows came or went. ``before``: how many there were; ``dirty``: none above it changed."""
+        ...
 
-    def open_history(
-        self,
-        reader: Reader,
-        estimates: Sequence[int],
-        page_of: PageOf = lambda _turn: None,
-    ) -> None:
-        """Show a history of pages that ``reader`` gives, after which this session's talk stands.
+    def block_removed(self, place: Place) -> None:
+        """A block of this session went; those behind it on its page moved up."""
+        ...
+
+
+class DrawnBlocks:
+    """Blocks as rows of cells; those that were drawn last are kept."""
+
+    def __init__(self) -> None:
+        self.painter: Painter | None = None
+        self._strips: OrderedDict[int, tuple[Block, list[Strip]]] = OrderedDict()
+        self._rows = 0
+
+    def strips(self, block: Block) -> list[Strip]:
+        """The rows of a block; none before there is room to draw."""
+        if self.painter is None:
+            return []
+        kept = self._strips.get(id(block))
+        if kept is not None and kept[0] is block:
+            self._strips.move_to_end(id(block))
+            return kept[1]
+        strips = self.painter.paint(block)
+        self._strips[id(block)] = (block, strips)
+        self._rows += len(strips)
+        while self._rows > _ROWS_KEPT and len(self._strips) > 1:
+            _, (_, dropped) = self._strips.popitem(last=False)
+            self._rows -= len(dropped)
+        return strips
+
+    def guess(self, block: Block) -> int:
+        """About how many rows a block takes, without drawing it."""
+        return self.painter.guess(block) if self.painter is not None else 3
+
+    def forget(self) -> None:
+        """Draw everything anew."""
+        self._strips.clear()
+        self._rows = 0
+
+
+class Feed:
+    """Takes what is to be shown; decides nothing about the chat."""
+
+    def __init__(self, surface: Surface, caret: str) -> None:
+        self._surface = surface
+        self._caret = caret
+        self._reader: PageReader = lambda _page: ()
+        self._live: LiveReply | None = None
+        self._live_place: Place | None = None
+        self.page_of: PageOf = lambda _turn: None
+        """Finds a turn in the history."""
+        self.drawn = DrawnBlocks()
+        self.back = Scrollback(self._read, self._measure, self.drawn.guess)
+
+    def _read(self, page: int) -> Sequence[Block]:
+        try:
+            return self._reader(page)
+        except Exception as error:  # noqa: BLE001 - an unreadable file is told, the others are shown
+            told = " ".join(str(error).split()) or type(error).__name__
+            return [Panel("This part of the history could not be read.", (told,))]
+
+    def _measure(self, block: Block) -> int:
+        if isinstance(block, Live) and self._live is not None:
+            return self._live.rows
+        return len(self.drawn.strips(block))
+
+    def row(self, place: Place) -> Strip:
+        """One row as it is drawn."""
+        block = self.back.block(place)
+        if isinstance(block, Live):
+            return self._live.row(place.row) if self._live is not None else Strip([])
+        strips = self.drawn.strips(block)
+        return strips[place.row] if place.row < len(strips) else Strip([])
+
+    def repaint(self, painter: Painter, scale: float) -> None:
+        """Draw everything for another width or theme. ``scale``: old columns by new ones."""
+        self.drawn.forget()
+        self.back.reflow(scale)
+        if self._live is not None and self._live_place is not None:
+            self._live.repaint(painter)
+            self.back.changed(self._live_place, self._live.rows)
+
+    # -- the history ---------------------------------------------------------------------------
+
+    def open_history(self, reader: PageReader, estimates: Sequence[int], page_of: PageOf) -> None:
+        """Take a history of pages, after which this session's blocks stand.
 
         Args:
             reader: gives the blocks of a page.
             estimates: rows of each page, as far as can be told unread.
             page_of: finds a turn in it.
         """
-        self._reader, self._page_of = reader, page_of
-        self._back.open(estimates)
-        self._forget_strips()
-        self.follow()
+        self._reader, self.page_of = reader, page_of
+        self.back.open(estimates)
+        self.drawn.forget()
 
-    def replace_history(
-        self,
-        reader: Reader,
-        estimates: Sequence[int],
-        page_of: PageOf = lambda _turn: None,
-        *,
-        stays: bool = True,
-    ) -> None:
-        """The history now holds this session's talk as well.
-
-        The view stays at what is read, the cursor on its message. Where that is gone they go to
-        what stood before it. ``stays``: False goes to the end, with nothing picked.
-        """
-        cursor, was_seen = self.cursor, self.cursor_in_view
-        top = self.reading if stays else ()
-        picked = spots_near(self._back, cursor) if stays and cursor is not None else ()
-        self._cursor = None
-        self._back.forget_session()
-        if self.is_attached:
-            # What was marked with the mouse is addressed by places.
-            self.screen.clear_selection()
-        self.open_history(reader, estimates, page_of)
-        if self._live is not None:
-            self._live_place = self._back.append(self._live.block)
-            self._back.changed(self._live_place, self._live.rows)
-            self.follow()
-        if top:
-            self.read_on(top)
-        if (place := find_first(self._back, picked, page_of)) is not None:
-            self._cursor = place
-            if was_seen and not self.cursor_in_view:
-                self.jump_into_view(place)
-
-    @property
-    def reading(self) -> tuple[Spot, ...]:
-        """What is read now, to come back to later; nothing: the end is followed."""
-        return () if self.following else spots_in_view(self._back, self._window)
-
-    def read_on(self, spots: Sequence[Spot]) -> None:
-        """Go back to what was read then, or to what is left of it; without any to the end."""
-        place = find_first(self._back, spots, self._page_of)
-        if place is None:
-            self.follow()
-        else:
-            self.show(place)
-
-    def pick_turn(self, turn: TurnId, *, first: bool = False) -> bool:
-        """Put the cursor on the last, or first, speech of a turn and bring it into view.
-
-        False where it is not in the talk.
-        """
-        speeches = speeches_of(self._back, turn, self._page_of)
-        if not speeches:
+    def put_reply_last(self) -> bool:
+        """Give the streaming reply a place behind a history that was opened; False without one."""
+        if self._live is None:
             return False
-        self._cursor = speeches[0 if first else -1][0]
-        self.jump_into_view(self._cursor)
+        self._live_place = self.back.append(self._live.block)
+        self.back.changed(self._live_place, self._live.rows)
         return True
 
+    def last_reply(self) -> str:
+        """The source of the newest reply among the last pages; empty without one."""
+        here = self.back.before(self.back.pages, 0)
+        for _ in range(200):
+            if here is None:
+                break
+            block = self.back.blocks(here[0])[here[1]]
+            if isinstance(block, Speech) and not block.own:
+                return block.text
+            here = self.back.before(*here)
+        return ""
+
+    # -- this session's blocks -----------------------------------------------------------------
+
     def add(self, block: Block) -> Place:
-        """Append a block to this session's talk."""
-        before = self._back.total
-        place = self._back.append(block)
-        self._grown(before)
+        """Append a block."""
+        before = self.back.total
+        place = self.back.append(block)
+        self._surface.grown(before)
         return place
 
     def change(self, place: Place, block: Block) -> None:
         """Show another block in the place of one of this session's."""
-        before = self._back.total
-        self._back.replace(place, block)
-        self._grown(before)
+        before = self.back.total
+        self.back.replace(place, block)
+        self._surface.grown(before)
 
     def take_away(self, place: Place) -> None:
         """Take a block of this session away."""
-        before = self._back.total
+        before = self.back.total
         self._remove(place)
-        self._grown(before)
+        self._surface.grown(before)
 
     def _remove(self, place: Place) -> None:
-        """Remove a block; what is picked, and the top of the view, stay with their words."""
-        self._back.remove(place)
-        cursor = self._cursor
-        if cursor is not None and self.same_block(cursor, place):
-            self._cursor = None
-        elif cursor is not None:
-            self._cursor = _moved_up(cursor, place)
-        self._top = self._back.nearest(_moved_up(self._top, place))
-
-    def last_reply(self) -> str:
-        """The source of the newest reply among the last pages; empty without one."""
-        here = self._back.before(self._back.pages, 0)
-        for _ in range(200):
-            if here is None:
-                break
-            block = self._back.blocks(here[0])[here[1]]
-            if isinstance(block, Speech) and not block.own:
-                return block.text
-            here = self._back.before(*here)
-        return ""
+        self.back.remove(place)
+        self._surface.block_removed(place)
 
     # -- the reply that streams ----------------------------------------------------------------
 
     def begin_reply(self, block: Live) -> None:
         """Make room for a reply that is about to stream."""
-        if self._painter is None:
-            self._prepare_painter()
-        if self._painter is None:  # pragma: no cover - _prepare_painter made it
+        if self.drawn.painter is None:
+            self._surface.prepare_painter()
+        if self.drawn.painter is None:  # pragma: no cover - prepare_painter made it
             return
-        self._live = LiveReply(block, self._painter, self._glyphs.caret)
+        self._live = LiveReply(block, self.drawn.painter, self._caret)
         self._live_place = self.add(block)
 
-    def feed(self, piece: str, *, thought: bool = False) -> None:
+    def add_piece(self, piece: str, *, thought: bool = False) -> None:
         """Take a piece of the reply; shown at the next `flush`."""
         if self._live is not None:
             (self._live.think if thought else self._live.feed)(piece)
 
     @property
-    def streaming(self) -> bool:
+    def is_streaming(self) -> bool:
         """True while a reply has its place here."""
         return self._live is not None
 
@@ -177,28 +203,21 @@ class GrowingView(RowsView):
         if self._live is None or self._live_place is None:
             return
         settled = self._live.draw()
-        before = self._back.total
-        self._back.changed(self._live_place, self._live.rows)
+        before = self.back.total
+        self.back.changed(self._live_place, self._live.rows)
         place = self._live_place
-        self._grown(before, Place(place.page, place.block, settled))
+        self._surface.grown(before, Place(place.page, place.block, settled))
 
     def end_reply(self, blocks: Sequence[Block]) -> None:
         """Put the finished reply's blocks where it streamed; none: nothing came of it."""
         place, self._live, self._live_place = self._live_place, None, None
         if place is None:
             return
-        before = self._back.total
+        before = self.back.total
         if blocks:
-            self._back.replace(place, blocks[0])
+            self.back.replace(place, blocks[0])
         else:
             self._remove(place)
         for block in blocks[1:]:
-            self._back.append(block)
-        self._grown(before)
-
-
-def _moved_up(place: Place, gone: Place) -> Place:
-    """Where a place is once a block of its page has gone."""
-    if place.page == gone.page and place.block > gone.block:
-        return Place(place.page, place.block - 1, place.row)
-    return place
+            self.back.append(block)
+        self._surface.grown(before)

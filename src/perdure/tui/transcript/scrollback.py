@@ -28,6 +28,11 @@ class Place:
     row: int
 
 
+def same_block(one: Place, other: Place) -> bool:
+    """Whether two rows are of one block."""
+    return (one.page, one.block) == (other.page, other.block)
+
+
 @dataclass(slots=True)
 class _Page:
     rows: array[int] | None = None

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from rich.segment import Segment
+from textual.strip import Strip
 
 from perdure.tui.transcript.blocks import Divider, Live, Panel, Speech
 from perdure.tui.transcript.scrollback import Place, Scrollback
 
 if TYPE_CHECKING:
+    from rich.style import Style
     from textual.selection import Selection
-    from textual.strip import Strip
 
     from perdure.tui.transcript.painter import Columns
 
@@ -32,6 +34,19 @@ def address(place: Place) -> int:
 def place_of(line: int) -> Place:
     """The place that has this address."""
     return Place(line >> (2 * _BITS), (line >> _BITS) & _MASK, line & _MASK)
+
+
+def with_selection(strip: Strip, start: int, end: int, columns: Columns, style: Style) -> Strip:
+    """A row with the selected cells marked, as far as they are words; ``end`` -1: to its end."""
+    left = max(strip.index_to_cell_position(start), columns.before_text)
+    last = columns.before_text + columns.text
+    right = last if end < 0 else min(last, strip.index_to_cell_position(end))
+    if right <= left:
+        return strip
+    marked = [
+        Segment(text, (own + style) if own else style) for text, own, _ in strip.crop(left, right)
+    ]
+    return Strip.join([strip.crop(0, left), Strip(marked), strip.crop(right)])
 
 
 def selected_source(

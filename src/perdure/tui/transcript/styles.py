@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from perdure.terminal.glyphs import Glyphs
 
+_INKS = ("text", "you", "companion", "bar", "quiet", "rule", "title", "warning", "error")
+PARTS = (*_INKS, "cursor", "code", "heading", "link")
+"""What the style sheet colours, each as ``transcript--PART``."""
+
 
 def painter_for(view: Widget, columns: Columns, glyphs: Glyphs) -> Painter:
     """A painter in the view's present theme, for these columns.
@@ -54,8 +58,7 @@ def ink(view: Widget, name: str, *, ground: bool = False) -> Style:
 
 
 def _inks(view: Widget) -> Inks:
-    names = ("text", "you", "companion", "bar", "quiet", "rule", "title", "warning", "error")
-    return Inks(**{name: ink(view, name) for name in names})
+    return Inks(**{name: ink(view, name) for name in _INKS})
 
 
 def _rich_theme(view: Widget) -> RichTheme:

@@ -1,27 +1,50 @@
-"""The transcript widget: the rows of the talk with a cursor, keys and the mouse."""
+"""The transcript widget: the conversation as rows to be scrolled, with a cursor and keys."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Offset
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
 
+from perdure.tui.transcript.anchors import (
+    PageOf,
+    Spot,
+    find_first,
+    speeches_of,
+    spots_in_view,
+    spots_near,
+)
 from perdure.tui.transcript.blocks import Speech
-from perdure.tui.transcript.feed import GrowingView
-from perdure.tui.transcript.scrollback import Place
-from perdure.tui.transcript.selection import selected_source
+from perdure.tui.transcript.cursor import Cursor, moved_up, with_cursor
+from perdure.tui.transcript.feed import Feed, PageReader
+from perdure.tui.transcript.painter import Columns
+from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.selection import address, selected_source, with_selection
+from perdure.tui.transcript.styles import PARTS, ink, painter_for
+from perdure.tui.transcript.viewport import Viewport
 
 if TYPE_CHECKING:
     from textual import events
     from textual.selection import Selection
 
+    from perdure.companion.ids import TurnId
+    from perdure.terminal.glyphs import Glyphs
+
+_NEAR = 4
+"""Views within which a scroll is walked row by row, so that every height on the way is true."""
 
 Request = Literal[
-    "conversation-before",
-    "conversation-after",
+    "conversation_before",
+    "conversation_after",
     "compose",
     "keys",
     "undo",
@@ -48,63 +71,72 @@ Request = Literal[
 """What browsing keys ask the screen for."""
 
 
-class TranscriptView(GrowingView, can_focus=True):
-    """The talk to be browsed. What is the screen's business is posted to it."""
+_KEYS: list[BindingType] = [
+    Binding("k,up", "message(-1)", "Message before", show=False, id="nav.up"),
+    Binding("j,down", "message(1)", "Message after", show=False, id="nav.down"),
+    Binding("pageup", "page(-1)", "Page up", show=False, id="nav.page.up"),
+    Binding("pagedown", "page(1)", "Page down", show=False, id="nav.page.down"),
+    Binding(
+        "left_square_bracket",
+        "ask('conversation_before')",
+        "Conversation before",
+        show=False,
+        id="nav.conversation.up",
+    ),
+    Binding(
+        "right_square_bracket",
+        "ask('conversation_after')",
+        "Conversation after",
+        show=False,
+        id="nav.conversation.down",
+    ),
+    Binding("g,home", "first", "The very first message", show=False, id="nav.first"),
+    Binding("G,end", "last", "The end; follow the talk", show=False, id="nav.last"),
+    Binding("y", "ask('copy_message')", "Copy the message's source", show=False, id="copy"),
+    Binding("t", "times", "Show or hide times", show=False, id="times"),
+    Binding("z", "ask('undo')", "Undo the last thing done", show=False, id="op.undo"),
+    Binding("Z", "ask('redo')", "Redo what was undone", show=False, id="op.redo"),
+    Binding("w", "ask('rewind')", "Talk on from this message", show=False, id="rewind"),
+    Binding("b", "ask('branch')", "Branch from this message", show=False, id="branch.new"),
+    Binding("c", "ask('tag')", "Tag this message", show=False, id="tag.new"),
+    Binding("r", "ask('regenerate')", "Another answer", show=False, id="regenerate"),
+    Binding("left", "ask('answer_before')", "Answer before", show=False, id="answer.before"),
+    Binding("right", "ask('answer_after')", "Answer after", show=False, id="answer.after"),
+    Binding("e", "ask('edit')", "Correct these words", show=False, id="edit"),
+    Binding("x", "ask('aside')", "Set aside, or bring back", show=False, id="exclude"),
+    Binding("m", "ask('merge')", "What an open merge waits for", show=False, id="merge"),
+    Binding("d", "ask('voice')", "How her persona changed last", show=False, id="voice"),
+    Binding("p", "ask('prompt')", "The prompt that it was answered to", show=False, id="prompt"),
+    Binding(
+        "P",
+        "ask('prompt_next')",
+        "The prompt for what is in the message box",
+        show=False,
+        id="prompt.next",
+    ),
+    Binding("slash", "ask('search')", "Search the whole life", show=False, id="search"),
+    Binding("n", "ask('found_after')", "Next moment found", show=False, id="search.next"),
+    Binding("N", "ask('found_before')", "Moment found before", show=False, id="search.back"),
+    Binding("5", "ask('memory')", "What she knows", show=False, id="memory.browsing"),
+    Binding("3", "ask('timeline')", "The timeline", show=False, id="timeline.browsing"),
+    Binding("i,enter", "ask('compose')", "Write", show=False, id="compose"),
+    Binding("question_mark", "ask('keys')", "Keys that work here", show=False, id="help.browsing"),
+]
 
+
+class TranscriptView(ScrollView, can_focus=True):
+    """Shows a `Feed`, and lets one browse in it. What is the screen's business is posted to it."""
+
+    ALLOW_MAXIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"transcript--{name}" for name in PARTS}
     BINDING_GROUP_TITLE = "Browsing the talk"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k,up", "message(-1)", "Message before", show=False, id="nav.up"),
-        Binding("j,down", "message(1)", "Message after", show=False, id="nav.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="nav.page.up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="nav.page.down"),
-        Binding(
-            "left_square_bracket",
-            "conversation(-1)",
-            "Conversation before",
-            show=False,
-            id="nav.conversation.up",
-        ),
-        Binding(
-            "right_square_bracket",
-            "conversation(1)",
-            "Conversation after",
-            show=False,
-            id="nav.conversation.down",
-        ),
-        Binding("g,home", "first", "The very first message", show=False, id="nav.first"),
-        Binding("G,end", "last", "The end; follow the talk", show=False, id="nav.last"),
-        Binding("y", "ask('copy_message')", "Copy the message's source", show=False, id="copy"),
-        Binding("t", "times", "Show or hide times", show=False, id="times"),
-        Binding("z", "ask('undo')", "Undo the last thing done", show=False, id="op.undo"),
-        Binding("Z", "ask('redo')", "Redo what was undone", show=False, id="op.redo"),
-        Binding("w", "ask('rewind')", "Talk on from this message", show=False, id="rewind"),
-        Binding("b", "ask('branch')", "Branch from this message", show=False, id="branch.new"),
-        Binding("c", "ask('tag')", "Tag this message", show=False, id="tag.new"),
-        Binding("r", "ask('regenerate')", "Another answer", show=False, id="regenerate"),
-        Binding("left", "ask('answer_before')", "Answer before", show=False, id="answer.before"),
-        Binding("right", "ask('answer_after')", "Answer after", show=False, id="answer.after"),
-        Binding("e", "ask('edit')", "Correct these words", show=False, id="edit"),
-        Binding("x", "ask('aside')", "Set aside, or bring back", show=False, id="exclude"),
-        Binding("m", "ask('merge')", "What an open merge waits for", show=False, id="merge"),
-        Binding("d", "ask('voice')", "How her persona changed last", show=False, id="voice"),
-        Binding(
-            "p", "ask('prompt')", "The prompt that it was answered to", show=False, id="prompt"
-        ),
-        Binding(
-            "P",
-            "ask('prompt_next')",
-            "The prompt for what is in the message box",
-            show=False,
-            id="prompt.next",
-        ),
-        Binding("slash", "ask('search')", "Search the whole life", show=False, id="search"),
-        Binding("n", "ask('found_after')", "Next moment found", show=False, id="search.next"),
-        Binding("N", "ask('found_before')", "Moment found before", show=False, id="search.back"),
-        Binding("5", "ask('memory')", "What she knows", show=False, id="memory.browsing"),
-        Binding("3", "ask('timeline')", "The timeline", show=False, id="timeline.browsing"),
-        Binding("i,enter", "compose", "Write", show=False, id="compose"),
-        Binding("question_mark", "keys", "Keys that work here", show=False, id="help.browsing"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = _KEYS
+
+    @dataclass
+    class Unseen(Message):
+        """Rows were added below while the view was held further up; 0: the end is in view."""
+
+        rows: int
 
     @dataclass
     class Asked(Message):
@@ -118,57 +150,330 @@ class TranscriptView(GrowingView, can_focus=True):
 
         character: str
 
-    def action_message(self, direction: int) -> None:
-        """Move the cursor by a message; a long one is read to its end before it is left."""
-        here = self.cursor
-        if here is None:
-            self.pick_last()
+    def __init__(self, glyphs: Glyphs, *, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id)
+        self._glyphs = glyphs
+        self.feed = Feed(self, glyphs.caret)
+        self._viewport = Viewport(self.feed.back)
+        self._cursor = Cursor(self.feed.back, self._viewport)
+        self._is_settling = False
+        self._unseen = 0
+        self._has_times = True
+        self._ground = Style()
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    @property
+    def back(self) -> Scrollback:
+        """The pages and their heights."""
+        return self.feed.back
+
+    @property
+    def empty(self) -> bool:
+        """True where there is nothing to show at all."""
+        return self.back.pages == 0
+
+    @property
+    def top(self) -> Place:
+        """What the first row of the view shows."""
+        return self._viewport.top
+
+    @property
+    def window(self) -> Sequence[Place]:
+        """What the rows of the view show, from the top."""
+        return self._viewport.rows
+
+    @property
+    def following(self) -> bool:
+        """Whether the end is in view, and stays there as it grows."""
+        return self._viewport.is_following
+
+    @property
+    def text_width(self) -> int:
+        """Cells of the column of words."""
+        return Columns.of(self.scrollable_content_region.width or 80).text
+
+    @property
+    def _height(self) -> int:
+        return self.scrollable_content_region.height or 1
+
+    def open_history(self, reader: PageReader, estimates: Sequence[int], page_of: PageOf) -> None:
+        """Show a history, as `Feed.open_history` takes it, from its end."""
+        self.feed.open_history(reader, estimates, page_of)
+        self.follow()
+
+    def replace_history(
+        self, reader: PageReader, estimates: Sequence[int], page_of: PageOf, *, stays: bool
+    ) -> None:
+        """The history now holds this session's turns as well.
+
+        The view stays at what is read, the cursor on its message. Where that is gone they go to
+        what stood before it. ``stays``: False goes to the end, with nothing picked.
+        """
+        cursor, was_seen = self.cursor, self.cursor_in_view
+        top = self.reading if stays else ()
+        picked = spots_near(self.back, cursor) if stays and cursor is not None else ()
+        self._cursor.put(None)
+        self.back.forget_session()
+        if self.is_attached:
+            # What was marked with the mouse is addressed by places.
+            self.screen.clear_selection()
+        self.open_history(reader, estimates, page_of)
+        if self.feed.put_reply_last():
+            self.follow()
+        if top:
+            self.read_on(top)
+        if (place := find_first(self.back, picked, page_of)) is not None:
+            self._cursor.put(place)
+            if was_seen and not self.cursor_in_view:
+                self.jump_into_view(place)
+
+    @property
+    def reading(self) -> tuple[Spot, ...]:
+        """What is read now, to come back to later; nothing: the end is followed."""
+        return () if self.following else spots_in_view(self.back, self.window)
+
+    def read_on(self, spots: Sequence[Spot]) -> None:
+        """Go back to what was read then, or to what is left of it; without any to the end."""
+        place = find_first(self.back, spots, self.feed.page_of)
+        if place is None:
+            self.follow()
+        else:
+            self.show(place)
+
+    # -- scrolling -----------------------------------------------------------------------------
+
+    def follow(self, dirty: Place | None = None) -> None:
+        """Go to the end and stay there as it grows."""
+        self._settle(self.back.end(self._height), dirty)
+
+    def move(self, rows: int) -> None:
+        """Scroll by rows, every height on the way true."""
+        self._settle(self.back.step(self.top, rows))
+
+    def show(self, place: Place) -> None:
+        """Put a place at the top of the view."""
+        self._settle(self.back.nearest(place))
+
+    def jump_into_view(self, place: Place) -> None:
+        """Scroll no further than needed for the first rows of a block to be seen."""
+        self._viewport.height = self._height
+        top = self._viewport.top_to_show(place)
+        if top is not None:
+            self._settle(top)
+        self.refresh()
+
+    def page_height(self) -> int:
+        """Rows that paging moves: a view, two rows kept for the eye."""
+        return max(1, self._height - 2)
+
+    def _settle(self, top: Place, dirty: Place | None = None) -> None:
+        """Begin at ``top``, with true heights; ``dirty``: nothing above that place has changed."""
+        port, height = self._viewport, self._height
+        if self.feed.drawn.painter is None and not self.prepare_painter():
+            port.top = top
             return
-        edge = self._back.step(Place(here.page, here.block, 0), 0)
-        if direction > 0:
-            last = self._back.height(here.page, here.block) - 1
-            edge = Place(here.page, here.block, max(0, last))
-        hidden = self._window and not self._window[0] <= edge <= self._window[-1]
-        if hidden and any(self.same_block(place, here) for place in self._window):
-            self.move(direction * max(1, self._height // 2))
+        first, port.height = port.rows[:1], height
+        port.settle(top)
+        if port.is_following:
+            self._tell_unseen(0)
+        self._tell_scrollbar(Size(self.scrollable_content_region.width, self.back.total))
+        if dirty is None or first != port.rows[:1]:
+            self.refresh()
             return
-        walk = self._back.after if direction > 0 else self._back.before
-        found = walk(here.page, here.block)
-        while found is not None and not isinstance(self._back.blocks(found[0])[found[1]], Speech):
-            found = walk(*found)
-        if found is None:
-            self.move(direction * self._height)
+        changed = next((y for y, place in enumerate(port.rows) if place >= dirty), height)
+        if changed < height:
+            self.refresh(Region(0, changed, self.size.width, height - changed))
+
+    def _tell_scrollbar(self, size: Size) -> None:
+        """Set the scrolled size and position without laying out the screen.
+
+        A change of ``virtual_size`` alone makes Textual lay out and draw the whole screen, fifteen
+        times a second while a reply streams. Its scroll bar is always there, so nothing moves.
+        """
+        self._is_settling = True
+        try:
+            if size != self.virtual_size:
+                self.set_reactive(Widget.virtual_size, size)
+                self._scroll_update(size)
+            self.scroll_y = self.scroll_target_y = self._viewport.scrolled
+        finally:
+            self._is_settling = False
+
+    def _tell_unseen(self, rows: int) -> None:
+        if rows != self._unseen:
+            self._unseen = rows
+            self.post_message(self.Unseen(rows))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._is_settling or self.feed.drawn.painter is None:
             return
-        self._cursor = Place(*found, 0)
-        self.jump_into_view(self._cursor)
+        delta = round(new_value) - self._viewport.scrolled
+        if not delta:
+            return
+        if abs(delta) <= _NEAR * self._height:
+            self._settle(self.back.step(self.top, delta))
+        else:
+            self._settle(self.back.place_at(round(new_value)))
+
+    # -- what the feed tells -------------------------------------------------------------------
+
+    def grown(self, before: int, dirty: Place | None = None) -> None:
+        """Rows came or went: stay at what is read, or at the end."""
+        if self.following:
+            self.follow(dirty)
+            return
+        self._tell_unseen(self._unseen + max(0, self.back.total - before))
+        self._settle(self.top, dirty)
+
+    def block_removed(self, place: Place) -> None:
+        """What is picked, and the top of the view, stay with their words."""
+        self._cursor.block_removed(place)
+        self._viewport.top = self.back.nearest(moved_up(self.top, place))
+
+    def prepare_painter(self) -> bool:
+        """Make a painter for the present width and theme; False where there is no room."""
+        width = self.scrollable_content_region.width
+        if width < 1 or not self.is_attached:
+            return False
+        self._ground = Style(bgcolor=self.rich_style.bgcolor)
+        columns = Columns.of(width, times=self._has_times)
+        self.feed.drawn.painter = painter_for(self, columns, self._glyphs)
+        return True
+
+    # -- another width, another theme ----------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A new width folds every line anew; what stood at the top stays there."""
+        event.stop()
+        width, painter = self.scrollable_content_region.width, self.feed.drawn.painter
+        if painter is None or painter.columns.width != width:
+            self._reflow()
+        elif self.following:
+            self.follow()
+        else:
+            self._settle(self.top)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.feed.drawn.painter is not None:
+            self.feed.drawn.painter = None
+            self._reflow()
+
+    def _reflow(self) -> None:
+        old = self.feed.drawn.painter
+        if not self.prepare_painter() or (painter := self.feed.drawn.painter) is None:
+            return
+        scale = old.columns.text / painter.columns.text if old is not None else 1.0
+        top, share = self.top, 0.0
+        if self.back.pages and not self.following and self.back.blocks(top.page):
+            share = top.row / max(1, self.back.height(top.page, top.block))
+        self.feed.repaint(painter, scale)
+        if self.following or not self.back.pages:
+            self.follow()
+            return
+        row = int(share * self.back.height(top.page, top.block))
+        self._settle(Place(top.page, top.block, row))
+
+    def action_times(self) -> None:
+        """Show or hide the times of messages."""
+        self._has_times = not self._has_times
+        self._reflow()
+
+    # -- drawing -------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the view, with cursor and selection, its address for selecting put on."""
+        ground = self._ground
+        if y >= len(self.window):
+            return Strip.blank(self.scrollable_content_region.width, ground)
+        place = self.window[y]
+        strip = self.feed.row(place)
+        if self.has_focus and self._cursor.marks(place):
+            sign = Segment(self._glyphs.cursor, ink(self, "companion"))
+            ground_there = self.get_component_rich_style("transcript--cursor").bgcolor
+            strip = with_cursor(strip, ground_there, sign if place.row == 0 else None)
+        strip = strip.apply_style(ground)
+        line = address(place)
+        selection, painter = self.text_selection, self.feed.drawn.painter
+        span = selection.get_span(line) if selection is not None else None
+        if span is not None and painter is not None:
+            style = self.screen.get_component_rich_style("screen--selection")
+            strip = with_selection(strip, *span, painter.columns, style)
+        return strip.apply_offsets(0, line)
+
+    # -- the cursor ----------------------------------------------------------------------------
+
+    @property
+    def cursor(self) -> Place | None:
+        """The message that browsing keys act on."""
+        return self._cursor.place
+
+    @cursor.setter
+    def cursor(self, place: Place | None) -> None:
+        self._cursor.put(place)
+        self.refresh()
+
+    @property
+    def cursor_in_view(self) -> bool:
+        """Whether a row of the picked message is seen."""
+        return self._cursor.is_seen
+
+    @property
+    def picked(self) -> Speech | None:
+        """The message under the cursor."""
+        return self._cursor.speech
+
+    @property
+    def picked_text(self) -> str:
+        """The picked message's source text, not its picture; empty without one."""
+        return self.picked.text if self.picked is not None else ""
+
+    def pick_turn(self, turn: TurnId, *, first: bool = False) -> bool:
+        """Put the cursor on the last, or first, message of a turn and bring it into view.
+
+        False where it is not in the conversation.
+        """
+        speeches = speeches_of(self.back, turn, self.feed.page_of)
+        if not speeches:
+            return False
+        place = speeches[0 if first else -1][0]
+        self._cursor.put(place)
+        self.jump_into_view(place)
+        return True
 
     def pick_last(self) -> None:
         """Put the cursor on the last message in view; where none is, on the nearest above."""
-        for place in reversed(self._window):
-            if isinstance(self._back.block(place), Speech):
-                self.cursor = Place(place.page, place.block, 0)
-                return
-        first = self._window[0] if self._window else None
-        here = self._back.before(first.page, first.block) if first is not None else None
-        while here is not None and not isinstance(self._back.blocks(here[0])[here[1]], Speech):
-            here = self._back.before(*here)
-        if here is not None:
-            self.cursor = Place(*here, 0)
-            self.jump_into_view(self.cursor or Place(*here, 0))
+        place = self._cursor.nearest()
+        if place is not None:
+            self.cursor = place
+            if not self.cursor_in_view:
+                self.jump_into_view(place)
 
     def pick_seen(self) -> None:
         """Let the cursor be where one looks: on what is picked, if that is seen, else the last."""
         if not self.cursor_in_view:
             self.pick_last()
 
-    def pick_any(self) -> None:
-        """Put the cursor on the last message in view where it is on none."""
-        if self.cursor is None:
-            self.pick_last()
+    # -- keys ----------------------------------------------------------------------------------
 
     def on_focus(self) -> None:
         """Keys act on a message that is seen."""
         self.pick_seen()
+
+    def action_message(self, direction: int) -> None:
+        """Move the cursor by a message; a long one is read to its end before it is left."""
+        if self.cursor is None:
+            self.pick_last()
+            return
+        if self._cursor.is_cut_off(direction):
+            self.move(direction * max(1, self._height // 2))
+        elif (found := self._cursor.neighbour(direction)) is None:
+            self.move(direction * self._height)
+        else:
+            self._cursor.put(found)
+            self.jump_into_view(found)
 
     def action_page(self, direction: int) -> None:
         """Scroll by a view; the cursor comes along."""
@@ -178,7 +483,7 @@ class TranscriptView(GrowingView, can_focus=True):
     def action_first(self) -> None:
         """The very first row of all."""
         self._settle(Place(0, 0, 0))
-        found = self._back.after(0, 0) if self._back.pages else None
+        found = self.back.after(0, 0) if self.back.pages else None
         if found is not None:
             self.cursor = Place(*found, 0)
 
@@ -187,39 +492,9 @@ class TranscriptView(GrowingView, can_focus=True):
         self.follow()
         self.pick_last()
 
-    def action_conversation(self, direction: int) -> None:
-        """The conversation before or after."""
-        self.post_message(
-            self.Asked("conversation-after" if direction > 0 else "conversation-before")
-        )
-
-    @property
-    def picked(self) -> Speech | None:
-        """The message under the cursor."""
-        here = self.cursor
-        block = self._back.block(here) if here is not None else None
-        return block if isinstance(block, Speech) else None
-
-    @property
-    def picked_text(self) -> str:
-        """The picked message's source text, not its picture; empty without one."""
-        return self.picked.text if self.picked is not None else ""
-
-    def action_times(self) -> None:
-        """Show or hide times."""
-        self.toggle_times()
-
     def action_ask(self, what: Request) -> None:
         """Hand a key on to the screen."""
         self.post_message(self.Asked(what))
-
-    def action_compose(self) -> None:
-        """Go and write."""
-        self.post_message(self.Asked("compose"))
-
-    def action_keys(self) -> None:
-        """Tell the keys."""
-        self.post_message(self.Asked("keys"))
 
     def on_key(self, event: events.Key) -> None:
         """Letters that are no commands are the beginning of a message."""
@@ -228,20 +503,22 @@ class TranscriptView(GrowingView, can_focus=True):
             event.stop()
             self.post_message(self.Typed(event.character))
 
+    # -- the mouse -----------------------------------------------------------------------------
+
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        if self._painter is None or not self._window:
+        painter = self.feed.drawn.painter
+        if painter is None or not self.window:
             return None
-        columns = self._painter.columns
-        text = selected_source(selection, self._back, self._window, self._row_at, columns)
+        text = selected_source(selection, self.back, self.window, self.feed.row, painter.columns)
         return (text, "\n") if text else None
 
     def selection_updated(self, selection: Selection | None) -> None:  # noqa: ARG002 - Textual's
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        """A click picks the speech under it."""
+        """A click picks the message under it."""
         offset = event.get_content_offset(self) or Offset(0, 0)
-        if 0 <= offset.y < len(self._window) and not self.screen.selections:
-            place = self._window[offset.y]
-            if isinstance(self._back.block(place), Speech):
+        if 0 <= offset.y < len(self.window) and not self.screen.selections:
+            place = self.window[offset.y]
+            if isinstance(self.back.block(place), Speech):
                 self.cursor = Place(place.page, place.block, 0)
