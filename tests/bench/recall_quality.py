@@ -23,8 +23,8 @@ from perdure.git.repository.repository import Repository
 from perdure.recall import Hit, RecallIndex
 from perdure.recall.embedders.e5 import installed
 from perdure.recall.language.words import pieces_of
-from tests.memory.contradicting import life
-from tests.memory.recall_eval import (
+from tests.recall.contradicting import life
+from tests.recall.recall_eval import (
     Dialogue,
     Figures,
     Finder,
@@ -35,7 +35,7 @@ from tests.memory.recall_eval import (
     ours,
     read_dialogue,
 )
-from tests.memory.recall_sets import (
+from tests.recall.recall_sets import (
     LANGUAGES,
     SETS,
     facts_life,
@@ -46,7 +46,7 @@ from tests.memory.recall_sets import (
     without_names,
 )
 
-FIXTURES = Path(__file__).parents[1] / "memory" / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "recall" / "fixtures"
 
 
 def sets() -> Iterator[tuple[str, Dialogue]]:

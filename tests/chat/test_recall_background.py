@@ -10,8 +10,8 @@ import pytest
 from perdure.chat.turn.recall import Recaller
 from perdure.recall import RecallIndex
 from perdure.recall.embedders import e5
-from tests.memory.recall_eval import make_companion
-from tests.memory.test_recall_dense import LIFE, Meanings
+from tests.recall.recall_eval import make_companion
+from tests.recall.test_dense import LIFE, Meanings
 
 pytest.importorskip("numpy")
 

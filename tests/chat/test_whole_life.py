@@ -9,11 +9,11 @@ import pytest
 from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
-from tests.chat.test_answers import again
-from tests.chat.test_recalling import ask
+from tests.actions.test_answers import again
+from tests.chat.test_recall import ask
 from tests.chat.test_session import events_of, talk, trailers
-from tests.chat.test_why import why
 from tests.speaking import Scripted
+from tests.views.test_why import why
 
 TOLD = ("My sister Marta is allergic to peanuts.", "Our cat is called Pepper.")
 ASKED = "What can my sister not eat, and what is my cat called?"

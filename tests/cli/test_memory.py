@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from perdure.cli.root import root
-from tests.chat.test_memory_edits import talk
+from tests.actions.test_facts import talk
 from tests.cli.terminal import on_terminal
 from tests.cli.test_steering_turns import Run, run
 from tests.conftest import assert_sound, git

@@ -11,8 +11,8 @@ from perdure.cli.root import root
 from perdure.git.repository.repository import Repository
 from perdure.recall import RecallIndex, RecallQuery
 from perdure.recall.embedders import e5
-from tests.memory.recall_eval import make_companion
-from tests.memory.test_recall_dense import FELINE, LIFE, Meanings
+from tests.recall.recall_eval import make_companion
+from tests.recall.test_dense import FELINE, LIFE, Meanings
 
 
 @pytest.fixture

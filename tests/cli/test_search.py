@@ -11,9 +11,9 @@ import pytest
 from perdure.git.disk import KernelLock
 from tests.cli.conftest import Perdure
 from tests.conftest import git
-from tests.memory.recall_eval import make_companion, read_dialogue
+from tests.recall.recall_eval import make_companion, read_dialogue
 
-FIXTURES = Path(__file__).parents[1] / "memory" / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "recall" / "fixtures"
 
 
 @pytest.fixture

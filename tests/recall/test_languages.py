@@ -11,8 +11,8 @@ from perdure.recall import RecallIndex, RecallQuery
 from perdure.recall.language.irregular import forms
 from perdure.recall.language.languages import LANGUAGES, folded, language_of, stem
 from perdure.recall.language.words import words_of
-from tests.memory.recall_eval import AUTHOR, make_companion
-from tests.memory.test_recall import find, grow, said, talk
+from tests.recall.recall_eval import AUTHOR, make_companion
+from tests.recall.test_recall import find, grow, said, talk
 
 FORMS = {
     "en": "run running, cake cakes, knit knitted, story stories, friend friends, visit visited",

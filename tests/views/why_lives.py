@@ -1,12 +1,12 @@
 """``perdure why`` over a whole scripted life: every recorded hash must be met again.
 
-By hand: ``python -m tests.chat.why_lives --turns 1100 --sample 1000``. A short life is lived in
+By hand: ``python -m tests.views.why_lives --turns 1100 --sample 1000``. A short life is lived in
 ``make test``. The life has branches, merges, regenerated, edited and set aside turns, edits of
 persona, lore, facts and summaries by hand, some of them committed while a reply is being written,
 failovers between backends with different windows and counters, hours between talks, recall,
 and turns that were made by a later version of the rules. It is checked with the cache deleted,
 without tiktoken's vocabulary, and after the rules have moved on. Turns of older versions are those
-of tests/chat/test_old_companions.py.
+of tests/views/test_old_companions.py.
 """
 
 from __future__ import annotations

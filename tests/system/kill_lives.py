@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a steered talk: `python -m tests.steering.kill_lives --times 1000`.
+"""kill -9 at random moments of a steered talk: `python -m tests.system.kill_lives --times 1000`.
 
 A session says something, has answers made anew, corrects words, rewinds, switches, merges, undoes
 and redoes; beside it a process packs what comes together. Both are killed. After each act the
@@ -36,8 +36,8 @@ from perdure.errors import Problem
 from perdure.git.maintenance import process
 from perdure.git.packs import background, repack, small
 from tests.speaking import Scripted
-from tests.steering.recovered import Recovered, Row, seen
-from tests.steering.walk import new
+from tests.system.recovered import Recovered, Row, seen
+from tests.system.walk import new
 
 KINDS = {
     "turn": 5, "regenerate": 3, "regenerate further up": 2, "choose": 2, "edit": 2, "rewind": 2,

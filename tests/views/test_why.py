@@ -16,11 +16,11 @@ from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.errors import UnknownTurn
 from perdure.views.why.explain import Explanation, explain, shared_front
-from tests.chat.test_answers import again, counting
+from tests.actions.test_answers import again, counting
 from tests.chat.test_session import events_of, talk, trailers
-from tests.chat.why_lives import BRANCHING, TODAY, check, live
 from tests.conftest import git
 from tests.speaking import Scripted
+from tests.views.why_lives import BRANCHING, TODAY, check, live
 
 
 def why(path: Path, turn: str = "", answer: int = 0) -> Explanation:

@@ -26,8 +26,8 @@ from perdure.recall.language.time import Season, times_in
 from perdure.recall.language.words import content_words, tokens_of, words_of
 from perdure.recall.speaker_names import without_names
 from perdure.recall.store import Store
-from tests.memory.contradicting import life
-from tests.memory.recall_eval import (
+from tests.recall.contradicting import life
+from tests.recall.recall_eval import (
     AUTHOR,
     Dialogue,
     Figures,

@@ -1,4 +1,4 @@
-"""Long random lives: `python -m tests.steering.walk --steps 3000 --lives 10`.
+"""Long random lives: `python -m tests.system.walk --steps 3000 --lives 10`.
 
 Everything in `acts`, by dice. After each step texts, ids, refs, status and locks are compared with
 the model, every so often `git fsck --strict`. A failure prints all that was done before it.
@@ -23,8 +23,8 @@ from perdure.companion.templates import new_companion
 from perdure.errors import Problem
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author
-from tests.steering.acts import ACTS
-from tests.steering.life import Life
+from tests.system.acts import ACTS
+from tests.system.life import Life
 
 
 def new(path: Path) -> None:

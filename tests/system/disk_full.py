@@ -1,4 +1,4 @@
-"""A disk that is full at every write of a turn and of a pack: `python -m tests.steering.disk_full`.
+"""A disk that is full at every write of a turn and of a pack: `python -m tests.system.disk_full`.
 
 A small file system of its own is mounted (for which one has to be root). It is filled until so many
 pages, or so many names of new files, are free; then somebody talks, through a session or with
@@ -34,10 +34,10 @@ from perdure.git.maintenance import process
 from perdure.git.packs import background
 from tests.api_server import ApiServer
 from tests.speaking import Scripted
-from tests.steering.book import WrongTalk
-from tests.steering.power_cuts import small_packs
-from tests.steering.recovered import Recovered, Row, seen
-from tests.steering.walk import new
+from tests.system.book import WrongTalk
+from tests.system.power_cuts import small_packs
+from tests.system.recovered import Recovered, Row, seen
+from tests.system.walk import new
 
 PAGE = 4096
 SIZE = 8 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Four writers at once: `python -m tests.steering.four_writers --commits 1000`.
+"""Four writers at once: `python -m tests.system.four_writers --commits 1000`.
 
 Two sessions in two processes and `perdure say`, each with a model of their own that answers at
 once, and a person who commits edits of the persona with plain git. In the end every text stands at
@@ -35,8 +35,8 @@ from tests.api_server import REPLY, ApiServer
 from tests.background import unpacked, wait_for_children
 from tests.processes import killed_after
 from tests.speaking import Scripted
-from tests.steering.book import Reader, Said, run_git
-from tests.steering.walk import new
+from tests.system.book import Reader, Said, run_git
+from tests.system.walk import new
 
 PERSONA = "persona/30-you.md"
 _LOCKED = (".lock", "cannot lock ref", "could not write index")
@@ -141,7 +141,7 @@ def write(path: Path, commits: int, seed: int) -> Outcome:
             desk.use(["tiny"])
 
         def session(name: str) -> AbstractContextManager[subprocess.Popen[str]]:
-            words = [sys.executable, "-m", "tests.steering.four_writers", "--talk", str(path)]
+            words = [sys.executable, "-m", "tests.system.four_writers", "--talk", str(path)]
             words += ["--name", name, "--commits", str(spoken)]
             pipe = subprocess.PIPE
             return killed_after(subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True))

@@ -13,7 +13,7 @@ import pytest
 
 from perdure.git.repository.repository import Repository
 from perdure.views.why.explain import explain
-from tests.chat.why_lives import recorded
+from tests.views.why_lives import recorded
 
 FOLDER = Path(__file__).parent.parent / "fixtures/companions"
 PROMPTS = {

@@ -1,6 +1,6 @@
 """Everything that people do, in any order: hypothesis chooses, `life` knows what must stand.
 
-The long version is `python -m tests.steering.walk --steps 1000 --lives 5`.
+The long version is `python -m tests.system.walk --steps 1000 --lives 5`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.conftest import copied
-from tests.steering.acts import ACTS
-from tests.steering.life import Life
-from tests.steering.walk import new
+from tests.system.acts import ACTS
+from tests.system.life import Life
+from tests.system.walk import new
 
 _TALK = ("turn", "message without an answer", "resume", "new conversation", "reopen")
 _GIT = tuple(name for name in ACTS if name.startswith("git "))

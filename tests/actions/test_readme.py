@@ -5,8 +5,8 @@ from pathlib import Path
 
 import perdure.companion.clock
 from tests.chat.test_session import talk
-from tests.chat.why_lives import moving_clock
 from tests.conftest import assert_sound, git
+from tests.views.why_lives import moving_clock
 
 
 def subjects(path: Path) -> list[str]:

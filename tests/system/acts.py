@@ -16,8 +16,8 @@ from perdure.actions.turns.correct import Corrected
 from perdure.actions.workspace import Helm
 from perdure.errors import Problem
 from perdure.git.operations.operation import Operation
-from tests.steering.book import Said, WrongTalk
-from tests.steering.life import TEXTS, VOICE, YOU, Idle, Life, Pick
+from tests.system.book import Said, WrongTalk
+from tests.system.life import TEXTS, VOICE, YOU, Idle, Life, Pick
 
 ACTS: dict[str, tuple[int, Callable[[Life, Pick], None]]] = {}
 """Name, how often beside the others, and what it does."""

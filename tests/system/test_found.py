@@ -22,7 +22,7 @@ from perdure.git.worktree.edits import OutsideEdits
 from perdure.notice import Notice
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
-from tests.steering.book import Reader
+from tests.system.book import Reader
 
 
 async def test_the_branch_that_is_talked_on_can_be_dropped_where_none_is_checked_out(

@@ -11,7 +11,7 @@ from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from tests.background import unpacked
 from tests.speaking import Scripted
-from tests.steering.book import Book, Reader, WrongTalk, run_git
+from tests.system.book import Book, Reader, WrongTalk, run_git
 
 Row = tuple[str, Any]
 """What the process told before it ended: ``begins KIND``, ``kept TEXT``, ``saved [COMMIT, TURN,

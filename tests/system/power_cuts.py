@@ -1,4 +1,4 @@
-"""Power cuts at every step of everything that is written: `python -m tests.steering.power_cuts`.
+"""Power cuts at every step of everything that is written: `python -m tests.system.power_cuts`.
 
 One session says something and does one act; the power goes before the first, the second, the third
 call that changes the disk, and so on, until the turn after the act has ended (`power` has the ways
@@ -45,10 +45,10 @@ from perdure.git.repository import turn_journal
 from perdure.git.worktree import merge_state
 from tests.conftest import as_its_own
 from tests.speaking import Scripted
-from tests.steering.book import WrongTalk, run_git
-from tests.steering.power import MODES, Disk
-from tests.steering.recovered import Recovered, Row, seen
-from tests.steering.walk import new
+from tests.system.book import WrongTalk, run_git
+from tests.system.power import MODES, Disk
+from tests.system.recovered import Recovered, Row, seen
+from tests.system.walk import new
 
 _numbers = itertools.count()
 VOICE = "persona/20-voice.md"

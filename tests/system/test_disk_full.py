@@ -1,4 +1,4 @@
-"""The short version of `python -m tests.steering.disk_full`."""
+"""The short version of `python -m tests.system.disk_full`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.processes import run_module
     ids=["session", "command"],
 )
 def test_a_full_disk_is_said_and_loses_no_word(words: list[str]) -> None:
-    done = run_module("tests.steering.disk_full", "--seed", "3", *words)
+    done = run_module("tests.system.disk_full", "--seed", "3", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     if done.stdout.startswith("skipped"):
         pytest.skip(done.stdout)

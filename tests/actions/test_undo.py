@@ -14,7 +14,7 @@ from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.revisions.ahead import left
-from tests.chat.test_steering import talk
+from tests.actions.test_history import talk
 from tests.conftest import assert_sound, git
 
 MIRA = Author("Mira", "mira@companion.invalid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
-from tests.memory.recall_eval import Dialogue, Question, Session
+from tests.recall.recall_eval import Dialogue, Question, Session
 
 _RELATIONS = (
     ("I live in {}.", "By the way, I live in {} now.", "Where do I live?", "city"),

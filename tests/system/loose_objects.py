@@ -1,4 +1,4 @@
-"""How many loose objects a long life has at most: `python -m tests.steering.loose_objects`.
+"""How many loose objects a long life has at most: `python -m tests.system.loose_objects`.
 
 Two sessions of one companion, turn about, say things, rewind, have answers made anew, begin, change
 and merge branches; every so often somebody edits and commits with plain git, which writes loose
@@ -29,8 +29,8 @@ from perdure.chat.session import Session
 from perdure.errors import Problem
 from tests.background import wait_for_children
 from tests.speaking import Scripted
-from tests.steering.book import run_git
-from tests.steering.walk import new
+from tests.system.book import run_git
+from tests.system.walk import new
 
 LIMIT = 3000
 KINDS = {"turn": 60, "regenerate": 8, "edit": 4, "rewind": 3, "switch": 3, "merge": 3, "undo": 3,

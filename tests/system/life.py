@@ -1,7 +1,7 @@
 """A companion to which everything happens that people do, with what must stand on each branch.
 
 `Life.act` does one thing by name and then compares the repository, through plain git, with the
-model. `tests/steering/test_state_machine.py` lets hypothesis choose the things, `walk` dice.
+model. `tests/system/test_state_machine.py` lets hypothesis choose the things, `walk` dice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from perdure.chat.session import Session
 from perdure.errors import Problem
 from tests.background import unpacked, wait_for_children
 from tests.speaking import Scripted
-from tests.steering.book import Book, Reader, Said, WrongTalk, compare, joined, run_git
+from tests.system.book import Book, Reader, Said, WrongTalk, compare, joined, run_git
 
 T = TypeVar("T")
 Pick = Callable[[int], int]

@@ -13,8 +13,8 @@ import pytest
 from perdure.git.repository.repository import Repository
 from perdure.recall import RecallIndex, RecallQuery
 from perdure.recall.embedders import e5
-from tests.memory.recall_eval import make_companion, measure, ours, read_dialogue
-from tests.memory.test_recall import CHATTER, GARDEN, grow, said, talk
+from tests.recall.recall_eval import make_companion, measure, ours, read_dialogue
+from tests.recall.test_recall import CHATTER, GARDEN, grow, said, talk
 
 pytestmark = pytest.mark.skipif(find_spec("numpy") is None, reason="the extra [dense] is not there")
 FIXTURES = Path(__file__).parent / "fixtures"

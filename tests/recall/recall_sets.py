@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.memory.recall_eval import Dialogue, Question, Session
+from tests.recall.recall_eval import Dialogue, Question, Session
 
 SETS = Path(__file__).parents[1] / "bench" / "recall_sets"
 LANGUAGES = ("en", "de", "es", "ru", "zh", "ja", "ko", "fr", "it", "pt", "nl", "pl", "tr", "uk")

@@ -1,4 +1,4 @@
-"""The short version of `python -m tests.steering.power_cuts`."""
+"""The short version of `python -m tests.system.power_cuts`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import run_module
-from tests.steering.power import MODES, Disk
+from tests.system.power import MODES, Disk
 
 
 @pytest.mark.parametrize("is_written_back", [False, True])
@@ -41,7 +41,7 @@ def test_a_power_cut_leaves_what_was_before_or_what_came_after(mode: str) -> Non
     )
     words = [word for scene in scenes for word in ("--scene", scene)]
     done = run_module(
-        "tests.steering.power_cuts", *words, "--mode", mode, "--from", "5", "--every", "53"
+        "tests.system.power_cuts", *words, "--mode", mode, "--from", "5", "--every", "53"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 faults" in done.stdout.splitlines()[-1]
