@@ -42,7 +42,7 @@ ELSEWHERE = (
     (r"^(uv|pipx|make) ", "installs from a package index"),
     (r"^perdure models pull", "downloads"),
     (r"^perdure backend (add|use|check)", "needs servers and keys; tests/cli/test_backend_add.py"),
-    (r"^perdure (remove|new) ", "tests/cli/test_steering.py, test_commands.py"),
+    (r"^perdure (remove|new) ", "tests/cli/test_history.py, test_commands.py"),
     (r"^perdure memory (edit|review --accept)", "facts and proposals of another companion"),
     (r"^find |^done|^  sed |^rm ", "a shell's loop, and what repairs a broken index"),
     (r"^git fetch|^git pull$|^git pull &&", "of the program's own source"),

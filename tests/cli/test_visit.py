@@ -13,8 +13,8 @@ from perdure.actions.history.visit import begin_visit, end_visit, open_visit, pl
 from perdure.actions.workspace import Helm
 from perdure.chat.session import Session
 from tests.cli.terminal import on_terminal
-from tests.cli.test_steering import VOICE, edit, talk
-from tests.cli.test_steering_turns import Run, run, tip
+from tests.cli.test_history import VOICE, edit, talk
+from tests.cli.test_turns import Run, run, tip
 from tests.conftest import assert_sound, git
 from tests.processes import started
 from tests.speaking import Scripted

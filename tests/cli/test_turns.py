@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import on_terminal
-from tests.cli.test_steering import VOICE, edit, talk
+from tests.cli.test_history import VOICE, edit, talk
 from tests.conftest import assert_sound, git
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
