@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
@@ -11,7 +12,9 @@ from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
-from perdure.snapshot.conversation.trailers import TurnFacts, parse_trailers
+
+if TYPE_CHECKING:
+    from perdure.snapshot.conversation.trailers import TurnFacts
 
 
 def commit_of_turn(
@@ -128,6 +131,9 @@ def find_asked(
         None where no commit says to have brought it. Of a turn without an answer, the commit that
         brought its message.
     """
+    # A prompt and its versions: nobody who looks for a commit alone needs them.
+    from perdure.snapshot.conversation.trailers import parse_trailers
+
     found: Asked | None = None
     for info in repo.timeline(progress).turn(start, str(turn)):
         facts = parse_trailers(info.trailers)
