@@ -13,8 +13,6 @@ from perdure.tui.workers import work
 from perdure.views.reader import Reader
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.companion.ids import TurnId
     from perdure.git.repository.repository import Repository
     from perdure.tui.chat.conversation import Conversation
@@ -38,16 +36,12 @@ class PanelController:
     def __init__(self, conversation: Conversation, host: ChatHost) -> None:
         """``host``: what panels are given of the chat screen."""
         self._conversation = conversation
+        self.screen = conversation.screen
         self._host = host
         self._readers: dict[str, Reader] = {}
         self._life: LifeSearch | None = None
         self._is_review_told = False
         self.last_search = Search()
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     # -- readers -------------------------------------------------------------------------------
 
