@@ -56,9 +56,13 @@ class PanelController:
 
     def close(self) -> None:
         """Let go of the readers, and of the index that one of them holds."""
-        life = self._life
+
+        def let_go() -> None:
+            if self._life is not None:
+                self._life.close()
+
         for name, each in self._readers.items():
-            each.close_with(life.close if life is not None and name == "life" else lambda: None)
+            each.close_with(let_go if name == "life" else lambda: None)
 
     def _pair(self, name: str) -> tuple[Reader, Reader] | None:
         """Readers for a panel's lists, and for what is beside them; None where none may open.
