@@ -123,11 +123,16 @@ def joined(all_: Sequence[Figures]) -> Figures:
 
 
 def _finders(repo: Repository) -> dict[str, Finder]:
-    found = {"plain FTS5": plain(repo), "BM25 over pairs": pairs(repo), "words": ours(repo)}
+    found = {
+        "plain FTS5": plain(repo),
+        "BM25 over pairs": pairs(repo),
+        "words": ours(RecallIndex.open(repo)),
+    }
     embedder = installed()
     if embedder is not None:
-        RecallIndex.open(repo, embedder=embedder).embed("HEAD")
-        found["words and meaning"] = ours(repo, embedder)
+        index = RecallIndex.open(repo, embedder=embedder)
+        index.embed("HEAD")
+        found["words and meaning"] = ours(index)
     return found
 
 

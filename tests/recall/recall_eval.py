@@ -29,7 +29,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt.recalled import moments
-from perdure.recall import Embedder, Hit, RecallIndex, RecallQuery
+from perdure.recall import Hit, RecallIndex, RecallQuery
 
 AUTHOR = Author("Mira", "mira@companion.invalid")
 
@@ -191,9 +191,8 @@ def turn_reader(repo: Repository) -> Callable[[TurnId], Turn | None]:
 Finder = Callable[[Question], list[Hit]]
 
 
-def ours(repo: Repository, embedder: Embedder | None = None, limit: int = 50) -> Finder:
+def ours(index: RecallIndex, limit: int = 50) -> Finder:
     """Recall as prompts use it."""
-    index = RecallIndex.open(repo, embedder=embedder)
     return lambda asked: index.find("HEAD", RecallQuery(asked.text, now=asked.now), limit=limit)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.git.repository.repository import Repository
-from perdure.recall import RecallIndex, RecallQuery
+from perdure.recall import Embedder, RecallIndex, RecallQuery
 from perdure.recall.embedders import e5
 from tests.recall.recall_eval import make_companion, measure, ours, read_dialogue
 from tests.recall.test_recall import CHATTER, GARDEN, grow, said, talk
@@ -50,7 +50,7 @@ class Meanings:
         return [number / length for number in [*numbers, *[0.0] * 4][:8]]
 
 
-def read_by(repo: Repository, model: Meanings) -> RecallIndex:
+def read_by(repo: Repository, model: Embedder) -> RecallIndex:
     """The index, with the meaning of all that was said."""
     index = RecallIndex.open(repo, embedder=model)
     index.embed("HEAD")
@@ -130,10 +130,9 @@ def test_the_model_finds_more_than_words_alone(tmp_path: Path) -> None:
         pytest.skip("not installed, or not for this machine")
     dialogue = read_dialogue(FIXTURES / "talk_en.txt")
     with make_companion(tmp_path / "mira", dialogue) as repo:
-        worded = measure(repo, dialogue, ours(repo))
-        RecallIndex.open(repo, embedder=model).embed("HEAD")
-        both = measure(repo, dialogue, ours(repo, model))
-        index = RecallIndex.open(repo, embedder=model)
+        worded = measure(repo, dialogue, ours(RecallIndex.open(repo)))
+        index = read_by(repo, model)
+        both = measure(repo, dialogue, ours(index))
         assert not index.find("HEAD", RecallQuery("zyzzyva"))
     assert both.recall[10] >= max(0.9, worded.recall[10]), both.missed
     assert both.by_kind["adversarial"] >= 0.9

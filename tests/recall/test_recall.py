@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -87,8 +87,9 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figures]:
     found = {}
     for name in ("en", "zh", "ja"):
         dialogue = read_dialogue(FIXTURES / f"talk_{name}.txt")
-        with make_companion(tmp_path_factory.mktemp(name) / "mira", dialogue) as repo:
-            found[name] = measure(repo, dialogue, ours(repo))
+        place = tmp_path_factory.mktemp(name) / "mira"
+        with make_companion(place, dialogue) as repo, RecallIndex.open(repo) as index:
+            found[name] = measure(repo, dialogue, ours(index))
     return found
 
 
@@ -115,7 +116,7 @@ def test_of_two_facts_the_newer_comes_first(tmp_path: Path) -> None:
         dialogue = life(seed)
         names = {str(conversation_of(each)): each.name for each in dialogue.sessions}
         with make_companion(tmp_path / str(seed), dialogue) as repo:
-            recall = ours(repo, limit=1)
+            recall = ours(RecallIndex.open(repo), limit=1)
             for question in dialogue.questions:
                 asked += 1
                 for hit in recall(question):
@@ -506,12 +507,12 @@ def test_where_no_file_can_be_had_it_is_done_in_memory(tmp_path: Path) -> None:
         refused = RecallIndex.open(repo)
         assert refused.find("HEAD", query) == []
         assert refused.is_partial
-        index = RecallIndex.open_usual(repo, needs_file=False)
-        assert index.find("HEAD", query) == found != []
-        assert index.notice
-        assert not index.is_partial
-        grow(repo, talk(GARDEN, [("Tomatoes!", "Yes.")]))
-        assert len(index.find("HEAD", query)) > len(found)
+        with RecallIndex.open_usual(repo, needs_file=False) as index:
+            assert index.find("HEAD", query) == found != []
+            assert index.notice
+            assert not index.is_partial
+            grow(repo, talk(GARDEN, [("Tomatoes!", "Yes.")]))
+            assert len(index.find("HEAD", query)) > len(found)
         assert repo.cache_dir.is_file()
 
 
@@ -544,10 +545,10 @@ def test_no_companion_is_too_young(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def garden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Hit]]:
-    repo = make_companion(tmp_path_factory.mktemp("garden") / "mira", talk(GARDEN, CHATTER))
-    index = RecallIndex.open(repo)
-    return lambda text: index.find("HEAD", RecallQuery(text, now=BEGIN))
+def garden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[Hit]]]:
+    place = tmp_path_factory.mktemp("garden") / "mira"
+    with make_companion(place, talk(GARDEN, CHATTER)) as repo, RecallIndex.open(repo) as index:
+        yield lambda text: index.find("HEAD", RecallQuery(text, now=BEGIN))
 
 
 HOSTILE = [

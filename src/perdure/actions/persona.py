@@ -12,12 +12,13 @@ from perdure.actions.errors import BoundariesThere
 from perdure.actions.subjects import Edit, subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
-from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.names import title_from
 from perdure.companion.persona.check import CONFLICT, hide, kind_of
 from perdure.companion.persona.persona import FOLDER, read_persona
 from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.author import human_of
 from perdure.snapshot.companion import read_companion
 from perdure.snapshot.errors import ChatProblem
 from perdure.snapshot.files import MOST_FILES, entries_below
@@ -254,8 +255,4 @@ def _branch(repo: Repository) -> str:
 
 def _author(repo: Repository) -> Author:
     """The human: git's identity, or the companion's user."""
-    known = repo.human()
-    if known is not None:
-        return known
-    user = read_companion(repo, "HEAD").settings.user
-    return Author(user, companion_email(slug(user)))
+    return human_of(repo, read_companion(repo, "HEAD").settings.user)

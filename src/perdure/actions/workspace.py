@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from perdure.actions.errors import CannotSteer
@@ -13,10 +12,11 @@ from perdure.actions.lease import ConversationLease
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import refuse_newer
 from perdure.companion.errors import CompanionProblem, NewerFormat
-from perdure.companion.names import companion_email, slug
+from perdure.companion.names import slug
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.author import author_of, human_of
 from perdure.snapshot.errors import newer_companion
 from perdure.snapshot.files import small_at
 
@@ -84,28 +84,18 @@ class Helm:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.repo.close()
 
     @property
     def author(self) -> Author:
         """The human: git's identity, or the companion's user."""
-        known = self.repo.human()
-        if known is not None:
-            return known
-        user = self.settings.user
-        return Author(user, companion_email(slug(user)))
+        return human_of(self.repo, self.settings.user)
 
     @property
     def companion(self) -> Author:
         """The companion, as the author of what she does herself."""
-        name = self.settings.name
-        return Author(name, companion_email(slug(name)))
+        return author_of(self.settings.name)
 
     @property
     def branch(self) -> str:

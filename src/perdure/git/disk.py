@@ -9,7 +9,6 @@ import os
 import stat
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from perdure.git.errors import Busy
@@ -203,10 +202,5 @@ class KernelLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()

@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from perdure.git import disk
@@ -94,12 +93,7 @@ class Hand:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
@@ -88,6 +88,12 @@ class RecallIndex:
         self._messages = None
         self._vectors = None
         self._arranged = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def update(self, rev: str, progress: Progress | None = None) -> int:
         """Bring the index level with a revision.

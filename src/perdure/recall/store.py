@@ -131,8 +131,12 @@ class Store:
     def in_memory(cls) -> Store:
         """An empty index for where no file can be had; it goes when it is closed."""
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        db.executescript(_SCHEMA)
-        return cls(db, None)
+        try:
+            db.executescript(_SCHEMA)
+            return cls(db, None)
+        except BaseException:
+            db.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

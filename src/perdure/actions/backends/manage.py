@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from perdure.actions import trust
@@ -32,9 +31,9 @@ from perdure.companion.config.manifest import (
 )
 from perdure.companion.config.settings import CompanionSettings, edit_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.names import companion_email, slug
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.author import human_of
 from perdure.snapshot.companion import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.snapshot.device import device
 from perdure.snapshot.errors import ChatProblem, NoBackend
@@ -76,12 +75,7 @@ class BackendDesk:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._repo.close()
 
     @property
@@ -302,5 +296,4 @@ class BackendDesk:
         return branch
 
     def _author(self) -> Author:
-        user = self._companion.settings.user
-        return self._repo.human() or Author(user, companion_email(slug(user)))
+        return human_of(self._repo, self._companion.settings.user)

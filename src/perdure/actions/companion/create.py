@@ -11,11 +11,11 @@ from perdure.backends.ollama.discover import find_ollama
 from perdure.backends.store.catalogue import needs
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
-from perdure.companion.names import check_name, companion_email, slug
+from perdure.companion.names import check_name
 from perdure.companion.templates import new_companion
 from perdure.git.config.user import human
 from perdure.git.repository.create import create_repository
-from perdure.git.repository.repository import Author
+from perdure.snapshot.author import author_of
 
 _EMBEDDED_MODEL = "smollm2-135m-instruct"
 # Without a penalty the small model falls into saying one sentence over and over; without a limit it
@@ -52,7 +52,7 @@ def found_companion(path: Path, *, name: str, template: str, user: str | None = 
     files = new_companion(
         template=template, name=name, user=user or _user(), manifest=manifest, at=at
     )
-    author = Author(name, companion_email(slug(name)))
+    author = author_of(name)
     repo = create_repository(
         path,
         files,

@@ -24,10 +24,11 @@ from perdure.companion.conversation.edit import (
     choose_answer,
 )
 from perdure.companion.ids import TurnId
-from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.names import title_from
 from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Reply, Turn
 from perdure.git.repository.repository import Author, Change
+from perdure.snapshot.author import author_of
 from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 
@@ -102,7 +103,7 @@ def add_greeting(
     if wanted is None:
         raise CannotSteer(f"there is no greeting {number}", kept="nothing was changed")
     reply = replace(wanted.replies[0], at=now())
-    author = Author(companion.name, companion_email(slug(companion.name)))
+    author = author_of(companion.name)
     with helm.leased() as lease:
         if fresh:
             return _open(helm, lease, companion, replace(reply, answer=1), author)

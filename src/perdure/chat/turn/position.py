@@ -18,13 +18,14 @@ from perdure.actions.turns.place import (
 )
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.names import title_from
 from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.asides import Asides, read_asides
+from perdure.snapshot.author import author_of, human_of
 from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.heads import End, open_ends
 from perdure.snapshot.conversation.merged_thread import joined_thread
@@ -65,13 +66,12 @@ class Standing:
     @property
     def companion_author(self) -> Author:
         """She: the author of turns."""
-        return Author(self.companion.name, companion_email(slug(self.companion.name)))
+        return author_of(self.companion.name)
 
     @property
     def human(self) -> Author:
         """The human: git's identity, or the companion's user."""
-        user = self.companion.settings.user
-        return self.repo.human() or Author(user, companion_email(slug(user)))
+        return human_of(self.repo, self.companion.settings.user)
 
     @property
     def tip(self) -> str:

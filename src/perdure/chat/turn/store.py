@@ -42,7 +42,7 @@ from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
 from perdure.companion.errors import Located
 from perdure.companion.ids import TurnId
-from perdure.companion.names import companion_email, slug, title_from
+from perdure.companion.names import title_from
 from perdure.companion.persona.persona import PUT_BACK
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import (
@@ -64,6 +64,7 @@ from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
+from perdure.snapshot.author import author_of
 from perdure.snapshot.companion import CompanionAt, read_companion
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import last_turn
@@ -523,8 +524,7 @@ class Desk(Standing):
 
 def _who(companion: CompanionAt) -> tuple[str, Author]:
     """The user's name, and the companion as an author."""
-    author = Author(companion.name, companion_email(slug(companion.name)))
-    return companion.settings.user, author
+    return companion.settings.user, author_of(companion.name)
 
 
 def _recovered(repo: Repository, where: Where) -> list[Notice]:

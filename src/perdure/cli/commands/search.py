@@ -66,6 +66,7 @@ def command(
     repo = Repository.open(chosen(), recover=False)
     found: list[Moment] = []
     index = RecallIndex.open_usual(repo, needs_file=False)
+    click.get_current_context().with_resource(index)
     if rev or branch or repo.head().commit is not None:
         start = commit_of(repo, rev or branch or "HEAD")
         index.update(start, IndexProgress("conversations", "files"))

@@ -1,7 +1,7 @@
 """Front matter: parted from the text below it, and read as the program writes it.
 
 The YAML library takes milliseconds for one small file, and a lorebook has hundreds of them.
-Whatever is not exactly in this form is left to `plainyaml`, which reads the same from it.
+Whatever is not exactly in this form is left to the strict reader, which reads the same from it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,6 @@ from perdure.tui.dialogs.question import Choice
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.actions.trust import Waiting
     from perdure.chat.session import Session
     from perdure.tui.chat.conversation import Conversation
@@ -23,11 +21,7 @@ class BackendController:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
+        self.screen = conversation.screen
 
     # -- switching -----------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.actions.workspace import Helm
     from perdure.chat.session import Session
     from perdure.notice import Notice
@@ -38,16 +36,12 @@ class HistoryController:
     ) -> None:
         """``names_read``: called whenever branches and tags were read."""
         self._conversation = conversation
+        self.screen = conversation.screen
         self._turns = turns
         self._names_read = names_read
         self._look_trouble = ""
         self.names: Names | None = None
         """Branches and tags, as they were read last."""
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     def mount(self) -> None:
         """The screen is there: begin to follow what other programs do."""

@@ -10,8 +10,6 @@ from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.actions.history.merge import OpenJoin
     from perdure.chat.session import Session
     from perdure.git.repository.repository import Repository
@@ -32,16 +30,12 @@ class MergeController:
     ) -> None:
         """``host``: what the list of conflicts is given of the chat screen."""
         self._conversation = conversation
+        self.screen = conversation.screen
         self._history = history
         self._host = host
         self._trouble = ""
         self.open_join: OpenJoin | None = None
         """The merge that is open."""
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     def mount(self) -> None:
         """The screen is there: begin to follow what other programs do."""

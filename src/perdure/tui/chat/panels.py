@@ -13,8 +13,6 @@ from perdure.tui.workers import work
 from perdure.views.reader import Reader
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.companion.ids import TurnId
     from perdure.git.repository.repository import Repository
     from perdure.tui.chat.conversation import Conversation
@@ -38,16 +36,12 @@ class PanelController:
     def __init__(self, conversation: Conversation, host: ChatHost) -> None:
         """``host``: what panels are given of the chat screen."""
         self._conversation = conversation
+        self.screen = conversation.screen
         self._host = host
         self._readers: dict[str, Reader] = {}
         self._life: LifeSearch | None = None
         self._is_review_told = False
         self.last_search = Search()
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     # -- readers -------------------------------------------------------------------------------
 
@@ -62,9 +56,13 @@ class PanelController:
 
     def close(self) -> None:
         """Let go of the readers, and of the index that one of them holds."""
-        life = self._life
+
+        def let_go() -> None:
+            if self._life is not None:
+                self._life.close()
+
         for name, each in self._readers.items():
-            each.close_with(life.close if life is not None and name == "life" else lambda: None)
+            each.close_with(let_go if name == "life" else lambda: None)
 
     def _pair(self, name: str) -> tuple[Reader, Reader] | None:
         """Readers for a panel's lists, and for what is beside them; None where none may open.

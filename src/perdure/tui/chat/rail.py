@@ -8,7 +8,6 @@ from perdure.tui.transcript.scrollback import Place
 from perdure.tui.widgets.rail import Rail
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
     from textual.widget import Widget
 
     from perdure.companion.ids import ConversationId
@@ -25,17 +24,13 @@ class RailController:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self.screen = conversation.screen
         self.widget = Rail(conversation.glyphs, widget_id="rail")
         self._is_wanted: bool | None = None
         self._read_before: tuple[Spot, ...] | None = None
         """What was read when the rail was gone into; empty: the end."""
         self._was_browsing = False
         """The focus was in the transcript before it went into the rail."""
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     # -- what is in it -------------------------------------------------------------------------
 

@@ -322,112 +322,87 @@ class ChatScreen(Screen[None]):
             self.flash.tell(f"{self.session.info.path} is an ordinary git repository.", stays=True)
 
     # -- keys: what the controllers do ---------------------------------------------------------
+    # What each does is said where it is done.
 
     def action_reload(self) -> None:
-        """Read the history anew."""
         self.conversation.reload()
 
     def action_new_conversation(self) -> None:
-        """The next message opens a conversation of its own."""
         self.turns.new_conversation()
 
     def action_answer(self) -> None:
-        """Ask for the reply that the last message did not get."""
         self.turns.answer()
 
     def action_stop(self) -> None:
-        """Stop the reply."""
         self.turns.stop()
 
     def action_backend(self) -> None:
-        """Open the list of backends."""
         self.backends.pick()
 
     def action_confirm_backends(self) -> None:
-        """Ask about every backend that waits."""
         self.backends.confirm_all()
 
     def action_undo(self) -> None:
-        """Take back the last thing that was done."""
         self.history.undo()
 
     def action_redo(self) -> None:
-        """Bring back what was undone."""
         self.history.redo()
 
     def action_branch(self) -> None:
-        """Begin a branch at the picked turn, and stay here."""
         if (place := self.conversation.place_to_act_on()) is not None:
             self.history.begin_branch(place)
 
     def action_tag(self) -> None:
-        """Give the picked turn a name that stays."""
         if (place := self.conversation.place_to_act_on()) is not None:
             self.history.begin_tag(place)
 
     def action_rewind(self) -> None:
-        """Talk on from the picked turn, on a new branch."""
         if (turn := self.conversation.turn_to_act_on()) is not None:
             self.history.continue_from(str(turn))
 
     def action_merge(self) -> None:
-        """Show what the open merge waits for."""
         self.merge.show()
 
     def action_regenerate(self) -> None:
-        """Ask for another answer to the picked turn."""
         self.answers.regenerate()
 
     def action_answer_before(self) -> None:
-        """Show the answer before this one."""
         self.answers.swap(-1)
 
     def action_answer_after(self) -> None:
-        """Show the answer after this one."""
         self.answers.swap(1)
 
     def action_edit(self) -> None:
-        """Correct the words of the picked message."""
         self.answers.edit()
 
     def action_aside(self) -> None:
-        """Keep the picked turn out of prompts, or bring it back."""
         self.answers.set_aside()
 
     def action_voice(self) -> None:
-        """Show the newest change of the persona that the picked turn was spoken under."""
         self.answers.show_persona_change()
 
     def action_timeline(self) -> None:
-        """Open the timeline."""
         self.panels.open_timeline("History")
 
     def action_operations(self) -> None:
-        """What was done, and what undo takes back next."""
         self.panels.open_timeline("Operations")
 
     def action_memory(self) -> None:
-        """What she knows, and what waits for the user's word."""
         self.panels.open_memory()
 
     def action_prompt(self) -> None:
-        """What the picked turn was answered to."""
         self.panels.open_prompt()
 
     def action_prompt_next(self) -> None:
-        """What would be sent now for the words in the message box."""
         self.panels.open_next_prompt()
 
     def action_search(self) -> None:
-        """Find earlier moments in all conversations."""
         self.panels.open_search()
 
     def action_found_after(self) -> None:
-        """The next moment of the last search."""
         self.panels.go_to_found(1)
 
     def action_found_before(self) -> None:
-        """The one before it."""
         self.panels.go_to_found(-1)
 
     # -- Textual -------------------------------------------------------------------------------

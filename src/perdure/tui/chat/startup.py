@@ -12,8 +12,6 @@ from perdure.tui.error_text import told
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from perdure.chat.session import Session
     from perdure.snapshot.conversation.transcript import Transcript
     from perdure.tui.chat.conversation import Conversation
@@ -45,14 +43,10 @@ class StartupController:
     ) -> None:
         """``opened``: called once the companion is open and its model is there, or failed."""
         self._conversation = conversation
+        self.screen = conversation.screen
         self._opener = opener
         self._opened = opened
         self.draft_of = draft_of
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     @work(group="open")
     async def open(self) -> None:

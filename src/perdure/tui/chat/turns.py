@@ -25,7 +25,6 @@ from perdure.tui.workers import work
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from textual.screen import Screen
     from textual.timer import Timer
 
     from perdure.companion.ids import ConversationId
@@ -63,6 +62,7 @@ class TurnController:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self.screen = conversation.screen
         self._is_stopping = False
         self._is_leaving = False
         self._began: ConversationId | None = None
@@ -72,11 +72,6 @@ class TurnController:
         self._watcher: Watcher | None = None
         self._left_out_told = False
         """Said once for a conversation: from then on it is so with every turn."""
-
-    @property
-    def screen(self) -> Screen[None]:
-        """The chat screen."""
-        return self._conversation.screen
 
     def mount(self) -> None:
         """The screen is there: replies can be drawn as they come."""

@@ -28,13 +28,14 @@ def index() -> None:
     if repo.head().commit is None:
         say("Nothing was said yet.")
         return
-    head, recall = commit_of(repo, "HEAD"), RecallIndex.open_usual(repo)
+    head = commit_of(repo, "HEAD")
     try:
-        recall.update(head, IndexProgress("conversations", "files"))
-        notices = [recall.notice]
-        recall.embed(head, IndexProgress("meaning of messages", "messages"))
-        notices.append(recall.notice)
-        lacking, known = recall.unembedded(head)
+        with RecallIndex.open_usual(repo) as recall:
+            recall.update(head, IndexProgress("conversations", "files"))
+            notices = [recall.notice]
+            recall.embed(head, IndexProgress("meaning of messages", "messages"))
+            notices.append(recall.notice)
+            lacking, known = recall.unembedded(head)
     except KeyboardInterrupt:
         say("\nStopped. What was read stays.", err=True)
         sys.exit(130)

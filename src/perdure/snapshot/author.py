@@ -1,0 +1,16 @@
+"""Who commits: the human, or the companion for what she does herself."""
+
+from __future__ import annotations
+
+from perdure.companion.names import companion_email, slug
+from perdure.git.repository.repository import Author, Repository
+
+
+def author_of(name: str) -> Author:
+    """A companion, or a user whom git knows nothing of, by name."""
+    return Author(name, companion_email(slug(name)))
+
+
+def human_of(repo: Repository, user: str) -> Author:
+    """The human: git's identity, or the companion's user."""
+    return repo.human() or author_of(user)
