@@ -45,7 +45,7 @@ _WORD = re.compile(r"\d+(?:[.:,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _IS_WIDE = re.compile(f"[{_WIDE}]")
 _WIDE_NUMBER = re.compile(r"\d+|[一二三四五六七八九十百两兩]+(?=[岁歳歲個个只匹人月日年号])")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
-_MOST_ADDED = 0.4
+_MOST_ADDED = 0.3
 """The part of a fact's words that may be missing from another that says nearly the same."""
 
 
