@@ -136,3 +136,22 @@ def test_the_model_finds_more_than_words_alone(tmp_path: Path) -> None:
         assert not index.find("HEAD", RecallQuery("zyzzyva"))
     assert both.recall[10] >= max(0.9, worded.recall[10]), both.missed
     assert both.by_kind["adversarial"] >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("processor", "system", "flags", "runs"),
+    [
+        ("x86_64", "linux", "fpu sse2 avx2 bmi1", True),
+        ("x86_64", "linux", "fpu sse2 avx", False),
+        ("aarch64", "linux", "", True),
+        ("arm64", "darwin", "", True),
+        ("x86_64", "darwin", "", False),
+    ],
+)
+def test_the_model_runs_where_its_wheels_do(
+    monkeypatch: pytest.MonkeyPatch, processor: str, system: str, flags: str, *, runs: bool
+) -> None:
+    monkeypatch.setattr(e5.platform, "machine", lambda: processor)
+    monkeypatch.setattr(e5.sys, "platform", system)
+    monkeypatch.setattr(Path, "read_text", lambda *_: f"flags\t\t: {flags}\n")
+    assert e5._runs_here() is runs

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from time import thread_time
 from unicodedata import category, normalize
 
 from perdure.companion.errors import Located
@@ -38,7 +38,8 @@ Linear time is no short time: 300 expressions of 2000 steps each would take minu
 Bounded by a count, so that a prompt is the same on every machine; three hundred ordinary ones take
 all of it in 25,000 characters."""
 PATTERN_SECONDS = 0.5
-"""Most for one search where RE2 is not installed: ordinary ones take a thousandth of it."""
+"""Of the processor, most for one search where RE2 is not installed: ordinary ones take a
+thousandth. A busy machine takes longer for the same, and nothing is left out for that."""
 PATTERNS_SECONDS = 3.0
 """Most for all of them together."""
 _READY_WORK = 16
@@ -328,11 +329,11 @@ class _Scan:
             work = pattern.steps * len(text)
             if work <= self.steps:
                 self.steps -= work
-                begun = monotonic()
+                begun = thread_time()
                 try:
                     return pattern.found(text, min(PATTERN_SECONDS, self.seconds))
                 finally:
-                    self.seconds -= monotonic() - begun
+                    self.seconds -= thread_time() - begun
         says = f"{key}: searching for it takes too long; it was given up"
         self.troubles.setdefault(f"{entry.path}\n{key}", Located(entry.path, 0, says))
         return False

@@ -88,6 +88,7 @@ def negated(ranges: Ranges) -> Ranges:
     return (*found, (next_, LAST)) if next_ <= LAST else tuple(found)
 
 
+@lru_cache(maxsize=256)
 def folded(ranges: Ranges) -> Ranges:
     """``ranges`` with every letter that is one of them but for its case."""
     found = list(ranges)

@@ -34,7 +34,7 @@ class SearchTimeout(Exception):
 
 
 Search = Callable[[str, float], bool]
-"""Whether a text has the expression; takes the text and the seconds that it may take."""
+"""Whether a text has the expression; takes the text, and how many seconds of the processor."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Pattern:
         """Whether it is anywhere in ``text``.
 
         Raises:
-            SearchTimeout: that cannot be told in ``seconds``. With RE2 it always can.
+            SearchTimeout: the processor cannot tell in ``seconds``. With RE2 it always can.
         """
         if self._search is None:
             self._search = _engine()(self.expression)
