@@ -15,7 +15,7 @@ from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
 from perdure.actions.turns.regenerate import plan_again
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import (
@@ -64,19 +64,19 @@ def standing(path: Path, number: int = 1) -> list[tuple[int, str]]:
 
 
 def rows(path: Path, turn: str = "@") -> list[tuple[int, str, bool]]:
-    with Helm.open(path) as helm:
-        found = list_answers(helm, turn).rows
+    with Workspace.open(path) as workspace:
+        found = list_answers(workspace, turn).rows
     return [(row.number, row.replies[0].text, row.shown) for row in found]
 
 
 def pick(path: Path, turn: str, number: int) -> None:
-    with Helm.open(path) as helm:
-        choose(helm, plan_choice(helm, turn, number))
+    with Workspace.open(path) as workspace:
+        choose(workspace, plan_choice(workspace, turn, number))
 
 
 def undo(path: Path) -> None:
-    with Helm.open(path) as helm:
-        take(helm, next_undo(helm))
+    with Workspace.open(path) as workspace:
+        take(workspace, next_undo(workspace))
 
 
 async def test_another_answer_stands_and_the_old_one_is_kept(companion: Path) -> None:
@@ -120,8 +120,8 @@ async def test_the_prompt_of_another_answer_does_not_hold_the_old_one(companion:
 async def test_further_up_a_branch_begins(companion: Path) -> None:
     await talk(companion, "One.", "Two.", "Three.", backend=counting())
     before = git(companion, "rev-parse", "main")
-    with Helm.open(companion) as helm:
-        plan = plan_again(helm, "2")
+    with Workspace.open(companion) as workspace:
+        plan = plan_again(workspace, "2")
     assert plan.rewind is not None
     assert any("1 turn" in line for line in plan.says())
     events = await again(companion, "2")
@@ -195,11 +195,11 @@ async def test_choose_swaps_the_last(companion: Path) -> None:
     assert standing(companion) == [(1, "Reply 1 to One.")]
     assert rows(companion)[1] == (2, "Reply 7 to One.", False)
     assert git(companion, "log", "-1", "--format=%an %s") == "Ana edit: answer 1 to “One.”\n"
-    with Helm.open(companion) as helm:
+    with Workspace.open(companion) as workspace:
         with pytest.raises(CannotSteer, match="stands"):
-            plan_choice(helm, "@", 1)
+            plan_choice(workspace, "@", 1)
         with pytest.raises(CannotSteer, match="no answer 3"):
-            plan_choice(helm, "@", 3)
+            plan_choice(workspace, "@", 3)
     undo(companion)
     assert standing(companion) == [(2, "Reply 7 to One.")]
     assert_sound(companion)
@@ -258,8 +258,8 @@ async def test_words_are_corrected_while_a_reply_is_written(companion: Path) -> 
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.send("Two.")))
     await backend.held.wait()
-    with Helm.open(companion) as helm:
-        correct(helm, find_words(helm, "1"), "Une.")
+    with Workspace.open(companion) as workspace:
+        correct(workspace, find_words(workspace, "1"), "Une.")
     session.stop()
     await running
     backend.hold_after = None
@@ -275,7 +275,7 @@ async def test_words_are_corrected_while_a_reply_is_written(companion: Path) -> 
 async def test_a_session_corrects_in_place_and_talks_on(companion: Path) -> None:
     session = await Session.open(companion, backends=[counting()])
     await events_of(session.send("One."))
-    await session.steer(lambda helm: correct(helm, find_words(helm, "@"), "Une."))
+    await session.steer(lambda workspace: correct(workspace, find_words(workspace, "@"), "Une."))
     (saved,) = [e for e in await events_of(session.send("Two.")) if isinstance(e, Saved)]
     await session.close()
     assert saved.turn_id.number == 2
@@ -288,8 +288,8 @@ async def test_an_answer_meets_a_turn_that_was_corrected_meanwhile(companion: Pa
     session = await Session.open(companion, backends=[backend])
     running = asyncio.create_task(events_of(session.regenerate()))
     await backend.held.wait()
-    with Helm.open(companion) as helm:
-        correct(helm, find_words(helm, "1"), "Une.")
+    with Workspace.open(companion) as workspace:
+        correct(workspace, find_words(workspace, "1"), "Une.")
     session.stop()
     await running
     await session.close()
@@ -329,13 +329,13 @@ async def test_an_answer_is_landed_beside_a_file_that_is_being_edited(companion:
 
 async def test_a_past_prompt_is_rebuilt_from_its_commit(companion: Path) -> None:
     await talk(companion, "One.", "Two.", "Three.", backend=counting())
-    with Helm.open(companion) as helm:
-        put(helm, plan_aside(helm, "2"))
+    with Workspace.open(companion) as workspace:
+        put(workspace, plan_aside(workspace, "2"))
     await talk(companion, "Four.", backend=counting(20))
     await again(companion, backend=counting(30))
-    with Helm.open(companion) as helm:
-        put(helm, plan_aside(helm, "2", back=True))
-        put(helm, plan_aside(helm, "1"))
+    with Workspace.open(companion) as workspace:
+        put(workspace, plan_aside(workspace, "2", back=True))
+        put(workspace, plan_aside(workspace, "1"))
     await talk(companion, "Five.")
     for rev in git(companion, "rev-list", "HEAD").split():
         facts = trailers(companion, rev)

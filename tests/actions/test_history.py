@@ -10,7 +10,7 @@ from perdure.actions.errors import Archived, CannotSteer
 from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.rewind import find_place, plan_rewind, rewind
 from perdure.actions.history.undo import next_redo, next_undo, take
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
@@ -67,9 +67,9 @@ def life(tmp_path: Path) -> Path:
 
 
 async def test_a_rewind_goes_on_from_its_turn_however_long_ago(life: Path) -> None:
-    with Helm.open(life) as helm:
-        plan = plan_rewind(helm, "@-30")
-        rewind(helm, plan)
+    with Workspace.open(life) as workspace:
+        plan = plan_rewind(workspace, "@-30")
+        rewind(workspace, plan)
     assert plan.left.turns == 30
     (turn,), prompt = await talk(life, "From here.")
     assert begins_after(life, turn) == plan.place.turn
@@ -86,34 +86,34 @@ async def test_a_rewind_goes_on_from_its_turn_however_long_ago(life: Path) -> No
 
 
 async def test_going_away_and_back_changes_nothing_for_the_next_message(life: Path) -> None:
-    with Helm.open(life) as helm:
-        plan = plan_rewind(helm, "@-30", "again")
-        rewind(helm, plan)
-        switch(helm.repo, "main", author=helm.author)
-        switch(helm.repo, "again", author=helm.author)
+    with Workspace.open(life) as workspace:
+        plan = plan_rewind(workspace, "@-30", "again")
+        rewind(workspace, plan)
+        switch(workspace.repo, "main", author=workspace.author)
+        switch(workspace.repo, "again", author=workspace.author)
     (first, second), _ = await talk(life, "From here.", "And on.")
     assert begins_after(life, first) == plan.place.turn
     assert second == TurnId(first.conversation, 2)
 
 
 async def test_after_an_undo_the_talk_goes_on_from_the_turn_before(life: Path) -> None:
-    with Helm.open(life) as helm:
-        before = find_place(helm.repo, "@-1").turn
-        take(helm, next_undo(helm))
+    with Workspace.open(life) as workspace:
+        before = find_place(workspace.repo, "@-1").turn
+        take(workspace, next_undo(workspace))
     (turn,), _ = await talk(life, "Anew.")
     assert begins_after(life, turn) == before
-    with Helm.open(life) as helm, pytest.raises(CannotSteer):
-        plan_rewind(helm, "@")
+    with Workspace.open(life) as workspace, pytest.raises(CannotSteer):
+        plan_rewind(workspace, "@")
 
 
 async def test_undo_and_redo_bring_the_same_conversation_back(companion: Path) -> None:
     await talk(companion, "One.", "Two.")
-    with Helm.open(companion) as helm:
-        step = next_undo(helm)
+    with Workspace.open(companion) as workspace:
+        step = next_undo(workspace)
         assert step.is_safe
         assert step.hidden.turns == 1
-        take(helm, step)
-        take(helm, next_redo(helm))
+        take(workspace, step)
+        take(workspace, next_redo(workspace))
     (turn,), prompt = await talk(companion, "Three.")
     assert "Two." in prompt
     assert turn.number in {1, 3}
@@ -128,9 +128,9 @@ async def test_a_rewind_to_a_turn_that_was_answered_later_has_its_answer(compani
         pass
     await session.close()
     await talk(companion, "Three.")
-    with Helm.open(companion) as helm:
-        plan = plan_rewind(helm, "@-1")
-        rewind(helm, plan)
+    with Workspace.open(companion) as workspace:
+        plan = plan_rewind(workspace, "@-1")
+        rewind(workspace, plan)
     _, prompt = await talk(companion, "Other.")
     assert "I heard: Are you there?" in prompt
     assert "Three." not in prompt
@@ -148,10 +148,10 @@ async def test_an_import_can_be_gone_on_from_in_its_middle(companion: Path) -> N
     target.write_bytes(render_chunk(head, turns))
     git(companion, "add", "-A")
     git(companion, "commit", "-qm", "import: an old talk")
-    with Helm.open(companion) as helm:
-        plan = plan_rewind(helm, f"{identity}/3")
+    with Workspace.open(companion) as workspace:
+        plan = plan_rewind(workspace, f"{identity}/3")
         assert plan.later == 2
-        rewind(helm, plan)
+        rewind(workspace, plan)
     (turn,), prompt = await talk(companion, "And then?")
     assert begins_after(companion, turn) == TurnId(identity, 3)
     assert "Old 3." in prompt
@@ -160,17 +160,17 @@ async def test_an_import_can_be_gone_on_from_in_its_middle(companion: Path) -> N
 
 
 async def test_places_are_found_by_turn_date_and_revision(life: Path) -> None:
-    with Helm.open(life) as helm:
-        last = find_place(helm.repo, "@")
+    with Workspace.open(life) as workspace:
+        last = find_place(workspace.repo, "@")
         assert last.turn is not None
-        assert find_place(helm.repo, "today") == last
-        assert find_place(helm.repo, str(last.turn)) == last
-        assert find_place(helm.repo, str(last.turn.number)) == last
-        assert find_place(helm.repo, last.turn.conversation.hex).turn == TurnId(
+        assert find_place(workspace.repo, "today") == last
+        assert find_place(workspace.repo, str(last.turn)) == last
+        assert find_place(workspace.repo, str(last.turn.number)) == last
+        assert find_place(workspace.repo, last.turn.conversation.hex).turn == TurnId(
             last.turn.conversation, 1
         )
-        assert find_place(helm.repo, "HEAD~1") == find_place(helm.repo, "@-1")
-        assert find_place(helm.repo, f"{BEGIN:%Y-%m-%d}") == last
+        assert find_place(workspace.repo, "HEAD~1") == find_place(workspace.repo, "@-1")
+        assert find_place(workspace.repo, f"{BEGIN:%Y-%m-%d}") == last
 
 
 async def test_turns_made_under_a_change_are_those_on_top_of_it(companion: Path) -> None:

@@ -13,7 +13,7 @@ from perdure.actions.history import branch, revert, rewind, tag
 from perdure.actions.history.undo import rows
 from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct, regenerate
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from tests.conftest import git
 from tests.speaking import Scripted
@@ -44,49 +44,49 @@ async def talked(companion: Path) -> Path:
     return companion
 
 
-def _said(path: Path, plan: Callable[[Helm], list[str]]) -> str:
-    with Helm.open(path) as helm:
-        said = "\n".join(plan(helm))
+def _said(path: Path, plan: Callable[[Workspace], list[str]]) -> str:
+    with Workspace.open(path) as workspace:
+        said = "\n".join(plan(workspace))
     assert not _ID.search(said), said
     return said
 
 
 async def test_plans(talked: Path) -> None:
-    said = _said(talked, lambda helm: aside.plan_aside(helm, "2").says())
+    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "2").says())
     assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
-    said = _said(talked, lambda helm: aside.plan_aside(helm, "1..3").says())
+    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "1..3").says())
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
-    said = _said(talked, lambda helm: rewind.plan_rewind(helm, "1").says())
+    said = _said(talked, lambda workspace: rewind.plan_rewind(workspace, "1").says())
     assert "“the weir”" in said
-    said = _said(talked, lambda helm: regenerate.plan_again(helm, "1").says())
+    said = _said(talked, lambda workspace: regenerate.plan_again(workspace, "1").says())
     assert "not the newest message" in said
-    said = _said(talked, lambda helm: answers.plan_choice(helm, "3", 1).says())
+    said = _said(talked, lambda workspace: answers.plan_choice(workspace, "3", 1).says())
     assert "Answer 1 to “the hill” stands" in said
     loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
-    said = _said(talked, lambda helm: revert.plan_revert(helm, loud).says())
+    said = _said(talked, lambda workspace: revert.plan_revert(workspace, loud).says())
     assert re.search(f"Takes back “persona: loud” {_WHEN}", said)
     assert re.search(f"2 turns, “the mill” {_WHEN} and “the hill” {_WHEN}", said)
 
 
 async def test_what_was_done(talked: Path) -> None:
-    with Helm.open(talked) as helm:
-        assert rows(helm)[0].words == "another answer to “the hill”"
-        rewind.rewind(helm, rewind.plan_rewind(helm, "1"))
-    with Helm.open(talked) as helm:
-        listed = [row.words for row in rows(helm)]
+    with Workspace.open(talked) as workspace:
+        assert rows(workspace)[0].words == "another answer to “the hill”"
+        rewind.rewind(workspace, rewind.plan_rewind(workspace, "1"))
+    with Workspace.open(talked) as workspace:
+        listed = [row.words for row in rows(workspace)]
     assert not [each for each in listed if _ID.search(each)]
     assert listed[0].startswith("to “the weir”, on rewind-")
 
 
 async def test_names_of_acts_end_whole(talked: Path) -> None:
     """Where a hash was taken out, nothing dangles; words in quotes are not quoted again."""
-    with Helm.open(talked) as helm:
-        tag.tag(helm, "before", helm.tip)
-        branch.start(helm, "side", "@")
-        assert [row.words for row in rows(helm)[:2]] == ["side", "before"]
-        words = correct.find_words(helm, "2")
+    with Workspace.open(talked) as workspace:
+        tag.tag(workspace, "before", workspace.tip)
+        branch.start(workspace, "side", "@")
+        assert [row.words for row in rows(workspace)[:2]] == ["side", "before"]
+        words = correct.find_words(workspace, "2")
         assert words.named == "your words “the mill”"
         with pytest.raises(CannotSteer, match="“the mill” read so already"):
-            correct.correct(helm, words, "the mill")
-        reply = correct.find_words(helm, "3", reply=True)
+            correct.correct(workspace, words, "the mill")
+        reply = correct.find_words(workspace, "3", reply=True)
         assert reply.named == "answer 2 to “the hill”"

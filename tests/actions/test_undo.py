@@ -9,7 +9,7 @@ import pytest
 
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.history.undo import Step, next_redo, next_undo, rows, take
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
@@ -54,18 +54,18 @@ def refs(path: Path) -> str:
 
 
 def undo(path: Path) -> Step:
-    with Helm.open(path) as helm:
-        step = next_undo(helm)
+    with Workspace.open(path) as workspace:
+        step = next_undo(workspace)
         assert step.is_safe
-        take(helm, step)
+        take(workspace, step)
     assert_sound(path)
     return step
 
 
 def redo(path: Path) -> Step:
-    with Helm.open(path) as helm:
-        step = next_redo(helm)
-        take(helm, step)
+    with Workspace.open(path) as workspace:
+        step = next_redo(workspace)
+        take(workspace, step)
     assert_sound(path)
     return step
 
@@ -128,8 +128,8 @@ async def test_what_the_program_wrote_is_no_step_and_not_listed(companion: Path)
     (one,), _ = await talk(companion, "The weir is loud.")
     noted(companion, one)
     lock(companion, "another")
-    with Helm.open(companion) as helm:
-        listed = rows(helm)
+    with Workspace.open(companion) as workspace:
+        listed = rows(workspace)
     assert [row.entry.kind for row in listed] == ["turn", "companion"]
     assert [row.mark for row in listed] == ["undo", ""]
 
@@ -177,8 +177,8 @@ async def test_pushed_ones_come_back_by_new_commits(companion: Path, tmp_path: P
 async def test_an_operation_under_what_was_written_down_is_still_undone(companion: Path) -> None:
     """A rewind, and a summary on the new branch: one step back to where one was."""
     (one, _), _ = await talk(companion, "The weir is loud.", "And the mill?")
-    with Helm.open(companion) as helm:
-        rewind(helm, plan_rewind(helm, str(one), "again"))
+    with Workspace.open(companion) as workspace:
+        rewind(workspace, plan_rewind(workspace, str(one), "again"))
     noted(companion, one)
     step = undo(companion)
     assert step.said() == "Undone: going back to “The weir is loud.”. You are on main again."
@@ -188,19 +188,19 @@ async def test_an_operation_under_what_was_written_down_is_still_undone(companio
 async def test_it_asks_for_what_hides_more_than_one_act(companion: Path) -> None:
     """A branch that undo takes away, with two turns that are only there."""
     await talk(companion, "One.")
-    with Helm.open(companion) as helm:
-        start_branch(helm.repo, "side", author=helm.author)
+    with Workspace.open(companion) as workspace:
+        start_branch(workspace.repo, "side", author=workspace.author)
     await talk(companion, "Two.", "Three.")
     git(companion, "switch", "-q", "main")
     git(companion, "merge", "-q", "--no-ff", "-m", "Merge branch 'side'", "side")
-    with Helm.open(companion) as helm:
-        drop_branch(helm.repo, "side", author=helm.author)
-        step = next_undo(helm)
+    with Workspace.open(companion) as workspace:
+        drop_branch(workspace.repo, "side", author=workspace.author)
+        step = next_undo(workspace)
         assert step.is_safe, "it brings a branch back"
         assert step.what == "the removal of the branch side"
     git(companion, "update-ref", "-d", "refs/perdure/ops")
-    with Helm.open(companion) as helm:
-        step = next_undo(helm)
+    with Workspace.open(companion) as workspace:
+        step = next_undo(workspace)
         assert step.hidden.turns == 2
         assert not step.is_safe
         assert "on no branch afterwards: 2 turns" in " ".join(step.says())
@@ -223,19 +223,22 @@ async def test_turns_are_counted_and_not_their_commits(
             pass
     finally:
         await session.close()
-    with Helm.open(companion) as helm:
-        choose(helm, plan_choice(helm, str(three), 1))
-        correct(helm, find_words(helm, str(two), reply=False), "Two, or so.")
+    with Workspace.open(companion) as workspace:
+        choose(workspace, plan_choice(workspace, str(three), 1))
+        correct(workspace, find_words(workspace, str(two), reply=False), "Two, or so.")
     noted(companion, three)
     if by_index:
         with Repository.open(companion) as repo:
             assert repo.timeline().update(repo.resolve("HEAD"))
         monkeypatch.setattr("perdure.snapshot.revisions.ahead._FEW", 0)
-    with Helm.open(companion) as helm:
-        plan = plan_rewind(helm, str(one))
+    with Workspace.open(companion) as workspace:
+        plan = plan_rewind(workspace, str(one))
         assert "keeps what came after: 2 turns." in plan.says()[1]
-        correct(helm, find_words(helm, str(one), reply=False), "One, or so.")
-        assert str(left(helm.repo, helm.tip, [plan.place.commit])) == "2 turns, 1 other change"
+        correct(workspace, find_words(workspace, str(one), reply=False), "One, or so.")
+        assert (
+            str(left(workspace.repo, workspace.tip, [plan.place.commit]))
+            == "2 turns, 1 other change"
+        )
 
 
 async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
@@ -247,22 +250,22 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
 
     (one, two), _ = await talk(companion, "The weir is loud.", "And the mill?")
     words = []
-    with Helm.open(companion) as helm:
-        correct(helm, find_words(helm, str(two), reply=False), "And the mill, then?")
-        words.append(next_undo(helm).what)
-        aside.put(helm, aside.plan_aside(helm, str(one)))
-        words.append(next_undo(helm).what)
-        aside.put(helm, aside.plan_aside(helm, str(one), back=True))
-        words.append(next_undo(helm).what)
-        tag(helm, "before", helm.tip)
-        words.append(next_undo(helm).what)
-        start(helm, "side", "HEAD")
-        words.append(next_undo(helm).what)
-        switch(helm.repo, "side", author=helm.author)
-        words.append(next_undo(helm).what)
-        rewind(helm, plan_rewind(helm, str(one), "again"))
-        words.append(next_undo(helm).what)
-        record = next_undo(helm).record()
+    with Workspace.open(companion) as workspace:
+        correct(workspace, find_words(workspace, str(two), reply=False), "And the mill, then?")
+        words.append(next_undo(workspace).what)
+        aside.put(workspace, aside.plan_aside(workspace, str(one)))
+        words.append(next_undo(workspace).what)
+        aside.put(workspace, aside.plan_aside(workspace, str(one), back=True))
+        words.append(next_undo(workspace).what)
+        tag(workspace, "before", workspace.tip)
+        words.append(next_undo(workspace).what)
+        start(workspace, "side", "HEAD")
+        words.append(next_undo(workspace).what)
+        switch(workspace.repo, "side", author=workspace.author)
+        words.append(next_undo(workspace).what)
+        rewind(workspace, plan_rewind(workspace, str(one), "again"))
+        words.append(next_undo(workspace).what)
+        record = next_undo(workspace).record()
     assert words == [
         "the correction to “And the mill, then?”",
         "the setting aside of “The weir is loud.”",

@@ -12,7 +12,7 @@ import pytest
 from perdure.actions.history.merge import join
 from perdure.actions.history.undo import next_redo, next_undo, take
 from perdure.actions.memory.aside import plan_aside, put
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import Request, StreamEvent
 from perdure.chat.errors import CannotRemember
@@ -456,8 +456,8 @@ async def test_what_is_set_aside_leaves_the_summary_too(
     await opened.end_conversation()
     (before,) = summaries(companion)
     await opened.say("Hello again.")
-    with Helm.open(companion) as helm:
-        put(helm, plan_aside(helm, f"{before.conversation}/1"))
+    with Workspace.open(companion) as workspace:
+        put(workspace, plan_aside(workspace, f"{before.conversation}/1"))
     backend.notes = lambda: "Ana asked how Mira is."
     await opened.say("A new day.")
     prompts = [str(r.messages) for r in backend.asked if asks_for(r) == "reply"]
@@ -504,15 +504,15 @@ async def test_undo_takes_it_back_and_it_does_not_return_by_itself(
     opened, backend = talk
     await opened.end_conversation()
     asked = len(backend.asked)
-    await opened.session.steer(lambda helm: take(helm, next_undo(helm)))
+    await opened.session.steer(lambda workspace: take(workspace, next_undo(workspace)))
     assert summaries(companion) == []
     await opened.close()
     opened = await Open.at(companion, backend)
     await opened.idle()
     assert len(backend.asked) == asked
-    await opened.session.steer(lambda helm: take(helm, next_redo(helm)))
+    await opened.session.steer(lambda workspace: take(workspace, next_redo(workspace)))
     assert [each.text for each in summaries(companion)] == [NOTES]
-    await opened.session.steer(lambda helm: take(helm, next_undo(helm)))
+    await opened.session.steer(lambda workspace: take(workspace, next_undo(workspace)))
     opened.session.new_conversation()
     await opened.say("A new day.")
     assert summaries(companion) == [], "it was taken away on purpose"
@@ -545,7 +545,7 @@ async def test_two_lives_of_one_summary_merge_without_a_conflict(
         (companion / summary.path).write_bytes(render_summary(made))
         git(companion, "commit", "-q", "-am", f"memory: on {branch}")
     git(companion, "switch", "-q", "main")
-    with Helm.open(companion) as helm:
-        assert join(helm, "other").conflicts == ()
+    with Workspace.open(companion) as workspace:
+        assert join(workspace, "other").conflicts == ()
     assert [each.text for each in summaries(companion)] == ["Longer, and of more turns."]
     assert_sound(companion)

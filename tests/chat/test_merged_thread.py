@@ -186,7 +186,7 @@ async def test_two_machines_that_merge_the_same_by_themselves_meet_again(
 async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_path: Path) -> None:
     """Both sides added to one file, which only a hand or a copied state can do."""
     from perdure.actions.history import merge as merge_action
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     await say(companion, "We begin.")
     there = cloned(companion, tmp_path / "there")
@@ -199,8 +199,8 @@ async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_p
         identity = head(path).conversation
         git(path, "commit", "-qam", f"turn: {words}\n\nTurn: {identity}/2")
     git(companion, "fetch", "-q", str(there), "main:there")
-    with Helm.open(companion) as helm:
-        merge_action.join(helm, "there")
+    with Workspace.open(companion) as workspace:
+        merge_action.join(workspace, "there")
     backend, _ = await say(companion, "After.")
     assert {"At there.", "At mira."} < set(asked(backend))
     assert len(head(companion).ends) == 2
@@ -225,13 +225,13 @@ async def test_a_line_that_leads_to_the_other_is_no_second_end(
 
 async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -> None:
     from perdure.actions.history.undo import next_undo, take
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     here, there = two
     pull(here, there)
     await say(here, "After.")
-    with Helm.open(here) as helm:
-        take(helm, next_undo(helm))
+    with Workspace.open(here) as workspace:
+        take(workspace, next_undo(workspace))
     backend, told = await say(here, "Otherwise.")
     assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))
     assert "After." not in asked(backend)
@@ -242,7 +242,7 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     two: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from perdure.actions.history.undo import next_undo, take
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     here, there = two
     pull(here, there)
@@ -252,8 +252,8 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     git(here, "push", "-q", str(hub), "main")
     git(here, "remote", "add", "hub", str(hub))
     git(here, "fetch", "-q", "hub")
-    with Helm.open(here) as helm:
-        take(helm, next_undo(helm))
+    with Workspace.open(here) as workspace:
+        take(workspace, next_undo(workspace))
     assert git(here, "log", "-1", "--format=%s").startswith("revert: ")
     backend, told = await say(here, "Otherwise.")
     assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))
@@ -264,13 +264,13 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
 
 async def test_an_end_that_is_set_aside_stays_out(two: tuple[Path, Path]) -> None:
     from perdure.actions.memory.aside import plan_aside, put
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     here, there = two
     turn = trailers(there)["Turn"]
     pull(here, there)
-    with Helm.open(here) as helm:
-        put(helm, plan_aside(helm, turn))
+    with Workspace.open(here) as workspace:
+        put(workspace, plan_aside(workspace, turn))
     backend, _ = await say(here, "After.")
     assert "Laptop two." not in asked(backend)
     assert {"Laptop one.", "Desktop two."} < set(asked(backend))

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.lore import add_lore, change_lore, find_entry, list_lore, try_lore
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from perdure.cli.root import root
 from perdure.companion.errors import BadFile
@@ -153,10 +153,10 @@ def test_edits_by_hand_count_at_once_and_are_committed_apart(run: Run, companion
     write(companion, "river.md", "---\n# mine\nkeys: river\n---\nLoud.\n")
     write(companion, "river.md", "---\n# mine\nkeys: bank\n---\nLoud.\n", commit=False)
     write(companion, "boat.md", "---\nkeys: boat\n---\nRed.\n", commit=False)
-    with Helm.open(companion) as helm:
-        trial = try_lore(helm, ["the bank", "a boat"])
+    with Workspace.open(companion) as workspace:
+        trial = try_lore(workspace, ["the bank", "a boat"])
         assert [each.entry.name for each, _ in trial.kept] == ["boat", "river"]
-        listed = list_lore(helm)
+        listed = list_lore(workspace)
         assert [row.last is None for row in listed.rows] == [True, False]
         assert len(listed.uncommitted) == 2
     run("lore", "edit", "river", "--order", "7")
@@ -168,19 +168,23 @@ def test_edits_by_hand_count_at_once_and_are_committed_apart(run: Run, companion
 
 
 def test_two_who_change_one_entry_do_not_overwrite_each_other(companion: Path) -> None:
-    with Helm.open(companion) as helm:
-        done = add_lore(helm, LoreEntry("", ("river",), "Loud."))
-        seen = find_entry(helm, "river")
-        change_lore(helm, seen, LoreEntry(done.entry.path, ("river",), "Quiet."))
+    with Workspace.open(companion) as workspace:
+        done = add_lore(workspace, LoreEntry("", ("river",), "Loud."))
+        seen = find_entry(workspace, "river")
+        change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Quiet."))
         with pytest.raises(CannotSteer, match="changed meanwhile"):
-            change_lore(helm, seen, LoreEntry(done.entry.path, ("river",), "Dry."))
-        second = add_lore(helm, LoreEntry("", ("River",), "Another."))
+            change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Dry."))
+        second = add_lore(workspace, LoreEntry("", ("River",), "Another."))
         assert second.entry.path == "lore/river-2.md"
         with pytest.raises(BadFile, match="no keys"):
-            add_lore(helm, LoreEntry("", (), "Never."))
+            add_lore(workspace, LoreEntry("", (), "Never."))
         write(companion, "river.md", "---\nkeys: x\n---\nx\n", commit=False)
         with pytest.raises(CannotSteer, match="in no commit"):
-            change_lore(helm, find_entry(helm, "river.md"), LoreEntry(done.entry.path, ("a",), "b"))
+            change_lore(
+                workspace,
+                find_entry(workspace, "river.md"),
+                LoreEntry(done.entry.path, ("a",), "b"),
+            )
 
 
 def test_the_cap_leaves_out_the_lowest_priority_and_says_so(run: Run, companion: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.revert import plan_revert, revert
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.git.errors import HistoryError, MissingObject, NothingToUndo
 from perdure.git.operations import undo
 from perdure.git.operations.operation import operations
@@ -42,17 +42,17 @@ async def test_a_shallow_clone_is_talked_in_and_steered(companion: Path, depth: 
         assert len(operations(repo)) >= depth
     steps = 0
     for _ in range(depth + 3):
-        with Helm.open(place) as helm:
+        with Workspace.open(place) as workspace:
             try:
-                plan = undo.plan_undo(helm.repo)
+                plan = undo.plan_undo(workspace.repo)
             except NothingToUndo:
                 break
-            undo.undo(helm.repo, plan, author=helm.author)
+            undo.undo(workspace.repo, plan, author=workspace.author)
             steps += 1
     assert steps >= depth - 1
     for _ in range(steps):
-        with Helm.open(place) as helm:
-            undo.redo(helm.repo, author=helm.author)
+        with Workspace.open(place) as workspace:
+            undo.redo(workspace.repo, author=workspace.author)
     assert git(place, "rev-parse", "HEAD^{tree}") == git(place, "rev-parse", f"{before}^{{tree}}")
     assert_sound(place)
 
@@ -60,13 +60,13 @@ async def test_a_shallow_clone_is_talked_in_and_steered(companion: Path, depth: 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 async def test_a_change_is_reverted_or_refused_before_its_plan(companion: Path, depth: int) -> None:
     place = await cloned(companion, f"--depth={depth}")
-    with Helm.open(place) as helm:
-        commit = helm.tip
+    with Workspace.open(place) as workspace:
+        commit = workspace.tip
         if depth == 1:
             with pytest.raises(Exception, match="is where this history begins"):
-                plan_revert(helm, commit)
+                plan_revert(workspace, commit)
         else:
-            revert(helm, plan_revert(helm, commit))
+            revert(workspace, plan_revert(workspace, commit))
             assert "Line 2." not in (place / VOICE).read_text()
     assert_sound(place)
 
@@ -74,13 +74,13 @@ async def test_a_change_is_reverted_or_refused_before_its_plan(companion: Path, 
 async def test_a_clone_without_old_files_decides_nothing_that_it_cannot_do(companion: Path) -> None:
     place = await cloned(companion, "--filter=blob:none")
     before = git(place, "for-each-ref")
-    with Helm.open(place) as helm:
+    with Workspace.open(place) as workspace:
         with pytest.raises(MissingObject, match="--refetch"):
-            undo.plan_undo(helm.repo)
+            undo.plan_undo(workspace.repo)
         with pytest.raises(HistoryError):
-            plan_revert(helm, helm.tip)
+            plan_revert(workspace, workspace.tip)
     assert git(place, "for-each-ref") == before
     git(place, "fetch", "-q", "--refetch", "--no-filter")
-    with Helm.open(place) as helm:
-        undo.undo(helm.repo, author=helm.author)
+    with Workspace.open(place) as workspace:
+        undo.undo(workspace.repo, author=workspace.author)
     assert "Line 2." not in (place / VOICE).read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.visit import begin_visit, end_visit, open_visit, plan_visit
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from tests.cli.terminal import on_terminal
 from tests.cli.test_history import VOICE, edit, talk
@@ -97,11 +97,11 @@ def test_what_cannot_be_is_refused(changed: Path, run: Run) -> None:
 
 def test_an_edit_by_hand_stays_on_the_branch_where_it_was_made(changed: Path) -> None:
     (changed / VOICE).write_text("# Voice\n\nWhisper.\n")
-    with Helm.open(changed) as helm:
-        visit = begin_visit(helm, plan_visit(helm, "@-1"))
+    with Workspace.open(changed) as workspace:
+        visit = begin_visit(workspace, plan_visit(workspace, "@-1"))
         assert "Shout" not in (changed / VOICE).read_text()
         assert "Whisper" not in (changed / VOICE).read_text()
-        end_visit(helm, visit)
+        end_visit(workspace, visit)
     assert "Whisper" in (changed / VOICE).read_text()
     assert heads(changed) == ["main"]
     assert_sound(changed)
@@ -120,11 +120,11 @@ async def test_a_crash_in_a_visit_leaves_a_clear_state(changed: Path) -> None:
     async for _ in session.send("Still there?"):
         pass
     await session.close()
-    with Helm.open(changed) as helm:
-        visit = open_visit(helm.repo)
+    with Workspace.open(changed) as workspace:
+        visit = open_visit(workspace.repo)
         assert visit is not None
         assert visit.back == "main"
-        end_visit(helm, visit, drop=True)
-        assert open_visit(helm.repo) is None
+        end_visit(workspace, visit, drop=True)
+        assert open_visit(workspace.repo) is None
     assert (branch(changed), tip(changed), heads(changed)) == ("main", before, ["main"])
     assert_sound(changed)

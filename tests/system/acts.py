@@ -13,7 +13,7 @@ from perdure.actions.memory import aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.turns.answers import ChoicePlan, Chosen
 from perdure.actions.turns.correct import Corrected
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.errors import Problem
 from perdure.git.operations.operation import Operation
 from tests.system.book import Said, WrongTalk
@@ -94,9 +94,9 @@ def _rewind(life: Life, pick: Pick) -> None:
         f"@-{pick(9)}" if pick(2) else sorted(life.ids)[pick(len(life.ids))] if life.ids else "@"
     )
 
-    def do(helm: Helm) -> Operation:
-        plan = plan_rewind(helm, place, life.fresh("line"))
-        done = rewind(helm, plan)
+    def do(workspace: Workspace) -> Operation:
+        plan = plan_rewind(workspace, place, life.fresh("line"))
+        done = rewind(workspace, plan)
         if (
             plan.place.turn is not None
             and str(plan.place.turn) not in life.books[plan.place.commit]
@@ -111,20 +111,20 @@ def _rewind(life: Life, pick: Pick) -> None:
 @_act("branch", 1)
 def _branch(life: Life, pick: Pick) -> None:
     name, at = life.fresh("branch"), _some_commit(life, pick) if pick(2) else ""
-    life.steer(lambda helm: branching.start(helm, name, at))
+    life.steer(lambda workspace: branching.start(workspace, name, at))
     life.went(name, at or life.refs_then.tip)
 
 
 @_act("switch", 3)
 def _switch(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
-    life.steer(lambda helm: branching.go(helm, name))
+    life.steer(lambda workspace: branching.go(workspace, name))
 
 
 @_act("drop a branch", 1)
 def _drop(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
-    life.steer(lambda helm: branching.drop(helm, branching.plan_drop(helm, name)))
+    life.steer(lambda workspace: branching.drop(workspace, branching.plan_drop(workspace, name)))
     del life.want[name]
 
 
@@ -132,7 +132,7 @@ def _drop(life: Life, pick: Pick) -> None:
 def _tag(life: Life, pick: Pick) -> None:
     name, note = life.fresh("tag"), "a note" if pick(2) else ""
     commit = _some_commit(life, pick)
-    life.steer(lambda helm: tag.tag(helm, name, commit, note))
+    life.steer(lambda workspace: tag.tag(workspace, name, commit, note))
 
 
 @_act("drop a tag", 1)
@@ -141,14 +141,14 @@ def _untag(life: Life, pick: Pick) -> None:
     if not tags:
         raise Idle
     name = tags[pick(len(tags))]
-    life.steer(lambda helm: tag.drop(helm, name))
+    life.steer(lambda workspace: tag.drop(workspace, name))
 
 
 @_act("merge", 3)
 def _merge(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
 
-    joined = life.steer(lambda helm: merge_action.join(helm, name))
+    joined = life.steer(lambda workspace: merge_action.join(workspace, name))
     theirs = life.refs_then.branches[name]
     if joined.conflicts:
         life.merging = theirs
@@ -162,7 +162,7 @@ def _settle(life: Life, path: str, *, by_hand: bool) -> None:
         (life.path / path).write_bytes(life.git("show", f"HEAD:{path}").encode())
         life.git("add", path)
     else:
-        life.steer(lambda helm: merge_action.take_side(helm, path, "ours"))
+        life.steer(lambda workspace: merge_action.take_side(workspace, path, "ours"))
 
 
 @_act("end the merge", 4)
@@ -191,7 +191,7 @@ def _end_merge(life: Life, pick: Pick) -> None:
 @_act("undo", 4)
 def _undo(life: Life, _: Pick) -> None:
     wanted, then = life.then_before, life.refs_then
-    life.steer(lambda helm: undo.take(helm, undo.next_undo(helm)))
+    life.steer(lambda workspace: undo.take(workspace, undo.next_undo(workspace)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"undo led to {life.refs()}, not to {wanted}")
@@ -201,7 +201,7 @@ def _undo(life: Life, _: Pick) -> None:
 @_act("redo", 3)
 def _redo(life: Life, _: Pick) -> None:
     wanted = life.undone.pop() if life.undone else None
-    life.steer(lambda helm: undo.take(helm, undo.next_redo(helm)))
+    life.steer(lambda workspace: undo.take(workspace, undo.next_redo(workspace)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"redo led to {life.refs()}, not to {wanted}")
@@ -214,7 +214,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
     then, taken = life.refs_then, 0
     for _ in range(2 + pick(6)):
         try:
-            life.steer(lambda helm: undo.take(helm, undo.next_undo(helm)))
+            life.steer(lambda workspace: undo.take(workspace, undo.next_undo(workspace)))
         except Problem as problem:
             life.refused[f"one of several undos: {type(problem).__name__}"] += 1
             break
@@ -223,7 +223,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
             if tip not in life.books:
                 raise WrongTalk(f"undo led to {tip}, where nothing was ever said")
     for _ in range(taken):
-        life.steer(lambda helm: undo.take(helm, undo.next_redo(helm)))
+        life.steer(lambda workspace: undo.take(workspace, undo.next_redo(workspace)))
     if life.refs().without_ops() != then.without_ops():
         raise WrongTalk(f"{taken} undos and redos led from {then} to {life.refs()}")
     life.before = life.then_before if not taken else None
@@ -245,7 +245,9 @@ def _moved_by_walk(life: Life) -> None:
 def _revert(life: Life, pick: Pick) -> None:
     changes = life.git("log", "--no-merges", "--format=%H", "-n", "9", "--", "persona").split()
     commit, then = changes[pick(len(changes))], ("keep", "new", "aside")[pick(3)]
-    life.steer(lambda helm: revert.revert(helm, revert.plan_revert(helm, commit), then))
+    life.steer(
+        lambda workspace: revert.revert(workspace, revert.plan_revert(workspace, commit), then)
+    )
 
 
 @_act("restore the persona", 2)
@@ -253,14 +255,16 @@ def _restore(life: Life, pick: Pick) -> None:
     commits = life.git("rev-list", "-n", "20", "HEAD").split()
     commit = commits[pick(len(commits))]
     life.steer(
-        lambda helm: restore.restore(helm, restore.plan_restore(helm, ["persona"], commit, "then"))
+        lambda workspace: restore.restore(
+            workspace, restore.plan_restore(workspace, ["persona"], commit, "then")
+        )
     )
 
 
 @_act("set aside", 2)
 def _aside(life: Life, pick: Pick) -> None:
     turn, back = _turn_here(life, pick), bool(pick(2))
-    life.steer(lambda helm: aside.put(helm, aside.plan_aside(helm, turn, back=back)))
+    life.steer(lambda workspace: aside.put(workspace, aside.plan_aside(workspace, turn, back=back)))
 
 
 def _turn_here(life: Life, pick: Pick, *, answered: bool = False) -> str:
@@ -290,11 +294,11 @@ def _choose(life: Life, pick: Pick) -> None:
         raise Idle
     turn, chance, name = turns[pick(len(turns))], pick(4), life.fresh("chosen")
 
-    def do(helm: Helm) -> tuple[ChoicePlan, Chosen]:
-        rows = [row for row in answers.list_answers(helm, turn).rows if not row.shown]
+    def do(workspace: Workspace) -> tuple[ChoicePlan, Chosen]:
+        rows = [row for row in answers.list_answers(workspace, turn).rows if not row.shown]
         number = rows[chance % len(rows)].number
-        plan = answers.plan_choice(helm, turn, number, name)
-        return plan, answers.choose(helm, plan)
+        plan = answers.plan_choice(workspace, turn, number, name)
+        return plan, answers.choose(workspace, plan)
 
     plan, chosen = life.steer(do)
     shown = tuple(r.text for r in plan.answer.replies)
@@ -319,7 +323,9 @@ def _choose(life: Life, pick: Pick) -> None:
 @_act("edit a message", 2)
 def _edit_message(life: Life, pick: Pick) -> None:
     turn, text = _turn_here(life, pick), f"corrected {life.fresh('m')} {TEXTS[pick(len(TEXTS))]}"
-    done = life.steer(lambda helm: correct.correct(helm, correct.find_words(helm, turn), text))
+    done = life.steer(
+        lambda workspace: correct.correct(workspace, correct.find_words(workspace, turn), text)
+    )
     branch = life.refs_then.branch
     book = life.before_commit(branch, done.commit)
     book[turn] = replace(book[turn], message=text)
@@ -331,8 +337,8 @@ def _edit_reply(life: Life, pick: Pick) -> None:
     turn = _turn_here(life, pick, answered=True)
     text = f"corrected {life.fresh('r')} {TEXTS[pick(len(TEXTS))]}"
 
-    def do(helm: Helm) -> Corrected:
-        return correct.correct(helm, correct.find_words(helm, turn, reply=True), text)
+    def do(workspace: Workspace) -> Corrected:
+        return correct.correct(workspace, correct.find_words(workspace, turn, reply=True), text)
 
     done = life.steer(do)
     branch = life.refs_then.branch
@@ -353,11 +359,11 @@ def _edit_other(life: Life, pick: Pick) -> None:
     turn, chance = turns[pick(len(turns))], pick(4)
     text = f"corrected {life.fresh('o')} {TEXTS[pick(len(TEXTS))]}"
 
-    def do(helm: Helm) -> tuple[str, Corrected]:
-        rows = [row for row in answers.list_answers(helm, turn).rows if not row.shown]
+    def do(workspace: Workspace) -> tuple[str, Corrected]:
+        rows = [row for row in answers.list_answers(workspace, turn).rows if not row.shown]
         number = rows[chance % len(rows)].number
-        words = correct.find_words(helm, turn, reply=True, answer=number)
-        return words.text, correct.correct(helm, words, text)
+        words = correct.find_words(workspace, turn, reply=True, answer=number)
+        return words.text, correct.correct(workspace, words, text)
 
     old, done = life.steer(do)
     branch = life.refs_then.branch

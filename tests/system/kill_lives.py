@@ -29,7 +29,7 @@ from perdure.actions.history import branch, undo
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.turns import answers, correct
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import Event, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.errors import Problem
@@ -96,33 +96,39 @@ class Talker:
                 words = [turn.message.text if turn.message else "", turn.replies[-1].text]
                 self.tell("saved", [event.commit, str(event.turn_id), *words])
 
-    def steering(self, kind: str) -> Callable[[Helm], object]:
+    def steering(self, kind: str) -> Callable[[Workspace], object]:
         name, place = self.fresh(), f"@-{self.dice.randrange(6)}"
 
-        def other(helm: Helm) -> str:
-            names = [row.branch.name for row in branch.rows(helm) if not row.branch.is_current]
+        def other(workspace: Workspace) -> str:
+            names = [row.branch.name for row in branch.rows(workspace) if not row.branch.is_current]
             return self.dice.choice(names) if names else "none"
 
-        def choose(helm: Helm) -> object:
-            rows = answers.list_answers(helm, "@").rows
+        def choose(workspace: Workspace) -> object:
+            rows = answers.list_answers(workspace, "@").rows
             number = self.dice.choice([row.number for row in rows]) if rows else 1
-            return answers.choose(helm, answers.plan_choice(helm, "@", number, f"c{name}"))
+            return answers.choose(
+                workspace, answers.plan_choice(workspace, "@", number, f"c{name}")
+            )
 
-        def edit(helm: Helm) -> object:
-            return correct.correct(helm, correct.find_words(helm, place), f"better {name}")
+        def edit(workspace: Workspace) -> object:
+            return correct.correct(
+                workspace, correct.find_words(workspace, place), f"better {name}"
+            )
 
-        def drop(helm: Helm) -> object:
-            return branch.drop(helm, branch.plan_drop(helm, other(helm)))
+        def drop(workspace: Workspace) -> object:
+            return branch.drop(workspace, branch.plan_drop(workspace, other(workspace)))
 
         return {
             "choose": choose,
             "edit": edit,
             "drop": drop,
-            "rewind": lambda helm: rewind(helm, plan_rewind(helm, place, f"r{name}")),
-            "switch": lambda helm: branch.go(helm, other(helm)),
-            "merge": lambda helm: merge_action.join(helm, other(helm)),
-            "undo": lambda helm: undo.take(helm, undo.next_undo(helm)),
-            "redo": lambda helm: undo.take(helm, undo.next_redo(helm)),
+            "rewind": lambda workspace: rewind(
+                workspace, plan_rewind(workspace, place, f"r{name}")
+            ),
+            "switch": lambda workspace: branch.go(workspace, other(workspace)),
+            "merge": lambda workspace: merge_action.join(workspace, other(workspace)),
+            "undo": lambda workspace: undo.take(workspace, undo.next_undo(workspace)),
+            "redo": lambda workspace: undo.take(workspace, undo.next_redo(workspace)),
         }[kind]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import Event, Failed, Greeted, Saved
 from perdure.chat.session import Session
 from perdure.errors import Problem
@@ -142,7 +142,7 @@ class Life:
             self.run(self.session.close())
             self.session = None
 
-    def steer(self, act: Callable[[Helm], T]) -> T:
+    def steer(self, act: Callable[[Workspace], T]) -> T:
         assert self.session is not None
         return self.run(self.session.steer(act))
 

@@ -34,7 +34,7 @@ from perdure.actions.turns import (
     answers,
     correct,  # fmt: skip
 )
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import Event, Failed, MessageKept, Saved
 from perdure.chat.session import Session
 from perdure.errors import Problem
@@ -78,7 +78,7 @@ class Talk:
             elif isinstance(event, Failed):
                 raise WrongTalk(f"a turn failed: {event}")
 
-    async def steer(self, act: Callable[[Helm], object]) -> None:
+    async def steer(self, act: Callable[[Workspace], object]) -> None:
         await self.session.steer(act)
 
 
@@ -94,28 +94,28 @@ class Scene:
     world: str = "talk"
 
 
-def steering(act: Callable[[Helm], object]) -> Act:
+def steering(act: Callable[[Workspace], object]) -> Act:
     return lambda talk: talk.steer(act)
 
 
-def _choose(helm: Helm, place: str) -> None:
-    rows = answers.list_answers(helm, place).rows
+def _choose(workspace: Workspace, place: str) -> None:
+    rows = answers.list_answers(workspace, place).rows
     (number, *_) = [row.number for row in rows if not row.shown]
-    answers.choose(helm, answers.plan_choice(helm, place, number, "chosen"))
+    answers.choose(workspace, answers.plan_choice(workspace, place, number, "chosen"))
 
 
-def _revert(helm: Helm) -> None:
-    change = run_git(helm.repo.path, "log", "--format=%H", "-n", "1", "--", VOICE).strip()
-    revert.revert(helm, revert.plan_revert(helm, change))
+def _revert(workspace: Workspace) -> None:
+    change = run_git(workspace.repo.path, "log", "--format=%H", "-n", "1", "--", VOICE).strip()
+    revert.revert(workspace, revert.plan_revert(workspace, change))
 
 
-def _archive(helm: Helm) -> None:
-    archive.archive(helm, archive.plan_archive(helm, helm.repo.path.parent / "copy"))
+def _archive(workspace: Workspace) -> None:
+    archive.archive(workspace, archive.plan_archive(workspace, workspace.repo.path.parent / "copy"))
 
 
 async def _remove(talk: Talk) -> None:
-    with Helm.open(talk.path) as helm:
-        remove.remove(helm, remove.plan_remove(helm, talk.path.parent))
+    with Workspace.open(talk.path) as workspace:
+        remove.remove(workspace, remove.plan_remove(workspace, talk.path.parent))
 
 
 async def _new_conversation(talk: Talk) -> None:
@@ -148,7 +148,7 @@ async def _rewind_undo(talk: Talk) -> None:
     await undo(talk)
 
 
-def _steered(act: Callable[[Helm], object], world: str = "talk") -> Scene:
+def _steered(act: Callable[[Workspace], object], world: str = "talk") -> Scene:
     return Scene(steering(act), world=world)
 
 
@@ -187,7 +187,7 @@ SCENES = {
 
 
 async def go_to(talk: Talk, name: str) -> None:
-    await talk.steer(lambda helm: branch.go(helm, name))
+    await talk.steer(lambda workspace: branch.go(workspace, name))
 
 
 # The companions that the acts are done to
@@ -348,14 +348,14 @@ async def look(name: str, path: Path, rows: list[Row], seed: int) -> None:
     found = Recovered(path, dice)
     await found.check([row for row in rows if row[0] != "steps"])
     if (path / ".git" / "MERGE_HEAD").exists():
-        with Helm.open(path) as helm:
+        with Workspace.open(path) as workspace:
             if dice.random() < 0.5:
-                merge_action.give_up(helm)
+                merge_action.give_up(workspace)
             else:
-                opened = merge_action.opened(helm)
+                opened = merge_action.opened(workspace)
                 for conflict in opened.merge.conflicts if opened else ():
-                    merge_action.take_side(helm, conflict.path, "ours")
-                merge_action.conclude(helm)
+                    merge_action.take_side(workspace, conflict.path, "ours")
+                merge_action.conclude(workspace)
         await found.say_something()
         found.look()
 
@@ -370,11 +370,11 @@ def _look_at_archive(path: Path, rows: list[Row]) -> list[Row]:
             raise WrongTalk(f"half a copy: {list(copy.iterdir())}")
     told = [row for row in rows if row[0] != "steps"]
     is_done = bool(told) and told[-1][0] == "done" and told[-1][1][0] != "before"
-    with Helm.open(path) as helm:
-        if is_done and (seen(path) != told[-1][1][1] or not helm.settings.archived):
+    with Workspace.open(path) as workspace:
+        if is_done and (seen(path) != told[-1][1][1] or not workspace.settings.archived):
             raise WrongTalk(f"acknowledged: {told[-1]}; found: {seen(path)}")
-        if helm.settings.archived:
-            archive.reopen(helm)
+        if workspace.settings.archived:
+            archive.reopen(workspace)
     return [*told, ("done", ["reopen", seen(path)])] if is_done else told
 
 

@@ -12,7 +12,7 @@ from perdure.actions.history import merge as merge_action
 from perdure.actions.history import restore, revert
 from perdure.actions.turns import answers
 from perdure.actions.turns import correct as correcting
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.errors import Problem
@@ -99,19 +99,21 @@ def test_what_was_committed_while_somebody_was_asked_is_not_taken_back(
     file = companion / "persona" / "20-voice.md"
     file.write_text(f"{file.read_text()}\n- last\n")
     git(companion, "commit", "-qam", "persona: last")
-    with Helm.open(companion) as helm:
-        reverts = revert.plan_revert(helm, helm.tip)
-        restores = restore.plan_restore(helm, ["persona"], helm.repo.resolve("HEAD~1"), "then")
+    with Workspace.open(companion) as workspace:
+        reverts = revert.plan_revert(workspace, workspace.tip)
+        restores = restore.plan_restore(
+            workspace, ["persona"], workspace.repo.resolve("HEAD~1"), "then"
+        )
         file.write_text(f"- first\n{file.read_text()}")
         git(companion, "commit", "-qam", "persona: first")
         with pytest.raises(TipMoved):
             _ = (
-                revert.revert(helm, reverts)
+                revert.revert(workspace, reverts)
                 if what == "revert"
-                else restore.restore(helm, restores)
+                else restore.restore(workspace, restores)
             )
         assert "- first" in file.read_text()
-        revert.revert(helm, revert.plan_revert(helm, helm.repo.resolve("HEAD~1")))
+        revert.revert(workspace, revert.plan_revert(workspace, workspace.repo.resolve("HEAD~1")))
     assert file.read_text().startswith("- first\n")
     assert "- last" not in file.read_text()
     assert_sound(companion)
@@ -125,8 +127,8 @@ async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_onc
 
     turns: dict[str, str] = {}
 
-    def correct(helm: Helm, old: str, new: str) -> None:
-        correcting.correct(helm, correcting.find_words(helm, turns[old]), new)
+    def correct(workspace: Workspace, old: str, new: str) -> None:
+        correcting.correct(workspace, correcting.find_words(workspace, turns[old]), new)
 
     try:
         await _say(session, "Where it all began.")
@@ -208,9 +210,9 @@ async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_u
         async for _ in session.send("Two."):
             pass
 
-        def correct(helm: Helm) -> None:
-            words = correcting.find_words(helm, turn, reply=True, answer=1)
-            correcting.correct(helm, words, "In better words.")
+        def correct(workspace: Workspace) -> None:
+            words = correcting.find_words(workspace, turn, reply=True, answer=1)
+            correcting.correct(workspace, words, "In better words.")
 
         await session.steer(correct)
         await session.steer(

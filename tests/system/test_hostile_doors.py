@@ -21,7 +21,7 @@ from perdure.actions.history.revert import plan_revert
 from perdure.actions.history.visit import begin_visit, plan_visit
 from perdure.actions.persona import begin_edit, finish_edit
 from perdure.actions.turns import answers, correct, regenerate
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
@@ -101,8 +101,8 @@ class Life:
     """The commit of the turn whose tree is odd."""
     before: dict[str, str]
 
-    def helm(self) -> Helm:
-        return Helm(self.repo)
+    def workspace(self) -> Workspace:
+        return Workspace(self.repo)
 
 
 async def say(path: Path, text: str) -> None:
@@ -168,15 +168,15 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
     tip = life.repo.resolve("main")
     (life.path / "persona/10-who.md").write_text("I am Mira, and this is being written.\n")
     life.before = seen(life.repo)
-    helm = life.helm()
+    workspace = life.workspace()
     doors: dict[str, Callable[[], object]] = {
-        "rewind": lambda: rewind.plan_rewind(helm, life.odd),
-        "rewind to the turn": lambda: rewind.plan_rewind(helm, "@-1"),
-        "visit": lambda: begin_visit(helm, plan_visit(helm, "@-1")),
-        "choose": lambda: answers.plan_choice(helm, "@-1", 1),
-        "regenerate": lambda: regenerate.plan_again(helm, "@-1"),
-        "switch": lambda: branch.go(helm, "odd"),
-        "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=helm.author),
+        "rewind": lambda: rewind.plan_rewind(workspace, life.odd),
+        "rewind to the turn": lambda: rewind.plan_rewind(workspace, "@-1"),
+        "visit": lambda: begin_visit(workspace, plan_visit(workspace, "@-1")),
+        "choose": lambda: answers.plan_choice(workspace, "@-1", 1),
+        "regenerate": lambda: regenerate.plan_again(workspace, "@-1"),
+        "switch": lambda: branch.go(workspace, "odd"),
+        "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=workspace.author),
     }
     for name, door in doors.items():
         with pytest.raises(HistoryError) as error:
@@ -188,7 +188,7 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
 
 @some
 def test_merge_restore_and_revert_refuse_or_leave_it_out(life: Life) -> None:
-    helm = life.helm()
+    workspace = life.workspace()
     tip = life.repo.resolve("main")
     side = life.repo.commit_info(tip).parents[0]
     aside = commit(life.repo, life.repo.commit_info(life.odd).tree, f"{side}", says="persona: x")
@@ -196,10 +196,10 @@ def test_merge_restore_and_revert_refuse_or_leave_it_out(life: Life) -> None:
     (life.path / "persona/10-who.md").write_text("I am Mira, and this is being written.\n")
     before = seen(life.repo)
     for act in (
-        lambda: plan_join(helm, "side"),
-        lambda: join(helm, "side"),
-        lambda: plan_restore(helm, [""], life.odd, "then"),
-        lambda: plan_revert(helm, life.repo.commit_info(f"{life.odd}~2").id),
+        lambda: plan_join(workspace, "side"),
+        lambda: join(workspace, "side"),
+        lambda: plan_restore(workspace, [""], life.odd, "then"),
+        lambda: plan_revert(workspace, life.repo.commit_info(f"{life.odd}~2").id),
     ):
         with pytest.raises(Problem, match=r"(?i)nothing was changed"):
             act()
@@ -214,7 +214,7 @@ def test_a_side_branch_of_such_a_tree_is_told_and_not_joined(life: Life) -> None
     set_ref(life.repo, "side", commit(life.repo, root, tip, says="turn: x"))
     mark(life.repo, "side", tip)
     before = seen(life.repo)
-    told = join_sides(life.repo, life.helm().author)
+    told = join_sides(life.repo, life.workspace().author)
     assert any("not on main yet" in notice.text for notice in told)
     assert (seen(life.repo), life.repo.resolve("main")) == (before, tip)
 
@@ -222,12 +222,12 @@ def test_a_side_branch_of_such_a_tree_is_told_and_not_joined(life: Life) -> None
 @few
 def test_undo_to_such_a_tree_refuses_before_it_asks(life: Life) -> None:
     """The tip itself brought the clean tree."""
-    helm = life.helm()
+    workspace = life.workspace()
     clean = life.repo.commit_info("main").tree
     set_ref(life.repo, "main", commit(life.repo, clean, life.odd, says="persona: tidy"))
     before = seen(life.repo)
     with pytest.raises(HistoryError, match="may not be written"):
-        undo.next_undo(helm)
+        undo.next_undo(workspace)
     assert seen(life.repo) == before
 
 
@@ -235,7 +235,7 @@ def test_undo_to_such_a_tree_refuses_before_it_asks(life: Life) -> None:
 def test_a_plan_of_a_killed_process_that_would_write_it_is_put_away(life: Life) -> None:
     """As if it had been decided by a version that knew no such rule."""
     repo = life.repo
-    branches.tag(repo, "here", author=life.helm().author, at=now())
+    branches.tag(repo, "here", author=life.workspace().author, at=now())
     op, tip = repo.resolve("refs/perdure/ops"), repo.resolve("main")
     plan = {
         "version": 1,
@@ -261,9 +261,9 @@ def test_a_plan_of_a_killed_process_that_would_write_it_is_put_away(life: Life) 
 
 @few
 async def test_words_of_such_a_turn_are_corrected_and_the_persona_is_edited(life: Life) -> None:
-    helm = life.helm()
-    words = correct.find_words(helm, "@-1")
-    correct.correct(helm, words, "The second, corrected.")
+    workspace = life.workspace()
+    words = correct.find_words(workspace, "@-1")
+    correct.correct(workspace, words, "The second, corrected.")
     begun = begin_edit(life.repo, "who")
     (life.path / begun.path).write_text("I am Mira. I like the river.\n")
     finish_edit(life.repo, begun)
@@ -277,9 +277,9 @@ async def test_other_odd_trees_write_inside_the_folder_and_nowhere_else(
     await made(companion, odd)
     with Repository.open(companion) as repo:
         before = seen(repo)
-        helm = Helm(repo)
+        workspace = Workspace(repo)
         with contextlib.suppress(HistoryError):
-            rewind.rewind(helm, rewind.plan_rewind(helm, "@-1"))
+            rewind.rewind(workspace, rewind.plan_rewind(workspace, "@-1"))
         after = seen(repo)
         changed = {name for name in {**before, **after} if before.get(name) != after.get(name)}
         inside = f"{companion.name}/"

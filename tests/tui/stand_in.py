@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar, cast
 
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.chat.events import (
     Event,
     Failed,
@@ -183,7 +183,7 @@ class ScriptedSession:
         """No repository stands behind this: whatever is asked for, there is none of it."""
         return cast("T", [])
 
-    async def steer(self, act: Callable[[Helm], T]) -> T:
+    async def steer(self, act: Callable[[Workspace], T]) -> T:
         raise ChatProblem("there is no repository here.")
 
     async def look_again(self) -> list[Notice] | None:

@@ -119,13 +119,13 @@ async def test_what_has_no_prompt_says_so(companion: Path) -> None:
 
 async def test_an_edited_turn_is_explained_by_what_was_said_then(companion: Path) -> None:
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     await talk(companion, "Waht now?", "And then?")
     turn = trailers(companion)["Turn"]
-    with Helm.open(companion) as helm:
-        correct(helm, find_words(helm, "@-1"), "What now?")
-        correct(helm, find_words(helm, "@"), "And?")
+    with Workspace.open(companion) as workspace:
+        correct(workspace, find_words(workspace, "@-1"), "What now?")
+        correct(workspace, find_words(workspace, "@"), "And?")
     found = why(companion, turn)
     assert found.verdict == "matches"
     assert [m.content for m in found.messages if m.role == "user"] == ["Waht now?", "And then?"]

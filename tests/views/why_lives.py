@@ -34,7 +34,7 @@ from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory import aside as setting_aside
 from perdure.actions.turns import answers, correct
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer
@@ -139,28 +139,28 @@ class Life:
         name = f"again-{self.done['again']}" if place else ""
         self.hear(lambda: self.session.regenerate(place, name))
 
-    def steer(self, act: Callable[[Helm], T]) -> T:
+    def steer(self, act: Callable[[Workspace], T]) -> T:
         return self.run(self.session.steer(act))
 
     def rewind(self) -> None:
         place, name = f"@-{self.dice.randint(1, 12)}", f"line-{self.done['rewind']}"
-        self.steer(lambda helm: rewind(helm, plan_rewind(helm, place, name)))
+        self.steer(lambda workspace: rewind(workspace, plan_rewind(workspace, place, name)))
 
     def switch(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        self.steer(lambda helm: branch.go(helm, name))
+        self.steer(lambda workspace: branch.go(workspace, name))
 
     def merge(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        joined = self.steer(lambda helm: merge_action.join(helm, name))
+        joined = self.steer(lambda workspace: merge_action.join(workspace, name))
         if joined.conflicts:
             self.steer(merge_action.give_up)
 
     def choose(self) -> None:
-        def do(helm: Helm) -> None:
-            rows = [row for row in answers.list_answers(helm, "@").rows if not row.shown]
+        def do(workspace: Workspace) -> None:
+            rows = [row for row in answers.list_answers(workspace, "@").rows if not row.shown]
             for row in rows[:1]:
-                answers.choose(helm, answers.plan_choice(helm, "@", row.number, ""))
+                answers.choose(workspace, answers.plan_choice(workspace, "@", row.number, ""))
 
         self.steer(do)
 
@@ -168,17 +168,21 @@ class Life:
         place, reply = f"@-{self.dice.randint(0, 6)}", self.dice.random() < 0.5
         text = f"corrected: {self.words.text(12)}"
         self.steer(
-            lambda helm: correct.correct(helm, correct.find_words(helm, place, reply=reply), text)
+            lambda workspace: correct.correct(
+                workspace, correct.find_words(workspace, place, reply=reply), text
+            )
         )
 
     def aside(self) -> None:
         place, back = f"@-{self.dice.randint(0, 8)}", self.dice.random() < 0.3
         self.steer(
-            lambda helm: setting_aside.put(helm, setting_aside.plan_aside(helm, place, back=back))
+            lambda workspace: setting_aside.put(
+                workspace, setting_aside.plan_aside(workspace, place, back=back)
+            )
         )
 
     def undo(self) -> None:
-        self.steer(lambda helm: take(helm, next_undo(helm)))
+        self.steer(lambda workspace: take(workspace, next_undo(workspace)))
 
     def new(self) -> None:
         self.session.new_conversation()

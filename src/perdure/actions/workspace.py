@@ -1,4 +1,4 @@
-"""A companion opened to be steered: repository, branch, and the hand that does it."""
+"""A companion opened to be acted on: its repository, its branch, and who writes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 SETTINGS = "companion.yaml"
 
 
-class Helm:
-    """One companion while its history is steered; use it in a ``with`` statement."""
+class Workspace:
+    """One companion, opened to be changed; use it in a ``with`` statement."""
 
     def __init__(self, repo: Repository, settings: CompanionSettings | None = None) -> None:
         self.repo = repo
         self.lease: ConversationLease | None = None
-        """The lease of the session that is steered; None where there is no session."""
+        """The lease of the session that acts; None where there is no session."""
         self._settings = settings
 
     @contextmanager
@@ -47,7 +47,7 @@ class Helm:
                 lease.release()
 
     @classmethod
-    def open(cls, path: Path, *, reading: bool = False) -> Helm:
+    def open(cls, path: Path, *, reading: bool = False) -> Workspace:
         """Open the companion at ``path``.
 
         Args:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
@@ -260,7 +260,7 @@ class Session:
         """Ask the repository, on the thread that it belongs to; also during a turn."""
         return await self._work(lambda: question(self._desk.repo))
 
-    async def steer(self, act: Callable[[Helm], T]) -> T:
+    async def steer(self, act: Callable[[Workspace], T]) -> T:
         """Do something to the history, and go on from where it leads.
 
         Args:
@@ -276,7 +276,7 @@ class Session:
             )
         await self._end_background()
         try:
-            return await self._work(lambda: act(self._desk.helm))
+            return await self._work(lambda: act(self._desk.workspace))
         finally:
             # What came of ``act`` stands; what cannot be read there is said with the next message.
             with contextlib.suppress(Problem):

@@ -13,7 +13,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import Step
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.git.operations.operation import Operation
 
 
@@ -31,23 +31,25 @@ def walk_command(name: str, about: str) -> click.Command:
     @companion_option
     @json_option
     def command(count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-        from perdure.actions.workspace import Helm
+        from perdure.actions.workspace import Workspace
 
-        with Helm.open(chosen(lacking=True)) as helm:
-            _walk(helm, name, count, dry_run=dry_run, yes=yes, as_json=as_json)
+        with Workspace.open(chosen(lacking=True)) as workspace:
+            _walk(workspace, name, count, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return command
 
 
-def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _walk(
+    workspace: Workspace, name: str, count: int, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     from perdure.actions.history import undo
     from perdure.git.errors import NothingToUndo
 
     find = undo.next_undo if name == "undo" else undo.next_redo
     done: list[tuple[Step, Operation]] = []
-    step: Step | None = find(helm)
+    step: Step | None = find(workspace)
     while step is not None and len(done) < count:
-        says = [*map(_line, step.says()), *(_further(helm, name, count) if not done else ())]
+        says = [*map(_line, step.says()), *(_further(workspace, name, count) if not done else ())]
         agreed = yes or bool(done)
         if not wanted(
             says,
@@ -59,9 +61,9 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
             quiet=step.is_safe and count == 1 and not dry_run,
         ):
             break
-        done.append((step, undo.take(helm, step)))
+        done.append((step, undo.take(workspace, step)))
         try:
-            step = find(helm) if len(done) < count else None
+            step = find(workspace) if len(done) < count else None
         except NothingToUndo:
             step = None
     if as_json:
@@ -79,14 +81,14 @@ def _walk(helm: Helm, name: str, count: int, *, dry_run: bool, yes: bool, as_jso
         say(f"To take that back: perdure {back}{f' -n {len(done)}' * (len(done) > 1)}")
 
 
-def _further(helm: Helm, name: str, count: int) -> list[str]:
+def _further(workspace: Workspace, name: str, count: int) -> list[str]:
     """What the steps after the first one take back, as far as can be told beforehand."""
     if count == 1 or name != "undo":
         return []
     from perdure.actions.history.operation_text import act_of
     from perdure.actions.history.undo import coming
 
-    return [f"Then {act_of(helm.repo, entry)}." for entry in coming(helm, count)[1:]]
+    return [f"Then {act_of(workspace.repo, entry)}." for entry in coming(workspace, count)[1:]]
 
 
 def _line(clause: str) -> str:

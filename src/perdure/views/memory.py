@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.actions.memory.review import ReviewList, waiting
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.memory.facts import FOLDER as FACTS
 from perdure.companion.memory.proposals import FOLDER as REVIEW
@@ -41,8 +41,8 @@ class MemoryLook:
 
 def look(repo: Repository) -> MemoryLook:
     """Read it as of HEAD. Raises HistoryError where the tree cannot be read."""
-    helm = Helm(repo)
-    review = waiting(helm)
+    workspace = Workspace(repo)
+    review = waiting(workspace)
     tip = review.known.tip
     files = {
         entry.path: small(repo, entry.oid)

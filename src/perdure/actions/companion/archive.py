@@ -16,7 +16,7 @@ from pathlib import Path
 from perdure.actions.companion.reading_copy import write_reading_copy
 from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import REOPEN
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.config.settings import edit_settings
 from perdure.companion.names import slug
@@ -73,33 +73,33 @@ class ArchiveCopy:
     conversations: int
 
 
-def plan_archive(helm: Helm, folder: Path | None = None) -> ArchivePlan:
+def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePlan:
     """What archiving would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         folder: where the copy goes; a new folder beside the companion without.
 
     Raises:
         CannotSteer: something is at that place, or it is inside the companion.
     """
     day = f"{now():%Y-%m-%d}"
-    base = slug(helm.settings.name)
-    target = (folder or helm.repo.path.parent / f"{base}-archive-{day}").absolute()
+    base = slug(workspace.settings.name)
+    target = (folder or workspace.repo.path.parent / f"{base}-archive-{day}").absolute()
     if target.exists():
         raise CannotSteer(
             f"{target} exists", kept="it stays as it is", next_step="name another folder with -o"
         )
-    if target.is_relative_to(helm.repo.path):
+    if target.is_relative_to(workspace.repo.path):
         raise CannotSteer(
             f"{target} is inside the companion",
             kept="nothing was changed",
             next_step="name a folder outside with -o",
         )
-    refs = shared_refs(helm.repo)
-    tag = "" if helm.settings.archived else _free_tag(refs, f"archive-{day}")
+    refs = shared_refs(workspace.repo)
+    tag = "" if workspace.settings.archived else _free_tag(refs, f"archive-{day}")
     heads = sum(name.startswith("refs/heads/") for name in refs)
-    return ArchivePlan(helm.settings.name, target, tag, heads, len(refs) - heads)
+    return ArchivePlan(workspace.settings.name, target, tag, heads, len(refs) - heads)
 
 
 def _free_tag(refs: dict[str, str], wanted: str) -> str:
@@ -109,34 +109,38 @@ def _free_tag(refs: dict[str, str], wanted: str) -> str:
     return name
 
 
-def archive(helm: Helm, plan: ArchivePlan) -> ArchiveCopy:
+def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:
     """Do what a plan says.
 
     Raises:
         HistoryError: the copy could not be written; what was done before stays.
         CannotSteer: companion.yaml has an edit that is in no commit.
     """
-    repo = helm.repo
+    repo = workspace.repo
     if plan.tag:
-        commit = _set_archived(helm, value=True)
+        commit = _set_archived(workspace, value=True)
         note = f"{plan.name} goes into the archive"
-        tag_with_note(repo, plan.tag, commit, note, author=helm.author, at=now())
+        tag_with_note(repo, plan.tag, commit, note, author=workspace.author, at=now())
     copy = _write_copy(repo, plan)
     _note(repo, copy)
     return copy
 
 
-def reopen(helm: Helm) -> str:
+def reopen(workspace: Workspace) -> str:
     """Take a companion out of the archive; the commit. Raises CannotSteer where she is in none."""
-    if not helm.settings.archived:
-        raise CannotSteer(f"{helm.settings.name} is not in the archive", kept="nothing was changed")
-    return _set_archived(helm, value=False)
+    if not workspace.settings.archived:
+        raise CannotSteer(
+            f"{workspace.settings.name} is not in the archive", kept="nothing was changed"
+        )
+    return _set_archived(workspace, value=False)
 
 
-def _set_archived(helm: Helm, *, value: bool) -> str:
-    data = edit_settings(helm.repo.read(SETTINGS) or b"", {"archived": True if value else None})
+def _set_archived(workspace: Workspace, *, value: bool) -> str:
+    data = edit_settings(
+        workspace.repo.read(SETTINGS) or b"", {"archived": True if value else None}
+    )
     where = "into" if value else "out of"
-    return helm.commit([Change(SETTINGS, data)], f"companion: {where} the archive\n")
+    return workspace.commit([Change(SETTINGS, data)], f"companion: {where} the archive\n")
 
 
 def _write_copy(repo: Repository, plan: ArchivePlan) -> ArchiveCopy:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from perdure.actions.companion.archive import proven_copy
 from perdure.actions.errors import CannotSteer, NotProven
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock
@@ -61,17 +61,17 @@ class RemovePlan:
         }
 
 
-def plan_remove(helm: Helm, home: Path) -> RemovePlan:
+def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
     """What removing would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         home: the folder of companions; its ``.trash`` is used where the platform's cannot be.
 
     Raises:
         CannotSteer: no trash is on the same disk, or another work tree belongs to her.
     """
-    repo = helm.repo
+    repo = workspace.repo
     if (repo.path / ".git").is_file() or any((repo.git_dir / "worktrees").glob("*")):
         raise CannotSteer(
             "this companion has more than one work tree",
@@ -79,15 +79,15 @@ def plan_remove(helm: Helm, home: Path) -> RemovePlan:
             next_step="git worktree list, and git worktree remove the others",
         )
     tips = [oid for name, oid in shared_refs(repo).items() if name.startswith("refs/heads/")]
-    has = left(repo, tips[0], [], most=100_000) if len(tips) == 1 else _all_of(helm, tips)
+    has = left(repo, tips[0], [], most=100_000) if len(tips) == 1 else _all_of(workspace, tips)
     edits = len(repo.diff(None, None)) if repo.head().commit else 0
     return RemovePlan(
-        helm.settings.name, repo.path, _place(repo.path, home), proven_copy(repo), has, edits
+        workspace.settings.name, repo.path, _place(repo.path, home), proven_copy(repo), has, edits
     )
 
 
-def _all_of(helm: Helm, tips: list[str]) -> Left:
-    found = [left(helm.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
+def _all_of(workspace: Workspace, tips: list[str]) -> Left:
+    found = [left(workspace.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
     return Left(
         sum(each.turns for each in found),
         sum(each.persona for each in found),
@@ -107,14 +107,14 @@ def check_agreed(plan: RemovePlan, typed: str) -> None:
         )
 
 
-def remove(helm: Helm, plan: RemovePlan) -> Path:
+def remove(workspace: Workspace, plan: RemovePlan) -> Path:
     """Do what a plan says; the place in the trash.
 
     Raises:
         CannotSteer: a chat is open.
         StorageFull, ReadOnly, WriteFailed: nothing was changed.
     """
-    repo = helm.repo
+    repo = workspace.repo
     if _in_use(repo.state_dir):
         raise CannotSteer(
             f"a chat with {plan.name} is open",

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from perdure.actions.history.rewind import find_place
-from perdure.actions.workspace import Helm, refuse_key
+from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.operations.branches import (
@@ -78,10 +78,12 @@ def words_of(info: CommitInfo) -> str:
     return info.subject.partition(": ")[2] or info.subject
 
 
-def rows(helm: Helm) -> list[BranchRow]:
+def rows(workspace: Workspace) -> list[BranchRow]:
     """Every branch, the one last committed to first."""
-    found = branches(helm.repo)
-    last = {commit: _last_talk(helm.repo, commit) for commit in {each.commit for each in found}}
+    found = branches(workspace.repo)
+    last = {
+        commit: _last_talk(workspace.repo, commit) for commit in {each.commit for each in found}
+    }
     return [BranchRow(each, last[each.commit]) for each in found]
 
 
@@ -94,11 +96,13 @@ def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
     return None
 
 
-def start(helm: Helm, name: str, at: str = "", progress: Progress | None = None) -> Operation:
+def start(
+    workspace: Workspace, name: str, at: str = "", progress: Progress | None = None
+) -> Operation:
     """Begin a branch without going there.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         name: its name.
         at: a turn, date or revision; the last commit without.
         progress: told while an index of the history is made.
@@ -109,11 +113,13 @@ def start(helm: Helm, name: str, at: str = "", progress: Progress | None = None)
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
     """
     refuse_key(name)
-    commit = find_place(helm.repo, at, progress).commit if at else helm.tip
-    return start_branch(helm.repo, name, commit, author=helm.author, switch_to=False, at=now())
+    commit = find_place(workspace.repo, at, progress).commit if at else workspace.tip
+    return start_branch(
+        workspace.repo, name, commit, author=workspace.author, switch_to=False, at=now()
+    )
 
 
-def go(helm: Helm, name: str) -> Operation | None:
+def go(workspace: Workspace, name: str) -> Operation | None:
     """Check out a branch; edits by hand are committed first, on the branch that is left.
 
     Returns:
@@ -124,7 +130,7 @@ def go(helm: Helm, name: str) -> Operation | None:
         BadPath, CannotMerge, TooManyFiles: its files cannot be written to the disk.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    names = [each.name for each in branches(helm.repo)]
+    names = [each.name for each in branches(workspace.repo)]
     if name not in names:
         near = [each for each in names if name.casefold() in each.casefold()]
         raise UnknownRevision(
@@ -132,24 +138,24 @@ def go(helm: Helm, name: str) -> Operation | None:
             "nothing was changed",
             f"did you mean {near[0]}?" if near else "perdure branch lists them",
         )
-    current = helm.repo.head().branch
+    current = workspace.repo.head().branch
     if current != name:
-        check_checkout(helm.repo, helm.repo.resolve(f"refs/heads/{name}"))
+        check_checkout(workspace.repo, workspace.repo.resolve(f"refs/heads/{name}"))
     if current is not None:
-        helm.take_edits()
+        workspace.take_edits()
     if current == name:
         return None
-    return switch(helm.repo, name, author=helm.author, at=now())
+    return switch(workspace.repo, name, author=workspace.author, at=now())
 
 
-def plan_drop(helm: Helm, name: str) -> DropPlan:
+def plan_drop(workspace: Workspace, name: str) -> DropPlan:
     """What taking a branch's name away would hide.
 
     Raises:
         UnknownRevision: there is no such branch.
         HistoryError: it is checked out.
     """
-    found = {each.name: each for each in branches(helm.repo)}
+    found = {each.name: each for each in branches(workspace.repo)}
     if name not in found:
         raise UnknownRevision(
             f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
@@ -159,12 +165,12 @@ def plan_drop(helm: Helm, name: str) -> DropPlan:
             f"{name} is checked out", "nothing was changed", "switch to another branch first"
         )
     others = [each.commit for each in found.values() if each.name != name]
-    return DropPlan(name, found[name].commit, left(helm.repo, found[name].commit, others))
+    return DropPlan(name, found[name].commit, left(workspace.repo, found[name].commit, others))
 
 
-def drop(helm: Helm, plan: DropPlan) -> Operation:
+def drop(workspace: Workspace, plan: DropPlan) -> Operation:
     """Do what a plan says."""
-    return drop_branch(helm.repo, plan.name, author=helm.author, at=now())
+    return drop_branch(workspace.repo, plan.name, author=workspace.author, at=now())
 
 
 def when(at: datetime) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from perdure.actions.errors import CannotSteer
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.merge import is_chunk, merge_conversations
 from perdure.companion.memory.summaries import is_summary, merge_summaries
@@ -129,7 +129,7 @@ def conflict_record(conflict: FileConflict) -> dict[str, object]:
     }
 
 
-def plan_join(helm: Helm, name: str) -> JoinPlan:
+def plan_join(workspace: Workspace, name: str) -> JoinPlan:
     """What merging a branch would do. It need not be a branch: any revision goes.
 
     Raises:
@@ -138,22 +138,22 @@ def plan_join(helm: Helm, name: str) -> JoinPlan:
         CannotMerge: the two have no common past here.
         BadPath, TooManyFiles: what would come cannot be written to the disk.
     """
-    _ = helm.branch
+    _ = workspace.branch
     try:
-        helm.repo.resolve(name)
+        workspace.repo.resolve(name)
     except UnknownRevision as problem:
         raise UnknownRevision(
             f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
         ) from problem
-    plan = plan_merge(helm.repo, name, resolver=RESOLVER)
+    plan = plan_merge(workspace.repo, name, resolver=RESOLVER)
     if plan.kind == "forward":
-        check_checkout(helm.repo, plan.theirs)
+        check_checkout(workspace.repo, plan.theirs)
     for change in plan.changes:
         check_path(change.path)
-    return JoinPlan(plan, left(helm.repo, plan.theirs, [plan.ours]))
+    return JoinPlan(plan, left(workspace.repo, plan.theirs, [plan.ours]))
 
 
-def join(helm: Helm, name: str) -> Joined:
+def join(workspace: Workspace, name: str) -> Joined:
     """Merge a branch into the one that is checked out.
 
     Without conflicts it is one commit. With conflicts it stays open, as git leaves one, until
@@ -164,10 +164,12 @@ def join(helm: Helm, name: str) -> Joined:
         Unfinished: a merge or the like is open already.
         CannotMerge, UnknownRevision, Busy: nothing was changed.
     """
-    plan_join(helm, name)
-    helm.take_edits()
-    before = plan_join(helm, name)
-    done = git_merge.merge(helm.repo, name, author=helm.author, resolver=RESOLVER, at=now())
+    plan_join(workspace, name)
+    workspace.take_edits()
+    before = plan_join(workspace, name)
+    done = git_merge.merge(
+        workspace.repo, name, author=workspace.author, resolver=RESOLVER, at=now()
+    )
     return Joined(JoinPlan(done.plan, before.brings), done.operation, done.plan.conflicts)
 
 
@@ -207,17 +209,17 @@ class OpenJoin:
         return lines
 
 
-def opened(helm: Helm) -> OpenJoin | None:
+def opened(workspace: Workspace) -> OpenJoin | None:
     """The merge that is open here, whoever began it."""
-    found = git_merge.open_merge(helm.repo)
+    found = git_merge.open_merge(workspace.repo)
     if found is None:
         return None
-    named = (branch.name for branch in branches(helm.repo) if branch.commit == found.theirs)
-    return OpenJoin(found, helm.repo.head().branch or "HEAD", next(named, found.theirs[:10]))
+    named = (branch.name for branch in branches(workspace.repo) if branch.commit == found.theirs)
+    return OpenJoin(found, workspace.repo.head().branch or "HEAD", next(named, found.theirs[:10]))
 
 
-def _need_open(helm: Helm) -> OpenJoin:
-    found = opened(helm)
+def _need_open(workspace: Workspace) -> OpenJoin:
+    found = opened(workspace)
     if found is None:
         raise CannotSteer(
             "no merge is open",
@@ -227,16 +229,16 @@ def _need_open(helm: Helm) -> OpenJoin:
     return found
 
 
-def take_side(helm: Helm, path: str, side: str) -> None:
+def take_side(workspace: Workspace, path: str, side: str) -> None:
     """Settle a file of the open merge with one side's version: ``ours`` or ``theirs``.
 
     Raises:
         CannotSteer: no merge is open.
         HistoryError: the file is not in conflict, or git is writing.
     """
-    found = _need_open(helm)
-    rev = helm.tip if side == "ours" else found.merge.theirs
-    git_merge.settle_conflict(helm.repo, path, helm.repo.read(path, rev))
+    found = _need_open(workspace)
+    rev = workspace.tip if side == "ours" else found.merge.theirs
+    git_merge.settle_conflict(workspace.repo, path, workspace.repo.read(path, rev))
 
 
 def marks_in(content: bytes | None) -> bool:
@@ -244,7 +246,7 @@ def marks_in(content: bytes | None) -> bool:
     return bool(content and marked(content))
 
 
-def take_file(helm: Helm, path: str) -> None:
+def take_file(workspace: Workspace, path: str) -> None:
     """Settle a file of the open merge with what stands in the folder.
 
     Raises:
@@ -252,12 +254,12 @@ def take_file(helm: Helm, path: str) -> None:
         StillInConflict: marks are left in it.
         HistoryError: the file is not in conflict, or git is writing.
     """
-    _need_open(helm)
-    content = git_merge.content_to_settle(helm.repo, path)
-    git_merge.settle_conflict(helm.repo, path, content)
+    _need_open(workspace)
+    content = git_merge.content_to_settle(workspace.repo, path)
+    git_merge.settle_conflict(workspace.repo, path, content)
 
 
-def conclude(helm: Helm) -> Operation:
+def conclude(workspace: Workspace) -> Operation:
     """Commit the open merge with the files as they stand.
 
     Raises:
@@ -265,16 +267,16 @@ def conclude(helm: Helm) -> Operation:
         StillInConflict: files with marks in them, or that one side took away, are not settled.
         UnsavedEdits, Busy: nothing was changed.
     """
-    _need_open(helm)
-    return git_merge.conclude_merge(helm.repo, author=helm.author, at=now())
+    _need_open(workspace)
+    return git_merge.conclude_merge(workspace.repo, author=workspace.author, at=now())
 
 
-def give_up(helm: Helm) -> None:
+def give_up(workspace: Workspace) -> None:
     """Forget the open merge; files are as the branch has them again.
 
     Raises:
         CannotSteer: no merge is open.
         UnsavedEdits: files that the merge had brought were edited since.
     """
-    _need_open(helm)
-    git_merge.abort_merge(helm.repo)
+    _need_open(workspace)
+    git_merge.abort_merge(workspace.repo)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from perdure.actions.errors import CannotRestore, NothingToRestore
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
 from perdure.git.repository.repository import Change, CommitInfo, Repository
@@ -63,11 +63,11 @@ class RestorePlan:
         }
 
 
-def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> RestorePlan:
+def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: str) -> RestorePlan:
     """What bringing files back would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         paths: files and folders, from the companion's root.
         commit: id of the commit as of which they are wanted.
         at: what the user called it.
@@ -76,7 +76,7 @@ def plan_restore(helm: Helm, paths: Sequence[str], commit: str, at: str) -> Rest
         CannotRestore: talk, a path that is neither here nor there, or nothing to do.
         BadPath: one of the files has a name that may not be written to the disk.
     """
-    repo, tip = helm.repo, helm.tip
+    repo, tip = workspace.repo, workspace.tip
     changes: dict[str, Change] = {}
     returns = []
     for path in paths:
@@ -119,7 +119,7 @@ def _files(
     return [row for row in found if row[0].partition("/")[0] not in _TALK]
 
 
-def restore(helm: Helm, plan: RestorePlan) -> list[str]:
+def restore(workspace: Workspace, plan: RestorePlan) -> list[str]:
     """Do what a plan says: one commit for each concern; their ids.
 
     Raises:
@@ -137,7 +137,7 @@ def restore(helm: Helm, plan: RestorePlan) -> list[str]:
             f"{kind}: {shown} as of {plan.commit.at:%Y-%m-%d %H:%M}\n\n"
             f"Restored from commit {plan.commit.id}.\n"
         )
-        made.append(helm.commit(changes, message, plan.tip))
+        made.append(workspace.commit(changes, message, plan.tip))
     return made
 
 

@@ -14,7 +14,7 @@ from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.next_message import NEW
 from perdure.actions.memory.aside import as_ranges
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.git.merge.text import Conflict, merge_text
@@ -87,11 +87,11 @@ class RevertPlan:
         }
 
 
-def plan_revert(helm: Helm, commit: str) -> RevertPlan:
+def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     """What taking back a commit would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         commit: id of the commit.
 
     Raises:
@@ -99,9 +99,9 @@ def plan_revert(helm: Helm, commit: str) -> RevertPlan:
             is left, or one whose lines were changed since; each says what to do instead.
         BadPath: it brought, or took, a file whose name may not be written to the disk.
     """
-    repo = helm.repo
+    repo = workspace.repo
     info = repo.commit_info(commit)
-    tip = helm.tip
+    tip = workspace.tip
     parents = _checked(repo, info, tip)
     files = repo.changed(info.id)
     talk = tuple(file.path for file in files if file.path.startswith(_TALK))
@@ -218,11 +218,11 @@ class Reverted:
     aside: str
 
 
-def revert(helm: Helm, plan: RevertPlan, then: str = "keep") -> Reverted:
+def revert(workspace: Workspace, plan: RevertPlan, then: str = "keep") -> Reverted:
     """Do what a plan says.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         plan: the plan.
         then: ``keep`` the turns in the prompt, begin a ``new`` conversation with the next message,
             or set the turns ``aside``, and the facts learned from them, as a commit of its own.
@@ -233,16 +233,16 @@ def revert(helm: Helm, plan: RevertPlan, then: str = "keep") -> Reverted:
     info = plan.commit
     trailer = f"\n{NEW[0]}: {NEW[1]}\n" if then == "new" else ""
     message = f"revert: {info.subject}\n\nThis reverts commit {info.id}.\n{trailer}"
-    commit = helm.commit(plan.changes, message, plan.tip)
+    commit = workspace.commit(plan.changes, message, plan.tip)
     aside = ""
     if then == "aside" and plan.turns:
         reason = f"Answered under “{info.subject}”, which was reverted."
-        aside = set_aside(helm, plan.ranges, reason, plan.memory.away)
+        aside = set_aside(workspace, plan.ranges, reason, plan.memory.away)
     return Reverted(commit, aside)
 
 
 def set_aside(
-    helm: Helm, ranges: Sequence[TurnRange], reason: str, facts: Sequence[Change] = ()
+    workspace: Workspace, ranges: Sequence[TurnRange], reason: str, facts: Sequence[Change] = ()
 ) -> str:
     """Commit that turns are kept out of prompts, with files for facts; the commit's id."""
     changes = [
@@ -251,4 +251,4 @@ def set_aside(
     what = plural(sum(turns.last - turns.first + 1 for turns in ranges), "turn")
     if facts:
         what += f" and {plural(len(facts), 'fact')}"
-    return helm.commit([*changes, *facts], f"aside: {what}\n\n{reason}\n")
+    return workspace.commit([*changes, *facts], f"aside: {what}\n\n{reason}\n")

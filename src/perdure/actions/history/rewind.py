@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import last_turn_at
-from perdure.actions.workspace import Helm, refuse_key
+from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
@@ -145,12 +145,12 @@ def _as_of(repo: Repository, tip: str, turn: TurnId, progress: Progress | None) 
 
 
 def plan_rewind(
-    helm: Helm, where: str, name: str = "", progress: Progress | None = None
+    workspace: Workspace, where: str, name: str = "", progress: Progress | None = None
 ) -> RewindPlan:
     """What going on from a place would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         where: as `find_place` takes it.
         name: the new branch's name; a generated one without.
         progress: told while an index of the history is made.
@@ -164,7 +164,7 @@ def plan_rewind(
     from perdure.git.operations.branches import check_checkout
 
     refuse_key(name)
-    repo, leaves, tip = helm.repo, helm.branch, helm.tip
+    repo, leaves, tip = workspace.repo, workspace.branch, workspace.tip
     place = find_place(repo, where, progress)
     turn, later = None, 0
     if place.turn is not None:
@@ -183,14 +183,14 @@ def plan_rewind(
     return RewindPlan(
         place,
         title_from(said.text) if said else "",
-        name or repo.free_branch(helm.generated("rewind")),
+        name or repo.free_branch(workspace.generated("rewind")),
         leaves,
         left(repo, tip, [place.commit]),
         later,
     )
 
 
-def rewind(helm: Helm, plan: RewindPlan) -> Operation:
+def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
     """Do what a plan says; one entry in the log of operations.
 
     Raises:
@@ -202,10 +202,10 @@ def rewind(helm: Helm, plan: RewindPlan) -> Operation:
     turn = plan.place.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
     return start_branch(
-        helm.repo,
+        workspace.repo,
         plan.name,
         plan.place.commit,
-        author=helm.author,
+        author=workspace.author,
         kind="rewind",
         says=f"{words}, on {plan.name}",
         at=now(),

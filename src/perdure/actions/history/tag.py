@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.actions.workspace import Helm, refuse_key
+from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.companion.secrets import mask_secrets
 from perdure.git.operations import branches
@@ -10,12 +10,12 @@ from perdure.git.operations.annotated_tags import drop_tag, tag_note, tag_with_n
 from perdure.git.operations.operation import Operation
 
 
-def rows(helm: Helm) -> list[dict[str, str | None]]:
+def rows(workspace: Workspace) -> list[dict[str, str | None]]:
     """Every tag by name: its commit, the commit's time and subject, its own message."""
     found: list[dict[str, str | None]] = []
-    for each in branches.tags(helm.repo):
-        info = helm.repo.commit_info(each.commit)
-        note = tag_note(helm.repo, each.name)
+    for each in branches.tags(workspace.repo):
+        info = workspace.repo.commit_info(each.commit)
+        note = tag_note(workspace.repo, each.name)
         found.append(
             {
                 "name": each.name,
@@ -28,7 +28,7 @@ def rows(helm: Helm) -> list[dict[str, str | None]]:
     return found
 
 
-def tag(helm: Helm, name: str, commit: str, message: str = "") -> Operation:
+def tag(workspace: Workspace, name: str, commit: str, message: str = "") -> Operation:
     """Name a commit. What looks like a key in the message is taken out.
 
     Raises:
@@ -38,10 +38,12 @@ def tag(helm: Helm, name: str, commit: str, message: str = "") -> Operation:
     refuse_key(name)
     message = mask_secrets(message)[0]
     if message.strip():
-        return tag_with_note(helm.repo, name, commit, message, author=helm.author, at=now())
-    return branches.tag(helm.repo, name, commit, author=helm.author, at=now())
+        return tag_with_note(
+            workspace.repo, name, commit, message, author=workspace.author, at=now()
+        )
+    return branches.tag(workspace.repo, name, commit, author=workspace.author, at=now())
 
 
-def drop(helm: Helm, name: str) -> Operation:
+def drop(workspace: Workspace, name: str) -> Operation:
     """Take a tag away. Raises UnknownRevision."""
-    return drop_tag(helm.repo, name, author=helm.author, at=now())
+    return drop_tag(workspace.repo, name, author=workspace.author, at=now())

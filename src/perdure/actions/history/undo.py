@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from perdure.actions.history.operation_text import act_of, row_words
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
@@ -108,26 +108,26 @@ class OpsRow:
         }
 
 
-def next_undo(helm: Helm) -> Step:
+def next_undo(workspace: Workspace) -> Step:
     """What undo would take back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undo.plan_undo(helm.repo, ProgramCommits(helm.repo)))
+    return _step(workspace, undo.plan_undo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
-def next_redo(helm: Helm) -> Step:
+def next_redo(workspace: Workspace) -> Step:
     """What redo would bring back now. Raises NothingToUndo, RefElsewhere."""
-    return _step(helm, undo.plan_redo(helm.repo, ProgramCommits(helm.repo)))
+    return _step(workspace, undo.plan_redo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
-def _step(helm: Helm, plan: UndoPlan) -> Step:
+def _step(workspace: Workspace, plan: UndoPlan) -> Step:
     """Count what no branch has once the moves are made.
 
     Raises:
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
     """
-    goal = _goal(helm, plan)
+    goal = _goal(workspace, plan)
     if goal is not None:
-        check_checkout(helm.repo, goal)
-    tips = {f"refs/heads/{each.name}": each.commit for each in branches(helm.repo)}
+        check_checkout(workspace.repo, goal)
+    tips = {f"refs/heads/{each.name}": each.commit for each in branches(workspace.repo)}
     gone = []
     for move in plan.moves:
         if not move.ref.startswith("refs/heads/") or move.ref in plan.by_commit:
@@ -138,7 +138,7 @@ def _step(helm: Helm, plan: UndoPlan) -> Step:
             tips.pop(move.ref, None)
         else:
             tips[move.ref] = move.new
-    found = [left(helm.repo, old, tips.values()) for old in gone]
+    found = [left(workspace.repo, old, tips.values()) for old in gone]
     return Step(
         plan,
         Left(
@@ -148,31 +148,31 @@ def _step(helm: Helm, plan: UndoPlan) -> Step:
             all(each.is_all for each in found),
             sum(each.acts for each in found),
         ),
-        act_of(helm.repo, plan.entry),
-        _turn(helm, plan),
+        act_of(workspace.repo, plan.entry),
+        _turn(workspace, plan),
     )
 
 
-def _goal(helm: Helm, plan: UndoPlan) -> str | None:
+def _goal(workspace: Workspace, plan: UndoPlan) -> str | None:
     """The commit whose files will be checked out; None where that stays as it is."""
-    branch = plan.head or helm.repo.head().branch
+    branch = plan.head or workspace.repo.head().branch
     ref = f"refs/heads/{branch}"
     for move in plan.moves:
         if move.ref == ref:
             return plan.by_commit.get(ref) or move.new
-    return helm.repo.resolve(ref) if plan.head else None
+    return workspace.repo.resolve(ref) if plan.head else None
 
 
-def _turn(helm: Helm, plan: UndoPlan) -> TurnId | None:
+def _turn(workspace: Workspace, plan: UndoPlan) -> TurnId | None:
     """The turn that a step is about."""
     if plan.commit is not None:
         return turn_of(plan.commit)
     with suppress(UnknownRevision):
-        return turn_of(helm.repo.commit_info(plan.entry.undoes)) if plan.entry.undoes else None
+        return turn_of(workspace.repo.commit_info(plan.entry.undoes)) if plan.entry.undoes else None
     return None
 
 
-def take(helm: Helm, step: Step) -> Operation:
+def take(workspace: Workspace, step: Step) -> Operation:
     """Do a step.
 
     Raises:
@@ -180,46 +180,46 @@ def take(helm: Helm, step: Step) -> Operation:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
     do = undo.redo if step.plan.is_redo else undo.undo
-    return do(helm.repo, step.plan, author=helm.author, at=now())
+    return do(workspace.repo, step.plan, author=workspace.author, at=now())
 
 
-def coming(helm: Helm, count: int) -> list[Operation]:
+def coming(workspace: Workspace, count: int) -> list[Operation]:
     """The entries that so many undos would take back, as far as can be told beforehand."""
-    program = ProgramCommits(helm.repo)
-    first = undo.plan_undo(helm.repo, program).entry
-    entries = operations(helm.repo, limit=None, is_own=program.is_own)
-    undone = _undone(helm)
+    program = ProgramCommits(workspace.repo)
+    first = undo.plan_undo(workspace.repo, program).entry
+    entries = operations(workspace.repo, limit=None, is_own=program.is_own)
+    undone = _undone(workspace)
     places = [place for place, entry in enumerate(entries) if entry.id == first.id]
     rest = entries[places[0] :] if places else [first]
     done = [e for e in rest if not (e.undoes or e.redoes or e.id in undone)]
     return done[:count]
 
 
-def rows(helm: Helm, limit: int | None = 50) -> list[OpsRow]:
+def rows(workspace: Workspace, limit: int | None = 50) -> list[OpsRow]:
     """What was done, newest first."""
-    program = ProgramCommits(helm.repo)
-    entries = operations(helm.repo, limit=limit, is_own=program.is_own)
-    undone = _undone(helm)
+    program = ProgramCommits(workspace.repo)
+    entries = operations(workspace.repo, limit=limit, is_own=program.is_own)
+    undone = _undone(workspace)
     marks: dict[str, str] = {}
     for mark, plan in (("undo", undo.plan_undo), ("redo", undo.plan_redo)):
         try:
-            found = plan(helm.repo, program).entry
+            found = plan(workspace.repo, program).entry
         except HistoryError:
             continue
         marks[found.id] = mark
     return [
-        OpsRow(entry, marks.get(entry.id, ""), entry.id in undone, row_words(helm.repo, entry))
+        OpsRow(entry, marks.get(entry.id, ""), entry.id in undone, row_words(workspace.repo, entry))
         for entry in entries
     ]
 
 
-def _undone(helm: Helm) -> set[str]:
+def _undone(workspace: Workspace) -> set[str]:
     """Ids of what is taken back now: undone, and not brought back since."""
     try:
-        log = helm.repo.resolve("refs/perdure/ops")
+        log = workspace.repo.resolve("refs/perdure/ops")
     except UnknownRevision:
         return set()
-    by_id = {entry.id: entry for entry in oplog.walk(log, helm.repo.commit_info)}
+    by_id = {entry.id: entry for entry in oplog.walk(log, workspace.repo.commit_info)}
     undone: set[str] = set()
     for entry in reversed(list(by_id.values())):
         if entry.undoes:

@@ -13,7 +13,7 @@ from itertools import islice
 from perdure.actions.errors import CannotSteer
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import RewindPlan, plan_rewind
-from perdure.actions.workspace import Helm, refuse_key
+from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.operations import log
@@ -46,7 +46,7 @@ class Visit:
     says: str
 
 
-def plan_visit(helm: Helm, where: str, progress: Progress | None = None) -> RewindPlan:
+def plan_visit(workspace: Workspace, where: str, progress: Progress | None = None) -> RewindPlan:
     """What talking to her as of a turn, date or revision does; nothing is changed.
 
     Raises:
@@ -55,32 +55,32 @@ def plan_visit(helm: Helm, where: str, progress: Progress | None = None) -> Rewi
             since that place.
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
     """
-    refuse_archived(helm.settings)
-    here = open_visit(helm.repo)
+    refuse_archived(workspace.settings)
+    here = open_visit(workspace.repo)
     if here is not None:
         raise CannotSteer(
             f"you are talking with her as she was already, on {here.name}",
             kept="nothing was changed",
             next_step=f"go back first with: perdure switch {here.back}",
         )
-    plan = plan_rewind(helm, where, progress=progress)
-    return replace(plan, name=free_name(helm.repo, helm.generated("visit")))
+    plan = plan_rewind(workspace, where, progress=progress)
+    return replace(plan, name=free_name(workspace.repo, workspace.generated("visit")))
 
 
-def begin_visit(helm: Helm, plan: RewindPlan) -> Visit:
+def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
     """Check out the scratch branch. What was edited by hand is committed first.
 
     Raises:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    helm.take_edits()
+    workspace.take_edits()
     turn = plan.place.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
     start_branch(
-        helm.repo,
+        workspace.repo,
         plan.name,
         plan.place.commit,
-        author=helm.author,
+        author=workspace.author,
         kind="visit",
         says=f"{words}, on {plan.name}",
         at=now(),
@@ -128,22 +128,24 @@ def visit_notice(repo: Repository) -> list[Notice]:
     ]
 
 
-def said_there(helm: Helm, visit: Visit) -> Left:
+def said_there(workspace: Workspace, visit: Visit) -> Left:
     """What came to the scratch branch since it began; nothing where it is gone."""
     try:
-        tip = helm.repo.resolve(f"{_HEADS}{visit.name}")
+        tip = workspace.repo.resolve(f"{_HEADS}{visit.name}")
     except UnknownRevision:
         return Left(0, 0, 0)
-    return left(helm.repo, tip, [visit.start])
+    return left(workspace.repo, tip, [visit.start])
 
 
-def end_visit(helm: Helm, visit: Visit, *, keep: str = "", drop: bool = False) -> Operation | None:
+def end_visit(
+    workspace: Workspace, visit: Visit, *, keep: str = "", drop: bool = False
+) -> Operation | None:
     """Go back to where the visit was begun from; one entry in the log of operations.
 
     A branch on which nothing was done goes in any case.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         visit: the visit.
         keep: the name under which it is kept; its own without one.
         drop: take its name away; undo brings it back.
@@ -156,11 +158,11 @@ def end_visit(helm: Helm, visit: Visit, *, keep: str = "", drop: bool = False) -
         UnknownRevision: the branch to go back to is gone.
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    repo = helm.repo
+    repo = workspace.repo
     ref = check_branch(visit.name)
     is_here = repo.head().branch == visit.name
     if is_here:
-        helm.take_edits()
+        workspace.take_edits()
     try:
         tip = repo.resolve(ref)
     except UnknownRevision:
@@ -177,7 +179,7 @@ def end_visit(helm: Helm, visit: Visit, *, keep: str = "", drop: bool = False) -
     if not moves and not is_here:
         return None
     head = visit.back if is_here else None
-    return perform(repo, "leave", says, moves, author=helm.author, head=head, at=now())
+    return perform(repo, "leave", says, moves, author=workspace.author, head=head, at=now())
 
 
 def check_name(repo: Repository, name: str) -> None:

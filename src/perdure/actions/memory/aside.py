@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
     Aside,
@@ -141,11 +141,13 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
     )
 
 
-def plan_aside(helm: Helm, text: str, *, back: bool = False, reason: str = "") -> AsidePlan:
+def plan_aside(
+    workspace: Workspace, text: str, *, back: bool = False, reason: str = ""
+) -> AsidePlan:
     """What setting turns aside, or bringing them back, would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         text: ``TURN`` or ``TURN..TURN``.
         back: bring them back.
         reason: kept with them.
@@ -153,25 +155,25 @@ def plan_aside(helm: Helm, text: str, *, back: bool = False, reason: str = "") -
     Raises:
         UnknownTurn, CannotSteer: there is nothing to do.
     """
-    tip = helm.tip
-    transcript, asides = Transcript(helm.repo, tip), read_asides(helm.repo, tip)
+    tip = workspace.tip
+    transcript, asides = Transcript(workspace.repo, tip), read_asides(workspace.repo, tip)
     turns = [turn for turn in find_turns(transcript, text) if (turn in asides) == back]
     if not turns:
         state = "not set aside" if back else "set aside already"
         raise CannotSteer(f"{text} is {state}", kept="nothing was changed")
     first = transcript.turn(turns[0])
-    changes = _back(asides, turns) if back else _away(helm, tip, turns, reason)
-    memory = NOTHING if back else made_from(helm.repo, tip, as_ranges(turns))
+    changes = _back(asides, turns) if back else _away(workspace, tip, turns, reason)
+    memory = NOTHING if back else made_from(workspace.repo, tip, as_ranges(turns))
     words = head_of(first) if first else ""
     what = counted(transcript, turns)
     return AsidePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
 
 
-def _away(helm: Helm, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
+def _away(workspace: Workspace, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
     changes = []
     for one in as_ranges(turns):
         path = aside_path(one)
-        there = helm.repo.read(path, tip)
+        there = workspace.repo.read(path, tip)
         before = parse_aside(there, path) if there is not None else Aside(reason=reason)
         # A file of that name that somebody has changed keeps what it has.
         aside = replace(before, turns=(*before.turns, one), reason=reason or before.reason)
@@ -189,7 +191,7 @@ def _back(asides: Asides, turns: Sequence[TurnId]) -> list[Change]:
     return changes
 
 
-def put(helm: Helm, plan: AsidePlan) -> str:
+def put(workspace: Workspace, plan: AsidePlan) -> str:
     """Do what a plan says: one commit by the human; its id.
 
     Raises:
@@ -200,15 +202,15 @@ def put(helm: Helm, plan: AsidePlan) -> str:
     what = f"{plural(len(plan.turns), 'turn')}{' back' * plan.back}"
     listed = "\n".join(str(one) for one in as_ranges(plan.turns))
     message = f"aside: {what}, “{plan.words}”\n\n{listed}\n"
-    return helm.commit(plan.changes, message, plan.tip)
+    return workspace.commit(plan.changes, message, plan.tip)
 
 
-def rows(helm: Helm) -> list[AsideRow]:
+def rows(workspace: Workspace) -> list[AsideRow]:
     """Everything that is set aside, by file."""
-    tip = helm.tip
-    transcript = Transcript(helm.repo, tip)
+    tip = workspace.tip
+    transcript = Transcript(workspace.repo, tip)
     found = []
-    for path, aside in read_asides(helm.repo, tip).files:
+    for path, aside in read_asides(workspace.repo, tip).files:
         one = aside.turns[0] if aside.turns else None
         turn = transcript.turn(TurnId(one.conversation, one.first)) if one else None
         words = head_of(turn) if turn else (aside.facts[0] if aside.facts else "")

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotSteer
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import TurnId
@@ -96,8 +96,8 @@ class FactEdit:
 class Pages:
     """The files of facts as they will be, on top of what a commit has."""
 
-    def __init__(self, helm: Helm, tip: str) -> None:
-        self._helm = helm
+    def __init__(self, workspace: Workspace, tip: str) -> None:
+        self._workspace = workspace
         self._tip = tip
         self._files: dict[str, bytes | None] = {}
 
@@ -121,7 +121,7 @@ class Pages:
         """The file as it will be. Raises BadFile: what cannot be read is not written to."""
         if path in self._files:
             return self._files[path]
-        data = self._helm.repo.read(path, self._tip)
+        data = self._workspace.repo.read(path, self._tip)
         try:
             text_lines(data or b"", path)
         except BadFile as error:
@@ -136,22 +136,28 @@ class Pages:
         return [
             Change(path, data)
             for path, data in self._files.items()
-            if data != self._helm.repo.read(path, self._tip)
+            if data != self._workspace.repo.read(path, self._tip)
         ]
 
 
-def known(helm: Helm) -> Known:
+def known(workspace: Workspace) -> Known:
     """What she knows as of the last commit."""
-    return read_known(helm.repo, helm.tip)
+    return read_known(workspace.repo, workspace.tip)
 
 
 def plan_add(
-    helm: Helm, known: Known, topic: str, text: str, *, turn: str = "", pinned: bool = False
+    workspace: Workspace,
+    known: Known,
+    topic: str,
+    text: str,
+    *,
+    turn: str = "",
+    pinned: bool = False,
 ) -> MemoryPlan:
     """What writing down a fact would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         known: what she knows.
         topic: of what; a new one begins a file.
         text: the fact, one line.
@@ -165,7 +171,7 @@ def plan_add(
         CannotSteer: it is there already.
     """
     clean, masked = _clean(text)
-    transcript = Transcript(helm.repo, known.tip) if turn else None
+    transcript = Transcript(workspace.repo, known.tip) if turn else None
     source = name_turn(transcript, turn) if transcript is not None else None
     fact = Fact(known.topic(topic), clean, str(source or ""), "user", pinned)
     there = known.same(fact.topic, clean)
@@ -175,7 +181,7 @@ def plan_add(
             kept=_NOTHING,
             next_step=f"to change it: perdure memory edit {there.name}",
         )
-    pages = Pages(helm, known.tip)
+    pages = Pages(workspace, known.tip)
     pages.add(fact, chunk_of(transcript, source))
     return MemoryPlan(
         "add",
@@ -190,7 +196,7 @@ def plan_add(
     )
 
 
-def plan_edit(helm: Helm, known: Known, row: FactRow, edit: FactEdit) -> MemoryPlan:
+def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) -> MemoryPlan:
     """What changing a fact would do: its line, and no other. New words are the user's words.
 
     Raises:
@@ -210,7 +216,7 @@ def plan_edit(helm: Helm, known: Known, row: FactRow, edit: FactEdit) -> MemoryP
         new = replace(new, pinned=edit.pinned)
     if new == old:
         raise CannotSteer(f"{row.name} is so already: “{old.text}”", kept=_NOTHING)
-    pages = Pages(helm, known.tip)
+    pages = Pages(workspace, known.tip)
     pages.change(old, new)
     said = [f"Changes {row.name} “{old.text}”" + (f" to “{new.text}”" * (new.text != old.text))]
     if new.topic != old.topic:
@@ -231,9 +237,9 @@ def plan_edit(helm: Helm, known: Known, row: FactRow, edit: FactEdit) -> MemoryP
     )
 
 
-def plan_remove(helm: Helm, known: Known, row: FactRow) -> MemoryPlan:
+def plan_remove(workspace: Workspace, known: Known, row: FactRow) -> MemoryPlan:
     """What taking a fact out would do; the history keeps it."""
-    pages = Pages(helm, known.tip)
+    pages = Pages(workspace, known.tip)
     pages.change(row.fact, None)
     return MemoryPlan(
         "remove",
@@ -287,7 +293,7 @@ def _brought_back(known: Known, fact: Fact) -> list[Change]:
     return changes
 
 
-def put(helm: Helm, plan: MemoryPlan) -> str:
+def put(workspace: Workspace, plan: MemoryPlan) -> str:
     """Do what a plan says: one commit; its id.
 
     Raises:
@@ -295,7 +301,7 @@ def put(helm: Helm, plan: MemoryPlan) -> str:
         TipMoved: one of its files was committed to since the plan was made.
         HistoryError: nothing was changed.
     """
-    return helm.commit(plan.changes, plan.message, plan.tip, author=plan.author)
+    return workspace.commit(plan.changes, plan.message, plan.tip, author=plan.author)
 
 
 def subject(text: str, source: TurnId | None, more: str = "") -> str:

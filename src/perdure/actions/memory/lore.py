@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from perdure.actions.errors import CannotSteer
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.protocol import Tokenizer
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.memory.lore import (
@@ -133,30 +133,34 @@ def entry_record(entry: LoreEntry) -> dict[str, object]:
     }
 
 
-def list_lore(helm: Helm, progress: Progress | None = None) -> LoreList:
+def list_lore(workspace: Workspace, progress: Progress | None = None) -> LoreList:
     """All lore as it stands in the folder, in no commit or in one.
 
     Raises:
         HistoryError: the history cannot be read.
     """
-    files, uncommitted = _files(helm)
+    files, uncommitted = _files(workspace)
     entries, troubles = read_lore(files)
-    counter, _ = _counter(helm)
-    last = _last_changes(helm.repo, [entry.path for entry in entries], progress)
+    counter, _ = _counter(workspace)
+    last = _last_changes(workspace.repo, [entry.path for entry in entries], progress)
     rows = [
-        LoreRow(entry, counter.count(_filled(helm, entry.text)), last.get(entry.path))
+        LoreRow(entry, counter.count(_filled(workspace, entry.text)), last.get(entry.path))
         for entry in sorted(entries, key=lambda entry: (entry.order, entry.path))
     ]
     return LoreList(tuple(rows), troubles, counter.name, uncommitted)
 
 
 def try_lore(
-    helm: Helm, texts: Sequence[str], *, window: int | None = None, draw: str | None = None
+    workspace: Workspace,
+    texts: Sequence[str],
+    *,
+    window: int | None = None,
+    draw: str | None = None,
 ) -> Trial:
     """What would come in if these messages were said, the newest last.
 
     Args:
-        helm: the companion; its lore counts as it stands in the folder.
+        workspace: the companion; its lore counts as it stands in the folder.
         texts: the messages.
         window: size of the model's window in tokens; what the manifest says, or a usual one.
         draw: what probabilities are drawn from; the texts, where companion.yaml lets them count.
@@ -164,10 +168,10 @@ def try_lore(
     from perdure.prompt.budgets import budgets
     from perdure.snapshot.companion import read_companion
 
-    files, _ = _files(helm)
+    files, _ = _files(workspace)
     entries, troubles = read_lore(files)
-    counter, own_window = _counter(helm)
-    companion = read_companion(helm.repo, helm.tip)
+    counter, own_window = _counter(workspace)
+    companion = read_companion(workspace.repo, workspace.tip)
     settings = companion.settings
     if settings.lore.probability and draw is None:
         draw = "\n".join(texts)
@@ -182,11 +186,11 @@ def try_lore(
     known = window or own_window
     window = known or USUAL_WINDOW
     shares = budgets(window, settings.context)
-    persona = sum(counter.count(_filled(helm, file.text)) for file in companion.persona.files)
+    persona = sum(counter.count(_filled(workspace, file.text)) for file in companion.persona.files)
     room = shares.within(shares.prompt - persona - counter.count("\n".join(texts))).lore
 
     def cost(entry: LoreEntry) -> int:
-        return counter.count(_filled(helm, entry.text)) + _PER_ENTRY
+        return counter.count(_filled(workspace, entry.text)) + _PER_ENTRY
 
     kept, out = within(found.triggered, cost, room)
     return Trial(
@@ -201,7 +205,7 @@ def try_lore(
     )
 
 
-def find_entry(helm: Helm, name: str) -> LoreEntry:
+def find_entry(workspace: Workspace, name: str) -> LoreEntry:
     """The entry that a name means.
 
     That is its file, with or without folder and ending, its title, or a piece of the file's name
@@ -211,12 +215,12 @@ def find_entry(helm: Helm, name: str) -> LoreEntry:
         CannotSteer: there is none, or several.
         BadFile: its file cannot be read; names the line.
     """
-    path = path_of(helm, name)
-    data = helm.repo.read(path, helm.tip)
+    path = path_of(workspace, name)
+    data = workspace.repo.read(path, workspace.tip)
     return read_entry(data or b"", path)
 
 
-def add_lore(helm: Helm, entry: LoreEntry) -> Done:
+def add_lore(workspace: Workspace, entry: LoreEntry) -> Done:
     """Commit a new entry; its file is named after its title or first key.
 
     Raises:
@@ -224,17 +228,19 @@ def add_lore(helm: Helm, entry: LoreEntry) -> Done:
         BadFile: no file says this, as with a broken regular expression or a conflict's mark.
         HistoryError: nothing was changed.
     """
-    path = _free_path(helm, entry.title or next(iter(entry.keys), "") or title_from(entry.text))
+    path = _free_path(
+        workspace, entry.title or next(iter(entry.keys), "") or title_from(entry.text)
+    )
     entry = replace(entry, path=path)
     data = _checked(render_entry(entry), entry)
-    return _commit(helm, entry, data, "add")
+    return _commit(workspace, entry, data, "add")
 
 
-def change_lore(helm: Helm, before: LoreEntry, after: LoreEntry) -> Done:
+def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Done:
     """Commit an entry's change; comments and unknown keys of its file stay.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         before: the entry as the change was thought out from.
         after: what it shall be.
 
@@ -243,8 +249,8 @@ def change_lore(helm: Helm, before: LoreEntry, after: LoreEntry) -> Done:
         BadFile: no file says this.
         HistoryError: nothing was changed.
     """
-    tip = helm.tip
-    data = helm.repo.read(before.path, tip)
+    tip = workspace.tip
+    data = workspace.repo.read(before.path, tip)
     if data is None or read_entry(data, before.path) != before:
         raise CannotSteer(
             f"{before.path} was changed meanwhile",
@@ -252,32 +258,34 @@ def change_lore(helm: Helm, before: LoreEntry, after: LoreEntry) -> Done:
             next_step=f"look at it with: perdure lore list, and repeat: perdure lore edit "
             f"{before.name}",
         )
-    return _commit(helm, after, _checked(edit_entry(data, after), after), "change", tip)
+    return _commit(workspace, after, _checked(edit_entry(data, after), after), "change", tip)
 
 
-def replace_file(helm: Helm, path: str, data: bytes, since: str) -> Done:
+def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> Done:
     """Commit an entry's whole file, as an editor left it. Raises as `change_lore`."""
-    if data == helm.repo.read(path, helm.tip):
+    if data == workspace.repo.read(path, workspace.tip):
         raise CannotSteer(f"{path} reads so already", kept="nothing was changed")
     entry = read_entry(data, path)
-    return _commit(helm, entry, _checked(data, entry), "change", since)
+    return _commit(workspace, entry, _checked(data, entry), "change", since)
 
 
-def remove_lore(helm: Helm, name: str) -> Done:
+def remove_lore(workspace: Workspace, name: str) -> Done:
     """Commit that an entry goes. A file that cannot be read can go too.
 
     Raises:
         CannotSteer: there is no such entry, or several.
         HistoryError: nothing was changed.
     """
-    path = path_of(helm, name)
-    return _commit(helm, LoreEntry(path), None, "remove")
+    path = path_of(workspace, name)
+    return _commit(workspace, LoreEntry(path), None, "remove")
 
 
-def _commit(helm: Helm, entry: LoreEntry, data: bytes | None, verb: str, since: str = "") -> Done:
-    if data is not None and data == helm.repo.read(entry.path, helm.tip):
+def _commit(
+    workspace: Workspace, entry: LoreEntry, data: bytes | None, verb: str, since: str = ""
+) -> Done:
+    if data is not None and data == workspace.repo.read(entry.path, workspace.tip):
         raise CannotSteer(f"{entry.path} reads so already", kept="nothing was changed")
-    commit = helm.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
+    commit = workspace.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
     return Done(entry, commit)
 
 
@@ -291,11 +299,11 @@ def _checked(data: bytes, entry: LoreEntry) -> bytes:
     return data
 
 
-def _files(helm: Helm) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+def _files(workspace: Workspace) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
     """The files as the next turn sees them: the last commit's, with edits that it will commit."""
-    tip = helm.tip
-    files = files_below(helm.repo, FOLDER, tip, wanted=is_lore)
-    edits = helm.repo.outside_edits([FOLDER])
+    tip = workspace.tip
+    files = files_below(workspace.repo, FOLDER, tip, wanted=is_lore)
+    edits = workspace.repo.outside_edits([FOLDER])
     for change in edits.ready:
         if change.content is None:
             files.pop(change.path, None)
@@ -320,15 +328,15 @@ def _last_changes(
     return found
 
 
-def _counter(helm: Helm) -> tuple[Tokenizer, int | None]:
+def _counter(workspace: Workspace) -> tuple[Tokenizer, int | None]:
     """A counter for the first backend's model that needs no network, and the window it states."""
     from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
     from perdure.companion.config.manifest import parse_manifest
     from perdure.companion.errors import CompanionProblem
 
-    names = helm.settings.backends
+    names = workspace.settings.backends
     path = f"backends/{names[0]}.yaml" if names else ""
-    data = helm.repo.read(path, helm.tip) if names else None
+    data = workspace.repo.read(path, workspace.tip) if names else None
     if data is None:
         return EstimateTokenizer(), None
     try:
@@ -338,20 +346,20 @@ def _counter(helm: Helm) -> tuple[Tokenizer, int | None]:
     return tokenizer_for(manifest.model, own_name=True), manifest.context_window
 
 
-def _filled(helm: Helm, text: str) -> str:
-    return fill(text, char=helm.settings.name, user=helm.settings.user)
+def _filled(workspace: Workspace, text: str) -> str:
+    return fill(text, char=workspace.settings.name, user=workspace.settings.user)
 
 
-def path_of(helm: Helm, name: str) -> str:
+def path_of(workspace: Workspace, name: str) -> str:
     """The file that a name means, as in `find_entry`; it need not be readable."""
-    tip = helm.tip
-    entries = entries_below(helm.repo, FOLDER, tip)
+    tip = workspace.tip
+    entries = entries_below(workspace.repo, FOLDER, tip)
     there = [entry.path for entry in entries if is_lore(entry.path)]
     stem = PurePosixPath(name).name.removesuffix(".md")
     for path in (f"{FOLDER}/{stem}.md", f"{FOLDER}/{slug(stem)}.md"):
         if path in there:
             return path
-    data = files_below(helm.repo, FOLDER, tip, wanted=is_lore)
+    data = files_below(workspace.repo, FOLDER, tip, wanted=is_lore)
     wanted = name.casefold()
     titled = [each.path for each in read_lore(data)[0] if each.title.casefold() == wanted]
     if len(titled) == 1:
@@ -367,10 +375,10 @@ def path_of(helm: Helm, name: str) -> str:
     )
 
 
-def _free_path(helm: Helm, words: str) -> str:
+def _free_path(workspace: Workspace, words: str) -> str:
     """A file name that nothing has, at the tip or in the folder, whatever case is folded there."""
-    there = {entry.path.casefold() for entry in helm.repo.files(FOLDER, helm.tip)}
-    folder = helm.repo.path / FOLDER
+    there = {entry.path.casefold() for entry in workspace.repo.files(FOLDER, workspace.tip)}
+    folder = workspace.repo.path / FOLDER
     if folder.is_dir():
         there |= {f"{FOLDER}/{path.name}".casefold() for path in folder.iterdir()}
     stem = slug(words or "entry")[:60].rstrip("-")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotSteer
 from perdure.actions.memory.facts import MemoryPlan, Pages, chunk_of, subject
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
@@ -104,17 +104,17 @@ class ReviewList:
         )
 
 
-def waiting(helm: Helm) -> ReviewList:
+def waiting(workspace: Workspace) -> ReviewList:
     """All that waits for the user's word."""
-    tip = helm.tip
-    known = read_known(helm.repo, tip)
+    tip = workspace.tip
+    known = read_known(workspace.repo, tip)
     found: list[Waiting] = []
     troubles: list[str] = []
-    for entry in helm.repo.files(FOLDER, tip):
+    for entry in workspace.repo.files(FOLDER, tip):
         if not entry.path.endswith(".md"):
             continue
         try:
-            review = read_review(small(helm.repo, entry.oid), entry.path)
+            review = read_review(small(workspace.repo, entry.oid), entry.path)
         except CompanionProblem as problem:
             troubles.append(str(problem))
             continue
@@ -161,7 +161,7 @@ def _row(
 
 
 def plan_accept(
-    helm: Helm,
+    workspace: Workspace,
     listed: ReviewList,
     row: Waiting,
     *,
@@ -175,13 +175,13 @@ def plan_accept(
         BadFile: the topic's file cannot be read.
     """
     if row.held is not None:
-        return _let_in(helm, listed, row, row.held, text, topic)
+        return _let_in(workspace, listed, row, row.held, text, topic)
     if row.proposal.kind == "summary":
-        return _accept_summary(helm, listed, row, text)
+        return _accept_summary(workspace, listed, row, text)
     proposal, known = row.proposal, listed.known
     edited = text is not None or topic is not None
     turn = _turn_of(proposal.source)
-    pages = Pages(helm, known.tip)
+    pages = Pages(workspace, known.tip)
     if proposal.kind == "remove":
         fact = None
         if row.stands is not None:
@@ -190,7 +190,7 @@ def plan_accept(
         title = f"out of {proposal.topic}: {proposal.instead_of}"
     else:
         fact = _fact_of(known, row, text, topic)
-        chunk = chunk_of(Transcript(helm.repo, known.tip), turn) if turn else ""
+        chunk = chunk_of(Transcript(workspace.repo, known.tip), turn) if turn else ""
         if row.stands is not None:
             pages.change(row.stands.fact, fact, chunk)
         elif known.same(fact.topic, fact.text) is None:
@@ -201,10 +201,10 @@ def plan_accept(
     return MemoryPlan(
         "accept",
         (said,),
-        (*pages.changes, _off_the_list(helm, listed, row)),
+        (*pages.changes, _off_the_list(workspace, listed, row)),
         subject(title, turn, where),
         known.tip,
-        author=None if edited else helm.companion,
+        author=None if edited else workspace.companion,
         like=row.like,
         against=row.against,
         fact=fact,
@@ -230,7 +230,7 @@ def _fact_of(known: Known, row: Waiting, text: str | None, topic: str | None) ->
 
 
 def _let_in(
-    helm: Helm,
+    workspace: Workspace,
     listed: ReviewList,
     row: Waiting,
     held: FactRow,
@@ -244,7 +244,7 @@ def _let_in(
         fact = replace(old, text=fact_text(text), trust="user")
     if topic is not None:
         fact = replace(fact, topic=listed.known.topic(topic))
-    pages = Pages(helm, listed.known.tip)
+    pages = Pages(workspace, listed.known.tip)
     pages.change(old, fact)
     return MemoryPlan(
         "accept",
@@ -258,7 +258,9 @@ def _let_in(
     )
 
 
-def _accept_summary(helm: Helm, listed: ReviewList, row: Waiting, text: str | None) -> MemoryPlan:
+def _accept_summary(
+    workspace: Workspace, listed: ReviewList, row: Waiting, text: str | None
+) -> MemoryPlan:
     from perdure.companion.memory.aside import TurnRange
     from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 
@@ -283,24 +285,24 @@ def _accept_summary(helm: Helm, listed: ReviewList, row: Waiting, text: str | No
         (f"Writes the summary of {conversation}.",),
         (
             Change(summary_path(conversation), render_summary(summary)),
-            _off_the_list(helm, listed, row),
+            _off_the_list(workspace, listed, row),
         ),
         subject(f"summary of {conversation}", turn or TurnId(conversation, through)),
         listed.known.tip,
-        author=None if text is not None else helm.companion,
+        author=None if text is not None else workspace.companion,
     )
 
 
-def plan_reject(helm: Helm, listed: ReviewList, row: Waiting) -> MemoryPlan:
+def plan_reject(workspace: Workspace, listed: ReviewList, row: Waiting) -> MemoryPlan:
     """What rejecting it would do: it goes from its list; an imported fact goes from its file."""
     proposal = row.proposal
     words = proposal.text or proposal.instead_of
     if row.held is not None:
-        pages = Pages(helm, listed.known.tip)
+        pages = Pages(workspace, listed.known.tip)
         pages.change(row.held.fact, None)
         changes = tuple(pages.changes)
     else:
-        changes = (_off_the_list(helm, listed, row),)
+        changes = (_off_the_list(workspace, listed, row),)
     return MemoryPlan(
         "reject",
         (f"Rejects: “{words.splitlines()[0]}”",),
@@ -310,11 +312,11 @@ def plan_reject(helm: Helm, listed: ReviewList, row: Waiting) -> MemoryPlan:
     )
 
 
-def _off_the_list(helm: Helm, listed: ReviewList, row: Waiting) -> Change:
+def _off_the_list(workspace: Workspace, listed: ReviewList, row: Waiting) -> Change:
     if row.review is None:
         raise TypeError(row)
     path = row.review.path
-    data = helm.repo.read(path, listed.known.tip)
+    data = workspace.repo.read(path, listed.known.tip)
     if data is None:
         raise CannotSteer(f"{path} is gone", kept=_NOTHING)
     return Change(path, without(data, path, [row.proposal.line]))

@@ -14,7 +14,7 @@ from perdure.actions.turns.regenerate import (
     spot_of,
 )
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (
@@ -109,28 +109,28 @@ class Chosen:
     branch: str
 
 
-def list_answers(helm: Helm, where: str) -> Answers:
+def list_answers(workspace: Workspace, where: str) -> Answers:
     """Every answer to a turn. For a greeting, the persona's others too.
 
     Raises:
         UnknownTurn: there is no such turn.
         CompanionProblem: the turn's file is damaged.
     """
-    transcript = Transcript(helm.repo, helm.tip)
-    spot = spot_of(helm.repo, transcript, name_turn(transcript, where))
+    transcript = Transcript(workspace.repo, workspace.tip)
+    spot = spot_of(workspace.repo, transcript, name_turn(transcript, where))
     other = other_wording(spot.files, spot.turn_id.number)
-    rows = _answers(helm, spot)
+    rows = _answers(workspace, spot)
     return Answers(spot.turn_id, head_of(spot.turn), rows, other.text if other else "")
 
 
-def _answers(helm: Helm, spot: Spot) -> tuple[Answer, ...]:
+def _answers(workspace: Workspace, spot: Spot) -> tuple[Answer, ...]:
     if spot.turn_id.number == 0:
-        return greeting_answers(read_companion(helm.repo, helm.tip), spot.files)
+        return greeting_answers(read_companion(workspace.repo, workspace.tip), spot.files)
     return answers(spot.files, spot.turn_id.number)
 
 
 def plan_choice(
-    helm: Helm,
+    workspace: Workspace,
     where: str,
     number: int,
     name: str = "",
@@ -141,7 +141,7 @@ def plan_choice(
     """What letting another answer stand would do.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         where: the turn's name.
         number: the answer's.
         name: of the branch, where one has to begin; a generated one without.
@@ -153,7 +153,7 @@ def plan_choice(
         CannotSteer: there is no such answer, or it stands already.
         CompanionProblem: the turn's file is damaged.
     """
-    found = list_answers(helm, where)
+    found = list_answers(workspace, where)
     wanted = next((row for row in found.rows if row.number == number), None)
     if wanted is None:
         numbers = ", ".join(str(row.number) for row in found.rows)
@@ -166,30 +166,32 @@ def plan_choice(
         raise CannotSteer(
             f"answer {number} to “{found.words}” stands already", kept="nothing was changed"
         )
-    return ChoicePlan(plan_again(helm, str(found.turn), name, own=own, progress=progress), wanted)
+    return ChoicePlan(
+        plan_again(workspace, str(found.turn), name, own=own, progress=progress), wanted
+    )
 
 
-def choose(helm: Helm, plan: ChoicePlan) -> Chosen:
+def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
     """Let an answer stand.
 
     Raises:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy, TipMoved: nothing was changed.
     """
     turn_id = plan.again.turn
-    companion = read_companion(helm.repo, helm.tip)
-    spot = spot_of(helm.repo, Transcript(helm.repo, helm.tip), turn_id)
+    companion = read_companion(workspace.repo, workspace.tip)
+    spot = spot_of(workspace.repo, Transcript(workspace.repo, workspace.tip), turn_id)
     if plan.again.rewind is not None:
-        rewind(helm, plan.again.rewind)
+        rewind(workspace, plan.again.rewind)
     if turn_id.number == 0:
         fresh = plan.again.rewind is not None
-        done = add_greeting(helm, companion, spot, plan.answer.number, fresh=fresh)
-        return Chosen(done.turn, done.commit, helm.branch)
+        done = add_greeting(workspace, companion, spot, plan.answer.number, fresh=fresh)
+        return Chosen(done.turn, done.commit, workspace.branch)
     if plan.again.rewind is not None and plan.again.rewind.later:
-        return _beside(helm, spot, plan.answer)
-    return Chosen(turn_id, _swap(helm, turn_id, plan.answer), helm.branch)
+        return _beside(workspace, spot, plan.answer)
+    return Chosen(turn_id, _swap(workspace, turn_id, plan.answer), workspace.branch)
 
 
-def _swap(helm: Helm, turn_id: TurnId, answer: Answer) -> str:
+def _swap(workspace: Workspace, turn_id: TurnId, answer: Answer) -> str:
     def swapped(spot: Spot) -> Rewriting:
         words = head_of(spot.turn)
         message = (
@@ -198,9 +200,15 @@ def _swap(helm: Helm, turn_id: TurnId, answer: Answer) -> str:
         )
         return Rewriting(_with(spot.files, turn_id.number, answer), lambda _: message)
 
-    with helm.leased() as lease:
+    with workspace.leased() as lease:
         return rewrite(
-            helm.repo, lease, turn_id, swapped, branch=helm.branch, author=helm.author, at=now()
+            workspace.repo,
+            lease,
+            turn_id,
+            swapped,
+            branch=workspace.branch,
+            author=workspace.author,
+            at=now(),
         )
 
 
@@ -229,19 +237,19 @@ def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
     return replace(files, chunk=sheet.render(), alternatives=aside)
 
 
-def _beside(helm: Helm, spot: Spot, answer: Answer) -> Chosen:
+def _beside(workspace: Workspace, spot: Spot, answer: Answer) -> Chosen:
     """Later turns came in the same commit, as imports do: a conversation goes on before them."""
     head, at = spot.place.head, now()
     before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
     place = begin(at, title=head.title, participants=head.participants, continues=before)
     replies = tuple(replace(reply, answer=1) for reply in answer.replies)
     turn = Turn(place.number, spot.turn.message, replies)
-    commit = helm.repo.commit(
+    commit = workspace.repo.commit(
         [Change(place.path, render_head(place.head) + render_turn(turn))],
         message=f"edit: answer {answer.number} to “{head_of(spot.turn)}”\n\nOf {spot.turn_id}.\n",
-        author=helm.author,
-        branch=helm.branch,
+        author=workspace.author,
+        branch=workspace.branch,
         at=at,
         expect={place.path: None},
     )
-    return Chosen(place.turn_id, commit, helm.branch)
+    return Chosen(place.turn_id, commit, workspace.branch)

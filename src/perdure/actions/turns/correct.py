@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.actions.errors import CannotSteer
 from perdure.actions.turns.regenerate import spot_of
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.clock import now
 from perdure.companion.conversation.edit import answers, edit_message, edit_reply
@@ -58,11 +58,13 @@ class Corrected:
     masked: int
 
 
-def find_words(helm: Helm, where: str, *, reply: bool = False, answer: int | None = None) -> Words:
+def find_words(
+    workspace: Workspace, where: str, *, reply: bool = False, answer: int | None = None
+) -> Words:
     """The words of a turn that are to be corrected.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         where: the turn's name.
         reply: her words instead of the user's.
         answer: which answer, where there are several; the one that stands without.
@@ -72,9 +74,9 @@ def find_words(helm: Helm, where: str, *, reply: bool = False, answer: int | Non
         CannotSteer: nobody said such a thing there.
         CompanionProblem: the turn's file is damaged.
     """
-    transcript = Transcript(helm.repo, helm.tip)
+    transcript = Transcript(workspace.repo, workspace.tip)
     turn_id = name_turn(transcript, where)
-    spot = spot_of(helm.repo, transcript, turn_id)
+    spot = spot_of(workspace.repo, transcript, turn_id)
     about = head_of(spot.turn)
     if not reply:
         if spot.turn.message is None:
@@ -94,7 +96,7 @@ def find_words(helm: Helm, where: str, *, reply: bool = False, answer: int | Non
     )
 
 
-def correct(helm: Helm, words: Words, text: str) -> Corrected:
+def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
     """Put other words in their place: an ``edit:`` commit by the human.
 
     Raises:
@@ -117,7 +119,7 @@ def correct(helm: Helm, words: Words, text: str) -> Corrected:
         )
 
     def corrected(spot: Spot) -> Rewriting:
-        _check_clean(helm, spot)
+        _check_clean(workspace, spot)
         _check_same(spot, words)
         number = words.turn.number
         if words.answer:
@@ -127,14 +129,14 @@ def correct(helm: Helm, words: Words, text: str) -> Corrected:
         message = f"edit: {title_from(text, 60)}\n\nCorrects {words.whose} {words.turn}.\n"
         return Rewriting(files, lambda _: message)
 
-    with helm.leased() as lease:
+    with workspace.leased() as lease:
         commit = rewrite(
-            helm.repo,
+            workspace.repo,
             lease,
             words.turn,
             corrected,
-            branch=helm.branch,
-            author=helm.author,
+            branch=workspace.branch,
+            author=workspace.author,
             at=now(),
         )
     return Corrected(words.turn, commit, masked)
@@ -155,16 +157,16 @@ def _check_same(spot: Spot, words: Words) -> None:
         )
 
 
-def _check_clean(helm: Helm, spot: Spot) -> None:
+def _check_clean(workspace: Workspace, spot: Spot) -> None:
     """An edit of the very file in an editor is not written over, nor left behind."""
-    state = helm.repo.state_of_work()
+    state = workspace.repo.state_of_work()
     if state.open_operation and state.open_operation != "merge":
         raise HistoryError(
             f"a {state.open_operation} is not finished",
             "nothing was changed",
             f"finish it, or give it up with: git {state.open_operation} --abort",
         )
-    edited = helm.repo.diff(None, None, list(spot.oids))
+    edited = workspace.repo.diff(None, None, list(spot.oids))
     if edited:
         raise CannotSteer(
             f"{edited[0].path} has an edit that is in no commit",

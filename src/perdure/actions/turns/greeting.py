@@ -13,7 +13,7 @@ from perdure.actions.errors import CannotSteer
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import begin
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
 from perdure.companion.conversation.edit import (
@@ -83,12 +83,12 @@ def next_number(companion: CompanionAt, spot: Spot) -> int:
 
 
 def add_greeting(
-    helm: Helm, companion: CompanionAt, spot: Spot, number: int, *, fresh: bool
+    workspace: Workspace, companion: CompanionAt, spot: Spot, number: int, *, fresh: bool
 ) -> LandedGreeting:
     """Let a greeting stand, as one commit.
 
     Args:
-        helm: the companion, on the branch where that shall be.
+        workspace: the companion, on the branch where that shall be.
         companion: as it was when the greetings were listed.
         spot: turn 0, whose answers were listed.
         number: which of them.
@@ -104,9 +104,9 @@ def add_greeting(
         raise CannotSteer(f"there is no greeting {number}", kept="nothing was changed")
     reply = replace(wanted.replies[0], at=now())
     author = author_of(companion.name)
-    with helm.leased() as lease:
+    with workspace.leased() as lease:
         if fresh:
-            return _open(helm, lease, companion, replace(reply, answer=1), author)
+            return _open(workspace, lease, companion, replace(reply, answer=1), author)
 
         def swapped(at: Spot) -> Rewriting:
             files = at.files
@@ -121,13 +121,23 @@ def add_greeting(
             return Rewriting(files, lambda _: turn_message(turn, facts))
 
         commit = rewrite(
-            helm.repo, lease, spot.turn_id, swapped, branch=helm.branch, author=author, at=now()
+            workspace.repo,
+            lease,
+            spot.turn_id,
+            swapped,
+            branch=workspace.branch,
+            author=author,
+            at=now(),
         )
     return LandedGreeting(spot.turn_id, replace(reply, answer=number), commit)
 
 
 def _open(
-    helm: Helm, lease: ConversationLease, companion: CompanionAt, reply: Reply, author: Author
+    workspace: Workspace,
+    lease: ConversationLease,
+    companion: CompanionAt,
+    reply: Reply,
+    author: Author,
 ) -> LandedGreeting:
     settings, at = companion.settings, now()
     place = begin(
@@ -136,15 +146,15 @@ def _open(
     turn_id = TurnId(place.conversation, 0)
     turn = Turn(0, None, (reply,))
     hand = lease.take(str(place.conversation))
-    commit = helm.repo.commit(
+    commit = workspace.repo.commit(
         [Change(place.path, render_head(place.head) + render_turn(turn))],
         message=turn_message(turn, TurnFacts(turn=turn_id)),
         author=author,
-        branch=helm.branch,
+        branch=workspace.branch,
         at=at,
         expect={place.path: None},
     )
-    oid = helm.repo.oid(place.path, commit)
+    oid = workspace.repo.oid(place.path, commit)
     if hand is not None and oid is not None:
-        hand.record(helm.branch, place.path, oid)
+        hand.record(workspace.branch, place.path, oid)
     return LandedGreeting(turn_id, reply, commit)

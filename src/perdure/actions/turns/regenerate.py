@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.actions.errors import CannotSteer
 from perdure.actions.history.rewind import Place, RewindPlan, plan_rewind
 from perdure.actions.turns.rewrite import Spot, find_spot
-from perdure.actions.workspace import Helm, refuse_key
+from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.git.operations.branches import free_name
@@ -48,7 +48,7 @@ class AgainPlan:
 
 
 def plan_again(
-    helm: Helm,
+    workspace: Workspace,
     where: str = "@",
     name: str = "",
     *,
@@ -58,7 +58,7 @@ def plan_again(
     """Where another answer to a turn would go.
 
     Args:
-        helm: the companion.
+        workspace: the companion.
         where: a turn's name.
         name: of the branch, where one has to begin; a generated one without.
         own: the conversation that is talked in; without one, the newest.
@@ -69,7 +69,7 @@ def plan_again(
         CannotSteer: no branch is checked out.
         CompanionProblem: the turn's file is damaged; names file and line.
     """
-    repo, tip = helm.repo, helm.tip
+    repo, tip = workspace.repo, workspace.tip
     transcript = Transcript(repo, tip)
     refuse_key(name)
     turn_id = name_turn(transcript, where)
@@ -78,12 +78,12 @@ def plan_again(
     newest = transcript.last_conversation()
     is_newest = newest is not None and turn_id.conversation in {newest.id, own}
     if spot.is_last and is_newest:
-        _ = helm.branch
+        _ = workspace.branch
         return AgainPlan(turn_id, words, None)
     if turn_id.number == 0:
-        rewind = _before(helm, turn_id, name, progress)
+        rewind = _before(workspace, turn_id, name, progress)
     else:
-        rewind = plan_rewind(helm, str(turn_id), name, progress)
+        rewind = plan_rewind(workspace, str(turn_id), name, progress)
     return AgainPlan(turn_id, words, rewind)
 
 
@@ -96,10 +96,12 @@ def spot_of(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot:
     return spot
 
 
-def _before(helm: Helm, turn_id: TurnId, name: str, progress: Progress | None) -> RewindPlan:
+def _before(
+    workspace: Workspace, turn_id: TurnId, name: str, progress: Progress | None
+) -> RewindPlan:
     """A branch that begins before a conversation did: its greeting came with the first turn."""
-    repo = helm.repo
-    first = commit_of_turn(repo, helm.tip, turn_id, progress)
+    repo = workspace.repo
+    first = commit_of_turn(repo, workspace.tip, turn_id, progress)
     parents = repo.parents(first.id) if first else ()
     if not parents:
         raise CannotSteer(
@@ -108,9 +110,9 @@ def _before(helm: Helm, turn_id: TurnId, name: str, progress: Progress | None) -
     return RewindPlan(
         Place(None, parents[0]),
         "",
-        name or free_name(repo, helm.generated("rewind")),
-        helm.branch,
-        left(repo, helm.tip, [parents[0]]),
+        name or free_name(repo, workspace.generated("rewind")),
+        workspace.branch,
+        left(repo, workspace.tip, [parents[0]]),
     )
 
 

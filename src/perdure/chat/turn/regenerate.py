@@ -48,12 +48,12 @@ def prepare_again(desk: Desk, where: str = "", name: str = "") -> Prepared | Don
     notices = desk.commit_outside()
     refuse_archived(desk.companion.settings)
     wanted = where or last_word(desk.transcript, desk.conversation)
-    plan = plan_again(desk.helm, wanted, name, own=desk.conversation)
+    plan = plan_again(desk.workspace, wanted, name, own=desk.conversation)
     spot = spot_of(desk.repo, desk.transcript, plan.turn)
     _check_asked(desk, plan, spot)
     begun = ""
     if plan.rewind is not None:
-        begun = rewind(desk.helm, plan.rewind).id
+        begun = rewind(desk.workspace, plan.rewind).id
         desk.look_again()
         leaves = plan.rewind.leaves
         notices.append(
@@ -135,7 +135,9 @@ def _beside(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
 def _another_greeting(desk: Desk, plan: AgainPlan, spot: Spot, notices: list[Notice]) -> Done:
     """The greeting that comes after the one that stands; no backend is asked."""
     number = next_number(desk.companion, spot)
-    landed = add_greeting(desk.helm, desk.companion, spot, number, fresh=plan.rewind is not None)
+    landed = add_greeting(
+        desk.workspace, desk.companion, spot, number, fresh=plan.rewind is not None
+    )
     desk.look_again()
     desk.begun(landed.turn.conversation)
     said = Turn(0, None, (landed.reply,))

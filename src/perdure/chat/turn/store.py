@@ -27,7 +27,7 @@ from perdure.actions.trust import begin as begin_confirming
 from perdure.actions.trust import waiting
 from perdure.actions.turns.commit import Landed, Lander, Landing
 from perdure.actions.turns.place import Place
-from perdure.actions.workspace import Helm
+from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
@@ -166,11 +166,11 @@ class Desk(Standing):
         return [Notice(each.notice, "warning") for each in found]
 
     @property
-    def helm(self) -> Helm:
-        """The same repository, to be steered. It is not the helm's to close."""
-        helm = Helm(self.repo)
-        helm.lease = self.lander.lease
-        return helm
+    def workspace(self) -> Workspace:
+        """The same repository, as acts take it. Closing it is not the workspace's part."""
+        workspace = Workspace(self.repo)
+        workspace.lease = self.lander.lease
+        return workspace
 
     def look_again(self) -> list[Notice] | None:
         """Follow where the branch, or HEAD, was moved between two turns; None: nowhere."""

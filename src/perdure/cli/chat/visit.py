@@ -14,7 +14,7 @@ from perdure.cli.render.progress import IndexProgress
 
 if TYPE_CHECKING:
     from perdure.actions.history.visit import Visit
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -49,29 +49,29 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
         yield
         return
     from perdure.actions.history import visit as visits
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(path) as helm:
-        plan = visits.plan_visit(helm, place, IndexProgress())
+    with Workspace.open(path) as workspace:
+        plan = visits.plan_visit(workspace, place, IndexProgress())
         if keep:
-            visits.check_name(helm.repo, keep)
-        visit = visits.begin_visit(helm, plan)
+            visits.check_name(workspace.repo, keep)
+        visit = visits.begin_visit(workspace, plan)
     try:
         yield
     finally:
-        with Helm.open(path) as helm:
-            _back(helm, visit, keep=keep, drop=drop)
+        with Workspace.open(path) as workspace:
+            _back(workspace, visit, keep=keep, drop=drop)
 
 
-def _back(helm: Helm, visit: Visit, *, keep: str, drop: bool) -> None:
+def _back(workspace: Workspace, visit: Visit, *, keep: str, drop: bool) -> None:
     from perdure.actions.history import visit as visits
     from perdure.cli.input.ask import agree, on_terminal
 
-    said = visits.said_there(helm, visit)
+    said = visits.said_there(workspace, visit)
     if said and not (keep or drop) and on_terminal():
         say(f"On {visit.name}: {said}.", err=True)
         drop = not agree("Keep it?")
-    visits.end_visit(helm, visit, keep=keep, drop=drop)
+    visits.end_visit(workspace, visit, keep=keep, drop=drop)
     if not said:
         say(f"You are on {visit.back} again.", err=True)
     elif drop:

@@ -27,11 +27,11 @@ def command(turn: str, *, as_json: bool) -> None:
     is shown below.
     """
     from perdure.actions.turns.answers import list_answers
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.companion.names import title_from
 
-    with Helm.open(chosen(), reading=True) as helm:
-        found = list_answers(helm, turn)
+    with Workspace.open(chosen(), reading=True) as workspace:
+        found = list_answers(workspace, turn)
     if as_json:
         emit_json(found.record())
         return

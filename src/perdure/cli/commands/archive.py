@@ -12,7 +12,7 @@ from perdure.cli.render.output import emit_json, json_option, progress_line, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
 
 @click.command("archive")
@@ -35,18 +35,18 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
     For one that is archived already it writes another copy.
     """
     from perdure.actions.companion.archive import archive, plan_archive
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if reopen:
-            _reopen(helm, dry_run=dry_run, as_json=as_json)
+            _reopen(workspace, dry_run=dry_run, as_json=as_json)
             return
-        plan = plan_archive(helm, folder.expanduser() if folder else None)
+        plan = plan_archive(workspace, folder.expanduser() if folder else None)
         copy = None
         if wanted(plan.says(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json):
-            tell_edits(helm.take_edits())
+            tell_edits(workspace.take_edits())
             with progress_line(f"Writing {plan.folder}"):
-                copy = archive(helm, plan)
+                copy = archive(workspace, plan)
     if as_json:
         made = None
         if copy is not None:
@@ -59,13 +59,13 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
         )
 
 
-def _reopen(helm: Helm, *, dry_run: bool, as_json: bool) -> None:
+def _reopen(workspace: Workspace, *, dry_run: bool, as_json: bool) -> None:
     from perdure.actions.companion.archive import reopen
 
-    commit = None if dry_run else reopen(helm)
+    commit = None if dry_run else reopen(workspace)
     if as_json:
-        emit_json({"name": helm.settings.name, "commit": commit})
+        emit_json({"name": workspace.settings.name, "commit": commit})
     elif commit is None:
-        say(f"{helm.settings.name} would be out of the archive. Nothing was changed.")
+        say(f"{workspace.settings.name} would be out of the archive. Nothing was changed.")
     else:
-        say(f"{helm.settings.name} is out of the archive. Talk: perdure chat")
+        say(f"{workspace.settings.name} is out of the archive. Talk: perdure chat")

@@ -32,14 +32,14 @@ def command(
     if lists == (turns is not None):
         raise click.UsageError("give TURN, TURN..TURN, or --list")
     from perdure.actions.memory import aside
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if turns is None:
-            _show(aside.rows(helm), as_json=as_json)
+            _show(aside.rows(workspace), as_json=as_json)
             return
-        plan = aside.plan_aside(helm, turns, back=back, reason=reason)
-        commit = None if dry_run else aside.put(helm, plan)
+        plan = aside.plan_aside(workspace, turns, back=back, reason=reason)
+        commit = None if dry_run else aside.put(workspace, plan)
     if as_json:
         emit_json({"plan": plan.record(), "commit": commit})
         return

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.branch import BranchRow
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
 
 @click.command("branch")
@@ -39,15 +39,15 @@ def command(
     if place and drops:
         raise click.UsageError("--at and --delete do not go together")
     from perdure.actions.history import branch
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen(lacking=True), reading=name is None) as helm:
+    with Workspace.open(chosen(lacking=True), reading=name is None) as workspace:
         if name is None:
-            _show(branch.rows(helm), as_json=as_json)
+            _show(branch.rows(workspace), as_json=as_json)
         elif drops:
-            _drop(helm, name, dry_run=dry_run, yes=yes, as_json=as_json)
+            _drop(workspace, name, dry_run=dry_run, yes=yes, as_json=as_json)
         else:
-            _begin(helm, name, place or "", dry_run=dry_run, as_json=as_json)
+            _begin(workspace, name, place or "", dry_run=dry_run, as_json=as_json)
 
 
 def _show(rows: list[BranchRow], *, as_json: bool) -> None:
@@ -72,24 +72,26 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
         )
 
 
-def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
+def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
     from perdure.actions.history import branch
     from perdure.snapshot.conversation.turn_text import named_commit
 
     if dry_run:
         from perdure.actions.history.rewind import find_place
 
-        commit = find_place(helm.repo, place, IndexProgress()).commit if place else helm.tip
+        commit = (
+            find_place(workspace.repo, place, IndexProgress()).commit if place else workspace.tip
+        )
         record = {"branch": name, "commit": commit}
         if as_json:
             emit_json({"plan": record, "operation": None})
         else:
-            at = named_commit(helm.repo.commit_info(commit))
+            at = named_commit(workspace.repo.commit_info(commit))
             say(f"{name} would begin at {at}. Nothing was changed.")
         return
-    operation = branch.start(helm, name, place, IndexProgress())
+    operation = branch.start(workspace, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
-    at = named_commit(helm.repo.commit_info(commit))
+    at = named_commit(workspace.repo.commit_info(commit))
     report(
         {"branch": name, "commit": commit},
         operation,
@@ -98,10 +100,10 @@ def _begin(helm: Helm, name: str, place: str, *, dry_run: bool, as_json: bool) -
     )
 
 
-def _drop(helm: Helm, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     from perdure.actions.history import branch
 
-    plan = branch.plan_drop(helm, name)
+    plan = branch.plan_drop(workspace, name)
     operation = None
     if wanted(
         plan.says(),
@@ -111,5 +113,5 @@ def _drop(helm: Helm, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> 
         as_json=as_json,
         is_safe=not plan.left,
     ):
-        operation = branch.drop(helm, plan)
+        operation = branch.drop(workspace, plan)
     report(plan.record(), operation, as_json=as_json, said=f"{name} is gone from the list.")

@@ -26,10 +26,10 @@ def command(
     there; the old line keeps its name, and all that came after.
     """
     from perdure.actions.turns.answers import choose, plan_choice
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
-        plan = plan_choice(helm, turn, number, name, progress=IndexProgress())
+    with Workspace.open(chosen()) as workspace:
+        plan = plan_choice(workspace, turn, number, name, progress=IndexProgress())
         done = None
         if wanted(
             plan.says(),
@@ -39,7 +39,7 @@ def command(
             as_json=as_json,
             is_safe=plan.again.rewind is None,
         ):
-            done = choose(helm, plan)
+            done = choose(workspace, plan)
     if as_json:
         result = None
         if done:

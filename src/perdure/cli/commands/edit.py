@@ -27,17 +27,17 @@ def command(
     as they were: perdure undo takes the correction back, perdure diff shows it.
     """
     from perdure.actions.turns.correct import correct, find_words
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     if answer is not None and not reply:
         raise click.UsageError("--answer goes with --reply")
-    with Helm.open(chosen()) as helm:
-        words = find_words(helm, turn, reply=reply, answer=answer)
+    with Workspace.open(chosen()) as workspace:
+        words = find_words(workspace, turn, reply=reply, answer=answer)
         new = _new_words(words.text, text)
         if new is None:
             say("Nothing was changed.", err=True)
             return
-        done = correct(helm, words, new)
+        done = correct(workspace, words, new)
     if done.masked:
         say("Something that looks like a key was taken out; the rest is kept.", err=True)
     if as_json:

@@ -15,7 +15,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.lore import Done, LoreRow, Trial
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.companion.errors import Located
     from perdure.companion.memory.lore import LoreEntry
     from perdure.prompt.lore import Triggered
@@ -72,11 +72,11 @@ def _entry_options(command: F) -> F:
 def list_(*, as_json: bool) -> None:
     """List the entries: keys, place, priority, tokens, when and by whom last changed."""
     from perdure.actions.memory.lore import list_lore
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.cli.render.progress import IndexProgress
 
-    with Helm.open(chosen(), reading=True) as helm:
-        found = list_lore(helm, IndexProgress())
+    with Workspace.open(chosen(), reading=True) as workspace:
+        found = list_lore(workspace, IndexProgress())
     if as_json:
         emit_json(
             {
@@ -107,18 +107,18 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
     Without --text your editor opens. perdure undo takes it back.
     """
     from perdure.actions.memory.lore import add_lore
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.companion.memory.lore import LoreEntry
 
     if not keys and not said["constant"]:
         raise click.UsageError("give a KEY, or --constant for an entry that is always in")
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         entry = _with(LoreEntry("lore/new.md", tuple(keys)), said)
         entry = replace(entry, text=_text(text))
         if not entry.text.strip():
             say("There is no text; nothing was added.", err=True)
             return
-        done = add_lore(helm, entry)
+        done = add_lore(workspace, entry)
     _report(done, "Added", as_json=as_json)
 
 
@@ -139,22 +139,22 @@ def edit(
     takes it back.
     """
     from perdure.actions.memory.lore import change_lore, find_entry
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
-        _take_edits(helm)
+    with Workspace.open(chosen()) as workspace:
+        _take_edits(workspace)
         if not keys and text is None and all(value in {None, ()} for value in said.values()):
-            done = _edit_file(helm, name)
+            done = _edit_file(workspace, name)
             if done is None:
                 say("Nothing was changed.", err=True)
                 return
         else:
-            before = find_entry(helm, name)
+            before = find_entry(workspace, name)
             after = _with(before, said)
             after = replace(after, keys=tuple(keys) or before.keys)
             if text is not None:
                 after = replace(after, text=_text(text))
-            done = change_lore(helm, before, after)
+            done = change_lore(workspace, before, after)
     _report(done, "Changed", as_json=as_json)
 
 
@@ -165,11 +165,11 @@ def edit(
 def remove(*, name: str, as_json: bool) -> None:
     """Take an entry away, as its own commit; perdure undo brings it back."""
     from perdure.actions.memory.lore import remove_lore
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
-        _take_edits(helm)
-        done = remove_lore(helm, name)
+    with Workspace.open(chosen()) as workspace:
+        _take_edits(workspace)
+        done = remove_lore(workspace, name)
     _report(done, "Removed", as_json=as_json)
 
 
@@ -186,11 +186,11 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
     """
     from perdure.actions.memory.lore import try_lore
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     said = [read_text() if text == "-" else text for text in texts]
-    with Helm.open(chosen(), reading=True) as helm:
-        trial = try_lore(helm, said, window=window)
+    with Workspace.open(chosen(), reading=True) as workspace:
+        trial = try_lore(workspace, said, window=window)
     if as_json:
         emit_json(_trial_record(trial))
         return
@@ -222,7 +222,7 @@ def _text(text: str | None) -> str:
     return (click.edit("", extension=".md") or "").strip("\n")
 
 
-def _edit_file(helm: Helm, name: str) -> Done | None:
+def _edit_file(workspace: Workspace, name: str) -> Done | None:
     """Let the user edit a whole file; None: it was left as it is."""
     from perdure.actions.memory.lore import path_of, replace_file
     from perdure.cli.input.ask import on_terminal
@@ -232,21 +232,21 @@ def _edit_file(helm: Helm, name: str) -> Done | None:
             "There is no terminal to open an editor on. Say what to change: --text, --key, "
             "--priority and others"
         )
-    since = helm.tip
-    path = path_of(helm, name)
+    since = workspace.tip
+    path = path_of(workspace, name)
     # A file that is broken is mended here: it is shown as it is.
-    old = (helm.repo.read(path, since) or b"").decode("utf-8", "replace")
+    old = (workspace.repo.read(path, since) or b"").decode("utf-8", "replace")
     edited = click.edit(old, extension=".md")
     if edited is None or edited == old:
         return None
-    return replace_file(helm, path, edited.encode(), since)
+    return replace_file(workspace, path, edited.encode(), since)
 
 
-def _take_edits(helm: Helm) -> None:
+def _take_edits(workspace: Workspace) -> None:
     """Commit what was edited by hand first, so that it is neither lost nor mixed in."""
     from perdure.cli.plans import tell_edits
 
-    tell_edits(helm.take_edits())
+    tell_edits(workspace.take_edits())
 
 
 def _report(done: Done, what: str, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
 
 @click.command("merge")
@@ -49,22 +49,22 @@ def command(
     if asked > 1:
         raise click.UsageError("give one of BRANCH, --continue, --abort, or --ours and --theirs")
     from perdure.actions.history import merge as merge_action
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if branch is not None:
-            sys.exit(_begin(helm, branch, dry_run=dry_run, yes=yes, as_json=as_json))
+            sys.exit(_begin(workspace, branch, dry_run=dry_run, yes=yes, as_json=as_json))
         if aborts:
-            merge_action.give_up(helm)
+            merge_action.give_up(workspace)
             _tell({"aborted": True}, "The merge is given up; all is as it was.", as_json=as_json)
         elif concludes:
-            record = operation_record(merge_action.conclude(helm))
+            record = operation_record(merge_action.conclude(workspace))
             _tell({"operation": record}, "Merged. To take that back: perdure undo", as_json=as_json)
         else:
             for side, files in (("ours", ours), ("theirs", theirs)):
                 for path in files:
-                    merge_action.take_side(helm, path, side)
-            sys.exit(_show_open(helm, as_json=as_json))
+                    merge_action.take_side(workspace, path, side)
+            sys.exit(_show_open(workspace, as_json=as_json))
 
 
 def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
@@ -74,10 +74,10 @@ def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
         say(said)
 
 
-def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     from perdure.actions.history import merge as merge_action
 
-    plan = merge_action.plan_join(helm, branch)
+    plan = merge_action.plan_join(workspace, branch)
     is_nothing = plan.plan.kind == "nothing"
     done = None
     if wanted(
@@ -88,9 +88,9 @@ def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) 
         as_json=as_json,
         is_safe=is_nothing,
     ):
-        done = merge_action.join(helm, branch)
+        done = merge_action.join(workspace, branch)
         if done.conflicts and not as_json:
-            _show_open(helm, as_json=False)
+            _show_open(workspace, as_json=False)
     operation = done.operation if done else None
     is_open = done is not None and bool(done.conflicts)
     if as_json:
@@ -101,10 +101,10 @@ def _begin(helm: Helm, branch: str, *, dry_run: bool, yes: bool, as_json: bool) 
     return 3 if is_open else 0
 
 
-def _show_open(helm: Helm, *, as_json: bool) -> int:
+def _show_open(workspace: Workspace, *, as_json: bool) -> int:
     from perdure.actions.history import merge as merge_action
 
-    found = merge_action.opened(helm)
+    found = merge_action.opened(workspace)
     if as_json:
         files = found.merge.conflicts if found else ()
         conflicts = [merge_action.conflict_record(one) for one in files]

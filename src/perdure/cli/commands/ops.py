@@ -22,10 +22,10 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     what is undone. The list is of this machine; it does not travel with a push.
     """
     from perdure.actions.history import undo
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen(lacking=True), reading=True) as helm:
-        rows = undo.rows(helm, None if everything else limit)
+    with Workspace.open(chosen(lacking=True), reading=True) as workspace:
+        rows = undo.rows(workspace, None if everything else limit)
     if as_json:
         emit_json([row.record() for row in rows])
         return

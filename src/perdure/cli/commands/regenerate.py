@@ -37,11 +37,11 @@ def command(
     after. A greeting gives way to the next one of persona/greetings.
     """
     from perdure.actions.turns.regenerate import plan_again
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     path = chosen()
-    with Helm.open(path) as helm:
-        plan = plan_again(helm, turn, name, progress=IndexProgress())
+    with Workspace.open(path) as workspace:
+        plan = plan_again(workspace, turn, name, progress=IndexProgress())
     agreed = wanted(
         plan.says() if plan.rewind or dry_run else [],
         "Begin a branch there?",

@@ -24,11 +24,11 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     has to be typed.
     """
     from perdure.actions.companion.remove import check_agreed, plan_remove, remove
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.cli.input.ask import ask, on_terminal
 
-    with Helm.open(chosen(name), reading=True) as helm:
-        plan = plan_remove(helm, home())
+    with Workspace.open(chosen(name), reading=True) as workspace:
+        plan = plan_remove(workspace, home())
         place = None
         needs_name = plan.copy is None and not dry_run
         if needs_name and not typed and on_terminal():
@@ -44,7 +44,7 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
             yes=yes or needs_name,
             as_json=as_json,
         ):
-            place = remove(helm, plan)
+            place = remove(workspace, plan)
     if as_json:
         emit_json({"plan": plan.record(), "trash": str(place) if place else None})
     elif place is not None:

@@ -26,23 +26,23 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     """
     from perdure.actions.errors import NothingToRestore
     from perdure.actions.history.restore import plan_restore, restore
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen(lacking=True)) as helm:
-        commit = commit_of(helm.repo, place)
-        wanted_paths = [path_of(helm.repo, path) for path in paths]
+    with Workspace.open(chosen(lacking=True)) as workspace:
+        commit = commit_of(workspace.repo, place)
+        wanted_paths = [path_of(workspace.repo, path) for path in paths]
         try:
-            plan = plan_restore(helm, wanted_paths, commit, place)
+            plan = plan_restore(workspace, wanted_paths, commit, place)
         except NothingToRestore as same:
             _tell_same(same, as_json=as_json)
             return
         made: list[str] = []
         if wanted(plan.says(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
-            edits = helm.take_edits()
+            edits = workspace.take_edits()
             tell_edits(edits)
             if edits.committed:
-                plan = plan_restore(helm, wanted_paths, commit, place)
-            made = restore(helm, plan)
+                plan = plan_restore(workspace, wanted_paths, commit, place)
+            made = restore(workspace, plan)
     if as_json:
         emit_json({"plan": plan.record(), "commits": made})
     elif made:

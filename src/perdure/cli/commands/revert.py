@@ -41,21 +41,21 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     talk: perdure rewind. To bring whole files back as of then: perdure restore.
     """
     from perdure.actions.history.revert import plan_revert, revert
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
-        commit = commit_of(helm.repo, rev)
-        plan = plan_revert(helm, commit)
+    with Workspace.open(chosen()) as workspace:
+        commit = commit_of(workspace.repo, rev)
+        plan = plan_revert(workspace, commit)
         if not wanted(plan.says(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json):
             if as_json:
                 emit_json({"plan": plan.record(), "commit": None, "then": None, "aside": None})
             return
         chosen_then = then or _ask_then(plan, asks=not yes)
-        edits = helm.take_edits()
+        edits = workspace.take_edits()
         tell_edits(edits)
         if edits.committed:
-            plan = plan_revert(helm, commit)
-        done = revert(helm, plan, chosen_then)
+            plan = plan_revert(workspace, commit)
+        done = revert(workspace, plan, chosen_then)
     if as_json:
         made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
         emit_json({"plan": plan.record(), **made})

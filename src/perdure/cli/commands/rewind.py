@@ -26,18 +26,18 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
     undo.
     """
     from perdure.actions.history.rewind import plan_rewind, rewind
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
-        plan = plan_rewind(helm, turn, name, IndexProgress())
+    with Workspace.open(chosen()) as workspace:
+        plan = plan_rewind(workspace, turn, name, IndexProgress())
         operation = None
         if wanted(
             plan.says(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):  # fmt: skip
-            tell_edits(helm.take_edits())
-            operation = rewind(helm, plan)
+            tell_edits(workspace.take_edits())
+            operation = rewind(workspace, plan)
         said = f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}"
-        remotes = helm.repo.remotes()
+        remotes = workspace.repo.remotes()
         if remotes:
             # "git push backup main" goes on saying that everything is up to date.
             said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"

@@ -20,11 +20,11 @@ def command(name: str, *, as_json: bool) -> None:
     What you edited by hand is committed first, on the branch that you leave.
     """
     from perdure.actions.history import branch
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen(lacking=True)) as helm:
-        before = helm.repo.head().branch
-        operation = branch.go(helm, name)
+    with Workspace.open(chosen(lacking=True)) as workspace:
+        before = workspace.repo.head().branch
+        operation = branch.go(workspace, name)
     if operation is None and not as_json:
         say(f"You are on {name} already.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""

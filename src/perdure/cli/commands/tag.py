@@ -29,20 +29,20 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
     if drops and (rev or message):
         raise click.UsageError("--delete takes only the NAME")
     from perdure.actions.history import tag
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.snapshot.conversation.turn_text import named_commit
 
-    with Helm.open(chosen(), reading=name is None) as helm:
+    with Workspace.open(chosen(), reading=name is None) as workspace:
         if name is None:
-            _show(tag.rows(helm), as_json=as_json)
+            _show(tag.rows(workspace), as_json=as_json)
             return
         if drops:
-            operation = tag.drop(helm, name)
+            operation = tag.drop(workspace, name)
             said = f"The tag {name} is gone; what it named stays."
         else:
-            commit = commit_of(helm.repo, rev) if rev else helm.tip
-            operation = tag.tag(helm, name, commit, message)
-            said = f"{name} is on {named_commit(helm.repo.commit_info(commit))}."
+            commit = commit_of(workspace.repo, rev) if rev else workspace.tip
+            operation = tag.tag(workspace, name, commit, message)
+            said = f"{name} is on {named_commit(workspace.repo.commit_info(commit))}."
     report({"tag": name}, operation, as_json=as_json, said=said)
 
 

@@ -43,7 +43,7 @@ class AnswerController:
             from perdure.actions.turns.regenerate import plan_again
 
             own = session.info.conversation
-            found = await session.steer(lambda helm: plan_again(helm, str(turn), own=own))
+            found = await session.steer(lambda workspace: plan_again(workspace, str(turn), own=own))
             if found.rewind is not None:
                 go = Choice("go", "Ask there, on the new branch", "z takes it back.")
                 if not await here.agrees("Another answer", found.says(), _LEAVE, go):
@@ -66,7 +66,7 @@ class AnswerController:
             from perdure.actions.turns.answers import choose, list_answers, plan_choice
 
             own = session.info.conversation
-            found = await session.steer(lambda helm: list_answers(helm, str(turn)))
+            found = await session.steer(lambda workspace: list_answers(workspace, str(turn)))
             at = next((at for at, row in enumerate(found.rows) if row.shown), 0) + step
             if not 0 <= at < len(found.rows):
                 which = "newest" if step > 0 else "oldest"
@@ -75,7 +75,7 @@ class AnswerController:
                 return
             wanted = found.rows[at]
             choice = await session.steer(
-                lambda helm: plan_choice(helm, str(turn), wanted.number, own=own)
+                lambda workspace: plan_choice(workspace, str(turn), wanted.number, own=own)
             )
             title = f"Answer {at + 1} of {len(found.rows)}"
             if choice.again.rewind is not None:
@@ -83,7 +83,7 @@ class AnswerController:
                 go = Choice("go", "Talk on with this answer, on the new branch")
                 if not await here.agrees(title, lines, _LEAVE, go):
                     return
-            await session.steer(lambda helm: choose(helm, choice))
+            await session.steer(lambda workspace: choose(workspace, choice))
             self._history.moved(f"{title} stands. z takes it back.")
 
         self._history.act(plan)
@@ -101,7 +101,9 @@ class AnswerController:
         async def plan(session: Session) -> None:
             from perdure.actions.turns.correct import correct, find_words
 
-            words = await session.steer(lambda helm: find_words(helm, str(turn), reply=reply))
+            words = await session.steer(
+                lambda workspace: find_words(workspace, str(turn), reply=reply)
+            )
             title = "Correct her words" if reply else "Correct your words"
             box = Editing(title, words.text, here.glyphs)
             new = await here.screen.app.push_screen_wait(box)
@@ -109,7 +111,7 @@ class AnswerController:
                 here.flash.tell("Nothing was changed.")
                 return
             try:
-                done = await session.steer(lambda helm: correct(helm, words, new))
+                done = await session.steer(lambda workspace: correct(workspace, words, new))
             except Exception:
                 # What was typed is not lost with it.
                 here.put_back([new])
@@ -132,8 +134,10 @@ class AnswerController:
         async def plan(session: Session) -> None:
             from perdure.actions.memory import aside
 
-            found = await session.steer(lambda helm: aside.plan_aside(helm, str(turn), back=back))
-            await session.steer(lambda helm: aside.put(helm, found))
+            found = await session.steer(
+                lambda workspace: aside.plan_aside(workspace, str(turn), back=back)
+            )
+            await session.steer(lambda workspace: aside.put(workspace, found))
             self._history.moved(f"{found.says()[0]} x again, or z, takes it back.")
 
         self._history.act(plan)

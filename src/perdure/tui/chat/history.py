@@ -13,7 +13,7 @@ from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.chat.session import Session
     from perdure.notice import Notice
     from perdure.tui.chat.conversation import Conversation
@@ -106,7 +106,7 @@ class HistoryController:
             go = Choice("go", "Undo", "Z brings it back.")
             if not await here.agrees("Undo", lines, leave, go, yes=("z", "y")):
                 return
-        await session.steer(lambda helm: undoing.take(helm, step))
+        await session.steer(lambda workspace: undoing.take(workspace, step))
         again = "Z brings it back." if back else "z takes it back."
         self.moved(f"{step.said()} {again}", stays=True)
         if step.turn is not None and here.view.picked is not None:
@@ -124,8 +124,8 @@ class HistoryController:
                 session,
                 "New branch",
                 f"It begins at {_shown(place)}. You stay on the branch where you are.",
-                await session.steer(lambda helm: helm.generated("branch")),
-                lambda helm, name: branch.start(helm, name, place),
+                await session.steer(lambda workspace: workspace.generated("branch")),
+                lambda workspace, name: branch.start(workspace, name, place),
             )
             if name:
                 self.read_names()
@@ -142,8 +142,8 @@ class HistoryController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import rewind, tag
 
-            def make(helm: Helm, name: str) -> None:
-                tag.tag(helm, name, rewind.find_place(helm.repo, place).commit)
+            def make(workspace: Workspace, name: str) -> None:
+                tag.tag(workspace, name, rewind.find_place(workspace.repo, place).commit)
 
             line = f"It stays on {_shown(place)}."
             name = await self._make_named(session, "New tag", line, "", make)
@@ -159,7 +159,7 @@ class HistoryController:
         title: str,
         line: str,
         suggested: str,
-        make: Callable[[Helm, str], object],
+        make: Callable[[Workspace, str], object],
     ) -> str:
         """Ask for a name and make what is called so; "" where nobody wants it any more.
 
@@ -174,7 +174,7 @@ class HistoryController:
                 return ""
             name = "-".join(typed.split())
             try:
-                await session.steer(lambda helm, name=name: make(helm, name))  # type: ignore[misc]
+                await session.steer(lambda workspace, name=name: make(workspace, name))  # type: ignore[misc]
             except BadPath as refused:
                 suggested, lines = typed, (line, f"{sentence(refused.what)}.")
             else:
@@ -186,15 +186,15 @@ class HistoryController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import rewind
 
-            found = await session.steer(lambda helm: rewind.plan_rewind(helm, place))
+            found = await session.steer(lambda workspace: rewind.plan_rewind(workspace, place))
             go = Choice("go", "Talk on from there", "z takes it back.")
             stay = Choice("", "Stay here")
             if not await self._conversation.agrees("Talk on from earlier", found.says(), stay, go):
                 return
 
-            def act(helm: Helm) -> None:
-                helm.take_edits()
-                rewind.rewind(helm, found)
+            def act(workspace: Workspace) -> None:
+                workspace.take_edits()
+                rewind.rewind(workspace, found)
 
             await session.steer(act)
             self.moved(
@@ -214,7 +214,7 @@ class HistoryController:
             if name == before:
                 self._conversation.flash.tell(f"You are on {name}.")
                 return
-            await session.steer(lambda helm: branch.go(helm, name))
+            await session.steer(lambda workspace: branch.go(workspace, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
 
         self.act(plan)
@@ -225,7 +225,7 @@ class HistoryController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import revert as reverting
 
-            found = await session.steer(lambda helm: reverting.plan_revert(helm, commit))
+            found = await session.steer(lambda workspace: reverting.plan_revert(workspace, commit))
             choices = [Choice("", "Leave it as it is")]
             if found.turns:
                 choices += [
@@ -242,11 +242,11 @@ class HistoryController:
                 self._conversation.flash.tell("Nothing was changed.")
                 return
 
-            def act(helm: Helm) -> None:
+            def act(workspace: Workspace) -> None:
                 now = found
-                if helm.take_edits().committed:
-                    now = reverting.plan_revert(helm, commit)
-                reverting.revert(helm, now, then)
+                if workspace.take_edits().committed:
+                    now = reverting.plan_revert(workspace, commit)
+                reverting.revert(workspace, now, then)
 
             await session.steer(act)
             more = {

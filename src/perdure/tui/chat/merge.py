@@ -108,7 +108,7 @@ class MergeController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
-            found = await session.steer(lambda helm: merge_action.plan_join(helm, name))
+            found = await session.steer(lambda workspace: merge_action.plan_join(workspace, name))
             if found.plan.kind == "nothing":
                 self._conversation.flash.tell(found.says()[0])
                 return
@@ -118,7 +118,7 @@ class MergeController:
             go = Choice("go", f"Merge {name}", note)
             if not await self._conversation.agrees(f"Merge {name}", found.says(), _LEAVE, go):
                 return
-            done = await session.steer(lambda helm: merge_action.join(helm, name))
+            done = await session.steer(lambda workspace: merge_action.join(workspace, name))
             if done.conflicts:
                 await self.read(session)
                 self.show()
@@ -130,9 +130,9 @@ class MergeController:
 
 def _opened(repo: Repository) -> OpenJoin | None:
     from perdure.actions.history import merge as merge_action
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    return merge_action.opened(Helm(repo))
+    return merge_action.opened(Workspace(repo))
 
 
 def _waits(found: OpenJoin) -> str:

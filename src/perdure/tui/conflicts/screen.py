@@ -152,7 +152,7 @@ class ConflictsScreen(PanelScreen):
                 says = (f"No marks are left in {path}.",)
                 if not await self._chat.conversation.ask("Take one side", says, _KEPT, keep):
                     return
-            await session.steer(lambda helm: merge_action.take_side(helm, path, side))
+            await session.steer(lambda workspace: merge_action.take_side(workspace, path, side))
             await self._chat.merge.read(session)
             self.flash.tell(f"{path} is as on {name}.", "success")
 
@@ -183,7 +183,7 @@ class ConflictsScreen(PanelScreen):
                 self.flash.tell("Nothing was changed.")
                 return
             if not merge_action.marks_in(after):
-                await session.steer(lambda helm: merge_action.take_file(helm, path))
+                await session.steer(lambda workspace: merge_action.take_file(workspace, path))
                 self.flash.tell(f"{path} is settled.", "success")
             await self._chat.merge.read(session)
 

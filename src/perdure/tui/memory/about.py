@@ -159,12 +159,12 @@ def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
         commit = commit_of_line(repo, look.tip, path, line)
         return about_commit(repo, commit) if commit else ("Its change", Text("It is in no commit."))
     from perdure.actions.memory.review import plan_accept
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.snapshot.revisions.diff import TextChange
     from perdure.tui.diff_text import difference, inked
     from perdure.tui.timeline.about import STYLES
 
-    plan = plan_accept(Helm(repo), look.review, row)
+    plan = plan_accept(Workspace(repo), look.review, row)
     changes = [
         TextChange(each.path, _decoded(repo.read(each.path, look.tip)), _decoded(each.content))
         for each in plan.changes

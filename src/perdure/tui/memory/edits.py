@@ -17,14 +17,14 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.chat.session import Session
     from perdure.snapshot.facts import Known
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.host import ChatHost, Plan
     from perdure.tui.panel import PanelScreen
 
-Make = Callable[["Helm"], "MemoryPlan"]
+Make = Callable[["Workspace"], "MemoryPlan"]
 _IN_BOX = "What you wrote is in the message box"
 _LEAVE = Choice("", "Leave it as it is")
 
@@ -51,9 +51,9 @@ class MemoryEdits:
         """Let in what waits; what looks like an instruction only after a question."""
         from perdure.actions.memory.review import plan_accept, waiting
 
-        def make(helm: Helm) -> MemoryPlan:
-            listed = waiting(helm)
-            return plan_accept(helm, listed, listed.find(row.id), text=text)
+        def make(workspace: Workspace) -> MemoryPlan:
+            listed = waiting(workspace)
+            return plan_accept(workspace, listed, listed.find(row.id), text=text)
 
         async def plan(session: Session) -> None:
             if row.is_order:
@@ -72,9 +72,9 @@ class MemoryEdits:
         """Take what waits off the list."""
         from perdure.actions.memory.review import plan_reject, waiting
 
-        def make(helm: Helm) -> MemoryPlan:
-            listed = waiting(helm)
-            return plan_reject(helm, listed, listed.find(row.id))
+        def make(workspace: Workspace) -> MemoryPlan:
+            listed = waiting(workspace)
+            return plan_reject(workspace, listed, listed.find(row.id))
 
         self._act(lambda session: self._do(session, make))
 
@@ -99,9 +99,9 @@ class MemoryEdits:
     def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
         from perdure.actions.memory.facts import FactEdit, plan_edit
 
-        def make(helm: Helm) -> MemoryPlan:
-            known, now = _again(helm, row)
-            return plan_edit(helm, known, now, FactEdit(text, pinned=pinned))
+        def make(workspace: Workspace) -> MemoryPlan:
+            known, now = _again(workspace, row)
+            return plan_edit(workspace, known, now, FactEdit(text, pinned=pinned))
 
         self._act(lambda session: self._do(session, make, typed=text or ""), text or "")
 
@@ -111,8 +111,8 @@ class MemoryEdits:
 
         back = row.aside
 
-        def make(helm: Helm) -> MemoryPlan:
-            plan = plan_aside(*_again(helm, row), back=back)
+        def make(workspace: Workspace) -> MemoryPlan:
+            plan = plan_aside(*_again(workspace, row), back=back)
             words = f"“{row.fact.text}”"
             said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
             return replace(plan, sentences=(said,))
@@ -134,8 +134,8 @@ class MemoryEdits:
             return
         from perdure.actions.memory.facts import known, plan_add
 
-        def make(helm: Helm) -> MemoryPlan:
-            return plan_add(helm, known(helm), name, text)
+        def make(workspace: Workspace) -> MemoryPlan:
+            return plan_add(workspace, known(workspace), name, text)
 
         self._act(lambda session: self._do(session, make, typed=text), text)
 
@@ -151,10 +151,10 @@ class MemoryEdits:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
         from perdure.actions.memory.facts import put
 
-        def act(helm: Helm) -> MemoryPlan:
-            helm.take_edits()
-            plan = make(helm)
-            put(helm, plan)
+        def act(workspace: Workspace) -> MemoryPlan:
+            workspace.take_edits()
+            plan = make(workspace)
+            put(workspace, plan)
             return plan
 
         try:
@@ -177,12 +177,12 @@ class MemoryEdits:
         self.screen.flash.tell(words, "warning" if warns else "success")
 
 
-def _again(helm: Helm, row: FactRow) -> tuple[Known, FactRow]:
+def _again(workspace: Workspace, row: FactRow) -> tuple[Known, FactRow]:
     """What she knows by now, and the fact in it. Raises CannotSteer where it is gone."""
     from perdure.actions.errors import CannotSteer
     from perdure.actions.memory.facts import known
 
-    now = known(helm)
+    now = known(workspace)
     for each in now.rows:
         if (each.fact.path, each.fact.text, each.fact.source) == (
             row.fact.path,

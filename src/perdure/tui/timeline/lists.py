@@ -57,10 +57,10 @@ class TimelineLists:
         """Read the list anew, the history as far as it was read before."""
         if self.tab == "Operations":
             from perdure.actions.history import undo
-            from perdure.actions.workspace import Helm
+            from perdure.actions.workspace import Workspace
 
             self._operations = await self._reader.ask(
-                lambda repo: undo.rows(Helm(repo), _OPERATIONS)
+                lambda repo: undo.rows(Workspace(repo), _OPERATIONS)
             )
             return
         kind, words, is_graph = self.kind, self.words, self._is_graph

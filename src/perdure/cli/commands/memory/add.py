@@ -24,13 +24,13 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
     What is there already and says the same, or the opposite, is shown beside it.
     """
     from perdure.actions.memory.facts import known, plan_add, put
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if not dry_run:
-            tell_edits(helm.take_edits())
-        plan = plan_add(helm, known(helm), topic, fact, turn=turn, pinned=pin)
-        commit = None if dry_run else put(helm, plan)
+            tell_edits(workspace.take_edits())
+        plan = plan_add(workspace, known(workspace), topic, fact, turn=turn, pinned=pin)
+        commit = None if dry_run else put(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
     tell_done(plan, commit, as_json=as_json)

@@ -48,20 +48,20 @@ def edit(
         plan_remove,
         put,
     )
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
     changes = (text, topic, pinned) != (None, None, None)
     if remove + changes + (aside is not None) > 1:
         raise click.UsageError("--remove, --aside and --back go with no other change")
     if reason and not aside:
         raise click.UsageError("--reason goes with --aside")
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if not dry_run:
-            tell_edits(helm.take_edits())
-        there = known(helm)
+            tell_edits(workspace.take_edits())
+        there = known(workspace)
         row = there.find(fact)
         if remove:
-            plan = plan_remove(helm, there, row)
+            plan = plan_remove(workspace, there, row)
         elif aside is not None:
             plan = plan_aside(there, row, back=not aside, reason=reason)
         else:
@@ -71,8 +71,8 @@ def edit(
                 if new is None:
                     say("Nothing was changed.", err=True)
                     return
-            plan = plan_edit(helm, there, row, FactEdit(new, topic, pinned))
-        commit = None if dry_run else put(helm, plan)
+            plan = plan_edit(workspace, there, row, FactEdit(new, topic, pinned))
+        commit = None if dry_run else put(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
     tell_done(plan, commit, as_json=as_json)

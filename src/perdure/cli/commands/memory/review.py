@@ -14,7 +14,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewList, Waiting
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
 
 _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
 
@@ -51,30 +51,30 @@ def review(
     list, or an id, which stays when others go. Each answer is a commit of its own.
     """
     from perdure.actions.memory.review import waiting
-    from perdure.actions.workspace import Helm
+    from perdure.actions.workspace import Workspace
     from perdure.cli.input.ask import on_terminal
 
     if accept_all and (accepted or rejected or not yes):
         raise click.UsageError("--accept-all needs --yes, and goes with no --accept or --reject")
     acts = bool(accept_all or accepted or rejected)
     walks = not (acts or as_json or lists) and on_terminal()
-    with Helm.open(chosen()) as helm:
+    with Workspace.open(chosen()) as workspace:
         if acts or walks:
-            tell_edits(helm.take_edits())
+            tell_edits(workspace.take_edits())
         else:
-            tell_uncommitted(helm.repo)
-        listed = waiting(helm)
+            tell_uncommitted(workspace.repo)
+        listed = waiting(workspace)
         for trouble in listed.troubles:
             say(trouble, err=True)
         if acts:
             names = _all_but_orders(listed) if accept_all else accepted
-            _answer_all(helm, listed, names, rejected, as_json=as_json)
+            _answer_all(workspace, listed, names, rejected, as_json=as_json)
         elif as_json:
             emit_json([row.record() for row in listed.rows])
         elif not listed.rows:
             say("Nothing waits for your word.")
         elif walks:
-            _walk(helm)
+            _walk(workspace)
         else:
             for row in listed.rows:
                 _show(row)
@@ -93,7 +93,7 @@ def _all_but_orders(listed: ReviewList) -> list[str]:
 
 
 def _answer_all(
-    helm: Helm,
+    workspace: Workspace,
     listed: ReviewList,
     accepted: Sequence[str],
     rejected: Sequence[str],
@@ -110,10 +110,10 @@ def _answer_all(
         raise click.UsageError("one of them is given to --accept and to --reject")
     done = []
     for name in dict.fromkeys([*accept, *reject]):
-        now = waiting(helm)
+        now = waiting(workspace)
         plan_of = plan_accept if name in accept else plan_reject
-        plan = plan_of(helm, now, now.find(name))
-        commit = put(helm, plan)
+        plan = plan_of(workspace, now, now.find(name))
+        commit = put(workspace, plan)
         done.append({"id": name, **plan.record(), "commit": commit})
         if not as_json:
             for line in plan.says():
@@ -122,15 +122,15 @@ def _answer_all(
         emit_json(done)
 
 
-def _walk(helm: Helm) -> None:
+def _walk(workspace: Workspace) -> None:
     """One after the other, on a terminal."""
     from perdure.actions.memory.facts import put
     from perdure.actions.memory.review import plan_accept, plan_reject, waiting
 
-    ids = [row.id for row in waiting(helm).rows]
+    ids = [row.id for row in waiting(workspace).rows]
     counts = dict.fromkeys(("accepted", "rejected"), 0)
     for name in ids:
-        listed = waiting(helm)
+        listed = waiting(workspace)
         row = next((each for each in listed.rows if each.id == name), None)
         if row is None:
             continue  # it went with another one, or elsewhere
@@ -145,14 +145,14 @@ def _walk(helm: Helm) -> None:
             say("The words are as they were: skipped.")
             continue
         if answer == "reject":
-            plan = plan_reject(helm, listed, row)
+            plan = plan_reject(workspace, listed, row)
         else:
-            plan = plan_accept(helm, listed, row, text=text)
-        put(helm, plan)
+            plan = plan_accept(workspace, listed, row, text=text)
+        put(workspace, plan)
         counts["rejected" if answer == "reject" else "accepted"] += 1
         for line in plan.says():
             say(line)
-    left = len(waiting(helm).rows)
+    left = len(waiting(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     back = " To take the last one back: perdure undo" * any(counts.values())
     say(f"{said}, {left} left.{back}")
