@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.undo import next_undo, take
 from perdure.actions.memory.aside import plan_aside, put
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
@@ -196,9 +196,9 @@ async def test_choose_swaps_the_last(companion: Path) -> None:
     assert rows(companion)[1] == (2, "Reply 7 to One.", False)
     assert git(companion, "log", "-1", "--format=%an %s") == "Ana edit: answer 1 to “One.”\n"
     with Workspace.open(companion) as workspace:
-        with pytest.raises(CannotSteer, match="stands"):
+        with pytest.raises(CannotAct, match="stands"):
             plan_choice(workspace, "@", 1)
-        with pytest.raises(CannotSteer, match="no answer 3"):
+        with pytest.raises(CannotAct, match="no answer 3"):
             plan_choice(workspace, "@", 3)
     undo(companion)
     assert standing(companion) == [(2, "Reply 7 to One.")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.errors import CannotRevert, CannotSteer
+from perdure.actions.errors import CannotAct, CannotRevert
 from perdure.actions.history.revert import plan_revert, revert
 from perdure.actions.history.undo import next_redo, next_undo, take
 from perdure.actions.memory.facts import (
@@ -99,7 +99,7 @@ def test_a_fact_is_added_with_the_turn_that_taught_it(
 
 def test_what_is_there_already_is_shown_or_refused(workspace: Workspace) -> None:
     add(workspace, "people", "Marta lives in Ghent.")
-    with pytest.raises(CannotSteer, match="people:1"):
+    with pytest.raises(CannotAct, match="people:1"):
         add(workspace, "People", "Marta lives in Ghent.")
     plan = plan_add(workspace, known(workspace), "places", "Marta now lives in Bruges.")
     assert [row.name for row in plan.against] == ["people:1"]
@@ -124,7 +124,7 @@ def test_an_edit_changes_its_line_only(workspace: Workspace, companion: Path) ->
     )
     assert line in after
     there = known(workspace)
-    with pytest.raises(CannotSteer, match="so already"):
+    with pytest.raises(CannotAct, match="so already"):
         plan_edit(workspace, there, there.find("people:2"), FactEdit(text="b"))
     # To another topic, in one commit; the line before it stays.
     put(workspace, plan_edit(workspace, there, there.find("b"), FactEdit(topic="New things")))
@@ -157,7 +157,7 @@ def test_what_changed_meanwhile_is_not_written_over(workspace: Workspace, compan
     with pytest.raises(TipMoved):
         put(workspace, plan)
     (companion / PEOPLE).write_text("# People\n\n- Not committed.\n")
-    with pytest.raises(CannotSteer, match="no commit"):
+    with pytest.raises(CannotAct, match="no commit"):
         add(workspace, "people", "Three.")
     assert (companion / PEOPLE).read_text() == "# People\n\n- Not committed.\n"
 
@@ -188,7 +188,7 @@ def test_set_aside_it_stays_where_it_is_and_out_of_prompts(
     put(workspace, plan_edit(workspace, there, there.rows[0], FactEdit(pinned=True)))
     there = known(workspace)
     assert there.rows[0].aside
-    with pytest.raises(CannotSteer, match="aside already"):
+    with pytest.raises(CannotAct, match="aside already"):
         plan_aside(there, there.rows[0])
     put(workspace, plan_aside(there, there.rows[0], back=True))
     assert not any(row.aside for row in known(workspace).rows)

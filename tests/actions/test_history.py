@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.errors import Archived, CannotSteer
+from perdure.actions.errors import Archived, CannotAct
 from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.rewind import find_place, plan_rewind, rewind
 from perdure.actions.history.undo import next_redo, next_undo, take
@@ -102,7 +102,7 @@ async def test_after_an_undo_the_talk_goes_on_from_the_turn_before(life: Path) -
         take(workspace, next_undo(workspace))
     (turn,), _ = await talk(life, "Anew.")
     assert begins_after(life, turn) == before
-    with Workspace.open(life) as workspace, pytest.raises(CannotSteer):
+    with Workspace.open(life) as workspace, pytest.raises(CannotAct):
         plan_rewind(workspace, "@")
 
 

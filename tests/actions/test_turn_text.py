@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history import branch, revert, rewind, tag
 from perdure.actions.history.undo import rows
 from perdure.actions.memory import aside
@@ -86,7 +86,7 @@ async def test_names_of_acts_end_whole(talked: Path) -> None:
         assert [row.words for row in rows(workspace)[:2]] == ["side", "before"]
         words = correct.find_words(workspace, "2")
         assert words.named == "your words “the mill”"
-        with pytest.raises(CannotSteer, match="“the mill” read so already"):
+        with pytest.raises(CannotAct, match="“the mill” read so already"):
             correct.correct(workspace, words, "the mill")
         reply = correct.find_words(workspace, "3", reply=True)
         assert reply.named == "answer 2 to “the hill”"

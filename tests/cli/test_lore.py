@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.memory.lore import add_lore, change_lore, find_entry, list_lore, try_lore
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
@@ -172,14 +172,14 @@ def test_two_who_change_one_entry_do_not_overwrite_each_other(companion: Path) -
         done = add_lore(workspace, LoreEntry("", ("river",), "Loud."))
         seen = find_entry(workspace, "river")
         change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Quiet."))
-        with pytest.raises(CannotSteer, match="changed meanwhile"):
+        with pytest.raises(CannotAct, match="changed meanwhile"):
             change_lore(workspace, seen, LoreEntry(done.entry.path, ("river",), "Dry."))
         second = add_lore(workspace, LoreEntry("", ("River",), "Another."))
         assert second.entry.path == "lore/river-2.md"
         with pytest.raises(BadFile, match="no keys"):
             add_lore(workspace, LoreEntry("", (), "Never."))
         write(companion, "river.md", "---\nkeys: x\n---\nx\n", commit=False)
-        with pytest.raises(CannotSteer, match="in no commit"):
+        with pytest.raises(CannotAct, match="in no commit"):
             change_lore(
                 workspace,
                 find_entry(workspace, "river.md"),

@@ -1,19 +1,19 @@
-"""What can keep a history from being steered."""
+"""What can keep an act on a companion from being done."""
 
 from __future__ import annotations
 
 from perdure.snapshot.errors import ChatProblem
 
 
-class CannotSteer(ChatProblem):
+class CannotAct(ChatProblem):
     """Base of these errors; also raised for what fits none of the others."""
 
 
-class CannotRevert(CannotSteer):
+class CannotRevert(CannotAct):
     """A commit that is not taken back by a revert: a turn, a merge, the first one, one undone."""
 
 
-class CannotRestore(CannotSteer):
+class CannotRestore(CannotAct):
     """Files that cannot be brought back as they were."""
 
 
@@ -21,11 +21,11 @@ class NothingToRestore(CannotRestore):
     """The files are now as they were then."""
 
 
-class Archived(CannotSteer):
+class Archived(CannotAct):
     """The companion was put into the archive: she is read, not talked to."""
 
 
-class NotProven(CannotSteer):
+class NotProven(CannotAct):
     """Nothing shows that a copy of everything is kept elsewhere."""
 
 

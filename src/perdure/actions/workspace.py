@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import refuse_newer
@@ -99,10 +99,10 @@ class Workspace:
 
     @property
     def branch(self) -> str:
-        """The branch that is checked out. Raises CannotSteer where none is."""
+        """The branch that is checked out. Raises CannotAct where none is."""
         branch = self.repo.head().branch
         if branch is None:
-            raise CannotSteer(
+            raise CannotAct(
                 "no branch is checked out here",
                 kept="nothing was changed",
                 next_step="switch to one with: perdure switch NAME",
@@ -143,7 +143,7 @@ class Workspace:
             author: whose hand it is; the human's without.
 
         Raises:
-            CannotSteer: one of the files has an edit that is in no commit.
+            CannotAct: one of the files has an edit that is in no commit.
             CompanionProblem: a file would not be readable afterwards; names file and line.
             TipMoved: others have committed to one of the files since; nothing was changed.
             Busy, StorageFull, ReadOnly: nothing was changed.
@@ -153,7 +153,7 @@ class Workspace:
             check_readable(change)
         edited = self.repo.diff(None, None, [change.path for change in changes])
         if edited:
-            raise CannotSteer(
+            raise CannotAct(
                 f"{edited[0].path} has an edit that is in no commit",
                 kept="nothing was changed",
                 next_step="put it in order and commit it, or move the file away, and repeat",
@@ -169,11 +169,11 @@ class Workspace:
 
 
 def refuse_key(name: str) -> None:
-    """Raise CannotSteer where a new name of a branch or tag holds a key."""
+    """Raise CannotAct where a new name of a branch or tag holds a key."""
     from perdure.companion.secrets import looks_secret
 
     if looks_secret(name):
-        raise CannotSteer(
+        raise CannotAct(
             "that name holds something that looks like a key, and names go wherever the "
             "repository goes",
             kept="nothing was changed",

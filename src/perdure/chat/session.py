@@ -228,7 +228,7 @@ class Session:
             name: of the branch, where one has to begin.
 
         Raises:
-            UnknownTurn, CannotSteer, CompanionProblem: nothing was changed.
+            UnknownTurn, CannotAct, CompanionProblem: nothing was changed.
         """
         return self._turn(lambda: prepare_again(self._desk, turn, name))
 

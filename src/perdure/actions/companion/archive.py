@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.actions.companion.reading_copy import write_reading_copy
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import REOPEN
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
@@ -81,17 +81,17 @@ def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePla
         folder: where the copy goes; a new folder beside the companion without.
 
     Raises:
-        CannotSteer: something is at that place, or it is inside the companion.
+        CannotAct: something is at that place, or it is inside the companion.
     """
     day = f"{now():%Y-%m-%d}"
     base = slug(workspace.settings.name)
     target = (folder or workspace.repo.path.parent / f"{base}-archive-{day}").absolute()
     if target.exists():
-        raise CannotSteer(
+        raise CannotAct(
             f"{target} exists", kept="it stays as it is", next_step="name another folder with -o"
         )
     if target.is_relative_to(workspace.repo.path):
-        raise CannotSteer(
+        raise CannotAct(
             f"{target} is inside the companion",
             kept="nothing was changed",
             next_step="name a folder outside with -o",
@@ -114,7 +114,7 @@ def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:
 
     Raises:
         HistoryError: the copy could not be written; what was done before stays.
-        CannotSteer: companion.yaml has an edit that is in no commit.
+        CannotAct: companion.yaml has an edit that is in no commit.
     """
     repo = workspace.repo
     if plan.tag:
@@ -127,9 +127,9 @@ def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:
 
 
 def reopen(workspace: Workspace) -> str:
-    """Take a companion out of the archive; the commit. Raises CannotSteer where she is in none."""
+    """Take a companion out of the archive; the commit. Raises CannotAct where she is in none."""
     if not workspace.settings.archived:
-        raise CannotSteer(
+        raise CannotAct(
             f"{workspace.settings.name} is not in the archive", kept="nothing was changed"
         )
     return _set_archived(workspace, value=False)

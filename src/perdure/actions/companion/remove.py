@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from perdure.actions.companion.archive import proven_copy
-from perdure.actions.errors import CannotSteer, NotProven
+from perdure.actions.errors import CannotAct, NotProven
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
@@ -69,11 +69,11 @@ def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
         home: the folder of companions; its ``.trash`` is used where the platform's cannot be.
 
     Raises:
-        CannotSteer: no trash is on the same disk, or another work tree belongs to her.
+        CannotAct: no trash is on the same disk, or another work tree belongs to her.
     """
     repo = workspace.repo
     if (repo.path / ".git").is_file() or any((repo.git_dir / "worktrees").glob("*")):
-        raise CannotSteer(
+        raise CannotAct(
             "this companion has more than one work tree",
             kept="nothing was changed",
             next_step="git worktree list, and git worktree remove the others",
@@ -111,12 +111,12 @@ def remove(workspace: Workspace, plan: RemovePlan) -> Path:
     """Do what a plan says; the place in the trash.
 
     Raises:
-        CannotSteer: a chat is open.
+        CannotAct: a chat is open.
         StorageFull, ReadOnly, WriteFailed: nothing was changed.
     """
     repo = workspace.repo
     if _in_use(repo.state_dir):
-        raise CannotSteer(
+        raise CannotAct(
             f"a chat with {plan.name} is open",
             kept="nothing was changed",
             next_step="close it, and repeat",
@@ -153,7 +153,7 @@ def _place(path: Path, home: Path) -> Path:
         near = next(each for each in (folder, *folder.parents) if each.exists())
         if near.stat().st_dev == device and os.access(near, os.W_OK):
             return _free(folder, name)
-    raise CannotSteer(
+    raise CannotAct(
         f"there is no trash on the disk of {path}",
         kept="nothing was changed",
         next_step="move the folder away yourself",

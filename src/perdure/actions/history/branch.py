@@ -109,7 +109,7 @@ def start(
 
     Raises:
         BadPath: the name is taken, or git would not take it.
-        CannotSteer: the name holds a key.
+        CannotAct: the name holds a key.
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
     """
     refuse_key(name)

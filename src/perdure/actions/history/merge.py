@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.merge import is_chunk, merge_conversations
@@ -133,7 +133,7 @@ def plan_join(workspace: Workspace, name: str) -> JoinPlan:
     """What merging a branch would do. It need not be a branch: any revision goes.
 
     Raises:
-        CannotSteer: no branch is checked out.
+        CannotAct: no branch is checked out.
         UnknownRevision: there is no such branch.
         CannotMerge: the two have no common past here.
         BadPath, TooManyFiles: what would come cannot be written to the disk.
@@ -221,7 +221,7 @@ def opened(workspace: Workspace) -> OpenJoin | None:
 def _need_open(workspace: Workspace) -> OpenJoin:
     found = opened(workspace)
     if found is None:
-        raise CannotSteer(
+        raise CannotAct(
             "no merge is open",
             kept="nothing was changed",
             next_step="perdure log shows whether it was concluded; perdure merge BRANCH begins one",
@@ -233,7 +233,7 @@ def take_side(workspace: Workspace, path: str, side: str) -> None:
     """Settle a file of the open merge with one side's version: ``ours`` or ``theirs``.
 
     Raises:
-        CannotSteer: no merge is open.
+        CannotAct: no merge is open.
         HistoryError: the file is not in conflict, or git is writing.
     """
     found = _need_open(workspace)
@@ -250,7 +250,7 @@ def take_file(workspace: Workspace, path: str) -> None:
     """Settle a file of the open merge with what stands in the folder.
 
     Raises:
-        CannotSteer: no merge is open.
+        CannotAct: no merge is open.
         StillInConflict: marks are left in it.
         HistoryError: the file is not in conflict, or git is writing.
     """
@@ -263,7 +263,7 @@ def conclude(workspace: Workspace) -> Operation:
     """Commit the open merge with the files as they stand.
 
     Raises:
-        CannotSteer: no merge is open.
+        CannotAct: no merge is open.
         StillInConflict: files with marks in them, or that one side took away, are not settled.
         UnsavedEdits, Busy: nothing was changed.
     """
@@ -275,7 +275,7 @@ def give_up(workspace: Workspace) -> None:
     """Forget the open merge; files are as the branch has them again.
 
     Raises:
-        CannotSteer: no merge is open.
+        CannotAct: no merge is open.
         UnsavedEdits: files that the merge had brought were edited since.
     """
     _need_open(workspace)

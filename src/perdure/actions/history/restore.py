@@ -123,7 +123,7 @@ def restore(workspace: Workspace, plan: RestorePlan) -> list[str]:
     """Do what a plan says: one commit for each concern; their ids.
 
     Raises:
-        CannotSteer: a file has an edit that is in no commit.
+        CannotAct: a file has an edit that is in no commit.
         CompanionProblem: settings or a manifest as of then cannot be read by this version.
         HistoryError: nothing more was changed.
     """

@@ -228,7 +228,7 @@ def revert(workspace: Workspace, plan: RevertPlan, then: str = "keep") -> Revert
             or set the turns ``aside``, and the facts learned from them, as a commit of its own.
 
     Raises:
-        CannotSteer, CompanionProblem, HistoryError: nothing was changed.
+        CannotAct, CompanionProblem, HistoryError: nothing was changed.
     """
     info = plan.commit
     trailer = f"\n{NEW[0]}: {NEW[1]}\n" if then == "new" else ""

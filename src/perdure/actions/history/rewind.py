@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import last_turn_at
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
@@ -157,7 +157,7 @@ def plan_rewind(
 
     Raises:
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
-        CannotSteer: no branch is checked out, the place is where one stands already, or the name
+        CannotAct: no branch is checked out, the place is where one stands already, or the name
             holds a key.
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
     """
@@ -172,7 +172,7 @@ def plan_rewind(
         turn = next((each for each in turns if each.number == place.turn.number), None)
         later = turns[-1].number - place.turn.number if turns else 0
     if place.commit == tip and not later:
-        raise CannotSteer(
+        raise CannotAct(
             f"{where} is the last word here already",
             kept="nothing was changed",
             next_step="just talk on; a second line from here is begun with: "

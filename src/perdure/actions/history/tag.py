@@ -33,7 +33,7 @@ def tag(workspace: Workspace, name: str, commit: str, message: str = "") -> Oper
 
     Raises:
         BadPath: the tag exists, or git would not take the name.
-        CannotSteer: the name holds a key.
+        CannotAct: the name holds a key.
     """
     refuse_key(name)
     message = mask_secrets(message)[0]

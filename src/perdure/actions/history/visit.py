@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import RewindPlan, plan_rewind
 from perdure.actions.workspace import Workspace, refuse_key
@@ -51,14 +51,14 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
 
     Raises:
         Archived: she is in the archive.
-        CannotSteer: no branch is checked out, a visit is under way already, or nothing was said
+        CannotAct: no branch is checked out, a visit is under way already, or nothing was said
             since that place.
         UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
     """
     refuse_archived(workspace.settings)
     here = open_visit(workspace.repo)
     if here is not None:
-        raise CannotSteer(
+        raise CannotAct(
             f"you are talking with her as she was already, on {here.name}",
             kept="nothing was changed",
             next_step=f"go back first with: perdure switch {here.back}",
@@ -183,7 +183,7 @@ def end_visit(
 
 
 def check_name(repo: Repository, name: str) -> None:
-    """Raise BadPath, or CannotSteer for a key, where a branch cannot be called so."""
+    """Raise BadPath, or CannotAct for a key, where a branch cannot be called so."""
     refuse_key(name)
     check_branch(name)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
 from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
@@ -113,7 +113,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
 
     Raises:
         UnknownTurn: one of the two names nothing.
-        CannotSteer: the range ends before it begins.
+        CannotAct: the range ends before it begins.
     """
     first_name, dots, last_name = text.partition("..")
     first = name_turn(transcript, first_name)
@@ -134,7 +134,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
                 found.append(here)
             if here == last and is_in:
                 return found
-    raise CannotSteer(
+    raise CannotAct(
         f"{text} ends before it begins",
         kept="nothing was changed",
         next_step="give the earlier turn first",
@@ -153,14 +153,14 @@ def plan_aside(
         reason: kept with them.
 
     Raises:
-        UnknownTurn, CannotSteer: there is nothing to do.
+        UnknownTurn, CannotAct: there is nothing to do.
     """
     tip = workspace.tip
     transcript, asides = Transcript(workspace.repo, tip), read_asides(workspace.repo, tip)
     turns = [turn for turn in find_turns(transcript, text) if (turn in asides) == back]
     if not turns:
         state = "not set aside" if back else "set aside already"
-        raise CannotSteer(f"{text} is {state}", kept="nothing was changed")
+        raise CannotAct(f"{text} is {state}", kept="nothing was changed")
     first = transcript.turn(turns[0])
     changes = _back(asides, turns) if back else _away(workspace, tip, turns, reason)
     memory = NOTHING if back else made_from(workspace.repo, tip, as_ranges(turns))
@@ -195,7 +195,7 @@ def put(workspace: Workspace, plan: AsidePlan) -> str:
     """Do what a plan says: one commit by the human; its id.
 
     Raises:
-        CannotSteer: a file of it has an edit that is in no commit.
+        CannotAct: a file of it has an edit that is in no commit.
         TipMoved: one of its files was committed to since the plan was made.
         HistoryError: nothing was changed.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.errors import BadFile
@@ -168,7 +168,7 @@ def plan_add(
         BadFact: no words, too many of them, or no topic.
         BadFile: the topic's file cannot be read.
         UnknownTurn: there is no such turn.
-        CannotSteer: it is there already.
+        CannotAct: it is there already.
     """
     clean, masked = _clean(text)
     transcript = Transcript(workspace.repo, known.tip) if turn else None
@@ -176,7 +176,7 @@ def plan_add(
     fact = Fact(known.topic(topic), clean, str(source or ""), "user", pinned)
     there = known.same(fact.topic, clean)
     if there is not None:
-        raise CannotSteer(
+        raise CannotAct(
             f"{fact.topic} has that fact already: {there.name}",
             kept=_NOTHING,
             next_step=f"to change it: perdure memory edit {there.name}",
@@ -202,7 +202,7 @@ def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) 
     Raises:
         BadFact: no words are left, too many, or no topic.
         BadFile: the file that it moves to cannot be read.
-        CannotSteer: it is so already.
+        CannotAct: it is so already.
     """
     old = row.fact
     new, masked = old, 0
@@ -215,7 +215,7 @@ def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) 
     if edit.pinned is not None:
         new = replace(new, pinned=edit.pinned)
     if new == old:
-        raise CannotSteer(f"{row.name} is so already: “{old.text}”", kept=_NOTHING)
+        raise CannotAct(f"{row.name} is so already: “{old.text}”", kept=_NOTHING)
     pages = Pages(workspace, known.tip)
     pages.change(old, new)
     said = [f"Changes {row.name} “{old.text}”" + (f" to “{new.text}”" * (new.text != old.text))]
@@ -254,12 +254,12 @@ def plan_aside(known: Known, row: FactRow, *, back: bool = False, reason: str = 
     """What setting a fact aside, or bringing it back, would do: it stays where it is.
 
     Raises:
-        CannotSteer: it is so already.
+        CannotAct: it is so already.
     """
     fact = row.fact
     if row.aside != back:
         state = "not set aside" if back else "set aside already"
-        raise CannotSteer(f"{row.name} is {state}: “{fact.text}”", kept=_NOTHING)
+        raise CannotAct(f"{row.name} is {state}: “{fact.text}”", kept=_NOTHING)
     if back:
         changes = _brought_back(known, fact)
         said = f"Brings back {row.name} “{fact.text}”: it may stand in prompts again."
@@ -297,7 +297,7 @@ def put(workspace: Workspace, plan: MemoryPlan) -> str:
     """Do what a plan says: one commit; its id.
 
     Raises:
-        CannotSteer: a file of it has an edit that is in no commit.
+        CannotAct: a file of it has an edit that is in no commit.
         TipMoved: one of its files was committed to since the plan was made.
         HistoryError: nothing was changed.
     """

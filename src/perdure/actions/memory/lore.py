@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.workspace import Workspace
 from perdure.backends.protocol import Tokenizer
 from perdure.companion.errors import BadFile, Located
@@ -212,7 +212,7 @@ def find_entry(workspace: Workspace, name: str) -> LoreEntry:
     that no other has.
 
     Raises:
-        CannotSteer: there is none, or several.
+        CannotAct: there is none, or several.
         BadFile: its file cannot be read; names the line.
     """
     path = path_of(workspace, name)
@@ -224,7 +224,7 @@ def add_lore(workspace: Workspace, entry: LoreEntry) -> Done:
     """Commit a new entry; its file is named after its title or first key.
 
     Raises:
-        CannotSteer: it has no text, or could never come in.
+        CannotAct: it has no text, or could never come in.
         BadFile: no file says this, as with a broken regular expression or a conflict's mark.
         HistoryError: nothing was changed.
     """
@@ -245,14 +245,14 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Do
         after: what it shall be.
 
     Raises:
-        CannotSteer: nothing is different, no text is left, or somebody else has changed it since.
+        CannotAct: nothing is different, no text is left, or somebody else has changed it since.
         BadFile: no file says this.
         HistoryError: nothing was changed.
     """
     tip = workspace.tip
     data = workspace.repo.read(before.path, tip)
     if data is None or read_entry(data, before.path) != before:
-        raise CannotSteer(
+        raise CannotAct(
             f"{before.path} was changed meanwhile",
             kept="it stays as it is now",
             next_step=f"look at it with: perdure lore list, and repeat: perdure lore edit "
@@ -264,7 +264,7 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Do
 def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> Done:
     """Commit an entry's whole file, as an editor left it. Raises as `change_lore`."""
     if data == workspace.repo.read(path, workspace.tip):
-        raise CannotSteer(f"{path} reads so already", kept="nothing was changed")
+        raise CannotAct(f"{path} reads so already", kept="nothing was changed")
     entry = read_entry(data, path)
     return _commit(workspace, entry, _checked(data, entry), "change", since)
 
@@ -273,7 +273,7 @@ def remove_lore(workspace: Workspace, name: str) -> Done:
     """Commit that an entry goes. A file that cannot be read can go too.
 
     Raises:
-        CannotSteer: there is no such entry, or several.
+        CannotAct: there is no such entry, or several.
         HistoryError: nothing was changed.
     """
     path = path_of(workspace, name)
@@ -284,13 +284,13 @@ def _commit(
     workspace: Workspace, entry: LoreEntry, data: bytes | None, verb: str, since: str = ""
 ) -> Done:
     if data is not None and data == workspace.repo.read(entry.path, workspace.tip):
-        raise CannotSteer(f"{entry.path} reads so already", kept="nothing was changed")
+        raise CannotAct(f"{entry.path} reads so already", kept="nothing was changed")
     commit = workspace.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
     return Done(entry, commit)
 
 
 def _checked(data: bytes, entry: LoreEntry) -> bytes:
-    """Refuse a file of which nothing would ever come into a prompt. Raises CannotSteer, BadFile."""
+    """Refuse a file of which nothing would ever come into a prompt. Raises CannotAct, BadFile."""
     troubles: list[Located] = []
     read_entry(data, entry.path, troubles)
     if troubles:
@@ -368,7 +368,7 @@ def path_of(workspace: Workspace, name: str) -> str:
     if len(near) == 1 and not titled:
         return near[0]
     names = ", ".join(PurePosixPath(path).stem for path in titled or near or there[:8])
-    raise CannotSteer(
+    raise CannotAct(
         f"several lore entries are called {name!r}" if titled else f"there is no lore {name!r}",
         kept="nothing was changed",
         next_step=f"there are: {names}" if names else "make one with: perdure lore add KEY",

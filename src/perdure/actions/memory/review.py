@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.memory.facts import MemoryPlan, Pages, chunk_of, subject
 from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
@@ -318,7 +318,7 @@ def _off_the_list(workspace: Workspace, listed: ReviewList, row: Waiting) -> Cha
     path = row.review.path
     data = workspace.repo.read(path, listed.known.tip)
     if data is None:
-        raise CannotSteer(f"{path} is gone", kept=_NOTHING)
+        raise CannotAct(f"{path} is gone", kept=_NOTHING)
     return Change(path, without(data, path, [row.proposal.line]))
 
 

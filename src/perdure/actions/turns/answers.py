@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, greeting_answers
 from perdure.actions.turns.place import begin
@@ -150,20 +150,20 @@ def plan_choice(
 
     Raises:
         UnknownTurn: there is no such turn.
-        CannotSteer: there is no such answer, or it stands already.
+        CannotAct: there is no such answer, or it stands already.
         CompanionProblem: the turn's file is damaged.
     """
     found = list_answers(workspace, where)
     wanted = next((row for row in found.rows if row.number == number), None)
     if wanted is None:
         numbers = ", ".join(str(row.number) for row in found.rows)
-        raise CannotSteer(
+        raise CannotAct(
             f"“{found.words}” has no answer {number}",
             kept="nothing was changed",
             next_step=f"there are: {numbers}" if numbers else "perdure say --resume asks for one",
         )
     if wanted.shown:
-        raise CannotSteer(
+        raise CannotAct(
             f"answer {number} to “{found.words}” stands already", kept="nothing was changed"
         )
     return ChoicePlan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.turns.regenerate import spot_of
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
 from perdure.actions.workspace import Workspace
@@ -71,7 +71,7 @@ def find_words(
 
     Raises:
         UnknownTurn: there is no such turn.
-        CannotSteer: nobody said such a thing there.
+        CannotAct: nobody said such a thing there.
         CompanionProblem: the turn's file is damaged.
     """
     transcript = Transcript(workspace.repo, workspace.tip)
@@ -80,7 +80,7 @@ def find_words(
     about = head_of(spot.turn)
     if not reply:
         if spot.turn.message is None:
-            raise CannotSteer(
+            raise CannotAct(
                 f"“{about}” has no message of yours",
                 kept="nothing was changed",
                 next_step="her words are corrected with: perdure edit TURN --reply",
@@ -89,7 +89,7 @@ def find_words(
     for row in answers(spot.files, turn_id.number):
         if row.number == answer or (answer is None and row.shown):
             return Words(turn_id, row.number, row.replies[0].text, about)
-    raise CannotSteer(
+    raise CannotAct(
         f"“{about}” has no {f'answer {answer}' if answer else 'reply'}",
         kept="nothing was changed",
         next_step=f"perdure alternatives {turn_id} lists them",
@@ -100,20 +100,20 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
     """Put other words in their place: an ``edit:`` commit by the human.
 
     Raises:
-        CannotSteer: nothing is left of the words, they read so already, or the file has an edit
+        CannotAct: nothing is left of the words, they read so already, or the file has an edit
             that is in no commit.
         CompanionProblem: the turn's file is damaged.
         HistoryError: nothing was changed.
     """
     text, masked = mask_secrets(text, loaded_secrets())
     if not text.strip():
-        raise CannotSteer(
+        raise CannotAct(
             "no words are left",
             kept="nothing was changed",
             next_step=f"to keep a turn out of prompts: perdure aside {words.turn}",
         )
     if text == words.text:
-        raise CannotSteer(
+        raise CannotAct(
             f"{words.named} {'reads' if words.answer else 'read'} so already",
             kept="nothing was changed",
         )
@@ -150,7 +150,7 @@ def _check_same(spot: Spot, words: Words) -> None:
         there = answers(spot.files, turn.number)
         texts = [row.replies[0].text for row in there if row.number == words.answer]
     if words.text not in texts:
-        raise CannotSteer(
+        raise CannotAct(
             f"{words.named} {'was' if words.answer else 'were'} changed meanwhile",
             kept="they stay as they are now",
             next_step=f"look at them with: perdure show {words.turn}, and repeat",
@@ -168,7 +168,7 @@ def _check_clean(workspace: Workspace, spot: Spot) -> None:
         )
     edited = workspace.repo.diff(None, None, list(spot.oids))
     if edited:
-        raise CannotSteer(
+        raise CannotAct(
             f"{edited[0].path} has an edit that is in no commit",
             kept="nothing was changed",
             next_step=f"commit it with git, or take it back with: git restore {edited[0].path}",

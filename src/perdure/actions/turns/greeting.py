@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import begin
 from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
@@ -69,11 +69,11 @@ def next_number(companion: CompanionAt, spot: Spot) -> int:
     """The answer after the one that stands, round and round.
 
     Raises:
-        CannotSteer: there is no other greeting.
+        CannotAct: there is no other greeting.
     """
     found = greeting_answers(companion, spot.files)
     if len(found) < 2:
-        raise CannotSteer(
+        raise CannotAct(
             "there is no other greeting",
             kept="nothing was changed",
             next_step="write one as a file of persona/greetings/",
@@ -95,13 +95,13 @@ def add_greeting(
         fresh: open a conversation with it instead of changing the one of ``spot``.
 
     Raises:
-        CannotSteer: there is no greeting of that number.
+        CannotAct: there is no greeting of that number.
         HistoryError: nothing was changed.
     """
     listed = greeting_answers(companion, spot.files)
     wanted = next((answer for answer in listed if answer.number == number), None)
     if wanted is None:
-        raise CannotSteer(f"there is no greeting {number}", kept="nothing was changed")
+        raise CannotAct(f"there is no greeting {number}", kept="nothing was changed")
     reply = replace(wanted.replies[0], at=now())
     author = author_of(companion.name)
     with workspace.leased() as lease:

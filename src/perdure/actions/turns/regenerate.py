@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.rewind import Place, RewindPlan, plan_rewind
 from perdure.actions.turns.rewrite import Spot, find_spot
 from perdure.actions.workspace import Workspace, refuse_key
@@ -66,7 +66,7 @@ def plan_again(
 
     Raises:
         UnknownTurn: there is no such turn.
-        CannotSteer: no branch is checked out.
+        CannotAct: no branch is checked out.
         CompanionProblem: the turn's file is damaged; names file and line.
     """
     repo, tip = workspace.repo, workspace.tip
@@ -104,7 +104,7 @@ def _before(
     first = commit_of_turn(repo, workspace.tip, turn_id, progress)
     parents = repo.parents(first.id) if first else ()
     if not parents:
-        raise CannotSteer(
+        raise CannotAct(
             "nothing stands before that greeting to begin a branch at", kept="nothing was changed"
         )
     return RewindPlan(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from perdure.actions.errors import CannotSteer
+from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, next_number
@@ -41,7 +41,7 @@ def prepare_again(desk: Desk, where: str = "", name: str = "") -> Prepared | Don
 
     Raises:
         UnknownTurn: there is no such turn.
-        CannotSteer: nobody said anything there that could be answered.
+        CannotAct: nobody said anything there that could be answered.
         CompanionProblem: the turn's file is damaged.
         HistoryError: nothing was changed.
     """
@@ -75,7 +75,7 @@ def _check_asked(desk: Desk, plan: AgainPlan, spot: Spot) -> None:
         return
     before = _before(desk, spot)
     if not before or before[-1].turn.message is None or before[-1].turn.replies:
-        raise CannotSteer(
+        raise CannotAct(
             f"nobody said anything in {plan.turn} that could be answered again",
             kept="nothing was changed",
         )
@@ -118,7 +118,7 @@ def _beside(desk: Desk, spot: Spot, notices: list[Notice]) -> Prepared:
     """
     message = spot.turn.message
     if message is None:
-        raise CannotSteer(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
+        raise CannotAct(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
     at = now()
     before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
     place = desk.begin(message.text, at, before)

@@ -178,8 +178,8 @@ class MemoryEdits:
 
 
 def _again(workspace: Workspace, row: FactRow) -> tuple[Known, FactRow]:
-    """What she knows by now, and the fact in it. Raises CannotSteer where it is gone."""
-    from perdure.actions.errors import CannotSteer
+    """What she knows by now, and the fact in it. Raises CannotAct where it is gone."""
+    from perdure.actions.errors import CannotAct
     from perdure.actions.memory.facts import known
 
     now = known(workspace)
@@ -190,4 +190,4 @@ def _again(workspace: Workspace, row: FactRow) -> tuple[Known, FactRow]:
             row.fact.source,
         ):
             return now, each
-    raise CannotSteer("that fact is not there any more", kept="nothing was changed")
+    raise CannotAct("that fact is not there any more", kept="nothing was changed")
