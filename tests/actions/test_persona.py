@@ -9,7 +9,7 @@ import pytest
 from perdure.actions.hand_edits import commit_outside_edits
 from perdure.actions.persona import Edited, begin_edit, find_file, finish_edit
 from perdure.git.repository.repository import Author, Repository
-from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.errors import RequestProblem
 from perdure.views.persona_check import check_companion
 from tests.conftest import assert_sound, git
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_committed_stays_in_the_folder(
     companion: Path, data: bytes, why: str
 ) -> None:
     head = git(companion, "rev-parse", "HEAD")
-    with pytest.raises(ChatProblem, match=why) as raised:
+    with pytest.raises(RequestProblem, match=why) as raised:
         edit(companion, "reminder", data)
     assert "Q7vX2" not in str(raised.value)
     assert (companion / "persona/reminder.md").read_bytes() == data
@@ -81,11 +81,11 @@ def test_names_of_files(companion: Path) -> None:
         assert find_file(repo, "greetings/20-toast") == "persona/greetings/20-toast.md"
         assert find_file(repo, "greetings/90-x") == "persona/greetings/90-x.md"
         for outside in ("../x", "persona/../../x", "old/x", ".hidden", ""):
-            with pytest.raises(ChatProblem):
+            with pytest.raises(RequestProblem):
                 find_file(repo, outside)
         for folder in ("greetings", "examples"):
             (companion / f"persona/{folder}/70-rain.md").write_text("Hi.\n")
-        with pytest.raises(ChatProblem, match="may be"):
+        with pytest.raises(RequestProblem, match="may be"):
             find_file(repo, "rain")
 
 
@@ -93,7 +93,7 @@ def test_a_link_is_not_edited_nor_read(companion: Path, tmp_path: Path) -> None:
     (tmp_path / "private").write_text("Your name is Secret.\n")
     (companion / "persona/50-link.md").symlink_to(tmp_path / "private")
     (companion / "persona/greetings/more").symlink_to(tmp_path)
-    with pytest.raises(ChatProblem, match="is a link"), Repository.open(companion) as repo:
+    with pytest.raises(RequestProblem, match="is a link"), Repository.open(companion) as repo:
         begin_edit(repo, "50-link")
     findings = check_companion(companion).report.findings
     assert {(each.code, each.path) for each in findings} == {

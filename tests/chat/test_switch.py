@@ -31,7 +31,7 @@ from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.notice import Notice
-from perdure.snapshot.errors import ChatProblem, NoBackend
+from perdure.snapshot.errors import NoBackend, RequestProblem
 from tests.chat.test_session import events_of, life, trailers
 from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted
@@ -262,8 +262,8 @@ async def test_closing_during_a_switch_ends_and_leaves_a_sound_companion(
                 getattr(session, switch)("b"), session.close(), return_exceptions=True
             )
         assert done[1] is None
-        assert not isinstance(done[0], BaseException) or isinstance(done[0], ChatProblem)
-        with pytest.raises(ChatProblem):
+        assert not isinstance(done[0], BaseException) or isinstance(done[0], RequestProblem)
+        with pytest.raises(RequestProblem):
             await session.speak_next("a")
     assert_sound(listed)
 
@@ -347,7 +347,7 @@ async def test_who_cannot_be_used_is_refused_and_nothing_changes(
             await session.speak_from_now("stranger")
         assert "perdure backend confirm stranger" in refused.value.next_step
         (listed / "companion.yaml").write_text("name: [\n")
-        with pytest.raises(ChatProblem):
+        with pytest.raises(RequestProblem):
             await session.speak_from_now("b")
         assert session.info.next_backend == "a"
     assert git(listed, "log", "-1", "--format=%s") == "from elsewhere\n"

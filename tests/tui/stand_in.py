@@ -31,7 +31,7 @@ from perdure.companion.turns import (
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
-from perdure.snapshot.errors import ChatProblem, NoBackend
+from perdure.snapshot.errors import NoBackend, RequestProblem
 from perdure.tui.chat.startup import Opened
 from perdure.views.why.explain import Explanation
 
@@ -177,14 +177,14 @@ class ScriptedSession:
         return Switch(speaker)
 
     async def preview(self, text: str) -> Explanation:
-        raise ChatProblem("there is no repository here.")
+        raise RequestProblem("there is no repository here.")
 
     async def consult(self, question: Callable[[Repository], T]) -> T:
         """No repository stands behind this: whatever is asked for, there is none of it."""
         return cast("T", [])
 
     async def steer(self, act: Callable[[Workspace], T]) -> T:
-        raise ChatProblem("there is no repository here.")
+        raise RequestProblem("there is no repository here.")
 
     async def look_again(self) -> list[Notice] | None:
         return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.errors import RequestProblem
 
 
-class CannotAct(ChatProblem):
+class CannotAct(RequestProblem):
     """Base of these errors; also raised for what fits none of the others."""
 
 
@@ -29,5 +29,5 @@ class NotProven(CannotAct):
     """Nothing shows that a copy of everything is kept elsewhere."""
 
 
-class BoundariesThere(ChatProblem):
+class BoundariesThere(RequestProblem):
     """The persona has a boundaries file already."""

@@ -20,7 +20,7 @@ from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
 from perdure.snapshot.companion import read_companion
-from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.errors import RequestProblem
 from perdure.snapshot.files import MOST_FILES, entries_below
 from perdure.snapshot.revisions.diff import TextChange
 
@@ -76,7 +76,7 @@ def find_file(repo: Repository, name: str) -> str:
     """The file that a name means, as `match_file` has it; else the path of a new one.
 
     Raises:
-        ChatProblem: several files are meant, or it cannot be a file of the persona.
+        RequestProblem: several files are meant, or it cannot be a file of the persona.
     """
     there = persona_paths(repo)
     found = match_file(there, name)
@@ -86,7 +86,7 @@ def find_file(repo: Repository, name: str) -> str:
     path = f"{wanted}.md" if wanted.startswith(f"{FOLDER}/") else f"{FOLDER}/{wanted}.md"
     parts = path.split("/")
     if kind_of(path) is None or any(part in ("", ".", "..") for part in parts):
-        raise ChatProblem(
+        raise RequestProblem(
             f"{name} is no file of the persona",
             kept="nothing was changed",
             next_step=f"there are: {', '.join(there)}" if there else f"name one below {FOLDER}/",
@@ -95,7 +95,7 @@ def find_file(repo: Repository, name: str) -> str:
 
 
 def match_file(paths: Sequence[str], name: str) -> str | None:
-    """The one of ``paths`` that a name means; None where none is. Raises ChatProblem for several.
+    """The one of ``paths`` that a name means; None where none is. RequestProblem for several.
 
     A name may lack the folder, the number in front, and ``.md``.
     """
@@ -105,7 +105,7 @@ def match_file(paths: Sequence[str], name: str) -> str | None:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ChatProblem(
+            raise RequestProblem(
                 f"{name} may be {', '.join(found)}",
                 kept="nothing was changed",
                 next_step="write the whole path",
@@ -133,13 +133,13 @@ def begin_edit(repo: Repository, name: str) -> Editing:
     """Look at a file before an editor opens on it.
 
     Raises:
-        ChatProblem: there is no such file, it is a link, no branch is checked out, or a merge or
+        RequestProblem: there is no such file, it is a link, no branch is checked out, or a merge or
             the like is not finished.
     """
     path = find_file(repo, name)
     state = repo.state_of_work()
     if state.open_operation:
-        raise ChatProblem(
+        raise RequestProblem(
             f"a {state.open_operation} is not finished",
             kept="nothing was changed",
             next_step=f"finish it first, with perdure merge or git {state.open_operation}",
@@ -147,7 +147,7 @@ def begin_edit(repo: Repository, name: str) -> Editing:
     _branch(repo)
     place = repo.path / path
     if place.is_symlink() or not place.resolve().is_relative_to(repo.path.resolve()):
-        raise ChatProblem(
+        raise RequestProblem(
             f"{path} is a link", kept="nothing was changed", next_step="put a file in its place"
         )
     tip = repo.resolve("HEAD")
@@ -162,7 +162,7 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
     A new file without a word is taken away again.
 
     Raises:
-        ChatProblem: the file cannot be committed as it is; it stays in the folder as it was
+        RequestProblem: the file cannot be committed as it is; it stays in the folder as it was
             written.
         TipMoved, HistoryError: nothing was committed; the file stays as it was written.
     """
@@ -201,7 +201,7 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
 def _check(path: str, data: bytes | None) -> tuple[Located, ...]:
     """What of a file does not come into prompts.
 
-    Raises ChatProblem for what no prompt could be made from, or what must not be kept.
+    Raises RequestProblem for what no prompt could be made from, or what must not be kept.
     """
     if data is None:
         return ()
@@ -218,8 +218,8 @@ def _check(path: str, data: bytes | None) -> tuple[Located, ...]:
     return left_out
 
 
-def _left(path: str, why: str) -> ChatProblem:
-    return ChatProblem(
+def _left(path: str, why: str) -> RequestProblem:
+    return RequestProblem(
         f"{path} was not committed: {why}",
         kept="it stays in the folder as you wrote it",
         next_step=f"perdure persona edit {path.removeprefix(f'{FOLDER}/')}",
@@ -249,7 +249,9 @@ def add_boundaries(path: Path) -> str:
 def _branch(repo: Repository) -> str:
     branch = repo.head().branch
     if branch is None:
-        raise ChatProblem("no branch is checked out here.", next_step="git switch a branch first")
+        raise RequestProblem(
+            "no branch is checked out here.", next_step="git switch a branch first"
+        )
     return branch
 
 

@@ -87,7 +87,7 @@ class Session:
         ``backends`` take the place of those that companion.yaml lists; ``make`` makes a driver.
 
         Raises:
-            ChatProblem, HistoryError, CompanionProblem, BackendError: each says the next step.
+            RequestProblem, HistoryError, CompanionProblem, BackendError: each says the next step.
         """
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
         loop = asyncio.get_running_loop()
@@ -186,7 +186,7 @@ class Session:
         written, it holds for the one after. A turn uses it up, whether the backend answers or not.
 
         Raises:
-            BackendError, HistoryError, ChatProblem, CompanionProblem: nothing was changed.
+            BackendError, HistoryError, RequestProblem, CompanionProblem: nothing was changed.
         """
         return await self._speakers.choose_next(name)
 
@@ -197,7 +197,7 @@ class Session:
         which is opened then.
 
         Raises:
-            BackendError, HistoryError, ChatProblem, CompanionProblem: nothing was changed.
+            BackendError, HistoryError, RequestProblem, CompanionProblem: nothing was changed.
         """
         switch = await self._speakers.choose_from_now(name)
         if not self.busy:
@@ -268,7 +268,7 @@ class Session:
 
         Raises:
             TurnRunning: a reply is still being written.
-            ChatProblem, HistoryError, CompanionProblem: what ``act`` raises.
+            RequestProblem, HistoryError, CompanionProblem: what ``act`` raises.
         """
         if self.busy:
             raise TurnRunning(
@@ -446,7 +446,7 @@ async def preview(path: Path, text: str) -> Explanation:
     """What would be sent for a message to the companion at ``path``.
 
     Raises:
-        ChatProblem, HistoryError, CompanionProblem, MemoryProblem: each says the next step.
+        RequestProblem, HistoryError, CompanionProblem, MemoryProblem: each says the next step.
     """
     from perdure.chat.session import Session
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from perdure.errors import Problem
 
 
-class ChatProblem(Problem):
-    """Base of this room's errors."""
+class RequestProblem(Problem):
+    """Base of the errors of reading a companion and acting on her: what was asked cannot be."""
 
 
-class NotACompanion(ChatProblem):
+class NotACompanion(RequestProblem):
     """The folder is no companion repository."""
 
 
-class NewerCompanion(ChatProblem):
+class NewerCompanion(RequestProblem):
     """The companion was written by a newer perdure; it can be read, not continued."""
 
 
@@ -26,17 +26,17 @@ def newer_companion(problem: Problem) -> NewerCompanion:
     )
 
 
-class NoBackend(ChatProblem):
+class NoBackend(RequestProblem):
     """No backend is set up, or its manifest is missing."""
 
 
-class UnknownTurn(ChatProblem):
+class UnknownTurn(RequestProblem):
     """No turn answers to the name that was given."""
 
 
-class UnknownFact(ChatProblem):
+class UnknownFact(RequestProblem):
     """No fact, or no proposal, answers to the name that was given."""
 
 
-class UnknownMoment(ChatProblem):
+class UnknownMoment(RequestProblem):
     """Words that name no commit, date or turn of this history."""

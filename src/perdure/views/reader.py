@@ -33,7 +33,7 @@ class Reader:
         """Put a question to the repository.
 
         Raises:
-            HistoryError, ChatProblem: what the question raises.
+            HistoryError, RequestProblem: what the question raises.
         """
 
         def answer() -> T:

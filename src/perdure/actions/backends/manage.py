@@ -36,7 +36,7 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
 from perdure.snapshot.companion import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.snapshot.device import device
-from perdure.snapshot.errors import ChatProblem, NoBackend
+from perdure.snapshot.errors import NoBackend, RequestProblem
 from perdure.snapshot.files import small_at
 
 _FOLDER = "backends"
@@ -62,7 +62,7 @@ class BackendDesk:
     """A companion's backends, as the folder has them: the newest commit, and edits on top of it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the companion. Raises HistoryError, ChatProblem, CompanionProblem."""
+        """Open the companion. Raises HistoryError, RequestProblem, CompanionProblem."""
         self._repo = Repository.open(path)
         try:
             self._companion: CompanionAt = read_companion(self._repo, "HEAD")
@@ -220,9 +220,9 @@ class BackendDesk:
         return next(name for name in names if name not in taken)
 
     def check_new(self, name: str) -> None:
-        """Raises ChatProblem where no backend may be added under that name."""
+        """Raises RequestProblem where no backend may be added under that name."""
         if not _NAME.fullmatch(name):
-            raise ChatProblem(
+            raise RequestProblem(
                 f"{name!r} is no name for a backend",
                 kept="nothing was changed",
                 next_step="use letters, digits, '-', '_' and '.', such as local",
@@ -232,7 +232,7 @@ class BackendDesk:
             row.name == name for row in self.listed()
         )
         if taken or (self._repo.path / path).exists():
-            raise ChatProblem(
+            raise RequestProblem(
                 f"there is a backend {name} already",
                 kept="nothing was changed",
                 next_step=f"edit {path}, or choose another name",
@@ -241,7 +241,7 @@ class BackendDesk:
     def add(self, manifest: Manifest, *, first: bool = False) -> int:
         """Commit a manifest, last or first in the failover order; its place there.
 
-        The user wrote it here, so it is confirmed. Raises ChatProblem, CompanionProblem,
+        The user wrote it here, so it is confirmed. Raises RequestProblem, CompanionProblem,
         BackendError, HistoryError; nothing was changed then.
         """
         self.check_new(manifest.name)
@@ -284,13 +284,13 @@ class BackendDesk:
             branch=self._branch(),
             expect={change.path: self._repo.oid(change.path) for change in changes},
         )
-        with suppress(HistoryError, ChatProblem, CompanionProblem):
+        with suppress(HistoryError, RequestProblem, CompanionProblem):
             self._companion = read_companion(self._repo, "HEAD")
 
     def _branch(self) -> str:
         branch = self._repo.head().branch
         if branch is None:
-            raise ChatProblem(
+            raise RequestProblem(
                 "no branch is checked out here", next_step="git switch to a branch first"
             )
         return branch

@@ -208,7 +208,7 @@ class Remembering:
         ``allowed`` lets a hosted backend read it that has not spoken in it.
 
         Raises:
-            ChatProblem, HistoryError: it could not be committed; nothing was changed.
+            RequestProblem, HistoryError: it could not be committed; nothing was changed.
         """
         outcome, why = await self._ask(task, _ON_DEMAND_CALLS, allowed=allowed)
         return await self._land(task, outcome, asked=True), why

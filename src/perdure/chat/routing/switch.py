@@ -15,7 +15,7 @@ from perdure.chat.routing.roster import Found, UnusableManifest, find_listed
 from perdure.chat.turn.store import Desk
 from perdure.notice import Notice
 from perdure.snapshot.companion import SETTINGS
-from perdure.snapshot.errors import ChatProblem
+from perdure.snapshot.errors import RequestProblem
 
 
 def candidates(desk: Desk) -> list[tuple[Found, int]]:
@@ -50,7 +50,7 @@ def put_first(desk: Desk, name: str) -> tuple[list[Found], list[Notice]]:
         Those listed by now, and what there is to tell.
 
     Raises:
-        ChatProblem: no branch is checked out, or companion.yaml has an edit that cannot be read.
+        RequestProblem: no branch is checked out, or companion.yaml has an edit that cannot be read.
         NoBackend, HistoryError, CompanionProblem: nothing was changed.
     """
     with BackendDesk(desk.repo.path) as backends:
@@ -65,7 +65,7 @@ def _take_edits(backends: BackendDesk, desk: Desk) -> list[Notice]:
     # Committed later, an edited companion.yaml would take the new order back.
     in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")
     if in_the_way:
-        raise ChatProblem(
+        raise RequestProblem(
             in_the_way.rstrip("."),
             kept="nothing was switched",
             next_step=f"mend {SETTINGS} in {desk.repo.path} and try again",

@@ -121,7 +121,7 @@ class Desk(Standing):
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, list[Notice]]:
-        """Open, recover, and tell what was found. Raises HistoryError, ChatProblem."""
+        """Open, recover, and tell what was found. Raises HistoryError, RequestProblem."""
         repo = Repository.open(path)
         notices: list[Notice] = []
         if repo.recovery_trouble:

@@ -21,7 +21,7 @@ from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import Asked, commit_of_turn, find_asked
-from perdure.snapshot.errors import ChatProblem, UnknownTurn
+from perdure.snapshot.errors import RequestProblem, UnknownTurn
 from perdure.views.why.reasons import LeftOut, left_out, reasons
 from perdure.views.why.replay import Replayed, replay
 
@@ -153,7 +153,7 @@ def explain(
         return plain
     try:
         again = replay(repo, asked)
-    except (HistoryError, ChatProblem, CompanionProblem, MemoryProblem) as problem:
+    except (HistoryError, RequestProblem, CompanionProblem, MemoryProblem) as problem:
         return _described(plain, asked, None, counter, note=_cause(repo, asked, None, problem))
     matches = again.prompt.digest == facts.prompt
     note = "" if matches else _cause(repo, asked, again, None)
@@ -328,7 +328,7 @@ def share_of(
         return found
     try:
         messages = fold(replay(repo, asked).prompt.messages, _shape_of(repo, asked))
-    except (HistoryError, ChatProblem, CompanionProblem, MemoryProblem):
+    except (HistoryError, RequestProblem, CompanionProblem, MemoryProblem):
         return found
     said = asked.reply.text if asked.reply is not None else ""
     known = (*messages, PromptMessage("assistant", said))

@@ -54,7 +54,7 @@ def replay(repo: Repository, asked: Asked) -> Replayed:
 
     Raises:
         HistoryError: the tree that it was made from is not here.
-        ChatProblem, CompanionProblem: that tree's companion cannot be read.
+        RequestProblem, CompanionProblem: that tree's companion cannot be read.
         UnknownAssembly: it was made by rules that this version does not have.
         ChoiceMissing: the tree lacks what the commit says was chosen.
     """
