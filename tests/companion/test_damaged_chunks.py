@@ -11,7 +11,7 @@ from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, Message, Reply, Turn
 
 from . import values
-from .test_chunks import FILE, HEAD, ID, TURNS
+from .test_chunk import FILE, HEAD, ID, TURNS
 
 PATH = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
 LINES = FILE.decode().split("\n")[:-1]
