@@ -18,6 +18,11 @@ LAST = 0x10FFFF
 ANY: Ranges = ((0, LAST),)
 _CASED_END = 0x1E944
 """No letter from here on has another case."""
+_YOUNGER = frozenset(
+    {0x1C89, 0x1C8A, 0xA7CB, 0xA7CC, 0xA7CD, 0xA7DA, 0xA7DB, 0xA7DC}
+    | {*range(0x10D50, 0x10D66), *range(0x10D70, 0x10D86)}
+)
+"""Letters of Unicode 16: Python knows their cases from 3.14 on, and RE2 does not."""
 _ALSO_THE_SAME = {"\u1fd3": "\u0390", "\u1fe3": "\u03b0", "\ufb05": "\ufb06"}
 """Letters that no method of ``str`` folds into one another; in Unicode 15.1 they fold."""
 
@@ -123,7 +128,7 @@ def _same_but_case() -> dict[int, tuple[int, ...]]:
     groups: dict[str, list[int]] = {}
     for code in range(_CASED_END):
         letter = chr(code)
-        if not _has_no_case(letter):
+        if code not in _YOUNGER and not _has_no_case(letter):
             groups.setdefault(_simple_fold(letter), []).append(code)
     for fold, group in groups.items():
         if ord(fold) not in group:
