@@ -15,7 +15,7 @@ from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt.budgets import budgets
 from perdure.snapshot.companion import read_companion
-from perdure.snapshot.conversation.turn_commits import find_asked
+from perdure.snapshot.conversation.turn_commits import find_answer_commit
 from perdure.views.why.replay import replay
 from tests.chat.test_session import events_of, trailers
 from tests.speaking import Scripted
@@ -95,7 +95,7 @@ async def test_replies_teach_and_the_next_prompt_heeds_it(companion: Path) -> No
 
     facts = trailers(companion)
     with Repository.open(companion, recover=False) as repo:
-        asked = find_asked(repo, repo.resolve("HEAD"), TurnId.parse(facts["Turn"]))
+        asked = find_answer_commit(repo, repo.resolve("HEAD"), TurnId.parse(facts["Turn"]))
         assert asked is not None
         prompt = replay(repo, asked).prompt
     # The reply is not part of its own prompt.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
-from perdure.companion.turns import Reply, Turn
+from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
@@ -51,30 +51,11 @@ def commit_that_says(
 
 def turn_at(repo: Repository, start: str, info: CommitInfo, turn: TurnId) -> Turn | None:
     """A turn as it stands in ``start``, in the chunk that the commit which added it touched."""
-    for change in repo.changed(info.id):
-        named = parse_chunk_path(change.path)
-        data = repo.read(change.path, start) if named and named[0] == turn.conversation else None
-        for chunk in parse_chunks(data, path=change.path) if data is not None else ():
-            for each in chunk.turns:
-                if each.number == turn.number:
-                    return each
+    for change in _changed_files(repo, info, turn):
+        if _is_chunk(change):
+            for each in _turns(repo, change.path, repo.oid(change.path, start), turn):
+                return each
     return None
-
-
-def _adds(repo: Repository, info: CommitInfo, turn: TurnId) -> bool:
-    for change in repo.changed(info.id):
-        named = parse_chunk_path(change.path)
-        if named is None or named[0] != turn.conversation or change.new_oid is None:
-            continue
-        before = _numbers(repo, change.path, change.old_oid)
-        if turn.number in _numbers(repo, change.path, change.new_oid) - before:
-            return True
-    return False
-
-
-def _numbers(repo: Repository, path: str, oid: str | None) -> set[int]:
-    chunks = parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ()
-    return {turn.number for chunk in chunks for turn in chunk.turns}
 
 
 def cause(repo: Repository, info: CommitInfo) -> TurnId | None:
@@ -98,23 +79,29 @@ def cause(repo: Repository, info: CommitInfo) -> TurnId | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The commit that brought an answer, and what it says of it."""
+class AnswerCommit:
+    """The commit that brought an answer to a turn.
+
+    Attributes:
+        commit: the commit.
+        facts: what its trailers say.
+        reply: the answer's first reply; None where the commit brought the message only.
+        base: the commit whose tree the prompt was made from; "" where there is none.
+        head: front matter of the turn's chunk as the commit has it; None where it has no such file.
+        turns: the turns of that chunk by number.
+    """
 
     commit: CommitInfo
     facts: TurnFacts
     reply: Reply | None
-    """The answer's first reply; None where the commit brought the message only."""
-
-    @property
-    def base(self) -> str:
-        """The commit whose tree the prompt was made from; "" where there is none."""
-        return self.facts.base or (self.commit.parents[0] if self.commit.parents else "")
+    base: str
+    head: ChunkHead | None
+    turns: Mapping[int, Turn]
 
 
-def find_asked(
+def find_answer_commit(
     repo: Repository, start: str, turn: TurnId, answer: int = 0, progress: Progress | None = None
-) -> Asked | None:
+) -> AnswerCommit | None:
     """The commit below ``start`` (an id) that brought an answer to a turn.
 
     A trailer only says where to look, since messages can be copied: the answer must be in the
@@ -134,52 +121,77 @@ def find_asked(
     # A prompt and its versions: nobody who looks for a commit alone needs them.
     from perdure.snapshot.conversation.trailers import parse_trailers
 
-    found: Asked | None = None
+    found: AnswerCommit | None = None
     for info in repo.timeline(progress).turn(start, str(turn)):
         facts = parse_trailers(info.trailers)
         if facts is None:
             continue
-        brought = _brought(repo, info, turn)
-        if brought is None:
-            continue
-        reply = next((each for each in brought if answer in {0, each.answer}), None)
-        if reply is not None or (found is None and not brought):
-            found = Asked(info, facts, reply)
+        change = _turn_change(repo, info, turn)
+        reply = next((each for each in change.replies if answer in {0, each.answer}), None)
+        message_only = found is None and change.is_new and not change.replies
+        if reply is not None or message_only:
+            base = facts.base or (info.parents[0] if info.parents else "")
+            found = AnswerCommit(info, facts, reply, base, change.head, change.turns)
             if answer and reply is not None:
                 break
     return found
 
 
-def _brought(repo: Repository, info: CommitInfo, turn: TurnId) -> list[Reply] | None:
-    """The replies that a commit brought to a turn; None where it brought nothing of that turn."""
-    new = False
-    before: set[int] = set()
-    after: dict[int, Reply] = {}
-    had = False
-    for change in _of_conversation(repo.changed(info.id), turn):
-        for old in _turns(repo, change.path, change.old_oid, turn):
-            had = True
-            before.update(reply.answer for reply in old.replies)
-        for now in _turns(repo, change.path, change.new_oid, turn):
-            new = True
-            for reply in now.replies:
-                after.setdefault(reply.answer, reply)
-    if not new:
-        return None
-    brought = [reply for number, reply in after.items() if number not in before]
-    return brought if brought or not had else None
+# What a commit did to a turn
 
 
-def _of_conversation(changes: list[FileChange], turn: TurnId) -> Iterator[FileChange]:
-    for change in changes:
-        place = change.path.removeprefix("alternatives/")
-        named = parse_chunk_path(f"conversations/{place}" if place != change.path else change.path)
+@dataclass(frozen=True, slots=True)
+class _TurnChange:
+    """Whether the turn is new in a commit, the replies that came with it, and its chunk there."""
+
+    is_new: bool
+    replies: tuple[Reply, ...]
+    head: ChunkHead | None
+    turns: Mapping[int, Turn]
+
+
+def _adds(repo: Repository, info: CommitInfo, turn: TurnId) -> bool:
+    change = _turn_change(repo, info, turn)
+    return change.is_new and turn.number in change.turns
+
+
+def _turn_change(repo: Repository, info: CommitInfo, turn: TurnId) -> _TurnChange:
+    """What a commit changed of one turn, in its conversation's chunks and their alternatives."""
+    before: list[Turn] = []
+    after: list[Turn] = []
+    head: ChunkHead | None = None
+    turns: dict[int, Turn] = {}
+    for change in _changed_files(repo, info, turn):
+        before += _turns(repo, change.path, change.old_oid, turn)
+        for chunk in _chunks(repo, change.path, change.new_oid):
+            after += (each for each in chunk.turns if each.number == turn.number)
+            if _is_chunk(change):
+                head = head or chunk.head
+                turns |= {each.number: each for each in chunk.turns}
+    known = {reply.answer for each in before for reply in each.replies}
+    replies: dict[int, Reply] = {}
+    for reply in (reply for each in after for reply in each.replies):
+        replies.setdefault(reply.answer, reply)
+    new = tuple(reply for number, reply in replies.items() if number not in known)
+    return _TurnChange(bool(after) and not before, new, head, turns)
+
+
+def _changed_files(repo: Repository, info: CommitInfo, turn: TurnId) -> Iterator[FileChange]:
+    """The chunks, and files of alternatives, of a turn's conversation that a commit changed."""
+    for change in repo.changed(info.id):
+        named = parse_chunk_path(change.path)
         if named is not None and named[0] == turn.conversation:
             yield change
 
 
+def _is_chunk(change: FileChange) -> bool:
+    return change.path.startswith("conversations/")
+
+
 def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
-    for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ():
-        for each in chunk.turns:
-            if each.number == turn.number:
-                yield each
+    for chunk in _chunks(repo, path, oid):
+        yield from (each for each in chunk.turns if each.number == turn.number)
+
+
+def _chunks(repo: Repository, path: str, oid: str | None) -> Sequence[Chunk]:
+    return parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ()

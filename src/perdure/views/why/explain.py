@@ -20,7 +20,11 @@ from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
 from perdure.snapshot.conversation.newest_turns import turns_of
-from perdure.snapshot.conversation.turn_commits import Asked, commit_of_turn, find_asked
+from perdure.snapshot.conversation.turn_commits import (
+    AnswerCommit,
+    commit_of_turn,
+    find_answer_commit,
+)
 from perdure.snapshot.errors import RequestProblem, UnknownTurn
 from perdure.views.why.reasons import LeftOut, left_out, reasons
 from perdure.views.why.replay import Replayed, replay
@@ -135,9 +139,9 @@ def explain(
     """
     start = start or repo.resolve("HEAD")
     wanted = answer or _standing(repo, start, turn, progress)
-    asked = find_asked(repo, start, turn, wanted, progress)
+    asked = find_answer_commit(repo, start, turn, wanted, progress)
     if asked is None and not answer:
-        asked = find_asked(repo, start, turn, 0, progress)
+        asked = find_answer_commit(repo, start, turn, 0, progress)
     if asked is None:
         return _without_trailers(repo, start, turn, answer, progress)
     facts = asked.facts
@@ -162,7 +166,7 @@ def explain(
     return share_of(repo, start, found, again.inputs.turns)
 
 
-def _shape_of(repo: Repository, asked: Asked) -> Shape:
+def _shape_of(repo: Repository, asked: AnswerCommit) -> Shape:
     """What the prompt was folded into, as the turn's base commit has it."""
     return form_seen(repo, asked.base, asked.facts.backend, asked.facts.fingerprint).shape
 
@@ -203,7 +207,7 @@ def _origin(turn: TurnId, info: CommitInfo) -> str:
     return "Its commit records no prompt: it was not made by perdure, or is older than that record."
 
 
-def _why_none(asked: Asked) -> str:
+def _why_none(asked: AnswerCommit) -> str:
     if asked.reply is None:
         return "It has no answer, so no prompt is recorded."
     if asked.reply.interrupted:
@@ -217,7 +221,7 @@ def _why_none(asked: Asked) -> str:
 
 
 def _cause(
-    repo: Repository, asked: Asked, again: Replayed | None, problem: Exception | None
+    repo: Repository, asked: AnswerCommit, again: Replayed | None, problem: Exception | None
 ) -> str:
     """The likeliest reason why a prompt cannot be rebuilt, or is another one."""
     if isinstance(problem, UnknownAssembly):
@@ -250,7 +254,7 @@ def _cause(
 
 def _described(
     plain: Explanation,
-    asked: Asked,
+    asked: AnswerCommit,
     again: Replayed | None,
     counter: Tokenizer | None,
     *,
@@ -323,7 +327,7 @@ def share_of(
         return found
     before = earlier[-1]
     replies = before.turn.replies
-    asked = find_asked(repo, start, before.id, replies[0].answer if replies else 0)
+    asked = find_answer_commit(repo, start, before.id, replies[0].answer if replies else 0)
     if asked is None or not asked.facts.prompt or asked.facts.backend != found.backend:
         return found
     try:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunks
 from perdure.companion.ids import TurnId
-from perdure.companion.turns import ChunkHead, Turn
+from perdure.companion.turns import Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
@@ -22,7 +21,7 @@ from perdure.snapshot.conversation.merged_thread import LAST_NUMBER, joined_thre
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.trailers import recorded_choice
 from perdure.snapshot.conversation.transcript import Transcript, read_turns
-from perdure.snapshot.conversation.turn_commits import Asked, _of_conversation
+from perdure.snapshot.conversation.turn_commits import AnswerCommit
 from perdure.snapshot.memory import MemoryAt, read_memory
 from perdure.snapshot.prompt_inputs import prompt_inputs
 
@@ -43,13 +42,7 @@ class Replayed:
     memory: MemoryAt
 
 
-# The commit
-
-
-# The prompt
-
-
-def replay(repo: Repository, asked: Asked) -> Replayed:
+def replay(repo: Repository, asked: AnswerCommit) -> Replayed:
     """Put the prompt together again, by the rules of its version.
 
     Raises:
@@ -64,8 +57,8 @@ def replay(repo: Repository, asked: Asked) -> Replayed:
         raise UnknownRevision(f"what {asked.commit.id} was made from is not here")
     base = repo.resolve(asked.base)
     companion = read_companion(repo, base)
-    talk = _talk(repo, asked, base)
     asides = read_asides(repo, base)
+    turns = _conversation(asked, Transcript(repo, base), asides)
     # The first version had none of it, and what the tree had of it says nothing about the prompt.
     memory = (
         read_memory(repo, base, asides, facts.summaries, latest=0)
@@ -78,7 +71,7 @@ def replay(repo: Repository, asked: Asked) -> Replayed:
         for number in range(each.first, each.last + 1)
     ]
     inputs = replace(
-        prompt_inputs(companion, tuple(talk), memory),
+        prompt_inputs(companion, tuple(turns), memory),
         recalled=read_turns(repo, base, recalled),
     )
     choice = recorded_choice(facts, inputs)
@@ -90,25 +83,25 @@ def replay(repo: Repository, asked: Asked) -> Replayed:
         raise ChoiceMissing(f"the talk has no turn {choice.window}") from error
 
 
-def _talk(repo: Repository, asked: Asked, base: str) -> list[PastTurn]:
+def _conversation(asked: AnswerCommit, transcript: Transcript, asides: Asides) -> list[PastTurn]:
     """The thread with the message that was answered at its end, as of the base."""
-    transcript = Transcript(repo, base)
     for most in _MOST:
-        found = _thread(repo, asked, transcript, most)
+        found = _thread(asked, transcript, asides, most)
         if any(past.id == asked.facts.window for past in found):
             break
         if asked.facts.assembly >= _JOINED_SINCE:
-            life = whole_life(transcript, found, asides=read_asides(repo, base))
-            if life and life[0].id == asked.facts.window:
-                return life
+            whole = whole_life(transcript, found, asides=asides)
+            if whole and whole[0].id == asked.facts.window:
+                return whole
     if not found:
         raise ChoiceMissing(f"there is no talk before {asked.facts.turn}")
     return found
 
 
-def _thread(repo: Repository, asked: Asked, transcript: Transcript, most: int) -> list[PastTurn]:
+def _thread(
+    asked: AnswerCommit, transcript: Transcript, asides: Asides, most: int
+) -> list[PastTurn]:
     turn = asked.facts.turn
-    asides = read_asides(repo, transcript.rev)
     there = transcript.find(turn.conversation)
     stood = transcript.turn(turn) if there is not None else None
 
@@ -121,7 +114,7 @@ def _thread(repo: Repository, asked: Asked, transcript: Transcript, most: int) -
         past = [each for each in before((turn,), turn) if each.id != turn]
         said = stood.message
         return [*past, PastTurn(turn, Turn(turn.number, said))] if said is not None else past
-    head, new = _as_committed(repo, asked)
+    head, new = asked.head, asked.turns
     message = new[turn.number].message if turn.number in new else None
     ends = head.ends if head is not None else ()
     if there is not None:
@@ -148,16 +141,3 @@ def _single_line(
     if origin is None:
         return []
     return thread(transcript, origin, most=most, until=ends[0], asides=asides, keep=keep)
-
-
-def _as_committed(repo: Repository, asked: Asked) -> tuple[ChunkHead | None, dict[int, Turn]]:
-    """The chunk's front matter and turns as the commit has them."""
-    head: ChunkHead | None = None
-    turns: dict[int, Turn] = {}
-    for change in _of_conversation(repo.changed(asked.commit.id), asked.facts.turn):
-        if change.new_oid is None or not change.path.startswith("conversations/"):
-            continue
-        for chunk in parse_chunks(repo.small(change.new_oid, MOST_BYTES), path=change.path):
-            head = head or chunk.head
-            turns |= {each.number: each for each in chunk.turns}
-    return head, turns
