@@ -29,7 +29,7 @@ class ShownTurn:
     aside: bool = False
     """It is kept out of prompts."""
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The turn as plain data."""
         message = self.turn.message
         return {
@@ -79,7 +79,7 @@ class ShownCommit:
             *self.commit.body.splitlines(),
         ]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The commit as plain data."""
         return {
             "commit": self.commit.id,

@@ -38,7 +38,7 @@ class RemovePlan:
     left: Left
     edits: int
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         lines = [f"Moves {self.path} to {self.trash}: {self.left}."]
         if self.edits:
@@ -49,14 +49,14 @@ class RemovePlan:
             lines.append("No copy of everything is known. perdure archive makes one.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "name": self.name,
             "path": str(self.path),
             "trash": str(self.trash),
             "copy": str(self.copy) if self.copy else None,
-            "left": self.left.record(),
+            "left": self.left.to_dict(),
             "edits": self.edits,
         }
 

@@ -34,7 +34,7 @@ class BranchRow:
     branch: Branch
     talk: CommitInfo | None
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "name": self.branch.name,
@@ -56,7 +56,7 @@ class DropPlan:
     commit: str
     left: Left
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         if not self.left:
             return [f"Takes the name {self.name} away; all that is on it is on other branches too."]
@@ -68,9 +68,9 @@ class DropPlan:
             ),
         ]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
-        return {"branch": self.name, "commit": self.commit, "left": self.left.record()}
+        return {"branch": self.name, "commit": self.commit, "left": self.left.to_dict()}
 
 
 def words_of(info: CommitInfo) -> str:

@@ -56,7 +56,7 @@ class JoinPlan:
     plan: MergePlan
     brings: Left
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         plan = self.plan
         if plan.kind == "nothing":
@@ -75,7 +75,7 @@ class JoinPlan:
             lines.append(f"Until that is settled, she talks on as she is on {plan.branch}.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         plan = self.plan
         return {
@@ -83,7 +83,7 @@ class JoinPlan:
             "branch": plan.branch,
             "merges": plan.name,
             "commit": plan.theirs,
-            "brings": self.brings.record(),
+            "brings": self.brings.to_dict(),
             "files": [change.path for change in plan.changes],
             "conflicts": [conflict_record(conflict) for conflict in plan.conflicts],
         }
@@ -192,7 +192,7 @@ class OpenJoin:
         """How many files are still to be settled."""
         return sum(not conflict.settled for conflict in self.merge.conflicts)
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """What it waits for, and the next steps."""
         lines = [f"A merge of {self.name} into {self.branch} is open."]
         for conflict in self.merge.conflicts:

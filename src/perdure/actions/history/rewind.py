@@ -59,7 +59,7 @@ class RewindPlan:
     left: Left
     later: int = 0
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         where = f"“{self.words}”" if self.words else "a turn without words"
         if self.place.turn is None:
@@ -78,14 +78,14 @@ class RewindPlan:
         lines.append("Persona and memory are as they were then.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turn": str(self.place.turn) if self.place.turn else None,
             "commit": self.place.commit,
             "branch": self.name,
             "leaves": self.leaves,
-            "left": self.left.record(),
+            "left": self.left.to_dict(),
             "later": self.later,
         }
 

@@ -34,16 +34,16 @@ class AgainPlan:
     words: str
     rewind: RewindPlan | None
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         if self.rewind is None:
             what = f"Another answer to “{self.words}”"
             return [f"{what}; the one that stands now is kept beside it."]
-        return ["This is not the newest message here.", *self.rewind.says()]
+        return ["This is not the newest message here.", *self.rewind.describe()]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
-        rewind = self.rewind.record() if self.rewind else None
+        rewind = self.rewind.to_dict() if self.rewind else None
         return {"turn": str(self.turn), "in_place": rewind is None, "rewind": rewind}
 
 

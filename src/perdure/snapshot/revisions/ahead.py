@@ -57,7 +57,7 @@ class Left:
     def __bool__(self) -> bool:
         return bool(self.turns or self.persona or self.other)
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turns": self.turns,
