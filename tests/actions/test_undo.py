@@ -13,7 +13,7 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.snapshot.revisions.ahead import left
+from perdure.snapshot.revisions.ahead import ahead
 from tests.actions.test_history import talk
 from tests.conftest import assert_sound, git
 
@@ -236,7 +236,7 @@ async def test_turns_are_counted_and_not_their_commits(
         assert "keeps what came after: 2 turns." in plan.describe()[1]
         correct(workspace, find_words(workspace, str(one), reply=False), "One, or so.")
         assert (
-            str(left(workspace.repo, workspace.tip, [plan.place.commit]))
+            str(ahead(workspace.repo, workspace.tip, [plan.place.commit]))
             == "2 turns, 1 other change"
         )
 

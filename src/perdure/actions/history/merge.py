@@ -25,7 +25,7 @@ from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path
 from perdure.git.worktree.merge_state import marked
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 
 def _claims(path: str) -> bool:
@@ -54,7 +54,7 @@ class JoinPlan:
     """What a merge will do. ``brings``: what is only on the other branch."""
 
     plan: MergePlan
-    brings: Left
+    brings: Ahead
 
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
@@ -150,7 +150,7 @@ def plan_join(workspace: Workspace, name: str) -> JoinPlan:
         check_checkout(workspace.repo, plan.theirs)
     for change in plan.changes:
         check_path(change.path)
-    return JoinPlan(plan, left(workspace.repo, plan.theirs, [plan.ours]))
+    return JoinPlan(plan, ahead(workspace.repo, plan.theirs, [plan.ours]))
 
 
 def join(workspace: Workspace, name: str) -> Joined:

@@ -23,7 +23,7 @@ from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 from perdure.snapshot.revisions.resolve import resolve_moment
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RewindPlan:
         words: first words of the turn there, "" where nothing was said yet.
         name: the new branch.
         leaves: the branch that is left, and keeps all that is on it.
-        left: what is only there.
+        ahead: what is only there.
         later: turns of the same conversation that came in the same commit, as imports do. They are
             in the files, and not in the prompt.
     """
@@ -56,7 +56,7 @@ class RewindPlan:
     words: str
     name: str
     leaves: str
-    left: Left
+    ahead: Ahead
     later: int = 0
 
     def describe(self) -> list[str]:
@@ -65,8 +65,8 @@ class RewindPlan:
         if self.place.turn is None:
             where = "before anything was said"
         lines = [f"Goes on from {where}, on the new branch {self.name}."]
-        if self.left:
-            lines.append(f"The branch {self.leaves} keeps what came after: {self.left}.")
+        if self.ahead:
+            lines.append(f"The branch {self.leaves} keeps what came after: {self.ahead}.")
         else:
             lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
         if self.later:
@@ -85,7 +85,7 @@ class RewindPlan:
             "commit": self.place.commit,
             "branch": self.name,
             "leaves": self.leaves,
-            "left": self.left.to_dict(),
+            "left": self.ahead.to_dict(),
             "later": self.later,
         }
 
@@ -185,7 +185,7 @@ def plan_rewind(
         title_from(said.text) if said else "",
         name or repo.free_branch(workspace.generated("rewind")),
         leaves,
-        left(repo, tip, [place.commit]),
+        ahead(repo, tip, [place.commit]),
         later,
     )
 

@@ -15,7 +15,7 @@ from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation, operations
 from perdure.git.operations.undo import UndoPlan
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 
@@ -31,7 +31,7 @@ class Step:
     """
 
     plan: UndoPlan
-    hidden: Left
+    hidden: Ahead
     what: str
     turn: TurnId | None = None
 
@@ -138,10 +138,10 @@ def _step(workspace: Workspace, plan: UndoPlan) -> Step:
             tips.pop(move.ref, None)
         else:
             tips[move.ref] = move.new
-    found = [left(workspace.repo, old, tips.values()) for old in gone]
+    found = [ahead(workspace.repo, old, tips.values()) for old in gone]
     return Step(
         plan,
-        Left(
+        Ahead(
             sum(each.turns for each in found),
             sum(each.persona for each in found),
             sum(each.other for each in found),

@@ -17,7 +17,7 @@ from perdure.snapshot.conversation.transcript import Transcript, last_turn
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.errors import UnknownTurn
-from perdure.snapshot.revisions.ahead import left
+from perdure.snapshot.revisions.ahead import ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _before(
         "",
         name or free_name(repo, workspace.generated("rewind")),
         workspace.branch,
-        left(repo, workspace.tip, [parents[0]]),
+        ahead(repo, workspace.tip, [parents[0]]),
     )
 
 

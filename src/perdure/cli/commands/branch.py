@@ -111,7 +111,7 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,
-        is_safe=not plan.left,
+        is_safe=not plan.ahead,
     ):
         operation = branch.drop(workspace, plan)
     report(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")
