@@ -110,7 +110,7 @@ def start(
     Raises:
         BadPath: the name is taken, or git would not take it.
         CannotAct: the name holds a key.
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_key(name)
     commit = find_place(workspace.repo, at, progress).commit if at else workspace.tip

@@ -24,7 +24,7 @@ from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.revisions.ahead import Ahead, ahead
-from perdure.snapshot.revisions.resolve import resolve_moment
+from perdure.snapshot.revisions.resolve import resolve_revision
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation
@@ -96,7 +96,7 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
     A date means the last word of that day, a revision the last word as of that commit.
 
     Raises:
-        UnknownTurn, UnknownMoment, UnknownRevision: it names nothing here.
+        UnknownTurn, NoRevision, UnknownRevision: it names nothing here.
     """
     name = text.strip()
     tip = repo.resolve("HEAD")
@@ -111,7 +111,7 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
         except UnknownTurn as error:
             trouble = error
     try:
-        commit = resolve_moment(repo, name, None, now(), progress)
+        commit = resolve_revision(repo, name, None, now(), progress)
     except (UnknownTurn, UnknownRevision):
         raise (trouble or UnknownTurn(f"{text!r} names no turn here.")) from None
     return Place(last_turn_at(repo, commit), commit)
@@ -156,7 +156,7 @@ def plan_rewind(
         progress: told while an index of the history is made.
 
     Raises:
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
         CannotAct: no branch is checked out, the place is where one stands already, or the name
             holds a key.
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.

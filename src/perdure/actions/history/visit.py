@@ -53,7 +53,7 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
         Archived: she is in the archive.
         CannotAct: no branch is checked out, a visit is under way already, or nothing was said
             since that place.
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_archived(workspace.settings)
     here = open_visit(workspace.repo)
