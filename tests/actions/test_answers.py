@@ -123,7 +123,7 @@ async def test_further_up_a_branch_begins(companion: Path) -> None:
     with Workspace.open(companion) as workspace:
         plan = plan_again(workspace, "2")
     assert plan.rewind is not None
-    assert any("1 turn" in line for line in plan.says())
+    assert any("1 turn" in line for line in plan.describe())
     events = await again(companion, "2")
     assert git(companion, "rev-parse", "main") == before
     branch = git(companion, "branch", "--show-current").strip()

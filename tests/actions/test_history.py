@@ -19,7 +19,7 @@ from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.operations.branches import switch
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.revisions.ahead import left, only_there
+from perdure.snapshot.revisions.ahead import ahead, commits_ahead
 from tests.conftest import assert_sound, git
 from tests.lives import BEGIN, make_life
 from tests.speaking import Scripted
@@ -70,7 +70,7 @@ async def test_a_rewind_goes_on_from_its_turn_however_long_ago(life: Path) -> No
     with Workspace.open(life) as workspace:
         plan = plan_rewind(workspace, "@-30")
         rewind(workspace, plan)
-    assert plan.left.turns == 30
+    assert plan.ahead.turns == 30
     (turn,), prompt = await talk(life, "From here.")
     assert begins_after(life, turn) == plan.place.turn
     with Repository.open(life, recover=False) as repo:
@@ -186,8 +186,8 @@ async def test_turns_made_under_a_change_are_those_on_top_of_it(companion: Path)
     with Repository.open(companion, recover=False) as repo:
         tip = repo.resolve("HEAD")
         found = made_under(repo, repo.parents(change), change, tip)
-        listed = {info.id for info in only_there(repo, tip, [change])}
-        counted = left(repo, tip, [change])
+        listed = {info.id for info in commits_ahead(repo, tip, [change])}
+        counted = ahead(repo, tip, [change])
     assert set(found) == {under, later}
     assert listed == set(git(companion, "rev-list", f"{change}..HEAD").split())
     assert counted.turns == 3

@@ -52,18 +52,18 @@ def _said(path: Path, plan: Callable[[Workspace], list[str]]) -> str:
 
 
 async def test_plans(talked: Path) -> None:
-    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "2").says())
+    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "2").describe())
     assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
-    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "1..3").says())
+    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "1..3").describe())
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
-    said = _said(talked, lambda workspace: rewind.plan_rewind(workspace, "1").says())
+    said = _said(talked, lambda workspace: rewind.plan_rewind(workspace, "1").describe())
     assert "“the weir”" in said
-    said = _said(talked, lambda workspace: regenerate.plan_again(workspace, "1").says())
+    said = _said(talked, lambda workspace: regenerate.plan_again(workspace, "1").describe())
     assert "not the newest message" in said
-    said = _said(talked, lambda workspace: answers.plan_choice(workspace, "3", 1).says())
+    said = _said(talked, lambda workspace: answers.plan_choice(workspace, "3", 1).describe())
     assert "Answer 1 to “the hill” stands" in said
     loud = git(talked, "log", "-1", "--format=%H", "--", "persona").strip()
-    said = _said(talked, lambda workspace: revert.plan_revert(workspace, loud).says())
+    said = _said(talked, lambda workspace: revert.plan_revert(workspace, loud).describe())
     assert re.search(f"Takes back “persona: loud” {_WHEN}", said)
     assert re.search(f"2 turns, “the mill” {_WHEN} and “the hill” {_WHEN}", said)
 

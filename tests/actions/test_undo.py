@@ -13,7 +13,7 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.snapshot.revisions.ahead import left
+from perdure.snapshot.revisions.ahead import ahead
 from tests.actions.test_history import talk
 from tests.conftest import assert_sound, git
 
@@ -203,7 +203,7 @@ async def test_it_asks_for_what_hides_more_than_one_act(companion: Path) -> None
         step = next_undo(workspace)
         assert step.hidden.turns == 2
         assert not step.is_safe
-        assert "on no branch afterwards: 2 turns" in " ".join(step.says())
+        assert "on no branch afterwards: 2 turns" in " ".join(step.describe())
 
 
 @pytest.mark.parametrize("by_index", [False, True])
@@ -233,10 +233,10 @@ async def test_turns_are_counted_and_not_their_commits(
         monkeypatch.setattr("perdure.snapshot.revisions.ahead._FEW", 0)
     with Workspace.open(companion) as workspace:
         plan = plan_rewind(workspace, str(one))
-        assert "keeps what came after: 2 turns." in plan.says()[1]
+        assert "keeps what came after: 2 turns." in plan.describe()[1]
         correct(workspace, find_words(workspace, str(one), reply=False), "One, or so.")
         assert (
-            str(left(workspace.repo, workspace.tip, [plan.place.commit]))
+            str(ahead(workspace.repo, workspace.tip, [plan.place.commit]))
             == "2 turns, 1 other change"
         )
 
@@ -265,7 +265,7 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
         words.append(next_undo(workspace).what)
         rewind(workspace, plan_rewind(workspace, str(one), "again"))
         words.append(next_undo(workspace).what)
-        record = next_undo(workspace).record()
+        record = next_undo(workspace).to_dict()
     assert words == [
         "the correction to “And the mill, then?”",
         "the setting aside of “The weir is loud.”",

@@ -307,7 +307,7 @@ def test_no_finding_repeats_a_secret(
         text = around.format(written)
     files = {f"persona/{path.replace('{}', name)}": text.encode()}
     report = check(files, beside={other: f"keys: {written}\n".encode()})
-    told = json.dumps([each.record() for each in report.findings]) + str(report.sizes)
+    told = json.dumps([each.to_dict() for each in report.findings]) + str(report.sizes)
     for length in range(12, len(secret) + 1):
         assert secret[:length] not in told
     assert any(each.code == "secret" and each.path == other for each in report.findings)

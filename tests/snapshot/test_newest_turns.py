@@ -22,7 +22,7 @@ from perdure.snapshot.conversation.newest_turns import NotSoSimple, counted_back
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import find_turn, find_turn_at
 from perdure.snapshot.errors import UnknownTurn
-from perdure.snapshot.revisions.ahead import left
+from perdure.snapshot.revisions.ahead import ahead
 
 MIRA = Author("Mira", "mira@companion.invalid")
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -116,11 +116,11 @@ def test_what_is_left_is_counted_alike_with_and_without_the_index(
     kept = [info.id for info in life.log()]
     with suppress(FileNotFoundError):
         life.cache_dir.rename(life.cache_dir.with_name("away"))
-    walked = [left(life, tip, [each]) for each in kept]
+    walked = [ahead(life, tip, [each]) for each in kept]
     assert life.timeline().only_in(tip, []) is None, "none is made for it"
     assert life.timeline().update(tip)
     monkeypatch.setattr("perdure.snapshot.revisions.ahead._FEW", 0)
-    assert [left(life, tip, [each]) for each in kept] == walked
+    assert [ahead(life, tip, [each]) for each in kept] == walked
     assert walked[-1].turns > 10
     assert walked[-1].persona == 2
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.actions.said_once import first_time
+from perdure.actions.notice_marks import mark_first
 from perdure.actions.subjects import Edit, subject, told
 from perdure.actions.trust import confirm, made_here
 from perdure.companion.config.manifest import parse_manifest
@@ -154,7 +154,7 @@ def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[No
                 "warning",
             )
         ]
-    if repo.is_gone(branch, landed) and first_time(repo, "chunk-gone-said", landed):
+    if repo.is_gone(branch, landed) and mark_first(repo, "chunk-gone-said", landed):
         return [
             Notice(
                 f"{landed} is missing in the folder. What is said is in the history all the same. "
@@ -167,7 +167,7 @@ def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[No
 
 def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
     """A notice for the conflict copies that were not named yet in this folder."""
-    fresh = [each for each in copies if first_time(repo, "copy-said", each.path)]
+    fresh = [each for each in copies if mark_first(repo, "copy-said", each.path)]
     if not fresh:
         return []
     if len(fresh) == 1:
@@ -196,7 +196,7 @@ def say_stray_branches(repo: Repository) -> list[Notice]:
     """A notice for each file that a sync program has put among the branches, said once."""
     notices = []
     for name, commit in repo.stray_refs().items():
-        if not first_time(repo, "stray-branch-said", f"{name} {commit}"):
+        if not mark_first(repo, "stray-branch-said", f"{name} {commit}"):
             continue
         try:
             repo.commit_info(commit)

@@ -342,7 +342,7 @@ def in_use(repo: Repository) -> list[Waiting]:
     return waiting(repo, tip, read_companion(repo, tip).settings.backends)
 
 
-def says(each: Waiting) -> list[str]:
+def describe(each: Waiting) -> list[str]:
     """What the user has to know beforehand, one sentence a line."""
     manifest = each.manifest
     key = f"the key {manifest.key}" if manifest.key else "no key"

@@ -12,7 +12,7 @@ from perdure.git.repository.repository import Repository
 
 
 def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
-    """Id of the commit that a revision, a date or a turn names. Raises UnknownMoment."""
+    """Id of the commit that a revision, a date or a turn names. Raises NoRevision."""
     try:
         # Most are revisions, and those need none of what dates and turns need.
         if not text.startswith("@"):
@@ -20,9 +20,9 @@ def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
     except UnknownRevision:
         pass
     from perdure.companion.clock import now
-    from perdure.snapshot.revisions.resolve import resolve_moment
+    from perdure.snapshot.revisions.resolve import resolve_revision
 
-    return resolve_moment(repo, text, branch, now(), IndexProgress())
+    return resolve_revision(repo, text, branch, now(), IndexProgress())
 
 
 def path_of(repo: Repository, word: str) -> str:
@@ -71,7 +71,7 @@ def split(
     path too, of a file that is gone by now, where it looks like one or a revision came before it.
 
     Raises:
-        UnknownMoment: the first word names nothing.
+        NoRevision: the first word names nothing.
     """
     revisions: list[str] = []
     rest = list(words)

@@ -49,7 +49,10 @@ def _walk(
     done: list[tuple[Step, Operation]] = []
     step: Step | None = find(workspace)
     while step is not None and len(done) < count:
-        says = [*map(_line, step.says()), *(_further(workspace, name, count) if not done else ())]
+        says = [
+            *map(_line, step.describe()),
+            *(_further(workspace, name, count) if not done else ()),
+        ]
         agreed = yes or bool(done)
         if not wanted(
             says,
@@ -70,7 +73,7 @@ def _walk(
         shown = [each for each, _ in done] or ([step] if step else [])
         emit_json(
             {
-                "plan": [each.record() for each in shown],
+                "plan": [each.to_dict() for each in shown],
                 "operations": [operation_record(operation) for _, operation in done],
             }
         )

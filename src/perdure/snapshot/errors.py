@@ -38,5 +38,5 @@ class UnknownFact(RequestProblem):
     """No fact, or no proposal, answers to the name that was given."""
 
 
-class UnknownMoment(RequestProblem):
-    """Words that name no commit, date or turn of this history."""
+class NoRevision(RequestProblem):
+    """Nothing in this history answers to the words: no commit, date or turn."""

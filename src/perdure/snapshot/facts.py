@@ -48,7 +48,7 @@ class FactRow:
         turn = self.fact.turn
         return turn.conversation.day.isoformat() if turn else ""
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         fact = self.fact
         return {

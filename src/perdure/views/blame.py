@@ -18,7 +18,7 @@ class Blamed:
     line: BlamedLine
     turn: TurnId | None
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The line as plain data."""
         info = self.line.commit
         return {

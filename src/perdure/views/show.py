@@ -15,7 +15,7 @@ from perdure.snapshot.asides import read_asides
 from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.snapshot.conversation.turn_names import find_turn_at
-from perdure.snapshot.errors import UnknownMoment, UnknownTurn
+from perdure.snapshot.errors import NoRevision, UnknownTurn
 from perdure.snapshot.revisions.diff import TextChange, changes_in
 
 
@@ -29,7 +29,7 @@ class ShownTurn:
     aside: bool = False
     """It is kept out of prompts."""
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The turn as plain data."""
         message = self.turn.message
         return {
@@ -79,7 +79,7 @@ class ShownCommit:
             *self.commit.body.splitlines(),
         ]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The commit as plain data."""
         return {
             "commit": self.commit.id,
@@ -101,7 +101,7 @@ def look_up(
 
     Raises:
         UnknownTurn: it looks like a turn's name, but none answers to it.
-        UnknownMoment: it names nothing here.
+        NoRevision: it names nothing here.
     """
     repo = Repository.open(path, recover=False)
     head = repo.head()
@@ -120,11 +120,11 @@ def look_up(
     if turn_id is not None and turn is not None and head.commit is not None:
         commit = commit_of_turn(repo, head.commit, turn_id, progress)
         return ShownTurn(turn_id, turn, commit, turn_id in read_asides(repo, head.commit))
-    from perdure.snapshot.revisions.resolve import resolve_moment
+    from perdure.snapshot.revisions.resolve import resolve_revision
 
     try:
-        commit = repo.commit_info(resolve_moment(repo, name, head.branch, now, progress))
-    except (UnknownMoment, UnknownTurn):
+        commit = repo.commit_info(resolve_revision(repo, name, head.branch, now, progress))
+    except (NoRevision, UnknownTurn):
         if problem is not None:
             raise problem from None
         raise

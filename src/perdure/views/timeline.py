@@ -15,7 +15,7 @@ from perdure.git.operations.branches import branches, tags
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 from perdure.snapshot.revisions.diff import (
     TextChange,
     changes_between,
@@ -316,9 +316,9 @@ def changes_of(repo: Repository, row: Row) -> list[TextChange]:
     return [change for change in found if change.path.endswith(f"-{hex_name}.md")]
 
 
-def only_on(repo: Repository, commit: str) -> Left:
+def only_on(repo: Repository, commit: str) -> Ahead:
     """What is in the past of a commit and not in that of HEAD."""
-    return left(repo, commit, [repo.resolve("HEAD")])
+    return ahead(repo, commit, [repo.resolve("HEAD")])
 
 
 def persona_change_before(repo: Repository, commit: str) -> str | None:

@@ -40,7 +40,7 @@ class ArchivePlan:
     branches: int
     tags: int
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         branches = plural(self.branches, "branch", "branches")
         refs = f"{branches}, {plural(self.tags + bool(self.tag), 'tag')}"
@@ -53,7 +53,7 @@ class ArchivePlan:
             lines.append(f"{self.name} is read from then on, not talked to. Back: {REOPEN}")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "name": self.name,

@@ -15,7 +15,7 @@ from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock
 from perdure.git.errors import storage_errors
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class RemovePlan:
         path: her folder.
         trash: where it goes.
         copy: a proven copy of everything, None without one.
-        left: what the current branch has.
+        ahead: what the current branch has.
         edits: files with edits that are in no commit; they go to the trash with the folder.
     """
 
@@ -35,12 +35,12 @@ class RemovePlan:
     path: Path
     trash: Path
     copy: Path | None
-    left: Left
+    ahead: Ahead
     edits: int
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        lines = [f"Moves {self.path} to {self.trash}: {self.left}."]
+        lines = [f"Moves {self.path} to {self.trash}: {self.ahead}."]
         if self.edits:
             lines.append(f"{self.edits} file(s) with edits in no commit go with it.")
         if self.copy is not None:
@@ -49,14 +49,14 @@ class RemovePlan:
             lines.append("No copy of everything is known. perdure archive makes one.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "name": self.name,
             "path": str(self.path),
             "trash": str(self.trash),
             "copy": str(self.copy) if self.copy else None,
-            "left": self.left.record(),
+            "left": self.ahead.to_dict(),
             "edits": self.edits,
         }
 
@@ -79,16 +79,16 @@ def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
             next_step="git worktree list, and git worktree remove the others",
         )
     tips = [oid for name, oid in shared_refs(repo).items() if name.startswith("refs/heads/")]
-    has = left(repo, tips[0], [], most=100_000) if len(tips) == 1 else _all_of(workspace, tips)
+    has = ahead(repo, tips[0], [], most=100_000) if len(tips) == 1 else _all_of(workspace, tips)
     edits = len(repo.diff(None, None)) if repo.head().commit else 0
     return RemovePlan(
         workspace.settings.name, repo.path, _place(repo.path, home), proven_copy(repo), has, edits
     )
 
 
-def _all_of(workspace: Workspace, tips: list[str]) -> Left:
-    found = [left(workspace.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
-    return Left(
+def _all_of(workspace: Workspace, tips: list[str]) -> Ahead:
+    found = [ahead(workspace.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
+    return Ahead(
         sum(each.turns for each in found),
         sum(each.persona for each in found),
         sum(each.other for each in found),

@@ -11,7 +11,7 @@ from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.files import small
-from perdure.snapshot.revisions.ahead import only_there
+from perdure.snapshot.revisions.ahead import commits_ahead
 
 
 def made_under(
@@ -28,7 +28,7 @@ def made_under(
     Returns:
         Their ids, oldest first; those that are set aside already are left out.
     """
-    since = list(only_there(repo, tip, parents))
+    since = list(commits_ahead(repo, tip, parents))
     transcript, asides = Transcript(repo, tip), _asides(repo, tip)
     found: dict[TurnId, None] = {}
     for info in reversed(_after(since, change)):

@@ -21,7 +21,7 @@ from perdure.git.operations.branches import (
 from perdure.git.operations.operation import Operation
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 _LOOKED_AT = 100
 """Commits that are looked at for the last talk on a branch."""
@@ -34,7 +34,7 @@ class BranchRow:
     branch: Branch
     talk: CommitInfo | None
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "name": self.branch.name,
@@ -54,23 +54,23 @@ class DropPlan:
 
     name: str
     commit: str
-    left: Left
+    ahead: Ahead
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        if not self.left:
+        if not self.ahead:
             return [f"Takes the name {self.name} away; all that is on it is on other branches too."]
         return [
-            f"Takes the name {self.name} away; only there: {self.left}.",
+            f"Takes the name {self.name} away; only there: {self.ahead}.",
             (
                 f"The log of operations keeps it: perdure undo, or perdure branch {self.name} "
                 f"--at {self.commit[:10]}, brings it back."
             ),
         ]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
-        return {"branch": self.name, "commit": self.commit, "left": self.left.record()}
+        return {"branch": self.name, "commit": self.commit, "left": self.ahead.to_dict()}
 
 
 def words_of(info: CommitInfo) -> str:
@@ -110,7 +110,7 @@ def start(
     Raises:
         BadPath: the name is taken, or git would not take it.
         CannotAct: the name holds a key.
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_key(name)
     commit = find_place(workspace.repo, at, progress).commit if at else workspace.tip
@@ -165,7 +165,7 @@ def plan_drop(workspace: Workspace, name: str) -> DropPlan:
             f"{name} is checked out", "nothing was changed", "switch to another branch first"
         )
     others = [each.commit for each in found.values() if each.name != name]
-    return DropPlan(name, found[name].commit, left(workspace.repo, found[name].commit, others))
+    return DropPlan(name, found[name].commit, ahead(workspace.repo, found[name].commit, others))
 
 
 def drop(workspace: Workspace, plan: DropPlan) -> Operation:

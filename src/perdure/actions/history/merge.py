@@ -25,7 +25,7 @@ from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path
 from perdure.git.worktree.merge_state import marked
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 
 def _claims(path: str) -> bool:
@@ -54,9 +54,9 @@ class JoinPlan:
     """What a merge will do. ``brings``: what is only on the other branch."""
 
     plan: MergePlan
-    brings: Left
+    brings: Ahead
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         plan = self.plan
         if plan.kind == "nothing":
@@ -75,7 +75,7 @@ class JoinPlan:
             lines.append(f"Until that is settled, she talks on as she is on {plan.branch}.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         plan = self.plan
         return {
@@ -83,7 +83,7 @@ class JoinPlan:
             "branch": plan.branch,
             "merges": plan.name,
             "commit": plan.theirs,
-            "brings": self.brings.record(),
+            "brings": self.brings.to_dict(),
             "files": [change.path for change in plan.changes],
             "conflicts": [conflict_record(conflict) for conflict in plan.conflicts],
         }
@@ -150,7 +150,7 @@ def plan_join(workspace: Workspace, name: str) -> JoinPlan:
         check_checkout(workspace.repo, plan.theirs)
     for change in plan.changes:
         check_path(change.path)
-    return JoinPlan(plan, left(workspace.repo, plan.theirs, [plan.ours]))
+    return JoinPlan(plan, ahead(workspace.repo, plan.theirs, [plan.ours]))
 
 
 def join(workspace: Workspace, name: str) -> Joined:
@@ -192,7 +192,7 @@ class OpenJoin:
         """How many files are still to be settled."""
         return sum(not conflict.settled for conflict in self.merge.conflicts)
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """What it waits for, and the next steps."""
         lines = [f"A merge of {self.name} into {self.branch} is open."]
         for conflict in self.merge.conflicts:

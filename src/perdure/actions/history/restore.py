@@ -41,7 +41,7 @@ class RestorePlan:
         """Paths that were not there then, and go."""
         return tuple(change.path for change in self.changes if change.content is None)
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         lines = [f"As of {named_commit(self.commit)}:"]
         for change in self.changes:
@@ -53,7 +53,7 @@ class RestorePlan:
             lines.append(f"  {what} {change.path}")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "commit": self.commit.id,

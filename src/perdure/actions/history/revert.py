@@ -58,7 +58,7 @@ class RevertPlan:
         """The turns as ranges within conversations."""
         return as_ranges(self.turns)
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         info = self.commit
         lines = [f"Takes back {named_commit(info)}."]
@@ -70,12 +70,12 @@ class RevertPlan:
             lines.append(f"The talk in that commit stays: {', '.join(self.talk)}.")
         if self.turns:
             lines.append(f"Answered under it: {self.under}.")
-            lines += self.memory.says()
+            lines += self.memory.describe()
         else:
             lines.append("No turn was answered under it.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "commit": self.commit.id,
@@ -83,7 +83,7 @@ class RevertPlan:
             "files": [change.path for change in self.changes],
             "removed": [change.path for change in self.changes if change.content is None],
             "turns": [str(turn) for turn in self.turns],
-            **self.memory.record(),
+            **self.memory.to_dict(),
         }
 
 

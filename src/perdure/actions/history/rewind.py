@@ -23,8 +23,8 @@ from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
-from perdure.snapshot.revisions.ahead import Left, left
-from perdure.snapshot.revisions.resolve import resolve_moment
+from perdure.snapshot.revisions.ahead import Ahead, ahead
+from perdure.snapshot.revisions.resolve import resolve_revision
 
 if TYPE_CHECKING:
     from perdure.git.operations.operation import Operation
@@ -47,7 +47,7 @@ class RewindPlan:
         words: first words of the turn there, "" where nothing was said yet.
         name: the new branch.
         leaves: the branch that is left, and keeps all that is on it.
-        left: what is only there.
+        ahead: what is only there.
         later: turns of the same conversation that came in the same commit, as imports do. They are
             in the files, and not in the prompt.
     """
@@ -56,17 +56,17 @@ class RewindPlan:
     words: str
     name: str
     leaves: str
-    left: Left
+    ahead: Ahead
     later: int = 0
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         where = f"“{self.words}”" if self.words else "a turn without words"
         if self.place.turn is None:
             where = "before anything was said"
         lines = [f"Goes on from {where}, on the new branch {self.name}."]
-        if self.left:
-            lines.append(f"The branch {self.leaves} keeps what came after: {self.left}.")
+        if self.ahead:
+            lines.append(f"The branch {self.leaves} keeps what came after: {self.ahead}.")
         else:
             lines.append(f"Nothing came after it; the branch {self.leaves} stays as it is.")
         if self.later:
@@ -78,14 +78,14 @@ class RewindPlan:
         lines.append("Persona and memory are as they were then.")
         return lines
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turn": str(self.place.turn) if self.place.turn else None,
             "commit": self.place.commit,
             "branch": self.name,
             "leaves": self.leaves,
-            "left": self.left.record(),
+            "left": self.ahead.to_dict(),
             "later": self.later,
         }
 
@@ -96,7 +96,7 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
     A date means the last word of that day, a revision the last word as of that commit.
 
     Raises:
-        UnknownTurn, UnknownMoment, UnknownRevision: it names nothing here.
+        UnknownTurn, NoRevision, UnknownRevision: it names nothing here.
     """
     name = text.strip()
     tip = repo.resolve("HEAD")
@@ -111,7 +111,7 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
         except UnknownTurn as error:
             trouble = error
     try:
-        commit = resolve_moment(repo, name, None, now(), progress)
+        commit = resolve_revision(repo, name, None, now(), progress)
     except (UnknownTurn, UnknownRevision):
         raise (trouble or UnknownTurn(f"{text!r} names no turn here.")) from None
     return Place(last_turn_at(repo, commit), commit)
@@ -156,7 +156,7 @@ def plan_rewind(
         progress: told while an index of the history is made.
 
     Raises:
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
         CannotAct: no branch is checked out, the place is where one stands already, or the name
             holds a key.
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
@@ -185,7 +185,7 @@ def plan_rewind(
         title_from(said.text) if said else "",
         name or repo.free_branch(workspace.generated("rewind")),
         leaves,
-        left(repo, tip, [place.commit]),
+        ahead(repo, tip, [place.commit]),
         later,
     )
 

@@ -15,7 +15,7 @@ from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation, operations
 from perdure.git.operations.undo import UndoPlan
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 
@@ -31,7 +31,7 @@ class Step:
     """
 
     plan: UndoPlan
-    hidden: Left
+    hidden: Ahead
     what: str
     turn: TurnId | None = None
 
@@ -47,7 +47,7 @@ class Step:
             lines.append(f"on no branch afterwards: {self.hidden}; redo brings it back")
         return lines
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         return [f"{'brings' if self.plan.is_redo else 'takes'} back {self.what}", *self.notes()]
 
@@ -58,7 +58,7 @@ class Step:
         done = "Redone" if self.plan.is_redo else "Undone"
         return f"{done}: {self.what}.{where}{pushed}"
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         entry = self.plan.entry
         return {
@@ -67,8 +67,8 @@ class Step:
             "kind": entry.kind,
             "what": entry.says,
             "words": self.what,
-            "says": self.says(),
-            "hidden": self.hidden.record(),
+            "says": self.describe(),
+            "hidden": self.hidden.to_dict(),
             "asks": not self.is_safe,
         }
 
@@ -90,7 +90,7 @@ class OpsRow:
     is_undone: bool = False
     words: str = ""
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         entry = self.entry
         return {
@@ -138,10 +138,10 @@ def _step(workspace: Workspace, plan: UndoPlan) -> Step:
             tips.pop(move.ref, None)
         else:
             tips[move.ref] = move.new
-    found = [left(workspace.repo, old, tips.values()) for old in gone]
+    found = [ahead(workspace.repo, old, tips.values()) for old in gone]
     return Step(
         plan,
-        Left(
+        Ahead(
             sum(each.turns for each in found),
             sum(each.persona for each in found),
             sum(each.other for each in found),

@@ -23,7 +23,7 @@ from perdure.git.refs.refs import check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.progress import Progress
-from perdure.snapshot.revisions.ahead import Left, left
+from perdure.snapshot.revisions.ahead import Ahead, ahead
 
 _HEADS = "refs/heads/"
 _LOOKED_AT = 200
@@ -53,7 +53,7 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
         Archived: she is in the archive.
         CannotAct: no branch is checked out, a visit is under way already, or nothing was said
             since that place.
-        UnknownTurn, UnknownMoment, UnknownRevision: there is no such place.
+        UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_archived(workspace.settings)
     here = open_visit(workspace.repo)
@@ -128,13 +128,13 @@ def visit_notice(repo: Repository) -> list[Notice]:
     ]
 
 
-def said_there(workspace: Workspace, visit: Visit) -> Left:
+def said_there(workspace: Workspace, visit: Visit) -> Ahead:
     """What came to the scratch branch since it began; nothing where it is gone."""
     try:
         tip = workspace.repo.resolve(f"{_HEADS}{visit.name}")
     except UnknownRevision:
-        return Left(0, 0, 0)
-    return left(workspace.repo, tip, [visit.start])
+        return Ahead(0, 0, 0)
+    return ahead(workspace.repo, tip, [visit.start])
 
 
 def end_visit(

@@ -47,7 +47,7 @@ class AsidePlan:
     tip: str
     memory: MadeFrom = NOTHING
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line."""
         one = len(self.turns) == 1
         it, stays = ("it", "It stays") if one else ("them", "They stay")
@@ -64,13 +64,13 @@ class AsidePlan:
             *(f"{path} goes out of prompts with them." for path in self.memory.summaries),
         ]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turns": [str(turn) for turn in self.turns],
             "files": [change.path for change in self.changes],
             "back": self.back,
-            **self.memory.record(),
+            **self.memory.to_dict(),
         }
 
 
@@ -82,7 +82,7 @@ class AsideRow:
     aside: Aside
     words: str
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "file": self.path,

@@ -25,12 +25,12 @@ class MadeFrom:
     summaries: tuple[str, ...] = ()
     away: tuple[Change, ...] = ()
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line."""
         lines = [f"A fact was learned there: “{words}”." for _, words in self.facts]
         return lines + [f"A summary was made of it: {path}." for path in self.summaries]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {"facts": [name for name, _ in self.facts], "summaries": list(self.summaries)}
 

@@ -66,11 +66,11 @@ class MemoryPlan:
     masked: int = 0
     fact: Fact | None = None
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line."""
         return list(self.sentences)
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         fact = self.fact
         return {

@@ -47,7 +47,7 @@ class LoreRow:
     tokens: int
     last: CommitInfo | None
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             **entry_record(self.entry),

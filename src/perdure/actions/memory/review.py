@@ -56,7 +56,7 @@ class Waiting:
         """Whether it looks like an instruction, so that nobody should let it in unseen."""
         return self.held is not None or instruction_shaped(self.proposal.text)
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         proposal, review = self.proposal, self.review
         return {

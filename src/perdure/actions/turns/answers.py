@@ -53,7 +53,7 @@ class Answers:
     rows: tuple[Answer, ...]
     other_words: str = ""
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turn": str(self.turn),
@@ -87,17 +87,17 @@ class ChoicePlan:
     again: AgainPlan
     answer: Answer
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         words = title_from(self.answer.replies[0].text, 48)
         line = f"Answer {self.answer.number} to “{self.again.words}” stands: “{words}”."
         if self.again.rewind is None:
             return [line]
-        return [*self.again.says(), line]
+        return [*self.again.describe(), line]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
-        return {**self.again.record(), "answer": self.answer.number}
+        return {**self.again.to_dict(), "answer": self.answer.number}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from perdure.snapshot.conversation.transcript import Transcript, last_turn
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.errors import UnknownTurn
-from perdure.snapshot.revisions.ahead import left
+from perdure.snapshot.revisions.ahead import ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class AgainPlan:
     words: str
     rewind: RewindPlan | None
 
-    def says(self) -> list[str]:
+    def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         if self.rewind is None:
             what = f"Another answer to “{self.words}”"
             return [f"{what}; the one that stands now is kept beside it."]
-        return ["This is not the newest message here.", *self.rewind.says()]
+        return ["This is not the newest message here.", *self.rewind.describe()]
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
-        rewind = self.rewind.record() if self.rewind else None
+        rewind = self.rewind.to_dict() if self.rewind else None
         return {"turn": str(self.turn), "in_place": rewind is None, "rewind": rewind}
 
 
@@ -112,7 +112,7 @@ def _before(
         "",
         name or free_name(repo, workspace.generated("rewind")),
         workspace.branch,
-        left(repo, workspace.tip, [parents[0]]),
+        ahead(repo, workspace.tip, [parents[0]]),
     )
 
 

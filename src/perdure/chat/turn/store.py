@@ -22,7 +22,7 @@ from perdure.actions.hand_edits import (
 )
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.visit import visit_notice
-from perdure.actions.said_once import first_time
+from perdure.actions.notice_marks import mark_first
 from perdure.actions.trust import begin as begin_confirming
 from perdure.actions.trust import waiting
 from perdure.actions.turns.commit import Landed, Lander, Landing
@@ -137,7 +137,7 @@ class Desk(Standing):
         begin_confirming(repo)
         notices += desk.look_again() or []
         notices += visit_notice(repo) + desk.say_waiting()
-        if not companion.persona.boundaries and first_time(repo, "no-boundaries-said"):
+        if not companion.persona.boundaries and mark_first(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
         notices += desk._say_left_out()
         folders = ("conversations", "alternatives", "backends.lock")
@@ -386,7 +386,7 @@ class Desk(Standing):
             had_boundaries = self.companion.persona.boundaries
             self.companion = read_companion(self.repo, tip)
             if had_boundaries and not self.companion.persona.boundaries:
-                first_time(self.repo, "no-boundaries-said")
+                mark_first(self.repo, "no-boundaries-said")
                 told.append(Notice(_NO_BOUNDARIES, "warning"))
         self._stands = tip
         self._prepared = (tip, time.time())
@@ -407,7 +407,7 @@ class Desk(Standing):
         return [
             Notice(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.")
             for each in self.companion.persona.left_out
-            if first_time(
+            if mark_first(
                 self.repo, "left-out-said", f"{each.path} {self.repo.oid(each.path, commit)}"
             )
         ]

@@ -33,7 +33,7 @@ def command(turn: str, *, as_json: bool) -> None:
     with Workspace.open(chosen(), reading=True) as workspace:
         found = list_answers(workspace, turn)
     if as_json:
-        emit_json(found.record())
+        emit_json(found.to_dict())
         return
     say_styled(style(f"{found.turn}", "yellow"), style(f"  {found.words}"))
     _list(found)

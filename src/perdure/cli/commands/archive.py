@@ -43,7 +43,9 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
             return
         plan = plan_archive(workspace, folder.expanduser() if folder else None)
         copy = None
-        if wanted(plan.says(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json):
+        if wanted(
+            plan.describe(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json
+        ):
             tell_edits(workspace.take_edits())
             with progress_line(f"Writing {plan.folder}"):
                 copy = archive(workspace, plan)
@@ -51,7 +53,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
         made = None
         if copy is not None:
             made = {"bundle": str(copy.bundle), "sha256": copy.sha256}
-        emit_json({"plan": plan.record(), "copy": made})
+        emit_json({"plan": plan.to_dict(), "copy": made})
     elif copy is not None:
         say(
             f"{copy.bundle} has everything; it was read back and every object compared. "

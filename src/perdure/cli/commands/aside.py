@@ -41,9 +41,9 @@ def command(
         plan = aside.plan_aside(workspace, turns, back=back, reason=reason)
         commit = None if dry_run else aside.put(workspace, plan)
     if as_json:
-        emit_json({"plan": plan.record(), "commit": commit})
+        emit_json({"plan": plan.to_dict(), "commit": commit})
         return
-    for line in plan.says():
+    for line in plan.describe():
         say(line)
     if dry_run:
         say("Nothing was changed.")
@@ -51,7 +51,7 @@ def command(
 
 def _show(rows: list[AsideRow], *, as_json: bool) -> None:
     if as_json:
-        emit_json([row.record() for row in rows])
+        emit_json([row.to_dict() for row in rows])
         return
     if not rows:
         say("Nothing is set aside.")

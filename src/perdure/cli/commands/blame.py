@@ -56,7 +56,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
             )
         lines = lines[first - 1 : last]
     if as_json:
-        emit_json([line.record() for line in lines])
+        emit_json([line.to_dict() for line in lines])
         return
     work = repo.work_tree()
     if at is None and work.stat(path) and not work.holds(path, repo.oid(path, start)):

@@ -52,7 +52,7 @@ def command(
 
 def _show(rows: list[BranchRow], *, as_json: bool) -> None:
     if as_json:
-        emit_json([row.record() for row in rows])
+        emit_json([row.to_dict() for row in rows])
         return
     from perdure.actions.history.branch import words_of
 
@@ -106,12 +106,12 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
     plan = branch.plan_drop(workspace, name)
     operation = None
     if wanted(
-        plan.says(),
+        plan.describe(),
         f"Take the name {name} away?",
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,
-        is_safe=not plan.left,
+        is_safe=not plan.ahead,
     ):
         operation = branch.drop(workspace, plan)
-    report(plan.record(), operation, as_json=as_json, said=f"{name} is gone from the list.")
+    report(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")

@@ -32,7 +32,7 @@ def command(
         plan = plan_choice(workspace, turn, number, name, progress=IndexProgress())
         done = None
         if wanted(
-            plan.says(),
+            plan.describe(),
             "Begin a branch there?",
             dry_run=dry_run,
             yes=yes,
@@ -44,7 +44,7 @@ def command(
         result = None
         if done:
             result = {"turn": str(done.turn), "commit": done.commit, "branch": done.branch}
-        emit_json({"plan": plan.record(), "done": result})
+        emit_json({"plan": plan.to_dict(), "done": result})
     elif done and plan.again.rewind is not None:
         leaves = plan.again.rewind.leaves
         say(f"You are on {done.branch} now. Go back with: perdure switch {leaves}")

@@ -80,7 +80,7 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         emit_json(
             {
-                "entries": [row.record() for row in found.rows],
+                "entries": [row.to_dict() for row in found.rows],
                 "troubles": [_trouble_record(each) for each in found.troubles],
                 "uncommitted": list(found.uncommitted),
                 "counter": found.counter,

@@ -81,7 +81,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
     is_nothing = plan.plan.kind == "nothing"
     done = None
     if wanted(
-        plan.says(),
+        plan.describe(),
         f"Merge {branch}?",
         dry_run=dry_run,
         yes=yes,
@@ -95,7 +95,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
     is_open = done is not None and bool(done.conflicts)
     if as_json:
         record = operation_record(operation) if operation else None
-        emit_json({"plan": plan.record(), "operation": record, "open": is_open})
+        emit_json({"plan": plan.to_dict(), "operation": record, "open": is_open})
     elif operation is not None:
         say(f"Merged {branch} into {plan.plan.branch}. To take that back: perdure undo")
     return 3 if is_open else 0
@@ -113,6 +113,6 @@ def _show_open(workspace: Workspace, *, as_json: bool) -> int:
     elif found is None:
         say("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
     else:
-        for line in found.says():
+        for line in found.describe():
             say(line)
     return 3 if found is not None and found.waits else 0

@@ -27,7 +27,7 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     with Workspace.open(chosen(lacking=True), reading=True) as workspace:
         rows = undo.rows(workspace, None if everything else limit)
     if as_json:
-        emit_json([row.record() for row in rows])
+        emit_json([row.to_dict() for row in rows])
         return
     show_lines(
         style(f"{'-' if row.is_undone else _MARKS[row.mark]} ", "yellow")

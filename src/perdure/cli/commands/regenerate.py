@@ -43,7 +43,7 @@ def command(
     with Workspace.open(path) as workspace:
         plan = plan_again(workspace, turn, name, progress=IndexProgress())
     agreed = wanted(
-        plan.says() if plan.rewind or dry_run else [],
+        plan.describe() if plan.rewind or dry_run else [],
         "Begin a branch there?",
         dry_run=dry_run,
         yes=yes,
@@ -52,7 +52,7 @@ def command(
     )
     if not agreed:
         if as_json:
-            emit_json({"plan": plan.record(), "turn": None})
+            emit_json({"plan": plan.to_dict(), "turn": None})
         return
     from perdure.cli.chat.turn import run_turn
 

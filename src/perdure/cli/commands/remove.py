@@ -32,13 +32,13 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
         place = None
         needs_name = plan.copy is None and not dry_run
         if needs_name and not typed and on_terminal():
-            for line in plan.says():
+            for line in plan.describe():
                 say(line, err=True)
             typed = ask(f"Type the name ({plan.name}) to remove her without a copy")
         if needs_name:
             check_agreed(plan, typed)
         if wanted(
-            plan.says(),
+            plan.describe(),
             f"Remove {plan.name}?",
             dry_run=dry_run,
             yes=yes or needs_name,
@@ -46,6 +46,6 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
         ):
             place = remove(workspace, plan)
     if as_json:
-        emit_json({"plan": plan.record(), "trash": str(place) if place else None})
+        emit_json({"plan": plan.to_dict(), "trash": str(place) if place else None})
     elif place is not None:
         say(f"{plan.name} is in {place}. To bring her back, move the folder to where it was.")

@@ -37,14 +37,14 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
             _tell_same(same, as_json=as_json)
             return
         made: list[str] = []
-        if wanted(plan.says(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
+        if wanted(plan.describe(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
             edits = workspace.take_edits()
             tell_edits(edits)
             if edits.committed:
                 plan = plan_restore(workspace, wanted_paths, commit, place)
             made = restore(workspace, plan)
     if as_json:
-        emit_json({"plan": plan.record(), "commits": made})
+        emit_json({"plan": plan.to_dict(), "commits": made})
     elif made:
         say("Restored. To take that back: perdure undo")
 

@@ -46,9 +46,9 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     with Workspace.open(chosen()) as workspace:
         commit = commit_of(workspace.repo, rev)
         plan = plan_revert(workspace, commit)
-        if not wanted(plan.says(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json):
+        if not wanted(plan.describe(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json):
             if as_json:
-                emit_json({"plan": plan.record(), "commit": None, "then": None, "aside": None})
+                emit_json({"plan": plan.to_dict(), "commit": None, "then": None, "aside": None})
             return
         chosen_then = then or _ask_then(plan, asks=not yes)
         edits = workspace.take_edits()
@@ -58,7 +58,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
         done = revert(workspace, plan, chosen_then)
     if as_json:
         made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
-        emit_json({"plan": plan.record(), **made})
+        emit_json({"plan": plan.to_dict(), **made})
         return
     say("Reverted; the talk stays. To take that back: perdure undo")
     _tell(plan, chosen_then)

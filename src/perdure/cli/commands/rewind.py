@@ -32,7 +32,7 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         plan = plan_rewind(workspace, turn, name, IndexProgress())
         operation = None
         if wanted(
-            plan.says(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
+            plan.describe(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):  # fmt: skip
             tell_edits(workspace.take_edits())
             operation = rewind(workspace, plan)
@@ -41,4 +41,4 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         if remotes:
             # "git push backup main" goes on saying that everything is up to date.
             said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"
-        report(plan.record(), operation, as_json=as_json, said=said)
+        report(plan.to_dict(), operation, as_json=as_json, said=said)

@@ -35,7 +35,7 @@ def command(what: str, *, as_json: bool) -> None:
 
     found = look_up(chosen(lacking=True), what, now(), IndexProgress())
     if as_json:
-        emit_json(found.record())
+        emit_json(found.to_dict())
         return
     if isinstance(found, ShownTurn):
         show_lines(_turn_lines(found))

@@ -43,9 +43,9 @@ def tell_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
     if plan.masked:
         say("Something that looks like a key was taken out; the rest is kept.", err=True)
     if as_json:
-        emit_json({"plan": plan.record(), "commit": commit})
+        emit_json({"plan": plan.to_dict(), "commit": commit})
         return
-    for line in plan.says():
+    for line in plan.describe():
         say(line)
     if commit is None:
         say("Nothing was changed.")

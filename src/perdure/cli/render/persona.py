@@ -94,7 +94,7 @@ def check_record(checked: Checked) -> dict[str, object]:
     """The same as plain data; tokens, and shares of the smallest window from 0 to 1."""
     sizes = checked.report.sizes
     return {
-        "findings": [finding.record() for finding in checked.report.findings],
+        "findings": [finding.to_dict() for finding in checked.report.findings],
         "files": [
             {
                 "path": each.path,

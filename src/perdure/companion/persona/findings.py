@@ -42,7 +42,7 @@ class Finding:
     what: str
     next_step: str
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "severity": self.severity,

@@ -1,4 +1,4 @@
-"""What one commit has in its past and others have not: the talk that a move would leave behind."""
+"""The commits that one side is ahead by: what a move would leave behind."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FEW = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What is only on one side. The program's own commits are no part of it.
+class Ahead:
+    """What one side has and the other lacks. The program's own commits do not count.
 
     Attributes:
         turns: turns among it: a turn with several answers, swaps and corrections is one.
@@ -57,7 +57,7 @@ class Left:
     def __bool__(self) -> bool:
         return bool(self.turns or self.persona or self.other)
 
-    def record(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "turns": self.turns,
@@ -67,21 +67,21 @@ class Left:
         }
 
 
-def left(repo: Repository, tip: str, kept: Iterable[str], most: int = MOST) -> Left:
-    """What is in the past of ``tip`` and in that of none of ``kept``.
+def ahead(repo: Repository, tip: str, kept: Iterable[str], most: int = MOST) -> Ahead:
+    """How far ``tip`` is ahead of all of ``kept``.
 
     All of it where the index of the history knows it, else counted up to ``most`` commits.
     """
     others = list(kept)
     count = _Count(repo)
-    for seen, info in enumerate(only_there(repo, tip, others)):
+    for seen, info in enumerate(commits_ahead(repo, tip, others)):
         # A few commits are read sooner than the index is opened.
         if seen == _FEW and (known := _by_index(repo, tip, others)) is not None:
             return known
         if seen >= most:
-            return count.left(is_all=False)
+            return count.ahead(is_all=False)
         count.take(info)
-    return count.left()
+    return count.ahead()
 
 
 class _Count:
@@ -131,10 +131,10 @@ class _Count:
         self._about.extend(about)
         self._acts += commits
 
-    def left(self, *, is_all: bool = True) -> Left:
+    def ahead(self, *, is_all: bool = True) -> Ahead:
         """What was counted. Answers and corrections of a turn that goes count with it."""
         changed = sum(turn not in self._turns for turn in self._about)
-        return Left(len(self._turns), self._persona, self._other + changed, is_all, self._acts)
+        return Ahead(len(self._turns), self._persona, self._other + changed, is_all, self._acts)
 
     def _added(self, info: CommitInfo) -> set[str]:
         """Turns that a commit brought which says nothing of them, as imports do."""
@@ -155,7 +155,7 @@ class _Count:
         return turn_numbers(self._repo.small(oid, MOST_BYTES), path) if oid else ()
 
 
-def _by_index(repo: Repository, tip: str, kept: list[str]) -> Left | None:
+def _by_index(repo: Repository, tip: str, kept: list[str]) -> Ahead | None:
     """The same from the index of the history; None where it does not know these commits by now."""
     start, others = repo.resolve(tip), [repo.resolve(rev) for rev in kept]
     known = repo.timeline().only_in(start, others)
@@ -165,10 +165,10 @@ def _by_index(repo: Repository, tip: str, kept: list[str]) -> Left | None:
     count.said_at(known.turns, known.again, known.turn_commits)
     for commit in known.others:
         count.take(repo.commit_info(commit))
-    return count.left()
+    return count.ahead()
 
 
-def only_there(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[CommitInfo]:
+def commits_ahead(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[CommitInfo]:
     """Commits in the past of ``tip`` and in that of none of ``kept``, newest first.
 
     Commit times order the walk; where clocks were wrong, a commit of both sides may be among them.

@@ -1,4 +1,4 @@
-"""Points in history as people name them: a revision, a date, a turn."""
+"""What people write for a commit: a revision, a date, a turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
-from perdure.snapshot.errors import UnknownMoment, UnknownTurn
+from perdure.snapshot.errors import NoRevision, UnknownTurn
 
 if TYPE_CHECKING:
     from perdure.snapshot.revisions.dates import Span
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TURN_FIRST = re.compile(r"@(-\d{1,6})?")
 
 
-def resolve_moment(
+def resolve_revision(
     repo: Repository,
     text: str,
     branch: str | None,
@@ -41,7 +41,7 @@ def resolve_moment(
         progress: told while an index of the history is made, which the first date or turn needs.
 
     Raises:
-        UnknownMoment: it names nothing here; says what would be taken.
+        NoRevision: it names nothing here; says what would be taken.
         DamagedRepository: the history cannot be read.
     """
     name = text.strip()
@@ -66,19 +66,19 @@ def resolve_moment(
 
 
 def parse_span(text: str, now: datetime) -> Span:
-    """A date or a stretch of time. Raises UnknownMoment with what would be taken."""
+    """A date or a stretch of time. Raises NoRevision with what would be taken."""
     from perdure.snapshot.revisions.dates import ACCEPTED, parse_date
 
     span = parse_date(text, now)
     if span is None:
-        raise UnknownMoment(f"{text!r} is no date", next_step=f"A date is written as: {ACCEPTED}")
+        raise NoRevision(f"{text!r} is no date", next_step=f"A date is written as: {ACCEPTED}")
     return span
 
 
 def _refuse(text: str, trouble: str = "") -> str:
     from perdure.snapshot.revisions.dates import ACCEPTED
 
-    raise UnknownMoment(
+    raise NoRevision(
         trouble or f"{text!r} names no commit, date or turn here",
         next_step="Give a branch, a tag, the start of a commit's id, HEAD~3, a turn (@, @-3, "
         f"its id), or a date ({ACCEPTED})",
@@ -88,7 +88,7 @@ def _refuse(text: str, trouble: str = "") -> str:
 def _start(repo: Repository, branch: str | None) -> str:
     head = repo.head()
     if branch is None and head.commit is None:
-        raise UnknownMoment("nothing was said or written here yet")
+        raise NoRevision("nothing was said or written here yet")
     return repo.resolve(f"refs/heads/{branch}") if branch else repo.resolve("HEAD")
 
 
@@ -101,14 +101,14 @@ def _standing(
     progress: Progress | None,
 ) -> str:
     if span.begin > now:
-        raise UnknownMoment(f"{text!r} has not come yet")
+        raise NoRevision(f"{text!r} has not come yet")
     start = _start(repo, branch)
     tip = repo.commit_info(start)
     if tip.committed_at < span.end:
         return tip.id
     found = repo.timeline(progress).tip_before(start, span.end)
     if found is None:
-        raise UnknownMoment(
+        raise NoRevision(
             f"{text!r} is before this history begins",
             next_step="perdure log --all shows how far back it goes",
         )

@@ -46,7 +46,7 @@ class AnswerController:
             found = await session.steer(lambda workspace: plan_again(workspace, str(turn), own=own))
             if found.rewind is not None:
                 go = Choice("go", "Ask there, on the new branch", "z takes it back.")
-                if not await here.agrees("Another answer", found.says(), _LEAVE, go):
+                if not await here.agrees("Another answer", found.describe(), _LEAVE, go):
                     return
             here.view.follow()
             branch = found.rewind.name if found.rewind is not None else ""
@@ -79,7 +79,7 @@ class AnswerController:
             )
             title = f"Answer {at + 1} of {len(found.rows)}"
             if choice.again.rewind is not None:
-                lines = [*choice.says(), *(f"  {reply.text}" for reply in wanted.replies)]
+                lines = [*choice.describe(), *(f"  {reply.text}" for reply in wanted.replies)]
                 go = Choice("go", "Talk on with this answer, on the new branch")
                 if not await here.agrees(title, lines, _LEAVE, go):
                     return
@@ -138,7 +138,7 @@ class AnswerController:
                 lambda workspace: aside.plan_aside(workspace, str(turn), back=back)
             )
             await session.steer(lambda workspace: aside.put(workspace, found))
-            self._history.moved(f"{found.says()[0]} x again, or z, takes it back.")
+            self._history.moved(f"{found.describe()[0]} x again, or z, takes it back.")
 
         self._history.act(plan)
 

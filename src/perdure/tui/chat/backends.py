@@ -113,7 +113,7 @@ class BackendController:
         here = self._conversation
         answer = await here.ask(
             "A backend from outside",
-            trust.says(each),
+            trust.describe(each),
             Choice("", "Not now", "Nothing is sent there. /confirm asks again."),
             Choice(_YES, f"Confirm {each.name}", f"From the next message on: {each.leads_to}"),
             yes=(),

@@ -189,7 +189,9 @@ class HistoryController:
             found = await session.steer(lambda workspace: rewind.plan_rewind(workspace, place))
             go = Choice("go", "Talk on from there", "z takes it back.")
             stay = Choice("", "Stay here")
-            if not await self._conversation.agrees("Talk on from earlier", found.says(), stay, go):
+            if not await self._conversation.agrees(
+                "Talk on from earlier", found.describe(), stay, go
+            ):
                 return
 
             def act(workspace: Workspace) -> None:
@@ -237,7 +239,7 @@ class HistoryController:
                 ]
             else:
                 choices.append(Choice("keep", "Take it back"))
-            then = await self._conversation.ask("Take back a change", found.says(), *choices)
+            then = await self._conversation.ask("Take back a change", found.describe(), *choices)
             if not then:
                 self._conversation.flash.tell("Nothing was changed.")
                 return

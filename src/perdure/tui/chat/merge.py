@@ -110,13 +110,13 @@ class MergeController:
 
             found = await session.steer(lambda workspace: merge_action.plan_join(workspace, name))
             if found.plan.kind == "nothing":
-                self._conversation.flash.tell(found.says()[0])
+                self._conversation.flash.tell(found.describe()[0])
                 return
             note = "z takes it back."
             if found.plan.conflicts:
                 note = "Then you settle the files one by one, or give it up."
             go = Choice("go", f"Merge {name}", note)
-            if not await self._conversation.agrees(f"Merge {name}", found.says(), _LEAVE, go):
+            if not await self._conversation.agrees(f"Merge {name}", found.describe(), _LEAVE, go):
                 return
             done = await session.steer(lambda workspace: merge_action.join(workspace, name))
             if done.conflicts:

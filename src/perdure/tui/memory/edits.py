@@ -165,7 +165,7 @@ class MemoryEdits:
                 problem.kept = _IN_BOX
             self._done(None)
             raise
-        lines = [line for line in plan.says() if line]
+        lines = [line for line in plan.describe() if line]
         if plan.masked:
             lines.append("Something that looks like a key was taken out.")
         beside = [f"{row.name} “{row.fact.text}”" for row in (*plan.against, *plan.like)[:1]]

@@ -51,7 +51,7 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     shown = rows[:limit]
     if as_json:
         troubles = [str(trouble) for trouble in known.troubles]
-        emit_json({"facts": [row.record() for row in shown], "troubles": troubles})
+        emit_json({"facts": [row.to_dict() for row in shown], "troubles": troubles})
         return
     _show(shown, known)
     if len(shown) < len(rows):
@@ -65,7 +65,10 @@ def _list_pairs(known: Known, rows: Sequence[FactRow], limit: int | None, *, as_
     found = [pair for pair in known.pairs() if pair[0] in rows or pair[1] in rows][:limit]
     if as_json:
         emit_json(
-            [{"kind": kind, "facts": [one.record(), other.record()]} for one, other, kind in found]
+            [
+                {"kind": kind, "facts": [one.to_dict(), other.to_dict()]}
+                for one, other, kind in found
+            ]
         )
         return
     for one, other, kind in found:

@@ -70,7 +70,7 @@ def review(
             names = _all_but_orders(listed) if accept_all else accepted
             _answer_all(workspace, listed, names, rejected, as_json=as_json)
         elif as_json:
-            emit_json([row.record() for row in listed.rows])
+            emit_json([row.to_dict() for row in listed.rows])
         elif not listed.rows:
             say("Nothing waits for your word.")
         elif walks:
@@ -114,9 +114,9 @@ def _answer_all(
         plan_of = plan_accept if name in accept else plan_reject
         plan = plan_of(workspace, now, now.find(name))
         commit = put(workspace, plan)
-        done.append({"id": name, **plan.record(), "commit": commit})
+        done.append({"id": name, **plan.to_dict(), "commit": commit})
         if not as_json:
-            for line in plan.says():
+            for line in plan.describe():
                 say(line)
     if as_json:
         emit_json(done)
@@ -150,7 +150,7 @@ def _walk(workspace: Workspace) -> None:
             plan = plan_accept(workspace, listed, row, text=text)
         put(workspace, plan)
         counts["rejected" if answer == "reject" else "accepted"] += 1
-        for line in plan.says():
+        for line in plan.describe():
             say(line)
     left = len(waiting(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())

@@ -1,4 +1,4 @@
-"""What is said once in a companion's folder, on this machine."""
+"""Which notices were given in this folder on this machine, so that each is given once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from perdure.git.repository.repository import Repository
 
 
-def first_time(repo: Repository, mark: str, about: str = "") -> bool:
+def mark_first(repo: Repository, mark: str, about: str = "") -> bool:
     """True once for each mark, and each thing that it is about; false where nothing can be kept."""
     if about:
         mark += f"-{hashlib.sha256(about.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
