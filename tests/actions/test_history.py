@@ -185,7 +185,7 @@ async def test_turns_made_under_a_change_are_those_on_top_of_it(companion: Path)
     (later,), _ = await talk(companion, "After both.")
     with Repository.open(companion, recover=False) as repo:
         tip = repo.resolve("HEAD")
-        found = made_under(repo, repo.parents(change), change, tip)
+        found = made_under(repo, repo.commits.parents(change), change, tip)
         listed = {info.id for info in commits_ahead(repo, tip, [change])}
         counted = ahead(repo, tip, [change])
     assert set(found) == {under, later}

@@ -58,7 +58,7 @@ def act(repo: Repository, dice: random.Random, number: int) -> None:
                 message=f"turn: {number}", author=MIRA, branch=here,
             )  # fmt: skip
         elif kind == "rewind":
-            depth = sum(1 for _ in repo.log(limit=6)) - 1
+            depth = sum(1 for _ in repo.commits.log(limit=6)) - 1
             start = f"HEAD~{dice.randint(0, depth)}" if depth else "HEAD"
             name = branches.free_name(repo, f"line-{abs(number)}")
             branches.start_branch(repo, name, start, author=MIRA, kind="rewind")

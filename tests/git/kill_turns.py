@@ -135,8 +135,8 @@ class Run:
                 author=MIRA,
                 branch="main",
             )
-            if repo.index_trouble:
-                self.troubles.append(repo.index_trouble)
+            if repo.writer.index_trouble:
+                self.troubles.append(repo.writer.index_trouble)
         # git's fsck does not look again for a pack that is joined to others beside it.
         with unpacked(self.path):
             for words in (("fsck", "--full", "--strict"), ("status", "--porcelain")):

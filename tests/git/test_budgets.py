@@ -195,7 +195,7 @@ def test_log_goes_on_over_a_commit_with_too_many_files(repo: Repository) -> None
     objects = [(tree, b"tree", data), (odd, b"commit", made), (tip, b"commit", back)]
     repo.parts().writer.packs.write(objects).release()
     (repo.git_dir / "refs/heads/main").write_text(f"{tip}\n")
-    assert [info.id for info in repo.log()] == [tip, odd, main]
+    assert [info.id for info in repo.commits.log()] == [tip, odd, main]
     listed = [entry.commit.id for entry in repo.timeline().listing(tip, Query())]
     assert listed == [tip, odd, main]
 
@@ -254,7 +254,7 @@ def test_edits_beside_it_are_bounded(repo: Repository, peak: Callable[[], int]) 
     with (repo.path / "persona/90-big.md").open("wb") as file:
         file.truncate(10 * 1024 * MIB)
     (repo.path / "persona/91-small.md").write_text("small\n")
-    found = repo.outside_edits(["persona"])
+    found = repo.edits.find(["persona"])
     assert [change.path for change in found.ready] == ["persona/91-small.md"]
     assert [path for path, _ in found.held] == ["persona/90-big.md"]
     assert peak() < 8 * MIB
@@ -268,7 +268,7 @@ def test_a_folder_with_too_many_files_is_named_and_left(
     for number in range(60):
         (repo.path / "lore" / f"{number}.md").write_text("x")
     (repo.path / "persona/30-new.md").write_text("new\n")
-    found = repo.outside_edits(["lore", "persona"])
+    found = repo.edits.find(["lore", "persona"])
     assert [change.path for change in found.ready] == ["persona/30-new.md"]
     assert [path for path, _ in found.held] == ["lore"]
 
@@ -280,11 +280,11 @@ def test_more_edits_than_are_taken_at_once_come_with_the_next_look(
     (repo.path / "lore").mkdir()
     for number in range(8):
         (repo.path / "lore" / f"{number}.md").write_text("x")
-    found = repo.outside_edits(["lore"])
+    found = repo.edits.find(["lore"])
     assert len(found.ready) == 5
     assert [path for path, _ in found.held] == ["the rest"]
     repo.commit(found.ready, message="lore: some\n", author=ANA, branch="main")
-    assert len(repo.outside_edits(["lore"]).ready) == 3
+    assert len(repo.edits.find(["lore"]).ready) == 3
 
 
 def test_a_large_chunk_or_file_beside_others_is_still_committed_and_switched(

@@ -230,13 +230,13 @@ def test_a_busy_index_does_not_stop_the_turn(
     lock.write_bytes(b"somebody's")
     land(repo, CHUNK, b"one\n")
     land(repo, CHUNK, b"one\ntwo\n")
-    assert "index.lock" in repo.index_trouble
+    assert "index.lock" in repo.writer.index_trouble
     assert lock.read_bytes() == b"somebody's"
     assert (repo.path / CHUNK).read_bytes() == b"one\ntwo\n"
     assert git("status", "--porcelain") != ""
     lock.unlink()
     land(repo, "persona/30-you.md", b"You.\n")
-    assert repo.index_trouble == ""
+    assert repo.writer.index_trouble == ""
     sound()
 
 

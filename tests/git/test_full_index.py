@@ -104,7 +104,7 @@ def test_a_commit_lands_in_it_and_git_goes_on(
     repo.commit([Change(path, b"one\n")], message="turn: one", author=mira, branch="main")
     kind(git)
     repo.commit([Change(path, b"one\ntwo\n")], message="turn: two", author=mira, branch="main")
-    assert repo.index_trouble == ""
+    assert repo.writer.index_trouble == ""
     assert git("status", "--porcelain") == ""
     (repo.path / "persona/10-who.md").write_text("I am she.\n")
     git("add", "persona")

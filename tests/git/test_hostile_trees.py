@@ -157,8 +157,8 @@ def test_a_branch_with_an_unwritable_name_is_read_and_never_checked_out(
     main = repo.resolve("main")
     odd = commit(repo, with_entry(repo, repo.commit_info(main).tree, way), main)
     set_ref(repo, "odd", odd)
-    assert [info.id for info in repo.log(rev="odd")] == [odd, main]
-    (change,) = repo.changed(odd)
+    assert [info.id for info in repo.commits.log(rev="odd")] == [odd, main]
+    (change,) = repo.commits.changed(odd)
     assert not is_path(change.path)
     comparer = TreeComparer(repo.parts().store.read)
     assert comparer.difference(repo.commit_info(main).tree, repo.commit_info(odd).tree) == [change]
@@ -218,7 +218,7 @@ def test_a_tip_with_an_unwritable_name_is_talked_on_and_left(
     odd = commit(repo, root, main)
     set_ref(repo, "main", odd)
     before = seen(repo)
-    assert repo.outside_edits(["persona"]).ready == []
+    assert repo.edits.find(["persona"]).ready == []
     assert repo.diff(None, None) == []
     new = repo.commit([Change("lore/a.md", b"a\n")], message="x\n", author=WHO, branch="main")
     assert way[0] in {name for _, name, _ in rows_of(repo, repo.commit_info(new).tree)}
@@ -401,7 +401,7 @@ def test_folders_without_end_are_not_opened(repo: Repository) -> None:
     rows = rows_of(repo, repo.commit_info(main).tree)
     deep = commit(repo, tree(repo, [*rows, (FOLDER, b"lore", inner)]), main)
     set_ref(repo, "deep", deep)
-    (change,) = repo.changed(deep)
+    (change,) = repo.commits.changed(deep)
     assert len(change.path) < 300
     assert repo.files("lore", "deep") == []
     with pytest.raises(BadPath):

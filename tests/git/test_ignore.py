@@ -121,7 +121,7 @@ def test_a_pattern_takes_one_step_a_byte(pattern: bytes, monkeypatch: pytest.Mon
 def test_rules_that_cannot_be_followed_hold_new_files_back(repo: Repository) -> None:
     def held(*, but: str) -> None:
         (repo.path / "persona/new.md").write_text("mine\n")
-        edits = repo.outside_edits(["persona"])
+        edits = repo.edits.find(["persona"])
         assert edits.ready == []
         assert [but in reason for _, reason in edits.held] == [True]
         with pytest.raises(HistoryError, match="cannot be told from ignored ones"):
@@ -140,7 +140,7 @@ def test_rules_that_cannot_be_followed_hold_new_files_back(repo: Repository) -> 
     held(but="no regular file")
     place.unlink()
     place.mkdir()
-    assert [change.path for change in repo.outside_edits(["persona"]).ready] == ["persona/new.md"]
+    assert [change.path for change in repo.edits.find(["persona"]).ready] == ["persona/new.md"]
 
 
 def test_matching_ends_where_it_takes_too_long(repo: Repository) -> None:
@@ -152,7 +152,7 @@ def test_matching_ends_where_it_takes_too_long(repo: Repository) -> None:
     names = [f"lore/{'long-' * 20}{number}.md" for number in range(40)]
     with pytest.raises(RulesTrouble, match="too long"):
         list(map(rules.is_ignored, names))
-    assert repo.outside_edits(["lore"]).ready == []
+    assert repo.edits.find(["lore"]).ready == []
 
 
 def test_a_folder_that_is_a_link_is_not_walked(repo: Repository, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_folder_that_is_a_link_is_not_walked(repo: Repository, tmp_path: Path)
         (repo.path / name).symlink_to(secret)
     (repo.path / "assets").mkdir()
     (repo.path / "assets" / "inner").symlink_to(secret)
-    found = repo.outside_edits(["lore", "memory/facts", "conversations", "assets"])
+    found = repo.edits.find(["lore", "memory/facts", "conversations", "assets"])
     assert found.ready == []
     assert found.held == []
     assert repo.diff(None, None) == []

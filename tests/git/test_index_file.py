@@ -140,7 +140,7 @@ def test_an_index_that_cannot_be_patched_is_left_and_reported(
     before = index.read_bytes()
     repo.commit([Change("a.md", b"a")], message="x", author=MIRA, branch="main")
     assert index.read_bytes() == before
-    assert repo.index_trouble
+    assert repo.writer.index_trouble
     assert git("show", "HEAD:a.md") == "a"
 
 

@@ -90,7 +90,7 @@ def is_open_after(place: Path, tip: str) -> bool:
             abort_merge(again)
         assert (place / VOICE).read_bytes() == b"Long sentences.\n"
         put(again, "main", {"probe.md": b"x"})
-        assert again.index_trouble == ""
+        assert again.writer.index_trouble == ""
     for words in (["fsck", "--full", "--strict"], ["status", "--porcelain"]):
         done = subprocess.run(
             ["git", "-C", place, *words], check=False, capture_output=True, text=True

@@ -132,7 +132,7 @@ def test_what_turns_wrote_becomes_few_small_packs(
     say(repo, 9, first=64)
     sound()
     with Repository.open(repo.path) as again:
-        assert sum(1 for _ in again.log()) == 1 + 73 + 10
+        assert sum(1 for _ in again.commits.log()) == 1 + 73 + 10
 
 
 @pytest.mark.usefixtures("_small")
@@ -658,8 +658,8 @@ def test_readers_in_another_process_never_miss_an_object(
         "tips = 0\n"
         "while not (sys.stdin.closed or tips > 3000):\n"
         "    repo = Repository.open(sys.argv[1], recover=False)\n"
-        "    for info in repo.log(limit=30):\n"
-        "        for change in repo.changed(info.id): repo.blob(change.new_oid)\n"
+        "    for info in repo.commits.log(limit=30):\n"
+        "        for change in repo.commits.changed(info.id): repo.blob(change.new_oid)\n"
         "    tips += 1\n"
         "    import os\n"
         "    if os.path.exists(sys.argv[2]): break\n"

@@ -47,7 +47,7 @@ def test_packs_stay_few_and_whole(
     assert len(pack_names(repo)) <= 8 + 40 // 8
     with Repository.open(repo.path) as again:
         assert {path: again.read(path) for path in chunks} == chunks
-        assert sum(1 for _ in again.log()) == 41
+        assert sum(1 for _ in again.commits.log()) == 41
     sound()
 
 
@@ -83,13 +83,13 @@ def test_a_reader_outlives_the_packs_that_it_has_open(
     monkeypatch.setattr(small, "SMALL_LIMIT", 6)
     talk(repo, 3)
     with Repository.open(repo.path) as reader:
-        old = [info.id for info in reader.log()]
+        old = [info.id for info in reader.commits.log()]
         before = pack_names(repo)
         talk(repo, 12, first=3)
         assert before - pack_names(repo)
-        assert [info.subject for info in reader.log(limit=2)] == ["turn: 14", "turn: 13"]
+        assert [info.subject for info in reader.commits.log(limit=2)] == ["turn: 14", "turn: 13"]
         for commit in old:
-            for change in reader.changed(commit):
+            for change in reader.commits.changed(commit):
                 assert change.new_oid is not None
                 reader.blob(change.new_oid)
 
@@ -118,7 +118,7 @@ def test_turns_go_on_in_a_repository_that_git_packed(
         assert {path: again.read(path) for path in chunks} == chunks
         chunks |= talk(again, 12, first=30)
         assert {path: again.read(path) for path in chunks} == chunks
-        assert sum(1 for _ in again.log()) == 43
+        assert sum(1 for _ in again.commits.log()) == 43
     sound()
 
 
@@ -180,12 +180,12 @@ def test_objects_of_an_alternate_are_read_and_missing_ones_are_no_matter(
     alternates = clone / ".git" / "objects" / "info" / "alternates"
     alternates.write_text(f"/nowhere/objects\n{alternates.read_text()}")
     with Repository.open(clone) as opened:
-        assert sum(1 for _ in opened.log()) == 4
+        assert sum(1 for _ in opened.commits.log()) == 4
         talk(opened, 2, first=3)
     subprocess.run(["git", "-C", clone, "fsck", "--strict"], check=True, capture_output=True)
     alternates.write_text("/nowhere/objects\n")
     with Repository.open(clone) as opened, pytest.raises(MissingObject):
-        list(opened.log())
+        list(opened.commits.log())
 
 
 def test_a_flipped_bit_is_noticed(repo: Repository) -> None:
@@ -204,7 +204,7 @@ def test_a_flipped_bit_is_noticed(repo: Repository) -> None:
 def test_reading_imports_no_dulwich(repo: Repository) -> None:
     script = (
         "import sys; from perdure.git.repository.repository import Repository\n"
-        "repo = Repository.open(sys.argv[1]); list(repo.log(limit=20)); repo.files()\n"
+        "repo = Repository.open(sys.argv[1]); list(repo.commits.log(limit=20)); repo.files()\n"
         "print([m for m in sys.modules if m in {'dulwich', 'asyncio', 'msgspec', 'filelock'}])"
     )
     done = subprocess.run(

@@ -72,7 +72,7 @@ def test_perdure_goes_on_after_it(
     work(repo)
     with Repository.open(repo.path) as again:
         assert {path: again.read(path) for path in said} == said
-        assert sum(1 for _ in again.log()) == 34
+        assert sum(1 for _ in again.commits.log()) == 34
         say(again, 9, first=33)
         work(again)
     sound()
@@ -99,7 +99,7 @@ def test_a_shallow_clone_is_talked_in_and_packed(repo: Repository, tmp_path: Pat
     with Repository.open(place) as shallow:
         say(shallow, 20, first=17)
         assert work(shallow)
-        assert sum(1 for _ in shallow.log()) == 25
+        assert sum(1 for _ in shallow.commits.log()) == 25
     done = subprocess.run(
         ["git", "-C", place, "fsck", "--full", "--strict"],
         check=True, capture_output=True, text=True,

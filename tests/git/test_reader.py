@@ -67,11 +67,11 @@ def test_unknown_revisions(grown: Repository, rev: str) -> None:
 
 def test_the_log_is_gits(grown: Repository, git: Git) -> None:
     expected = git("log", "--format=%H").split()
-    assert sorted(info.id for info in grown.log()) == sorted(expected)
-    assert [info.id for info in grown.log(limit=3, skip=1)] == expected[1:4]
+    assert sorted(info.id for info in grown.commits.log()) == sorted(expected)
+    assert [info.id for info in grown.commits.log(limit=3, skip=1)] == expected[1:4]
     for paths in (["conversations"], ["lore"], ["conversations/c1.md", "persona"], ["nothing"]):
         expected = git("log", "--format=%H", "--", *paths).split()
-        assert [info.id for info in grown.log(paths=paths)] == expected
+        assert [info.id for info in grown.commits.log(paths=paths)] == expected
     assert len(grown.commit_info("HEAD~1").parents) == 2
 
 
@@ -106,9 +106,9 @@ def test_differences(grown: Repository, git: Git) -> None:
     assert grown.diff("HEAD", "HEAD") == []
     only = grown.diff("main~4", "main", ["lore/"])
     assert [(c.path, c.old_oid) for c in only] == [("lore/sea.md", None)]
-    assert grown.changed("HEAD~1") == only
+    assert grown.commits.changed("HEAD~1") == only
     root = grown.resolve(git("rev-list", "--max-parents=0", "HEAD").strip())
-    assert {change.old_oid for change in grown.changed(root)} == {None}
+    assert {change.old_oid for change in grown.commits.changed(root)} == {None}
 
 
 def test_difference_to_the_work_tree(repo: Repository, git: Git) -> None:
@@ -158,17 +158,17 @@ def test_an_unborn_branch_is_begun(tmp_path: Path) -> None:
     with Repository.open(tmp_path / "new") as repo:
         assert (repo.head().branch, repo.head().commit) == ("main", None)
         assert repo.files() == []
-        assert list(repo.log()) == []
+        assert list(repo.commits.log()) == []
         put(repo, "a.md", "a")
-        assert [info.parents for info in repo.log()] == [()]
+        assert [info.parents for info in repo.commits.log()] == [()]
     run("git", "-C", tmp_path / "new", "diff", "--exit-code", "HEAD")
 
 
 def test_a_shallow_clone_ends_where_it_was_cut(grown: Repository, tmp_path: Path) -> None:
     run("git", "clone", "-q", "--depth=2", f"file://{grown.path}", tmp_path / "shallow")
     with Repository.open(tmp_path / "shallow") as repo:
-        assert len(list(repo.log())) == 2
-        assert len(list(repo.log(paths=["companion.yaml"]))) > 0
+        assert len(list(repo.commits.log())) == 2
+        assert len(list(repo.commits.log(paths=["companion.yaml"]))) > 0
         put(repo, "a.md", "a")
     run("git", "-C", tmp_path / "shallow", "fsck", "--strict")
 

@@ -354,7 +354,7 @@ def test_power_cuts_leave_the_old_or_the_new_state(
             work = place / CHUNK
             assert (work.read_bytes() if work.exists() else b"") == found
             again.commit([Change("probe.md", b"x")], message="p", author=MIRA, branch="main")
-            assert again.index_trouble == ""
+            assert again.writer.index_trouble == ""
         for words in (["fsck", "--full", "--strict"], ["status", "--porcelain"]):
             done = subprocess.run(["git", "-C", place, *words], check=False, capture_output=True)
             said = done.stdout.decode() + done.stderr.decode()
@@ -372,9 +372,9 @@ def test_errors_after_the_commit_point_do_not_fail_the_turn(
         patch.setattr("perdure.git.worktree.files.WorkTree.write", full)
         patch.setattr(Refs, "log", full)
         repo.commit([Change(CHUNK, b"one\n")], message="t", author=MIRA, branch="main")
-        assert "No space left" in repo.index_trouble
+        assert "No space left" in repo.writer.index_trouble
     assert git("show", f"HEAD:{CHUNK}") == "one\n"
-    assert repo.level()
+    assert repo.writer.catch_up()
     repo.commit([Change("a.md", b"a")], message="t", author=MIRA, branch="main")
     assert git("diff", "--cached") == ""
 
@@ -502,5 +502,5 @@ def test_a_copy_made_while_a_turn_is_saved_is_not_blocked(
     assert (place / ".git/refs/heads/main.lock").exists()
     with Repository.open(place) as copy:
         copy.commit([Change("lore/b.md", b"b\n")], message="l", author=MIRA, branch="main")
-        assert copy.index_trouble == ""
+        assert copy.writer.index_trouble == ""
     assert not [p for p in (place / ".git").rglob("*.lock") if "perdure" not in p.parts]

@@ -110,7 +110,7 @@ def test_a_turn_that_goes_on_changes_its_entry_only(
         patch.delattr(indexpatch, "patch")
         say(repo, "One. Two.\n")
         say(repo, "One. Two. Three.\n")
-    assert repo.index_trouble == ""
+    assert repo.writer.index_trouble == ""
     sound()
     say(repo, "Elsewhere.\n", "lore/sea.md")
     say(repo, "One. Two. Three. Four.\n")

@@ -94,7 +94,7 @@ def test_a_linked_work_tree_shares_the_state(repo: Repository, git: Git, tmp_pat
     say(repo, b"one")
     git("worktree", "add", "-q", str(tmp_path / "w"), "-b", "w")
     with Repository.open(tmp_path / "w") as linked:
-        assert linked.owns_state()
+        assert linked.state.is_own()
     assert is_its_own(repo.path)
 
 
@@ -103,7 +103,7 @@ def test_a_clone_has_nothing_to_set_aside(repo: Repository, git: Git, tmp_path: 
     with Repository.open(tmp_path / "clone") as clone:
         assert not (clone.git_dir / "perdure").exists(), "only looked at, nothing is made"
         say(clone, b"one")
-        assert clone.tell_set_aside() == []
+        assert clone.state.tell_set_aside() == []
     assert is_its_own(tmp_path / "clone")
 
 
@@ -142,8 +142,8 @@ def test_from_elsewhere_nothing_is_obeyed_and_words_are_kept(
         assert leftover(there) == []
         (found,) = foreign_words.words(there)
         assert (found.header["message"], found.text) == ({"text": "Are you there?"}, "I am he")
-        assert there.tell_set_aside() == [aside]
-        assert there.tell_set_aside() == []
+        assert there.state.tell_set_aside() == [aside]
+        assert there.state.tell_set_aside() == []
         found.discard()
         assert foreign_words.words(there) == []
     with Repository.open(path) as there:
@@ -209,7 +209,7 @@ def test_a_container_whose_machine_changes(
     monkeypatch.setattr(mark, "machine", lambda: "another")
     if _tells_generation(repo.path):
         with Repository.open(repo.path) as there:
-            assert there.owns_state()
+            assert there.state.is_own()
             assert asides(repo.path) == []
     monkeypatch.setattr(mark, "_inode", lambda _: (7, 0))
     for here in (machine, "another"):
@@ -382,7 +382,7 @@ def check(life: Path, act: Callable[[Repository], object]) -> None:
 
 def use(repo: Repository) -> None:
     """One of each: a turn, a listing, an operation."""
-    assert repo.owns_state()
+    assert repo.state.is_own()
     leftover(repo)
     say(repo, os.urandom(4))
     operations(repo, 3)
@@ -523,10 +523,10 @@ def test_files_of_gits_that_hold_garbage(repo: Repository, name: str, data: byte
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
     acts: list[Callable[[Repository], object]] = [
-        lambda repo: list(repo.log()),
+        lambda repo: list(repo.commits.log()),
         lambda repo: repo.state_of_work(),
         lambda repo: operations(repo, 5),
-        lambda repo: repo.outside_edits(["persona"]),
+        lambda repo: repo.edits.find(["persona"]),
         use,
     ]
     for act in acts:

@@ -197,7 +197,7 @@ def test_a_commit_before_the_index_is_levelled_behind_an_editor(
     turn(repo, "two")
     commit_by_index(git, before)
     lock.unlink()
-    assert repo.level()
+    assert repo.writer.catch_up()
     assert git("show", f"HEAD:{CHUNK}") == "one\ntwo\n"
     sound()
 

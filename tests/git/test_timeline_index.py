@@ -117,7 +117,7 @@ def agrees(path: Path, rev: str) -> None:
     found = ids(repo, start, Query())
     assert sorted(found) == sorted(gits(path, rev))
     place = {oid: number for number, oid in enumerate(found)}
-    assert all(place[p] > place[oid] for oid in found for p in repo.parents(oid))
+    assert all(place[p] > place[oid] for oid in found for p in repo.commits.parents(oid))
     for folders in FOLDERS:
         assert set(ids(repo, start, Query(folders=folders))) == with_paths(path, rev, folders)
     for name in (*FILES, "persona/b", "nothing"):
@@ -153,7 +153,7 @@ def test_listings_are_gits_on_random_histories(seed: int, count: int) -> None:
         }
         assert indexed == walked
         before = repo.resolve("main")
-        if repo.parents("main"):
+        if repo.commits.parents("main"):
             git(path, "update-ref", "refs/heads/main", "main~1")
             assert before not in ids(repo, repo.resolve("main"), Query())
         fast_import(path, seed + 1, count + 3)
@@ -185,7 +185,7 @@ def test_several_lines_are_listed_as_one_history(seed: int, count: int) -> None:
                 break
         assert sorted(found) == sorted(wanted)
         place = {oid: number for number, oid in enumerate(found)}
-        assert all(place[p] > place[oid] for oid in found for p in repo.parents(oid))
+        assert all(place[p] > place[oid] for oid in found for p in repo.commits.parents(oid))
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_a_turn_is_found_by_its_id(mira: Repository) -> None:
         assert entry.turn == dict(entry.commit.trailers)["Turn"]
         (found,) = mira.timeline().turn(tip, entry.turn)
         assert found.id == entry.commit.id
-    older = mira.parents(listed[10].commit.id)[0]
+    older = mira.commits.parents(listed[10].commit.id)[0]
     assert mira.timeline().turn(older, listed[0].turn or "") == []
 
 

@@ -32,7 +32,7 @@ def say(place: Path, text: str) -> str:
             expect={CHUNK: repo.oid(CHUNK)},
             journal=Journal.begin(repo, {}),
         )
-        return repo.index_trouble
+        return repo.writer.index_trouble
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_files_that_git_has_brought_elsewhere_are_left(
         say(repo.path, "second")
     place = repo.git_dir / "rebase-merge"
     with Repository.open(repo.path, recover=False) as again:
-        level = again._writer().level
+        level = again.writer.level
         tip = git("rev-parse", "HEAD").strip()
         if begun:
             place.mkdir()

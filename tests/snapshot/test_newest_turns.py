@@ -65,7 +65,7 @@ def life(tmp_path: Path) -> Iterator[Repository]:
 
 
 def test_counting_back_is_what_the_transcript_counts(life: Repository) -> None:
-    tips = [info.id for info in life.log()][:12]
+    tips = [info.id for info in life.commits.log()][:12]
     for tip in tips:
         transcript = Transcript(life, tip)
         total = sum(len(transcript.turns(index)) for index in range(len(transcript.chunks)))
@@ -77,7 +77,7 @@ def test_counting_back_is_what_the_transcript_counts(life: Repository) -> None:
 
 
 def test_the_turns_of_a_conversation(life: Repository) -> None:
-    for info in list(life.log())[:12]:
+    for info in list(life.commits.log())[:12]:
         transcript = Transcript(life, info.id)
         for talk in Transcript(life, None).conversations():
             found = transcript.find(talk.id)
@@ -113,7 +113,7 @@ def test_what_is_left_is_counted_alike_with_and_without_the_index(
     life: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tip = life.resolve("HEAD")
-    kept = [info.id for info in life.log()]
+    kept = [info.id for info in life.commits.log()]
     with suppress(FileNotFoundError):
         life.cache_dir.rename(life.cache_dir.with_name("away"))
     walked = [ahead(life, tip, [each]) for each in kept]

@@ -17,8 +17,7 @@ from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.errors import Problem
 from perdure.git.errors import TipMoved
-from perdure.git.repository.repository import Repository
-from perdure.git.worktree.edits import OutsideEdits
+from perdure.git.worktree.edits import OutsideEdits, WorkTreeEdits
 from perdure.notice import Notice
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
@@ -68,12 +67,12 @@ async def test_an_edit_committed_with_git_meanwhile_is_not_taken_back(
     file.
     """
     file = companion / "persona" / "30-you.md"
-    find = Repository.outside_edits
+    find = WorkTreeEdits.find
 
-    def finding(repo: Repository, prefixes: Sequence[str]) -> OutsideEdits:
-        found = find(repo, prefixes)
+    def finding(edits: WorkTreeEdits, prefixes: Sequence[str]) -> OutsideEdits:
+        found = find(edits, prefixes)
         if found.ready:
-            monkeypatch.setattr(Repository, "outside_edits", find)
+            monkeypatch.setattr(WorkTreeEdits, "find", find)
             file.write_text(f"{file.read_text()}- two\n")
             git(companion, "commit", "-qam", "persona: with git")
         return found
@@ -81,7 +80,7 @@ async def test_an_edit_committed_with_git_meanwhile_is_not_taken_back(
     session = await Session.open(companion, backends=[Scripted()])
     try:
         file.write_text(f"{file.read_text()}- one\n")
-        monkeypatch.setattr(Repository, "outside_edits", finding)
+        monkeypatch.setattr(WorkTreeEdits, "find", finding)
         async for _ in session.send("Hello."):
             pass
     finally:

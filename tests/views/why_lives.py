@@ -373,7 +373,7 @@ def recorded(path: Path) -> list[tuple[str, TurnId, int]]:
             capture_output=True, text=True, check=True,
         ).stdout.split()  # fmt: skip
         for tip in branches:
-            for info in repo.log(rev=tip):
+            for info in repo.commits.log(rev=tip):
                 facts = parse_trailers(info.trailers)
                 if facts is not None and facts.prompt:
                     found.setdefault((facts.turn, facts.answer or 1), tip)

@@ -76,7 +76,7 @@ def _commit_found(
 ) -> OutsideCommits:
     """One look. Raises TipMoved where a file was committed meanwhile: what was read is old then."""
     seen = repo.head().commit
-    edits = repo.outside_edits(below)
+    edits = repo.edits.find(below)
     held = _held(edits.held)
     ready = []
     for change in edits.ready:
@@ -145,7 +145,7 @@ def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[No
         place: the file that the turn was to stand in.
         landed: the one that it stands in.
     """
-    if landed != place and repo.is_edited(branch, place):
+    if landed != place and repo.edits.is_edited(branch, place):
         return [
             Notice(
                 f"{place} was edited by hand while the reply was written, so the turn stands in a "
@@ -154,7 +154,7 @@ def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[No
                 "warning",
             )
         ]
-    if repo.is_gone(branch, landed) and mark_first(repo, "chunk-gone-said", landed):
+    if repo.edits.is_gone(branch, landed) and mark_first(repo, "chunk-gone-said", landed):
         return [
             Notice(
                 f"{landed} is missing in the folder. What is said is in the history all the same. "

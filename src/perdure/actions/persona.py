@@ -65,7 +65,7 @@ class Edited:
 
 def persona_paths(repo: Repository) -> list[str]:
     """The files of the persona, as they are in the folder and in the last commit."""
-    copies = {each.path for each in repo.conflict_copies(FOLDER)}
+    copies = {each.path for each in repo.edits.copies(FOLDER)}
     here = repo.work_tree().below(FOLDER, most=MOST_FILES[FOLDER]).keys() - copies
     there = entries_below(repo, FOLDER, None) if repo.head().commit else []
     found = {*here, *(entry.path for entry in there if is_path(entry.path))}
@@ -183,7 +183,7 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
     change = TextChange(path, old, new)
     if repo.read(path) == data:  # a session has committed it meanwhile, before its turn
         return Edited(path, repo.resolve("HEAD"), change, left_out)
-    held = dict(repo.outside_edits((path,)).held)
+    held = dict(repo.edits.find((path,)).held)
     if path in held:
         raise _left(path, held[path])
     says = title_from(hide(note)[0]) or subject([Edit(path, editing.committed, data)])

@@ -292,7 +292,7 @@ def _place(repo: Repository) -> tuple[str, int]:
 
 def _read(repo: Repository) -> _Record | None:
     """The record; None where there is none, it is damaged, or was made for another folder."""
-    if not repo.owns_state():
+    if not repo.state.is_own():
         return None
     try:
         data = disk.read_file(repo.state_dir / FILE, most=_SIZE_LIMIT)
@@ -305,7 +305,7 @@ def _read(repo: Repository) -> _Record | None:
 @contextmanager
 def _record(repo: Repository) -> Iterator[_Record]:
     """The record to be changed, written when the block ends. Raises HistoryError."""
-    repo.own_state()
+    repo.state.own()
     with storage_errors("keeping which backends are confirmed"):
         lock = disk.KernelLock(repo.state_dir / f"{FILE}.lock")
         lock.take(wait=5)

@@ -53,7 +53,7 @@ async def preview_for(desk: Desk, speakers: Speakers, work: Work, text: str) -> 
 
 def _edited(desk: Desk) -> str:
     """What a turn would commit first, and so take up."""
-    found = desk.repo.outside_edits(("companion.yaml", "persona", "lore", "memory")).ready
+    found = desk.repo.edits.find(("companion.yaml", "persona", "lore", "memory")).ready
     if not found:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""

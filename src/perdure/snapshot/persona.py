@@ -91,7 +91,7 @@ def files_in_folder(repo: Repository) -> Files:
                 (folder, f"it cannot be read ({problem.strerror})", "see who may read it")
             )
             continue
-        copies = {each.path: each.original for each in repo.conflict_copies(folder)}
+        copies = {each.path: each.original for each in repo.edits.copies(folder)}
         copied_folders = tuple(path for path in copies if path.endswith("/"))
         unread += [
             (

@@ -21,7 +21,7 @@ def odd_settings(repo: Repository) -> list[Notice]:
 def _led_elsewhere(repo: Repository) -> list[Notice]:
     """That what is said here is said in another folder's repository."""
     place = repo.lies_with
-    if place is None or repo.is_told(f"leads from {repo.path} to {place}"):
+    if place is None or repo.state.is_told(f"leads from {repo.path} to {place}"):
         return []
     return [
         Notice(
@@ -36,11 +36,11 @@ def _running(repo: Repository) -> list[Notice]:
     """What makes git run programs. perdure itself heeds none of it."""
     told: dict[Path, list[str]] = {}
     for path, key, value in repo.odd_config():
-        if not repo.is_told(f"setting {path.name} {key} {value}"):
+        if not repo.state.is_told(f"setting {path.name} {key} {value}"):
             told.setdefault(path, []).append(key)
     folder = repo.git_dir / "hooks"
     for name, content in _hooks(folder):
-        if not repo.is_told(f"hook {name} {content!r}"):
+        if not repo.state.is_told(f"hook {name} {content!r}"):
             told.setdefault(folder, []).append(name)
     if not told:
         return []

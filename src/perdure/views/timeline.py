@@ -308,7 +308,7 @@ def changes_of(repo: Repository, row: Row) -> list[TextChange]:
     """
     if row.oldest == row.commit.id:
         return changes_in(repo, row.commit.id)
-    parents = repo.parents(row.oldest)
+    parents = repo.commits.parents(row.oldest)
     if not parents:
         return changes_in(repo, row.commit.id)
     hex_name = row.conversation.rpartition("-")[2]

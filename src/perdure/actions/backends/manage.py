@@ -98,7 +98,7 @@ class BackendDesk:
         return done
 
     def _look_for_edits(self) -> None:
-        edits = self._repo.outside_edits((_FOLDER,))
+        edits = self._repo.edits.find((_FOLDER,))
         self._edits = {each.path: each.content for each in edits.ready}
         self._own = {each.name for each in trust.made_here(self._repo, edits.ready)}
 

@@ -32,7 +32,7 @@ def made_under(
     transcript, asides = Transcript(repo, tip), _asides(repo, tip)
     found: dict[TurnId, None] = {}
     for info in reversed(_after(since, change)):
-        said = turn_said(info, [file.path for file in repo.changed(info.id)])
+        said = turn_said(info, [file.path for file in repo.commits.changed(info.id)])
         turn_id = TurnId.parse(said) if said else None
         turn = transcript.turn(turn_id) if turn_id else None
         if turn_id and turn and turn.replies and not is_aside(turn_id, asides):

@@ -88,8 +88,8 @@ def rows(workspace: Workspace) -> list[BranchRow]:
 
 
 def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
-    for info in islice(repo.log(rev=tip), _LOOKED_AT):
-        parents = repo.parents(info.id)
+    for info in islice(repo.commits.log(rev=tip), _LOOKED_AT):
+        parents = repo.commits.parents(info.id)
         before = repo.folder_oid("conversations", parents[0]) if parents else None
         if len(parents) < 2 and repo.folder_oid("conversations", info.id) != before:
             return info

@@ -44,7 +44,7 @@ def starts_anew(repo: Repository, tip: str) -> bool:
         if here is None:
             return False
         info = repo.commit_info(here)
-        parents = repo.parents(here)
+        parents = repo.commits.parents(here)
         before = repo.folder_oid("conversations", parents[0]) if parents else None
         if repo.folder_oid("conversations", here) != before:
             return False

@@ -100,7 +100,9 @@ def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
         return f"the other answer to “{says}”"
     if turn is None or "Backend" not in said:
         return f"your message “{says}”"
-    before = info.parents[0] if info.parents and info.id not in repo.shallow_ends() else None
+    before = (
+        info.parents[0] if info.parents and info.id not in repo.commits.shallow_ends() else None
+    )
     there = turns_of(repo, before, turn.conversation) if before is not None else []
     if any(each.number == turn.number for each in there):
         return f"her reply to “{says}”"

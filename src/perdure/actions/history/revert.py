@@ -103,7 +103,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     info = repo.commit_info(commit)
     tip = workspace.tip
     parents = _checked(repo, info, tip)
-    files = repo.changed(info.id)
+    files = repo.commits.changed(info.id)
     talk = tuple(file.path for file in files if file.path.startswith(_TALK))
     rest = [file for file in files if not file.path.startswith(_TALK)]
     if not rest:
@@ -131,7 +131,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
 
 def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     """The commit's parents: exactly one. Raises CannotRevert."""
-    parents = repo.parents(info.id)
+    parents = repo.commits.parents(info.id)
     if len(parents) > 1:
         raise CannotRevert(
             f"{named_commit(info)} is a merge: it joined two lines, and has no change of its own",
@@ -198,7 +198,7 @@ def _set_of_lines(before: bytes, after: bytes, current: bytes) -> bytes | None:
 
 
 def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> CannotRevert:
-    later = next(iter(repo.log(rev=tip, paths=[path], limit=1)), None)
+    later = next(iter(repo.commits.log(rev=tip, paths=[path], limit=1)), None)
     by, first = "", "revert the later one first"
     if later is not None and later.id != info.id:
         by, first = f" by {named_commit(later)}", f"{first} (perdure revert {later.id[:10]})"

@@ -303,7 +303,7 @@ def _files(workspace: Workspace) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
     """The files as the next turn sees them: the last commit's, with edits that it will commit."""
     tip = workspace.tip
     files = files_below(workspace.repo, FOLDER, tip, wanted=is_lore)
-    edits = workspace.repo.outside_edits([FOLDER])
+    edits = workspace.repo.edits.find([FOLDER])
     for change in edits.ready:
         if change.content is None:
             files.pop(change.path, None)

@@ -74,7 +74,7 @@ class Lander:
     ) -> Landed:
         place = landing.place
         written = self._written(landing)
-        if written.expect is not None and self._repo.is_edited(landing.branch, written.path):
+        if written.expect is not None and self._repo.edits.is_edited(landing.branch, written.path):
             # Edited while the reply was written.
             raise TipMoved(written.path)
         hand = self.lease.take(str(place.conversation))

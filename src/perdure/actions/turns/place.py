@@ -85,7 +85,7 @@ def go_on(
     chunks = transcript.parsed(index)
     if len(chunks) != 1 or chunks[0].troubles or not hand.fits(branch, ref.path, ref.oid):
         return None
-    if repo.is_edited(branch, ref.path):
+    if repo.edits.is_edited(branch, ref.path):
         return None
     last = last_turn(transcript, conversation)
     number = last.number + 1 if last is not None else 1

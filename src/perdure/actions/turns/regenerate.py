@@ -102,7 +102,7 @@ def _before(
     """A branch that begins before a conversation did: its greeting came with the first turn."""
     repo = workspace.repo
     first = commit_of_turn(repo, workspace.tip, turn_id, progress)
-    parents = repo.parents(first.id) if first else ()
+    parents = repo.commits.parents(first.id) if first else ()
     if not parents:
         raise CannotAct(
             "nothing stands before that greeting to begin a branch at", kept="nothing was changed"

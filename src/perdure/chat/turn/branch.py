@@ -104,7 +104,7 @@ def _gone(repo: Repository, branch: str, base: str) -> TalkBranch:
     head = repo.head()
     if not _is_here(repo, base):
         base = repo.resolve("HEAD")
-    reach = Reach(repo.commit_info, repo.shallow_ends())
+    reach = Reach(repo.commit_info, repo.commits.shallow_ends())
     if head.branch and head.commit and reach.is_ancestor(base, head.commit):
         text = f"{branch} was deleted while the reply was written; the turn is on {head.branch}."
         return TalkBranch(head.branch, None, (Notice(text, "warning"),))

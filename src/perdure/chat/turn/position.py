@@ -206,7 +206,7 @@ class Standing:
         if before is None:
             return ""
         last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
-        return last.path if self.repo.is_edited(self.branch, last.path) else ""
+        return last.path if self.repo.edits.is_edited(self.branch, last.path) else ""
 
     def _after_the_newest(self, at: datetime) -> datetime:
         """A moment at which a conversation may begin: its start is all that orders it.

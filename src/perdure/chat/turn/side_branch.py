@@ -144,7 +144,7 @@ def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Auth
     from perdure.git.merge.plan import plan_merge
 
     ours = repo.resolve(f"{_HEADS}{branch}")
-    reach = Reach(repo.commit_info, repo.shallow_ends())
+    reach = Reach(repo.commit_info, repo.commits.shallow_ends())
     moves = [RefMove(f"{_HEADS}{side.name}", tip, None)] if side.name else []
     if reach.is_ancestor(tip, ours):
         # Somebody has merged it.

@@ -141,7 +141,7 @@ class Desk(Standing):
             notices.append(Notice(_NO_BOUNDARIES))
         notices += desk._say_left_out()
         folders = ("conversations", "alternatives", "backends.lock")
-        notices += say_copies(repo, [it for each in folders for it in repo.conflict_copies(each)])
+        notices += say_copies(repo, [it for each in folders for it in repo.edits.copies(each)])
         notices += say_stray_branches(repo)
         if trouble := hole(repo, desk.tip):
             notices.append(Notice(_HOLE.format(trouble), "warning"))
@@ -365,7 +365,7 @@ class Desk(Standing):
 
     def index_notice(self) -> str:
         """Why git's index could not follow the last turn, once for each reason; else ""."""
-        trouble = self.repo.index_trouble
+        trouble = self.repo.writer.index_trouble
         if not trouble or trouble == self._index_trouble:
             return ""
         self._index_trouble = trouble
@@ -397,7 +397,7 @@ class Desk(Standing):
             + self._say_left_out()
             + self.say_waiting()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
-            + say_copies(self.repo, [*self.repo.conflict_copies(), *found.copies])
+            + say_copies(self.repo, [*self.repo.edits.copies(), *found.copies])
             + self._say_unreadable_asides()
         )
 
@@ -453,7 +453,7 @@ class Desk(Standing):
 
     def _land_again(self) -> list[Notice]:
         """Commit a turn of this session whose commit failed, before a new one is journaled."""
-        self._is_left = self.repo.set_aside_journal() or self._is_left
+        self._is_left = self.repo.writer.set_aside_journal() or self._is_left
         if not self._is_left:
             return []
         where = Where(self.branch, self.start, *_who(self.companion))
@@ -532,16 +532,16 @@ def _recovered(repo: Repository, where: Where) -> list[Notice]:
     # A folder that cannot be written can be read all the same.
     unknown = None
     with suppress(HistoryError):
-        repo.own_state()
-        unknown = repo.unknown_because_of
-    told = [_FROM_ELSEWHERE.format(place) for place in repo.tell_set_aside()]
+        repo.state.own()
+        unknown = repo.state.unknown_because_of
+    told = [_FROM_ELSEWHERE.format(place) for place in repo.state.tell_set_aside()]
     if unknown is not None:
         told = [_NOT_KNOWN.format(unknown)]
     notices = [Notice(text, "warning") for text in told]
     lander = Lander(repo)
     notices += recover_turns(repo, lander, where)
     lander.lease.release()
-    if repo.owns_state():
+    if repo.state.is_own():
         notices += [Notice(text) for text in keep_foreign(repo, lander, where)]
         take_draft(repo)
     return notices

@@ -90,7 +90,7 @@ def command(
         limit = _USUAL
     dated_or_worded = bool(since or until or author or grep)
     if not (wanted or paths or more_paths or dated_or_worded or as_json):
-        _show_plain(repo.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
+        _show_plain(repo.commits.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
         return
     from perdure.companion.clock import now
     from perdure.git.timeline.query import Query
@@ -120,7 +120,7 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
     if as_json:
         emit_json([_record(commit) for commit in commits])
         return
-    ends = repo.shallow_ends()
+    ends = repo.commits.shallow_ends()
     lines = (
         _line(commit, asides) + _end(commit, ends)
         for asides in (_asides(repo),)
@@ -194,7 +194,7 @@ def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool
     if as_json:
         emit_json([_change_record(change, COUNTER) for change in changes])
         return
-    show_lines(_change_lines(changes, COUNTER, repo.shallow_ends()), _NOTHING)
+    show_lines(_change_lines(changes, COUNTER, repo.commits.shallow_ends()), _NOTHING)
 
 
 def _change_lines(

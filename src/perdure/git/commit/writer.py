@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from perdure.git import disk, links
+from perdure.git import disk
 from perdure.git.commit.journal_file import JournalFile
 from perdure.git.commit.recovery import Recovery
 from perdure.git.commit.write_order import Lander, Order
@@ -29,8 +29,8 @@ from perdure.git.objects.tree import Trees
 from perdure.git.packs import background
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Head, Refs, check_branch
-from perdure.git.state import mark
 from perdure.git.state.fields import UnreadableState
+from perdure.git.state.folder import StateFolder
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.races import NOTHING
 from perdure.git.worktree.sync import Level
@@ -54,6 +54,7 @@ class Writer:
     def __init__(
         self,
         layout: Layout,
+        state: StateFolder,
         store: ObjectStore,
         trees: Trees,
         refs: Refs,
@@ -61,6 +62,7 @@ class Writer:
         has_landed: Callable[[str, str], bool],
     ) -> None:
         self._layout = layout
+        self._state = state
         self._refs = refs
         self._mutex = mutex
         self._has_landed = has_landed
@@ -81,25 +83,13 @@ class Writer:
         self._watcher: threading.Thread | None = None
         self._watch_until = 0.0
         self._closed = threading.Event()
-        self._is_own = False
         self.unreadable = ""
         """What was found in the state folder and could not be followed."""
-
-    def own_state(self) -> None:
-        """See to it that what is obeyed in the state folder is this user's own (`git.state.mark`).
-
-        Raises:
-            ReadOnly, StorageFull, WriteFailed, Busy: it cannot be; nothing is to be written then.
-        """
-        links.check_folders(self._layout.git_dir, self._layout.own)
-        if not self._is_own:
-            mark.own(self._layout)
-            self._is_own = True
 
     @contextmanager
     def _commit_lock(self) -> Iterator[None]:
         with self._mutex:
-            self.own_state()
+            self._state.own()
             self._lock.take(wait=COMMIT_WAIT)
             with self._lock:
                 yield
@@ -180,6 +170,12 @@ class Writer:
             self._chase()
         self._watch_head()
         return commit
+
+    @property
+    def index_trouble(self) -> str:
+        """Why git's index is not level with the tip, "" when it is."""
+        with self._mutex:
+            return self.level.trouble
 
     def catch_up(self) -> bool:
         """Level what was postponed, if anything was."""
@@ -346,7 +342,7 @@ class Writer:
         """Finish what a dead process left, unless a living one is at work right now."""
         recovery = Recovery(self._layout, self._refs, self.level, self.packs, self._has_landed)
         with storage_errors("recovering"), self._mutex:
-            self.own_state()
+            self._state.own()
             try:
                 self._lock.take(wait=0.2)
             except Busy:
@@ -361,7 +357,7 @@ class Writer:
     def journal_file(self) -> JournalFile:
         """The session's journal file; a new one while the old one holds a turn."""
         with self._mutex:
-            self.own_state()
+            self._state.own()
             self.set_aside_journal()
             if self._journal is None:
                 folder = self._layout.state / "journals"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from perdure.git import disk
@@ -150,6 +152,32 @@ def check(values: dict[str, str]) -> None:
             raise UnsupportedRepository(f"repositories with {value} are not supported", "", step)
         if usual is None and version == "1" and name not in known:
             raise UnsupportedRepository(f"the repository extension {name} is not known", "", step)
+
+
+def odd_settings(files: Sequence[Path], work: Path) -> list[tuple[Path, str, str]]:
+    """Settings that make git run something or read other files, or that we do not know.
+
+    What we write ourselves is none of it, nor that ``core.worktree`` names the very work tree, as
+    git writes it for a submodule.
+
+    Args:
+        files: the repository's own files of settings, the first in its git folder.
+        work: root of the work tree.
+
+    Returns:
+        The file, the key and the value of each, sorted by key in every file.
+    """
+    found = []
+    for path in files:
+        with contextlib.suppress(OSError):
+            text = disk.read_file(path).decode("utf-8", "replace")
+            found += [(path, key, value) for key, value in odd(text)]
+    git_dir, here = files[0].parent, os.path.realpath(work)
+    return [
+        row
+        for row in found
+        if not (row[1] == "core.worktree" and os.path.realpath(git_dir / row[2]) == here)
+    ]
 
 
 def odd(text: str) -> list[tuple[str, str]]:

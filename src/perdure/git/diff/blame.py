@@ -34,8 +34,6 @@ class History(Protocol):
 
     def diff(self, a: str | None, b: str | None) -> list[FileChange]: ...
 
-    def parents(self, rev: str) -> tuple[str, ...]: ...
-
 
 @dataclass(frozen=True, slots=True)
 class BlamedLine:
@@ -133,7 +131,7 @@ class _Tracer:
         while self._queue:
             commit = heapq.heappop(self._queue)[2]
             files = self._suspects.pop(commit)
-            parents = self._repo.parents(commit)
+            parents = self._repo.commit_info(commit).parents
             for path, suspect in files.items():
                 left = self._pass_on(commit, path, suspect, parents)
                 if left:

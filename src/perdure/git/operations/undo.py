@@ -206,7 +206,7 @@ def _made_again(
     message = "\n\n".join(part for part in (info.subject, info.body, trailers) if part)
     changes = [
         Change(each.path, repo.blob(each.new_oid) if each.new_oid else None)
-        for each in repo.changed(own)
+        for each in repo.commits.changed(own)
     ]
     parents = [parent] if parent is not None else []
     return made_commit(
@@ -449,7 +449,7 @@ class _Walk:
         files: dict[str, str | None] = {}
         fit: list[str] = []
         for info in reversed(own):
-            changes = self._repo.changed(info.id)
+            changes = self._repo.commits.changed(info.id)
             there = [
                 files[each.path] if each.path in files else self._repo.oid(each.path, target)
                 for each in changes

@@ -29,7 +29,9 @@ def words(repo: Repository) -> list[Leftover]:
     found: list[Leftover] = []
     for place in mark.set_aside(repo.parts().layout):
         for file, record in dead_files(place / "journals", largest=_LARGEST):
-            has_landed = any(repo.has_landed(each.branch, each.commit) for each in record.intents)
+            has_landed = any(
+                repo.commits.is_on_branch(each.branch, each.commit) for each in record.intents
+            )
             if record.is_done or has_landed:
                 file.remove()
                 continue

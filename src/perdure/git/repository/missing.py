@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from perdure.git.errors import DamagedRepository, UnknownRevision
 
 if TYPE_CHECKING:
-    from perdure.git.repository.reader import Reader
+    from perdure.git.repository.repository import Repository
 
 _LAST = 32
 """Commits of the first line that are read."""
 _SUM = 20
 
 
-def hole(repo: Reader, tip: str) -> str:
+def hole(repo: Repository, tip: str) -> str:
     """What of a history cannot be read, one line; "" where nothing of that was found.
 
     A pack ends with its checksum, and its index has that too: two short reads a pack.

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.git import (
-    disk,
-    layout,
-    links,
-)
+from perdure.git import layout
 from perdure.git.config import repository as config
 from perdure.git.errors import (
+    DamagedRepository,
     HistoryError,
     NotARepository,
     ReadOnly,
     storage_errors,
+    too_many,
 )
 from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Change, Entry, FileChange, Trees
+from perdure.git.objects.tree import FOLDER, Change, Entry, FileChange, Trees
 from perdure.git.packs import keep
-from perdure.git.refs.refs import Head, Refs
-from perdure.git.repository.reader import Reader
+from perdure.git.refs.refs import Head, Refs, free_branch
+from perdure.git.repository.commits import Commits
 from perdure.git.state import mark
+from perdure.git.state.folder import StateFolder
 
 if TYPE_CHECKING:
     from perdure.git.commit.journal_file import JournalFile
     from perdure.git.commit.write_order import HasJournal
     from perdure.git.commit.writer import Writer
     from perdure.git.leases import Hand
-    from perdure.git.worktree.edits import ConflictCopy, Outside, OutsideEdits
+    from perdure.git.timeline.timeline import Timeline
+    from perdure.git.worktree.edits import WorkTreeEdits
     from perdure.git.worktree.files import WorkTree
 
 __all__ = [
@@ -51,6 +50,10 @@ __all__ = [
     "Repository",
     "WorkState",
 ]
+
+
+MOST_READ = 16 * 1024 * 1024
+"""Bytes of a file that is read, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,15 @@ class Parts:
     """Commits whose parents are not here: the edge of a shallow clone."""
 
 
-class Repository(Reader):
+class Repository:
     """One open repository. Reading imports nothing that writes.
 
     Attributes:
         path: root of the work tree.
+        git_dir: the common git folder.
         state_dir: what must not be deleted: leases, journals, locks.
+        commits: the commits, by revision and by id.
+        state: that folder as far as it may be believed, and what the user was told about it.
         recovery_trouble: why a crash's remains could not be put in order when opening, e.g. on a
             read-only disk; "" when there was nothing to do, or it is done. Reading works all the
             same, and the next open tries again.
@@ -80,15 +86,19 @@ class Repository(Reader):
     def __init__(self, place: Layout) -> None:
         self._config = config.read(place.git_dir)
         config.check(self._config)
-        super().__init__(place)
+        self._layout = place
         self.path = place.work
+        self.git_dir = place.git_dir
         self.state_dir = place.state
+        self.state = StateFolder(place)
         self.recovery_trouble = ""
+        self._store = ObjectStore(place.git_dir / "objects")
+        self._trees = Trees(self._store)
+        self._refs = Refs(place)
+        self.commits = Commits(self._store, self._trees, self._refs, place.git_dir)
         self._mutex = threading.RLock()
-        self._writer_made: Writer | None = None
+        self._writer: Writer | None = None
         self._leftovers: list[JournalFile] = []
-        self._owns_state = False
-        self._no_cache = f"no-cache-{secrets.token_hex(8)}"
 
     # Opening and closing
 
@@ -119,65 +129,30 @@ class Repository(Reader):
         packs = self._layout.git_dir / "objects" / "pack"
         try:
             if mark.anything_in(self._layout.state):
-                self.own_state()
+                self.state.own()
             if _anything_left(self._layout.state) or keep.are_left(packs):
-                self._writer().recover()
-                self.recovery_trouble = self._writer().unreadable
+                self.writer.recover()
+                self.recovery_trouble = self.writer.unreadable
         except HistoryError as error:
             self.recovery_trouble = str(error)
 
-    def owns_state(self) -> bool:
-        """Whether what the state folder says may be believed here (`git.state.mark`)."""
-        self._owns_state = self._owns_state or mark.is_own(self._layout)
-        return self._owns_state
-
-    def own_state(self) -> None:
-        """See to it that the state folder is this user's own, before anything is kept there.
-
-        What came with the folder from elsewhere is set aside.
-
-        Raises:
-            ReadOnly, StorageFull, WriteFailed, Busy: that cannot be done.
-        """
-        links.check_folders(self._layout.git_dir, self._layout.own)
-        if not self._owns_state:
-            mark.own(self._layout)
-            self._owns_state = True
-
-    @property
-    def unknown_because_of(self) -> Path | None:
-        """The user's own folder of marks, where it cannot be written: none is known next time."""
-        return None if mark.is_own(self._layout) else mark.known_folder()
-
     @property
     def cache_dir(self) -> Path:
-        """The folder of what can be rebuilt from the commits.
-
-        An index that came from elsewhere could say anything, so none of it is read: where it cannot
-        be moved away, this is a folder that is not there, and nothing is kept.
-        """
-        try:
-            self.own_state()
-        except HistoryError:
-            return self.git_dir / "perdure" / self._no_cache
-        return super().cache_dir
-
-    def tell_set_aside(self) -> list[Path]:
-        """Folders with state from elsewhere of which the user was not told; he is from now on."""
-        return mark.tell_set_aside(self._layout)
+        """The folder of what can be rebuilt from the commits."""
+        return self.state.cache_dir
 
     def close(self) -> None:
         """Give back locks and the session's journal file; a turn still in it stays there."""
-        writer = self._writer_made
+        writer = self._writer
         if writer is not None:
             writer.stop()
         with self._mutex:
             for file in self._leftovers:
                 file.abandon()
             self._leftovers.clear()
-            if self._writer_made is not None:
-                self._writer_made.close()
-                self._writer_made = None
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
 
     def __enter__(self) -> Self:
         return self
@@ -185,21 +160,166 @@ class Repository(Reader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _writer(self) -> Writer:
+    @property
+    def writer(self) -> Writer:
+        """The half that writes, made when it is first asked for."""
         with self._mutex:
-            if self._writer_made is None:
+            if self._writer is None:
                 from perdure.git.commit.writer import Writer
 
-                self._writer_made = Writer(
-                    self._layout, self._store, self._trees, self._refs, self._mutex, self.has_landed
+                self._writer = Writer(
+                    self._layout,
+                    self.state,
+                    self._store,
+                    self._trees,
+                    self._refs,
+                    self._mutex,
+                    self.commits.is_on_branch,
                 )
-            return self._writer_made
+            return self._writer
 
     def parts(self) -> Parts:
         """What it is made of, writer included. For modules of this room."""
         return Parts(
-            self._layout, self._store, self._trees, self._refs, self._writer(), self.shallow_ends()
+            self._layout,
+            self._store,
+            self._trees,
+            self._refs,
+            self.writer,
+            self.commits.shallow_ends(),
         )
+
+    # Reading
+
+    def head(self) -> Head:
+        """What is checked out."""
+        return self._refs.head()
+
+    def stray_refs(self) -> dict[str, str]:
+        """Files among the branches that git does not take for one, and the id that each holds."""
+        return self._refs.strays()
+
+    def free_branch(self, wanted: str) -> str:
+        """A name for a new branch: ``wanted``, or it with the first number that is free."""
+        return free_branch(self._refs, wanted)
+
+    def resolve(self, rev: str) -> str:
+        """Id of the commit that a branch, tag, HEAD, ``HEAD~3`` or the start of an id names.
+
+        Raises:
+            UnknownRevision: none, or more than one.
+        """
+        return self.commits.resolve(rev)
+
+    def commit_info(self, rev: str) -> CommitInfo:
+        """One commit.
+
+        Raises:
+            UnknownRevision: there is no such commit.
+            DamagedRepository: it cannot be read.
+        """
+        return self.commits.info(rev)
+
+    def _tree(self, rev: str | None) -> str | None:
+        if rev is None:
+            commit = self._refs.head().commit
+            return self.commits.read(commit).tree if commit else None
+        return self.commit_info(rev).tree
+
+    def oid(self, path: str, rev: str | None = None) -> str | None:
+        """Blob id of a regular file; None where there is none (links and folders count as none)."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path) if root and path else None
+        return node[1] if node and node[0] & 0o170000 == 0o100000 else None
+
+    def folder_oid(self, path: str, rev: str | None = None) -> str | None:
+        """Tree id of a folder; None where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, path.strip("/")) if root else None
+        return node[1] if node and node[0] == FOLDER else None
+
+    def read(self, path: str, rev: str | None = None, *, most: int = MOST_READ) -> bytes | None:
+        """Content of a regular file at a revision, at HEAD's commit without one."""
+        oid = self.oid(path, rev)
+        return self.blob(oid, most=most) if oid else None
+
+    def blob(self, oid: str, *, most: int = MOST_READ) -> bytes:
+        """Content of a blob.
+
+        Args:
+            oid: its id.
+            most: bytes that it may have; its header is asked before it is unpacked.
+
+        Raises:
+            MissingObject: it is not here.
+            TooLargeObject: it has more.
+            DamagedRepository: it is broken, or something else than a blob.
+        """
+        kind, data = self._store.read(oid, most)
+        if kind != b"blob":
+            raise DamagedRepository(f"{oid} is a {kind.decode()}, not a file")
+        return data
+
+    def size(self, oid: str) -> int:
+        """Bytes of a blob, by its header. Raises MissingObject, DamagedRepository."""
+        return self._store.size(oid)[1]
+
+    def small(self, oid: str, most: int, otherwise: bytes = b"") -> bytes:
+        """Content of a blob of at most so many bytes; for a larger one ``otherwise``."""
+        return self.blob(oid) if self.size(oid) <= most else otherwise
+
+    def files(
+        self, prefix: str = "", rev: str | None = None, *, most: int | None = None
+    ) -> list[Entry]:
+        """Regular files below a folder, sorted by path; links and submodules are left out.
+
+        Raises:
+            TooManyFiles: there are more than ``most``, or than anybody can look at.
+        """
+        root = self._tree(rev)
+        if root is None:
+            return []
+        found = list(islice(self._trees.files(root, prefix.strip("/")), most and most + 1))
+        if most is not None and len(found) > most:
+            raise too_many(prefix, most)
+        return sorted(found, key=lambda entry: entry.path)
+
+    def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
+        """Names directly in a folder and whether each is a folder; empty where there is none."""
+        root = self._tree(rev)
+        node = self._trees.node(root, folder.strip("/")) if root else None
+        if node is None or node[0] != FOLDER:
+            return []
+        return sorted(
+            (name, mode == FOLDER) for name, (mode, _) in self._trees.entries(node[1]).items()
+        )
+
+    def timeline(self, progress: Callable[[int, int], None] | None = None) -> Timeline:
+        """The history as an index answers for it; of use where a walk would take long.
+
+        Args:
+            progress: told how many commits were indexed and how many there are, 0 while they are
+                being counted; an index is made when there is none.
+        """
+        from perdure.git.timeline.timeline import Timeline
+
+        return Timeline(
+            cache=self.cache_dir,
+            raw=self._store.read,
+            read=self.commits.read,
+            trees=self._trees,
+            blob=self.blob,
+            boundary=self.commits.shallow_ends(),
+            progress=progress,
+        )
+
+    def folder_difference(self, old: str | None, new: str | None) -> list[FileChange]:
+        """What differs between two folders, named by their tree ids; paths are from the folder.
+
+        Raises:
+            DamagedRepository: a tree is missing or cannot be read.
+        """
+        return self._trees.difference(old, new)
 
     # The work tree
 
@@ -209,10 +329,12 @@ class Repository(Reader):
 
         return WorkTree(self.path, self._layout.spare)
 
-    def _outside(self) -> Outside:
-        from perdure.git.worktree.edits import Outside
+    @property
+    def edits(self) -> WorkTreeEdits:
+        """What people changed in the work tree, against the commit that is checked out."""
+        from perdure.git.worktree.edits import WorkTreeEdits
 
-        return Outside(self._layout, self._trees, self.work_tree())
+        return WorkTreeEdits(self._layout, self._store, self._trees, self._refs)
 
     def diff(self, a: str | None, b: str | None, paths: Sequence[str] = ()) -> list[FileChange]:
         """What differs between two revisions.
@@ -226,8 +348,7 @@ class Repository(Reader):
         wanted = [path.strip("/") for path in paths]
         old = self._tree(a)
         if b is None:
-            rows = self._outside().against_work(old, wanted)
-            return [FileChange(*row) for row in rows]
+            return self.edits.against(old, wanted)
         found = self._trees.difference(old, self._tree(b))
         return [
             change
@@ -239,28 +360,6 @@ class Repository(Reader):
     def state_of_work(self) -> WorkState:
         """Whether HEAD is detached, and which operation of git is not finished."""
         return layout.state_of_work(self._layout, self._refs.head().branch)
-
-    def outside_edits(self, prefixes: Sequence[str]) -> OutsideEdits:
-        """Edits of people below some folders: those that may be committed, and those held."""
-        found = self._outside()
-        return found.find(self._tree(None), [p.strip("/") for p in prefixes], self.state_of_work())
-
-    def conflict_copies(self, folder: str = "") -> list[ConflictCopy]:
-        """What sync programs made below a folder, or directly in the root folder without one."""
-        return self._outside().copies(self._tree(None), folder)
-
-    def is_edited(self, branch: str, path: str) -> bool:
-        """Whether a hand has changed a chunk's work file, where ``branch`` is checked out.
-
-        A turn must not land on it: who commits the edit with git would take the turn out again.
-        """
-        oid = self.oid(path) if self._refs.head().branch == branch else None
-        return oid is not None and self._outside().is_edited(path, oid, self._store)
-
-    def is_gone(self, branch: str, path: str) -> bool:
-        """Whether the tip has a file that the folder has not, where ``branch`` is checked out."""
-        oid = self.oid(path) if self._refs.head().branch == branch else None
-        return oid is not None and self._outside().is_gone(path)
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
@@ -281,30 +380,13 @@ class Repository(Reader):
         Returns:
             The file, the key and the value of each; a key may come several times.
         """
-        found = []
-        for path in (self.git_dir / "config", self._layout.own / "config.worktree"):
-            with contextlib.suppress(OSError):
-                text = disk.read_file(path).decode("utf-8", "replace")
-                found += [(path, key, value) for key, value in config.odd(text)]
-        return [row for row in found if not self._leads_back(*row[1:])]
-
-    def _leads_back(self, key: str, value: str) -> bool:
-        """Whether a setting names the very work tree, as git writes it for a submodule."""
-        return key == "core.worktree" and os.path.realpath(self.git_dir / value) == (
-            os.path.realpath(self.path)
-        )
+        files = (self.git_dir / "config", self._layout.own / "config.worktree")
+        return config.odd_settings(files, self.path)
 
     @property
     def lies_with(self) -> Path | None:
         """Another folder whose repository this is, where this folder's ``.git`` leads there."""
         return self._layout.lies_with
-
-    def is_told(self, what: str) -> bool:
-        """Whether the user was told of something in this folder; from now on he was.
-
-        Kept by content in the user's own data folder: nobody who gives a folder away writes there.
-        """
-        return mark.is_told(self._layout, what)
 
     # Writing
 
@@ -363,17 +445,7 @@ class Repository(Reader):
             self.resolve(start) if start is not None else None,
             journal,
         )
-        return self._writer().commit(order)
-
-    @property
-    def index_trouble(self) -> str:
-        """Why git's index is not level with the tip, "" when it is."""
-        with self._mutex:
-            return self._writer_made.level.trouble if self._writer_made else ""
-
-    def level(self) -> bool:
-        """Try again to bring index and work files level. True when nothing is left to do."""
-        return self._writer().catch_up()
+        return self.writer.commit(order)
 
     def take(self, conversation: str) -> Hand | None:
         """Take the right to append to a conversation; None when somebody else has it.
@@ -383,24 +455,12 @@ class Repository(Reader):
         """
         from perdure.git import leases
 
-        self.own_state()
+        self.state.own()
         return leases.take(self.git_dir, self.state_dir / "leases", conversation)
 
     def hold_leftover(self, file: JournalFile) -> None:
         """Keep a dead session's journal locked until `close`. `journal.leftover` uses it."""
         self._leftovers.append(file)
-
-    def set_aside_journal(self) -> bool:
-        """Give a turn of this session that did not land up to `leftover`, as a crash would.
-
-        Returns:
-            Whether there was one.
-        """
-        return self._writer().set_aside_journal()
-
-    def journal_file(self) -> JournalFile:
-        """This session's journal file, made when first asked for. `Journal.begin` uses it."""
-        return self._writer().journal_file()
 
 
 def _anything_left(state: Path) -> bool:

@@ -33,7 +33,7 @@ class Journal:
             ReadOnly: the repository cannot be written.
         """
         with storage_errors("keeping the message safe"):
-            file = repo.journal_file()
+            file = repo.writer.journal_file()
             file.begin(header)
         return cls(file)
 
@@ -98,7 +98,9 @@ def leftover(repo: Repository) -> list[Leftover]:
     folder = repo.state_dir / "journals"
     found: list[Leftover] = []
     for file, record in dead_files(folder):
-        landed = (repo.has_landed(intent.branch, intent.commit) for intent in record.intents)
+        landed = (
+            repo.commits.is_on_branch(intent.branch, intent.commit) for intent in record.intents
+        )
         if record.is_done or any(landed):
             file.remove()
             continue

@@ -15,10 +15,11 @@ from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble, Slot
 from perdure.git.index.full import read_index
-from perdure.git.layout import Layout, WorkState
+from perdure.git.layout import Layout, state_of_work
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Change, Entry, Trees
+from perdure.git.objects.tree import Change, Entry, FileChange, Trees, is_regular
 from perdure.git.paths import check_path, is_path
+from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
 from perdure.stray_files import is_scratch, originals, same_name
@@ -58,21 +59,30 @@ class OutsideEdits:
     copies: list[ConflictCopy] = field(default_factory=list)
 
 
-class Outside:
-    """Compares a work tree with a commit."""
+class WorkTreeEdits:
+    """What people changed in a work tree, against the commit that is checked out."""
 
-    def __init__(self, layout: Layout, trees: Trees, work: WorkTree) -> None:
+    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees, refs: Refs) -> None:
         self._layout = layout
+        self._store = store
         self._trees = trees
-        self._work = work
+        self._refs = refs
+        self._work = WorkTree(layout.work, layout.spare)
 
-    def find(self, root: str | None, prefixes: Sequence[str], state: WorkState) -> OutsideEdits:
-        """Edits below some folders.
+    def _root(self) -> str | None:
+        commit = self._refs.head().commit
+        return self._trees.root(commit) if commit else None
+
+    def find(self, prefixes: Sequence[str]) -> OutsideEdits:
+        """Edits below some folders: those that may be committed, and those held.
 
         Held is what is staged, in conflict, no regular file, or met while a merge, rebase,
         cherry-pick, revert or bisect is open or HEAD is detached; a folder that is missing as a
         whole, in one row; and what is larger, or more, than is read at once.
         """
+        prefixes = [prefix.strip("/") for prefix in prefixes]
+        root = self._root()
+        state = state_of_work(self._layout, self._refs.head().branch)
         outcome = OutsideEdits([], [])
         general = ""
         if state.open_operation:
@@ -263,12 +273,13 @@ class Outside:
             else:
                 yield path
 
-    def copies(self, root: str | None, folder: str) -> list[ConflictCopy]:
-        """Copies that sync programs made below a folder, or directly in the root folder for "".
+    def copies(self, folder: str = "") -> list[ConflictCopy]:
+        """Copies that sync programs made below a folder, or directly in the root folder without.
 
         Raises:
             TooManyFiles: there are more files than are looked through.
         """
+        root = self._root()
         found: list[ConflictCopy] = []
         with contextlib.suppress(RulesTrouble):
             if folder:
@@ -307,12 +318,17 @@ class Outside:
         """Whether something is a link to a folder: nobody's edit, and not gone into."""
         return stat.S_ISLNK(found.st_mode) and (self._work.root / path).is_dir()
 
-    def is_edited(self, path: str, oid: str, store: ObjectStore) -> bool:
-        """Whether a hand has changed the work file of a chunk that has a blob at the tip.
+    def is_edited(self, branch: str, path: str) -> bool:
+        """Whether a hand has changed a chunk's work file, where ``branch`` is checked out.
 
-        Not edited is an older or newer version of ours, which a full disk or a `git checkout`
-        beside us may leave there for a moment: a chunk grows at its end only. Nor one that is gone.
+        A turn must not be saved over it: who commits the edit with git would take the turn out
+        again. Not edited is an older or newer version of ours, which a full disk or a `git
+        checkout` beside us may leave there for a moment: a chunk grows at its end only. Nor one
+        that is gone.
         """
+        oid = self._at_tip(branch, path)
+        if oid is None:
+            return False
         try:
             seen = self._work.read(path)
         except NotRegular:
@@ -321,25 +337,32 @@ class Outside:
             return False
         if seen is None or seen.oid == oid:
             return False
-        if store.find(seen.oid) is None:
+        if self._store.find(seen.oid) is None:
             return True
-        _, there = store.read(oid)
+        _, there = self._store.read(oid)
         return not (there.startswith(seen.data) or seen.data.startswith(there))
 
-    def is_gone(self, path: str) -> bool:
-        """Whether a work file is missing that git, too, looks for."""
+    def is_gone(self, branch: str, path: str) -> bool:
+        """Whether the tip has a file that the folder has not, where ``branch`` is checked out."""
+        if self._at_tip(branch, path) is None:
+            return False
         try:
             is_missing = self._work.stat(path) is None
+            # One that is hidden git does not look for either.
             slots = self._index((path,)).slots.get(path, ()) if is_missing else ()
             return is_missing and not any(slot.hidden for slot in slots)
         except (NotRegular, OSError, IndexTrouble):
             return False
 
-    def against_work(
-        self, root: str | None, paths: Sequence[str]
-    ) -> list[tuple[str, str | None, str | None]]:
-        """Paths whose work file differs from a tree: path, blob there, id of the content here."""
-        rows: list[tuple[str, str | None, str | None]] = []
+    def _at_tip(self, branch: str, path: str) -> str | None:
+        """Blob id of a regular file at a branch's tip, where the branch is checked out."""
+        root = self._root() if self._refs.head().branch == branch else None
+        node = self._trees.node(root, path) if root else None
+        return node[1] if node is not None and is_regular(node) else None
+
+    def against(self, root: str | None, paths: Sequence[str]) -> list[FileChange]:
+        """Paths whose work file differs from a tree; the new id is that of the content here."""
+        found: list[FileChange] = []
         try:
             staged = self._index(paths or ("",))
         except IndexTrouble:
@@ -367,8 +390,8 @@ class Outside:
                 here = seen.oid if seen else None
                 there = entry.oid if entry else None
                 if here != there:
-                    rows.append((path, there, here))
-        return rows
+                    found.append(FileChange(path, there, here))
+        return found
 
 
 class _Names:

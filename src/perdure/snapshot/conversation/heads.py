@@ -96,7 +96,7 @@ def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[
             seen.add(here)
             left -= 1
             try:
-                info, parents = repo.commit_info(here), repo.parents(here)
+                info, parents = repo.commit_info(here), repo.commits.parents(here)
             except HistoryError:  # a hole in the history: nothing is known of this line
                 break
             if len(parents) > 1:
@@ -117,7 +117,7 @@ def _is_past(repo: Repository, said: _Said, later: _Said) -> bool:
     """Whether a turn was said before another one, on the way to it."""
     if later.moved:
         return False
-    reach = Reach(repo.commit_info, repo.shallow_ends())
+    reach = Reach(repo.commit_info, repo.commits.shallow_ends())
     try:
         return reach.is_ancestor(said.commit, later.commit)
     except HistoryError:  # a hole in the history; lines of turns tell it too

@@ -178,7 +178,7 @@ def _turn_change(repo: Repository, info: CommitInfo, turn: TurnId) -> _TurnChang
 
 def _changed_files(repo: Repository, info: CommitInfo, turn: TurnId) -> Iterator[FileChange]:
     """The chunks, and files of alternatives, of a turn's conversation that a commit changed."""
-    for change in repo.changed(info.id):
+    for change in repo.commits.changed(info.id):
         named = parse_chunk_path(change.path)
         if named is not None and named[0] == turn.conversation:
             yield change

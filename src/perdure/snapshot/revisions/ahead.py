@@ -139,7 +139,7 @@ class _Count:
     def _added(self, info: CommitInfo) -> set[str]:
         """Turns that a commit brought which says nothing of them, as imports do."""
         found: set[str] = set()
-        parents = self._repo.parents(info.id)
+        parents = self._repo.commits.parents(info.id)
         before = self._repo.folder_oid(CONVERSATIONS, parents[0]) if parents else None
         after = self._repo.folder_oid(CONVERSATIONS, info.id)
         for change in self._repo.folder_difference(before, after):
@@ -201,7 +201,7 @@ def commits_ahead(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[C
             continue
         done[oid] = flags
         info = repo.commit_info(oid)
-        for parent in repo.parents(oid):
+        for parent in repo.commits.parents(oid):
             mark(parent, flags)
         if flags == here:
             waiting.append(info)
@@ -215,7 +215,7 @@ def commits_ahead(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[C
 
 def _folders(repo: Repository, info: CommitInfo) -> set[str]:
     """The top folders of a companion that a commit changed against its first parent."""
-    parents = repo.parents(info.id)
+    parents = repo.commits.parents(info.id)
     return {
         folder
         for folder in ("conversations", "persona", "lore", "memory")

@@ -41,7 +41,7 @@ class TextChange:
 
 def changes_in(repo: Repository, commit: str) -> list[TextChange]:
     """Texts that a commit changed against its first parent."""
-    return _texts(repo, repo.changed(commit))
+    return _texts(repo, repo.commits.changed(commit))
 
 
 def changes_between(

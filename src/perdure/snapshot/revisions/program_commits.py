@@ -72,7 +72,7 @@ class ProgramCommits:
         return all(each.number != caused.number for each in there)
 
     def _paths(self, info: CommitInfo) -> set[str]:
-        return {change.path for change in self._repo.changed(info.id)}
+        return {change.path for change in self._repo.commits.changed(info.id)}
 
 
 def turn_of(info: CommitInfo) -> TurnId | None:

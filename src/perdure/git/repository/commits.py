@@ -1,0 +1,127 @@
+"""The commits of a repository: by revision, by id, and in the order of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from perdure.git.errors import DamagedRepository
+from perdure.git.layout import shallow_ends
+from perdure.git.objects.commit import CommitInfo, parse_commit
+from perdure.git.objects.store import ObjectStore
+from perdure.git.objects.tree import FileChange, Trees
+from perdure.git.refs.refs import Refs, check_branch
+from perdure.git.refs.revisions import Revisions
+from perdure.git.timeline import walk
+
+_KEPT = 4096
+_LONG_MESSAGE = 32 * 1024
+"""Characters of a message above which a commit is not kept."""
+
+
+class Commits:
+    """The commits of one repository; each that was read is kept."""
+
+    def __init__(self, store: ObjectStore, trees: Trees, refs: Refs, git_dir: Path) -> None:
+        self._store = store
+        self._trees = trees
+        self._refs = refs
+        self._git_dir = git_dir
+        self._kept: dict[str, CommitInfo] = {}
+
+    def resolve(self, rev: str) -> str:
+        """Id of the commit that a revision names.
+
+        Raises:
+            UnknownRevision: none, or more than one.
+        """
+        return Revisions(self._store, self._refs).resolve(rev)
+
+    def info(self, rev: str) -> CommitInfo:
+        """The commit that a revision names.
+
+        Raises:
+            UnknownRevision: there is no such commit.
+            DamagedRepository: it cannot be read.
+        """
+        # Walks ask for whole ids; looking for branches of that name would cost more than reading.
+        return self._kept.get(rev) or self.read(self.resolve(rev))
+
+    def read(self, oid: str) -> CommitInfo:
+        """One commit, by its whole id.
+
+        Raises:
+            DamagedRepository: it cannot be read, or is something else.
+        """
+        known = self._kept.get(oid)
+        if known is None:
+            kind, data = self._store.read(oid)
+            if kind != b"commit":
+                raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
+            known = parse_commit(oid, data)
+            if oid in self.shallow_ends():
+                # As git has it: what came before is not here, and no walk goes there.
+                known = replace(known, parents=())
+            if len(known.subject) + len(known.body) > _LONG_MESSAGE:
+                return known
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[oid] = known
+        return known
+
+    def log(
+        self,
+        *,
+        rev: str | None = None,
+        paths: Sequence[str] = (),
+        limit: int | None = None,
+        skip: int = 0,
+    ) -> Iterator[CommitInfo]:
+        """Commits, newest first.
+
+        Args:
+            rev: where to begin; HEAD without one.
+            paths: only commits that changed these files or folders.
+            limit: how many at most.
+            skip: how many to leave out first.
+        """
+        start = self.resolve(rev) if rev is not None else self._refs.head().commit
+        if start is None:
+            return iter(())
+        found = walk.walk(
+            start,
+            read=self.read,
+            trees=self._trees,
+            paths=[path.strip("/") for path in paths],
+            boundary=self.shallow_ends(),
+        )
+        return islice(found, skip, None if limit is None else skip + limit)
+
+    def shallow_ends(self) -> frozenset[str]:
+        """Commits at the end of a shallow clone: each stands for all that came before it."""
+        return shallow_ends(self._git_dir)
+
+    def parents(self, rev: str) -> tuple[str, ...]:
+        """Parents of a commit as far as they are here: none at a shallow clone's end."""
+        info = self.info(rev)
+        return () if info.id in self.shallow_ends() else info.parents
+
+    def changed(self, commit: str) -> list[FileChange]:
+        """What a commit changed against its first parent, everything for one without."""
+        info = self.info(commit)
+        parents = () if info.id in self.shallow_ends() else info.parents
+        return self._trees.difference(self.read(parents[0]).tree if parents else None, info.tree)
+
+    def is_on_branch(self, branch: str, commit: str) -> bool:
+        """Whether a commit is in the history of a branch."""
+        from perdure.git.refs.ancestry import is_ancestor
+
+        tip = self._refs.read(check_branch(branch))
+        if tip is None:
+            return False
+        try:
+            return is_ancestor(commit, tip, self.read)
+        except DamagedRepository:
+            return False
