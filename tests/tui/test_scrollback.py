@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.tui.transcript.blocks import Block, Divider
-from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.scrollback import Location, Scrollback
 
 HEIGHTS = st.lists(
     st.lists(st.integers(min_value=1, max_value=30), max_size=6), min_size=1, max_size=12
@@ -32,10 +32,10 @@ def scrollback(pages: list[list[int]], reads: list[int] | None = None) -> Scroll
     return back
 
 
-def rows_of(pages: list[list[int]]) -> list[Place]:
+def rows_of(pages: list[list[int]]) -> list[Location]:
     """Every row there is, in order."""
     return [
-        Place(page, block, row)
+        Location(page, block, row)
         for page, blocks in enumerate(pages)
         for block, rows in enumerate(blocks)
         for row in range(rows)
@@ -71,10 +71,10 @@ def test_row_numbers_are_true_once_all_is_known(pages: list[list[int]], start: i
     """When everything was drawn, a place and its row number name each other."""
     back = scrollback(pages)
     rows = rows_of(pages)
-    back.view(Place(0, 0, 0), len(rows) + 1)
+    back.view(Location(0, 0, 0), len(rows) + 1)
     here = start % len(rows)
     assert back.row_of(rows[here]) == here
-    assert back.place_at(here) == rows[here]
+    assert back.location_at(here) == rows[here]
     assert back.total == len(rows)
 
 
@@ -90,9 +90,9 @@ def test_a_jump_into_the_middle_reads_only_there() -> None:
     """Dragging the scroll bar reads the page it lands on."""
     reads: list[int] = []
     back = scrollback([[20] * 5] * 1000, reads)
-    place = back.place_at(back.total // 2)
-    back.view(place, 40)
-    assert 499 <= place.page <= 501
+    location = back.location_at(back.total // 2)
+    back.view(location, 40)
+    assert 499 <= location.page <= 501
     assert len(set(reads)) <= 2
 
 
@@ -100,9 +100,9 @@ def test_memory_of_pages_is_bounded_and_heights_are_remembered() -> None:
     """Pages that were left are read again when needed; what was measured stays measured."""
     reads: list[int] = []
     back = scrollback([[7, 7]] * 200, reads)
-    back.view(Place(0, 0, 0), 200 * 14)
+    back.view(Location(0, 0, 0), 200 * 14)
     total = back.total
-    back.view(Place(0, 0, 0), 10)
+    back.view(Location(0, 0, 0), 10)
     assert back.total == total == 200 * 14
     assert reads.count(0) == 2
 
@@ -110,12 +110,12 @@ def test_memory_of_pages_is_bounded_and_heights_are_remembered() -> None:
 def test_session_blocks_stand_after_the_history() -> None:
     """What is said now comes after what was read, can be changed and taken away."""
     back = scrollback([[3]])
-    places = [back.append(Divider(str(rows))) for rows in range(1, 41)]
-    shown = back.view(Place(0, 0, 0), 10_000)
+    locations = [back.append(Divider(str(rows))) for rows in range(1, 41)]
+    shown = back.view(Location(0, 0, 0), 10_000)
     assert len(shown) == 3 + sum(range(1, 41))
-    back.replace(places[0], Divider("9"))
-    back.remove(places[-1])
-    assert len(back.view(Place(0, 0, 0), 10_000)) == 3 + sum(range(2, 40)) + 9
+    back.replace(locations[0], Divider("9"))
+    back.remove(locations[-1])
+    assert len(back.view(Location(0, 0, 0), 10_000)) == 3 + sum(range(2, 40)) + 9
     assert back.pages == 3
 
 
@@ -123,16 +123,16 @@ def test_a_reflow_forgets_heights_and_keeps_the_talk() -> None:
     """At another width all heights are guesses again, and nothing is missing."""
     back = scrollback([[3, 4], [5]])
     back.append(Divider("6"))
-    everything = back.view(Place(0, 0, 0), 100)
+    everything = back.view(Location(0, 0, 0), 100)
     back.reflow(1.5)
-    assert back.view(Place(0, 0, 0), 100) == everything
+    assert back.view(Location(0, 0, 0), 100) == everything
 
 
 def test_nothing_at_all_has_no_rows() -> None:
     """An empty companion is no error."""
     back = scrollback([])
     assert back.view(back.end(40), 40) == []
-    assert back.place_at(3) == Place(0, 0, 0)
+    assert back.location_at(3) == Location(0, 0, 0)
     assert back.total == 0
 
 

@@ -16,7 +16,7 @@ from textual.widgets import OptionList
 
 from perdure.tui.app import ChatApp
 from perdure.tui.chat.draft import Draft
-from perdure.tui.chat.presenter import Talk
+from perdure.tui.chat.presenter import Presenter
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
 from perdure.tui.timeline.screen import TimelineScreen
@@ -287,7 +287,7 @@ async def test_the_talk_that_cannot_be_shown(
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         with monkeypatch.context() as patch:
-            patch.setattr(Talk, name, breaks)
+            patch.setattr(Presenter, name, breaks)
             await say(pilot, "two")
             await until(pilot, lambda: bool(unforeseen) or "two" in _committed(companion))
             await until(pilot, lambda: not app.chat.conversation.is_talking)

@@ -1,4 +1,13 @@
-"""The terminal program."""
+"""The terminal program.
+
+Screen: what fills the terminal. The chat screen is at the bottom of the stack.
+Panel: a screen over the chat screen with a list: the timeline, the memory browser, the conflicts.
+Drawer: a list over the conversation that gives back a turn to go to: search, the prompt inspector.
+Dialog: a question, or a text to read, over any screen.
+Controller: a plain object that the chat screen owns and that does one kind of thing.
+Transcript: the conversations as one scroll of rows. Rail: the list of them beside it.
+Flash: the notice row. Composer: the message box.
+"""
 
 from __future__ import annotations
 

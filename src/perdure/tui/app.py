@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _MOST_FAILURES = 3
-"""Errors of a screen over the talk, after which it is closed; it may not heed its own keys."""
+"""Errors of a panel or dialog after which it is closed: its own keys may not work any more."""
 
 
 def local_now() -> datetime:
@@ -82,7 +82,7 @@ class ChatApp(App[int]):
         return {**derived(variables), **variables}
 
     def get_default_screen(self) -> Screen[None]:
-        """The chat is the only screen at the bottom."""
+        """The chat screen is at the bottom of the stack."""
         return self._chat
 
     @property
@@ -96,7 +96,7 @@ class ChatApp(App[int]):
         return self._chat.session
 
     def on_mount(self) -> None:
-        """What was made up to here lives as long as the program: the collector need not look."""
+        """What exists by now lives as long as the program: the garbage collector can skip it."""
         gc.collect()
         gc.freeze()
 
@@ -131,28 +131,28 @@ class ChatApp(App[int]):
             self.exit(0)
 
     def action_stop(self) -> None:
-        """Stop the reply that is being written, whatever stands over the talk."""
+        """Stop the reply that is being written, whatever is open over the conversation."""
         self._chat.turns.stop()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Escape stops a reply first; where none runs, it is the screen's that is on top."""
+        """Escape stops a reply first; while none runs, the key is the top screen's."""
         if action == "stop":
             return self._chat.turns.can_stop
         return super().check_action(action, parameters)
 
     def action_leave(self) -> None:
-        """The turn that was waited for has ended."""
+        """Leave: the turn that held this up has ended."""
         self.exit(0)
 
     # -- what must not end it ------------------------------------------------------------------
 
     def unforeseen(self, error: Exception) -> None:
-        """Something failed that nobody foresaw: told, and what is being written is kept."""
+        """Show an error that nobody foresaw; what is being written is kept."""
         if self.is_running and self._chat.is_mounted:
             self._chat.conversation.tell_unforeseen(error)
 
     def failed(self, error: Exception, where: MessagePump | None) -> None:
-        """A handler, a callback, or the drawing of a widget failed; all of it goes on.
+        """Show an error of a handler, a callback or a drawing; the program goes on.
 
         Not before the chat is there, nor where it cannot even be told: that ends the program.
         """
@@ -176,7 +176,7 @@ class ChatApp(App[int]):
             self.call_later(self._close, screen, error)
 
     def _close(self, screen: Screen[object], error: Exception) -> None:
-        """Close a screen that does not work, and what stands over it; words in it are kept."""
+        """Close a screen that does not work, and what is open over it; words in it are kept."""
         if screen not in self.screen_stack:
             return
         while screen in self.screen_stack:
@@ -187,7 +187,7 @@ class ChatApp(App[int]):
         self._chat.conversation.tell_error(error)
 
     async def _dispatch_message(self, message: Message) -> None:
-        """Textual's; an error of a handler is told, and the next message follows."""
+        """Textual's; an error of a handler is shown, and the next message follows."""
         try:
             await super()._dispatch_message(message)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
@@ -216,7 +216,7 @@ class ChatApp(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Textual's; a key whose work fails is told, and ends nothing."""
+        """Textual's; an error of an action is shown, and ends nothing."""
         try:
             return await super().run_action(action, default_namespace, namespaces)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
@@ -224,11 +224,11 @@ class ChatApp(App[int]):
             return True
 
     async def terminal_gone(self) -> None:
-        """Nothing can be read any more: leave as the key does."""
+        """The terminal cannot be read any more: leave as ctrl+q does."""
         await self.action_quit()
 
     def odd_bytes(self) -> None:
-        """The terminal sends something else than UTF-8."""
+        """Say once that the terminal does not send UTF-8."""
         if not self._odd_bytes_told:
             self._odd_bytes_told = True
             self._chat.flash.tell(
@@ -239,7 +239,7 @@ class ChatApp(App[int]):
             )
 
     def paste_cut(self, characters: int) -> None:
-        """A paste was longer than the message box takes."""
+        """Say that a paste was longer than the message box takes."""
         self._chat.flash.tell(
             f"The paste was too long: its last {characters:,} characters were left out.",
             "warning",
@@ -247,7 +247,7 @@ class ChatApp(App[int]):
         )
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Textual's; halves of a character, which no encoding carries, become a sign for it."""
+        """Textual's; lone surrogates, which cannot be encoded, are replaced first."""
         super().copy_to_clipboard(whole(text))
 
     def _handle_exception(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the rooms below, as the screen tells them."""
+"""Errors as the screen shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys help where: the hints of the status line, the groups of the help."""
+"""Which keys are shown where: in the status line, and in the help."""
 
 from __future__ import annotations
 

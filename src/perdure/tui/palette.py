@@ -1,4 +1,4 @@
-"""What the palette offers: on each screen all that its keys do, and what has no key."""
+"""What the command palette offers: all that keys do on each screen, and what has no key."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _ALSO = {
     "folder": "path, backup, export, settings",
     "keys": "help, shortcuts",
 }
-"""Other words that people look for; the palette finds by the title alone."""
+"""Other words that people look for; the palette searches titles only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,6 @@ def _bound(bindings: Sequence[BindingType], where: Widget) -> Iterator[Offer]:
 
 
 def plain(action: str) -> str:
-    """The action that a key of the talk asks the screen for."""
+    """The action that a key of the transcript asks the screen for."""
     asked = re.fullmatch(r"ask\('(\w+)'\)", action)
     return asked[1] if asked else action

@@ -1,4 +1,4 @@
-"""What fails in a widget is told on the screen, and the widget goes on.
+"""Errors in a widget are shown on the screen, and the widget goes on.
 
 Textual ends the message loop of a widget whose handler fails, and the program with it; it draws
 nothing any more once one widget cannot be drawn or measured. Its own methods are guarded here, a

@@ -1,4 +1,4 @@
-"""Background work of a screen: Textual's workers, of which none fails in silence."""
+"""Background work of a screen: Textual's workers, whose errors are always shown."""
 
 from __future__ import annotations
 

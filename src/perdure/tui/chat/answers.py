@@ -1,4 +1,4 @@
-"""What keys do to the picked turn: another answer, other words, set aside, its persona."""
+"""Acting on one turn: another answer, corrected words, setting it aside, its persona."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEAVE = Choice("", "Leave it as it is")
 
 
 class AnswerController:
-    """Acts on the picked turn; the conversation on the screen follows."""
+    """Acts on the turn under the cursor; the conversation on the screen follows."""
 
     def __init__(
         self, conversation: Conversation, turns: TurnController, history: HistoryController
@@ -91,7 +91,7 @@ class AnswerController:
     # -- other words ---------------------------------------------------------------------------
 
     def edit(self) -> None:
-        """Correct the words of the picked message where they stand."""
+        """Correct the words of the picked message in place."""
         here = self._conversation
         turn, speech = here.turn_to_act_on(), here.view.picked
         if turn is None or speech is None:
@@ -124,7 +124,7 @@ class AnswerController:
         self._history.act(plan)
 
     def set_aside(self) -> None:
-        """Keep the picked turn out of prompts, or bring it back."""
+        """Exclude the picked turn from prompts, or include it again."""
         here = self._conversation
         turn, speech = here.turn_to_act_on(), here.view.picked
         if turn is None or speech is None:
@@ -181,7 +181,7 @@ class _AnotherAnswer:
         self._ended: Saved | Failed | None = None
 
     def hear(self, event: Event) -> None:
-        """On a branch that has just begun, what came later on the old one is not shown."""
+        """Read the history again once a new branch has begun: later turns are not on it."""
         branch = self._session.info.branch
         if branch != self._branch:
             self._branch = branch

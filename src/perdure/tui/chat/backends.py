@@ -1,4 +1,4 @@
-"""Who speaks: switching to another backend, and agreeing to one that came from outside."""
+"""Switching to another backend, and agreeing to one that came from outside."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class BackendController:
             self._switch(picked)
 
     def switch(self, name: str, *, once: bool) -> None:
-        """Let the backend of this name speak; without a name, open the list."""
+        """Switch to the backend of this name; without a name, open the list."""
         if not name:
             self.pick()
         elif self._conversation.open_session() is not None:
@@ -56,7 +56,7 @@ class BackendController:
 
     @work(group="switch")
     async def _switch(self, picked: Picked) -> None:
-        """Let another backend speak. A reply that is running is not touched."""
+        """Switch to another backend; a running reply is not affected."""
         here = self._conversation
         if here.session is None:
             return
@@ -107,7 +107,7 @@ class BackendController:
                     return
 
     async def _agreed(self, session: Session, each: Waiting) -> bool:
-        """Ask about one; False where the user wants to hear of it later."""
+        """Ask about one; False to ask about this and the others later."""
         from perdure.actions import trust
 
         here = self._conversation

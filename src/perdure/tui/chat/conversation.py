@@ -1,4 +1,4 @@
-"""The conversation on the screen: its companion, its branch, what runs, and the widgets for it."""
+"""The conversation on the screen: its session, its branch, what runs, and its widgets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from perdure.errors import one_line
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.pages import History
-from perdure.tui.chat.presenter import Talk
+from perdure.tui.chat.presenter import Presenter
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.error_text import told
 from perdure.tui.panel import open_panel
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Conversation:
-    """What the controllers of the chat screen share. Whether something runs is known here alone."""
+    """What the chat screen's controllers share. It alone knows what is open and what runs."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Conversation:
         clock: Callable[[], datetime],
         history_read: Callable[[], None],
     ) -> None:
-        """``history_read``: called whenever the history was read, at first or anew."""
+        """``history_read``: called each time the history was read."""
         self.screen = screen
         self.glyphs = glyphs
         self.now = clock
@@ -50,7 +50,7 @@ class Conversation:
         self.status = StatusLine(glyphs, widget_id="status")
         self.welcome = Welcome(glyphs, widget_id="welcome")
         self.own_flash = Flash(glyphs, widget_id="flash")
-        self.presenter = Talk(self.view.feed, clock)
+        self.presenter = Presenter(self.view.feed, clock)
         self.draft = Draft(None)
         self.pages: History | None = None
         self.branch: str | None = None
@@ -76,23 +76,23 @@ class Conversation:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the companion's folder was there, and is not any more."""
+        """Whether the companion's folder has disappeared since it was opened."""
         return (
             self._session is not None and self._was_there and not is_there(self._session.info.path)
         )
 
     def may_send(self) -> bool:
-        """Whether a turn may begin: not while the history is on the move."""
+        """Whether a turn may begin: not while something acts on the history."""
         return not (self.is_acting or self.is_looking)
 
     def open_session(self) -> Session | None:
-        """The session; where the companion is not open yet, None, and the user is told."""
+        """The session; None, with a notice, where the companion is not open yet."""
         if self._session is None:
             self.flash.tell("The companion is not open yet.", "warning")
         return self._session
 
     def free_session(self) -> Session | None:
-        """The session while no turn runs; else None, and the user is told why."""
+        """The session; None, with a notice, while it is not open or a turn runs."""
         session = self.open_session()
         if session is not None and self.is_talking:
             self.flash.tell("Wait for the reply, or stop it with esc first.", "warning")
@@ -125,7 +125,7 @@ class Conversation:
             self.read_again()
 
     def read_again(self, expected: ConversationId | None = None) -> None:
-        """Take the history from the repository anew; this session's turns are part of it by now.
+        """Read the history from the repository again; this session's turns are part of it by now.
 
         The view and its cursor stay where they are; on another branch they go to the end.
         Nothing changes where the history does not hold the ``expected`` conversation.
@@ -137,7 +137,7 @@ class Conversation:
         pages = History(self._transcript, self.presenter.rehearsals)
         if expected is not None and pages.first_page(expected) is None:
             return
-        waiting = self.presenter.forget_places()
+        waiting = self.presenter.forget_locations()
         self.welcome.display = False
         self.pages = pages
         self.presenter.stands_at(*pages.last())
@@ -161,7 +161,7 @@ class Conversation:
 
     @property
     def flash(self) -> Flash:
-        """The notice row of the screen that is seen."""
+        """The notice row of the screen that is on top."""
         panel = open_panel(self.screen.app)
         return panel.flash if panel is not None and panel.is_mounted else self.own_flash
 
@@ -170,7 +170,7 @@ class Conversation:
         self.flash.tell(one_line(*told(error)), "error")
 
     def tell_unforeseen(self, error: BaseException) -> None:
-        """Say that something failed which nobody foresaw; what is being written is kept."""
+        """Show an error that nobody foresaw; what is being written is kept."""
         self.keep_draft()
         self.tell_error(error)
 
@@ -193,7 +193,7 @@ class Conversation:
         )
 
     def tell_composer(self) -> None:
-        """Show on the message box what its keys do, and to whom one writes."""
+        """Show on the message box what its keys do and who is written to."""
         composer, dot = self.composer, self.glyphs.separator
         if self.is_talking:
             composer.border_subtitle = f"esc stop {dot} enter queues"
@@ -205,7 +205,7 @@ class Conversation:
     async def ask(
         self, title: str, lines: Sequence[str], *choices: Choice, yes: Sequence[str] = ("y",)
     ) -> str:
-        """The answer to a question; "" where nothing is to be done."""
+        """Ask a question; returns the answer, "" for none."""
         question = Question(title, lines, choices, self.glyphs, yes=yes)
         return await self.screen.app.push_screen_wait(question) or ""
 
@@ -217,7 +217,7 @@ class Conversation:
         go: Choice,
         yes: Sequence[str] = ("y",),
     ) -> bool:
-        """Whether the user chooses ``go``; who does not is told that nothing was changed."""
+        """Ask whether to go on; where not, say that nothing was changed."""
         if await self.ask(title, lines, leave, go, yes=yes):
             return True
         self.flash.tell("Nothing was changed.")
@@ -230,16 +230,16 @@ class Conversation:
     # -- what is being written -----------------------------------------------------------------
 
     def keep_draft(self) -> None:
-        """Keep on disk what stands in the message box."""
+        """Keep on disk what is in the message box."""
         self.draft.save(self.composer.text)
 
     def put_back(self, messages: Sequence[str]) -> None:
-        """Put messages before what stands in the message box, and into the draft."""
+        """Put messages before what is in the message box, and into the draft."""
         self.composer.put("\n\n".join([*messages, self.composer.text]).strip())
         self.keep_draft()
 
     def write(self) -> None:
-        """Go to the message box. Who comes back to the end finds the newest message picked."""
+        """Go to the message box; at the end of the transcript the cursor is taken away."""
         if self.view.following:
             self.view.cursor = None
         self.composer.focus()
@@ -253,7 +253,7 @@ class Conversation:
         return speech.turn if speech is not None else None
 
     def sees_picked(self) -> bool:
-        """Whether keys may act on what is picked: nothing is done to what nobody looks at.
+        """Whether keys may act on the picked message: only where it can be seen.
 
         Where it is out of view it is brought there, and told; from the message box the newest
         message is picked.
@@ -275,7 +275,7 @@ class Conversation:
         return True
 
     def turn_to_act_on(self) -> TurnId | None:
-        """The picked turn, if it is seen; else None, and the user is told why."""
+        """The picked turn; None, with a notice, where it cannot be seen or there is none."""
         if not self.sees_picked():
             return None
         speech = self.view.picked

@@ -1,4 +1,4 @@
-"""What was typed and not sent, kept on disk so that closing the terminal loses nothing."""
+"""What was typed and not sent, kept on disk in case the terminal is closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Draft:
     """
 
     def __init__(self, path: Path | None, companion: Path | None = None) -> None:
-        """``companion``: its folder; once that is gone, nobody would find a draft in its place."""
+        """``companion``: its folder; where that is gone, nothing is written in its place."""
         self._path = path
         self._companion = companion
         self._text: str | None = None
@@ -60,6 +60,6 @@ class Draft:
 
 
 def is_there(companion: Path) -> bool:
-    """Whether a companion's folder still is where it was, with a repository in it."""
+    """Whether a companion's folder is still there, with a repository in it."""
     git = companion / ".git"
     return git.is_file() or (git / "HEAD").is_file()

@@ -1,4 +1,4 @@
-"""What can be done to the history from the chat: undo, redo, branches, tags, going back."""
+"""Acting on the history: undo, redo, branches, tags, going back to an earlier turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 2.0
 
 
 class HistoryController:
-    """Moves the history back, forth and sideways; the conversation on the screen follows."""
+    """Acts on the history, one action at a time; the conversation on the screen follows."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class HistoryController:
     # -- doing one thing at a time -------------------------------------------------------------
 
     def act(self, plan: Plan) -> bool:
-        """Run a plan over the open session; False where it is refused, as while a reply is written.
+        """Run a plan over the open session; False where it is refused, as during a turn.
 
         One plan at a time: another that comes meanwhile is refused without a word.
         """
@@ -72,13 +72,13 @@ class HistoryController:
             self._turns.go_on()
 
     def moved(self, told: str, *, stays: bool = False) -> None:
-        """The history stands elsewhere now: show it as it is there."""
+        """The branch was moved or switched: show its history, and say so."""
         self._conversation.read_again()
         self._conversation.tell_info()
         self._conversation.flash.tell(told, "success", stays=stays)
 
     def changed(self) -> None:
-        """Something was committed that the conversation does not show."""
+        """Show that something was committed beside the conversation."""
         self._conversation.tell_info()
         self.read_names()
 
@@ -161,7 +161,7 @@ class HistoryController:
         suggested: str,
         make: Callable[[Workspace, str], object],
     ) -> str:
-        """Ask for a name and make what is called so; "" where nobody wants it any more.
+        """Ask for a name and make what it names; "" where the user gives up.
 
         Words become a name with a dash between them. One that is refused is asked for again, with
         the reason and what was typed.
@@ -181,7 +181,7 @@ class HistoryController:
                 return name
 
     def continue_from(self, place: str) -> None:
-        """Rewind: what is kept, and under which name, is said before."""
+        """Rewind to a turn or a commit, after saying what is kept and under which name."""
 
         async def plan(session: Session) -> None:
             from perdure.actions.history import rewind
@@ -207,7 +207,7 @@ class HistoryController:
         self.act(plan)
 
     def switch_to(self, name: str) -> None:
-        """Go to another branch; what stands in the message box comes along."""
+        """Switch to another branch; what is in the message box comes along."""
 
         async def plan(session: Session) -> None:
             from perdure.actions.history import branch
@@ -222,7 +222,7 @@ class HistoryController:
         self.act(plan)
 
     def revert(self, commit: str) -> None:
-        """Take back a change; what was answered under it can stay, or be set aside."""
+        """Revert a change; replies that were given under it can stay, or be excluded."""
 
         async def plan(session: Session) -> None:
             from perdure.actions.history import revert as reverting
@@ -263,7 +263,7 @@ class HistoryController:
 
     @work(group="names", exclusive=True)
     async def read_names(self) -> None:
-        """Read branches and tags anew; the panel that is open reads its list anew, too."""
+        """Read branches and tags again; an open panel reads its list again, too."""
         session = self._conversation.session
         if session is None:
             return
@@ -283,7 +283,7 @@ class HistoryController:
 
     @work(group="look", exclusive=True)
     async def look(self) -> None:
-        """Follow a branch that git, or another program, switched or moved."""
+        """Follow a branch that another program switched or moved."""
         here = self._conversation
         if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
             return

@@ -1,4 +1,4 @@
-"""Merging a branch from the screen, and telling of a merge that waits to be concluded."""
+"""Merging a branch, and showing a merge that is not concluded yet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAVE = Choice("", "Leave it as it is")
 
 
 class MergeController:
-    """Merges, and knows the merge that is open here, whoever began it."""
+    """Merges branches, and follows a merge that is open, whoever began it."""
 
     def __init__(
         self, conversation: Conversation, history: HistoryController, host: ChatHost
@@ -43,7 +43,7 @@ class MergeController:
 
     @work(group="merge", exclusive=True)
     async def look(self) -> None:
-        """Follow what became of an open merge; it is also read when a companion is opened."""
+        """Follow an open merge, which other programs may settle or conclude."""
         here = self._conversation
         if here.session is None or here.is_talking or here.is_acting:
             return
@@ -80,7 +80,7 @@ class MergeController:
             )
 
     def show(self) -> None:
-        """Show what the open merge waits for, in the place of the panel that is open."""
+        """Show the conflicts of the open merge, in place of an open panel."""
         from perdure.tui.conflicts.screen import ConflictsScreen
 
         app, found = self.screen.app, self.open_join
@@ -97,7 +97,7 @@ class MergeController:
         app.push_screen(ConflictsScreen(self._host, found, self._conversation.glyphs))
 
     def begin(self, name: str) -> None:
-        """Merge a branch into the one that is talked on; what would come of it is said before.
+        """Merge a branch into the current one, after saying what would happen.
 
         Without a name, or with a merge open, show what that waits for.
         """

@@ -73,7 +73,7 @@ class History:
         return place.first_chunk if place is not None else None
 
     def page_of(self, turn: TurnId) -> int | None:
-        """The page on which a turn stands; reads a few pages of its conversation."""
+        """The page that a turn is on; reads a few pages of its conversation."""
         place = self._places.get(turn.conversation)
         if place is None:
             return None

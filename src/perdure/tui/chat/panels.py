@@ -39,14 +39,14 @@ class PanelController:
         self.screen = conversation.screen
         self._host = host
         self._readers: dict[str, Reader] = {}
-        self._life: LifeSearch | None = None
+        self._search: LifeSearch | None = None
         self._is_review_told = False
         self.last_search = Search()
 
     # -- readers -------------------------------------------------------------------------------
 
     def _reader(self, name: str) -> Reader | None:
-        """The reader of that name; None until the companion is open, which is told."""
+        """The reader of that name; None, with a notice, until the companion is open."""
         session = self._conversation.open_session()
         if session is None:
             return None
@@ -58,8 +58,8 @@ class PanelController:
         """Let go of the readers, and of the index that one of them holds."""
 
         def let_go() -> None:
-            if self._life is not None:
-                self._life.close()
+            if self._search is not None:
+                self._search.close()
 
         for name, each in self._readers.items():
             each.close_with(let_go if name == "life" else lambda: None)
@@ -103,7 +103,7 @@ class PanelController:
         return panel if isinstance(panel, MemoryScreen) else None
 
     def open_memory(self) -> None:
-        """What she knows, and what waits for the user's word."""
+        """Open the memory browser."""
         from perdure.tui.memory.screen import MemoryScreen
 
         if (readers := self._pair("memory")) is not None:
@@ -112,7 +112,7 @@ class PanelController:
 
     @work(group="review", exclusive=True)
     async def tell_of_review(self) -> None:
-        """Say once that something waits, unless there is something else to say."""
+        """Say once that there is something to review, unless a notice is shown already."""
         reader = None if self._is_review_told else self._reader("memory")
         if reader is None:
             return
@@ -130,7 +130,7 @@ class PanelController:
     # -- the prompt ----------------------------------------------------------------------------
 
     def open_prompt(self) -> None:
-        """What the picked turn was answered to; without one, what would be sent now."""
+        """Open the prompt of the picked turn; without one, the prompt that would be sent now."""
         here = self._conversation
         view = here.view
         if view.empty or self.screen.focused is not view or view.cursor is None:
@@ -157,7 +157,7 @@ class PanelController:
         self._open_prompt(lambda: reader.ask(ask))
 
     def open_next_prompt(self) -> None:
-        """What would be sent now for the words in the message box."""
+        """Open the prompt that would be sent now for what is in the message box."""
         words = self._conversation.composer.text.strip()
         session = self._conversation.free_session()
         if session is None:
@@ -190,9 +190,9 @@ class PanelController:
             def ask(repo: Repository) -> Found:
                 from perdure.views.search import LifeSearch
 
-                if self._life is None:
-                    self._life = LifeSearch()
-                return self._life.find(repo, words, here.now(), progress=progress)
+                if self._search is None:
+                    self._search = LifeSearch()
+                return self._search.find(repo, words, here.now(), progress=progress)
 
             return ask
 

@@ -1,4 +1,4 @@
-"""The talk as the transcript shows it: events of a turn become blocks."""
+"""Shows a turn's events in the transcript, as blocks."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId, TurnId
     from perdure.companion.turns import Reply
     from perdure.tui.transcript.feed import Feed
-    from perdure.tui.transcript.scrollback import Place
+    from perdure.tui.transcript.scrollback import Location
 
 Clock = Callable[[], datetime]
 
 
-class Talk:
+class Presenter:
     """Keeps the queue of messages and what each event changes in the transcript.
 
     The transcript shows a message at once, first as queued, then as kept, and puts the committed
@@ -55,18 +55,18 @@ class Talk:
         self.user = "You"
         self.companion = ""
         self.rehearsals: frozenset[str] = frozenset()
-        self.queue: deque[tuple[str, Place | None]] = deque()
+        self.queue: deque[tuple[str, Location | None]] = deque()
         self._day: date | None = None
         self._conversation: ConversationId | None = None
-        self._message: Place | None = None
+        self._message: Location | None = None
         self._sending: str | None = None
         self._unanswered = False
-        self._greeting: list[Place] = []
+        self._greeting: list[Location] = []
         self._pieces = 0
         self._began: datetime | None = None
 
     def stands_at(self, conversation: ConversationId | None, day: date | None) -> None:
-        """What the history above ends with."""
+        """Take what the history ends with, for dividers."""
         self._conversation, self._day = conversation, day
 
     def greet(self, reply: Reply | None) -> None:
@@ -83,8 +83,8 @@ class Talk:
                     self._feed.add(reply_block(reply, None, self.rehearsals)),
                 ]
 
-    def forget_places(self) -> list[str]:
-        """The session's blocks are gone from the view; gives back the messages that wait."""
+    def forget_locations(self) -> list[str]:
+        """The session's blocks were dropped; gives back the messages that wait."""
         waiting = [text for text, _ in self.queue]
         self.queue.clear()
         self._greeting.clear()
@@ -94,29 +94,29 @@ class Talk:
     # -- the queue -----------------------------------------------------------------------------
 
     def enqueue(self, text: str) -> None:
-        """Show a message that waits for its turn. It waits also where it cannot be shown."""
-        place: Place | None = None
+        """Queue a message and show it; it is queued even where it cannot be shown."""
+        location: Location | None = None
         try:
-            place = self._feed.add(Speech(self.user, text, own=True, marks=("queued",)))
+            location = self._feed.add(Speech(self.user, text, own=True, marks=("queued",)))
         finally:
-            self.queue.append((text, place))
+            self.queue.append((text, location))
 
     def next(self) -> str | None:
         """Take the next message to be sent; it stays shown as queued until it is kept."""
         if not self.queue:
             return None
-        text, place = self.queue.popleft()
-        self._sending, self._message = text, place
+        text, location = self.queue.popleft()
+        self._sending, self._message = text, location
         return text
 
     def take_back(self) -> list[str]:
         """Empty the queue; gives back what was not sent."""
         waiting = [text for text, _ in self.queue]
-        placed = [place for _, place in self.queue if place is not None]
+        located = [location for _, location in self.queue if location is not None]
         self.queue.clear()
         try:
-            for place in reversed(placed):
-                self._feed.take_away(place)
+            for location in reversed(located):
+                self._feed.take_away(location)
         except Exception:
             self.queue.extend((text, None) for text in waiting)
             raise
@@ -132,7 +132,7 @@ class Talk:
         return self._sending
 
     def drop_unkept(self) -> None:
-        """Take a message that was never kept out of the talk."""
+        """Take a message that was never saved out of the transcript."""
         self._sending = None
         with self._above_queue():
             self._drop_message()
@@ -180,13 +180,13 @@ class Talk:
         return self._pieces / seconds if seconds >= 0.5 else 0.0
 
     def panel(self, title: str, lines: Sequence[str] = ()) -> None:
-        """Something went wrong; said in the talk, where it happened."""
+        """Something went wrong; said in the transcript, where it happened."""
         with self._above_queue():
             self._feed.add(Panel(title, tuple(line for line in lines if line)))
 
     @contextmanager
     def _above_queue(self) -> Iterator[None]:
-        """What is added meanwhile stands above the messages that wait."""
+        """Put what is added meanwhile above the messages that wait."""
         waiting = deque(self.take_back())
         try:
             yield
@@ -196,7 +196,7 @@ class Talk:
             self.queue.extend((text, None) for text in waiting)
 
     def _break_off(self) -> bool:
-        """End the streaming reply without a commit; what came stays to be read, marked so.
+        """End the streaming reply without a commit; what came of it stays, marked so.
 
         True where words had come.
         """
@@ -270,8 +270,8 @@ class Talk:
             self._feed.change(self._message, shown)
 
     def _withdraw_greeting(self) -> None:
-        for place in reversed(self._greeting):
-            self._feed.take_away(place)
+        for location in reversed(self._greeting):
+            self._feed.take_away(location)
         self._greeting.clear()
 
     def _drop_message(self) -> None:

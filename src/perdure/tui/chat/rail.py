@@ -1,10 +1,10 @@
-"""The rail beside the conversation: when it is open, and where one goes from it."""
+"""The rail beside the transcript: when it is open, and where one goes from it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.tui.transcript.scrollback import Place
+from perdure.tui.transcript.scrollback import Location
 from perdure.tui.widgets.rail import Rail
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from perdure.companion.ids import ConversationId
     from perdure.tui.chat.conversation import Conversation
-    from perdure.tui.transcript.anchors import Spot
+    from perdure.tui.transcript.anchors import Anchor
     from perdure.views.timeline import Names
 
 _OPEN_FROM = 90
@@ -27,7 +27,7 @@ class RailController:
         self.screen = conversation.screen
         self.widget = Rail(conversation.glyphs, widget_id="rail")
         self._is_wanted: bool | None = None
-        self._read_before: tuple[Spot, ...] | None = None
+        self._read_before: tuple[Anchor, ...] | None = None
         """What was read when the rail was gone into; empty: the end."""
         self._was_browsing = False
         """The focus was in the transcript before it went into the rail."""
@@ -107,7 +107,7 @@ class RailController:
         pages = self._conversation.pages
         page = pages.first_page(conversation) if pages is not None else None
         if page is not None:
-            self._conversation.view.show(Place(page, 0, 0))
+            self._conversation.view.show(Location(page, 0, 0))
 
     def go(self, direction: int) -> None:
         """Scroll to the conversation before (-1) or after (1) the one that is read."""
@@ -118,9 +118,9 @@ class RailController:
         page = pages.neighbour(top.page, direction)
         if direction < 0 and page is not None:
             start = pages.neighbour(top.page + 1, -1) or 0
-            if top > Place(start, 0, 1):
+            if top > Location(start, 0, 1):
                 page = start
         if page is not None:
-            view.show(Place(page, 0, 0))
+            view.show(Location(page, 0, 0))
         elif direction > 0:
             view.follow()

@@ -46,7 +46,7 @@ _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
 
 
 class ChatScreen(Screen[None]):
-    """The conversation with one companion. What keys do is its controllers' business."""
+    """The chat with one companion. Keys and messages go on to its controllers."""
 
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar on instances
         (0, "-narrow"),
@@ -155,8 +155,8 @@ class ChatScreen(Screen[None]):
         if not self._run_command(event.text):
             self.turns.send(event.text)
 
-    @on(Composer.ScrollTalk)
-    def _scroll_talk(self, event: Composer.ScrollTalk) -> None:
+    @on(Composer.ScrollTranscript)
+    def _scroll_transcript(self, event: Composer.ScrollTranscript) -> None:
         self.view.move(event.pages * self.view.page_height())
 
     @on(TurnController.Heard)
@@ -216,14 +216,14 @@ class ChatScreen(Screen[None]):
         self.conversations.place()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Other keys help in another place."""
+        """Show the keys of the widget that has the focus."""
         self.conversations.follow_focus(event.widget)
         self.status.tell(hints=hints_for(event.widget.id, plain=self._plain))
 
     # -- slash commands ------------------------------------------------------------------------
 
     def _commands(self) -> dict[str, Callable[[str], object]]:
-        """What each command does with the words behind it."""
+        """What each command does with the words after it."""
         run = self.conversation.run_soon
         return {
             "/new": lambda _: self.turns.new_conversation(),
@@ -237,7 +237,7 @@ class ChatScreen(Screen[None]):
         }
 
     def _run_command(self, text: str) -> bool:
-        """Run a slash command; True where the text was one, or was none that is known."""
+        """Run a slash command; False where the text is a message."""
         word, _, rest = text.strip().partition(" ")
         named = word in _TAKE_NAMES and " " not in rest.strip()
         if not word.startswith("/") or "\n" in text or not word[1:].isalpha():
@@ -296,7 +296,7 @@ class ChatScreen(Screen[None]):
         self.app.push_screen(HelpScreen(groups, plain=self._plain))
 
     def action_nothing(self) -> None:
-        """A hint that only tells."""
+        """A hint that does nothing."""
 
     def action_copy_message(self) -> None:
         """Copy the picked message."""

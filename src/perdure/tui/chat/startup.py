@@ -1,4 +1,4 @@
-"""Opening a companion on the screen: its history, its state, its greeting."""
+"""Opening a companion: its history, its greeting, its model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class StartupController:
 
     @work(group="open")
     async def open(self) -> None:
-        """Open the companion, then its model; what fails is told."""
+        """Open the companion, then its model; errors are shown."""
         here = self._conversation
         try:
             opened = await self._opener()
@@ -75,7 +75,7 @@ class StartupController:
         self._opened()
 
     async def _drawn(self) -> None:
-        """Until what was changed is on the screen: loading a model holds the processor."""
+        """Wait until the screen is drawn: loading a model keeps the processor busy."""
         for _ in range(_REFRESHES_TO_SETTLE):
             drawn = asyncio.Event()
             self.screen.call_after_refresh(drawn.set)

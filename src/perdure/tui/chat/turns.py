@@ -1,4 +1,4 @@
-"""Each turn, from the message box to the saved reply, and the way out."""
+"""Turns, from the message box to the saved reply, and leaving the program."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TurnController:
         """Said once for a conversation: from then on it is so with every turn."""
 
     def mount(self) -> None:
-        """The screen is there: replies can be drawn as they come."""
+        """Start drawing replies as they come."""
         self._flusher = self.screen.set_interval(_FLUSH_SECONDS, self._flush, pause=True)
 
     # -- sending -------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ class TurnController:
             here.view.feed.end_reply(())
 
     def _or_gone(self, event: Failed) -> Failed:
-        """Why it failed, in other words where the companion's folder is not there any more."""
+        """A failure, put another way where the companion's folder has disappeared."""
         session = self._conversation.session
         if session is None or not self._conversation.is_gone:
             return event
@@ -242,14 +242,14 @@ class TurnController:
         )
 
     def _list_conversation(self) -> None:
-        """A conversation that has begun is listed; not while one reads further up."""
+        """List a conversation that has begun, unless one reads further up."""
         here, began = self._conversation, self._began
         if began is not None and here.view.following and self.screen.focused is here.composer:
             self._began = None
             here.read_again(began)
 
     def _give_back(self) -> None:
-        """A message that could not be kept goes back into the message box.
+        """Put a message that could not be saved back into the message box.
 
         With it go those that wait behind it: they would fail in the same way, and out of order.
         """
@@ -278,7 +278,7 @@ class TurnController:
     # -- leaving -------------------------------------------------------------------------------
 
     def begin_leaving(self) -> bool:
-        """Get ready to go; True where nothing has to be waited for.
+        """Get ready to leave; False where the reply has to be saved first.
 
         A running reply is stopped and kept. What still waits to be sent goes back into the message
         box, and with it into the draft.

@@ -1,4 +1,4 @@
-"""The list of conflicts of an open merge: what each side says, and how it is settled."""
+"""The conflicts of an open merge: what each side says, and settling them one by one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEAVE = Choice("", "Leave it open")
 
 
 class ConflictsScreen(PanelScreen):
-    """One row a file in conflict. It closes by itself once the merge is no longer open."""
+    """One row for each file in conflict. Closes by itself once the merge is no longer open."""
 
     NAME = "merge"
     HINTS = (

@@ -1,4 +1,4 @@
-"""The quick pick of another backend: who there is, where each one runs, for how long to switch."""
+"""Choosing another backend: which there are, where each runs, for how long to switch."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class BackendPicker(ModalScreen[Picked | None]):
         Binding("k", "move(-1)", "Up", show=False, id="backend.up"),
     ]
 
-    def __init__(self, speakers: Sequence[Candidate], following: str, glyphs: Glyphs) -> None:
+    def __init__(self, candidates: Sequence[Candidate], following: str, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
-        self._speakers = list(speakers)
+        self._candidates = list(candidates)
         self._following = following
         self._glyphs = glyphs
         self._overflow: OverflowMethod = "crop" if glyphs.rule.isascii() else "ellipsis"
@@ -57,12 +57,12 @@ class BackendPicker(ModalScreen[Picked | None]):
         with Vertical(id="backend-box") as box:
             box.border_title = "Who speaks"
             box.border_subtitle = f"enter from now on {dot} t next reply only {dot} esc closes"
-            yield OptionList(*(Option(self._row(each)) for each in self._speakers), id="backends")
+            yield OptionList(*(Option(self._row(each)) for each in self._candidates), id="backends")
             yield Static(id="backend-note", markup=False)
 
     def on_mount(self) -> None:
         """Begin at the one that speaks next."""
-        names = [each.name for each in self._speakers]
+        names = [each.name for each in self._candidates]
         if self._following in names:
             self._options.highlighted = names.index(self._following)
 
@@ -70,44 +70,44 @@ class BackendPicker(ModalScreen[Picked | None]):
     def _options(self) -> OptionList:
         return self.query_one("#backends", OptionList)
 
-    def _row(self, speaker: Candidate) -> Table:
+    def _row(self, candidate: Candidate) -> Table:
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
         for share in (14, 22, 36):
             # In ASCII, what is too long is cut without a sign: the drawn one is outside of it.
             row.add_column(ratio=share, no_wrap=True, overflow=self._overflow)
-        if speaker.problem:
+        if candidate.problem:
             sign = self._glyphs.warning
-        elif speaker.name == self._following:
+        elif candidate.name == self._following:
             sign = self._glyphs.ready
         else:
             sign = self._glyphs.offline
-        where = "cannot be used" if speaker.problem else speaker.runs
+        where = "cannot be used" if candidate.problem else candidate.runs
         row.add_row(
             sign,
-            Text(_line(speaker.name), style="bold"),
-            Text(_line(speaker.model)),
-            Text(_line(where), style="italic" if speaker.hosted else ""),
+            Text(_line(candidate.name), style="bold"),
+            Text(_line(candidate.model)),
+            Text(_line(where), style="italic" if candidate.hosted else ""),
         )
         return row
 
     @on(OptionList.OptionHighlighted)
     def _explain(self, event: OptionList.OptionHighlighted) -> None:
         """What choosing this one would mean."""
-        speaker = self._speakers[event.option_index]
-        if speaker.problem:
-            note = speaker.problem
+        candidate = self._candidates[event.option_index]
+        if candidate.problem:
+            note = candidate.problem
         else:
             place = (
                 "First in companion.yaml"
-                if speaker.order == 1
-                else f"Number {speaker.order} in the order of failover"
-                if speaker.order
+                if candidate.order == 1
+                else f"Number {candidate.order} in the order of failover"
+                if candidate.order
                 else "Not in the order of failover"
             )
             away = (
-                f"What you say, and the talk before it, goes to {speaker.host}."
-                if speaker.hosted
+                f"What you say, and the talk before it, goes to {candidate.host}."
+                if candidate.hosted
                 else "What you say stays on this machine."
             )
             note = f"{place}. {away}"
@@ -135,7 +135,7 @@ class BackendPicker(ModalScreen[Picked | None]):
     def _pick(self, *, once: bool) -> None:
         row = self._options.highlighted
         if row is not None:
-            self.dismiss(Picked(self._speakers[row].name, once))
+            self.dismiss(Picked(self._candidates[row].name, once))
 
 
 def _line(text: str) -> str:

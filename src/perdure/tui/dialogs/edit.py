@@ -1,4 +1,4 @@
-"""A box to correct words in."""
+"""A box in which to correct a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys that work here, told from the bindings themselves."""
+"""The keys that work here, from the bindings themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question for a name: of a branch, of a tag."""
+"""Asking for the name of a branch or a tag."""
 
 from __future__ import annotations
 

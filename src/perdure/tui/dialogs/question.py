@@ -1,4 +1,4 @@
-"""A question over the screen: what would happen, and what to choose from.
+"""A question: what would happen, and the choices.
 
 The first choice is always the one that changes nothing, and it is the one that enter takes.
 """

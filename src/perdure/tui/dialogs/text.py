@@ -1,4 +1,4 @@
-"""A text to be read over the screen: what a commit changed, by words."""
+"""A text to read in full, such as what a commit changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list over the talk, and beside it (below it, where it is narrow) the text under the cursor."""
+"""A list over the conversation, with the text of its row beside it, or below where it is narrow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from perdure.terminal.sanitise import sanitise
 
 
 class Drawer(ModalScreen[TurnId | None]):
-    """Gives back the turn to go to; None: stay. What stands in it is its subclass's."""
+    """A list to fill. Gives back the turn to go to; None: stay."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-normal"), (130, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "#drawer-list"
@@ -53,7 +53,7 @@ class Drawer(ModalScreen[TurnId | None]):
                     yield Static(id="drawer-text", markup=False)
 
     def compose_head(self) -> ComposeResult:
-        """What stands above the list."""
+        """What is above the list."""
         yield Static(id="drawer-head", markup=False)
 
     @property

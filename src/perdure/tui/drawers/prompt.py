@@ -1,4 +1,4 @@
-"""The prompt inspector: what a turn was answered to, part by part, or what would be sent now."""
+"""The prompt inspector: the prompt of a turn part by part, or the one that would be sent now."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PromptView(Drawer):
         found = self.explanation
         if found is None:
             return
-        self.tell_head(head(found, self._glyphs))
+        self.tell_head(prompt_head(found, self._glyphs))
         if self._exact:
             rows = [
                 Text(f"{each.role:<{_KIND}} {len(each.content):>7,} characters")
@@ -136,7 +136,7 @@ class PromptView(Drawer):
         return turn_of(found.left_out[at - len(found.parts)].source)
 
 
-def head(found: Explanation, glyphs: Glyphs) -> Text:
+def prompt_head(found: Explanation, glyphs: Glyphs) -> Text:
     """Whose prompt it is, what it costs, and whether it is the one that was sent."""
     dot = f" {glyphs.separator} "
     if found.turn is None:

@@ -1,4 +1,4 @@
-"""Search over the whole life: words above, moments below them, what was said beside them."""
+"""Search in all conversations: what to find, the moments found, and what was said in each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MARK = "bold reverse"
 
 @dataclass(slots=True)
 class Search:
-    """The last search of this session, for going on to the next moment."""
+    """The last search of this session, so that one can go on to the next moment."""
 
     words: str = ""
     turns: tuple[TurnId, ...] = ()

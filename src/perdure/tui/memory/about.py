@@ -1,4 +1,4 @@
-"""What stands beside a row of the memory browser: the words, their source, what is like them."""
+"""The text beside a row of the memory browser: the words, their source, what is like them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.progress import Progress
 from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.drawers.drawer import clean, short
-from perdure.tui.memory.rows import Row, how, source_of
+from perdure.tui.memory.rows import MemoryRow, how, source_of
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import Waiting
@@ -33,7 +33,7 @@ _SAID = 600
 """Characters of a source's message that are shown."""
 
 
-def about(repo: Repository, look: MemoryLook, row: Row, progress: Progress) -> Text:
+def about_row(repo: Repository, look: MemoryLook, row: MemoryRow, progress: Progress) -> Text:
     """The text for a row; runs on the reader's thread."""
     text = Text()
     if isinstance(row, FactRow):
@@ -99,7 +99,7 @@ def _summary(text: Text, row: Summary) -> None:
     text.append(f"\nIn {one_row(row.path)}; edit it there, it stays as you leave it.\n", "dim")
 
 
-def _source(text: Text, repo: Repository, tip: str, row: Row, progress: Progress) -> None:
+def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Progress) -> None:
     from perdure.snapshot.conversation.newest_turns import turns_of
 
     turn = source_of(row)
@@ -150,7 +150,7 @@ def commit_of_line(
     return newest.line.commit.id if newest is not None else ""
 
 
-def change_of(repo: Repository, look: MemoryLook, row: Row) -> tuple[str, Text]:
+def change_of(repo: Repository, look: MemoryLook, row: MemoryRow) -> tuple[str, Text]:
     """The change that brought a row, or that accepting it would make; on the reader's thread."""
     from perdure.tui.timeline.about import about_commit
 

@@ -1,4 +1,4 @@
-"""What the memory browser changes: proposals answered, facts edited, pinned, set aside, added."""
+"""Changes from the memory browser: proposals answered, facts edited, pinned, excluded, added."""
 
 from __future__ import annotations
 

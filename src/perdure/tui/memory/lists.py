@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.tui.memory.rows import REVIEW, Row, Topic, topics_of
+from perdure.tui.memory.rows import REVIEW, MemoryRow, Topic, topics_of
 
 if TYPE_CHECKING:
     from perdure.views.memory import MemoryLook
@@ -24,7 +24,7 @@ class MemoryLists:
         """The list that is shown."""
         return self.topics[self.at] if self.at < len(self.topics) else None
 
-    def row(self, at: int | None) -> Row | None:
+    def row(self, at: int | None) -> MemoryRow | None:
         """A row of the list that is shown; None where there is none."""
         topic = self.topic
         if topic is None or at is None or at >= len(topic.rows):

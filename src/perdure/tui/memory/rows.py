@@ -1,4 +1,4 @@
-"""What she knows as rows: topics, facts, proposals, summaries."""
+"""The rows of the memory browser: topics, facts, proposals, summaries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.views.memory import MemoryLook
 
-Row = Waiting | FactRow | Summary
+MemoryRow = Waiting | FactRow | Summary
 REVIEW, ASIDE, SUMMARIES = "Review", "Set aside", "Summaries"
 _TRUST = {"user": "yours", "companion": "hers", "imported": "imported"}
 _TRUST_WIDTH = 8
@@ -32,7 +32,7 @@ class Topic:
     """A list of the browser. ``fact_topic`` names the file of facts; "" where it is none."""
 
     label: str
-    rows: tuple[Row, ...]
+    rows: tuple[MemoryRow, ...]
     fact_topic: str = ""
 
     @property
@@ -65,7 +65,7 @@ def topics_of(look: MemoryLook, words: str = "") -> list[Topic]:
     ]
 
 
-def text_of(row: Row) -> str:
+def text_of(row: MemoryRow) -> str:
     """The words that a row is about."""
     if isinstance(row, FactRow):
         return row.fact.text
@@ -74,7 +74,7 @@ def text_of(row: Row) -> str:
     return row.proposal.text or row.proposal.instead_of
 
 
-def key_of(row: Row) -> tuple[str, ...]:
+def key_of(row: MemoryRow) -> tuple[str, ...]:
     """What a row is known by when all was read again."""
     if isinstance(row, FactRow):
         return fact_key(row.fact)
@@ -86,7 +86,7 @@ def fact_key(fact: Fact) -> tuple[str, ...]:
     return (fact.topic, fact.text, str(fact.source))
 
 
-def source_of(row: Row) -> TurnId | None:
+def source_of(row: MemoryRow) -> TurnId | None:
     """The turn that a row came from; of a summary, the last one that it covers."""
     if isinstance(row, FactRow):
         return row.fact.turn
@@ -149,7 +149,7 @@ def rows_text(topic: Topic, glyphs: Glyphs, *, year: int) -> list[Text]:
     return texts
 
 
-def head(topics: Sequence[Topic], chosen: int, width: int) -> Text:
+def topics_head(topics: Sequence[Topic], chosen: int, width: int) -> Text:
     """The lists on one row, the chosen one always in it."""
     begin = 0
     while True:

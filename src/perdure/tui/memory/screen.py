@@ -1,4 +1,4 @@
-"""The memory browser: what she knows, what waits for the user's word, and what keys do to it."""
+"""The memory browser: facts, summaries, proposals to review, and what keys do to them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from perdure.companion.memory.summaries import Summary
 from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.keys import memory_groups
-from perdure.tui.memory.about import about, change_of
+from perdure.tui.memory.about import about_row, change_of
 from perdure.tui.memory.edits import MemoryEdits
 from perdure.tui.memory.lists import MemoryLists
 from perdure.tui.memory.rows import (
     REVIEW,
-    Row,
+    MemoryRow,
     Topic,
     fact_key,
-    head,
     key_of,
     rows_text,
     source_of,
     text_of,
     topic_row,
+    topics_head,
 )
 from perdure.tui.panel import PanelScreen
 from perdure.tui.workers import work
@@ -49,7 +49,7 @@ _PICK = "There is nothing on this row."
 
 
 class MemoryScreen(PanelScreen):
-    """Lists of facts, summaries and what waits, and what keys do to the row under the cursor."""
+    """Lists of facts, summaries and proposals, and what keys do to the row under the cursor."""
 
     NAME = "memory"
     FIND = "Words of a fact; enter narrows, esc closes"
@@ -114,7 +114,7 @@ class MemoryScreen(PanelScreen):
         return self._lists.topic
 
     @property
-    def row(self) -> Row | None:
+    def row(self) -> MemoryRow | None:
         """What the cursor is on."""
         return self._lists.row(self.rows.highlighted)
 
@@ -194,7 +194,7 @@ class MemoryScreen(PanelScreen):
         if self.has_class("-wide"):
             line = Content.styled(" What she knows", "bold $accent")
         else:
-            text = head(self._lists.topics, self._lists.at, self.size.width - 2)
+            text = topics_head(self._lists.topics, self._lists.at, self.size.width - 2)
             line = Content.from_rich_text(text)
             begin, end = text.plain.find("["), text.plain.find("]")
             line = line.stylize("$accent", begin, end + 1)
@@ -265,7 +265,7 @@ class MemoryScreen(PanelScreen):
             return None
 
         def ask(repo: Repository) -> Text:
-            return about(repo, seen, row, lambda _done, _total: self._beside.goes_on())
+            return about_row(repo, seen, row, lambda _done, _total: self._beside.goes_on())
 
         return await self._beside.ask(ask)
 
@@ -283,7 +283,7 @@ class MemoryScreen(PanelScreen):
 
     @work(group="full", exclusive=True)
     async def action_open(self) -> None:
-        """Show what stands beside the row in full."""
+        """Show what is beside the row in full."""
 
         async def full() -> None:
             row, text = self.row, await self._find_text()

@@ -1,4 +1,4 @@
-"""The terminal as the program reads and writes it: Textual's driver, which no byte ends."""
+"""Textual's driver, made so that no byte from the terminal ends the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a terminal sends, as events. Whatever the bytes are, they end nothing, and steer nothing.
+"""What a terminal sends, as events. No bytes end the program, or act as keys they are not.
 
 Textual 8.2.8 decodes strictly (``drivers/linux_driver.py``), and its parser raises on some
 sequences, types the rest of one that it does not know as keys, and waits for the end of a paste

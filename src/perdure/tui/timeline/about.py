@@ -1,4 +1,4 @@
-"""What a row of the timeline is about: the change by words, what is on a branch, what was done."""
+"""The text beside a row of the timeline: a change by words, a branch, an operation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def about_commit(repo: Repository, commit: str) -> tuple[str, Text]:
     return found.title, found.text()
 
 
-def about(repo: Repository, row: Row | BranchName | OpsRow) -> About:
+def about_entry(repo: Repository, row: Row | BranchName | OpsRow) -> About:
     """What a row is about; runs on the reader's thread."""
     if isinstance(row, Row):
         info = row.commit
@@ -82,7 +82,7 @@ def about(repo: Repository, row: Row | BranchName | OpsRow) -> About:
 
 
 def _said(change: TextChange) -> list[Line]:
-    """The turns that a change added to a conversation, as talk."""
+    """The turns that a change added to a conversation, as they were said."""
     if not change.path.startswith("conversations/") or change.sizes is not None:
         return []
     before = {turn.number for turn in _turns(change.path, change.old)}

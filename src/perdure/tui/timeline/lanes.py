@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
 
 Cell = Literal["", "node", "lane", "opens", "closes", "meets", "touches"]
-"""What stands in a column: nothing, the commit, a lane that passes, one that begins at the commit
+"""What is in a column: nothing, the commit, a lane that passes, one that begins at the commit
 or ends in it, one on the right or on the left that a merged line joins on its way."""
 
 
@@ -49,7 +49,7 @@ class LaneRow:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What stands before a row: its lanes, all rows alike wide."""
+    """What is drawn before a row: its lanes, as wide in every row."""
 
     lanes: str
     is_tip: bool

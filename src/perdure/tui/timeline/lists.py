@@ -1,4 +1,4 @@
-"""The lists of the timeline, as far as they were read: history, branches, operations."""
+"""The lists of the timeline: history, branches, operations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OPERATIONS = 300
 
 
 class TimelineLists:
-    """Reads the lists through a reader's thread, and gives their rows."""
+    """Reads the lists on a reader's thread, as far as they are shown, and gives their rows."""
 
     def __init__(self, reader: Reader, progress: Callable[[int, int], None], tab: Tab) -> None:
         """``progress``: told, on the reader's thread, how the index of a long history grows."""

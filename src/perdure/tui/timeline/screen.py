@@ -1,4 +1,4 @@
-"""The timeline: what happened, which branches there are, what was done and can be undone."""
+"""The timeline: the history, the branches, and what was done and can be undone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widgets import OptionList
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.keys import timeline_groups
 from perdure.tui.panel import PanelScreen
-from perdure.tui.timeline.about import About, about
+from perdure.tui.timeline.about import About, about_entry
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.workers import work
 from perdure.views.timeline import FOLDERS, BranchName, Row
@@ -209,7 +209,7 @@ class TimelineScreen(PanelScreen):
         row = self.row
         if row is None:
             return None
-        return await self._beside.ask(lambda repo: about(repo, row))
+        return await self._beside.ask(lambda repo: about_entry(repo, row))
 
     # -- keys: moving about --------------------------------------------------------------------
 
@@ -311,7 +311,7 @@ class TimelineScreen(PanelScreen):
             self._chat.history.begin_tag(self.commit)
 
     def action_rewind(self) -> None:
-        """Talk on from here."""
+        """Continue from here, on a new branch."""
         if self.commit:
             self._chat.history.continue_from(self.commit)
 

@@ -1,7 +1,7 @@
-"""Places of the talk by what is said there: they are found again after the talk was read anew.
+"""Anchors: rows by the message that they belong to, found again after the history was read anew.
 
-A `Place` counts pages and blocks, and both are other ones once a turn went, came, or moved from
-this session into the history. A `Spot` names the turn.
+A `Location` counts pages and blocks, and both are other ones once a turn went, came, or moved from
+this session into the history. A `Anchor` names the turn.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.tui.transcript.blocks import Speech
-from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.scrollback import Location, Scrollback
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
 
 PageOf = Callable[["TurnId"], int | None]
-"""The page of the history on which a turn stands; None where it is not there."""
+"""The page of the history that a turn is on; None where it is not there."""
 
 _NEAR = 60
 """Blocks to either side that are looked through for another turn, where the nearest one is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A row by the speech that it belongs to, or stands near.
+class Anchor:
+    """A row by the message that it belongs to, or is near.
 
     Attributes:
         turn: whose speech.
@@ -40,53 +40,53 @@ class Spot:
     row: int = 0
 
 
-def spots_in_view(back: Scrollback, window: Sequence[Place]) -> tuple[Spot, ...]:
-    """The first row of a view, told from each speech that is seen, then from earlier ones."""
+def anchors_in_view(back: Scrollback, window: Sequence[Location]) -> tuple[Anchor, ...]:
+    """Anchors of a view's first row: by each message in view, then by earlier ones."""
     if not window:
         return ()
-    found: list[Spot] = []
+    found: list[Anchor] = []
     seen: set[tuple[int, int]] = set()
-    for row, place in enumerate(window):
-        here = (place.page, place.block)
+    for row, location in enumerate(window):
+        here = (location.page, location.block)
         if here not in seen:
             seen.add(here)
-            found.extend(_spot(back, *here, place.row - row))
+            found.extend(_anchor(back, *here, location.row - row))
     first = window[0]
     for here in _walk(back.before, first.page, first.block):
-        found.extend(_spot(back, *here, 0))
+        found.extend(_anchor(back, *here, 0))
     return tuple(found)
 
 
-def spots_near(back: Scrollback, place: Place) -> tuple[Spot, ...]:
-    """The speech at a place, then those before it, the nearest first, then those after it."""
-    here = (place.page, place.block)
+def anchors_near(back: Scrollback, location: Location) -> tuple[Anchor, ...]:
+    """Anchors near a row: its message, those before it, the nearest first, then those after."""
+    here = (location.page, location.block)
     around = (
         here,
         *_walk(back.before, *here),
         *_walk(back.after, *here),
     )
-    return tuple(spot for each in around for spot in _spot(back, *each, 0))
+    return tuple(anchor for each in around for anchor in _anchor(back, *each, 0))
 
 
-def find_first(back: Scrollback, spots: Sequence[Spot], page_of: PageOf) -> Place | None:
-    """The place of the first of some spots whose turn is still in the talk."""
+def find_first(back: Scrollback, anchors: Sequence[Anchor], page_of: PageOf) -> Location | None:
+    """Where the first of some anchors is whose turn is still there."""
     gone: set[TurnId] = set()
-    for spot in spots:
-        if spot.turn in gone:
+    for anchor in anchors:
+        if anchor.turn in gone:
             continue
-        speeches = speeches_of(back, spot.turn, page_of)
+        speeches = speeches_of(back, anchor.turn, page_of)
         if not speeches:
-            gone.add(spot.turn)
+            gone.add(anchor.turn)
             continue
-        same = [place for place, speech in speeches if speech.own == spot.own]
-        at = same[min(spot.number, len(same) - 1)] if same else speeches[-1][0]
-        return back.step(at, spot.row) if spot.row else at
+        same = [location for location, speech in speeches if speech.own == anchor.own]
+        at = same[min(anchor.number, len(same) - 1)] if same else speeches[-1][0]
+        return back.step(at, anchor.row) if anchor.row else at
     return None
 
 
-def speeches_of(back: Scrollback, turn: TurnId, page_of: PageOf) -> list[tuple[Place, Speech]]:
+def speeches_of(back: Scrollback, turn: TurnId, page_of: PageOf) -> list[tuple[Location, Speech]]:
     """What was said in a turn, in order, each with its place; nothing where it is not there."""
-    found: list[tuple[Place, Speech]] = []
+    found: list[tuple[Location, Speech]] = []
     pages = list(range(back.history, back.pages))
     page = page_of(turn)
     if page is not None and page < back.history:
@@ -94,11 +94,11 @@ def speeches_of(back: Scrollback, turn: TurnId, page_of: PageOf) -> list[tuple[P
     for each in pages:
         for number, block in enumerate(back.blocks(each)):
             if isinstance(block, Speech) and block.turn == turn:
-                found.append((Place(each, number, 0), block))
+                found.append((Location(each, number, 0), block))
     return found
 
 
-def _spot(back: Scrollback, page: int, block: int, row: int) -> Iterator[Spot]:
+def _anchor(back: Scrollback, page: int, block: int, row: int) -> Iterator[Anchor]:
     blocks = back.blocks(page)
     speech = blocks[block]
     if isinstance(speech, Speech) and speech.turn is not None:
@@ -107,7 +107,7 @@ def _spot(back: Scrollback, page: int, block: int, row: int) -> Iterator[Spot]:
             isinstance(each, Speech) and each.turn == speech.turn and each.own == speech.own
             for each in earlier
         )
-        yield Spot(speech.turn, speech.own, number, row)
+        yield Anchor(speech.turn, speech.own, number, row)
 
 
 def _walk(

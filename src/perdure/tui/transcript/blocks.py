@@ -41,7 +41,7 @@ class Divider:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What one speaker said. ``own`` is the user's side of the talk."""
+    """What one speaker said. ``own``: the user's."""
 
     speaker: str
     text: str
@@ -66,7 +66,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The place of the reply that is streaming; its rows are kept by `live.LiveReply`."""
+    """Where a reply is streaming; its rows are in a `live_reply.LiveReply`."""
 
     speaker: str
     marks: tuple[Mark, ...] = ()

@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from perdure.tui.transcript.blocks import Block, Live, Panel, Speech
 from perdure.tui.transcript.live_reply import LiveReply
-from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.scrollback import Location, Scrollback
 
 if TYPE_CHECKING:
     from perdure.tui.transcript.anchors import PageOf
@@ -28,11 +28,11 @@ class Surface(Protocol):
         """Give the feed a painter, if there is room to draw."""
         ...
 
-    def grown(self, before: int, dirty: Place | None = None) -> None:
+    def grown(self, before: int, dirty: Location | None = None) -> None:
         """Rows came or went. ``before``: how many there were; ``dirty``: none above it changed."""
         ...
 
-    def block_removed(self, place: Place) -> None:
+    def block_removed(self, location: Location) -> None:
         """A block of this session went; those behind it on its page moved up."""
         ...
 
@@ -72,14 +72,14 @@ class DrawnBlocks:
 
 
 class Feed:
-    """Takes what is to be shown; decides nothing about the chat."""
+    """Shows what it is given; decides nothing about the chat."""
 
     def __init__(self, surface: Surface, caret: str) -> None:
         self._surface = surface
         self._caret = caret
         self._reader: PageReader = lambda _page: ()
         self._live: LiveReply | None = None
-        self._live_place: Place | None = None
+        self._live_location: Location | None = None
         self.page_of: PageOf = lambda _turn: None
         """Finds a turn in the history."""
         self.drawn = DrawnBlocks()
@@ -97,26 +97,26 @@ class Feed:
             return self._live.rows
         return len(self.drawn.strips(block))
 
-    def row(self, place: Place) -> Strip:
+    def row(self, location: Location) -> Strip:
         """One row as it is drawn."""
-        block = self.back.block(place)
+        block = self.back.block(location)
         if isinstance(block, Live):
-            return self._live.row(place.row) if self._live is not None else Strip([])
+            return self._live.row(location.row) if self._live is not None else Strip([])
         strips = self.drawn.strips(block)
-        return strips[place.row] if place.row < len(strips) else Strip([])
+        return strips[location.row] if location.row < len(strips) else Strip([])
 
     def repaint(self, painter: Painter, scale: float) -> None:
         """Draw everything for another width or theme. ``scale``: old columns by new ones."""
         self.drawn.forget()
         self.back.reflow(scale)
-        if self._live is not None and self._live_place is not None:
+        if self._live is not None and self._live_location is not None:
             self._live.repaint(painter)
-            self.back.changed(self._live_place, self._live.rows)
+            self.back.changed(self._live_location, self._live.rows)
 
     # -- the history ---------------------------------------------------------------------------
 
     def open_history(self, reader: PageReader, estimates: Sequence[int], page_of: PageOf) -> None:
-        """Take a history of pages, after which this session's blocks stand.
+        """Show a history of pages before this session's blocks.
 
         Args:
             reader: gives the blocks of a page.
@@ -128,11 +128,11 @@ class Feed:
         self.drawn.forget()
 
     def put_reply_last(self) -> bool:
-        """Give the streaming reply a place behind a history that was opened; False without one."""
+        """Put the streaming reply after the history that was opened; False without one."""
         if self._live is None:
             return False
-        self._live_place = self.back.append(self._live.block)
-        self.back.changed(self._live_place, self._live.rows)
+        self._live_location = self.back.append(self._live.block)
+        self.back.changed(self._live_location, self._live.rows)
         return True
 
     def last_reply(self) -> str:
@@ -149,28 +149,28 @@ class Feed:
 
     # -- this session's blocks -----------------------------------------------------------------
 
-    def add(self, block: Block) -> Place:
+    def add(self, block: Block) -> Location:
         """Append a block."""
         before = self.back.total
-        place = self.back.append(block)
+        location = self.back.append(block)
         self._surface.grown(before)
-        return place
+        return location
 
-    def change(self, place: Place, block: Block) -> None:
+    def change(self, location: Location, block: Block) -> None:
         """Show another block in the place of one of this session's."""
         before = self.back.total
-        self.back.replace(place, block)
+        self.back.replace(location, block)
         self._surface.grown(before)
 
-    def take_away(self, place: Place) -> None:
+    def take_away(self, location: Location) -> None:
         """Take a block of this session away."""
         before = self.back.total
-        self._remove(place)
+        self._remove(location)
         self._surface.grown(before)
 
-    def _remove(self, place: Place) -> None:
-        self.back.remove(place)
-        self._surface.block_removed(place)
+    def _remove(self, location: Location) -> None:
+        self.back.remove(location)
+        self._surface.block_removed(location)
 
     # -- the reply that streams ----------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Feed:
         if self.drawn.painter is None:  # pragma: no cover - prepare_painter made it
             return
         self._live = LiveReply(block, self.drawn.painter, self._caret)
-        self._live_place = self.add(block)
+        self._live_location = self.add(block)
 
     def add_piece(self, piece: str, *, thought: bool = False) -> None:
         """Take a piece of the reply; shown at the next `flush`."""
@@ -200,24 +200,24 @@ class Feed:
 
     def flush(self) -> None:
         """Draw what came since the last flush."""
-        if self._live is None or self._live_place is None:
+        if self._live is None or self._live_location is None:
             return
         settled = self._live.draw()
         before = self.back.total
-        self.back.changed(self._live_place, self._live.rows)
-        place = self._live_place
-        self._surface.grown(before, Place(place.page, place.block, settled))
+        self.back.changed(self._live_location, self._live.rows)
+        location = self._live_location
+        self._surface.grown(before, Location(location.page, location.block, settled))
 
     def end_reply(self, blocks: Sequence[Block]) -> None:
         """Put the finished reply's blocks where it streamed; none: nothing came of it."""
-        place, self._live, self._live_place = self._live_place, None, None
-        if place is None:
+        location, self._live, self._live_location = self._live_location, None, None
+        if location is None:
             return
         before = self.back.total
         if blocks:
-            self.back.replace(place, blocks[0])
+            self.back.replace(location, blocks[0])
         else:
-            self._remove(place)
+            self._remove(location)
         for block in blocks[1:]:
             self.back.append(block)
         self._surface.grown(before)

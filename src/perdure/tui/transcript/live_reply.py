@@ -20,7 +20,7 @@ _TAIL_LIMIT = 4000
 
 @dataclass(slots=True)
 class StreamedText:
-    """Streamed Markdown. Sealed pieces and the tail together are exactly the text that came.
+    """Streamed Markdown. Sealed pieces and the tail together are exactly the text so far.
 
     A piece is sealed at a blank line outside fences and at the end of a fence, so that each flush
     parses only the tail: parsing the whole reply at each would make a long one quadratic.

@@ -1,4 +1,4 @@
-"""Markdown as talk needs it: line breaks kept, HTML shown as text, addresses told in full."""
+"""Markdown for messages: line breaks are kept, HTML is shown as text, addresses in full."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _parser() -> MarkdownIt:
 
 
 class _PlainHeading(Heading):
-    """A heading where it stands; Rich centres the first level."""
+    """A heading on the left; Rich centres the first level."""
 
     LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = dict.fromkeys(
         ("h1", "h2", "h3", "h4", "h5", "h6"), "left"
@@ -110,7 +110,7 @@ class _Table(TableElement):
             yield part
 
 
-class TalkMarkdown(Markdown):
+class MessageMarkdown(Markdown):
     """Rich's Markdown with the parser and the elements above. ``text`` is sanitised already."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {

@@ -1,4 +1,4 @@
-"""Blocks drawn as rows of cells: a gutter with the speaker, the words, the time."""
+"""Draws blocks as rows of cells: who speaks, the words, the time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Inks:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How a width is divided, in cells. ``gutter`` 0: the name stands above the words."""
+    """How a width is divided, in cells. ``gutter`` 0: the name is above the words."""
 
     width: int
     margin: int
@@ -82,7 +82,7 @@ class Painter:
 
     @property
     def quiet(self) -> Style:
-        """The style of what stands back."""
+        """The style of what matters less."""
         return self._inks.quiet
 
     def paint(self, block: Block) -> list[Strip]:
@@ -132,7 +132,7 @@ class Painter:
 
     def words(self, text: str) -> list[Row]:
         """Markdown as rows of the text column; plain where the renderer cannot cope with it."""
-        from perdure.tui.transcript.markdown import TalkMarkdown
+        from perdure.tui.transcript.markdown import MessageMarkdown
 
         clean = sanitise(text).strip("\n")
         if not clean:
@@ -141,7 +141,7 @@ class Painter:
         options.encoding = "ascii" if self._glyphs.rule.isascii() else "utf-8"
         try:
             lines = self._console.render_lines(
-                TalkMarkdown(clean, self._code_theme), options, style=self._inks.text, pad=False
+                MessageMarkdown(clean, self._code_theme), options, style=self._inks.text, pad=False
             )
         except Exception:  # noqa: BLE001 - a stranger's Markdown must not end the chat
             return self.plain(clean)
@@ -153,7 +153,7 @@ class Painter:
         return rows
 
     def plain(self, text: str, style: Style | None = None) -> list[Row]:
-        """Text as it stands, folded at the column's edge."""
+        """Plain text, folded at the column's edge."""
         rows: list[Row] = []
         ink = self._inks.text if style is None else style
         for line in sanitise(text).expandtabs(4).split("\n"):
@@ -181,7 +181,7 @@ class Painter:
         return named
 
     def _label(self, strips: list[Strip], label: str) -> None:
-        """A few quiet words under the name, or beside it where the name stands above."""
+        """A few quiet words under the name, or beside it where the name is above."""
         columns = self.columns
         if not columns.gutter:
             name = strips[0].text.rstrip()

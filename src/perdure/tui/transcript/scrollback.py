@@ -20,7 +20,7 @@ _BLOCKS_A_PAGE = 32
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Location:
     """A row of the scroll by what it shows, not by its number."""
 
     page: int
@@ -28,7 +28,7 @@ class Place:
     row: int
 
 
-def same_block(one: Place, other: Place) -> bool:
+def same_block(one: Location, other: Location) -> bool:
     """Whether two rows are of one block."""
     return (one.page, one.block) == (other.page, other.block)
 
@@ -81,7 +81,7 @@ class Scrollback:
         return self._history
 
     def open(self, estimates: Sequence[int]) -> None:
-        """Begin with a history of so many pages, each of an estimated height; session kept."""
+        """Take a history of pages with estimated heights; the session's pages stay."""
         self._history = len(estimates)
         self._pages = [_Page() for _ in estimates]
         self._kept.clear()
@@ -128,20 +128,20 @@ class Scrollback:
             self._sums.set(page, sum(state.rows or ()))
         return kept
 
-    def block(self, place: Place) -> Block:
-        """The block at a place."""
-        return self.blocks(place.page)[place.block]
+    def block(self, location: Location) -> Block:
+        """The block at a location."""
+        return self.blocks(location.page)[location.block]
 
-    def nearest(self, place: Place) -> Place:
-        """The place itself; where there is no such block, the next one, else the last."""
-        if place.page < self.pages and place.block < len(self.blocks(place.page)):
-            return place
-        later = self.after(place.page, place.block) if place.page < self.pages else None
-        found = later or self.before(min(place.page + 1, self.pages), 0)
-        return Place(*found, 0) if found is not None else Place(0, 0, 0)
+    def nearest(self, location: Location) -> Location:
+        """The location itself; where there is no such block, the next one, else the last."""
+        if location.page < self.pages and location.block < len(self.blocks(location.page)):
+            return location
+        later = self.after(location.page, location.block) if location.page < self.pages else None
+        found = later or self.before(min(location.page + 1, self.pages), 0)
+        return Location(*found, 0) if found is not None else Location(0, 0, 0)
 
-    def append(self, block: Block) -> Place:
-        """Add a block to this session's talk."""
+    def append(self, block: Block) -> Location:
+        """Add a block to this session's."""
         if not self._session or len(self._session[-1]) >= _BLOCKS_A_PAGE:
             self._session.append([])
             self._pages.append(_Page(array("I"), bytearray()))
@@ -152,30 +152,30 @@ class Scrollback:
             page.rows.append(self._guess(block))
             page.drawn.append(0)
             self._sums.set(number, self._sums[number] + page.rows[-1])
-        return Place(number, len(self._session[-1]) - 1, 0)
+        return Location(number, len(self._session[-1]) - 1, 0)
 
-    def replace(self, place: Place, block: Block) -> None:
+    def replace(self, location: Location, block: Block) -> None:
         """Put another block in the place of one of this session's."""
-        self._session[place.page - self._history][place.block] = block
-        self.changed(place, self._guess(block), drawn=False)
+        self._session[location.page - self._history][location.block] = block
+        self.changed(location, self._guess(block), drawn=False)
 
-    def remove(self, place: Place) -> None:
+    def remove(self, location: Location) -> None:
         """Take away one of this session's blocks."""
-        del self._session[place.page - self._history][place.block]
-        page = self._pages[place.page]
+        del self._session[location.page - self._history][location.block]
+        page = self._pages[location.page]
         if page.rows is not None and page.drawn is not None:
-            del page.rows[place.block]
-            del page.drawn[place.block]
-            self._sums.set(place.page, sum(page.rows))
+            del page.rows[location.block]
+            del page.drawn[location.block]
+            self._sums.set(location.page, sum(page.rows))
 
-    def changed(self, place: Place, rows: int, *, drawn: bool = True) -> None:
+    def changed(self, location: Location, rows: int, *, drawn: bool = True) -> None:
         """A block has another height now."""
-        page = self._pages[place.page]
+        page = self._pages[location.page]
         if page.rows is None or page.drawn is None:
             return
-        self._sums.set(place.page, self._sums[place.page] + rows - page.rows[place.block])
-        page.rows[place.block] = rows
-        page.drawn[place.block] = drawn
+        self._sums.set(location.page, self._sums[location.page] + rows - page.rows[location.block])
+        page.rows[location.block] = rows
+        page.drawn[location.block] = drawn
 
     def height(self, page: int, block: int) -> int:
         """The true height of a block; draws it the first time."""
@@ -184,52 +184,52 @@ class Scrollback:
         if state.rows is None or state.drawn is None:  # pragma: no cover - blocks() filled them
             return 0
         if not state.drawn[block]:
-            self.changed(Place(page, block, 0), self._measure(blocks[block]))
+            self.changed(Location(page, block, 0), self._measure(blocks[block]))
         return state.rows[block]
 
     # -- places --------------------------------------------------------------------------------
 
-    def row_of(self, place: Place) -> int:
+    def row_of(self, location: Location) -> int:
         """The number of a row, counted from the very first."""
-        state = self._pages[place.page]
-        inside = sum(state.rows[: place.block]) if state.rows is not None else 0
-        return self._sums.start(place.page) + inside + place.row
+        state = self._pages[location.page]
+        inside = sum(state.rows[: location.block]) if state.rows is not None else 0
+        return self._sums.start(location.page) + inside + location.row
 
-    def place_at(self, row: int) -> Place:
-        """What stands at a row, as far as heights are known."""
+    def location_at(self, row: int) -> Location:
+        """What a row shows, as far as heights are known."""
         if not self._pages:
-            return Place(0, 0, 0)
+            return Location(0, 0, 0)
         page, offset = self._sums.locate(row)
         guessed = max(1, self._sums[page])
         blocks = self.blocks(page)
         rows = self._pages[page].rows
         if rows is None or not blocks:
-            return Place(page, 0, 0)
+            return Location(page, 0, 0)
         offset = offset * self._sums[page] // guessed
         for number, height in enumerate(rows):
             if offset < height:
-                return Place(page, number, offset)
+                return Location(page, number, offset)
             offset -= height
-        return Place(page, len(blocks) - 1, max(0, rows[-1] - 1))
+        return Location(page, len(blocks) - 1, max(0, rows[-1] - 1))
 
-    def step(self, place: Place, delta: int) -> Place:
-        """The place ``delta`` rows further down (negative: up), every height on the way true."""
+    def step(self, location: Location, delta: int) -> Location:
+        """The location ``delta`` rows further down (negative: up), with true heights on the way."""
         if not self._pages:
-            return Place(0, 0, 0)
-        page, block, row = place.page, place.block, place.row + delta
+            return Location(0, 0, 0)
+        page, block, row = location.page, location.block, location.row + delta
         while row < 0:
             earlier = self.before(page, block)
             if earlier is None:
-                return Place(page, block, 0)
+                return Location(page, block, 0)
             page, block = earlier
             row += self.height(page, block)
         while row >= (height := self._height_or_none(page, block)):
             later = self.after(page, block)
             if later is None:
-                return Place(page, block, max(0, height - 1))
+                return Location(page, block, max(0, height - 1))
             row -= height
             page, block = later
-        return Place(page, block, row)
+        return Location(page, block, row)
 
     def before(self, page: int, block: int) -> tuple[int, int] | None:
         """The block before this one, pages without blocks passed over."""
@@ -251,20 +251,20 @@ class Scrollback:
                 return page, 0
         return None
 
-    def end(self, height: int) -> Place:
-        """The place at the top of a view of ``height`` rows that shows the end."""
+    def end(self, height: int) -> Location:
+        """The top of a view of ``height`` rows that shows the end."""
         if not self._pages:
-            return Place(0, 0, 0)
+            return Location(0, 0, 0)
         page = len(self._pages) - 1
         last = self.before(page + 1, 0) if page + 1 else None
         if last is None:
-            return Place(0, 0, 0)
+            return Location(0, 0, 0)
         page, block = last
-        return self.step(Place(page, block, self.height(page, block)), -height)
+        return self.step(Location(page, block, self.height(page, block)), -height)
 
-    def view(self, top: Place, height: int) -> list[Place]:
-        """The places shown by a view whose first row is ``top``; shorter at the end."""
-        shown: list[Place] = []
+    def view(self, top: Location, height: int) -> list[Location]:
+        """The rows of a view that begins at ``top``; fewer at the end."""
+        shown: list[Location] = []
         if not self._pages:
             return shown
         page, block, row = top.page, top.block, top.row
@@ -276,7 +276,7 @@ class Scrollback:
         while len(shown) < height:
             rows = self.height(page, block)
             last = min(rows, row + height - len(shown))
-            shown.extend(Place(page, block, number) for number in range(row, last))
+            shown.extend(Location(page, block, number) for number in range(row, last))
             later = self.after(page, block)
             if later is None:
                 break

@@ -1,4 +1,4 @@
-"""Selecting with the mouse: addresses that survive scrolling, and the source under a selection."""
+"""Selecting with the mouse: row numbers that survive scrolling, and the source that is selected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from perdure.tui.transcript.blocks import Divider, Live, Panel, Speech
-from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.scrollback import Location, Scrollback
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -22,18 +22,18 @@ _BITS = 20
 _MASK = (1 << _BITS) - 1
 
 
-def address(place: Place) -> int:
+def address(location: Location) -> int:
     """A row's number for Textual's selections.
 
     Textual only compares these. A count of rows would slide under a selection whenever an
     estimated height above it is corrected; this does not.
     """
-    return (place.page << (2 * _BITS)) | (place.block << _BITS) | place.row
+    return (location.page << (2 * _BITS)) | (location.block << _BITS) | location.row
 
 
-def place_of(line: int) -> Place:
-    """The place that has this address."""
-    return Place(line >> (2 * _BITS), (line >> _BITS) & _MASK, line & _MASK)
+def location_of(line: int) -> Location:
+    """The location that has this address."""
+    return Location(line >> (2 * _BITS), (line >> _BITS) & _MASK, line & _MASK)
 
 
 def with_selection(strip: Strip, start: int, end: int, columns: Columns, style: Style) -> Strip:
@@ -52,23 +52,23 @@ def with_selection(strip: Strip, start: int, end: int, columns: Columns, style: 
 def selected_source(
     selection: Selection,
     back: Scrollback,
-    window: Sequence[Place],
-    row_at: Callable[[Place], Strip],
+    window: Sequence[Location],
+    row_at: Callable[[Location], Strip],
     columns: Columns,
 ) -> str:
     """The source text under a selection; names are put before speeches where it spans several.
 
     An end that lies outside the transcript is taken to be the view's.
     """
-    first = place_of(selection.start.y) if selection.start is not None else window[0]
-    last = place_of(selection.end.y) if selection.end is not None else window[-1]
+    first = location_of(selection.start.y) if selection.start is not None else window[0]
+    last = location_of(selection.end.y) if selection.end is not None else window[-1]
     start_x = selection.start.x if selection.start is not None else 0
     end_x = selection.end.x if selection.end is not None else None
     parts: list[tuple[str, str]] = []
     here: tuple[int, int] | None = (first.page, first.block)
     while here is not None and here <= (last.page, last.block):
         page, block = here
-        rows = [row_at(Place(page, block, row)) for row in range(back.height(page, block))]
+        rows = [row_at(Location(page, block, row)) for row in range(back.height(page, block))]
         cells = [
             strip.crop(columns.before_text, columns.before_text + columns.text) for strip in rows
         ]
@@ -84,7 +84,7 @@ def selected_source(
         shown = "\n".join(lines)
         told = back.blocks(page)[block]
         if isinstance(told, Speech):
-            parts.append((told.speaker, source_of(shown, told.text, start, end)))
+            parts.append((told.speaker, source_under(shown, told.text, start, end)))
         elif isinstance(told, (Panel, Live)):
             parts.append(("", shown[start:end].strip()))
         elif isinstance(told, Divider):
@@ -114,26 +114,26 @@ _LOOKAHEAD = 160
 """Source characters that may lie between two shown ones: link addresses, fences, emphasis."""
 
 
-def source_of(shown: str, source: str, start: int, end: int) -> str:
+def source_under(shown: str, source: str, start: int, end: int) -> str:
     """The part of ``source`` from which ``shown[start:end]`` was drawn.
 
     Rendering drops marks, folds lines and adds bullets, but keeps the order of the words; so the
     shown characters are found one after another in the source, and those that are not there were
     drawn by the renderer.
     """
-    places: list[int | None] = []
+    locations: list[int | None] = []
     at = 0
     for character in shown:
         found = -1 if character.isspace() else source.find(character, at, at + _LOOKAHEAD)
         if found < 0:
-            places.append(None)
+            locations.append(None)
         else:
-            places.append(found)
+            locations.append(found)
             at = found + 1
-    marked = [place for place in places[start:end] if place is not None]
+    marked = [location for location in locations[start:end] if location is not None]
     if not marked:
         return ""
-    everything = [place for place in places if place is not None]
+    everything = [location for location in locations if location is not None]
     first = 0 if marked[0] == everything[0] else marked[0]
     last = len(source) if marked[-1] == everything[-1] else marked[-1] + 1
     return source[first:last].strip("\n")

@@ -1,4 +1,4 @@
-"""Styles from the style sheet, as the painter and Rich's Markdown want them."""
+"""Styles from the style sheet, for the painter and for Rich's Markdown."""
 
 from __future__ import annotations
 

@@ -16,18 +16,18 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from perdure.tui.transcript.anchors import (
+    Anchor,
     PageOf,
-    Spot,
+    anchors_in_view,
+    anchors_near,
     find_first,
     speeches_of,
-    spots_in_view,
-    spots_near,
 )
 from perdure.tui.transcript.blocks import Speech
 from perdure.tui.transcript.cursor import Cursor, moved_up, with_cursor
 from perdure.tui.transcript.feed import Feed, PageReader
 from perdure.tui.transcript.painter import Columns
-from perdure.tui.transcript.scrollback import Place, Scrollback
+from perdure.tui.transcript.scrollback import Location, Scrollback
 from perdure.tui.transcript.selection import address, selected_source, with_selection
 from perdure.tui.transcript.styles import PARTS, ink, painter_for
 from perdure.tui.transcript.viewport import Viewport
@@ -125,7 +125,7 @@ _KEYS: list[BindingType] = [
 
 
 class TranscriptView(ScrollView, can_focus=True):
-    """Shows a `Feed`, and lets one browse in it. What is the screen's business is posted to it."""
+    """Shows a `Feed` and lets one browse in it. Other keys are handed to the screen as messages."""
 
     ALLOW_MAXIMIZE = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"transcript--{name}" for name in PARTS}
@@ -174,12 +174,12 @@ class TranscriptView(ScrollView, can_focus=True):
         return self.back.pages == 0
 
     @property
-    def top(self) -> Place:
+    def top(self) -> Location:
         """What the first row of the view shows."""
         return self._viewport.top
 
     @property
-    def window(self) -> Sequence[Place]:
+    def window(self) -> Sequence[Location]:
         """What the rows of the view show, from the top."""
         return self._viewport.rows
 
@@ -212,7 +212,7 @@ class TranscriptView(ScrollView, can_focus=True):
         """
         cursor, was_seen = self.cursor, self.cursor_in_view
         top = self.reading if stays else ()
-        picked = spots_near(self.back, cursor) if stays and cursor is not None else ()
+        picked = anchors_near(self.back, cursor) if stays and cursor is not None else ()
         self._cursor.put(None)
         self.back.forget_session()
         if self.is_attached:
@@ -223,27 +223,27 @@ class TranscriptView(ScrollView, can_focus=True):
             self.follow()
         if top:
             self.read_on(top)
-        if (place := find_first(self.back, picked, page_of)) is not None:
-            self._cursor.put(place)
+        if (location := find_first(self.back, picked, page_of)) is not None:
+            self._cursor.put(location)
             if was_seen and not self.cursor_in_view:
-                self.jump_into_view(place)
+                self.jump_into_view(location)
 
     @property
-    def reading(self) -> tuple[Spot, ...]:
+    def reading(self) -> tuple[Anchor, ...]:
         """What is read now, to come back to later; nothing: the end is followed."""
-        return () if self.following else spots_in_view(self.back, self.window)
+        return () if self.following else anchors_in_view(self.back, self.window)
 
-    def read_on(self, spots: Sequence[Spot]) -> None:
+    def read_on(self, anchors: Sequence[Anchor]) -> None:
         """Go back to what was read then, or to what is left of it; without any to the end."""
-        place = find_first(self.back, spots, self.feed.page_of)
-        if place is None:
+        location = find_first(self.back, anchors, self.feed.page_of)
+        if location is None:
             self.follow()
         else:
-            self.show(place)
+            self.show(location)
 
     # -- scrolling -----------------------------------------------------------------------------
 
-    def follow(self, dirty: Place | None = None) -> None:
+    def follow(self, dirty: Location | None = None) -> None:
         """Go to the end and stay there as it grows."""
         self._settle(self.back.end(self._height), dirty)
 
@@ -251,14 +251,14 @@ class TranscriptView(ScrollView, can_focus=True):
         """Scroll by rows, every height on the way true."""
         self._settle(self.back.step(self.top, rows))
 
-    def show(self, place: Place) -> None:
+    def show(self, location: Location) -> None:
         """Put a place at the top of the view."""
-        self._settle(self.back.nearest(place))
+        self._settle(self.back.nearest(location))
 
-    def jump_into_view(self, place: Place) -> None:
+    def jump_into_view(self, location: Location) -> None:
         """Scroll no further than needed for the first rows of a block to be seen."""
         self._viewport.height = self._height
-        top = self._viewport.top_to_show(place)
+        top = self._viewport.top_to_show(location)
         if top is not None:
             self._settle(top)
         self.refresh()
@@ -267,7 +267,7 @@ class TranscriptView(ScrollView, can_focus=True):
         """Rows that paging moves: a view, two rows kept for the eye."""
         return max(1, self._height - 2)
 
-    def _settle(self, top: Place, dirty: Place | None = None) -> None:
+    def _settle(self, top: Location, dirty: Location | None = None) -> None:
         """Begin at ``top``, with true heights; ``dirty``: nothing above that place has changed."""
         port, height = self._viewport, self._height
         if self.feed.drawn.painter is None and not self.prepare_painter():
@@ -281,7 +281,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if dirty is None or first != port.rows[:1]:
             self.refresh()
             return
-        changed = next((y for y, place in enumerate(port.rows) if place >= dirty), height)
+        changed = next((y for y, location in enumerate(port.rows) if location >= dirty), height)
         if changed < height:
             self.refresh(Region(0, changed, self.size.width, height - changed))
 
@@ -315,11 +315,11 @@ class TranscriptView(ScrollView, can_focus=True):
         if abs(delta) <= _NEAR * self._height:
             self._settle(self.back.step(self.top, delta))
         else:
-            self._settle(self.back.place_at(round(new_value)))
+            self._settle(self.back.location_at(round(new_value)))
 
     # -- what the feed tells -------------------------------------------------------------------
 
-    def grown(self, before: int, dirty: Place | None = None) -> None:
+    def grown(self, before: int, dirty: Location | None = None) -> None:
         """Rows came or went: stay at what is read, or at the end."""
         if self.following:
             self.follow(dirty)
@@ -327,10 +327,10 @@ class TranscriptView(ScrollView, can_focus=True):
         self._tell_unseen(self._unseen + max(0, self.back.total - before))
         self._settle(self.top, dirty)
 
-    def block_removed(self, place: Place) -> None:
-        """What is picked, and the top of the view, stay with their words."""
-        self._cursor.block_removed(place)
-        self._viewport.top = self.back.nearest(moved_up(self.top, place))
+    def block_removed(self, location: Location) -> None:
+        """Keep the cursor and the top of the view on the same messages."""
+        self._cursor.block_removed(location)
+        self._viewport.top = self.back.nearest(moved_up(self.top, location))
 
     def prepare_painter(self) -> bool:
         """Make a painter for the present width and theme; False where there is no room."""
@@ -345,7 +345,7 @@ class TranscriptView(ScrollView, can_focus=True):
     # -- another width, another theme ----------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
-        """A new width folds every line anew; what stood at the top stays there."""
+        """Fold every line for the new width; what was at the top stays there."""
         event.stop()
         width, painter = self.scrollable_content_region.width, self.feed.drawn.painter
         if painter is None or painter.columns.width != width:
@@ -374,7 +374,7 @@ class TranscriptView(ScrollView, can_focus=True):
             self.follow()
             return
         row = int(share * self.back.height(top.page, top.block))
-        self._settle(Place(top.page, top.block, row))
+        self._settle(Location(top.page, top.block, row))
 
     def action_times(self) -> None:
         """Show or hide the times of messages."""
@@ -388,14 +388,14 @@ class TranscriptView(ScrollView, can_focus=True):
         ground = self._ground
         if y >= len(self.window):
             return Strip.blank(self.scrollable_content_region.width, ground)
-        place = self.window[y]
-        strip = self.feed.row(place)
-        if self.has_focus and self._cursor.marks(place):
+        location = self.window[y]
+        strip = self.feed.row(location)
+        if self.has_focus and self._cursor.marks(location):
             sign = Segment(self._glyphs.cursor, ink(self, "companion"))
             ground_there = self.get_component_rich_style("transcript--cursor").bgcolor
-            strip = with_cursor(strip, ground_there, sign if place.row == 0 else None)
+            strip = with_cursor(strip, ground_there, sign if location.row == 0 else None)
         strip = strip.apply_style(ground)
-        line = address(place)
+        line = address(location)
         selection, painter = self.text_selection, self.feed.drawn.painter
         span = selection.get_span(line) if selection is not None else None
         if span is not None and painter is not None:
@@ -406,13 +406,13 @@ class TranscriptView(ScrollView, can_focus=True):
     # -- the cursor ----------------------------------------------------------------------------
 
     @property
-    def cursor(self) -> Place | None:
+    def cursor(self) -> Location | None:
         """The message that browsing keys act on."""
-        return self._cursor.place
+        return self._cursor.location
 
     @cursor.setter
-    def cursor(self, place: Place | None) -> None:
-        self._cursor.put(place)
+    def cursor(self, location: Location | None) -> None:
+        self._cursor.put(location)
         self.refresh()
 
     @property
@@ -438,28 +438,28 @@ class TranscriptView(ScrollView, can_focus=True):
         speeches = speeches_of(self.back, turn, self.feed.page_of)
         if not speeches:
             return False
-        place = speeches[0 if first else -1][0]
-        self._cursor.put(place)
-        self.jump_into_view(place)
+        location = speeches[0 if first else -1][0]
+        self._cursor.put(location)
+        self.jump_into_view(location)
         return True
 
     def pick_last(self) -> None:
         """Put the cursor on the last message in view; where none is, on the nearest above."""
-        place = self._cursor.nearest()
-        if place is not None:
-            self.cursor = place
+        location = self._cursor.nearest()
+        if location is not None:
+            self.cursor = location
             if not self.cursor_in_view:
-                self.jump_into_view(place)
+                self.jump_into_view(location)
 
     def pick_seen(self) -> None:
-        """Let the cursor be where one looks: on what is picked, if that is seen, else the last."""
+        """Put the cursor on a message in view, if it is not on one."""
         if not self.cursor_in_view:
             self.pick_last()
 
     # -- keys ----------------------------------------------------------------------------------
 
     def on_focus(self) -> None:
-        """Keys act on a message that is seen."""
+        """Put the cursor on a message in view: keys act on that."""
         self.pick_seen()
 
     def action_message(self, direction: int) -> None:
@@ -481,14 +481,14 @@ class TranscriptView(ScrollView, can_focus=True):
         self.pick_last()
 
     def action_first(self) -> None:
-        """The very first row of all."""
-        self._settle(Place(0, 0, 0))
+        """Go to the very first row."""
+        self._settle(Location(0, 0, 0))
         found = self.back.after(0, 0) if self.back.pages else None
         if found is not None:
-            self.cursor = Place(*found, 0)
+            self.cursor = Location(*found, 0)
 
     def action_last(self) -> None:
-        """The end, to be followed."""
+        """Go to the end, and follow it."""
         self.follow()
         self.pick_last()
 
@@ -497,7 +497,7 @@ class TranscriptView(ScrollView, can_focus=True):
         self.post_message(self.Asked(what))
 
     def on_key(self, event: events.Key) -> None:
-        """Letters that are no commands are the beginning of a message."""
+        """Begin a message with a letter that is no command."""
         bound = event.key in self._bindings.key_to_bindings
         if event.is_printable and event.character and not bound:
             event.stop()
@@ -519,6 +519,6 @@ class TranscriptView(ScrollView, can_focus=True):
         """A click picks the message under it."""
         offset = event.get_content_offset(self) or Offset(0, 0)
         if 0 <= offset.y < len(self.window) and not self.screen.selections:
-            place = self.window[offset.y]
-            if isinstance(self.back.block(place), Speech):
-                self.cursor = Place(place.page, place.block, 0)
+            location = self.window[offset.y]
+            if isinstance(self.back.block(location), Speech):
+                self.cursor = Location(location.page, location.block, 0)

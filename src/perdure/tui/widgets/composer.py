@@ -1,4 +1,4 @@
-"""Where the user writes: several lines, enter sends, nothing typed gets lost."""
+"""The message box: several lines, enter sends, nothing typed gets lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
 _DROPPED = frozenset({"f6", "f7", "pageup", "pagedown"})
 """TextArea's keys that mean something else here: F6 and F7 belong to the switch of screens, and
-page keys move the talk."""
+page keys move the transcript."""
 
 _EDITING: list[BindingType] = [
     binding
@@ -32,9 +32,15 @@ class Composer(TextArea, inherit_bindings=False):
     BINDING_GROUP_TITLE = "Writing"
     BINDINGS: ClassVar[list[BindingType]] = [
         *_EDITING,
-        Binding("pageup", "scroll_talk(-1)", "Scroll the talk", show=False, id="compose.page.up"),
         Binding(
-            "pagedown", "scroll_talk(1)", "Scroll the talk", show=False, id="compose.page.down"
+            "pageup", "scroll_transcript(-1)", "Scroll the talk", show=False, id="compose.page.up"
+        ),
+        Binding(
+            "pagedown",
+            "scroll_transcript(1)",
+            "Scroll the talk",
+            show=False,
+            id="compose.page.down",
         ),
     ]
 
@@ -45,13 +51,13 @@ class Composer(TextArea, inherit_bindings=False):
         text: str
 
     @dataclass
-    class ScrollTalk(Message):
-        """Page keys in the message box move the talk."""
+    class ScrollTranscript(Message):
+        """Page keys in the message box move the transcript."""
 
         pages: int
 
     class Typed(Message):
-        """Something was typed; the talk shows its end again."""
+        """Something was typed; the transcript goes to its end."""
 
     def __init__(self, *, widget_id: str | None = None) -> None:
         super().__init__(
@@ -90,7 +96,7 @@ class Composer(TextArea, inherit_bindings=False):
             event.prevent_default()
 
     def _recall(self, direction: int) -> bool:
-        """Walk through what was said; only while nothing else stands in the box."""
+        """Walk through earlier messages; only while nothing else is in the box."""
         if not self._said:
             return False
         here = self._recalled
@@ -109,6 +115,6 @@ class Composer(TextArea, inherit_bindings=False):
         self.put(self._said[self._recalled])
         return True
 
-    def action_scroll_talk(self, pages: int) -> None:
-        """Move the talk without leaving the box."""
-        self.post_message(self.ScrollTalk(pages))
+    def action_scroll_transcript(self, pages: int) -> None:
+        """Move the transcript without leaving the box."""
+        self.post_message(self.ScrollTranscript(pages))

@@ -35,7 +35,7 @@ class _Notice:
         return (self.line, self.level, self.stays) == (later.line, later.level, later.stays)
 
     def outlives(self, later: _Notice) -> bool:
-        """Whether it is still shown once a later notice is told."""
+        """Whether it is still shown once a later notice comes."""
         if later.line.startswith(self.line):
             return False
         if self.rank == later.rank:

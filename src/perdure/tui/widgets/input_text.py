@@ -1,4 +1,4 @@
-"""Text as a box to write in may hold it: Textual draws what is in one to the terminal as it is."""
+"""Text that is safe in a text box: Textual draws what is in one to the terminal as it is."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The rail: conversations by year, month and day, then branches and tags.
 
-Moving over a conversation scrolls the talk.
+Moving over a conversation scrolls the transcript.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Stretch:
 
     @property
     def key(self) -> tuple[int, int]:
-        """What it is known by, whatever lies in it."""
+        """Its key, whatever is in it."""
         return self.year, self.month
 
     @property
     def label(self) -> str:
-        """How it is called."""
+        """Its label."""
         return f"{date(self.year, self.month, 1):%B}" if self.month else str(self.year)
 
 
@@ -112,7 +112,7 @@ class Rail(Tree[Entry]):
 
     @dataclass
     class TagChosen(Message):
-        """Enter on a tag: talk on from there."""
+        """Enter on a tag: continue from there."""
 
         name: str
 
@@ -195,7 +195,7 @@ class Rail(Tree[Entry]):
         self.names = names
         for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
             node.remove()
-        # A single branch is no news, and its name stands in the status line.
+        # A single branch is no news, and its name is in the status line.
         many = len(names.branches) > 1
         self._add_group("Branches", [_branch(each) for each in names.branches] if many else [])
         self._add_group("Tags", [_tag(each) for each in names.tags])

@@ -1,4 +1,4 @@
-"""The status line: the state of the world on one row, and the keys that help here."""
+"""The status line: who speaks, on which branch, what runs, and the keys that help here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hint that the talk goes on below what one reads."""
+"""The hint that there is more below what one reads."""
 
 from __future__ import annotations
 

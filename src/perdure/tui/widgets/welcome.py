@@ -1,4 +1,4 @@
-"""The card of the first use: how to begin, and where everything will be kept."""
+"""The card of the first use: how to begin, and where everything is kept."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Welcome(Container):
         yield Static("", id="welcome-card", markup=False)
 
     def tell(self, info: SessionInfo | None, *, greeted: bool = False) -> None:
-        """Show the card for this companion; None: there is talk, no card.
+        """Show the card for this companion; None: something was said already, no card.
 
-        ``greeted``: a greeting stands in the talk, and the card above it.
+        ``greeted``: a greeting is in the transcript, and the card above it.
         """
         self.display = info is not None
         self.set_class(greeted, "-above")
