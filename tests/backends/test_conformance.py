@@ -141,8 +141,7 @@ async def test_closing_a_stream_hangs_up_on_the_server(
     stream = backend.stream(REQUEST)
     assert await anext(stream) == Piece("Once ")
     await stream.aclose()
-    async with asyncio.timeout(10):
-        await hung_up.wait()
+    await hung_up.wait()
 
 
 async def test_a_cancelled_wait_for_the_first_word_hangs_up_too(
@@ -160,8 +159,7 @@ async def test_a_cancelled_wait_for_the_first_word_hangs_up_too(
     waiting = asyncio.ensure_future(anext(stream, None))
     await asked.wait()
     waiting.cancel()
-    async with asyncio.timeout(10):
-        await hung_up.wait()
+    await hung_up.wait()
     await stream.aclose()
 
 
@@ -271,9 +269,8 @@ async def test_a_backend_that_is_closed_in_mid_reply_cuts_it(
     stream = backend.stream(REQUEST)
     assert await anext(stream) == Piece("So ")
     await backend.close()
-    async with asyncio.timeout(10):
-        with pytest.raises(StreamCut):
-            await anext(stream)
+    with pytest.raises(StreamCut):
+        await anext(stream)
 
 
 async def test_a_server_that_hangs_up_before_the_first_word_is_out_of_reach(
@@ -331,8 +328,7 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
     if dialect.driver == "ollama":
         fake.other["/api/tags"] = endless
     # The list is done without.
-    async with asyncio.timeout(60):
-        await backend.open()
+    await backend.open()
     await backend.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,8 +95,7 @@ class Open:
         return events
 
     async def idle(self) -> None:
-        async with asyncio.timeout(60):
-            await idle(self.session)
+        await idle(self.session)
 
     async def end_conversation(self) -> None:
         self.session.new_conversation()
@@ -106,8 +104,7 @@ class Open:
     async def close(self) -> None:
         if not self.closed:
             self.closed = True
-            async with asyncio.timeout(60):
-                await self.session.close()
+            await self.session.close()
 
 
 def summaries(path: Path) -> list[Summary]:
@@ -288,8 +285,7 @@ async def test_a_message_breaks_it_off_at_once(companion: Path, what: str) -> No
     opened = await Open.at(companion, backend)
     await opened.say(RIVER, "And you?")
     opened.session.new_conversation()
-    async with asyncio.timeout(60):
-        await backend.held.wait()
+    await backend.held.wait()
     events = await opened.say("Are you there?", wait=False)
     assert any(isinstance(event, Saved) for event in events)
     assert memory_commits(companion) == 0
@@ -307,8 +303,7 @@ async def test_the_end_of_the_program_waits_for_no_summary(companion: Path) -> N
     opened = await Open.at(companion, backend)
     await opened.say(RIVER, "And you?")
     opened.session.new_conversation()
-    async with asyncio.timeout(60):
-        await backend.held.wait()
+    await backend.held.wait()
     await opened.close()
     assert memory_commits(companion) == 0
     assert_sound(companion)

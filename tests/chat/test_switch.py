@@ -86,8 +86,7 @@ class Voices:
         try:
             yield session
         finally:
-            async with asyncio.timeout(30):
-                await session.close()
+            await session.close()
 
 
 @pytest.fixture
@@ -110,8 +109,7 @@ def fail(voice: Scripted) -> None:
 
 
 async def say(session: Session, text: str) -> list[Event]:
-    async with asyncio.timeout(30):
-        return await events_of(session.send(text))
+    return await events_of(session.send(text))
 
 
 def spoke(events: list[Event]) -> str:
@@ -235,8 +233,7 @@ async def test_a_switch_during_a_reply_leaves_that_reply_alone(
     voices.setup["a"] = hold
     async with voices.talk(listed) as session:
         turn = asyncio.create_task(say(session, "A long one."))
-        async with asyncio.timeout(30):
-            await voices["a"].held.wait()
+        await voices["a"].held.wait()
         await session.speak_next("spare")
         await session.speak_from_now("b")
         await session.speak_next("spare")
@@ -257,10 +254,9 @@ async def test_closing_during_a_switch_ends_and_leaves_a_sound_companion(
     for switch in ("speak_next", "speak_from_now"):
         session = await Session.open(listed, make=voices.make)
         await say(session, "One.")
-        async with asyncio.timeout(30):
-            done = await asyncio.gather(
-                getattr(session, switch)("b"), session.close(), return_exceptions=True
-            )
+        done = await asyncio.gather(
+            getattr(session, switch)("b"), session.close(), return_exceptions=True
+        )
         assert done[1] is None
         assert not isinstance(done[0], BaseException) or isinstance(done[0], RequestProblem)
         with pytest.raises(RequestProblem):
@@ -326,8 +322,7 @@ async def test_an_emptied_list_keeps_the_message(listed: Path, voices: Voices) -
         assert isinstance(events[-1], Failed)
         assert "lists no backend" in events[-1].what
         await session.speak_from_now("b")
-        async with asyncio.timeout(30):
-            assert spoke(await events_of(session.resume())) == "b"
+        assert spoke(await events_of(session.resume())) == "b"
     assert life(listed)[-1].replies[0].text == "b: Two."
     assert_sound(listed)
 
@@ -391,11 +386,10 @@ async def test_stopping_while_a_server_does_not_answer_asks_nobody_else(
     spare = Scripted(name="spare")
     session = await Session.open(listed, backends=[silent, spare])
     turn = asyncio.create_task(say(session, "Are you there?"))
-    async with asyncio.timeout(30):
-        await silent.held.wait()
-        session.stop()
-        events = await turn
-        await session.close()
+    await silent.held.wait()
+    session.stop()
+    events = await turn
+    await session.close()
     assert [type(event) for event in events][-1] is Saved
     assert not any(isinstance(event, Failed | ReplyStarted) for event in events)
     assert spare.asked == []
@@ -408,11 +402,10 @@ async def test_stopping_while_waiting_for_a_busy_server_asks_nobody_else(
     busy = Scripted(name="busy", failure=RateLimited("busy", retry_after=15.0), fail_after=-1)
     spare = Scripted(name="spare")
     session = await Session.open(listed, backends=[busy, spare])
-    async with asyncio.timeout(10):
-        async for event in session.send("Hello."):
-            if isinstance(event, Notice) and "Asking again" in event.text:
-                session.stop()
-        await session.close()
+    async for event in session.send("Hello."):
+        if isinstance(event, Notice) and "Asking again" in event.text:
+            session.stop()
+    await session.close()
     assert spare.asked == []
 
 

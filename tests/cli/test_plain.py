@@ -99,8 +99,7 @@ class Typist(TypedLines):
         self._texts = iter(texts)
 
     async def next(self) -> str | None:
-        async with asyncio.timeout(60):
-            await idle(self._session)
+        await idle(self._session)
         return next(self._texts, None)
 
 

@@ -155,7 +155,7 @@ async def test_the_embedded_model_answers_on_the_screen(companion: Path) -> None
             pytest.skip("the embedded model is not installed")
         await say(pilot, "Say hello.")
         saved = app.chat.status
-        await until(pilot, lambda: saved.status.saved_at is not None, seconds=120)
+        await until(pilot, lambda: saved.status.saved_at is not None)
         assert app.chat.view.feed.last_reply()
         assert saved.status.rehearsal
     if app.session is not None:
