@@ -25,7 +25,7 @@ from pathlib import Path
 from perdure.backends.protocol import Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
 from perdure.chat.session import Session
-from perdure.chat.turn.prompt import Material, make_prompt, measure
+from perdure.chat.turn.prompt import PromptSources, make_prompt, measure
 from perdure.companion.conversation.chunk import parse_chunk_path
 from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
 from tests.lives import Words, make_life
@@ -82,7 +82,7 @@ async def measure_window(path: Path, window: int, counter: Tokenizer, words: Wor
         async for _event in session.send(words.text(15)):
             pass
     per_turn = (time.perf_counter() - begun) / FILL
-    desk, speakers, work = session._desk, session._speakers, session._work
+    store, router, work = session._store, session._router, session._work
     plain: list[float] = []
     whole: list[float] = []
     cpu: list[float] = []
@@ -90,12 +90,12 @@ async def measure_window(path: Path, window: int, counter: Tokenizer, words: Wor
         text = words.text(15)
         for recall, took in ((False, plain), (True, whole)):
             begun, worked = time.perf_counter(), time.process_time()
-            thread = await work(lambda text=text: desk.thread_to_come(text))  # type: ignore[misc]
-            material = await speakers.material(thread, wait=60)
+            thread = await work(lambda text=text: store.thread_to_come(text))  # type: ignore[misc]
+            material = await router.material(thread, wait=60)
             if not recall:
-                material = Material(material.memory, material.previous)
+                material = PromptSources(material.memory, material.previous)
             by = await measure(backend)
-            made = await make_prompt(desk.companion, thread, by, material, speakers.corrections)
+            made = await make_prompt(store.companion, thread, by, material, router.corrections)
             took.append((time.perf_counter() - begun) * 1000)
             if not recall:
                 cpu.append((time.process_time() - worked) * 1000)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
-from perdure.chat.turn.prompt import Made, Material, Measure, make_prompt, measure
-from perdure.chat.turn.recall import Found
+from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, PromptTarget, make_prompt, measure
+from perdure.chat.turn.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.prompt import newest_assembly
 from perdure.views.why.explain import (
@@ -22,38 +22,38 @@ from perdure.views.why.reasons import LeftOut, left_out
 from perdure.views.why.replay import Replayed
 
 if TYPE_CHECKING:
-    from perdure.chat.routing.router import Speakers, Work
-    from perdure.chat.turn.store import Desk
+    from perdure.chat.routing.router import Router, Work
+    from perdure.chat.turn.store import TurnStore
 
 _WAIT = 120.0
 """Seconds that a preview waits for recall: nobody is kept from an answer."""
 _WINDOW = 8_192
 
 
-async def preview_for(desk: Desk, speakers: Speakers, work: Work, text: str) -> Explanation:
+async def preview_for(store: TurnStore, router: Router, work: Work, text: str) -> Explanation:
     """The same, for a session: as of what it last saw of the branch."""
-    thread = await work(lambda: desk.thread_to_come(text))
-    material = await speakers.material(thread, wait=_WAIT)
-    found = Found()
+    thread = await work(lambda: store.thread_to_come(text))
+    material = await router.material(thread, wait=_WAIT)
+    found = RecalledTurns()
 
-    async def recall(sent: frozenset[TurnId]) -> Found:
+    async def recall(sent: frozenset[TurnId]) -> RecalledTurns:
         nonlocal found
         found = await material.recall(sent) if material.recall is not None else found
         return found
 
     heard = replace(material, recall=recall if material.recall is not None else None)
-    by, note = await _measure(speakers)
-    made = await make_prompt(desk.companion, thread, by, heard, speakers.corrections)
-    told = _explained(desk, by, made, material, found)
-    edited = await work(lambda: _edited(desk))
+    by, note = await _measure(router)
+    made = await make_prompt(store.companion, thread, by, heard, router.corrections)
+    told = _explained(store, by, made, material, found)
+    edited = await work(lambda: _edited(store))
     told = replace(told, note=" ".join(filter(None, (note, found.notice, edited))))
-    start = desk.companion.commit
-    return await work(lambda: share_of(desk.repo, start, told, thread))
+    start = store.companion.commit
+    return await work(lambda: share_of(store.repo, start, told, thread))
 
 
-def _edited(desk: Desk) -> str:
+def _edited(store: TurnStore) -> str:
     """What a turn would commit first, and so take up."""
-    found = desk.repo.edits.find(("companion.yaml", "persona", "lore", "memory")).ready
+    found = store.repo.edits.find(("companion.yaml", "persona", "lore", "memory")).ready
     if not found:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -61,9 +61,13 @@ def _edited(desk: Desk) -> str:
 
 
 def _explained(
-    desk: Desk, by: Measure, made: Made, material: Material, found: Found
+    store: TurnStore,
+    by: PromptTarget,
+    made: BuiltPrompt,
+    material: PromptSources,
+    found: RecalledTurns,
 ) -> Explanation:
-    again = Replayed(made.prompt, made.inputs, desk.companion, material.memory)
+    again = Replayed(made.prompt, made.inputs, store.companion, material.memory)
     taken = {str(each): each for each in made.prompt.choice.recalled}
 
     def scored(part: ExplainedPart) -> ExplainedPart:
@@ -79,7 +83,7 @@ def _explained(
     return Explanation(
         None,
         "not-sent",
-        base=desk.companion.commit,
+        base=store.companion.commit,
         assembly=newest_assembly(),
         backend=by.spec.name,
         model=by.spec.model,
@@ -87,7 +91,7 @@ def _explained(
         messages=fold(made.prompt.messages, by.form.shape),
         shape=by.form.shape.told if by.form.shape != PLAIN else "",
         parts=tuple(map(scored, explained_parts(again, made.tokenizer))),
-        left_out=(*left_out(made.inputs, made.prompt, desk.companion.settings), *out),
+        left_out=(*left_out(made.inputs, made.prompt, store.companion.settings), *out),
         tokens=made.tokens,
         window=by.window,
         counter=made.tokenizer.name,
@@ -95,13 +99,13 @@ def _explained(
     )
 
 
-async def _measure(speakers: Speakers) -> tuple[Measure, str]:
+async def _measure(router: Router) -> tuple[PromptTarget, str]:
     """How the backend counts; what its manifest says where it cannot be asked, and a note."""
-    backend = speakers.coming
+    backend = router.coming
     try:
         await backend.open()
-        return await measure(backend, await speakers.form(backend)), ""
+        return await measure(backend, await router.form(backend)), ""
     except BackendError as problem:
         window = backend.spec.context_window or _WINDOW
         told = f"{backend.spec.name}: {problem.what}. Counted for a window of {window:,} tokens."
-        return Measure(backend.spec, window, counter_for(backend.spec.model)), told
+        return PromptTarget(backend.spec, window, counter_for(backend.spec.model)), told

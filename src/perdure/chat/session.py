@@ -28,13 +28,13 @@ from perdure.chat.events import (
     Greeted,
     SessionInfo,
 )
-from perdure.chat.routing.failover import Answer
-from perdure.chat.routing.roster import Candidate, Make, Roster, find_listed
-from perdure.chat.routing.router import Question, Speakers, Switch
+from perdure.chat.routing.failover import RoutedReply
+from perdure.chat.routing.roster import BackendSet, Candidate, Make, find_listed
+from perdure.chat.routing.router import Question, Router, Switch
 from perdure.chat.turn.prepared import Done, Prepared
 from perdure.chat.turn.regenerate import as_before, give_up, prepare_again
 from perdure.chat.turn.reply_end import broken_off, end_notices, nothing_said
-from perdure.chat.turn.store import KEY_MASKED, Desk
+from perdure.chat.turn.store import KEY_MASKED, TurnStore
 from perdure.chat.turn.stream import facts_of, kept_event, reply_of
 from perdure.companion.turns import Reply
 from perdure.git.errors import HistoryError, storage_errors
@@ -64,14 +64,14 @@ def told(call: Callable[[], T]) -> Callable[[], T]:
 class Session:
     """One companion, one branch, one turn at a time."""
 
-    def __init__(self, desk: Desk, roster: Roster, worker: ThreadPoolExecutor) -> None:
-        self._desk = desk
+    def __init__(self, store: TurnStore, roster: BackendSet, worker: ThreadPoolExecutor) -> None:
+        self._store = store
         self._worker = worker
         self._closed = False
-        self._speakers = Speakers(desk, roster, self._work)
+        self._router = Router(store, roster, self._work)
         self._running: asyncio.Task[None] | None = None
-        self._ahead = ReadingAhead(desk, self._speakers, self._work)
-        self._remembering = Remembering(desk, self._speakers, self._work, self._ahead.begin)
+        self._ahead = ReadingAhead(store, self._router, self._work)
+        self._remembering = Remembering(store, self._router, self._work, self._ahead.begin)
         self._stop = asyncio.Event()
         self._window = 0
         self._used = 0
@@ -92,48 +92,48 @@ class Session:
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
         loop = asyncio.get_running_loop()
         try:
-            desk, notices = await loop.run_in_executor(worker, told(lambda: Desk.open(path)))
-            notices += await loop.run_in_executor(worker, told(lambda: odd_settings(desk.repo)))
-            await loop.run_in_executor(worker, start_if_missing, desk.repo.git_dir)
-            roster = Roster(backends, make)
+            store, notices = await loop.run_in_executor(worker, told(lambda: TurnStore.open(path)))
+            notices += await loop.run_in_executor(worker, told(lambda: odd_settings(store.repo)))
+            await loop.run_in_executor(worker, start_if_missing, store.repo.git_dir)
+            roster = BackendSet(backends, make)
             if not roster.fixed:
-                rev = desk.companion.commit
-                found = told(lambda: find_listed(desk.repo, rev))
+                rev = store.companion.commit
+                found = told(lambda: find_listed(store.repo, rev))
                 roster.follow(await loop.run_in_executor(worker, found))
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        session = cls(desk, roster, worker)
+        session = cls(store, roster, worker)
         session.notices = notices
         return session
 
     @property
     def info(self) -> SessionInfo:
         """The state of things for a status line."""
-        companion = self._desk.companion
-        spoke, coming = self._speakers.spoke_last, self._speakers.coming
+        companion = self._store.companion
+        spoke, coming = self._router.spoke_last, self._router.coming
         return SessionInfo(
             companion=companion.name,
             user=companion.settings.user,
-            branch=self._desk.branch,
+            branch=self._store.branch,
             backend=spoke.spec.name,
             model=spoke.spec.model,
             rehearsal=coming.rehearsal,
-            conversation=self._desk.conversation,
+            conversation=self._store.conversation,
             window=self._window,
             used=self._used,
             saved_at=self._saved_at,
-            path=self._desk.repo.path,
+            path=self._store.repo.path,
             next_backend=coming.spec.name,
             next_model=coming.spec.model,
-            once=self._speakers.once,
-            away=self._speakers.away,
+            once=self._router.once,
+            away=self._router.away,
         )
 
     @property
     def unanswered(self) -> str:
         """The text of a last message that waits for its reply; empty without one."""
-        return self._desk.unanswered
+        return self._store.unanswered
 
     @property
     def busy(self) -> bool:
@@ -142,7 +142,7 @@ class Session:
 
     def opening(self) -> Reply | None:
         """The greeting that the next message will be sent under; None in mid-conversation."""
-        return self._desk.opening()
+        return self._store.opening()
 
     async def prepare(self) -> None:
         """Load the model ahead of the first message.
@@ -153,7 +153,7 @@ class Session:
         A model of this machine goes on to read what will stand before that message, behind this
         call; a hosted one would charge for it.
         """
-        first = self._speakers.first
+        first = self._router.first
         await first.open()
         self._window = await first.context_window()
         if isinstance(first, ServerBackend) and first.doubt is not None:
@@ -168,7 +168,7 @@ class Session:
             tell: told what was written, on the event loop.
         """
         self._remembering.begin(tell)
-        self._speakers.recaller.begin()
+        self._router.recaller.begin()
 
     @property
     def remembering(self) -> Remembering:
@@ -177,7 +177,7 @@ class Session:
 
     async def candidates(self) -> list[Candidate]:
         """All backends that could be switched to, the listed ones first. None is opened."""
-        return await self._speakers.candidates()
+        return await self._router.candidates()
 
     async def speak_next(self, name: str) -> Switch:
         """Let a backend answer the next message, and only that; it need not be listed.
@@ -188,7 +188,7 @@ class Session:
         Raises:
             BackendError, HistoryError, RequestProblem, CompanionProblem: nothing was changed.
         """
-        return await self._speakers.choose_next(name)
+        return await self._router.choose_next(name)
 
     async def speak_from_now(self, name: str) -> Switch:
         """Put a backend first in companion.yaml, as a commit, and go on with it.
@@ -199,10 +199,10 @@ class Session:
         Raises:
             BackendError, HistoryError, RequestProblem, CompanionProblem: nothing was changed.
         """
-        switch = await self._speakers.choose_from_now(name)
+        switch = await self._router.choose_from_now(name)
         if not self.busy:
             await self._end_background()
-            await self._speakers.let_go()
+            await self._router.let_go()
         return switch
 
     def send(self, text: str) -> AsyncIterator[Event]:
@@ -210,11 +210,11 @@ class Session:
 
         Raises TurnRunning if a reply is still streaming.
         """
-        return self._turn(lambda: self._desk.prepare_turn(text))
+        return self._turn(lambda: self._store.prepare_turn(text))
 
     def resume(self) -> AsyncIterator[Event]:
         """Answer the last message, if it has no reply yet. Raises NothingToAnswer."""
-        return self._turn(self._desk.prepare_answer)
+        return self._turn(self._store.prepare_answer)
 
     def regenerate(self, turn: str = "", name: str = "") -> AsyncIterator[Event]:
         """Another answer to a turn; the one that stands is kept as an alternative.
@@ -230,11 +230,11 @@ class Session:
         Raises:
             UnknownTurn, CannotAct, CompanionProblem: nothing was changed.
         """
-        return self._turn(lambda: prepare_again(self._desk, turn, name))
+        return self._turn(lambda: prepare_again(self._store, turn, name))
 
     def next_greeting(self) -> Reply | None:
         """Let another greeting open the conversation that has not begun; None in mid-talk."""
-        return self._desk.next_greeting()
+        return self._store.next_greeting()
 
     def stop(self) -> None:
         """End the running reply; the part that came is committed, marked interrupted."""
@@ -242,7 +242,7 @@ class Session:
 
     def new_conversation(self) -> None:
         """The next message opens a conversation of its own."""
-        self._desk.close_conversation()
+        self._store.close_conversation()
         self._remembering.go_on()
 
     async def preview(self, text: str) -> Explanation:
@@ -254,11 +254,11 @@ class Session:
         """
         from perdure.chat.preview import preview_for
 
-        return await preview_for(self._desk, self._speakers, self._work, text)
+        return await preview_for(self._store, self._router, self._work, text)
 
     async def consult(self, question: Callable[[Repository], T]) -> T:
         """Ask the repository, on the thread that it belongs to; also during a turn."""
-        return await self._work(lambda: question(self._desk.repo))
+        return await self._work(lambda: question(self._store.repo))
 
     async def steer(self, act: Callable[[Workspace], T]) -> T:
         """Do something to the history, and go on from where it leads.
@@ -276,7 +276,7 @@ class Session:
             )
         await self._end_background()
         try:
-            return await self._work(lambda: act(self._desk.workspace))
+            return await self._work(lambda: act(self._store.workspace))
         finally:
             # What came of ``act`` stands; what cannot be read there is said with the next message.
             with contextlib.suppress(Problem):
@@ -290,9 +290,9 @@ class Session:
         """
         if self.busy:
             return None
-        notices = await self._work(self._desk.look_again)
+        notices = await self._work(self._store.look_again)
         if notices is not None:
-            await self._speakers.follow_tree()
+            await self._router.follow_tree()
         return notices
 
     async def close(self) -> None:
@@ -303,9 +303,9 @@ class Session:
             await asyncio.wait({self._running})
         await self._end_background()
         # A switch that is under way is done by then: one worker does one thing after another.
-        await self._on_worker(self._desk.close)
+        await self._on_worker(self._store.close)
         self._worker.shutdown()
-        await self._speakers.close()
+        await self._router.close()
 
     async def _on_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, told(call))
@@ -343,19 +343,19 @@ class Session:
         self, prepare: Callable[[], Prepared | Done], emit: Callable[[Event], None]
     ) -> None:
         # First of all: what is prepared below must be the last that was committed.
-        self._speakers.recaller.pause()
+        self._router.recaller.pause()
         await self._remembering.stop()
-        chosen = self._speakers.take_chosen()
+        chosen = self._router.take_chosen()
         try:
             prepared = await self._work(prepare)
         except BaseException as problem:
-            self._speakers.give_back(chosen)
+            self._router.give_back(chosen)
             if not isinstance(problem, HistoryError):
                 raise
             emit(Failed(problem.what, problem.kept, problem.next_step))
             return
         if isinstance(prepared, Done):
-            self._speakers.give_back(chosen)
+            self._router.give_back(chosen)
             for event in prepared.events:
                 emit(event)
             return
@@ -367,17 +367,17 @@ class Session:
             emit(kept_event(prepared.place, prepared.turn))
         await self._end_background()
         question = Question(prepared, self._stop, chosen)
-        answered = await self._speakers.answer(question, emit)
+        answered = await self._router.answer(question, emit)
         await self._land(prepared, answered, emit)
-        await self._speakers.let_go()
-        self._speakers.recaller.go_on()
+        await self._router.let_go()
+        self._router.recaller.go_on()
         if answered.spoken.prompt is not None:
             self._remembering.turn_over(prepared.thread, answered.spoken.prompt.choice.window)
 
     async def _land(
-        self, prepared: Prepared, answered: Answer, emit: Callable[[Event], None]
+        self, prepared: Prepared, answered: RoutedReply, emit: Callable[[Event], None]
     ) -> None:
-        companion = self._desk.companion
+        companion = self._store.companion
         backend, spoken = answered.backend, answered.spoken
         reply = reply_of(spoken, companion, backend, stand_in=answered.stand_in)
         if spoken.prompt is not None:
@@ -386,11 +386,11 @@ class Session:
         if spoken.masked:
             emit(Notice(KEY_MASKED, "warning"))
         if reply is None and prepared.answers:
-            for notice in await self._work(lambda: give_up(self._desk, prepared)):
+            for notice in await self._work(lambda: give_up(self._store, prepared)):
                 emit(notice)
         elif not await self._commit(prepared, reply, answered, companion, emit):
             return
-        await self._speakers.learn(answered)
+        await self._router.learn(answered)
         limit = spoken.reply_tokens
         failure = spoken.failure
         if failure is None and reply is None and not spoken.stopped:
@@ -406,7 +406,7 @@ class Session:
         self,
         prepared: Prepared,
         reply: Reply | None,
-        answered: Answer,
+        answered: RoutedReply,
         companion: CompanionAt,
         emit: Callable[[Event], None],
     ) -> bool:
@@ -414,7 +414,7 @@ class Session:
         spoken = answered.spoken
         facts = facts_of(spoken, prepared.place, companion, answered.backend, answered.instead_of)
         try:
-            saved = await self._work(lambda: self._desk.land(prepared, reply, facts))
+            saved = await self._work(lambda: self._store.land(prepared, reply, facts))
         except HistoryError as problem:
             emit(
                 Failed(
@@ -426,7 +426,7 @@ class Session:
             return False
         self._saved_at = spoken.ended_at
         emit(saved)
-        for notice in await self._work(self._desk.landing_notices):
+        for notice in await self._work(self._store.landing_notices):
             emit(notice)
         return True
 

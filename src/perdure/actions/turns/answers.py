@@ -11,9 +11,9 @@ from perdure.actions.turns.place import begin
 from perdure.actions.turns.regenerate import (
     AgainPlan,
     plan_again,
-    spot_of,
+    stored_turn,
 )
-from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -117,13 +117,13 @@ def list_answers(workspace: Workspace, where: str) -> Answers:
         CompanionProblem: the turn's file is damaged.
     """
     transcript = Transcript(workspace.repo, workspace.tip)
-    spot = spot_of(workspace.repo, transcript, name_turn(transcript, where))
+    spot = stored_turn(workspace.repo, transcript, name_turn(transcript, where))
     other = other_wording(spot.files, spot.turn_id.number)
     rows = _answers(workspace, spot)
     return Answers(spot.turn_id, head_of(spot.turn), rows, other.text if other else "")
 
 
-def _answers(workspace: Workspace, spot: Spot) -> tuple[Answer, ...]:
+def _answers(workspace: Workspace, spot: StoredTurn) -> tuple[Answer, ...]:
     if spot.turn_id.number == 0:
         return greeting_answers(read_companion(workspace.repo, workspace.tip), spot.files)
     return answers(spot.files, spot.turn_id.number)
@@ -179,7 +179,7 @@ def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
     """
     turn_id = plan.again.turn
     companion = read_companion(workspace.repo, workspace.tip)
-    spot = spot_of(workspace.repo, Transcript(workspace.repo, workspace.tip), turn_id)
+    spot = stored_turn(workspace.repo, Transcript(workspace.repo, workspace.tip), turn_id)
     if plan.again.rewind is not None:
         rewind(workspace, plan.again.rewind)
     if turn_id.number == 0:
@@ -192,7 +192,7 @@ def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
 
 
 def _swap(workspace: Workspace, turn_id: TurnId, answer: Answer) -> str:
-    def swapped(spot: Spot) -> Rewriting:
+    def swapped(spot: StoredTurn) -> Rewriting:
         words = head_of(spot.turn)
         message = (
             f"edit: answer {answer.number} to “{words}”\n\n"
@@ -237,7 +237,7 @@ def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
     return replace(files, chunk=sheet.render(), alternatives=aside)
 
 
-def _beside(workspace: Workspace, spot: Spot, answer: Answer) -> Chosen:
+def _beside(workspace: Workspace, spot: StoredTurn, answer: Answer) -> Chosen:
     """Later turns came in the same commit, as imports do: a conversation goes on before them."""
     head, at = spot.place.head, now()
     before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)

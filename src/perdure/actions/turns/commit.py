@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import Place, Written, begin, write_answer, write_turn
-from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.actions.turns.place import Location, Written, begin, write_answer, write_turn
+from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
@@ -20,7 +20,7 @@ from perdure.snapshot.errors import UnknownTurn
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class CommittedTurn:
     """Where a turn came to stand."""
 
     turn: TurnId
@@ -36,7 +36,7 @@ class Landed:
 class Landing:
     """A turn ready to be committed at its place."""
 
-    place: Place
+    place: Location
     turn: Turn
     greeting: Turn | None
     facts: TurnFacts
@@ -51,14 +51,14 @@ class Landing:
     """True where the turn has an answer already and gets another one."""
 
 
-class Lander:
+class TurnCommitter:
     """Commits turns with one repository; keeps the lease of the conversation it writes."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
         self.lease = ConversationLease(repo)
 
-    def land(self, landing: Landing, journal: Journal | Leftover | None) -> Landed:
+    def land(self, landing: Landing, journal: Journal | Leftover | None) -> CommittedTurn:
         """Commit. If the chunk changed meanwhile, the turn opens a conversation that continues."""
         try:
             if landing.again:
@@ -71,7 +71,7 @@ class Lander:
 
     def _commit(
         self, landing: Landing, journal: Journal | Leftover | None, *, continues: TurnId | None
-    ) -> Landed:
+    ) -> CommittedTurn:
         place = landing.place
         written = self._written(landing)
         if written.expect is not None and self._repo.edits.is_edited(landing.branch, written.path):
@@ -98,13 +98,13 @@ class Lander:
             if oid is not None:
                 hand.record(landing.branch, written.path, oid)
         said = landing.turn if continues is not None else None
-        return Landed(place.turn_id, commit, written.path, said, continues)
+        return CommittedTurn(place.turn_id, commit, written.path, said, continues)
 
-    def _answer_again(self, landing: Landing, journal: Journal | Leftover | None) -> Landed:
+    def _answer_again(self, landing: Landing, journal: Journal | Leftover | None) -> CommittedTurn:
         """The new answer stands, and the one before joins the alternatives: one commit."""
         place, said = landing.place, [landing.turn]
 
-        def another(spot: Spot) -> Rewriting:
+        def another(spot: StoredTurn) -> Rewriting:
             number = next_answer(spot.files, place.number)
             replies = tuple(replace(reply, answer=number) for reply in landing.turn.replies)
             said[0] = replace(landing.turn, replies=replies)
@@ -123,7 +123,7 @@ class Lander:
             journal=journal,
             start=landing.start,
         )
-        return Landed(place.turn_id, commit, place.path, said[0])
+        return CommittedTurn(place.turn_id, commit, place.path, said[0])
 
     @staticmethod
     def _written(landing: Landing) -> Written:
@@ -155,7 +155,7 @@ class Lander:
         return replace(landing, place=own, turn=turn, facts=facts, answers=False, again=False)
 
 
-def _is_new(place: Place, turn: TurnId) -> bool:
+def _is_new(place: Location, turn: TurnId) -> bool:
     """Whether a turn came with what is landed: the turn itself, or the greeting before it."""
     return turn == place.turn_id or (place.begins and turn.conversation == place.conversation)
 

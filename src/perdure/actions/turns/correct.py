@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.turns.regenerate import spot_of
-from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.actions.turns.regenerate import stored_turn
+from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.clock import now
@@ -76,7 +76,7 @@ def find_words(
     """
     transcript = Transcript(workspace.repo, workspace.tip)
     turn_id = name_turn(transcript, where)
-    spot = spot_of(workspace.repo, transcript, turn_id)
+    spot = stored_turn(workspace.repo, transcript, turn_id)
     about = head_of(spot.turn)
     if not reply:
         if spot.turn.message is None:
@@ -118,7 +118,7 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
             kept="nothing was changed",
         )
 
-    def corrected(spot: Spot) -> Rewriting:
+    def corrected(spot: StoredTurn) -> Rewriting:
         _check_clean(workspace, spot)
         _check_same(spot, words)
         number = words.turn.number
@@ -142,7 +142,7 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
     return Corrected(words.turn, commit, masked)
 
 
-def _check_same(spot: Spot, words: Words) -> None:
+def _check_same(spot: StoredTurn, words: Words) -> None:
     """What somebody else has corrected meanwhile is not written over unseen."""
     turn = spot.turn
     texts = [turn.message.text] if turn.message and not words.answer else []
@@ -157,7 +157,7 @@ def _check_same(spot: Spot, words: Words) -> None:
         )
 
 
-def _check_clean(workspace: Workspace, spot: Spot) -> None:
+def _check_clean(workspace: Workspace, spot: StoredTurn) -> None:
     """An edit of the very file in an editor is not written over, nor left behind."""
     state = workspace.repo.state_of_work()
     if state.open_operation and state.open_operation != "merge":

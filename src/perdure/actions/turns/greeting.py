@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import begin
-from perdure.actions.turns.rewrite import Rewriting, Spot, rewrite
+from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -65,7 +65,7 @@ def _texts(companion: CompanionAt) -> Sequence[str]:
     return list(dict.fromkeys(text for text in filled if text))
 
 
-def next_number(companion: CompanionAt, spot: Spot) -> int:
+def next_number(companion: CompanionAt, spot: StoredTurn) -> int:
     """The answer after the one that stands, round and round.
 
     Raises:
@@ -83,7 +83,7 @@ def next_number(companion: CompanionAt, spot: Spot) -> int:
 
 
 def add_greeting(
-    workspace: Workspace, companion: CompanionAt, spot: Spot, number: int, *, fresh: bool
+    workspace: Workspace, companion: CompanionAt, spot: StoredTurn, number: int, *, fresh: bool
 ) -> LandedGreeting:
     """Let a greeting stand, as one commit.
 
@@ -108,7 +108,7 @@ def add_greeting(
         if fresh:
             return _open(workspace, lease, companion, replace(reply, answer=1), author)
 
-        def swapped(at: Spot) -> Rewriting:
+        def swapped(at: StoredTurn) -> Rewriting:
             files = at.files
             there = {answer.number for answer in answers(files, 0)}
             for other in listed:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """The chunk that the next turn is appended to.
 
     ``oid`` and ``content`` are the chunk as it stands at the tip; None and empty for a new one.
@@ -78,7 +78,7 @@ def go_on(
     conversation: ConversationRef,
     hand: Hand,
     branch: str,
-) -> Place | None:
+) -> Location | None:
     """The place behind the last turn, or None where this hand may not append there."""
     index = conversation.first_chunk + conversation.chunk_count - 1
     ref = transcript.chunks[index]
@@ -89,7 +89,7 @@ def go_on(
         return None
     last = last_turn(transcript, conversation)
     number = last.number + 1 if last is not None else 1
-    return Place(chunks[0].head, ref.path, ref.oid, repo.blob(ref.oid), number, begins=False)
+    return Location(chunks[0].head, ref.path, ref.oid, repo.blob(ref.oid), number, begins=False)
 
 
 def begin(
@@ -100,7 +100,7 @@ def begin(
     continues: TurnId | None = None,
     joins: tuple[TurnId, ...] = (),
     hex_digits: str | None = None,
-) -> Place:
+) -> Location:
     """A place in a conversation of its own, which goes on from one turn, or from several lines."""
     identity = ConversationId.begin(at, hex_digits)
     head = ChunkHead(
@@ -113,10 +113,10 @@ def begin(
         started=at,
     )
     path = chunk_path(identity, 1, at.date())
-    return Place(head, path, None, b"", 1, begins=True)
+    return Location(head, path, None, b"", 1, begins=True)
 
 
-def write_turn(place: Place, turn: Turn, greeting: Turn | None, at: datetime) -> Written:
+def write_turn(place: Location, turn: Turn, greeting: Turn | None, at: datetime) -> Written:
     """Append a turn, rolling over to the next chunk where the limit would be passed."""
     new = (render_turn(greeting) if greeting is not None else b"") + render_turn(turn)
     if place.oid is None:
@@ -128,7 +128,7 @@ def write_turn(place: Place, turn: Turn, greeting: Turn | None, at: datetime) ->
     return Written(path, render_head(head) + new, None)
 
 
-def write_answer(place: Place, turn: Turn) -> Written:
+def write_answer(place: Location, turn: Turn) -> Written:
     """Append the replies of ``turn`` to the message that stands last in the chunk."""
     replies = b"".join(render_reply(turn.number, reply) for reply in turn.replies)
     return Written(place.path, place.content + replies, place.oid)

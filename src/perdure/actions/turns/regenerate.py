@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.rewind import Place, RewindPlan, plan_rewind
-from perdure.actions.turns.rewrite import Spot, find_spot
+from perdure.actions.turns.rewrite import StoredTurn, find_stored_turn
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
@@ -73,7 +73,7 @@ def plan_again(
     transcript = Transcript(repo, tip)
     refuse_key(name)
     turn_id = name_turn(transcript, where)
-    spot = spot_of(repo, transcript, turn_id)
+    spot = stored_turn(repo, transcript, turn_id)
     words = head_of(spot.turn)
     newest = transcript.last_conversation()
     is_newest = newest is not None and turn_id.conversation in {newest.id, own}
@@ -87,9 +87,9 @@ def plan_again(
     return AgainPlan(turn_id, words, rewind)
 
 
-def spot_of(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot:
+def stored_turn(repo: Repository, transcript: Transcript, turn_id: TurnId) -> StoredTurn:
     """Where a turn stands. Raises UnknownTurn, or CompanionProblem for a damaged file."""
-    spot = find_spot(repo, transcript, turn_id)
+    spot = find_stored_turn(repo, transcript, turn_id)
     if spot is None:
         raise UnknownTurn(f"there is no turn {turn_id} here.", kept="Nothing was changed")
     answers(spot.files, turn_id.number)

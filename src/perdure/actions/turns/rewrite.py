@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import Place
+from perdure.actions.turns.place import Location
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
@@ -30,7 +30,7 @@ _ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class StoredTurn:
     """A turn in its files as of a commit.
 
     Attributes:
@@ -41,7 +41,7 @@ class Spot:
         is_last: it is the last turn of its conversation.
     """
 
-    place: Place
+    place: Location
     turn: Turn
     files: ChunkFiles
     oids: Mapping[str, str | None]
@@ -60,7 +60,9 @@ class Rewriting:
     message: Callable[[str | None], str]
 
 
-def find_spot(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot | None:
+def find_stored_turn(
+    repo: Repository, transcript: Transcript, turn_id: TurnId
+) -> StoredTurn | None:
     """Where a turn stands; None where it does not."""
     conversation = transcript.find(turn_id.conversation)
     if conversation is None:
@@ -78,8 +80,8 @@ def find_spot(repo: Repository, transcript: Transcript, turn_id: TurnId) -> Spot
         other = alternatives_path(ref.path)
         entry = repo.oid(other, transcript.rev)
         content = repo.blob(ref.oid)
-        return Spot(
-            Place(head, ref.path, ref.oid, content, turn_id.number, begins=False),
+        return StoredTurn(
+            Location(head, ref.path, ref.oid, content, turn_id.number, begins=False),
             found,
             ChunkFiles(ref.path, content, repo.blob(entry) if entry else None),
             {ref.path: ref.oid, other: entry},
@@ -92,7 +94,7 @@ def rewrite(
     repo: Repository,
     lease: ConversationLease,
     turn_id: TurnId,
-    make: Callable[[Spot], Rewriting],
+    make: Callable[[StoredTurn], Rewriting],
     *,
     branch: str,
     author: Author,
@@ -122,7 +124,7 @@ def rewrite(
     """
     for attempt in range(_ATTEMPTS):
         transcript = Transcript(repo, start or repo.resolve(f"refs/heads/{branch}"))
-        spot = find_spot(repo, transcript, turn_id)
+        spot = find_stored_turn(repo, transcript, turn_id)
         if spot is None:
             raise UnknownTurn(f"{branch} has no turn {turn_id}.", kept="Nothing was changed")
         made = make(spot)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from perdure.actions.history.next_message import goes_on_from, starts_anew
 from perdure.actions.history.visit import open_visit
-from perdure.chat.turn.store import Desk
+from perdure.chat.turn.store import TurnStore
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange
@@ -100,28 +100,28 @@ class Reading:
         )
 
 
-def refusal(desk: Desk, *, asked: bool = False) -> str:
+def refusal(store: TurnStore, *, asked: bool = False) -> str:
     """Why nothing may be written now; empty where it may.
 
     By itself, nothing is written on a visit: the scratch branch may go. Nor after a rewind, an undo
     or a revert, until something was said: a commit would take away what redo brings back.
 
     Args:
-        desk: the companion.
+        store: the companion.
         asked: the user has just asked for it.
     """
-    repo = desk.repo
-    if desk.companion.settings.archived:
-        return f"{desk.companion.name} is in the archive: she is read, and not written to"
-    if desk.start is not None or repo.head().branch != desk.branch:
-        return f"{desk.branch} is not checked out"
+    repo = store.repo
+    if store.companion.settings.archived:
+        return f"{store.companion.name} is in the archive: she is read, and not written to"
+    if store.start is not None or repo.head().branch != store.branch:
+        return f"{store.branch} is not checked out"
     if operation := repo.state_of_work().open_operation:
         return f"a {operation} is not finished here"
     if asked:
         return ""
     if open_visit(repo) is not None:
         return "you talk with her as she was"
-    waits = starts_anew(repo, desk.tip) or goes_on_from(repo, desk.branch, desk.tip) is not None
+    waits = starts_anew(repo, store.tip) or goes_on_from(repo, store.branch, store.tip) is not None
     return "nothing was said yet since you went back" if waits else ""
 
 
@@ -135,29 +135,33 @@ def left_of(thread: Sequence[PastTurn], window: TurnId | None) -> dict[Conversat
     return {}
 
 
-def newest(desk: Desk, count: int) -> list[ConversationId]:
+def newest(store: TurnStore, count: int) -> list[ConversationId]:
     """The newest conversations, the newest first, without the one that goes on."""
-    desk.transcript.refresh(desk.tip)
-    found = desk.transcript.conversations()[-count - 1 :]
-    return [each.id for each in reversed(found) if each.id != desk.conversation][:count]
+    store.transcript.refresh(store.tip)
+    found = store.transcript.conversations()[-count - 1 :]
+    return [each.id for each in reversed(found) if each.id != store.conversation][:count]
 
 
 def read_talk(
-    desk: Desk, conversation: ConversationId, through: int | None = None, *, facts: bool = False
+    store: TurnStore,
+    conversation: ConversationId,
+    through: int | None = None,
+    *,
+    facts: bool = False,
 ) -> Reading | None:
     """Read a conversation, up to ``through`` or to its end. None where there is nothing in it."""
-    tip = desk.tip
-    desk.transcript.refresh(tip)
-    ref = desk.transcript.find(conversation)
+    tip = store.tip
+    store.transcript.refresh(tip)
+    ref = store.transcript.find(conversation)
     if ref is None:
         return None
-    turns, paths, blobs = _turns(desk, ref)
+    turns, paths, blobs = _turns(store, ref)
     if not turns:
         return None
     last = turns[-1].number
     wanted = last if through is None else min(through, last)
-    asides = desk.asides() if tip == desk.companion.commit else _asides(desk, tip)
-    reading = _Files(desk, tip)
+    asides = store.asides() if tip == store.companion.commit else _asides(store, tip)
+    reading = _Files(store, tip)
     path = summary_path(conversation)
     data = reading.take(path)
     standing = parse_summary(data, path)[0] if data is not None else None
@@ -170,13 +174,13 @@ def read_talk(
     if facts:
         found = {
             entry.path: content
-            for entry in entries_below(desk.repo, FACTS, tip)
+            for entry in entries_below(store.repo, FACTS, tip)
             if (content := reading.take(entry.path)) is not None
         }
         known = read_facts(found)[0]
     return Reading(
         conversation,
-        desk.transcript.title(ref),
+        store.transcript.title(ref),
         tuple(
             turn
             for turn in turns
@@ -185,7 +189,7 @@ def read_talk(
         wanted,
         wanted == last,
         tip,
-        desk.branch,
+        store.branch,
         standing,
         data is not None and standing is None,
         review,
@@ -193,15 +197,15 @@ def read_talk(
         paths,
         {**blobs, **reading.blobs},
         reading.files,
-        own=_is_own(desk, ref),
+        own=_is_own(store, ref),
     )
 
 
 class _Files:
     """Reads files of one commit, and keeps what they were."""
 
-    def __init__(self, desk: Desk, tip: str) -> None:
-        self._repo = desk.repo
+    def __init__(self, store: TurnStore, tip: str) -> None:
+        self._repo = store.repo
         self._tip = tip
         self.blobs: dict[str, str | None] = {}
         self.files: dict[str, bytes] = {}
@@ -215,35 +219,35 @@ class _Files:
         return self.files[path]
 
 
-def _asides(desk: Desk, tip: str) -> Asides:
+def _asides(store: TurnStore, tip: str) -> Asides:
     from perdure.snapshot.asides import read_asides
 
-    return read_asides(desk.repo, tip)
+    return read_asides(store.repo, tip)
 
 
 def _turns(
-    desk: Desk, ref: ConversationRef
+    store: TurnStore, ref: ConversationRef
 ) -> tuple[list[Turn], dict[int, str], dict[str, str | None]]:
     turns: list[Turn] = []
     paths: dict[int, str] = {}
     blobs: dict[str, str | None] = {}
     for place in range(ref.first_chunk, ref.first_chunk + ref.chunk_count):
-        chunk = desk.transcript.chunks[place]
+        chunk = store.transcript.chunks[place]
         blobs[chunk.path] = chunk.oid
-        for turn in desk.transcript.turns(place):
+        for turn in store.transcript.turns(place):
             turns.append(turn)
             paths[turn.number] = chunk.path
     turns.sort(key=lambda turn: turn.number)
     return turns, paths, blobs
 
 
-def _is_own(desk: Desk, ref: ConversationRef) -> bool:
+def _is_own(store: TurnStore, ref: ConversationRef) -> bool:
     """Whether this very folder wrote its end."""
-    chunk = desk.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
-    if desk.conversation == ref.id:
+    chunk = store.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
+    if store.conversation == ref.id:
         return True
-    hand = desk.repo.take(str(ref.id))
+    hand = store.repo.take(str(ref.id))
     if hand is None:
-        return desk.lander.lease.take(str(ref.id)) is not None
+        return store.committer.lease.take(str(ref.id)) is not None
     with hand:
-        return hand.fits(desk.branch, chunk.path, chunk.oid)
+        return hand.fits(store.branch, chunk.path, chunk.oid)

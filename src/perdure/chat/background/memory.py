@@ -28,8 +28,8 @@ from perdure.chat.background.summarise import (
     summarise,
     without_model,
 )
-from perdure.chat.routing.router import Speakers, Work
-from perdure.chat.turn.store import Desk
+from perdure.chat.routing.router import Router, Work
+from perdure.chat.turn.store import TurnStore
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.errors import Problem
@@ -68,14 +68,14 @@ class Remembering:
     """The background work of one session. Used on the event loop."""
 
     def __init__(
-        self, desk: Desk, speakers: Speakers, work: Work, after: Callable[[], Awaitable[None]]
+        self, store: TurnStore, router: Router, work: Work, after: Callable[[], Awaitable[None]]
     ) -> None:
         """``after`` is awaited once something was written."""
-        self._desk = desk
-        self._speakers = speakers
+        self._store = store
+        self._router = router
         self._work = work
         self._after = after
-        self._marks = Remembered(desk.repo.state_dir)
+        self._marks = Remembered(store.repo.state_dir)
         self._tell: Tell | None = None
         self._running: asyncio.Task[None] | None = None
         self._left: dict[ConversationId, int] = {}
@@ -124,17 +124,17 @@ class Remembering:
 
     def _names(self, left: dict[ConversationId, int]) -> list[tuple[ConversationId, int | None]]:
         """The conversations in question, and up to which turn; None: to the end."""
-        policy = self._desk.companion.settings.memory
-        if (policy.summaries == "off" and policy.facts == "off") or refusal(self._desk):
+        policy = self._store.companion.settings.memory
+        if (policy.summaries == "off" and policy.facts == "off") or refusal(self._store):
             return []
         found: dict[ConversationId, int | None] = dict(left)
-        found.update(dict.fromkeys(newest(self._desk, NEWEST)))
+        found.update(dict.fromkeys(newest(self._store, NEWEST)))
         return list(found.items())
 
     def _task(self, name: ConversationId, through: int | None, *, has_model: bool) -> Task | None:
         """What is to be done for a conversation; None where it is done."""
-        policy = self._desk.companion.settings.memory
-        reading = read_talk(self._desk, name, through, facts=has_model)
+        policy = self._store.companion.settings.memory
+        reading = read_talk(self._store, name, through, facts=has_model)
         if reading is None or self._begun[name, reading.through] >= _TRIES:
             return None
         mark = self._marks.of(reading.branch, name)
@@ -159,7 +159,7 @@ class Remembering:
             return reading.whole or done < 0 or since >= _ROLLS_ON
         if standing is None or standing.by_hand:
             return False
-        if self._desk.companion.settings.memory.summaries == "review":
+        if self._store.companion.settings.memory.summaries == "review":
             return False
         if reading.is_stale:
             return True
@@ -167,11 +167,11 @@ class Remembering:
         return better and mark.asked != self._ask_mark(reading)
 
     def _has_model(self) -> bool:
-        first = self._speakers.first
+        first = self._router.first
         return not (first.rehearsal or isinstance(first, DisabledBackend))
 
     def _ask_mark(self, reading: Reading) -> str:
-        spec = self._speakers.first.spec
+        spec = self._router.first.spec
         return f"{spec.name} {spec.model} {reading.through}"
 
     # On demand
@@ -189,7 +189,7 @@ class Remembering:
         has_model = self._has_model()
 
         def look() -> Task | None:
-            reading = read_talk(self._desk, conversation, facts=facts)
+            reading = read_talk(self._store, conversation, facts=facts)
             if reading is None:
                 return None
             standing = reading.standing
@@ -220,12 +220,12 @@ class Remembering:
 
     async def _ask(self, task: Task, calls: int, *, allowed: bool = False) -> tuple[Outcome, str]:
         """What a model makes of it, or the talk's own sentences; and what went wrong."""
-        reading, settings = task.reading, self._desk.companion.settings
+        reading, settings = task.reading, self._store.companion.settings
         outcome, why = Outcome(), ""
         try:
-            first = self._speakers.first
-            known = self._speakers.corrections
-            form = self._speakers.form
+            first = self._router.first
+            known = self._router.corrections
+            form = self._router.form
             asked = await may_read(first, reading, settings, known, form=form, allowed=allowed)
             if asked is None:
                 why = self._why_not()
@@ -239,7 +239,7 @@ class Remembering:
         return outcome, why
 
     async def _by_model(self, asked: Asked, task: Task, calls: int) -> tuple[Outcome, str]:
-        reading, settings = task.reading, self._desk.companion.settings
+        reading, settings = task.reading, self._store.companion.settings
         summary: Summary | None = None
         outcome, why = Outcome(backend=asked.name, model=asked.backend.spec.model), ""
         if task.summary:
@@ -278,7 +278,7 @@ class Remembering:
         reading = task.reading
 
         def put() -> Written | None:
-            written = land(self._desk, reading, outcome, asked=asked)
+            written = land(self._store, reading, outcome, asked=asked)
             self._marks.note(
                 reading.branch,
                 reading.conversation,
@@ -290,7 +290,7 @@ class Remembering:
         return await self._work(put)
 
     def _why_not(self) -> str:
-        first = self._speakers.first
+        first = self._router.first
         if first.rehearsal:
             return f"{first.spec.name} is a rehearsal model"
         if isinstance(first, DisabledBackend):

@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 
 from perdure.backends.errors import BackendError
-from perdure.chat.routing.router import Speakers, Work
+from perdure.chat.routing.router import Router, Work
 from perdure.chat.turn.prompt import read_ahead
-from perdure.chat.turn.store import Desk
+from perdure.chat.turn.store import TurnStore
 from perdure.git.errors import HistoryError
 
 
 class ReadingAhead:
     """At most one such reading of a session. Used on the event loop."""
 
-    def __init__(self, desk: Desk, speakers: Speakers, work: Work) -> None:
-        self._desk = desk
-        self._speakers = speakers
+    def __init__(self, store: TurnStore, router: Router, work: Work) -> None:
+        self._store = store
+        self._router = router
         self._work = work
         self._task: asyncio.Task[None] | None = None
 
@@ -32,16 +32,16 @@ class ReadingAhead:
         Not with a hosted backend, which would charge for it.
         """
         await self.stop()
-        first = self._speakers.first
+        first = self._router.first
         if first.hosted:
             return
         # What cannot be read or locked now is said when a message is sent.
         with contextlib.suppress(HistoryError, BackendError):
-            thread = await self._work(self._desk.thread_to_come)
-            material = await self._speakers.material(thread)
-            form = await self._speakers.form(first)
+            thread = await self._work(self._store.thread_to_come)
+            material = await self._router.material(thread)
+            form = await self._router.form(first)
             reading = read_ahead(
-                self._desk.companion, thread, first, material, self._speakers.corrections, form
+                self._store.companion, thread, first, material, self._router.corrections, form
             )
             self._task = asyncio.create_task(reading)
 

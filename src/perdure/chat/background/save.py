@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from perdure.chat.background.conversation import Reading, refusal
 from perdure.chat.errors import CannotRemember
-from perdure.chat.turn.store import Desk
+from perdure.chat.turn.store import TurnStore
 from perdure.companion.clock import now
 from perdure.companion.config.settings import MemoryPolicy
 from perdure.companion.ids import TurnId
@@ -82,7 +82,9 @@ class Written:
         return [Notice(text) for text in said]
 
 
-def land(desk: Desk, reading: Reading, outcome: Outcome, *, asked: bool = False) -> Written | None:
+def land(
+    store: TurnStore, reading: Reading, outcome: Outcome, *, asked: bool = False
+) -> Written | None:
     """Commit it. None where there is nothing to write.
 
     ``asked`` says that the user has just asked for it.
@@ -92,17 +94,17 @@ def land(desk: Desk, reading: Reading, outcome: Outcome, *, asked: bool = False)
         TipMoved: the branch has moved since it was read; nothing was changed.
         HistoryError: nothing was changed.
     """
-    policy = desk.companion.settings.memory
+    policy = store.companion.settings.memory
     draft = _Draft(reading, policy)
     draft.take_summary(outcome.summary)
     draft.take_facts(outcome.proposals)
     changes = draft.changes(outcome)
     if not changes:
         return None
-    why = refusal(desk, asked=asked)
-    if desk.branch != reading.branch:
+    why = refusal(store, asked=asked)
+    if store.branch != reading.branch:
         why = f"{reading.branch} was left meanwhile"
-    edited = desk.repo.diff(None, None, [change.path for change in changes])
+    edited = store.repo.diff(None, None, [change.path for change in changes])
     if edited:
         why = why or f"{edited[0].path} has an edit that is in no commit"
     if why:
@@ -116,15 +118,15 @@ def land(desk: Desk, reading: Reading, outcome: Outcome, *, asked: bool = False)
         by = f"Caused-By: {caused}\n" + "Asked: yes\n" * asked
         return f"memory: {draft.what(title)}\n\n{by}"
 
-    commit = desk.repo.commit(
+    commit = store.repo.commit(
         changes,
         message=message,
-        author=desk.companion_author,
+        author=store.companion_author,
         branch=reading.branch,
         at=now(),
         expect=reading.blobs,
     )
-    desk.stands_at(commit)
+    store.stands_at(commit)
     return Written(commit, title, draft.summary, tuple(draft.waits), tuple(draft.learned))
 
 

@@ -24,9 +24,9 @@ from perdure.backends.hosted.request_form import Form, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
-from perdure.chat.routing.roster import LineUp
+from perdure.chat.routing.roster import BackendOrder
 from perdure.chat.turn.prompt import reply_room
-from perdure.chat.turn.stream import Asking, Spoken, ask, unless_stopped
+from perdure.chat.turn.stream import ReplyRequest, StreamedReply, ask, unless_stopped
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice
 
@@ -42,11 +42,11 @@ _LESS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RoutedReply:
     """Who spoke, what came of it, and why those before did not: ``name: reason`` each."""
 
     backend: Backend
-    spoken: Spoken
+    spoken: StreamedReply
     instead_of: tuple[str, ...] = ()
     stand_in: bool = False
     """Another one was asked before."""
@@ -54,7 +54,9 @@ class Answer:
     """Names of those that were asked in vain."""
 
 
-async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None]) -> Answer:
+async def answer(
+    asking: ReplyRequest, line_up: BackendOrder, emit: Callable[[Event], None]
+) -> RoutedReply:
     """Ask one backend after another until one speaks, all failed, or the user has to decide."""
     order = line_up.order
     consent = asking.companion.settings.failover_to_hosted or (
@@ -62,7 +64,7 @@ async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None])
     )
     failures: list[str] = []
     absent: set[str] = set()
-    spoken = Spoken()
+    spoken = StreamedReply()
     last = order[0]
     for place, backend in enumerate(order):
         if place and backend.hosted and not consent:
@@ -76,7 +78,7 @@ async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None])
         spoken = await _patiently(question, emit)
         settled = spoken.failure is None or spoken.spoke or spoken.action is Action.ASK
         if settled or asking.stop.is_set():
-            return Answer(backend, spoken, tuple(failures), place > 0, frozenset(absent))
+            return RoutedReply(backend, spoken, tuple(failures), place > 0, frozenset(absent))
         absent.add(backend.spec.name)
         reason = _reason(backend, spoken)
         failures.append(f"{backend.spec.name}: {reason}")
@@ -88,10 +90,10 @@ async def answer(asking: Asking, line_up: LineUp, emit: Callable[[Event], None])
             spoken.failure.kept,
             _next_step(order),
         )
-    return Answer(last, spoken, tuple(failures), last is not order[0], frozenset(absent))
+    return RoutedReply(last, spoken, tuple(failures), last is not order[0], frozenset(absent))
 
 
-def _reason(backend: Backend, spoken: Spoken) -> str:
+def _reason(backend: Backend, spoken: StreamedReply) -> str:
     """Why a backend failed, to stand behind its name."""
     what = spoken.failure.what.rstrip(".") if spoken.failure is not None else ""
     return what.removeprefix(f"{backend.spec.name} says: ")
@@ -111,7 +113,7 @@ def _not_asked(backend: Backend) -> Notice:
     )
 
 
-async def _patiently(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
+async def _patiently(asking: ReplyRequest, emit: Callable[[Event], None]) -> StreamedReply:
     """Ask one backend, again after a pause where it says that waiting helps.
 
     A model that is being loaded is waited for as long as for a reply's first word.
@@ -144,14 +146,14 @@ async def _patiently(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
             return replace(spoken, stopped=True, failure=None)
 
 
-def _pause(spoken: Spoken, tried: int) -> float | None:
+def _pause(spoken: StreamedReply, tried: int) -> float | None:
     """Seconds until it may be asked again; None where waiting is no remedy."""
     pause = spoken.retry_after if spoken.retry_after is not None else _PAUSE * 2**tried
     again = spoken.failure is not None and not spoken.spoke and pause <= _LONGEST_PAUSE
     return pause if again else None
 
 
-async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
+async def _fitting(asking: ReplyRequest, emit: Callable[[Event], None]) -> StreamedReply:
     """Ask; where the prompt is too long for the backend, again with fewer of the old turns.
 
     Without the model's own counter the length is an estimate, and a server may run with a smaller
@@ -172,7 +174,9 @@ async def _fitting(asking: Asking, emit: Callable[[Event], None]) -> Spoken:
     return spoken
 
 
-async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking, Spoken]:
+async def _taken(
+    asking: ReplyRequest, emit: Callable[[Event], None]
+) -> tuple[ReplyRequest, StreamedReply]:
     """Ask; where the server refuses the prompt's roles or a field, again in another form.
 
     The form that it takes is written down before the turn is.
@@ -200,7 +204,7 @@ async def _taken(asking: Asking, emit: Callable[[Event], None]) -> tuple[Asking,
     return asking, spoken
 
 
-async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
+async def _other_form(asking: ReplyRequest, spoken: StreamedReply) -> Form | None:
     """The form to be asked in after a refusal; None where the backend refused nothing of it."""
     refusal, backend = spoken.refusal, asking.backend
     if refusal is None or spoken.spoke or spoken.thought or spoken.form is None:
@@ -216,7 +220,7 @@ async def _other_form(asking: Asking, spoken: Spoken) -> Form | None:
     return found.form if found is not None and found.form != spoken.form else None
 
 
-def _smaller_room(asking: Asking, spoken: Spoken) -> int | None:
+def _smaller_room(asking: ReplyRequest, spoken: StreamedReply) -> int | None:
     """Tokens, as counted here, that should fit; None where that is not what went wrong."""
     exceeded, made = spoken.refusal, spoken.counted
     if not isinstance(exceeded, ContextExceeded) or made is None or spoken.spoke:

@@ -34,7 +34,7 @@ class UnusableManifest(BackendError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BackendEntry:
     """A backend as the tree has it; ``problem`` is what is wrong with its file."""
 
     spec: BackendSpec
@@ -70,7 +70,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class LineUp:
+class BackendOrder:
     """Who is asked for the next reply: those listed, in order; before them, the one chosen."""
 
     listed: tuple[Backend, ...]
@@ -84,16 +84,16 @@ class LineUp:
         return (self.chosen, *(each for each in self.listed if each is not self.chosen))
 
 
-def find(repo: Repository, rev: str, name: str) -> Found:
+def find(repo: Repository, rev: str, name: str) -> BackendEntry:
     """A backend in the tree of ``rev``, listed or not. Nothing wrong with it is raised."""
     try:
-        return Found(usable_spec(repo, read_manifest(repo, rev, name)))
+        return BackendEntry(usable_spec(repo, read_manifest(repo, rev, name)))
     except (CompanionProblem, NoBackend) as problem:
         told = UnusableManifest(problem.what, problem.kept, problem.next_step)
-        return Found(BackendSpec(name, "", ""), told)
+        return BackendEntry(BackendSpec(name, "", ""), told)
 
 
-def find_listed(repo: Repository, rev: str) -> list[Found]:
+def find_listed(repo: Repository, rev: str) -> list[BackendEntry]:
     """Those that companion.yaml lists, in failover order.
 
     Raises:
@@ -109,21 +109,23 @@ def find_listed(repo: Repository, rev: str) -> list[Found]:
     return [find(repo, rev, name) for name in names]
 
 
-class Roster:
+class BackendSet:
     """The drivers of a session. Used on the event loop only; nothing is opened here."""
 
     def __init__(self, fixed: Sequence[Backend] = (), make: Make = make_backend) -> None:
         """``fixed`` take the place of those in the tree."""
         self.fixed = bool(fixed)
         self._make = make
-        self._made = {each.spec.name: (Found(each.spec), each) for each in fixed}
+        self._made = {each.spec.name: (BackendEntry(each.spec), each) for each in fixed}
         self._retired: list[Backend] = []
-        self.listed: tuple[Found, ...] = tuple(found for found, _ in self._made.values())
+        self.listed: tuple[BackendEntry, ...] = tuple(found for found, _ in self._made.values())
         """Those of companion.yaml, in failover order, as last read."""
-        self.chosen: Found | None = None
+        self.chosen: BackendEntry | None = None
         """Who answers the next message, and only that; None for the one listed first."""
 
-    def follow(self, listed: Sequence[Found], speaking: Found | None = None) -> LineUp:
+    def follow(
+        self, listed: Sequence[BackendEntry], speaking: BackendEntry | None = None
+    ) -> BackendOrder:
         """Take over what the tree says by now. ``speaking`` goes first for one reply."""
         self.listed = tuple(listed)
         if speaking is not None:
@@ -135,7 +137,7 @@ class Roster:
                 self._retired.append(backend)
                 del self._made[name]
         backends = tuple(map(self._at_hand, listed))
-        return LineUp(backends, self._at_hand(speaking) if speaking is not None else None)
+        return BackendOrder(backends, self._at_hand(speaking) if speaking is not None else None)
 
     def coming(self) -> Backend:
         """Who is asked next."""
@@ -145,7 +147,7 @@ class Roster:
         """The one that is listed first."""
         return self._at_hand(self.listed[0])
 
-    def _at_hand(self, found: Found) -> Backend:
+    def _at_hand(self, found: BackendEntry) -> Backend:
         made, backend = self._made.get(found.spec.name, (None, None))
         if made == found and backend is not None:
             return backend
@@ -155,25 +157,25 @@ class Roster:
         self._made[found.spec.name] = (found, made_now)
         return made_now
 
-    def candidate(self, found: Found, order: int) -> Candidate:
+    def candidate(self, found: BackendEntry, order: int) -> Candidate:
         """What a face shows of a backend."""
         spec, backend = found.spec, self._looked_at(found)
         problem = backend.problem.what if isinstance(backend, DisabledBackend) else ""
         host = destination(spec)
         return Candidate(spec.name, spec.model, spec.driver, order, backend.hosted, host, problem)
 
-    def check(self, found: Found) -> None:
+    def check(self, found: BackendEntry) -> None:
         """Raises BackendError for one that cannot be used."""
         backend = self._looked_at(found)
         if isinstance(backend, DisabledBackend):
             raise backend.problem
 
-    def _looked_at(self, found: Found) -> Backend:
+    def _looked_at(self, found: BackendEntry) -> Backend:
         """The driver that is there, else one that is made for a look only."""
         made, backend = self._made.get(found.spec.name, (None, None))
         return backend if backend is not None and made == found else self._driver(found)
 
-    def _driver(self, found: Found) -> Backend:
+    def _driver(self, found: BackendEntry) -> Backend:
         """A new driver; one that refuses where none can be made."""
         if found.problem is not None:
             return DisabledBackend(found.spec, found.problem)

@@ -19,15 +19,22 @@ from perdure.chat.events import (
     ReplyPiece,
     ReplyStarted,
 )
-from perdure.chat.routing.failover import Answer, answer
-from perdure.chat.routing.roster import Candidate, Found, LineUp, Roster, find, find_listed
+from perdure.chat.routing.failover import RoutedReply, answer
+from perdure.chat.routing.roster import (
+    BackendEntry,
+    BackendOrder,
+    BackendSet,
+    Candidate,
+    find,
+    find_listed,
+)
 from perdure.chat.routing.switch import candidates, look_up, put_first
 from perdure.chat.turn.prepared import Prepared
-from perdure.chat.turn.prompt import Material, Previous, previous_choice
-from perdure.chat.turn.recall import Found as Recalled
-from perdure.chat.turn.recall import Recaller, Wanted
-from perdure.chat.turn.store import Desk
-from perdure.chat.turn.stream import Asking, Spoken
+from perdure.chat.turn.prompt import PreviousChoice, PromptSources, previous_choice
+from perdure.chat.turn.recall import RecalledTurns as Recalled
+from perdure.chat.turn.recall import Recaller, RecallRequest
+from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.stream import ReplyRequest, StreamedReply
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem
@@ -61,19 +68,19 @@ class Question:
 
     prepared: Prepared
     stop: asyncio.Event
-    chosen: Found | None
+    chosen: BackendEntry | None
 
 
-class Speakers:
+class Router:
     """The backends of a session, and which of them is asked. Used on the event loop."""
 
-    def __init__(self, desk: Desk, roster: Roster, work: Work) -> None:
-        self._desk = desk
+    def __init__(self, store: TurnStore, roster: BackendSet, work: Work) -> None:
+        self._store = store
         self._roster = roster
         self._work = work
         self._away: set[str] = set()
-        self.corrections = Corrections(desk.repo.cache_dir)
-        self.recaller = Recaller(desk.repo.path)
+        self.corrections = Corrections(store.repo.cache_dir)
+        self.recaller = Recaller(store.repo.path)
         self.spoke_last = roster.first()
 
     @property
@@ -103,7 +110,7 @@ class Speakers:
         if self._roster.fixed:
             rows = [(found, at) for at, found in enumerate(self._roster.listed, 1)]
         else:
-            rows = await self._work(lambda: candidates(self._desk))
+            rows = await self._work(lambda: candidates(self._store))
         return [self._roster.candidate(found, order) for found, order in rows]
 
     async def choose_next(self, name: str) -> Switch:
@@ -120,17 +127,17 @@ class Speakers:
         if self._roster.fixed:
             listed = [found, *(each for each in self._roster.listed if each.spec.name != name)]
         else:
-            listed, more = await self._work(lambda: put_first(self._desk, name))
+            listed, more = await self._work(lambda: put_first(self._store, name))
             notices += more
         self._roster.chosen = None
         self._roster.follow(listed)
         return Switch(self._roster.candidate(found, 1), tuple(notices))
 
-    async def _look_up(self, name: str) -> tuple[Found, list[Notice]]:
+    async def _look_up(self, name: str) -> tuple[BackendEntry, list[Notice]]:
         """A backend that can be used, and what there is to tell."""
         notices: list[Notice] = []
         if not self._roster.fixed:
-            found, notices = await self._work(lambda: look_up(self._desk, name))
+            found, notices = await self._work(lambda: look_up(self._store, name))
         else:
             known = {each.spec.name: each for each in self._roster.listed}
             if name not in known:
@@ -141,18 +148,18 @@ class Speakers:
         self._roster.check(found)
         return found, notices
 
-    def take_chosen(self) -> Found | None:
+    def take_chosen(self) -> BackendEntry | None:
         """Who is to give the reply that is asked for now; a later choice is for the one after."""
         chosen, self._roster.chosen = self._roster.chosen, None
         return chosen
 
-    def give_back(self, chosen: Found | None) -> None:
+    def give_back(self, chosen: BackendEntry | None) -> None:
         """No turn has begun: the choice stands, unless there is a newer one."""
         self._roster.chosen = self._roster.chosen or chosen
 
     # Answering
 
-    async def answer(self, question: Question, emit: Emit) -> Answer:
+    async def answer(self, question: Question, emit: Emit) -> RoutedReply:
         """Ask who is to speak by what the tree of this turn says. What fails is in the answer."""
         prepared = question.prepared
         try:
@@ -160,17 +167,17 @@ class Speakers:
             material = await self.material(prepared.thread, emit)
         except Problem as problem:
             failed = Failed(problem.what, "Your message is kept.", problem.next_step)
-            return Answer(self.spoke_last, Spoken(failure=failed, ended_at=now()))
+            return RoutedReply(self.spoke_last, StreamedReply(failure=failed, ended_at=now()))
 
         async def saw(spec: BackendSpec, found: Fingerprint, learned: Form | None) -> Form:
-            note = partial(self._desk.note_fingerprint, prepared, spec, found, learned)
+            note = partial(self._store.note_fingerprint, prepared, spec, found, learned)
             noted = await self._work(note)
             if noted.told:
                 emit(Notice(noted.told, "warning"))
             return noted.form
 
-        asking = Asking(
-            companion=self._desk.companion,
+        asking = ReplyRequest(
+            companion=self._store.companion,
             place=prepared.place,
             thread=prepared.thread,
             backend=line_up.order[0],
@@ -192,12 +199,12 @@ class Speakers:
             BackendError, HistoryError: it cannot be asked what it runs, or the lock not be read.
         """
         found = await backend.fingerprint()
-        repo, rev = self._desk.repo, self._desk.companion.commit
+        repo, rev = self._store.repo, self._store.companion.commit
         return await self._work(lambda: known_form(repo, rev, backend.spec, found))
 
     async def material(
         self, thread: tuple[PastTurn, ...], emit: Emit | None = None, *, wait: float | None = None
-    ) -> Material:
+    ) -> PromptSources:
         """What a prompt is made from beside persona and talk. Raises HistoryError.
 
         Args:
@@ -205,42 +212,44 @@ class Speakers:
             emit: told of files that cannot be read.
             wait: seconds that recall may take; as long as a turn waits without.
         """
-        desk = self._desk
-        companion, asides = desk.companion, await self._work(desk.asides)
+        store = self._store
+        companion, asides = store.companion, await self._work(store.asides)
 
         settings = companion.settings
         with_recall = settings.memory.recall and settings.context.recall_tokens != 0
 
-        def read() -> tuple[MemoryAt, Previous | None, list[Notice], tuple[PastTurn, ...]]:
+        def read() -> tuple[MemoryAt, PreviousChoice | None, list[Notice], tuple[PastTurn, ...]]:
             conversations = {past.id.conversation for past in thread}
-            memory = read_memory(desk.repo, companion.commit, asides, conversations)
-            previous = previous_choice(desk.repo, companion.commit)
-            troubles = desk.say_unreadable(memory.troubles) if emit is not None else []
-            alone = _stays_alone(thread, previous) or starts_anew(desk.repo, companion.commit)
+            memory = read_memory(store.repo, companion.commit, asides, conversations)
+            previous = previous_choice(store.repo, companion.commit)
+            troubles = store.say_unreadable(memory.troubles) if emit is not None else []
+            alone = _stays_alone(thread, previous) or starts_anew(store.repo, companion.commit)
             life = (
-                whole_life(desk.transcript, thread, asides=asides)
+                whole_life(store.transcript, thread, asides=asides)
                 if with_recall and not alone
                 else ()
             )
             return memory, previous, troubles, tuple(life)
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
-            wanted = Wanted(companion.commit, thread, sent, asides, companion.settings.her_names)
+            wanted = RecallRequest(
+                companion.commit, thread, sent, asides, companion.settings.her_names
+            )
             return await self.recaller.find(wanted, wait=wait)
 
         memory, previous, notices, life = await self._work(read)
         if emit is not None:
             for notice in notices:
                 emit(notice)
-        return Material(memory, previous, recall if settings.memory.recall else None, life)
+        return PromptSources(memory, previous, recall if settings.memory.recall else None, life)
 
-    async def _line_up(self, chosen: Found | None) -> LineUp:
+    async def _line_up(self, chosen: BackendEntry | None) -> BackendOrder:
         """The backends as the tree has them; a file that was edited meanwhile counts."""
         if self._roster.fixed:
             return self._roster.follow(self._roster.listed, chosen)
-        repo, rev = self._desk.repo, self._desk.companion.commit
+        repo, rev = self._store.repo, self._store.companion.commit
 
-        def read() -> tuple[list[Found], Found | None]:
+        def read() -> tuple[list[BackendEntry], BackendEntry | None]:
             again = find(repo, rev, chosen.spec.name) if chosen is not None else None
             return find_listed(repo, rev), again
 
@@ -262,7 +271,7 @@ class Speakers:
 
         return told
 
-    async def learn(self, answered: Answer) -> None:
+    async def learn(self, answered: RoutedReply) -> None:
         """Take over how many tokens the backend counted in the prompt."""
         made, finished = answered.spoken.counted, answered.spoken.finished
         if made is None or finished is None or finished.usage.prompt is None:
@@ -274,7 +283,7 @@ class Speakers:
     async def follow_tree(self) -> None:
         """Take over what companion.yaml lists now: the branch was moved, or is another one."""
         if not self._roster.fixed:
-            repo, rev = self._desk.repo, self._desk.companion.commit
+            repo, rev = self._store.repo, self._store.companion.commit
             self._roster.follow(await self._work(lambda: find_listed(repo, rev)))
 
     # Letting go
@@ -290,7 +299,7 @@ class Speakers:
         await self._roster.close()
 
 
-def _stays_alone(thread: tuple[PastTurn, ...], previous: Previous | None) -> bool:
+def _stays_alone(thread: tuple[PastTurn, ...], previous: PreviousChoice | None) -> bool:
     """Whether the turn before was sent without earlier conversations, in the same talk.
 
     A talk that began by itself, as after a revert, goes on so; and its front stays the same.

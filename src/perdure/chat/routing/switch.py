@@ -11,19 +11,19 @@ from __future__ import annotations
 from perdure.actions.backends.manage import BackendDesk
 from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.routing.roster import Found, UnusableManifest, find_listed
-from perdure.chat.turn.store import Desk
+from perdure.chat.routing.roster import BackendEntry, UnusableManifest, find_listed
+from perdure.chat.turn.store import TurnStore
 from perdure.notice import Notice
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import RequestProblem
 
 
-def candidates(desk: Desk) -> list[tuple[Found, int]]:
+def candidates(store: TurnStore) -> list[tuple[BackendEntry, int]]:
     """All backends in the folder with their place in the order, the listed ones first."""
-    with BackendDesk(desk.repo.path) as backends:
+    with BackendDesk(store.repo.path) as backends:
         return [
             (
-                Found(backends.spec(row.manifest))
+                BackendEntry(backends.spec(row.manifest))
                 if row.manifest is not None
                 else unreadable(row.name, row.problem),
                 row.order,
@@ -32,18 +32,18 @@ def candidates(desk: Desk) -> list[tuple[Found, int]]:
         ]
 
 
-def look_up(desk: Desk, name: str) -> tuple[Found, list[Notice]]:
+def look_up(store: TurnStore, name: str) -> tuple[BackendEntry, list[Notice]]:
     """A backend by its name, listed or not, and what there is to tell.
 
     Raises:
         NoBackend, CompanionProblem, HistoryError: there is none, or its file cannot be read.
     """
-    with BackendDesk(desk.repo.path) as backends:
-        told = _take_edits(backends, desk) if desk.repo.head().branch is not None else []
-        return Found(usable_spec(desk.repo, backends.manifest(name))), told
+    with BackendDesk(store.repo.path) as backends:
+        told = _take_edits(backends, store) if store.repo.head().branch is not None else []
+        return BackendEntry(usable_spec(store.repo, backends.manifest(name))), told
 
 
-def put_first(desk: Desk, name: str) -> tuple[list[Found], list[Notice]]:
+def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Notice]]:
     """List the backend ``name`` first; the others stay behind it, in their order.
 
     Returns:
@@ -53,14 +53,14 @@ def put_first(desk: Desk, name: str) -> tuple[list[Found], list[Notice]]:
         RequestProblem: no branch is checked out, or companion.yaml has an edit that cannot be read.
         NoBackend, HistoryError, CompanionProblem: nothing was changed.
     """
-    with BackendDesk(desk.repo.path) as backends:
-        told = _take_edits(backends, desk)
+    with BackendDesk(store.repo.path) as backends:
+        told = _take_edits(backends, store)
         others = [each for each in backends.settings.backends if each != name]
         backends.use([name, *others])
-    return find_listed(desk.repo, "HEAD"), told
+    return find_listed(store.repo, "HEAD"), told
 
 
-def _take_edits(backends: BackendDesk, desk: Desk) -> list[Notice]:
+def _take_edits(backends: BackendDesk, store: TurnStore) -> list[Notice]:
     outside = backends.take_edits()
     # Committed later, an edited companion.yaml would take the new order back.
     in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")
@@ -68,11 +68,11 @@ def _take_edits(backends: BackendDesk, desk: Desk) -> list[Notice]:
         raise RequestProblem(
             in_the_way.rstrip("."),
             kept="nothing was switched",
-            next_step=f"mend {SETTINGS} in {desk.repo.path} and try again",
+            next_step=f"mend {SETTINGS} in {store.repo.path} and try again",
         )
     return [Notice(text) for text in outside.committed]
 
 
-def unreadable(name: str, problem: str) -> Found:
+def unreadable(name: str, problem: str) -> BackendEntry:
     """A backend whose file cannot be read."""
-    return Found(BackendSpec(name, "", ""), UnusableManifest(problem))
+    return BackendEntry(BackendSpec(name, "", ""), UnusableManifest(problem))

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from perdure.actions.history.next_message import goes_on_from, starts_anew
-from perdure.actions.turns.commit import Lander
+from perdure.actions.turns.commit import TurnCommitter
 from perdure.actions.turns.place import (
-    Place,
+    Location,
     begin,
     ended,
     go_on,
@@ -34,7 +34,7 @@ from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
 _CLOCK_STEP = timedelta(minutes=1)
 
 
-class Standing:
+class Position:
     """A talk on one branch.
 
     Attributes:
@@ -43,7 +43,7 @@ class Standing:
         start: the commit at which that branch begins, where it is not there yet.
         companion: the companion as of the branch's tip when it was last looked at.
         transcript: the life on the branch, as of then.
-        lander: commits turns; keeps the hand of the conversation.
+        committer: commits turns; keeps the hand of the conversation.
         conversation: the one that the next message belongs to; None opens one.
         unanswered: text of a last message that waits for its reply; empty without one.
     """
@@ -56,7 +56,7 @@ class Standing:
         self.start = start
         self.companion = companion
         self.transcript = Transcript(repo, companion.commit)
-        self.lander = Lander(repo)
+        self.committer = TurnCommitter(repo)
         self.conversation: ConversationId | None = None
         self.unanswered = ""
         self._fresh = False
@@ -125,7 +125,7 @@ class Standing:
         message = Message(settings.user, text, at)
         return (*before, PastTurn(place.turn_id, Turn(place.number, message)))
 
-    def next_place(self, text: str, at: datetime) -> Place:
+    def next_place(self, text: str, at: datetime) -> Location:
         """Where the next message goes."""
         if self._fresh or starts_anew(self.repo, self.companion.commit):
             return self.begin(text, at)
@@ -145,14 +145,14 @@ class Standing:
         place = None if full else self.go_on(conversation)
         return place if place is not None else self.continuing(conversation, last, at, text)
 
-    def go_on(self, conversation: ConversationRef) -> Place | None:
+    def go_on(self, conversation: ConversationRef) -> Location | None:
         """The place behind the last turn, or None where this hand may not append there."""
-        hand = self.lander.lease.take(str(conversation.id))
+        hand = self.committer.lease.take(str(conversation.id))
         if hand is None:
             return None
         return go_on(self.repo, self.transcript, conversation, hand, self.branch)
 
-    def begin(self, text: str, at: datetime, continues: TurnId | None = None) -> Place:
+    def begin(self, text: str, at: datetime, continues: TurnId | None = None) -> Location:
         """A place in a conversation of its own."""
         settings = self.companion.settings
         return begin(
@@ -164,7 +164,7 @@ class Standing:
 
     def continuing(
         self, conversation: ConversationRef, last: Turn | None, at: datetime, text: str = ""
-    ) -> Place:
+    ) -> Location:
         """A place in a conversation that goes on from another one's last turn."""
         settings = self.companion.settings
         return begin(
@@ -185,7 +185,7 @@ class Standing:
         """The same, a message that waits for its reply first, the newest word next."""
         return tuple(sorted(self.open_ends(), key=lambda end: not end.turn.unanswered))
 
-    def joining(self, ends: Sequence[End], at: datetime, text: str = "") -> Place:
+    def joining(self, ends: Sequence[End], at: datetime, text: str = "") -> Location:
         """A place in a conversation that goes on from several lines."""
         settings = self.companion.settings
         newest = self.transcript.find(ends[0].id.conversation)
@@ -198,7 +198,7 @@ class Standing:
             joins=tuple(end.id for end in ends[1:]),
         )
 
-    def edited_chunk(self, place: Place) -> str:
+    def edited_chunk(self, place: Location) -> str:
         """The chunk that somebody is editing, so that ``place`` is behind it; else empty."""
         if not place.begins or place.head.continues is None:
             return ""
@@ -227,7 +227,7 @@ class Standing:
         """What is kept out of prompts."""
         return read_asides(self.repo, self.companion.commit)
 
-    def thread_before(self, place: Place) -> list[PastTurn]:
+    def thread_before(self, place: Location) -> list[PastTurn]:
         """The turns that a new one at ``place`` follows."""
         if place.oid is None:
             return self.thread_to(place.head.ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.actions.turns.place import Place
+from perdure.actions.turns.place import Location
 from perdure.chat.events import Event
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
@@ -23,7 +23,7 @@ class Prepared:
         begun: id of the operation that led to a branch of its own, "" without one.
     """
 
-    place: Place
+    place: Location
     turn: Turn
     greeting: Turn | None
     thread: tuple[PastTurn, ...]

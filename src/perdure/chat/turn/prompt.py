@@ -12,7 +12,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import counting_folded, fold
-from perdure.chat.turn.recall import Found
+from perdure.chat.turn.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
@@ -45,19 +45,19 @@ def reply_room(companion: CompanionAt, window: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Previous:
+class PreviousChoice:
     """The choice for the turn before, and the backend that it was made for."""
 
     backend: str
     choice: Choice
 
 
-Recall = Callable[[frozenset[TurnId]], Awaitable[Found]]
+Recall = Callable[[frozenset[TurnId]], Awaitable[RecalledTurns]]
 """Looks for earlier turns that fit the newest message, but for those that are sent anyway."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class PromptSources:
     """What a prompt is made from beside the persona and the talk.
 
     Attributes:
@@ -68,13 +68,13 @@ class Material:
     """
 
     memory: MemoryAt = field(default_factory=MemoryAt)
-    previous: Previous | None = None
+    previous: PreviousChoice | None = None
     recall: Recall | None = None
     life: tuple[PastTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BuiltPrompt:
     """A prompt, and its tokens: as counted, and as corrected by what the backend reported before.
 
     Attributes:
@@ -95,7 +95,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class PromptTarget:
     """Whom a prompt is made for: the backend's spec, its window in tokens, its counter.
 
     ``form`` is how it is sent there; tokens are counted so.
@@ -107,20 +107,20 @@ class Measure:
     form: Form = field(default_factory=Form)
 
 
-async def measure(backend: Backend, form: Form | None = None) -> Measure:
+async def measure(backend: Backend, form: Form | None = None) -> PromptTarget:
     """Ask an open backend. Raises BackendError."""
     window, counter = await backend.context_window(), await backend.tokenizer()
-    return Measure(backend.spec, window, counter, form or Form())
+    return PromptTarget(backend.spec, window, counter, form or Form())
 
 
 async def make_prompt(
     companion: CompanionAt,
     thread: tuple[PastTurn, ...],
-    by: Measure,
-    material: Material,
+    by: PromptTarget,
+    material: PromptSources,
     corrections: Corrections,
     room: int | None = None,
-) -> Made:
+) -> BuiltPrompt:
     """The prompt for the last turn of ``thread``, of ``room`` tokens. Raises MemoryProblem."""
     slow = by.spec.driver == "embedded"
     shares = budgets(by.window, companion.settings.context, slow=slow)
@@ -156,18 +156,18 @@ async def make_prompt(
         return inputs, decide(inputs, before, recall=wanted)
 
     inputs, chosen = await asyncio.to_thread(decide_either)
-    found = Found()
+    found = RecalledTurns()
     if material.recall is not None and chosen.recall > LEAST_RECALL:
         found = await material.recall(sent(inputs, chosen.choice))
         inputs = replace(inputs, recalled=found.texts)
 
-    def finish() -> Made:
+    def finish() -> BuiltPrompt:
         choice = add_recalled(inputs, chosen, found.turns, budgets=shares, tokenizer=tokenizer)
         prompt = assemble(inputs, choice)
         tokens = tokenizer.count_prompt(prompt.messages)
         same = tokenizer is plain
         counted = tokens if same else plain.count_prompt(prompt.messages)
-        return Made(prompt, inputs, tokens, counted, plain, found.notice)
+        return BuiltPrompt(prompt, inputs, tokens, counted, plain, found.notice)
 
     return await asyncio.to_thread(finish)
 
@@ -189,7 +189,7 @@ async def read_ahead(
     companion: CompanionAt,
     thread: tuple[PastTurn, ...],
     backend: Backend,
-    material: Material,
+    material: PromptSources,
     corrections: Corrections,
     form: Form | None = None,
 ) -> None:
@@ -214,12 +214,12 @@ async def read_ahead(
         return
 
 
-async def _nothing(sent: frozenset[TurnId]) -> Found:  # noqa: ARG001 - as `Recall` has it
+async def _nothing(sent: frozenset[TurnId]) -> RecalledTurns:  # noqa: ARG001 - as `Recall` has it
     """Room is kept all the same, or the window would be another one."""
-    return Found()
+    return RecalledTurns()
 
 
-def previous_choice(repo: Repository, rev: str) -> Previous | None:
+def previous_choice(repo: Repository, rev: str) -> PreviousChoice | None:
     """What was chosen for the last turn before a commit, as the turn's own commit has it.
 
     Only the newest commits are looked at: what lies further back matters to no server's cache.
@@ -229,7 +229,7 @@ def previous_choice(repo: Repository, rev: str) -> Previous | None:
         facts = parse_trailers(info.trailers)
         choice = earlier_choice(facts) if facts is not None else None
         if facts is not None and choice is not None:
-            return Previous(facts.backend, choice)
+            return PreviousChoice(facts.backend, choice)
         if not info.parents:
             return None
         rev = info.parents[0]

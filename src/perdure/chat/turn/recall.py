@@ -43,7 +43,7 @@ _BEHIND = "Earlier turns are still being read for recall, so this reply comes wi
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecalledTurns:
     """What recall has for one message.
 
     Attributes:
@@ -60,7 +60,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecallRequest:
     """For which message earlier turns are wanted, and which are not.
 
     Attributes:
@@ -112,7 +112,7 @@ class Recaller:
     def __init__(self, path: Path) -> None:
         self._reader = Reader(path)
         self._index: RecallIndex | None = None
-        self._running: asyncio.Future[Found] | None = None
+        self._running: asyncio.Future[RecalledTurns] | None = None
         self._to_read = 0
         self._said: set[str] = set()
         self._background = False
@@ -135,7 +135,7 @@ class Recaller:
         """Read no further: the next question comes, or a model wants the processor."""
         self._wanted = True
 
-    async def find(self, wanted: Wanted, *, wait: float | None = None) -> Found:
+    async def find(self, wanted: RecallRequest, *, wait: float | None = None) -> RecalledTurns:
         """What was said before and fits the newest message; nothing where that takes too long.
 
         Nothing is raised. ``wait`` is in seconds; `WAIT` without.
@@ -145,19 +145,21 @@ class Recaller:
         if self._running is not None and not self._running.done():
             await asyncio.wait({self._running}, timeout=wait)
             if not self._running.done():
-                return Found(notice=self._behind())
+                return RecalledTurns(notice=self._behind())
         self._running = asyncio.ensure_future(
             self._reader.ask(lambda repo: self._answer(repo, wanted))
         )
         await asyncio.wait({self._running}, timeout=wait)
         if not self._running.done():
-            return Found(notice=self._behind())
+            return RecalledTurns(notice=self._behind())
         try:
             found = self._running.result()
         except (Problem, Leaving, RuntimeError) as problem:
             told = problem.what if isinstance(problem, Problem) else str(problem)
-            return Found(notice=self._once(f"Earlier turns could not be looked through: {told}"))
-        return Found(found.turns, found.scores, found.texts, self._once(found.notice))
+            return RecalledTurns(
+                notice=self._once(f"Earlier turns could not be looked through: {told}")
+            )
+        return RecalledTurns(found.turns, found.scores, found.texts, self._once(found.notice))
 
     async def close(self) -> None:
         """Look for nothing more. An index that is being read is left as far as it came."""
@@ -186,7 +188,7 @@ class Recaller:
 
     # On the reader's thread
 
-    def _answer(self, repo: Repository, wanted: Wanted) -> Found:
+    def _answer(self, repo: Repository, wanted: RecallRequest) -> RecalledTurns:
         index = self._open(repo)
         index.update(wanted.rev, self._goes_on)
         return look(repo, index, wanted)
@@ -218,7 +220,9 @@ class Recaller:
         self._reader.goes_on()
 
 
-def look(repo: Repository, index: RecallIndex, wanted: Wanted, limit: int = MOST) -> Found:
+def look(
+    repo: Repository, index: RecallIndex, wanted: RecallRequest, limit: int = MOST
+) -> RecalledTurns:
     """Ask a level index. Raises HistoryError."""
     from perdure.recall.api import RecallQuery
 
@@ -235,7 +239,7 @@ def look(repo: Repository, index: RecallIndex, wanted: Wanted, limit: int = MOST
     turns = tuple(hit.turn for hit in hits if hit.turn in texts)
     scores = {hit.turn: hit.score for hit in hits}
     notice = index.notice[:1].upper() + index.notice[1:]
-    return Found(turns, scores, texts, f"{notice}." if notice else "")
+    return RecalledTurns(turns, scores, texts, f"{notice}." if notice else "")
 
 
 def worth_a_place(hits: Sequence[Hit]) -> list[Hit]:

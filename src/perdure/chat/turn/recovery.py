@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from perdure.actions.turns.commit import Lander, Landing
+from perdure.actions.turns.commit import Landing, TurnCommitter
 from perdure.actions.turns.place import (
-    Place,
+    Location,
     begin,
     go_on,
 )
-from perdure.actions.turns.rewrite import find_spot
+from perdure.actions.turns.rewrite import find_stored_turn
 from perdure.chat.turn.branch import TalkBranch, branch_to_land_on
 from perdure.chat.turn.salvage import Where, keep, makes_sense
 from perdure.companion.clock import now
@@ -27,7 +27,7 @@ from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
 def journal_header(
     branch: str,
-    place: Place,
+    place: Location,
     turn: Turn,
     greeting: Turn | None,
     speaker: str,
@@ -66,7 +66,7 @@ def end_record(reply: Reply) -> dict[str, object]:
     }
 
 
-def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[Notice]:
+def recover_turns(repo: Repository, committer: TurnCommitter, where: Where) -> list[Notice]:
     """Commit every turn that a dead session left; what there is to tell of each.
 
     `leftover` leaves out those that reached their commit before the crash. One whose header makes
@@ -75,8 +75,8 @@ def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[Notice
     told: list[Notice] = []
     for found in leftover(repo):
         if makes_sense(found.header):
-            told += _recover(repo, lander, where.author, found)
-        elif keep(repo, lander, where, found):
+            told += _recover(repo, committer, where.author, found)
+        elif keep(repo, committer, where, found):
             told.append(
                 Notice(
                     "What a crash had cut off could not be put back into its place, so it is "
@@ -86,7 +86,9 @@ def recover_turns(repo: Repository, lander: Lander, where: Where) -> list[Notice
     return told
 
 
-def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) -> list[Notice]:
+def _recover(
+    repo: Repository, committer: TurnCommitter, author: Author, found: Leftover
+) -> list[Notice]:
     header = found.header
     base = header.get("base")
     talk = branch_to_land_on(
@@ -96,12 +98,12 @@ def _recover(repo: Repository, lander: Lander, author: Author, found: Leftover) 
         base=base if isinstance(base, str) and is_oid(base) else "",
         since=None,
     )
-    sentence = _land(repo, lander, author, found, talk)
+    sentence = _land(repo, committer, author, found, talk)
     return [*talk.notices, Notice(sentence)] if sentence else []
 
 
 def _land(
-    repo: Repository, lander: Lander, author: Author, found: Leftover, talk: TalkBranch
+    repo: Repository, committer: TurnCommitter, author: Author, found: Leftover, talk: TalkBranch
 ) -> str:
     header, branch, start = found.header, talk.name, talk.start
     transcript = Transcript(repo, start or f"refs/heads/{branch}")
@@ -112,12 +114,12 @@ def _land(
         found.discard()
         return ""
     if header.get("again") and reply is not None:
-        return _recover_again(repo, transcript, lander, author, found, reply, talk)
-    place, in_chunk = _place(repo, transcript, lander, branch, header)
+        return _recover_again(repo, transcript, committer, author, found, reply, talk)
+    place, in_chunk = _place(repo, transcript, committer, branch, header)
     spoken_to = None if answers and not in_chunk else message
     turn = Turn(place.number, spoken_to, (reply,) if reply else ())
     greeting = _greeting(header) if place.begins and place.head.continues is None else None
-    lander.land(
+    committer.land(
         Landing(
             place=place,
             turn=turn,
@@ -166,7 +168,7 @@ def recovered_reply(found: Leftover) -> Reply | None:
 def _recover_again(
     repo: Repository,
     transcript: Transcript,
-    lander: Lander,
+    committer: TurnCommitter,
     author: Author,
     found: Leftover,
     reply: Reply,
@@ -177,7 +179,7 @@ def _recover_again(
     turn_id = TurnId(ConversationId(str(header["conversation"])), int(str(header["number"])))
     names = header["participants"]
     participants = tuple(str(name) for name in names) if isinstance(names, list) else ()
-    spot = find_spot(repo, transcript, turn_id)
+    spot = find_stored_turn(repo, transcript, turn_id)
     before = TurnId(turn_id.conversation, turn_id.number - 1) if turn_id.number else None
     title = str(header["title"])
     place = (
@@ -185,7 +187,7 @@ def _recover_again(
         if spot is not None
         else begin(now(), title=title, participants=participants, continues=before)
     )
-    lander.land(
+    committer.land(
         Landing(
             place=place,
             turn=Turn(place.number, _message(header["message"]), (reply,)),
@@ -213,10 +215,10 @@ def _recover_again(
 def _place(
     repo: Repository,
     transcript: Transcript,
-    lander: Lander,
+    committer: TurnCommitter,
     branch: str,
     header: dict[str, object],
-) -> tuple[Place, bool]:
+) -> tuple[Location, bool]:
     """Where the left turn goes, and whether it only answers a message that stands there."""
     identity = ConversationId(str(header["conversation"]))
     title = str(header["title"])
@@ -228,13 +230,13 @@ def _place(
         after = TurnId.parse(continues) if continues else None
         return begin(now(), title=title, participants=participants, continues=after), False
     last = last_turn(transcript, conversation)
-    hand = lander.lease.take(str(identity))
+    hand = committer.lease.take(str(identity))
     place = go_on(repo, transcript, conversation, hand, branch) if hand is not None else None
     if place is None:
         after = TurnId(identity, last.number) if last is not None else None
         return begin(now(), title=title, participants=participants, continues=after), False
     if bool(header["answers"]) and last is not None and last.number == header["number"]:
-        same = Place(place.head, place.path, place.oid, place.content, last.number, begins=False)
+        same = Location(place.head, place.path, place.oid, place.content, last.number, begins=False)
         return same, True
     return place, False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Failed
-from perdure.chat.turn.stream import Spoken
+from perdure.chat.turn.stream import StreamedReply
 from perdure.notice import Notice
 
 _KEPT = "Your message is kept, unanswered."
@@ -15,7 +15,7 @@ _APART = (
 )
 
 
-def end_notices(spoken: Spoken, backend: Backend, limit: int) -> list[Notice]:
+def end_notices(spoken: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
     """What the user should know about a reply that is there.
 
     Args:
@@ -49,7 +49,7 @@ def _limit_setting(backend: Backend, limit: int) -> str:
     return "context.reply_tokens in companion.yaml"
 
 
-def broken_off(spoken: Spoken, backend: Backend) -> Failed | None:
+def broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
     """Why a reply that has words is no whole one, where no error and no user ended it."""
     stop = spoken.finished.stop if spoken.finished is not None else None
     name = backend.spec.name
@@ -74,7 +74,7 @@ def broken_off(spoken: Spoken, backend: Backend) -> Failed | None:
     return Failed(what, "What came of the reply is kept, marked interrupted.", step)
 
 
-def nothing_said(spoken: Spoken, backend: Backend, limit: int) -> Failed:
+def nothing_said(spoken: StreamedReply, backend: Backend, limit: int) -> Failed:
     """Why a message stands unanswered though the model ended its reply."""
     finished, name = spoken.finished, backend.spec.name
     if finished is not None and finished.tool:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from perdure.actions.turns.commit import Lander, Landing
+from perdure.actions.turns.commit import Landing, TurnCommitter
 from perdure.actions.turns.place import begin
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
@@ -79,17 +79,17 @@ def makes_sense(header: Mapping[str, object]) -> bool:
     return is_branch(found.branch) and 0 <= found.number < 10**9 and all(times)
 
 
-def keep_foreign(repo: Repository, lander: Lander, where: Where) -> list[str]:
+def keep_foreign(repo: Repository, committer: TurnCommitter, where: Where) -> list[str]:
     """Commit what journals from elsewhere hold; returns a sentence for each."""
     return [
         "Words that were being said when this folder was copied, or before it was restored, are "
         "committed now, in a conversation of their own."
         for found in words(repo)
-        if keep(repo, lander, where, found)
+        if keep(repo, committer, where, found)
     ]
 
 
-def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> bool:
+def keep(repo: Repository, committer: TurnCommitter, where: Where, found: Leftover) -> bool:
     """Commit a journal's words in a conversation of their own, then drop it. False: it has none."""
     message = _message(found.header.get("message"), where.user)
     speaker = _name(found.header.get("speaker"), where.author.name)
@@ -124,8 +124,8 @@ def keep(repo: Repository, lander: Lander, where: Where, found: Leftover) -> boo
         start=where.start,
     )
     # Without the journal: a commit writes into it, and the next open would have to obey that.
-    lander.land(landing, None)
-    lander.lease.release()
+    committer.land(landing, None)
+    committer.lease.release()
     found.discard()
     return True
 

@@ -25,8 +25,8 @@ from perdure.actions.history.visit import visit_notice
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.trust import begin as begin_confirming
 from perdure.actions.trust import waiting
-from perdure.actions.turns.commit import Landed, Lander, Landing
-from perdure.actions.turns.place import Place
+from perdure.actions.turns.commit import CommittedTurn, Landing, TurnCommitter
+from perdure.actions.turns.place import Location
 from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
@@ -34,7 +34,7 @@ from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
 from perdure.chat.turn.branch import TalkBranch, branch_to_land_on, branch_to_talk_on
-from perdure.chat.turn.position import Standing
+from perdure.chat.turn.position import Position
 from perdure.chat.turn.prepared import Prepared
 from perdure.chat.turn.recovery import end_record, journal_header, recover_turns
 from perdure.chat.turn.salvage import Where, keep_foreign
@@ -99,7 +99,7 @@ KEY_MASKED = (
 )
 
 
-class Desk(Standing):
+class TurnStore(Position):
     """One companion's repository: what is prepared, what is committed, what came from outside."""
 
     def __init__(
@@ -133,21 +133,21 @@ class Desk(Standing):
         notices += _recovered(repo, Where(talk.name, talk.start, *_who(companion)))
         # What was recovered may have begun the branch.
         talk = branch_to_talk_on(repo)
-        desk = cls(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
+        store = cls(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
         begin_confirming(repo)
-        notices += desk.look_again() or []
-        notices += visit_notice(repo) + desk.say_waiting()
+        notices += store.look_again() or []
+        notices += visit_notice(repo) + store.say_waiting()
         if not companion.persona.boundaries and mark_first(repo, "no-boundaries-said"):
             notices.append(Notice(_NO_BOUNDARIES))
-        notices += desk._say_left_out()
+        notices += store._say_left_out()
         folders = ("conversations", "alternatives", "backends.lock")
         notices += say_copies(repo, [it for each in folders for it in repo.edits.copies(each)])
         notices += say_stray_branches(repo)
-        if trouble := hole(repo, desk.tip):
+        if trouble := hole(repo, store.tip):
             notices.append(Notice(_HOLE.format(trouble), "warning"))
         if is_before_git(now()):
             notices.append(Notice(_CLOCK, "warning"))
-        return desk, notices
+        return store, notices
 
     @property
     def base(self) -> str:
@@ -169,7 +169,7 @@ class Desk(Standing):
     def workspace(self) -> Workspace:
         """The same repository, as acts take it. Closing it is not the workspace's part."""
         workspace = Workspace(self.repo)
-        workspace.lease = self.lander.lease
+        workspace.lease = self.committer.lease
         return workspace
 
     def look_again(self) -> list[Notice] | None:
@@ -247,7 +247,7 @@ class Desk(Standing):
             )
             notices += self._say_joined(place) or self._say_edited(place)
         else:
-            place = Place(
+            place = Location(
                 place.head, place.path, place.oid, place.content, last.number, begins=False
             )
         journal = Journal.begin(
@@ -267,7 +267,7 @@ class Desk(Standing):
             place, last, None, tuple(past), journal, tuple(notices), self.branch, answers=True
         )
 
-    def _refresh_front_page(self, place: Place) -> None:
+    def _refresh_front_page(self, place: Location) -> None:
         """Commit the README as of the month that a conversation begins in."""
         commit = refresh_front_page(
             self.repo,
@@ -338,7 +338,7 @@ class Desk(Standing):
         self.unanswered = turn.message.text if turn.message and turn.unanswered else ""
         return Saved(landed.turn, turn, landed.commit, branch)
 
-    def _land(self, landing: Landing, journal: Journal) -> tuple[Landed, str]:
+    def _land(self, landing: Landing, journal: Journal) -> tuple[CommittedTurn, str]:
         """Commit on the branch of the prompt, wherever git has brought it since; and its name."""
         base, since = self._prepared
         for attempt in range(_ATTEMPTS):
@@ -347,7 +347,7 @@ class Desk(Standing):
             )
             there = replace(landing, branch=talk.name, start=talk.start)
             try:
-                landed = self.lander.land(there, journal)
+                landed = self.committer.land(there, journal)
             except (BranchGone, BranchRewritten):
                 # It was changed after the look.
                 if attempt == _ATTEMPTS - 1:
@@ -373,7 +373,7 @@ class Desk(Standing):
 
     def close(self) -> None:
         """Let go of the conversation and of the repository."""
-        self.lander.lease.release()
+        self.committer.lease.release()
         self.repo.close()
 
     def commit_outside(self) -> list[Notice]:
@@ -412,7 +412,7 @@ class Desk(Standing):
             )
         ]
 
-    def _say_joined(self, place: Place) -> list[Notice]:
+    def _say_joined(self, place: Location) -> list[Notice]:
         """Which lines a conversation goes on from, where it is more than one."""
         if not (place.begins and place.head.joins):
             return []
@@ -426,7 +426,7 @@ class Desk(Standing):
             )
         ]
 
-    def _say_edited(self, place: Place) -> list[Notice]:
+    def _say_edited(self, place: Location) -> list[Notice]:
         """That a talk goes on elsewhere because its file is in somebody's editor."""
         path = self.edited_chunk(place)
         if not path:
@@ -457,7 +457,7 @@ class Desk(Standing):
         if not self._is_left:
             return []
         where = Where(self.branch, self.start, *_who(self.companion))
-        told = recover_turns(self.repo, self.lander, where)
+        told = recover_turns(self.repo, self.committer, where)
         # A journal that cannot be opened now is looked for again.
         self._is_left = not told
         return told
@@ -538,10 +538,10 @@ def _recovered(repo: Repository, where: Where) -> list[Notice]:
     if unknown is not None:
         told = [_NOT_KNOWN.format(unknown)]
     notices = [Notice(text, "warning") for text in told]
-    lander = Lander(repo)
-    notices += recover_turns(repo, lander, where)
-    lander.lease.release()
+    committer = TurnCommitter(repo)
+    notices += recover_turns(repo, committer, where)
+    committer.lease.release()
     if repo.state.is_own():
-        notices += [Notice(text) for text in keep_foreign(repo, lander, where)]
+        notices += [Notice(text) for text in keep_foreign(repo, committer, where)]
         take_draft(repo)
     return notices

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.turns.place import Place
+from perdure.actions.turns.place import Location
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.keys import loaded_secrets
@@ -36,7 +36,7 @@ from perdure.chat.events import (
     ReplyStarted,
     ThinkingPiece,
 )
-from perdure.chat.turn.prompt import Made, Material, make_prompt, measure, reply_room
+from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.secrets import SecretMasker, mask_secrets
 from perdure.companion.turns import Reply, Turn
@@ -58,7 +58,7 @@ that is known then. Raises HistoryError where that cannot be written down."""
 
 
 @dataclass(slots=True)
-class Spoken:
+class StreamedReply:
     """What came of asking the backend. ``failure`` is set where it broke off or never began."""
 
     text: str = ""
@@ -83,7 +83,7 @@ class Spoken:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     """What the reply might have, by companion.yaml and the manifest."""
-    counted: Made | None = None
+    counted: BuiltPrompt | None = None
     fingerprint: str = ""
     model: str = ""
     ended_at: datetime | None = None
@@ -95,15 +95,15 @@ class Spoken:
 
 
 @dataclass(slots=True)
-class Asking:
+class ReplyRequest:
     """A question to the backend: the thread with the newest message last, and where it stands."""
 
     companion: CompanionAt
-    place: Place
+    place: Location
     thread: tuple[PastTurn, ...]
     backend: Backend
     journal: Journal
-    material: Material = field(default_factory=Material)
+    material: PromptSources = field(default_factory=PromptSources)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     saw: Saw | None = None
     """Told what the backend runs before it is asked."""
@@ -118,9 +118,9 @@ class Asking:
     """Tokens, as counted here, that the prompt may have; None: what the window leaves."""
 
 
-async def ask(asking: Asking, emit: Emit) -> Spoken:
-    """Assemble the prompt, stream the reply. What goes wrong is in `Spoken.failure`."""
-    spoken = Spoken(model=asking.backend.spec.model)
+async def ask(asking: ReplyRequest, emit: Emit) -> StreamedReply:
+    """Assemble the prompt, stream the reply. What goes wrong is in `StreamedReply.failure`."""
+    spoken = StreamedReply(model=asking.backend.spec.model)
     try:
         request = await unless_stopped(asking, _open(asking, spoken, emit))
         if request is None:
@@ -138,7 +138,7 @@ async def ask(asking: Asking, emit: Emit) -> Spoken:
     return spoken
 
 
-def _failed(problem: Problem, spoken: Spoken) -> Failed:
+def _failed(problem: Problem, spoken: StreamedReply) -> Failed:
     """What to tell: a reply that broke off is answered, so there is nothing to resume."""
     # A server may repeat the key that it refuses, and this is shown and committed.
     what, _ = mask_secrets(problem.what, loaded_secrets())
@@ -155,7 +155,7 @@ def _failed(problem: Problem, spoken: Spoken) -> Failed:
     )
 
 
-async def unless_stopped(asking: Asking, call: Coroutine[Any, Any, T]) -> T | None:
+async def unless_stopped(asking: ReplyRequest, call: Coroutine[Any, Any, T]) -> T | None:
     """The call's result; None where the user stopped the reply before there was one."""
     running = asyncio.ensure_future(call)
     stopped = asyncio.ensure_future(asking.stop.wait())
@@ -168,7 +168,7 @@ async def unless_stopped(asking: Asking, call: Coroutine[Any, Any, T]) -> T | No
         await asyncio.wait({running, stopped})
 
 
-async def _open(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
+async def _open(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> Request:
     opening = asyncio.ensure_future(asking.backend.open())
     if asking.backend.spec.driver == "embedded":
         # The thread that loads a model cannot be stopped, and a second one would load it twice.
@@ -180,7 +180,7 @@ async def _open(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
     return await _request(asking, spoken, emit)
 
 
-def _check_may_be_sent(asking: Asking) -> None:
+def _check_may_be_sent(asking: ReplyRequest) -> None:
     """Known only once it is open: a model of Ollama's cloud looks like one of this machine."""
     if asking.backend.hosted and not asking.may_leave:
         raise LeavesMachine(
@@ -189,7 +189,7 @@ def _check_may_be_sent(asking: Asking) -> None:
         )
 
 
-async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
+async def _request(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> Request:
     backend, companion = asking.backend, asking.companion
     fingerprint = await backend.fingerprint()
     spoken.fingerprint = fingerprint.short
@@ -225,7 +225,7 @@ async def _request(asking: Asking, spoken: Spoken, emit: Emit) -> Request:
     return Request(fold(prompt.messages, form.shape), reply_tokens, form.without)
 
 
-def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
+def _say_what_was_left_out(asking: ReplyRequest, prompt: Prompt, emit: Emit) -> None:
     """What is left out is shown when that changes, not on every turn after it."""
     previous, shown = asking.material.previous, len(asking.companion.persona.examples)
     before = previous.choice if previous is not None else None
@@ -248,7 +248,9 @@ def _say_what_was_left_out(asking: Asking, prompt: Prompt, emit: Emit) -> None:
         emit(Notice("Some example talks of the persona no longer fit and are not sent."))
 
 
-async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) -> None:
+async def _stream(
+    asking: ReplyRequest, request: Request, spoken: StreamedReply, emit: Emit
+) -> None:
     """Hand pieces on as they come, keys masked; the journal is synced about once a second."""
     pieces: list[str] = []
     thinking: list[str] = []
@@ -303,7 +305,7 @@ async def _stream(asking: Asking, request: Request, spoken: Spoken, emit: Emit) 
         await stream.aclose()
 
 
-def kept_event(place: Place, turn: Turn) -> MessageKept:
+def kept_event(place: Location, turn: Turn) -> MessageKept:
     """The event that says that the message is on disk."""
     if turn.message is None:
         raise ValueError("a turn without a message has nothing to keep")
@@ -311,7 +313,7 @@ def kept_event(place: Place, turn: Turn) -> MessageKept:
 
 
 def reply_of(
-    spoken: Spoken, companion: CompanionAt, backend: Backend, *, stand_in: bool
+    spoken: StreamedReply, companion: CompanionAt, backend: Backend, *, stand_in: bool
 ) -> Reply | None:
     """The reply as it is recorded; None where not a word came, or nothing but blanks."""
     if not spoken.spoke:
@@ -330,8 +332,8 @@ def reply_of(
 
 
 def facts_of(
-    spoken: Spoken,
-    place: Place,
+    spoken: StreamedReply,
+    place: Location,
     companion: CompanionAt,
     backend: Backend,
     instead_of: tuple[str, ...],
