@@ -104,8 +104,17 @@ def child(path: Path) -> None:
 class Beside:
     """A person with git beside the writer."""
 
-    def __init__(self, path: Path, dice: random.Random, only: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        dice: random.Random,
+        only: str,
+        writer: subprocess.Popen[bytes],
+        turns: Path,
+    ) -> None:
         self.path = path
+        self.writer = writer
+        self.turns = turns
         self.dice = dice
         self.done: Counter[str] = Counter()
         self.again = 0
@@ -199,6 +208,13 @@ class Beside:
             file.write(f"- line {self.dice.random()}\n")
         return name
 
+    def is_at_rest(self, branch: str) -> bool:
+        """Whether the writer has come to a branch, and has left nothing of another one's there."""
+        has_come = f"\n{branch} turn" in self.turns.read_text()
+        return has_come and not show(
+            self.path, "diff", "--cached", "--name-only", "--", "conversations"
+        )
+
     def act(self) -> None:
         kinds = ("add", "all", "stash", "branch", "keep", "rebase")
         weights = (6, 3, 2, 1, 3, 1)
@@ -228,7 +244,8 @@ class Beside:
             self.git("checkout", "-b", f"side-{self.branches}")
             # `checkout -b` reads the tip and switches HEAD a moment later. A turn in between is
             # staged on the new branch until the writer takes it back: nobody types that fast.
-            time.sleep(0.4)
+            while self.writer.poll() is None and not self.is_at_rest(f"side-{self.branches}"):
+                time.sleep(0.02)
             self.git("commit", "-am", "persona: on a new branch")
         self.done[kind] += 1
 
@@ -284,7 +301,7 @@ def main() -> int:
     output = (folder / "turns").open("w+b")
     command = [sys.executable, "-m", "tests.git.beside_git", "--child", str(path)]
     writer = subprocess.Popen(command, stdout=output)
-    beside = Beside(path, random.Random(wanted.seed), wanted.only)
+    beside = Beside(path, random.Random(wanted.seed), wanted.only, writer, folder / "turns")
     try:
         for _ in range(wanted.times):
             beside.act()
