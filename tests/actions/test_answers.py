@@ -31,11 +31,11 @@ from perdure.companion.turns import Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.prompt import Choice, PastTurn, assemble
-from perdure.snapshot.asides import read_asides
 from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.excluded import read_excluded
 from perdure.snapshot.prompt_inputs import prompt_inputs
 from tests.chat.test_session import events_of, life, talk, trailers
 from tests.conftest import assert_sound, git
@@ -350,8 +350,8 @@ def replayed(path: Path, rev: str, facts: dict[str, str]) -> str:
         transcript = Transcript(repo, rev)
         conversation = transcript.find(turn_id.conversation)
         assert conversation is not None
-        asides = read_asides(repo, rev)
-        past = thread(transcript, conversation, until=turn_id, asides=asides, keep=turn_id)
+        excluded = read_excluded(repo, rev)
+        past = thread(transcript, conversation, until=turn_id, excluded=excluded, keep=turn_id)
         last = past[-1].turn
         past[-1] = PastTurn(turn_id, Turn(last.number, last.message))
         companion = read_companion(repo, rev)

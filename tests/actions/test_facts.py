@@ -183,7 +183,7 @@ def test_set_aside_it_stays_where_it_is_and_out_of_prompts(
     there = known(workspace)
     assert [row.aside for row in there.rows] == [True, False]
     facts = [row.fact for row in there.rows]
-    assert [fact.text for fact in in_order(facts, there.asides.facts)] == ["Tom runs."]
+    assert [fact.text for fact in in_order(facts, there.excluded.facts)] == ["Tom runs."]
     # A mark that changes does not bring it back.
     put(workspace, plan_edit(workspace, there, there.rows[0], FactEdit(pinned=True)))
     there = known(workspace)

@@ -18,9 +18,9 @@ from perdure.git.repository.repository import Author, Change, Repository
 from perdure.recall import RecallIndex
 from perdure.recall.api import RecallQuery
 from perdure.snapshot import files as companion_files
-from perdure.snapshot.asides import Asides
 from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.excluded import Excluded
 from perdure.snapshot.files import files_below
 from perdure.snapshot.memory import read_memory
 from perdure.snapshot.persona import files_in_folder
@@ -53,7 +53,7 @@ def test_a_large_persona_file_refuses_a_prompt_by_its_name(companion: Path) -> N
 def test_large_lore_and_facts_are_left_out_and_named(companion: Path) -> None:
     put(companion, Change("lore/big.md", BIG), Change("memory/facts/big.md", BIG))
     with Repository.open(companion) as repo:
-        found = read_memory(repo, repo.resolve("main"), Asides())
+        found = read_memory(repo, repo.resolve("main"), Excluded())
     assert sorted(trouble.path for trouble in found.troubles) == [
         "lore/big.md",
         "memory/facts/big.md",

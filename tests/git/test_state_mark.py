@@ -45,15 +45,15 @@ def fits(repo: Repository) -> bool:
         return hand.fits("main", CHUNK, repo.oid(CHUNK))
 
 
-def asides(path: Path) -> list[Path]:
+def excluded(path: Path) -> list[Path]:
     return mark.set_aside(find(path))
 
 
 def is_its_own(path: Path) -> bool:
     """Whether the folder goes on with what it had: nothing was set aside, and the lease fits."""
-    before = asides(path)
+    before = excluded(path)
     with Repository.open(path) as repo:
-        return asides(path) == before and fits(repo)
+        return excluded(path) == before and fits(repo)
 
 
 def cp(from_: Path, to: Path) -> Path:
@@ -134,7 +134,7 @@ def test_from_elsewhere_nothing_is_obeyed_and_words_are_kept(
     before = (path / ".git" / "perdure" / "state" / "level-main.json").read_bytes()
     with Repository.open(path) as there:
         assert there.recovery_trouble == ""
-        (aside,) = asides(path)
+        (aside,) = excluded(path)
         assert not (path / ".git" / "index.lock").exists(), "its twin came along: it is ours"
         assert (aside / "spare" / "1").read_bytes() == b"half"
         assert (aside / "level-main.json").read_bytes() == before
@@ -149,7 +149,7 @@ def test_from_elsewhere_nothing_is_obeyed_and_words_are_kept(
     with Repository.open(path) as there:
         say(there, b"one two")
     assert is_its_own(path), "from now on it is"
-    assert len(asides(path)) == 1
+    assert len(excluded(path)) == 1
 
 
 def _tells_generation(path: Path) -> bool:
@@ -182,7 +182,7 @@ def test_where_inodes_change_with_every_mount(
                     each.discard()
                 say(there, b"turn %d" % mount)
                 Journal.begin(there, {"turn": mount})
-    assert len(asides(repo.path)) <= mark._KEPT + 1
+    assert len(excluded(repo.path)) <= mark._KEPT + 1
 
 
 def test_a_data_folder_that_cannot_be_written(
@@ -210,16 +210,16 @@ def test_a_container_whose_machine_changes(
     if _tells_generation(repo.path):
         with Repository.open(repo.path) as there:
             assert there.state.is_own()
-            assert asides(repo.path) == []
+            assert excluded(repo.path) == []
     monkeypatch.setattr(mark, "_inode", lambda _: (7, 0))
     for here in (machine, "another"):
         monkeypatch.setattr(mark, "machine", lambda here=here: here)
         Repository.open(repo.path).close()
-    seen = asides(repo.path)
+    seen = excluded(repo.path)
     for here in (machine, "another", machine):
         monkeypatch.setattr(mark, "machine", lambda here=here: here)
         Repository.open(repo.path).close()
-    assert asides(repo.path) == seen, "a home on a network: both machines are known by then"
+    assert excluded(repo.path) == seen, "a home on a network: both machines are known by then"
 
 
 def test_a_companion_of_an_older_perdure_goes_on(
@@ -231,7 +231,7 @@ def test_a_companion_of_an_older_perdure_goes_on(
     leave_remains(repo)
     (repo.state_dir / "mark").unlink()
     with Repository.open(repo.path) as again:
-        assert asides(repo.path) == []
+        assert excluded(repo.path) == []
         assert not (repo.git_dir / "index.lock").exists()
         assert [left.text for left in leftover(again)] == ["I am he"]
         assert fits(again)
@@ -286,7 +286,7 @@ def test_state_that_is_no_state_is_moved_away_alone(repo: Repository, place: str
     with Repository.open(repo.path) as again:
         assert again.recovery_trouble == ""
         assert (again.state_dir / "draft.txt").read_text() == "not sent yet"
-        assert asides(repo.path) == []
+        assert excluded(repo.path) == []
         (moved,) = (repo.git_dir / "perdure" / "odd").iterdir()
         assert moved.name.startswith(place)
         say(again, b"two")

@@ -9,7 +9,7 @@ from perdure.memory.injection import instruction_shaped
 from perdure.memory.similarity import contradictions, near_duplicates
 
 __all__ = [
-    "AsideFacts",
+    "ExcludedFacts",
     "contradictions",
     "in_order",
     "instruction_shaped",
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-class AsideFacts:
+class ExcludedFacts:
     """The lines that ``memory/aside/`` names under ``facts``.
 
     A line may be the fact's words alone, or with its source and marks: the source counts where it
@@ -47,7 +47,7 @@ def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ..
         facts: as `perdure.companion.memory.facts.read_facts` reads them.
         aside: lines under ``facts`` of the files in ``memory/aside/``.
     """
-    out = AsideFacts(aside)
+    out = ExcludedFacts(aside)
     ordered = sorted(facts, key=lambda fact: (fact.path, -fact.line))
     ordered.sort(key=_when, reverse=True)
     ordered.sort(key=lambda fact: (not fact.pinned, TRUSTS.index(fact.trust)))

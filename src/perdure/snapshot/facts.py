@@ -11,10 +11,10 @@ from perdure.companion.errors import Located
 from perdure.companion.memory.facts import FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
-from perdure.memory.ranking import AsideFacts, contradictions, is_held, near_duplicates
+from perdure.memory.ranking import ExcludedFacts, contradictions, is_held, near_duplicates
 from perdure.memory.similarity import Kind, pairs
-from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.errors import UnknownFact
+from perdure.snapshot.excluded import Excluded, read_excluded
 from perdure.snapshot.files import files_below
 
 _NAME = re.compile(r"(.+):(\d{1,6})")
@@ -75,13 +75,13 @@ class Known:
     Attributes:
         rows: every fact, by topic and line.
         troubles: what could not be read, with file and line.
-        asides: what is set aside.
+        excluded: what is set aside.
         tip: the commit.
     """
 
     rows: tuple[FactRow, ...]
     troubles: tuple[Located, ...]
-    asides: Asides
+    excluded: Excluded
     tip: str
 
     def find(self, name: str) -> FactRow:
@@ -160,11 +160,11 @@ def read_known(repo: Repository, rev: str) -> Known:
     """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
     files = files_below(repo, FOLDER, rev)
     facts, troubles = read_facts(files)
-    asides = read_asides(repo, rev)
-    out = AsideFacts(asides.facts)
+    excluded = read_excluded(repo, rev)
+    out = ExcludedFacts(excluded.facts)
     rows = [
         FactRow(fact, number, is_held(fact), fact in out)
         for _, group in groupby(facts, key=lambda fact: fact.path)
         for number, fact in enumerate(group, 1)
     ]
-    return Known(tuple(rows), troubles, asides, rev)
+    return Known(tuple(rows), troubles, excluded, rev)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perdure.companion.memory.facts import Fact
     from perdure.companion.memory.lore import LoreEntry
     from perdure.companion.memory.summaries import Summary
-    from perdure.snapshot.asides import Asides
+    from perdure.snapshot.excluded import Excluded
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,7 +46,7 @@ class MemoryAt:
 def read_memory(
     repo: Repository,
     rev: str,
-    asides: Asides,
+    excluded: Excluded,
     thread: Collection[ConversationId] = (),
     *,
     latest: int = LATEST,
@@ -56,7 +56,7 @@ def read_memory(
     Args:
         repo: the repository.
         rev: the commit.
-        asides: what is kept out of prompts.
+        excluded: what is kept out of prompts.
         thread: conversations whose summaries are wanted, as far as there are any.
         latest: how many more, the newest.
 
@@ -67,7 +67,7 @@ def read_memory(
     troubles: list[Located] = []
     lore, wrong = _lore(repo, rev)
     troubles += wrong
-    lines = tuple(line for _, aside in asides.files for line in aside.facts)
+    lines = tuple(line for _, aside in excluded.files for line in aside.facts)
     facts, wrong = _facts(repo, rev, lines)
     troubles += wrong
     summaries: tuple[Summary, ...] = ()
@@ -76,7 +76,7 @@ def read_memory(
         from perdure.companion.memory.summaries import read_summaries, rests_on
 
         written, wrong = read_summaries(found)
-        out = [turns for _, aside in asides.files for turns in aside.turns]
+        out = [turns for _, aside in excluded.files for turns in aside.turns]
         # What is set aside would stay in prompts by the summary that was made from it.
         kept = [each for each in written if not rests_on(each, out)]
         summaries = tuple(sorted(kept, key=lambda each: each.conversation, reverse=True))

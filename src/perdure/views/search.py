@@ -12,9 +12,9 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.recall import Hit, RecallIndex, RecallQuery
-from perdure.snapshot.asides import read_asides
 from perdure.snapshot.companion import her_names
 from perdure.snapshot.errors import UnknownTurn
+from perdure.snapshot.excluded import read_excluded
 
 Marks = tuple[tuple[int, int], ...]
 """Where found words begin and end in a text."""
@@ -68,7 +68,7 @@ def moments(
     Raises:
         HistoryError: the conversations cannot be read.
     """
-    without = read_asides(repo, start).__contains__
+    without = read_excluded(repo, start).__contains__
     hers = her_names(repo, start)
     query = RecallQuery(text, now=now, without=without, since=since, until=until, hers=hers)
     return [_moment(repo, start, hit) for hit in index.find(start, query, limit=limit)]

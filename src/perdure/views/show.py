@@ -11,11 +11,11 @@ from perdure.companion.turns import Turn
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
-from perdure.snapshot.asides import read_asides
 from perdure.snapshot.conversation.newest_turns import turns_of
 from perdure.snapshot.conversation.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import NoRevision, UnknownTurn
+from perdure.snapshot.excluded import read_excluded
 from perdure.snapshot.revisions.diff import TextChange, changes_in
 
 
@@ -119,7 +119,7 @@ def look_up(
         turn = next((each for each in said if each.number == turn_id.number), None)
     if turn_id is not None and turn is not None and head.commit is not None:
         commit = commit_of_turn(repo, head.commit, turn_id, progress)
-        return ShownTurn(turn_id, turn, commit, turn_id in read_asides(repo, head.commit))
+        return ShownTurn(turn_id, turn, commit, turn_id in read_excluded(repo, head.commit))
     from perdure.snapshot.revisions.resolve import resolve_revision
 
     try:
@@ -144,5 +144,5 @@ def _by_whole_id(
         return None
     commit = commit_that_says(repo, head, turn_id, progress) if head else None
     turn = turn_at(repo, head, commit, turn_id) if head and commit else None
-    aside = turn_id in read_asides(repo, head)
+    aside = turn_id in read_excluded(repo, head)
     return ShownTurn(turn_id, turn, commit, aside) if turn else None

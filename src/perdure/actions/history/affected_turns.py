@@ -29,13 +29,13 @@ def made_under(
         Their ids, oldest first; those that are set aside already are left out.
     """
     since = list(commits_ahead(repo, tip, parents))
-    transcript, asides = Transcript(repo, tip), _asides(repo, tip)
+    transcript, excluded = Transcript(repo, tip), _excluded(repo, tip)
     found: dict[TurnId, None] = {}
     for info in reversed(_after(since, change)):
         said = turn_said(info, [file.path for file in repo.commits.changed(info.id)])
         turn_id = TurnId.parse(said) if said else None
         turn = transcript.turn(turn_id) if turn_id else None
-        if turn_id and turn and turn.replies and not is_aside(turn_id, asides):
+        if turn_id and turn and turn.replies and not is_aside(turn_id, excluded):
             found[turn_id] = None
     return tuple(sorted(found))
 
@@ -58,7 +58,7 @@ def _after(commits: Sequence[CommitInfo], change: str) -> list[CommitInfo]:
     return [info for info in commits if after[info.id] and info.id != change]
 
 
-def _asides(repo: Repository, tip: str) -> list[Aside]:
+def _excluded(repo: Repository, tip: str) -> list[Aside]:
     found = []
     for entry in repo.files(FOLDER, tip):
         try:

@@ -19,10 +19,10 @@ from perdure.companion.memory.aside import (
 )
 from perdure.git.repository.repository import Change
 from perdure.plural import plural
-from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import head_of, name_turn
 from perdure.snapshot.conversation.turn_text import counted
+from perdure.snapshot.excluded import Excluded, read_excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +156,13 @@ def plan_aside(
         UnknownTurn, CannotAct: there is nothing to do.
     """
     tip = workspace.tip
-    transcript, asides = Transcript(workspace.repo, tip), read_asides(workspace.repo, tip)
-    turns = [turn for turn in find_turns(transcript, text) if (turn in asides) == back]
+    transcript, excluded = Transcript(workspace.repo, tip), read_excluded(workspace.repo, tip)
+    turns = [turn for turn in find_turns(transcript, text) if (turn in excluded) == back]
     if not turns:
         state = "not set aside" if back else "set aside already"
         raise CannotAct(f"{text} is {state}", kept="nothing was changed")
     first = transcript.turn(turns[0])
-    changes = _back(asides, turns) if back else _away(workspace, tip, turns, reason)
+    changes = _back(excluded, turns) if back else _away(workspace, tip, turns, reason)
     memory = NOTHING if back else made_from(workspace.repo, tip, as_ranges(turns))
     words = head_of(first) if first else ""
     what = counted(transcript, turns)
@@ -181,10 +181,10 @@ def _away(workspace: Workspace, tip: str, turns: Sequence[TurnId], reason: str) 
     return changes
 
 
-def _back(asides: Asides, turns: Sequence[TurnId]) -> list[Change]:
+def _back(excluded: Excluded, turns: Sequence[TurnId]) -> list[Change]:
     changes = []
     ranges = as_ranges(turns)
-    for path, aside in asides.files:
+    for path, aside in excluded.files:
         left = bring_back(aside, ranges)
         if left != aside:
             changes.append(Change(path, render_aside(left) if left else None))
@@ -210,7 +210,7 @@ def rows(workspace: Workspace) -> list[AsideRow]:
     tip = workspace.tip
     transcript = Transcript(workspace.repo, tip)
     found = []
-    for path, aside in read_asides(workspace.repo, tip).files:
+    for path, aside in read_excluded(workspace.repo, tip).files:
         one = aside.turns[0] if aside.turns else None
         turn = transcript.turn(TurnId(one.conversation, one.first)) if one else None
         words = head_of(turn) if turn else (aside.facts[0] if aside.facts else "")

@@ -61,7 +61,7 @@ def made_from(
         for row in known.rows
         if not row.aside and row.fact.turn and any(row.fact.turn in one for one in ranges)
     ]
-    out = [turns for _, aside in known.asides.files for turns in aside.turns]
+    out = [turns for _, aside in known.excluded.files for turns in aside.turns]
     files = {each.path: small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
     summaries, _ = read_summaries(files)
     used = [each for each in summaries if not rests_on(each, out)]

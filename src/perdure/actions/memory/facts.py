@@ -29,7 +29,7 @@ from perdure.companion.memory.facts import (
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.repository.repository import Author, Change
-from perdure.memory.ranking import AsideFacts
+from perdure.memory.ranking import ExcludedFacts
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import name_turn
 from perdure.snapshot.facts import FactRow, Known, read_known
@@ -284,8 +284,8 @@ def plan_aside(known: Known, row: FactRow, *, back: bool = False, reason: str = 
 
 def _brought_back(known: Known, fact: Fact) -> list[Change]:
     changes = []
-    for path, aside in known.asides.files:
-        kept = tuple(line for line in aside.facts if fact not in AsideFacts([line]))
+    for path, aside in known.excluded.files:
+        kept = tuple(line for line in aside.facts if fact not in ExcludedFacts([line]))
         if kept != aside.facts:
             left = replace(aside, facts=kept)
             gone = not (left.turns or left.facts)

@@ -21,8 +21,8 @@ from perdure.companion.memory.proposals import Review, read_review, review_path
 from perdure.companion.memory.summaries import Summary, parse_summary, summary_path
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
-from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import ConversationRef
+from perdure.snapshot.excluded import Excluded
 from perdure.snapshot.files import entries_below, small
 
 
@@ -160,7 +160,7 @@ def read_talk(
         return None
     last = turns[-1].number
     wanted = last if through is None else min(through, last)
-    asides = store.asides() if tip == store.companion.commit else _asides(store, tip)
+    excluded = store.excluded() if tip == store.companion.commit else _excluded(store, tip)
     reading = _Files(store, tip)
     path = summary_path(conversation)
     data = reading.take(path)
@@ -184,7 +184,7 @@ def read_talk(
         tuple(
             turn
             for turn in turns
-            if turn.number <= wanted and TurnId(conversation, turn.number) not in asides
+            if turn.number <= wanted and TurnId(conversation, turn.number) not in excluded
         ),
         wanted,
         wanted == last,
@@ -219,10 +219,10 @@ class _Files:
         return self.files[path]
 
 
-def _asides(store: TurnStore, tip: str) -> Asides:
-    from perdure.snapshot.asides import read_asides
+def _excluded(store: TurnStore, tip: str) -> Excluded:
+    from perdure.snapshot.excluded import read_excluded
 
-    return read_asides(store.repo, tip)
+    return read_excluded(store.repo, tip)
 
 
 def _turns(

@@ -213,19 +213,19 @@ class Router:
             wait: seconds that recall may take; as long as a turn waits without.
         """
         store = self._store
-        companion, asides = store.companion, await self._work(store.asides)
+        companion, excluded = store.companion, await self._work(store.excluded)
 
         settings = companion.settings
         with_recall = settings.memory.recall and settings.context.recall_tokens != 0
 
         def read() -> tuple[MemoryAt, PreviousChoice | None, list[Notice], tuple[PastTurn, ...]]:
             conversations = {past.id.conversation for past in thread}
-            memory = read_memory(store.repo, companion.commit, asides, conversations)
+            memory = read_memory(store.repo, companion.commit, excluded, conversations)
             previous = previous_choice(store.repo, companion.commit)
             troubles = store.say_unreadable(memory.troubles) if emit is not None else []
             alone = _stays_alone(thread, previous) or starts_anew(store.repo, companion.commit)
             life = (
-                whole_life(store.transcript, thread, asides=asides)
+                whole_life(store.transcript, thread, excluded=excluded)
                 if with_recall and not alone
                 else ()
             )
@@ -233,7 +233,7 @@ class Router:
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
             wanted = RecallRequest(
-                companion.commit, thread, sent, asides, companion.settings.her_names
+                companion.commit, thread, sent, excluded, companion.settings.her_names
             )
             return await self.recaller.find(wanted, wait=wait)
 

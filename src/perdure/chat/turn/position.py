@@ -24,12 +24,12 @@ from perdure.companion.turns import Message, Reply, Turn
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
-from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.author import author_of, human_of
 from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.heads import End, open_ends
 from perdure.snapshot.conversation.merged_thread import joined_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
+from perdure.snapshot.excluded import Excluded, read_excluded
 
 _CLOCK_STEP = timedelta(minutes=1)
 
@@ -223,9 +223,9 @@ class Position:
 
     # The thread so far
 
-    def asides(self) -> Asides:
+    def excluded(self) -> Excluded:
         """What is kept out of prompts."""
-        return read_asides(self.repo, self.companion.commit)
+        return read_excluded(self.repo, self.companion.commit)
 
     def thread_before(self, place: Location) -> list[PastTurn]:
         """The turns that a new one at ``place`` follows."""
@@ -235,7 +235,7 @@ class Position:
 
     def thread_to(self, ends: Sequence[TurnId], keep: TurnId | None = None) -> list[PastTurn]:
         """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""
-        return joined_thread(self.transcript, ends, asides=self.asides(), keep=keep)
+        return joined_thread(self.transcript, ends, excluded=self.excluded(), keep=keep)
 
     def look_at_last(self) -> None:
         """What the newest conversation leaves open when a session begins."""

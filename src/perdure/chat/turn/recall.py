@@ -20,7 +20,7 @@ from perdure.companion.turns import Turn
 from perdure.errors import Problem
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn
-from perdure.snapshot.asides import Asides
+from perdure.snapshot.excluded import Excluded
 from perdure.views.reader import Leaving, Reader
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class RecallRequest:
         rev: the commit whose life is searched.
         thread: the turns of the talk; the last one is the newest message.
         sent: those that the prompt has anyway.
-        asides: what is kept out of prompts.
+        excluded: what is kept out of prompts.
         hers: the companion's names, the present one and former ones.
     """
 
     rev: str
     thread: tuple[PastTurn, ...]
     sent: frozenset[TurnId]
-    asides: Asides
+    excluded: Excluded
     hers: tuple[str, ...] = ()
 
     @property
@@ -101,7 +101,7 @@ class RecallRequest:
 
         def unwanted(turn: TurnId) -> bool:
             after = turn.number > last.get(turn.conversation, turn.number)
-            return after or turn in self.sent or turn in self.asides
+            return after or turn in self.sent or turn in self.excluded
 
         return unwanted
 

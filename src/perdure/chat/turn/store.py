@@ -441,7 +441,7 @@ class TurnStore(Position):
 
     def _say_unreadable_asides(self) -> list[Notice]:
         """Files that were to set something aside, and cannot be read; each is said once."""
-        found = [text for text in self.asides().unreadable if text not in self._asides_said]
+        found = [text for text in self.excluded().unreadable if text not in self._asides_said]
         self._asides_said.update(found)
         return [Notice(f"Nothing is set aside by it: {text}", "warning") for text in found]
 

@@ -19,7 +19,7 @@ from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
     from perdure.git.timeline.query import Listed, Query
-    from perdure.snapshot.asides import Asides
+    from perdure.snapshot.excluded import Excluded
     from perdure.views.persona_log import PersonaChange
 
 _FOLDERS = {
@@ -122,8 +122,8 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
         return
     ends = repo.commits.shallow_ends()
     lines = (
-        _line(commit, asides) + _end(commit, ends)
-        for asides in (_asides(repo),)
+        _line(commit, excluded) + _end(commit, ends)
+        for excluded in (_excluded(repo),)
         for commit in commits
     )
     show_lines(lines, _NOTHING)
@@ -135,7 +135,7 @@ def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
     return style(said, dim=True) if commit.id in ends else ""
 
 
-def _asides(repo: Repository) -> Asides | None:
+def _excluded(repo: Repository) -> Excluded | None:
     """What is set aside, None where nothing is: most logs need not know how to read it."""
     from perdure.git.errors import TooManyFiles
 
@@ -145,15 +145,15 @@ def _asides(repo: Repository) -> Asides | None:
     except TooManyFiles:
         # The log goes on over files that nobody can look at, so that it shows who brought them.
         return None
-    from perdure.snapshot.asides import read_asides
+    from perdure.snapshot.excluded import read_excluded
 
-    return read_asides(repo, None)
+    return read_excluded(repo, None)
 
 
-def _line(commit: CommitInfo, asides: Asides | None) -> str:
+def _line(commit: CommitInfo, excluded: Excluded | None) -> str:
     who = style(commit.author.name, dim=True)
     line = f"{_beginning(commit)}  {who}  "
-    if asides and any(key == "Turn" and asides.names(it) for key, it in commit.trailers):
+    if excluded and any(key == "Turn" and excluded.names(it) for key, it in commit.trailers):
         return f"{line}{style(f'{commit.subject}  (set aside)', dim=True)}"
     return f"{line}{_subject(commit.subject)}"
 

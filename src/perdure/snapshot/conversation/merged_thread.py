@@ -15,8 +15,8 @@ from math import inf
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
-from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import Transcript
+from perdure.snapshot.excluded import Excluded
 
 MOST_TURNS = 300
 """Turns of a life that may be sent as a whole."""
@@ -33,7 +33,7 @@ def joined_thread(
     ends: Iterable[TurnId],
     *,
     most: int = 400,
-    asides: Asides | None = None,
+    excluded: Excluded | None = None,
     keep: TurnId | None = None,
 ) -> list[PastTurn]:
     """The turns up to each of these ``ends``, oldest first, at the most ``most``.
@@ -48,7 +48,7 @@ def joined_thread(
     found = [
         past
         for past in reversed(lines.newest_first())
-        if past.id == keep or asides is None or past.id not in asides
+        if past.id == keep or excluded is None or past.id not in excluded
     ]
     return sorted(found, key=lambda past: past.id == keep)
 
@@ -62,7 +62,7 @@ def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400
 
 
 def whole_life(
-    transcript: Transcript, thread: Sequence[PastTurn], *, asides: Asides | None = None
+    transcript: Transcript, thread: Sequence[PastTurn], *, excluded: Excluded | None = None
 ) -> list[PastTurn]:
     """A thread, and before it, by time, what else was said in earlier conversations.
 
@@ -79,7 +79,7 @@ def whole_life(
     if not place or sum(each.chunk_count for each in earlier[:place]) > _MOST_CHUNKS:
         return []
     ends = [TurnId(each.id, LAST_NUMBER) for each in earlier[:place]]
-    told = joined_thread(transcript, ends, most=MOST_TURNS + 1, asides=asides)
+    told = joined_thread(transcript, ends, most=MOST_TURNS + 1, excluded=excluded)
     # What a conversation of the thread has beyond it was left behind, by a rewind into its middle.
     known = {past.id.conversation for past in thread}
     more = [past for past in told if past.id.conversation not in known]

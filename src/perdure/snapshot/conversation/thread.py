@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from perdure.companion.ids import TurnId
 from perdure.prompt import PastTurn
-from perdure.snapshot.asides import Asides
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
+from perdure.snapshot.excluded import Excluded
 
 
 def thread(
@@ -18,7 +18,7 @@ def thread(
     *,
     most: int = 400,
     until: TurnId | None = None,
-    asides: Asides | None = None,
+    excluded: Excluded | None = None,
     keep: TurnId | None = None,
 ) -> list[PastTurn]:
     """Turns up to the end of ``conversation``, or to ``until`` in it, oldest first.
@@ -35,7 +35,7 @@ def thread(
         seen.add(current.id)
         here = _turns(transcript, current, until=until, most=most - len(found))
         found[:0] = [
-            past for past in here if past.id == keep or asides is None or past.id not in asides
+            past for past in here if past.id == keep or excluded is None or past.id not in excluded
         ]
         head = transcript.head(current.first_chunk)
         until = head.continues if head else None

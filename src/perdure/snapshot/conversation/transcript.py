@@ -20,7 +20,7 @@ from perdure.companion.turns import (
     Turn,
 )
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.asides import Asides, read_asides
+from perdure.snapshot.excluded import Excluded, read_excluded
 
 _KEPT_CHUNKS = 64
 
@@ -55,7 +55,7 @@ class Transcript:
         self._repo = repo
         self._rev = rev
         self._parsed: OrderedDict[str, tuple[Chunk, ...]] = OrderedDict()
-        self._asides = Asides()
+        self._excluded = Excluded()
         self._asides_of: str | None = None
         self.chunks: tuple[ChunkRef, ...] = ()
         self.refresh()
@@ -139,9 +139,9 @@ class Transcript:
         ref = self.chunks[index]
         folder = self._repo.folder_oid(ASIDES, self._rev)
         if folder != self._asides_of:
-            self._asides_of, self._asides = folder, read_asides(self._repo, self._rev)
+            self._asides_of, self._excluded = folder, read_excluded(self._repo, self._rev)
         return marks_of(
-            self._repo, self._rev, ref.path, ref.conversation, self.turns(index), self._asides
+            self._repo, self._rev, ref.path, ref.conversation, self.turns(index), self._excluded
         )
 
     def head(self, index: int) -> ChunkHead | None:
@@ -262,7 +262,7 @@ def marks_of(
     path: str,
     conversation: ConversationId,
     turns: tuple[Turn, ...],
-    asides: Asides,
+    excluded: Excluded,
 ) -> TurnMarks:
     """Look beside a chunk. Alternatives that cannot be read are none."""
     others: dict[int, set[int]] = {}
@@ -280,5 +280,7 @@ def marks_of(
         every = sorted(others.get(turn.number, set()) | ({stands} if stands else set()))
         if stands and len(every) > 1:
             found[turn.number] = (every.index(stands) + 1, len(every))
-    aside = frozenset(turn.number for turn in turns if TurnId(conversation, turn.number) in asides)
+    aside = frozenset(
+        turn.number for turn in turns if TurnId(conversation, turn.number) in excluded
+    )
     return TurnMarks(found, aside)

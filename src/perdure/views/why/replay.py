@@ -15,13 +15,13 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
 from perdure.prompt.errors import ChoiceMissing
-from perdure.snapshot.asides import Asides, read_asides
 from perdure.snapshot.companion import CompanionAt, read_companion
 from perdure.snapshot.conversation.merged_thread import LAST_NUMBER, joined_thread, whole_life
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.trailers import recorded_choice
 from perdure.snapshot.conversation.transcript import Transcript, read_turns
 from perdure.snapshot.conversation.turn_commits import AnswerCommit
+from perdure.snapshot.excluded import Excluded, read_excluded
 from perdure.snapshot.memory import MemoryAt, read_memory
 from perdure.snapshot.prompt_inputs import prompt_inputs
 
@@ -57,11 +57,11 @@ def replay(repo: Repository, asked: AnswerCommit) -> Replayed:
         raise UnknownRevision(f"what {asked.commit.id} was made from is not here")
     base = repo.resolve(asked.base)
     companion = read_companion(repo, base)
-    asides = read_asides(repo, base)
-    turns = _conversation(asked, Transcript(repo, base), asides)
+    excluded = read_excluded(repo, base)
+    turns = _conversation(asked, Transcript(repo, base), excluded)
     # The first version had none of it, and what the tree had of it says nothing about the prompt.
     memory = (
-        read_memory(repo, base, asides, facts.summaries, latest=0)
+        read_memory(repo, base, excluded, facts.summaries, latest=0)
         if facts.assembly > 1
         else MemoryAt()
     )
@@ -83,14 +83,16 @@ def replay(repo: Repository, asked: AnswerCommit) -> Replayed:
         raise ChoiceMissing(f"the talk has no turn {choice.window}") from error
 
 
-def _conversation(asked: AnswerCommit, transcript: Transcript, asides: Asides) -> list[PastTurn]:
+def _conversation(
+    asked: AnswerCommit, transcript: Transcript, excluded: Excluded
+) -> list[PastTurn]:
     """The thread with the message that was answered at its end, as of the base."""
     for most in _MOST:
-        found = _thread(asked, transcript, asides, most)
+        found = _thread(asked, transcript, excluded, most)
         if any(past.id == asked.facts.window for past in found):
             break
         if asked.facts.assembly >= _JOINED_SINCE:
-            whole = whole_life(transcript, found, asides=asides)
+            whole = whole_life(transcript, found, excluded=excluded)
             if whole and whole[0].id == asked.facts.window:
                 return whole
     if not found:
@@ -99,7 +101,7 @@ def _conversation(asked: AnswerCommit, transcript: Transcript, asides: Asides) -
 
 
 def _thread(
-    asked: AnswerCommit, transcript: Transcript, asides: Asides, most: int
+    asked: AnswerCommit, transcript: Transcript, excluded: Excluded, most: int
 ) -> list[PastTurn]:
     turn = asked.facts.turn
     there = transcript.find(turn.conversation)
@@ -107,7 +109,7 @@ def _thread(
 
     def before(ends: Sequence[TurnId], keep: TurnId | None) -> list[PastTurn]:
         read = joined_thread if asked.facts.assembly >= _JOINED_SINCE else _single_line
-        return read(transcript, ends, most=most, asides=asides, keep=keep)
+        return read(transcript, ends, most=most, excluded=excluded, keep=keep)
 
     if there is not None and stood is not None:
         # Answered later, or once more: it stands in the talk already.
@@ -133,11 +135,11 @@ def _single_line(
     ends: Sequence[TurnId],
     *,
     most: int,
-    asides: Asides,
+    excluded: Excluded,
     keep: TurnId | None,
 ) -> list[PastTurn]:
     """The thread as versions 1 and 2 read it: back from the first of these ends."""
     origin = transcript.find(ends[0].conversation) if ends else None
     if origin is None:
         return []
-    return thread(transcript, origin, most=most, until=ends[0], asides=asides, keep=keep)
+    return thread(transcript, origin, most=most, until=ends[0], excluded=excluded, keep=keep)

@@ -12,7 +12,7 @@ from perdure.snapshot.files import small
 
 
 @dataclass(frozen=True, slots=True)
-class Asides:
+class Excluded:
     """Every such file of one commit.
 
     Attributes:
@@ -39,7 +39,7 @@ class Asides:
             return False
 
 
-def read_asides(repo: Repository, rev: str | None) -> Asides:
+def read_excluded(repo: Repository, rev: str | None) -> Excluded:
     """What is set aside as of a revision, HEAD's commit without one."""
     found, troubles = [], []
     for entry in repo.files(FOLDER, rev):
@@ -49,4 +49,4 @@ def read_asides(repo: Repository, rev: str | None) -> Asides:
             found.append((entry.path, parse_aside(small(repo, entry.oid), entry.path)))
         except CompanionProblem as problem:
             troubles.append(str(problem))
-    return Asides(tuple(found), tuple(troubles))
+    return Excluded(tuple(found), tuple(troubles))
