@@ -11,7 +11,7 @@ import pytest
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.undo import next_undo, take
-from perdure.actions.memory.aside import plan_aside, put
+from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
 from perdure.actions.turns.regenerate import plan_again
@@ -330,12 +330,12 @@ async def test_an_answer_is_landed_beside_a_file_that_is_being_edited(companion:
 async def test_a_past_prompt_is_rebuilt_from_its_commit(companion: Path) -> None:
     await talk(companion, "One.", "Two.", "Three.", backend=counting())
     with Workspace.open(companion) as workspace:
-        put(workspace, plan_aside(workspace, "2"))
+        exclude_turns(workspace, plan_exclude(workspace, "2"))
     await talk(companion, "Four.", backend=counting(20))
     await again(companion, backend=counting(30))
     with Workspace.open(companion) as workspace:
-        put(workspace, plan_aside(workspace, "2", back=True))
-        put(workspace, plan_aside(workspace, "1"))
+        exclude_turns(workspace, plan_exclude(workspace, "2", back=True))
+        exclude_turns(workspace, plan_exclude(workspace, "1"))
     await talk(companion, "Five.")
     for rev in git(companion, "rev-list", "HEAD").split():
         facts = trailers(companion, rev)

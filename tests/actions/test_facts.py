@@ -13,14 +13,14 @@ from perdure.actions.history.revert import plan_revert, revert
 from perdure.actions.history.undo import next_redo, next_undo, take
 from perdure.actions.memory.facts import (
     FactEdit,
+    commit_plan,
     known,
-    plan_add,
-    plan_aside,
-    plan_edit,
-    plan_remove,
-    put,
+    plan_add_fact,
+    plan_edit_fact,
+    plan_exclude_fact,
+    plan_remove_fact,
 )
-from perdure.actions.memory.review import ReviewList, plan_accept, plan_reject, waiting
+from perdure.actions.memory.review import ReviewList, plan_accept, plan_reject, review_list
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from perdure.companion.errors import BadFact, BadFile
@@ -61,7 +61,7 @@ def workspace(companion: Path) -> Iterator[Workspace]:
 
 
 def add(workspace: Workspace, topic: str, text: str, **more: object) -> str:
-    return put(workspace, plan_add(workspace, known(workspace), topic, text, **more))  # type: ignore[arg-type]
+    return commit_plan(workspace, plan_add_fact(workspace, known(workspace), topic, text, **more))  # type: ignore[arg-type]
 
 
 def texts(workspace: Workspace) -> list[str]:
@@ -101,9 +101,9 @@ def test_what_is_there_already_is_shown_or_refused(workspace: Workspace) -> None
     add(workspace, "people", "Marta lives in Ghent.")
     with pytest.raises(CannotAct, match="people:1"):
         add(workspace, "People", "Marta lives in Ghent.")
-    plan = plan_add(workspace, known(workspace), "places", "Marta now lives in Bruges.")
+    plan = plan_add_fact(workspace, known(workspace), "places", "Marta now lives in Bruges.")
     assert [row.name for row in plan.against] == ["people:1"]
-    plan = plan_add(workspace, known(workspace), "places", "marta lives in ghent")
+    plan = plan_add_fact(workspace, known(workspace), "places", "marta lives in ghent")
     assert [row.name for row in plan.like] == ["people:1"]
     with pytest.raises(BadFact):
         add(workspace, "people", " \n ")
@@ -113,9 +113,9 @@ def test_an_edit_changes_its_line_only(workspace: Workspace, companion: Path) ->
     before = b"# People\r\n\r\n* by hand  \r\n- a ([2026-11-22-1803-9f3a77c0/7](x.md))\r\nprose\r\n"
     write(workspace, PEOPLE, before)
     there = known(workspace)
-    put(
+    commit_plan(
         workspace,
-        plan_edit(workspace, there, there.find("people:2"), FactEdit(text="b", pinned=True)),
+        plan_edit_fact(workspace, there, there.find("people:2"), FactEdit(text="b", pinned=True)),
     )
     after = git(companion, "cat-file", "blob", f"HEAD:{PEOPLE}").encode()
     line = b"- b ([2026-11-22-1803-9f3a77c0/7](x.md)) `user` `pinned`"
@@ -125,12 +125,14 @@ def test_an_edit_changes_its_line_only(workspace: Workspace, companion: Path) ->
     assert line in after
     there = known(workspace)
     with pytest.raises(CannotAct, match="so already"):
-        plan_edit(workspace, there, there.find("people:2"), FactEdit(text="b"))
+        plan_edit_fact(workspace, there, there.find("people:2"), FactEdit(text="b"))
     # To another topic, in one commit; the line before it stays.
-    put(workspace, plan_edit(workspace, there, there.find("b"), FactEdit(topic="New things")))
+    commit_plan(
+        workspace, plan_edit_fact(workspace, there, there.find("b"), FactEdit(topic="New things"))
+    )
     assert [row.name for row in known(workspace).rows] == ["new-things:1", "people:1"]
     there = known(workspace)
-    put(workspace, plan_remove(workspace, there, there.find("new-things:1")))
+    commit_plan(workspace, plan_remove_fact(workspace, there, there.find("new-things:1")))
     assert not (companion / "memory/facts/new-things.md").exists()
     undo(workspace)
     assert texts(workspace) == ["b", "by hand"]
@@ -152,10 +154,10 @@ def test_a_fact_is_named_by_its_place_or_by_words_of_its_own(workspace: Workspac
 def test_what_changed_meanwhile_is_not_written_over(workspace: Workspace, companion: Path) -> None:
     add(workspace, "people", "One.")
     there = known(workspace)
-    plan = plan_edit(workspace, there, there.find("One."), FactEdit(text="Two."))
+    plan = plan_edit_fact(workspace, there, there.find("One."), FactEdit(text="Two."))
     write(workspace, PEOPLE, b"# People\n\n- Another.\n- One.\n")
     with pytest.raises(TipMoved):
-        put(workspace, plan)
+        commit_plan(workspace, plan)
     (companion / PEOPLE).write_text("# People\n\n- Not committed.\n")
     with pytest.raises(CannotAct, match="no commit"):
         add(workspace, "people", "Three.")
@@ -179,18 +181,18 @@ def test_set_aside_it_stays_where_it_is_and_out_of_prompts(
     add(workspace, "people", "Marta: `she` sings.", turn="1")
     add(workspace, "people", "Tom runs.")
     there = known(workspace)
-    put(workspace, plan_aside(there, there.find("people:1"), reason="Not now."))
+    commit_plan(workspace, plan_exclude_fact(there, there.find("people:1"), reason="Not now."))
     there = known(workspace)
     assert [row.aside for row in there.rows] == [True, False]
     facts = [row.fact for row in there.rows]
     assert [fact.text for fact in in_order(facts, there.excluded.facts)] == ["Tom runs."]
     # A mark that changes does not bring it back.
-    put(workspace, plan_edit(workspace, there, there.rows[0], FactEdit(pinned=True)))
+    commit_plan(workspace, plan_edit_fact(workspace, there, there.rows[0], FactEdit(pinned=True)))
     there = known(workspace)
     assert there.rows[0].aside
     with pytest.raises(CannotAct, match="aside already"):
-        plan_aside(there, there.rows[0])
-    put(workspace, plan_aside(there, there.rows[0], back=True))
+        plan_exclude_fact(there, there.rows[0])
+    commit_plan(workspace, plan_exclude_fact(there, there.rows[0], back=True))
     assert not any(row.aside for row in known(workspace).rows)
     assert git(companion, "ls-files", "memory/aside") == ""
     assert_sound(companion)
@@ -222,15 +224,15 @@ def reviewed(workspace: Workspace, companion: Path) -> ConversationId:
 
 
 def accept(workspace: Workspace, number: int, **more: str) -> ReviewList:
-    listed = waiting(workspace)
-    put(workspace, plan_accept(workspace, listed, listed.find(str(number)), **more))
-    return waiting(workspace)
+    listed = review_list(workspace)
+    commit_plan(workspace, plan_accept(workspace, listed, listed.find(str(number)), **more))
+    return review_list(workspace)
 
 
 def test_accepting_writes_the_fact_and_takes_it_off_in_one_commit(
     workspace: Workspace, companion: Path, reviewed: ConversationId
 ) -> None:
-    listed = waiting(workspace)
+    listed = review_list(workspace)
     assert [row.proposal.kind for row in listed.rows] == ["add", "replace", "remove", "summary"]
     assert [row.stands.name if row.stands else "" for row in listed.rows] == [
         "", "people:1", "work:1", "",
@@ -256,7 +258,7 @@ def test_accepting_writes_the_fact_and_takes_it_off_in_one_commit(
     assert (summary.through, summary.text, summary.model) == (2, "They spoke\nof Marta.", "tiny")
     assert not (companion / review_path(reviewed)).exists()
     undo(workspace)
-    assert [row.proposal.kind for row in waiting(workspace).rows] == ["summary"]
+    assert [row.proposal.kind for row in review_list(workspace).rows] == ["summary"]
     assert_sound(companion)
 
 
@@ -269,13 +271,13 @@ def test_other_words_are_the_users_and_a_rejection_leaves_the_facts(
     assert (row.fact.text, row.fact.trust) == ("Marta is her twin.", "user")
     assert row.fact.source == f"{reviewed}/1"
     before = texts(workspace)
-    listed = waiting(workspace)
+    listed = review_list(workspace)
     first = listed.find(listed.rows[0].id)
-    put(workspace, plan_reject(workspace, listed, first))
+    commit_plan(workspace, plan_reject(workspace, listed, first))
     assert texts(workspace) == before
-    assert first.id not in {row.id for row in waiting(workspace).rows}
+    assert first.id not in {row.id for row in review_list(workspace).rows}
     with pytest.raises(UnknownFact):
-        waiting(workspace).find(first.id)
+        review_list(workspace).find(first.id)
 
 
 def test_an_imported_instruction_waits_until_it_is_let_in(
@@ -286,14 +288,14 @@ def test_an_imported_instruction_waits_until_it_is_let_in(
     write(workspace, PEOPLE, lines.encode())
     there = known(workspace)
     assert [row.held for row in there.rows] == [True, False]
-    listed = waiting(workspace)
+    listed = review_list(workspace)
     assert [(row.proposal.text, row.is_order) for row in listed.rows] == [(order, True)]
     assert accept(workspace, 1).rows == ()
     assert order in [fact.text for fact in in_order(row.fact for row in known(workspace).rows)]
     assert (companion / PEOPLE).read_text() == lines.replace("\n", " `reviewed`\n", 1)
     undo(workspace)
-    listed = waiting(workspace)
-    put(workspace, plan_reject(workspace, listed, listed.rows[0]))
+    listed = review_list(workspace)
+    commit_plan(workspace, plan_reject(workspace, listed, listed.rows[0]))
     assert texts(workspace) == [record]
 
 
@@ -320,12 +322,12 @@ def test_lists_with_troubles_are_read_as_far_as_they_go(
     broken = (companion / path).read_bytes() + b"<<<<<<< HEAD\n- add people: Ana runs.\n"
     write(workspace, path, broken)
     write(workspace, "memory/review/odd.md", b"no front matter\n")
-    listed = waiting(workspace)
+    listed = review_list(workspace)
     assert [trouble.partition(": ")[0] for trouble in listed.troubles] == [
         f"{path}:17",
         "memory/review/odd.md:1",
     ]
-    put(workspace, plan_reject(workspace, listed, listed.rows[-1]))
+    commit_plan(workspace, plan_reject(workspace, listed, listed.rows[-1]))
     assert (companion / path).read_bytes() == broken.replace(b"- add people: Ana runs.\n", b"")
 
 

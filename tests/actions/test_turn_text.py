@@ -11,7 +11,7 @@ import pytest
 from perdure.actions.errors import CannotAct
 from perdure.actions.history import branch, revert, rewind, tag
 from perdure.actions.history.undo import rows
-from perdure.actions.memory import aside
+from perdure.actions.memory import exclude
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
@@ -52,9 +52,9 @@ def _said(path: Path, plan: Callable[[Workspace], list[str]]) -> str:
 
 
 async def test_plans(talked: Path) -> None:
-    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "2").describe())
+    said = _said(talked, lambda workspace: exclude.plan_exclude(workspace, "2").describe())
     assert re.search(f"Kept out of prompts: “the mill” {_WHEN}\\.", said)
-    said = _said(talked, lambda workspace: aside.plan_aside(workspace, "1..3").describe())
+    said = _said(talked, lambda workspace: exclude.plan_exclude(workspace, "1..3").describe())
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
     said = _said(talked, lambda workspace: rewind.plan_rewind(workspace, "1").describe())
     assert "“the weir”" in said

@@ -245,7 +245,7 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     """Of every kind of act."""
     from perdure.actions.history.branch import start
     from perdure.actions.history.tag import tag
-    from perdure.actions.memory import aside
+    from perdure.actions.memory import exclude
     from perdure.actions.turns.correct import correct, find_words
 
     (one, two), _ = await talk(companion, "The weir is loud.", "And the mill?")
@@ -253,9 +253,9 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     with Workspace.open(companion) as workspace:
         correct(workspace, find_words(workspace, str(two), reply=False), "And the mill, then?")
         words.append(next_undo(workspace).what)
-        aside.put(workspace, aside.plan_aside(workspace, str(one)))
+        exclude.exclude_turns(workspace, exclude.plan_exclude(workspace, str(one)))
         words.append(next_undo(workspace).what)
-        aside.put(workspace, aside.plan_aside(workspace, str(one), back=True))
+        exclude.exclude_turns(workspace, exclude.plan_exclude(workspace, str(one), back=True))
         words.append(next_undo(workspace).what)
         tag(workspace, "before", workspace.tip)
         words.append(next_undo(workspace).what)

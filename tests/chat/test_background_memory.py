@@ -10,7 +10,7 @@ import pytest
 
 from perdure.actions.history.merge import join
 from perdure.actions.history.undo import next_redo, next_undo, take
-from perdure.actions.memory.aside import plan_aside, put
+from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused
 from perdure.backends.protocol import Request, StreamEvent
@@ -452,7 +452,7 @@ async def test_what_is_set_aside_leaves_the_summary_too(
     (before,) = summaries(companion)
     await opened.say("Hello again.")
     with Workspace.open(companion) as workspace:
-        put(workspace, plan_aside(workspace, f"{before.conversation}/1"))
+        exclude_turns(workspace, plan_exclude(workspace, f"{before.conversation}/1"))
     backend.notes = lambda: "Ana asked how Mira is."
     await opened.say("A new day.")
     prompts = [str(r.messages) for r in backend.asked if asks_for(r) == "reply"]

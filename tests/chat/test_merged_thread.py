@@ -263,14 +263,14 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
 
 
 async def test_an_end_that_is_set_aside_stays_out(two: tuple[Path, Path]) -> None:
-    from perdure.actions.memory.aside import plan_aside, put
+    from perdure.actions.memory.exclude import exclude_turns, plan_exclude
     from perdure.actions.workspace import Workspace
 
     here, there = two
     turn = trailers(there)["Turn"]
     pull(here, there)
     with Workspace.open(here) as workspace:
-        put(workspace, plan_aside(workspace, turn))
+        exclude_turns(workspace, plan_exclude(workspace, turn))
     backend, _ = await say(here, "After.")
     assert "Laptop two." not in asked(backend)
     assert {"Laptop one.", "Desktop two."} < set(asked(backend))

@@ -51,13 +51,13 @@ async def test_an_earlier_turn_is_quoted_before_the_message(remembers: Path) -> 
 
 
 async def test_what_is_sent_anyway_or_set_aside_is_not_recalled(remembers: Path) -> None:
-    from perdure.actions.memory.aside import plan_aside, put
+    from perdure.actions.memory.exclude import exclude_turns, plan_exclude
     from perdure.actions.workspace import Workspace
 
     await talk(remembers, "What does Eva paint?")
     assert "Recalled" not in trailers(remembers)
     with Workspace.open(remembers) as workspace:
-        put(workspace, plan_aside(workspace, "1"))
+        exclude_turns(workspace, plan_exclude(workspace, "1"))
     _, backend = await ask(remembers, "Eva paints boats?")
     assert "Porto" not in backend.asked[-1].messages[-1].content
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.memory.aside import plan_aside, put
+from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from tests.actions.test_answers import again
@@ -60,7 +60,7 @@ async def test_where_it_does_not_fit_earlier_moments_take_its_place(told: Path) 
 async def test_what_is_set_aside_is_not_sent(told: Path) -> None:
     first = trailers(told)["Turn"]
     with Workspace.open(told) as workspace:
-        put(workspace, plan_aside(workspace, first))
+        exclude_turns(workspace, plan_exclude(workspace, first))
     _, backend = await ask(told, ASKED)
     said = [message.content for message in backend.asked[-1].messages]
     assert TOLD[0] in said

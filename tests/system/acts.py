@@ -9,7 +9,7 @@ from perdure.actions.history import branch as branching
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history import restore, revert, tag, undo
 from perdure.actions.history.rewind import plan_rewind, rewind
-from perdure.actions.memory import aside
+from perdure.actions.memory import exclude
 from perdure.actions.turns import answers, correct
 from perdure.actions.turns.answers import ChoicePlan, Chosen
 from perdure.actions.turns.correct import Corrected
@@ -264,7 +264,11 @@ def _restore(life: Life, pick: Pick) -> None:
 @_act("set aside", 2)
 def _aside(life: Life, pick: Pick) -> None:
     turn, back = _turn_here(life, pick), bool(pick(2))
-    life.steer(lambda workspace: aside.put(workspace, aside.plan_aside(workspace, turn, back=back)))
+    life.steer(
+        lambda workspace: exclude.exclude_turns(
+            workspace, exclude.plan_exclude(workspace, turn, back=back)
+        )
+    )
 
 
 def _turn_here(life: Life, pick: Pick, *, answered: bool = False) -> str:

@@ -29,7 +29,7 @@ from perdure.actions.history import branch, revert, tag
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history import undo as undoing
 from perdure.actions.history.rewind import plan_rewind, rewind
-from perdure.actions.memory import aside
+from perdure.actions.memory import exclude
 from perdure.actions.turns import (
     answers,
     correct,  # fmt: skip
@@ -171,7 +171,7 @@ SCENES = {
     "undo a rewind": Scene(undo, rewinding),
     "redo a rewind": Scene(redo, _rewind_undo),
     "revert": _steered(_revert),
-    "aside": _steered(lambda h: aside.put(h, aside.plan_aside(h, "@-1"))),
+    "aside": _steered(lambda h: exclude.exclude_turns(h, exclude.plan_exclude(h, "@-1"))),
     "open a merge": _steered(lambda h: merge_action.join(h, "hills")),
     "turn in an open merge": Scene(Talk.say, world="open"),
     "settle": _steered(lambda h: merge_action.take_side(h, VOICE, "theirs"), "open"),

@@ -32,7 +32,7 @@ from perdure.actions.history import branch
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.history.undo import next_undo, take
-from perdure.actions.memory import aside as setting_aside
+from perdure.actions.memory import exclude as setting_aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused
@@ -176,8 +176,8 @@ class Life:
     def aside(self) -> None:
         place, back = f"@-{self.dice.randint(0, 8)}", self.dice.random() < 0.3
         self.steer(
-            lambda workspace: setting_aside.put(
-                workspace, setting_aside.plan_aside(workspace, place, back=back)
+            lambda workspace: setting_aside.exclude_turns(
+                workspace, setting_aside.plan_exclude(workspace, place, back=back)
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.actions.memory.review import ReviewList, waiting
+from perdure.actions.memory.review import ReviewList, review_list
 from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.memory.facts import FOLDER as FACTS
@@ -42,7 +42,7 @@ class MemoryLook:
 def look(repo: Repository) -> MemoryLook:
     """Read it as of HEAD. Raises HistoryError where the tree cannot be read."""
     workspace = Workspace(repo)
-    review = waiting(workspace)
+    review = review_list(workspace)
     tip = review.known.tip
     files = {
         entry.path: small(repo, entry.oid)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from perdure.actions.errors import CannotRevert
 from perdure.actions.history.affected_turns import made_under
 from perdure.actions.history.next_message import NEW
-from perdure.actions.memory.aside import as_ranges
-from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
+from perdure.actions.memory.derived import NOTHING_DERIVED, Derived, derived_from
+from perdure.actions.memory.exclude import as_ranges
 from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
@@ -50,7 +50,7 @@ class RevertPlan:
     talk: tuple[str, ...]
     turns: tuple[TurnId, ...]
     tip: str
-    memory: MadeFrom = NOTHING
+    memory: Derived = NOTHING_DERIVED
     under: str = ""
 
     @property
@@ -124,7 +124,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     heard = any(file.path.startswith(_VOICE) and not file.path.startswith(_SILENT) for file in rest)
     turns = made_under(repo, parents, info.id, tip) if heard else ()
     reason = f"Answered under “{info.subject}”, which was reverted."
-    memory = made_from(repo, tip, as_ranges(turns), reason)
+    memory = derived_from(repo, tip, as_ranges(turns), reason)
     under = counted(Transcript(repo, tip), turns) if turns else ""
     return RevertPlan(info, tuple(changes), talk, turns, tip, memory, under)
 

@@ -11,7 +11,7 @@ from perdure.snapshot.files import small
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFrom:
+class Derived:
     """What came of turns, without what is set aside already.
 
     Attributes:
@@ -35,12 +35,12 @@ class MadeFrom:
         return {"facts": [name for name, _ in self.facts], "summaries": list(self.summaries)}
 
 
-NOTHING = MadeFrom()
+NOTHING_DERIVED = Derived()
 
 
-def made_from(
+def derived_from(
     repo: Repository, tip: str, ranges: Sequence[TurnRange], reason: str = ""
-) -> MadeFrom:
+) -> Derived:
     """Look through the memory as of a commit.
 
     Args:
@@ -50,8 +50,8 @@ def made_from(
         reason: written into the files that set facts aside.
     """
     if not ranges or repo.folder_oid("memory", tip) is None:
-        return NOTHING
-    from perdure.actions.memory.facts import plan_aside
+        return NOTHING_DERIVED
+    from perdure.actions.memory.facts import plan_exclude_fact
     from perdure.companion.memory.summaries import read_summaries, rests_on
     from perdure.snapshot.facts import read_known
 
@@ -65,8 +65,12 @@ def made_from(
     files = {each.path: small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
     summaries, _ = read_summaries(files)
     used = [each for each in summaries if not rests_on(each, out)]
-    return MadeFrom(
+    return Derived(
         tuple((row.name, row.fact.text) for row in rows),
         tuple(each.path for each in used if rests_on(each, ranges)),
-        tuple(change for row in rows for change in plan_aside(known, row, reason=reason).changes),
+        tuple(
+            change
+            for row in rows
+            for change in plan_exclude_fact(known, row, reason=reason).changes
+        ),
     )

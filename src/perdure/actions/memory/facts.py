@@ -93,7 +93,7 @@ class FactEdit:
     pinned: bool | None = None
 
 
-class Pages:
+class FactFiles:
     """The files of facts as they will be, on top of what a commit has."""
 
     def __init__(self, workspace: Workspace, tip: str) -> None:
@@ -145,7 +145,7 @@ def known(workspace: Workspace) -> Known:
     return read_known(workspace.repo, workspace.tip)
 
 
-def plan_add(
+def plan_add_fact(
     workspace: Workspace,
     known: Known,
     topic: str,
@@ -181,13 +181,13 @@ def plan_add(
             kept=_NOTHING,
             next_step=f"to change it: perdure memory edit {there.name}",
         )
-    pages = Pages(workspace, known.tip)
+    pages = FactFiles(workspace, known.tip)
     pages.add(fact, chunk_of(transcript, source))
     return MemoryPlan(
         "add",
         (f"Adds to {fact.topic}: “{clean}”", *_pin_said(fact)),
         tuple(pages.changes),
-        subject(f"{fact.topic}: {clean}", source),
+        memory_message(f"{fact.topic}: {clean}", source),
         known.tip,
         like=known.like(clean),
         against=known.against(clean),
@@ -196,7 +196,7 @@ def plan_add(
     )
 
 
-def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) -> MemoryPlan:
+def plan_edit_fact(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) -> MemoryPlan:
     """What changing a fact would do: its line, and no other. New words are the user's words.
 
     Raises:
@@ -216,7 +216,7 @@ def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) 
         new = replace(new, pinned=edit.pinned)
     if new == old:
         raise CannotAct(f"{row.name} is so already: “{old.text}”", kept=_NOTHING)
-    pages = Pages(workspace, known.tip)
+    pages = FactFiles(workspace, known.tip)
     pages.change(old, new)
     said = [f"Changes {row.name} “{old.text}”" + (f" to “{new.text}”" * (new.text != old.text))]
     if new.topic != old.topic:
@@ -228,7 +228,7 @@ def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) 
         "edit",
         tuple(said),
         tuple(pages.changes),
-        subject(f"{new.topic}: {what}", None, f"It was: “{old.text}”"),
+        memory_message(f"{new.topic}: {what}", None, f"It was: “{old.text}”"),
         known.tip,
         like=known.like(new.text, [row]) if new.text != old.text else (),
         against=known.against(new.text, [row]) if new.text != old.text else (),
@@ -237,20 +237,22 @@ def plan_edit(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) 
     )
 
 
-def plan_remove(workspace: Workspace, known: Known, row: FactRow) -> MemoryPlan:
+def plan_remove_fact(workspace: Workspace, known: Known, row: FactRow) -> MemoryPlan:
     """What taking a fact out would do; the history keeps it."""
-    pages = Pages(workspace, known.tip)
+    pages = FactFiles(workspace, known.tip)
     pages.change(row.fact, None)
     return MemoryPlan(
         "remove",
         (f"Takes {row.name} “{row.fact.text}” out. The history keeps it.",),
         tuple(pages.changes),
-        subject(f"out of {row.fact.topic}: {row.fact.text}", None),
+        memory_message(f"out of {row.fact.topic}: {row.fact.text}", None),
         known.tip,
     )
 
 
-def plan_aside(known: Known, row: FactRow, *, back: bool = False, reason: str = "") -> MemoryPlan:
+def plan_exclude_fact(
+    known: Known, row: FactRow, *, back: bool = False, reason: str = ""
+) -> MemoryPlan:
     """What setting a fact aside, or bringing it back, would do: it stays where it is.
 
     Raises:
@@ -293,7 +295,7 @@ def _brought_back(known: Known, fact: Fact) -> list[Change]:
     return changes
 
 
-def put(workspace: Workspace, plan: MemoryPlan) -> str:
+def commit_plan(workspace: Workspace, plan: MemoryPlan) -> str:
     """Do what a plan says: one commit; its id.
 
     Raises:
@@ -304,7 +306,7 @@ def put(workspace: Workspace, plan: MemoryPlan) -> str:
     return workspace.commit(plan.changes, plan.message, plan.tip, author=plan.author)
 
 
-def subject(text: str, source: TurnId | None, more: str = "") -> str:
+def memory_message(text: str, source: TurnId | None, more: str = "") -> str:
     """The message of a commit of memory; ``source`` is the turn that caused it."""
     parts = [f"memory: {title_from(text, _TITLE)}", more]
     parts.append(f"Caused-By: {source}" if source is not None else "")

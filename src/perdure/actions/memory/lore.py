@@ -76,7 +76,7 @@ class LoreList:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class LoreTrial:
     """What a text would bring in.
 
     Attributes:
@@ -101,7 +101,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class LoreCommit:
     """A change that was made."""
 
     entry: LoreEntry
@@ -156,7 +156,7 @@ def try_lore(
     *,
     window: int | None = None,
     draw: str | None = None,
-) -> Trial:
+) -> LoreTrial:
     """What would come in if these messages were said, the newest last.
 
     Args:
@@ -193,7 +193,7 @@ def try_lore(
         return counter.count(_filled(workspace, entry.text)) + _PER_ENTRY
 
     kept, out = within(found.triggered, cost, room)
-    return Trial(
+    return LoreTrial(
         tuple((each, cost(each.entry)) for each in kept),
         tuple((each, cost(each.entry)) for each in out),
         found.unlucky,
@@ -220,7 +220,7 @@ def find_entry(workspace: Workspace, name: str) -> LoreEntry:
     return read_entry(data or b"", path)
 
 
-def add_lore(workspace: Workspace, entry: LoreEntry) -> Done:
+def add_lore(workspace: Workspace, entry: LoreEntry) -> LoreCommit:
     """Commit a new entry; its file is named after its title or first key.
 
     Raises:
@@ -236,7 +236,7 @@ def add_lore(workspace: Workspace, entry: LoreEntry) -> Done:
     return _commit(workspace, entry, data, "add")
 
 
-def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Done:
+def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> LoreCommit:
     """Commit an entry's change; comments and unknown keys of its file stay.
 
     Args:
@@ -261,7 +261,7 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Do
     return _commit(workspace, after, _checked(edit_entry(data, after), after), "change", tip)
 
 
-def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> Done:
+def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> LoreCommit:
     """Commit an entry's whole file, as an editor left it. Raises as `change_lore`."""
     if data == workspace.repo.read(path, workspace.tip):
         raise CannotAct(f"{path} reads so already", kept="nothing was changed")
@@ -269,7 +269,7 @@ def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> Do
     return _commit(workspace, entry, _checked(data, entry), "change", since)
 
 
-def remove_lore(workspace: Workspace, name: str) -> Done:
+def remove_lore(workspace: Workspace, name: str) -> LoreCommit:
     """Commit that an entry goes. A file that cannot be read can go too.
 
     Raises:
@@ -282,11 +282,11 @@ def remove_lore(workspace: Workspace, name: str) -> Done:
 
 def _commit(
     workspace: Workspace, entry: LoreEntry, data: bytes | None, verb: str, since: str = ""
-) -> Done:
+) -> LoreCommit:
     if data is not None and data == workspace.repo.read(entry.path, workspace.tip):
         raise CannotAct(f"{entry.path} reads so already", kept="nothing was changed")
     commit = workspace.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
-    return Done(entry, commit)
+    return LoreCommit(entry, commit)
 
 
 def _checked(data: bytes, entry: LoreEntry) -> bytes:

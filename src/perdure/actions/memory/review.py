@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.memory.facts import MemoryPlan, Pages, chunk_of, subject
+from perdure.actions.memory.facts import FactFiles, MemoryPlan, chunk_of, memory_message
 from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
@@ -28,7 +28,7 @@ _NOTHING = "nothing was changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ReviewItem:
     """One thing that waits.
 
     Attributes:
@@ -87,11 +87,11 @@ class ReviewList:
         known: what she knows.
     """
 
-    rows: tuple[Waiting, ...]
+    rows: tuple[ReviewItem, ...]
     troubles: tuple[str, ...]
     known: Known
 
-    def find(self, name: str) -> Waiting:
+    def find(self, name: str) -> ReviewItem:
         """What waits under a number or an id. Raises UnknownFact."""
         for row in self.rows:
             if name in {str(row.number), row.id}:
@@ -104,11 +104,11 @@ class ReviewList:
         )
 
 
-def waiting(workspace: Workspace) -> ReviewList:
+def review_list(workspace: Workspace) -> ReviewList:
     """All that waits for the user's word."""
     tip = workspace.tip
     known = read_known(workspace.repo, tip)
-    found: list[Waiting] = []
+    found: list[ReviewItem] = []
     troubles: list[str] = []
     for entry in workspace.repo.files(FOLDER, tip):
         if not entry.path.endswith(".md"):
@@ -135,7 +135,7 @@ def _row(
     proposal: Proposal,
     review: Review | None,
     held: FactRow | None = None,
-) -> Waiting:
+) -> ReviewItem:
     parts = (
         review.path if review else held.fact.path if held else "",
         proposal.kind,
@@ -148,7 +148,7 @@ def _row(
     stands = known.same(proposal.topic, proposal.instead_of) if proposal.instead_of else None
     is_fact = proposal.kind in {"add", "replace"}
     but = (stands, held)
-    return Waiting(
+    return ReviewItem(
         number,
         digest,
         proposal,
@@ -163,7 +163,7 @@ def _row(
 def plan_accept(
     workspace: Workspace,
     listed: ReviewList,
-    row: Waiting,
+    row: ReviewItem,
     *,
     text: str | None = None,
     topic: str | None = None,
@@ -181,7 +181,7 @@ def plan_accept(
     proposal, known = row.proposal, listed.known
     edited = text is not None or topic is not None
     turn = _turn_of(proposal.source)
-    pages = Pages(workspace, known.tip)
+    pages = FactFiles(workspace, known.tip)
     if proposal.kind == "remove":
         fact = None
         if row.stands is not None:
@@ -202,7 +202,7 @@ def plan_accept(
         "accept",
         (said,),
         (*pages.changes, _off_the_list(workspace, listed, row)),
-        subject(title, turn, where),
+        memory_message(title, turn, where),
         known.tip,
         author=None if edited else workspace.companion,
         like=row.like,
@@ -211,7 +211,7 @@ def plan_accept(
     )
 
 
-def _fact_of(known: Known, row: Waiting, text: str | None, topic: str | None) -> Fact:
+def _fact_of(known: Known, row: ReviewItem, text: str | None, topic: str | None) -> Fact:
     """The fact that a proposal comes to."""
     proposal = row.proposal
     trust: Trust = default_trust(proposal.source)
@@ -232,7 +232,7 @@ def _fact_of(known: Known, row: Waiting, text: str | None, topic: str | None) ->
 def _let_in(
     workspace: Workspace,
     listed: ReviewList,
-    row: Waiting,
+    row: ReviewItem,
     held: FactRow,
     text: str | None,
     topic: str | None,
@@ -244,13 +244,13 @@ def _let_in(
         fact = replace(old, text=fact_text(text), trust="user")
     if topic is not None:
         fact = replace(fact, topic=listed.known.topic(topic))
-    pages = Pages(workspace, listed.known.tip)
+    pages = FactFiles(workspace, listed.known.tip)
     pages.change(old, fact)
     return MemoryPlan(
         "accept",
         (f"Lets {held.name} “{fact.text}” into prompts.",),
         tuple(pages.changes),
-        subject(f"let in: {fact.text}", None, f"It came from {old.source or 'elsewhere'}."),
+        memory_message(f"let in: {fact.text}", None, f"It came from {old.source or 'elsewhere'}."),
         listed.known.tip,
         like=row.like,
         against=row.against,
@@ -259,7 +259,7 @@ def _let_in(
 
 
 def _accept_summary(
-    workspace: Workspace, listed: ReviewList, row: Waiting, text: str | None
+    workspace: Workspace, listed: ReviewList, row: ReviewItem, text: str | None
 ) -> MemoryPlan:
     from perdure.companion.memory.aside import TurnRange
     from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
@@ -287,18 +287,18 @@ def _accept_summary(
             Change(summary_path(conversation), render_summary(summary)),
             _off_the_list(workspace, listed, row),
         ),
-        subject(f"summary of {conversation}", turn or TurnId(conversation, through)),
+        memory_message(f"summary of {conversation}", turn or TurnId(conversation, through)),
         listed.known.tip,
         author=None if text is not None else workspace.companion,
     )
 
 
-def plan_reject(workspace: Workspace, listed: ReviewList, row: Waiting) -> MemoryPlan:
+def plan_reject(workspace: Workspace, listed: ReviewList, row: ReviewItem) -> MemoryPlan:
     """What rejecting it would do: it goes from its list; an imported fact goes from its file."""
     proposal = row.proposal
     words = proposal.text or proposal.instead_of
     if row.held is not None:
-        pages = Pages(workspace, listed.known.tip)
+        pages = FactFiles(workspace, listed.known.tip)
         pages.change(row.held.fact, None)
         changes = tuple(pages.changes)
     else:
@@ -307,12 +307,12 @@ def plan_reject(workspace: Workspace, listed: ReviewList, row: Waiting) -> Memor
         "reject",
         (f"Rejects: “{words.splitlines()[0]}”",),
         changes,
-        subject(f"rejected: {words}", None),
+        memory_message(f"rejected: {words}", None),
         listed.known.tip,
     )
 
 
-def _off_the_list(workspace: Workspace, listed: ReviewList, row: Waiting) -> Change:
+def _off_the_list(workspace: Workspace, listed: ReviewList, row: ReviewItem) -> Change:
     if row.review is None:
         raise TypeError(row)
     path = row.review.path

@@ -10,7 +10,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.memory.aside import AsideRow
+    from perdure.actions.memory.exclude import ExcludedRow
 
 
 @click.command("aside")
@@ -31,15 +31,15 @@ def command(
     """
     if lists == (turns is not None):
         raise click.UsageError("give TURN, TURN..TURN, or --list")
-    from perdure.actions.memory import aside
+    from perdure.actions.memory import exclude
     from perdure.actions.workspace import Workspace
 
     with Workspace.open(chosen()) as workspace:
         if turns is None:
-            _show(aside.rows(workspace), as_json=as_json)
+            _show(exclude.excluded_rows(workspace), as_json=as_json)
             return
-        plan = aside.plan_aside(workspace, turns, back=back, reason=reason)
-        commit = None if dry_run else aside.put(workspace, plan)
+        plan = exclude.plan_exclude(workspace, turns, back=back, reason=reason)
+        commit = None if dry_run else exclude.exclude_turns(workspace, plan)
     if as_json:
         emit_json({"plan": plan.to_dict(), "commit": commit})
         return
@@ -49,7 +49,7 @@ def command(
         say("Nothing was changed.")
 
 
-def _show(rows: list[AsideRow], *, as_json: bool) -> None:
+def _show(rows: list[ExcludedRow], *, as_json: bool) -> None:
     if as_json:
         emit_json([row.to_dict() for row in rows])
         return

@@ -14,7 +14,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.memory.lore import Done, LoreRow, Trial
+    from perdure.actions.memory.lore import LoreCommit, LoreRow, LoreTrial
     from perdure.actions.workspace import Workspace
     from perdure.companion.errors import Located
     from perdure.companion.memory.lore import LoreEntry
@@ -222,7 +222,7 @@ def _text(text: str | None) -> str:
     return (click.edit("", extension=".md") or "").strip("\n")
 
 
-def _edit_file(workspace: Workspace, name: str) -> Done | None:
+def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
     """Let the user edit a whole file; None: it was left as it is."""
     from perdure.actions.memory.lore import path_of, replace_file
     from perdure.cli.input.ask import on_terminal
@@ -249,7 +249,7 @@ def _take_edits(workspace: Workspace) -> None:
     tell_edits(workspace.take_edits())
 
 
-def _report(done: Done, what: str, *, as_json: bool) -> None:
+def _report(done: LoreCommit, what: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"name": done.entry.name, "file": done.entry.path, "commit": done.commit})
     else:
@@ -278,7 +278,7 @@ def _show_row(row: LoreRow) -> None:
     say_styled(style(f"{about}  {row.tokens} tokens  {last}", dim=True))
 
 
-def _show_trial(trial: Trial) -> None:
+def _show_trial(trial: LoreTrial) -> None:
     total = sum(tokens for _, tokens in trial.kept)
     for number, (each, tokens) in enumerate(trial.kept, 1):
         say_styled(
@@ -306,7 +306,7 @@ def _why(each: Triggered) -> str:
     return f"“{each.key}”" + (f" in {each.by}" if each.by else "")
 
 
-def _trial_record(trial: Trial) -> dict[str, object]:
+def _trial_record(trial: LoreTrial) -> dict[str, object]:
     def rows(found: Iterable[tuple[Triggered, int]]) -> list[dict[str, object]]:
         return [
             {

@@ -132,12 +132,12 @@ class AnswerController:
         back = "aside" in speech.marks
 
         async def plan(session: Session) -> None:
-            from perdure.actions.memory import aside
+            from perdure.actions.memory import exclude
 
             found = await session.steer(
-                lambda workspace: aside.plan_aside(workspace, str(turn), back=back)
+                lambda workspace: exclude.plan_exclude(workspace, str(turn), back=back)
             )
-            await session.steer(lambda workspace: aside.put(workspace, found))
+            await session.steer(lambda workspace: exclude.exclude_turns(workspace, found))
             self._history.moved(f"{found.describe()[0]} x again, or z, takes it back.")
 
         self._history.act(plan)

@@ -15,7 +15,7 @@ from perdure.tui.drawers.drawer import clean, short
 from perdure.tui.memory.rows import MemoryRow, how, source_of
 
 if TYPE_CHECKING:
-    from perdure.actions.memory.review import Waiting
+    from perdure.actions.memory.review import ReviewItem
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import Known
     from perdure.views.memory import MemoryLook
@@ -61,7 +61,7 @@ def _fact(text: Text, row: FactRow, known: Known) -> None:
     _beside(text, known.like(fact.text, [row]), known.against(fact.text, [row]))
 
 
-def _waiting(text: Text, row: Waiting) -> None:
+def _waiting(text: Text, row: ReviewItem) -> None:
     proposal = row.proposal
     what = "held" if row.held else proposal.kind
     text.append(f"{what} {one_row(proposal.topic)}\n".replace(" \n", "\n"), "bold")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perdure.actions.memory.review import Waiting
+from perdure.actions.memory.review import ReviewItem
 from perdure.errors import Problem
 from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.edit import Editing
@@ -47,12 +47,12 @@ class MemoryEdits:
 
     # -- what waits ----------------------------------------------------------------------------
 
-    def accept(self, row: Waiting, text: str | None = None) -> None:
+    def accept(self, row: ReviewItem, text: str | None = None) -> None:
         """Let in what waits; what looks like an instruction only after a question."""
-        from perdure.actions.memory.review import plan_accept, waiting
+        from perdure.actions.memory.review import plan_accept, review_list
 
         def make(workspace: Workspace) -> MemoryPlan:
-            listed = waiting(workspace)
+            listed = review_list(workspace)
             return plan_accept(workspace, listed, listed.find(row.id), text=text)
 
         async def plan(session: Session) -> None:
@@ -68,12 +68,12 @@ class MemoryEdits:
 
         self._act(plan, text or "")
 
-    def reject(self, row: Waiting) -> None:
+    def reject(self, row: ReviewItem) -> None:
         """Take what waits off the list."""
-        from perdure.actions.memory.review import plan_reject, waiting
+        from perdure.actions.memory.review import plan_reject, review_list
 
         def make(workspace: Workspace) -> MemoryPlan:
-            listed = waiting(workspace)
+            listed = review_list(workspace)
             return plan_reject(workspace, listed, listed.find(row.id))
 
         self._act(lambda session: self._do(session, make))
@@ -81,13 +81,13 @@ class MemoryEdits:
     # -- facts ---------------------------------------------------------------------------------
 
     @work(group="edit", exclusive=True)
-    async def reword(self, row: Waiting | FactRow) -> None:
+    async def reword(self, row: ReviewItem | FactRow) -> None:
         """Ask for other words; a proposal is accepted with them."""
-        title = "Accept it with other words" if isinstance(row, Waiting) else "Other words"
+        title = "Accept it with other words" if isinstance(row, ReviewItem) else "Other words"
         new = await self.screen.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
         if new is None or not new.strip():
             self.screen.flash.tell("Nothing was changed.")
-        elif isinstance(row, Waiting):
+        elif isinstance(row, ReviewItem):
             self.accept(row, new)
         else:
             self._change(row, text=new)
@@ -97,22 +97,22 @@ class MemoryEdits:
         self._change(row, pinned=not row.fact.pinned)
 
     def _change(self, row: FactRow, text: str | None = None, *, pinned: bool | None = None) -> None:
-        from perdure.actions.memory.facts import FactEdit, plan_edit
+        from perdure.actions.memory.facts import FactEdit, plan_edit_fact
 
         def make(workspace: Workspace) -> MemoryPlan:
             known, now = _again(workspace, row)
-            return plan_edit(workspace, known, now, FactEdit(text, pinned=pinned))
+            return plan_edit_fact(workspace, known, now, FactEdit(text, pinned=pinned))
 
         self._act(lambda session: self._do(session, make, typed=text or ""), text or "")
 
     def set_aside(self, row: FactRow) -> None:
         """Set a fact aside, or bring it back."""
-        from perdure.actions.memory.facts import plan_aside
+        from perdure.actions.memory.facts import plan_exclude_fact
 
         back = row.aside
 
         def make(workspace: Workspace) -> MemoryPlan:
-            plan = plan_aside(*_again(workspace, row), back=back)
+            plan = plan_exclude_fact(*_again(workspace, row), back=back)
             words = f"“{row.fact.text}”"
             said = f"{words} may stand in prompts again." if back else f"{words} is set aside."
             return replace(plan, sentences=(said,))
@@ -132,10 +132,10 @@ class MemoryEdits:
         if not text or not text.strip():
             self.screen.flash.tell("Nothing was written down.")
             return
-        from perdure.actions.memory.facts import known, plan_add
+        from perdure.actions.memory.facts import known, plan_add_fact
 
         def make(workspace: Workspace) -> MemoryPlan:
-            return plan_add(workspace, known(workspace), name, text)
+            return plan_add_fact(workspace, known(workspace), name, text)
 
         self._act(lambda session: self._do(session, make, typed=text), text)
 
@@ -149,12 +149,12 @@ class MemoryEdits:
 
     async def _do(self, session: Session, make: Make, *, typed: str = "") -> None:
         """Make a plan of what is there now, and do it. What was typed is not lost with it."""
-        from perdure.actions.memory.facts import put
+        from perdure.actions.memory.facts import commit_plan
 
         def act(workspace: Workspace) -> MemoryPlan:
             workspace.take_edits()
             plan = make(workspace)
-            put(workspace, plan)
+            commit_plan(workspace, plan)
             return plan
 
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from perdure.actions.memory.review import Waiting
+from perdure.actions.memory.review import ReviewItem
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.summaries import Summary
 from perdure.snapshot.facts import FactRow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.views.memory import MemoryLook
 
-MemoryRow = Waiting | FactRow | Summary
+MemoryRow = ReviewItem | FactRow | Summary
 REVIEW, ASIDE, SUMMARIES = "Review", "Set aside", "Summaries"
 _TRUST = {"user": "yours", "companion": "hers", "imported": "imported"}
 _TRUST_WIDTH = 8
@@ -111,7 +111,7 @@ def fact_row(row: FactRow, *, year: int, topic: bool = False) -> Text:
     return line.append(one_row(fact.text), "dim" if row.held or row.aside else "")
 
 
-def waiting_row(row: Waiting, glyphs: Glyphs, *, year: int) -> Text:
+def waiting_row(row: ReviewItem, glyphs: Glyphs, *, year: int) -> Text:
     """One thing that waits: what it would do, and where."""
     proposal = row.proposal
     line = _when(source_of(row), year)

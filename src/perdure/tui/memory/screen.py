@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from perdure.actions.memory.review import Waiting
+from perdure.actions.memory.review import ReviewItem
 from perdure.companion.memory.summaries import Summary
 from perdure.snapshot.facts import FactRow
 from perdure.tui.dialogs.question import one_row
@@ -316,10 +316,10 @@ class MemoryScreen(PanelScreen):
 
     # -- changing ------------------------------------------------------------------------------
 
-    def _waiting(self) -> Waiting | None:
+    def _waiting(self) -> ReviewItem | None:
         """What waits under the cursor; an imported fact that is held waits in its topic too."""
         row, seen = self.row, self._lists.look
-        if isinstance(row, Waiting):
+        if isinstance(row, ReviewItem):
             return row
         if isinstance(row, FactRow) and row.held and seen is not None:
             return next((each for each in seen.review.rows if each.held == row), None)
@@ -329,7 +329,7 @@ class MemoryScreen(PanelScreen):
         row = self.row
         if isinstance(row, FactRow):
             return row
-        if isinstance(row, Waiting):
+        if isinstance(row, ReviewItem):
             self.flash.tell("It is no fact yet: a accepts it, r rejects it.")
         else:
             self.flash.tell("That is for facts." if row is not None else _PICK)
@@ -358,7 +358,7 @@ class MemoryScreen(PanelScreen):
             self.flash.tell(_PICK)
         elif isinstance(row, Summary):
             self.flash.tell(f"Edit {row.path}; the next message commits it.", stays=True)
-        elif isinstance(row, Waiting) and row.proposal.kind == "remove":
+        elif isinstance(row, ReviewItem) and row.proposal.kind == "remove":
             self.flash.tell("It takes a fact out; there are no words to change.")
         else:
             self._edits.reword(row)

@@ -23,14 +23,14 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
 
     What is there already and says the same, or the opposite, is shown beside it.
     """
-    from perdure.actions.memory.facts import known, plan_add, put
+    from perdure.actions.memory.facts import commit_plan, known, plan_add_fact
     from perdure.actions.workspace import Workspace
 
     with Workspace.open(chosen()) as workspace:
         if not dry_run:
             tell_edits(workspace.take_edits())
-        plan = plan_add(workspace, known(workspace), topic, fact, turn=turn, pinned=pin)
-        commit = None if dry_run else put(workspace, plan)
+        plan = plan_add_fact(workspace, known(workspace), topic, fact, turn=turn, pinned=pin)
+        commit = None if dry_run else commit_plan(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
     tell_done(plan, commit, as_json=as_json)

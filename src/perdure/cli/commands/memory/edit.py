@@ -42,11 +42,11 @@ def edit(
     """
     from perdure.actions.memory.facts import (
         FactEdit,
+        commit_plan,
         known,
-        plan_aside,
-        plan_edit,
-        plan_remove,
-        put,
+        plan_edit_fact,
+        plan_exclude_fact,
+        plan_remove_fact,
     )
     from perdure.actions.workspace import Workspace
 
@@ -61,9 +61,9 @@ def edit(
         there = known(workspace)
         row = there.find(fact)
         if remove:
-            plan = plan_remove(workspace, there, row)
+            plan = plan_remove_fact(workspace, there, row)
         elif aside is not None:
-            plan = plan_aside(there, row, back=not aside, reason=reason)
+            plan = plan_exclude_fact(there, row, back=not aside, reason=reason)
         else:
             new = read_text() if text == "-" else text
             if not changes:
@@ -71,8 +71,8 @@ def edit(
                 if new is None:
                     say("Nothing was changed.", err=True)
                     return
-            plan = plan_edit(workspace, there, row, FactEdit(new, topic, pinned))
-        commit = None if dry_run else put(workspace, plan)
+            plan = plan_edit_fact(workspace, there, row, FactEdit(new, topic, pinned))
+        commit = None if dry_run else commit_plan(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
     tell_done(plan, commit, as_json=as_json)

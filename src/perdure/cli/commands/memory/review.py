@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.memory.review import ReviewList, Waiting
+    from perdure.actions.memory.review import ReviewItem, ReviewList
     from perdure.actions.workspace import Workspace
 
 _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
@@ -50,7 +50,7 @@ def review(
     opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number of the
     list, or an id, which stays when others go. Each answer is a commit of its own.
     """
-    from perdure.actions.memory.review import waiting
+    from perdure.actions.memory.review import review_list
     from perdure.actions.workspace import Workspace
     from perdure.cli.input.ask import on_terminal
 
@@ -63,7 +63,7 @@ def review(
             tell_edits(workspace.take_edits())
         else:
             tell_uncommitted(workspace.repo)
-        listed = waiting(workspace)
+        listed = review_list(workspace)
         for trouble in listed.troubles:
             say(trouble, err=True)
         if acts:
@@ -101,8 +101,8 @@ def _answer_all(
     as_json: bool,
 ) -> None:
     """Accept and reject by name. Every name is looked up before anything is done."""
-    from perdure.actions.memory.facts import put
-    from perdure.actions.memory.review import plan_accept, plan_reject, waiting
+    from perdure.actions.memory.facts import commit_plan
+    from perdure.actions.memory.review import plan_accept, plan_reject, review_list
 
     accept = [listed.find(name).id for name in accepted]
     reject = [listed.find(name).id for name in rejected]
@@ -110,10 +110,10 @@ def _answer_all(
         raise click.UsageError("one of them is given to --accept and to --reject")
     done = []
     for name in dict.fromkeys([*accept, *reject]):
-        now = waiting(workspace)
+        now = review_list(workspace)
         plan_of = plan_accept if name in accept else plan_reject
         plan = plan_of(workspace, now, now.find(name))
-        commit = put(workspace, plan)
+        commit = commit_plan(workspace, plan)
         done.append({"id": name, **plan.to_dict(), "commit": commit})
         if not as_json:
             for line in plan.describe():
@@ -124,13 +124,13 @@ def _answer_all(
 
 def _walk(workspace: Workspace) -> None:
     """One after the other, on a terminal."""
-    from perdure.actions.memory.facts import put
-    from perdure.actions.memory.review import plan_accept, plan_reject, waiting
+    from perdure.actions.memory.facts import commit_plan
+    from perdure.actions.memory.review import plan_accept, plan_reject, review_list
 
-    ids = [row.id for row in waiting(workspace).rows]
+    ids = [row.id for row in review_list(workspace).rows]
     counts = dict.fromkeys(("accepted", "rejected"), 0)
     for name in ids:
-        listed = waiting(workspace)
+        listed = review_list(workspace)
         row = next((each for each in listed.rows if each.id == name), None)
         if row is None:
             continue  # it went with another one, or elsewhere
@@ -148,11 +148,11 @@ def _walk(workspace: Workspace) -> None:
             plan = plan_reject(workspace, listed, row)
         else:
             plan = plan_accept(workspace, listed, row, text=text)
-        put(workspace, plan)
+        commit_plan(workspace, plan)
         counts["rejected" if answer == "reject" else "accepted"] += 1
         for line in plan.describe():
             say(line)
-    left = len(waiting(workspace).rows)
+    left = len(review_list(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     back = " To take the last one back: perdure undo" * any(counts.values())
     say(f"{said}, {left} left.{back}")
@@ -169,7 +169,7 @@ def _ask() -> str:
         say("Type a, e, r, s or q.", err=True)
 
 
-def _edited(row: Waiting) -> str | None:
+def _edited(row: ReviewItem) -> str | None:
     """Other words, from the editor; None where they were left as they are, or there are none."""
     old = row.proposal.text
     if not old:
@@ -178,7 +178,7 @@ def _edited(row: Waiting) -> str | None:
     return None if edited is None or edited.strip() == old.strip() else edited.strip()
 
 
-def _show(row: Waiting) -> None:
+def _show(row: ReviewItem) -> None:
     """One of them, as a difference, and what it goes beside."""
     proposal = row.proposal
     what = "held" if row.held else proposal.kind

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.memory.derived import NOTHING, MadeFrom, made_from
+from perdure.actions.memory.derived import NOTHING_DERIVED, Derived, derived_from
 from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import (
@@ -26,7 +26,7 @@ from perdure.snapshot.excluded import Excluded, read_excluded
 
 
 @dataclass(frozen=True, slots=True)
-class AsidePlan:
+class ExcludePlan:
     """What setting turns aside, or bringing them back, does.
 
     Attributes:
@@ -45,7 +45,7 @@ class AsidePlan:
     changes: tuple[Change, ...]
     back: bool
     tip: str
-    memory: MadeFrom = NOTHING
+    memory: Derived = NOTHING_DERIVED
 
     def describe(self) -> list[str]:
         """One sentence a line."""
@@ -75,7 +75,7 @@ class AsidePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class AsideRow:
+class ExcludedRow:
     """One file of what is set aside, with the first words of its first turn."""
 
     path: str
@@ -141,9 +141,9 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
     )
 
 
-def plan_aside(
+def plan_exclude(
     workspace: Workspace, text: str, *, back: bool = False, reason: str = ""
-) -> AsidePlan:
+) -> ExcludePlan:
     """What setting turns aside, or bringing them back, would do.
 
     Args:
@@ -163,10 +163,10 @@ def plan_aside(
         raise CannotAct(f"{text} is {state}", kept="nothing was changed")
     first = transcript.turn(turns[0])
     changes = _back(excluded, turns) if back else _away(workspace, tip, turns, reason)
-    memory = NOTHING if back else made_from(workspace.repo, tip, as_ranges(turns))
+    memory = NOTHING_DERIVED if back else derived_from(workspace.repo, tip, as_ranges(turns))
     words = head_of(first) if first else ""
     what = counted(transcript, turns)
-    return AsidePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
+    return ExcludePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
 
 
 def _away(workspace: Workspace, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
@@ -191,7 +191,7 @@ def _back(excluded: Excluded, turns: Sequence[TurnId]) -> list[Change]:
     return changes
 
 
-def put(workspace: Workspace, plan: AsidePlan) -> str:
+def exclude_turns(workspace: Workspace, plan: ExcludePlan) -> str:
     """Do what a plan says: one commit by the human; its id.
 
     Raises:
@@ -205,7 +205,7 @@ def put(workspace: Workspace, plan: AsidePlan) -> str:
     return workspace.commit(plan.changes, message, plan.tip)
 
 
-def rows(workspace: Workspace) -> list[AsideRow]:
+def excluded_rows(workspace: Workspace) -> list[ExcludedRow]:
     """Everything that is set aside, by file."""
     tip = workspace.tip
     transcript = Transcript(workspace.repo, tip)
@@ -214,5 +214,5 @@ def rows(workspace: Workspace) -> list[AsideRow]:
         one = aside.turns[0] if aside.turns else None
         turn = transcript.turn(TurnId(one.conversation, one.first)) if one else None
         words = head_of(turn) if turn else (aside.facts[0] if aside.facts else "")
-        found.append(AsideRow(path, aside, words))
+        found.append(ExcludedRow(path, aside, words))
     return found
