@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.backends.token_corrections import FILE, Corrections
+from perdure.actions.backends.token_corrections import CORRECTIONS_FILE, Corrections
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.session import Session
@@ -51,11 +51,11 @@ def test_what_was_learned_is_kept_for_each_backend_and_model(tmp_path: Path) -> 
     ],
 )
 def test_a_damaged_file_is_begun_anew(tmp_path: Path, damaged: bytes) -> None:
-    (tmp_path / FILE).write_bytes(damaged)
+    (tmp_path / CORRECTIONS_FILE).write_bytes(damaged)
     known = Corrections(tmp_path)
     assert factor(known) == 1
     known.learn(SPEC, PLAIN, 1000, 1500)
-    assert json.loads((tmp_path / FILE).read_bytes())
+    assert json.loads((tmp_path / CORRECTIONS_FILE).read_bytes())
     assert factor(Corrections(tmp_path)) > 1
 
 
@@ -76,7 +76,7 @@ def test_an_exact_counter_has_nothing_to_learn(tmp_path: Path) -> None:
     known, exact = Corrections(tmp_path), Exact()
     known.learn(SPEC, exact, 1000, 1500)
     assert known.applied(SPEC, exact) is exact
-    assert not (tmp_path / FILE).exists()
+    assert not (tmp_path / CORRECTIONS_FILE).exists()
 
 
 async def test_replies_teach_and_the_next_prompt_heeds_it(companion: Path) -> None:
@@ -85,7 +85,7 @@ async def test_replies_teach_and_the_next_prompt_heeds_it(companion: Path) -> No
     words = "many words about the river and the weir " * 12
     for number in range(24):
         await events_of(session.send(f"{number} {words}"))
-    assert (companion / ".git/perdure/cache" / FILE).is_file()
+    assert (companion / ".git/perdure/cache" / CORRECTIONS_FILE).is_file()
     tokens = [PLAIN.count_prompt(request.messages) for request in backend.asked]
     await session.close()
     # About half as much fits as was thought: a token counted here is 1.9 there.

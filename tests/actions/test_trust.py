@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.actions.trust import (
-    FILE,
-    begin,
+    RECORD_FILE,
+    begin_record,
     confirm,
+    destination_digest,
     is_confirmed,
-    made_here,
-    waiting,
-    way_out,
+    unconfirmed_backends,
+    written_here,
 )
 from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
@@ -106,9 +106,9 @@ async def test_where_all_wait_to_be_confirmed_that_is_the_next_step(
 async def test_once_confirmed_it_speaks(companion: Path, server: ApiServer) -> None:
     commit_manifest(companion, far(server.address))
     with Repository.open(companion) as repo:
-        found = waiting(repo, "HEAD")
+        found = unconfirmed_backends(repo, "HEAD")
         confirm(repo, found)
-        assert waiting(repo, "HEAD") == []
+        assert unconfirmed_backends(repo, "HEAD") == []
     told, saved, failed = await say(companion)
     assert failed is None
     assert saved is not None
@@ -164,7 +164,7 @@ async def test_a_hand_edit_of_the_work_tree_is_the_users_own(
     companion: Path, server: ApiServer
 ) -> None:
     with Repository.open(companion) as repo:
-        begin(repo)
+        begin_record(repo)
     text = b"# mine, at home\n" + render_manifest(far(server.address))
     (companion / "backends" / "far.yaml").write_bytes(text)
     settings = companion / "companion.yaml"
@@ -172,7 +172,7 @@ async def test_a_hand_edit_of_the_work_tree_is_the_users_own(
     await say(companion)
     assert (companion / "backends" / "far.yaml").read_bytes() == text
     with Repository.open(companion) as repo:
-        assert waiting(repo, "HEAD") == []
+        assert unconfirmed_backends(repo, "HEAD") == []
     _, saved, failed = await say(companion)
     assert failed is None
     assert saved is not None
@@ -184,7 +184,7 @@ async def test_a_hand_edit_of_what_waits_confirms_nothing(
 ) -> None:
     commit_manifest(companion, far(server.address))
     with Repository.open(companion) as repo:
-        begin(repo)
+        begin_record(repo)
     path = companion / "backends" / "far.yaml"
     path.write_bytes(path.read_bytes().replace(b"tiny", b"big") + b"context_window: 2048\n")
     await say(companion)
@@ -196,24 +196,24 @@ def test_what_a_cut_off_merge_left_is_not_the_users_own(companion: Path) -> None
     data = render_manifest(far("https://eve.invalid/v1"))
     change = Change("backends/far.yaml", data)
     with Repository.open(companion) as repo:
-        assert made_here(repo, [change]) == []  # no record yet
-        begin(repo)
-        assert [each.name for each in made_here(repo, [change])] == ["far"]
+        assert written_here(repo, [change]) == []  # no record yet
+        begin_record(repo)
+        assert [each.name for each in written_here(repo, [change])] == ["far"]
         subprocess.run(
             ["git", "-C", str(companion), "hash-object", "-w", "--stdin"],
             input=data,
             capture_output=True,
             check=True,
         )
-        assert made_here(repo, [change]) == []
+        assert written_here(repo, [change]) == []
 
 
 def test_what_lay_in_the_folder_before_is_not_the_users_own(companion: Path) -> None:
     data = render_manifest(far("https://eve.invalid/v1"))
     (companion / "backends" / "far.yaml").write_bytes(data)
     with Repository.open(companion) as repo:
-        begin(repo)
-        assert made_here(repo, [Change("backends/far.yaml", data)]) == []
+        begin_record(repo)
+        assert written_here(repo, [Change("backends/far.yaml", data)]) == []
 
 
 def test_a_copied_folder_asks_anew(companion: Path, tmp_path: Path) -> None:
@@ -224,16 +224,16 @@ def test_a_copied_folder_asks_anew(companion: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(companion, copy, symlinks=True)
     with Repository.open(copy) as repo:
-        assert [each.name for each in waiting(repo, "HEAD")] == ["far"]
+        assert [each.name for each in unconfirmed_backends(repo, "HEAD")] == ["far"]
         (copy / "backends" / "far.yaml").write_bytes(render_manifest(mine) + b"# more\n")
         data = (copy / "backends" / "far.yaml").read_bytes()
-        assert made_here(repo, [Change("backends/far.yaml", data)]) == []
+        assert written_here(repo, [Change("backends/far.yaml", data)]) == []
     with Repository.open(companion) as repo:
-        assert waiting(repo, "HEAD") == []
+        assert unconfirmed_backends(repo, "HEAD") == []
     moved = tmp_path / "moved"
     companion.rename(moved)
     with Repository.open(moved) as repo:
-        assert waiting(repo, "HEAD") == []
+        assert unconfirmed_backends(repo, "HEAD") == []
 
 
 def test_a_clone_asks_for_each(companion: Path, tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ def test_a_clone_asks_for_each(companion: Path, tmp_path: Path) -> None:
         confirm(repo, [mine])
     git(tmp_path, "clone", "-q", str(companion), "clone")
     with Repository.open(tmp_path / "clone") as repo:
-        assert [each.name for each in waiting(repo, "HEAD")] == ["far", "spare"]
-        assert [each.name for each in waiting(repo, "HEAD", ["far"])] == ["far"]
+        assert [each.name for each in unconfirmed_backends(repo, "HEAD")] == ["far", "spare"]
+        assert [each.name for each in unconfirmed_backends(repo, "HEAD", ["far"])] == ["far"]
 
 
 def test_the_bringer_is_the_commit_that_changed_the_way_out(companion: Path) -> None:
@@ -254,7 +254,7 @@ def test_the_bringer_is_the_commit_that_changed_the_way_out(companion: Path) -> 
     path.write_bytes(path.read_bytes() + b"# a comment\n")
     git(companion, "commit", "-qam", "backend: words only")
     with Repository.open(companion) as repo:
-        found = waiting(repo, "HEAD")[0]
+        found = unconfirmed_backends(repo, "HEAD")[0]
     assert found.commit is not None
     assert found.commit.id == brought
     assert found.commit.author.name == "Eve"
@@ -270,11 +270,11 @@ def test_a_damaged_record_confirms_nothing(
     mine = far("https://own.invalid/v1")
     with Repository.open(path) as repo:
         repo.state_dir.mkdir(parents=True)
-        (repo.state_dir / FILE).write_bytes(data)
+        (repo.state_dir / RECORD_FILE).write_bytes(data)
         assert not is_confirmed(repo, mine)
         confirm(repo, [mine])
         assert is_confirmed(repo, mine)
-        kept = repo.state_dir / FILE
+        kept = repo.state_dir / RECORD_FILE
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert mine.address.encode() not in kept.read_bytes()
 
@@ -283,9 +283,9 @@ def test_the_record_is_not_another_machines(companion: Path) -> None:
     mine = far("https://own.invalid/v1")
     with Repository.open(companion) as repo:
         confirm(repo, [mine])
-        kept = repo.state_dir / FILE
+        kept = repo.state_dir / RECORD_FILE
         record = json.loads(kept.read_bytes())
-        assert record["backends"] == {"far": [way_out(mine)]}
+        assert record["backends"] == {"far": [destination_digest(mine)]}
         record["place"][0] = "0" * 32
         kept.write_text(json.dumps(record))
         assert not is_confirmed(repo, mine)
@@ -296,7 +296,7 @@ def test_an_older_bringer_is_named_as_one(companion: Path) -> None:
     for number in range(3):
         git(companion, "commit", "-q", "--allow-empty", "-m", f"edit: {number}")
     with Repository.open(companion) as repo:
-        assert waiting(repo, "HEAD", most=4)[0].commit is not None
-        found = waiting(repo, "HEAD", most=3)[0]
+        assert unconfirmed_backends(repo, "HEAD", most=4)[0].commit is not None
+        found = unconfirmed_backends(repo, "HEAD", most=3)[0]
     assert found.commit is None
     assert "git log -- backends/far.yaml" in found.notice

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.backends.manage import BackendDesk
-from perdure.actions.trust import is_confirmed, waiting
+from perdure.actions.backends.manage import BackendActions
+from perdure.actions.trust import is_confirmed, unconfirmed_backends
 from perdure.chat.events import Failed
 from perdure.chat.routing.roster import find
 from perdure.chat.session import Session
@@ -70,7 +70,7 @@ async def said(companion: Path, text: str) -> list[Failed]:
 async def test_an_edit_that_misspells_the_address_stops_the_talk(companion: Path) -> None:
     with ApiServer() as server, Repository.open(companion):
         text = HERE.format(address=server.address)
-        with BackendDesk(companion):
+        with BackendActions(companion):
             speaking(companion, text)
         assert await said(companion, "Hello.") == []
         talks = server.talks
@@ -78,7 +78,7 @@ async def test_an_edit_that_misspells_the_address_stops_the_talk(companion: Path
         (failed,) = await said(companion, "And now?")
         assert "did you mean 'address'" in failed.what
         assert server.talks == talks
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         (row,) = [each for each in desk.listed() if each.name == "far"]
         assert "did you mean 'address'" in row.problem
         assert desk.waiting() == []
@@ -86,12 +86,12 @@ async def test_an_edit_that_misspells_the_address_stops_the_talk(companion: Path
 
 @pytest.mark.parametrize("driver", ["openai", "anthropic"])
 async def test_a_provider_is_reached_by_no_omission(companion: Path, driver: str) -> None:
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         text = HERE.format(address="http://127.0.0.1:9/v1").replace("openai", driver)
         speaking(companion, text)
         desk.take_edits()
     speaking(companion, f"driver: {driver}\nmodel: tiny\n")
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         desk.take_edits()
         assert desk.spec(desk.manifest("far")).disabled
         (waits,) = desk.waiting()
@@ -101,13 +101,13 @@ async def test_a_provider_is_reached_by_no_omission(companion: Path, driver: str
         assert not desk.spec(desk.manifest("far")).disabled
     # An edit of what was confirmed so is the user's own again.
     speaking(companion, f"driver: {driver}\nmodel: other\n")
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         desk.take_edits()
         assert not desk.spec(desk.manifest("far")).disabled
 
 
 async def test_an_ollama_of_this_machine_needs_no_address(companion: Path) -> None:
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         speaking(companion, "driver: ollama\nmodel: tiny\n")
         desk.take_edits()
         assert not desk.spec(desk.manifest("far")).disabled
@@ -120,6 +120,6 @@ def test_a_committed_unknown_key_is_refused_in_its_place(companion: Path) -> Non
         found = find(repo, "HEAD", "rehearsal")
         assert found.problem is not None
         assert "adress" in found.problem.what
-        assert waiting(repo, "HEAD") == []
+        assert unconfirmed_backends(repo, "HEAD") == []
         data = repo.read("backends/rehearsal.yaml") or b""
         assert not is_confirmed(repo, parse_manifest(data, "backends/rehearsal.yaml"))

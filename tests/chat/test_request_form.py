@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.backends.check import check
+from perdure.actions.backends.check import call_once
 from perdure.actions.backends.trial_call import PROMPT
 from perdure.backends.errors import (
     BackendError,
@@ -210,7 +210,7 @@ async def test_another_model_behind_the_name_is_asked_with_all_roles_again(compa
 
 async def test_check_asks_in_the_roles_of_a_turn_until_it_is_answered() -> None:
     picky = Picky(refuses=("stream_options",))
-    found = await check(picky)
+    found = await call_once(picky)
     assert found.form == Form(STRICT, ("stream_options",))
     assert picky.asked[0].messages == PROMPT
     assert found.reply.startswith("I heard")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.companion.config.manifest import Manifest
 from tests.api_server import ApiServer
 from tests.cli.terminal import on_terminal
@@ -27,7 +27,7 @@ def server() -> Iterator[ApiServer]:
 
 @pytest.fixture
 def talker(companion: Path, server: ApiServer) -> Path:
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         desk.add(Manifest("house", "openai", "tiny", server.address))
         desk.use(["house"])
     return companion

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.companion.config.manifest import Manifest
 from tests.api_server import ApiServer
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
@@ -57,7 +57,7 @@ def servers() -> Iterator[dict[str, int]]:
 
 @pytest.fixture
 def talker(companion: Path, servers: dict[str, int]) -> Path:
-    with BackendDesk(companion) as desk:
+    with BackendActions(companion) as desk:
         for name, port in servers.items():
             desk.add(Manifest(name, "openai", name, f"http://127.0.0.1:{port}/v1"))
         desk.use(["one"])
@@ -132,7 +132,7 @@ def test_a_signal_to_end_commits_what_there_is_and_ends(
     companion: Path, words: list[str], number: signal.Signals
 ) -> None:
     with ApiServer(models=("tiny",), stalls_replies=True) as server:
-        with BackendDesk(companion) as desk:
+        with BackendActions(companion) as desk:
             desk.add(Manifest("house", "openai", "tiny", server.address))
             desk.use(["house"])
         command = str(Path(sys.executable).with_name("perdure"))

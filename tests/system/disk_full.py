@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.actions.history import undo
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.chat.events import Failed, MessageKept, Saved
@@ -207,7 +207,7 @@ class FullDisk:
 async def run(disk: Path, asked: argparse.Namespace, server: ApiServer) -> Counter[str]:
     """Every way, at every position."""
     new(disk / "mira")
-    with BackendDesk(disk / "mira") as desk:
+    with BackendActions(disk / "mira") as desk:
         desk.add(Manifest("tiny", "openai", "tiny", server.address))
         desk.use(["tiny"])
     full = FullDisk(disk, asked.seed)

@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
@@ -134,7 +134,7 @@ def write(path: Path, commits: int, seed: int) -> Outcome:
     spoken, by_say, by_git = commits * 36 // 100, commits * 8 // 100, commits * 20 // 100
     with ApiServer() as server:
         new(path)
-        with BackendDesk(path) as desk:
+        with BackendActions(path) as desk:
             # On a busy machine the server is slow to take a connection; that is not looked at here.
             limits = {"connect_timeout": 3600.0, "timeout": 3600.0}
             desk.add(Manifest("tiny", "openai", "tiny", server.address, **limits))

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.companion.config.manifest import Manifest
 from perdure.terminal.glyphs import ASCII, UNICODE
 from perdure.tui.app import ChatApp
@@ -165,7 +165,7 @@ class Server:
 async def two_servers(path: Path) -> AsyncIterator[tuple[ChatApp, Pilot[int], Server, Server]]:
     """The program over two real drivers, and the servers behind them."""
     first, second = Server("first"), Server("second")
-    with BackendDesk(path) as desk:
+    with BackendActions(path) as desk:
         for server in (first, second):
             await server.start()
             address = f"http://127.0.0.1:{server.port}/v1"

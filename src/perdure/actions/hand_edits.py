@@ -9,7 +9,7 @@ from itertools import groupby
 
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.subjects import Edit, subject, told
-from perdure.actions.trust import confirm, made_here
+from perdure.actions.trust import confirm, written_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
@@ -85,7 +85,7 @@ def _commit_found(
             held.append(trouble)
         else:
             ready.append(change)
-    ours = made_here(repo, ready)
+    ours = written_here(repo, ready)
     by_kind = sorted(ready, key=lambda change: (_kind(change.path), change.path))
     for kind, group in groupby(by_kind, key=lambda change: _kind(change.path)):
         changes = list(group)

@@ -38,7 +38,7 @@ from perdure.git.repository.repository import Change, Repository
 from perdure.snapshot.companion import backend_spec, read_companion
 from perdure.snapshot.files import small
 
-FILE = "confirmed-backends.json"
+RECORD_FILE = "confirmed-backends.json"
 _KEPT = 64
 """Digests remembered for each name: other branches may have another manifest under it."""
 _SIZE_LIMIT = 1 << 20
@@ -50,7 +50,7 @@ _HARMLESS |= {"connect_timeout", "timeout"}
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Unconfirmed:
     """A backend that waits to be confirmed, as it is to be shown to the user.
 
     ``host`` is where the talk would go, empty for a model inside perdure; ``commit`` brought the
@@ -111,7 +111,7 @@ class _Record(msgspec.Struct):
     """Blob ids of manifests that stood in the folder when the record was begun."""
 
 
-def way_out(manifest: Manifest) -> str:
+def destination_digest(manifest: Manifest) -> str:
     """A digest of what decides where the talk and the key go."""
     plain = Manifest("", "", "")
     told = {
@@ -123,7 +123,7 @@ def way_out(manifest: Manifest) -> str:
     return hashlib.sha256(b"perdure backend " + text.encode()).hexdigest()[:32]
 
 
-def needs_none(manifest: Manifest) -> bool:
+def needs_no_consent(manifest: Manifest) -> bool:
     """Whether nothing can leave through it: a model that perdure itself fetches and proves."""
     inside = manifest.driver == "embedded" and manifest.model in CATALOGUE
     return inside and not manifest.address and not manifest.key
@@ -131,7 +131,9 @@ def needs_none(manifest: Manifest) -> bool:
 
 def is_confirmed(repo: Repository, manifest: Manifest) -> bool:
     """Whether the manifest, as it is, may be used in this folder on this machine."""
-    return needs_none(manifest) or way_out(manifest) in _digests(repo, manifest.name)
+    return needs_no_consent(manifest) or destination_digest(manifest) in _digests(
+        repo, manifest.name
+    )
 
 
 def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
@@ -150,9 +152,9 @@ def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
     return replace(spec, disabled=told)
 
 
-def waiting(
+def unconfirmed_backends(
     repo: Repository, rev: str, names: Iterable[str] | None = None, most: int = _SEARCHED
-) -> list[Waiting]:
+) -> list[Unconfirmed]:
     """The backends in the tree of ``rev`` that wait to be confirmed, by name.
 
     Manifests that cannot be read are left out: nothing can be sent through them. ``names`` limits
@@ -172,14 +174,16 @@ def waiting(
     return found
 
 
-def _waiting(repo: Repository, rev: str, manifest: Manifest, most: int) -> Waiting:
+def _waiting(repo: Repository, rev: str, manifest: Manifest, most: int) -> Unconfirmed:
     spec, problem = backend_spec(manifest), ""
     try:
         hosted = make_backend(spec).hosted
     except BackendError as error:
         hosted, problem = True, str(error)
     bringer = _bringer(repo, rev, manifest_path(manifest.name), most)
-    return Waiting(manifest, way_out(manifest), destination(spec), hosted, bringer, problem)
+    return Unconfirmed(
+        manifest, destination_digest(manifest), destination(spec), hosted, bringer, problem
+    )
 
 
 def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | None:
@@ -192,7 +196,7 @@ def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | N
             return ""
         if oid not in ways:
             with suppress(CompanionProblem):
-                ways[oid] = way_out(parse_manifest(small(repo, oid), path))
+                ways[oid] = destination_digest(parse_manifest(small(repo, oid), path))
         return ways.get(oid, "")
 
     at = repo.resolve(rev)
@@ -207,7 +211,7 @@ def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | N
     return None
 
 
-def confirm(repo: Repository, agreed: Iterable[Waiting | Manifest]) -> None:
+def confirm(repo: Repository, agreed: Iterable[Unconfirmed | Manifest]) -> None:
     """Remember that the user agreed to these, as they were shown.
 
     Raises:
@@ -215,12 +219,12 @@ def confirm(repo: Repository, agreed: Iterable[Waiting | Manifest]) -> None:
     """
     with _record(repo) as record:
         for each in agreed:
-            digest = each.digest if isinstance(each, Waiting) else way_out(each)
+            digest = each.digest if isinstance(each, Unconfirmed) else destination_digest(each)
             known = [old for old in record.backends.get(each.name, []) if old != digest]
             record.backends[each.name] = [*known, digest][-_KEPT:]
 
 
-def begin(repo: Repository) -> None:
+def begin_record(repo: Repository) -> None:
     """Open the books of a folder that has none here: from now on, hand edits are the user's own.
 
     What lies in the folder at this moment may have come with it, and is confirmed by nothing that
@@ -231,7 +235,7 @@ def begin(repo: Repository) -> None:
             pass
 
 
-def made_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
+def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
     """Of uncommitted edits, the manifests that the user wrote in this folder.
 
     Not one that leaves it to the driver to say where the talk goes, away from this machine.
@@ -295,7 +299,7 @@ def _read(repo: Repository) -> _Record | None:
     if not repo.state.is_own():
         return None
     try:
-        data = disk.read_file(repo.state_dir / FILE, most=_SIZE_LIMIT)
+        data = disk.read_file(repo.state_dir / RECORD_FILE, most=_SIZE_LIMIT)
         record = msgspec.json.decode(data, type=_Record)
         return record if record.place == _place(repo) else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -307,12 +311,14 @@ def _record(repo: Repository) -> Iterator[_Record]:
     """The record to be changed, written when the block ends. Raises HistoryError."""
     repo.state.own()
     with storage_errors("keeping which backends are confirmed"):
-        lock = disk.KernelLock(repo.state_dir / f"{FILE}.lock")
+        lock = disk.KernelLock(repo.state_dir / f"{RECORD_FILE}.lock")
         lock.take(wait=5)
         with lock:
             record = _read(repo) or _Record(_place(repo), {}, _manifests_in_folder(repo.path))
             yield record
-            disk.replace_file(repo.state_dir / FILE, msgspec.json.encode(record), synced=True)
+            disk.replace_file(
+                repo.state_dir / RECORD_FILE, msgspec.json.encode(record), synced=True
+            )
 
 
 def _manifests_in_folder(work: Path) -> list[str]:
@@ -324,7 +330,7 @@ def _manifests_in_folder(work: Path) -> list[str]:
     return met
 
 
-def listed_first(repo: Repository) -> list[Waiting]:
+def in_use_first(repo: Repository) -> list[Unconfirmed]:
     """All backends of the last commit that wait to be confirmed, those in use before the others.
 
     Raises:
@@ -332,17 +338,17 @@ def listed_first(repo: Repository) -> list[Waiting]:
     """
     tip = repo.resolve("HEAD")
     order = {name: at for at, name in enumerate(read_companion(repo, tip).settings.backends)}
-    found = waiting(repo, tip)
+    found = unconfirmed_backends(repo, tip)
     return sorted(found, key=lambda each: (order.get(each.name, len(order)), each.name))
 
 
-def in_use(repo: Repository) -> list[Waiting]:
+def in_use(repo: Repository) -> list[Unconfirmed]:
     """Of these, the ones that companion.yaml lists: without them no reply comes from there."""
     tip = repo.resolve("HEAD")
-    return waiting(repo, tip, read_companion(repo, tip).settings.backends)
+    return unconfirmed_backends(repo, tip, read_companion(repo, tip).settings.backends)
 
 
-def describe(each: Waiting) -> list[str]:
+def describe(each: Unconfirmed) -> list[str]:
     """What the user has to know beforehand, one sentence a line."""
     manifest = each.manifest
     key = f"the key {manifest.key}" if manifest.key else "no key"
@@ -358,6 +364,6 @@ def describe(each: Waiting) -> list[str]:
     return lines
 
 
-def agree(repo: Repository, agreed: Sequence[Waiting]) -> None:
+def confirm_as_shown(repo: Repository, agreed: Sequence[Unconfirmed]) -> None:
     """Confirm these as they were shown. Raises HistoryError; nothing more is confirmed then."""
     confirm(repo, agreed)

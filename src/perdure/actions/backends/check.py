@@ -41,7 +41,7 @@ KeyState = Literal["none needed", "there", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class BackendStatus:
     """A backend as it answers now. ``latency`` is in seconds, ``window`` in tokens."""
 
     state: State
@@ -55,7 +55,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class TestCall:
     """What one tiny call came to.
 
     Tokens of the prompt: ``counted`` here, ``expected`` after what was learned from earlier
@@ -82,9 +82,9 @@ class Checked:
     """What it runs."""
 
 
-async def look_at(
+async def read_status(
     asked: Sequence[tuple[BackendSpec, Seen | None]], seconds: float = LOOK_SECONDS
-) -> list[Looked]:
+) -> list[BackendStatus]:
     """Look at backends side by side, each with what was last seen of it. Sends no text.
 
     Each may take ``seconds`` twice: all are opened first, then those that a server runs are timed
@@ -108,14 +108,14 @@ class _Look:
         self._seen = seen
         self._seconds = seconds
         self._backend: Backend | None = None
-        self._found = Looked("unconfirmed")
+        self._found = BackendStatus("unconfirmed")
 
     async def open(self) -> None:
         """Open the backend and ask what it runs."""
         spec = self._spec
         if spec.disabled:
             step = f"perdure backend confirm {spec.name}"
-            self._found = Looked("unconfirmed", detail=spec.disabled, next_step=step)
+            self._found = BackendStatus("unconfirmed", detail=spec.disabled, next_step=step)
             return
         key = await asyncio.to_thread(_key_state, spec)
         try:
@@ -125,7 +125,7 @@ class _Look:
             return
         self._found = await self._limited(self._learn(self._backend, key), self._backend, key)
 
-    async def _learn(self, backend: Backend, key: KeyState) -> Looked:
+    async def _learn(self, backend: Backend, key: KeyState) -> BackendStatus:
         began = time.monotonic()
         await backend.open()
         latency = time.monotonic() - began
@@ -135,9 +135,9 @@ class _Look:
         told = _drift(await backend.fingerprint(), self._seen)
         step = f"perdure backend pin {self._spec.name}, if that is as it should be" if told else ""
         state: State = "drift" if told else "reachable"
-        return Looked(state, backend.hosted, window, latency, key, told, step)
+        return BackendStatus(state, backend.hosted, window, latency, key, told, step)
 
-    async def time(self) -> Looked:
+    async def time(self) -> BackendStatus:
         """Time a second connection, and let go of it."""
         backend, found = self._backend, self._found
         if backend is None:
@@ -147,15 +147,15 @@ class _Look:
         await backend.close()
         return found
 
-    async def _again(self, backend: Backend, found: Looked) -> Looked:
+    async def _again(self, backend: Backend, found: BackendStatus) -> BackendStatus:
         await backend.close()
         began = time.monotonic()
         await backend.open()
         return replace(found, latency=time.monotonic() - began)
 
     async def _limited(
-        self, looking: Coroutine[None, None, Looked], backend: Backend, key: KeyState
-    ) -> Looked:
+        self, looking: Coroutine[None, None, BackendStatus], backend: Backend, key: KeyState
+    ) -> BackendStatus:
         try:
             async with asyncio.timeout(self._seconds):
                 return await looking
@@ -169,7 +169,7 @@ class _Look:
             return _failed(problem, hosted=backend.hosted, key=key)
 
 
-def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> Looked:
+def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> BackendStatus:
     state: State = "offline"
     match problem:
         case NotConfirmed():
@@ -181,7 +181,7 @@ def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> Looked:
         case BadParameter() | DriverMissing():
             state = "broken"
     detail = _without_keys(problem.what)
-    return Looked(state, hosted, key=key, detail=detail, next_step=problem.next_step)
+    return BackendStatus(state, hosted, key=key, detail=detail, next_step=problem.next_step)
 
 
 def _without_keys(told: str) -> str:
@@ -215,7 +215,7 @@ def _key_state(spec: BackendSpec) -> KeyState:
     return "there"
 
 
-async def check(backend: Backend, corrections: Corrections | None = None) -> Checked:
+async def call_once(backend: Backend, corrections: Corrections | None = None) -> TestCall:
     """A tiny call in the roles of a real turn, and the backend closed. Raises BackendError.
 
     Where the server refuses these roles, or a field, it is asked again in another form, so that
@@ -239,7 +239,7 @@ async def check(backend: Backend, corrections: Corrections | None = None) -> Che
     finally:
         await backend.close()
     finished = trial.finished
-    return Checked(
+    return TestCall(
         reply=trial.reply,
         model=finished.model if finished else backend.spec.model,
         fingerprint=fingerprint.short,

@@ -24,7 +24,7 @@ reply, so no session knows it before its first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class BackendNote:
     """What is known of a backend from now on.
 
     Attributes:
@@ -48,7 +48,7 @@ def note_fingerprint(
     spec: BackendSpec,
     found: Fingerprint,
     learned: Form | None = None,
-) -> Noted:
+) -> BackendNote:
     """Commit what a backend runs, and how it is asked, where that is not what was last seen here.
 
     Args:
@@ -68,7 +68,7 @@ def note_fingerprint(
     try:
         entries = parse_lock(data, path) if data is not None else {}
     except BadFile:
-        return Noted(form_of(spec, found, None, learned))
+        return BackendNote(form_of(spec, found, None, learned))
     before, at = entries.get(spec.name), now()
     details = {key: value for key, value in found.details.items() if value}
     seen = Seen(found.short, details, at.isoformat())
@@ -78,13 +78,13 @@ def note_fingerprint(
     shape = str(form.shape) if form.shape != PLAIN or found.shape else ""
     if same and before is not None:
         if (shape, form.without) == (before.shape, before.without):
-            return Noted(form)
+            return BackendNote(form)
         seen = replace(before, seen=at.isoformat())
     seen = replace(seen, shape=shape, without=form.without)
     entries[spec.name] = seen
     subject, told = _news(spec.name, before, seen)
     if branch is None:
-        return Noted(form)
+        return BackendNote(form)
     try:
         commit = repo.commit(
             [Change(path, render_lock(entries))],
@@ -97,8 +97,8 @@ def note_fingerprint(
         )
     except BranchRewritten:
         # git has begun a rebase under the reply: it is news the next time, too.
-        return Noted(form)
-    return Noted(form, commit, told)
+        return BackendNote(form)
+    return BackendNote(form, commit, told)
 
 
 def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> Form:
@@ -142,7 +142,7 @@ def _shape(text: str) -> Shape:
         return PLAIN
 
 
-def form_seen(repo: Repository, rev: str, backend: str, fingerprint: str) -> Form:
+def form_at_base(repo: Repository, rev: str, backend: str, fingerprint: str) -> Form:
     """The form that a turn's requests had, as the lock files of its base commit tell.
 
     Of several devices that know the backend, the one that saw the same fingerprint counts, and of

@@ -17,7 +17,7 @@ from perdure.actions.backends.fingerprint import (
 )
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.hand_edits import OutsideCommits, commit_outside_edits
-from perdure.actions.trust import Waiting
+from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
@@ -46,7 +46,7 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class BackendRow:
     """A backend as its file says. ``order`` counts from 1; 0 outside companion.yaml's list."""
 
     name: str
@@ -58,7 +58,7 @@ class Listed:
     problem: str = ""
 
 
-class BackendDesk:
+class BackendActions:
     """A companion's backends, as the folder has them: the newest commit, and edits on top of it."""
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +66,7 @@ class BackendDesk:
         self._repo = Repository.open(path)
         try:
             self._companion: CompanionAt = read_companion(self._repo, "HEAD")
-            trust.begin(self._repo)
+            trust.begin_record(self._repo)
             self._look_for_edits()
         except BaseException:
             self._repo.close()
@@ -100,9 +100,9 @@ class BackendDesk:
     def _look_for_edits(self) -> None:
         edits = self._repo.edits.find((_FOLDER,))
         self._edits = {each.path: each.content for each in edits.ready}
-        self._own = {each.name for each in trust.made_here(self._repo, edits.ready)}
+        self._own = {each.name for each in trust.written_here(self._repo, edits.ready)}
 
-    def listed(self) -> list[Listed]:
+    def listed(self) -> list[BackendRow]:
         """All manifests: those in failover order first. None of them is opened."""
         order = self._companion.settings.backends
         paths = {entry.path for entry in self._repo.files(_FOLDER)} | self._edits.keys()
@@ -116,14 +116,14 @@ class BackendDesk:
             self._row(name, 0) for name in rest
         ]
 
-    def _row(self, name: str, order: int) -> Listed:
+    def _row(self, name: str, order: int) -> BackendRow:
         edited = manifest_path(name) in self._edits
         try:
             manifest = self.manifest(name)
             check_keys(manifest)
         except (CompanionProblem, NoBackend) as problem:
-            return Listed(name, order, None, edited=edited, problem=str(problem))
-        return Listed(name, order, manifest, self._usable(manifest), edited)
+            return BackendRow(name, order, None, edited=edited, problem=str(problem))
+        return BackendRow(name, order, manifest, self._usable(manifest), edited)
 
     def _usable(self, manifest: Manifest) -> bool:
         return manifest.name in self._own or trust.is_confirmed(self._repo, manifest)
@@ -264,11 +264,11 @@ class BackendDesk:
             self._commit([self._ordered(order)], f"backend: use {', then '.join(order)}")
         return tuple(order)
 
-    def waiting(self, names: Iterable[str] | None = None) -> list[Waiting]:
+    def waiting(self, names: Iterable[str] | None = None) -> list[Unconfirmed]:
         """The backends that wait to be confirmed, listed or not, with who brought each."""
-        return trust.waiting(self._repo, "HEAD", names, most=_SEARCHED)
+        return trust.unconfirmed_backends(self._repo, "HEAD", names, most=_SEARCHED)
 
-    def confirm(self, agreed: Iterable[Waiting]) -> None:
+    def confirm(self, agreed: Iterable[Unconfirmed]) -> None:
         """Remember that the user agreed to these as they were shown. Raises HistoryError."""
         trust.confirm(self._repo, agreed)
 

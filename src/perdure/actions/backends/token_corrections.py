@@ -18,7 +18,7 @@ from perdure.backends.protocol import BackendSpec, Tokenizer
 from perdure.backends.tokens.estimate import Correction, Counts, corrected, remembering
 from perdure.git.disk import make_folder, replace_file
 
-FILE = "token-corrections.json"
+CORRECTIONS_FILE = "token-corrections.json"
 _SIZE_LIMIT = 1 << 20
 _MOST = 500
 """Entries kept; those that were learned longest ago go first."""
@@ -34,7 +34,7 @@ class Corrections:
 
     def __init__(self, folder: Path | None = None) -> None:
         """``folder`` is the repository's cache; without one, nothing outlives the session."""
-        self._path = folder / FILE if folder is not None else None
+        self._path = folder / CORRECTIONS_FILE if folder is not None else None
         self._guard = threading.Lock()
         self._known: dict[str, Correction] | None = None
         self._counts: dict[str, Counts] = {}

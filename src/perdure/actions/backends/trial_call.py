@@ -36,7 +36,7 @@ MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialCall:
     """What one call came to. Times in seconds: until the reply began, and until its end."""
 
     form: Form
@@ -47,7 +47,7 @@ class Trial:
     whole: float
 
 
-async def try_forms(backend: Backend, form: Form, *, most: int = MOST) -> Trial:
+async def try_forms(backend: Backend, form: Form, *, most: int = MOST) -> TrialCall:
     """Call an open backend until it takes a form, beginning with ``form``.
 
     Nothing is learned from what is no refusal of the request: that is raised at once, and so is the
@@ -95,7 +95,7 @@ def first_form(spec: BackendSpec, stated: str = "") -> Form:
     return Form(parse_shape(shape)) if shape else Form()
 
 
-async def _call(backend: Backend, form: Form) -> Trial:
+async def _call(backend: Backend, form: Form) -> TrialCall:
     began, first, pieces, thought = time.monotonic(), 0.0, [], False
     finished: Finished | None = None
     request = Request(fold(PROMPT, form.shape), TOKENS, form.without)
@@ -112,4 +112,4 @@ async def _call(backend: Backend, form: Form) -> Trial:
                 case Finished():
                     finished = event
     whole = time.monotonic() - began
-    return Trial(form, "".join(pieces).strip(), thought, finished, first, whole)
+    return TrialCall(form, "".join(pieces).strip(), thought, finished, first, whole)

@@ -8,7 +8,7 @@ lands on top.
 
 from __future__ import annotations
 
-from perdure.actions.backends.manage import BackendDesk
+from perdure.actions.backends.manage import BackendActions
 from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.routing.roster import BackendEntry, UnusableManifest, find_listed
@@ -20,7 +20,7 @@ from perdure.snapshot.errors import RequestProblem
 
 def candidates(store: TurnStore) -> list[tuple[BackendEntry, int]]:
     """All backends in the folder with their place in the order, the listed ones first."""
-    with BackendDesk(store.repo.path) as backends:
+    with BackendActions(store.repo.path) as backends:
         return [
             (
                 BackendEntry(backends.spec(row.manifest))
@@ -38,7 +38,7 @@ def look_up(store: TurnStore, name: str) -> tuple[BackendEntry, list[Notice]]:
     Raises:
         NoBackend, CompanionProblem, HistoryError: there is none, or its file cannot be read.
     """
-    with BackendDesk(store.repo.path) as backends:
+    with BackendActions(store.repo.path) as backends:
         told = _take_edits(backends, store) if store.repo.head().branch is not None else []
         return BackendEntry(usable_spec(store.repo, backends.manifest(name))), told
 
@@ -53,14 +53,14 @@ def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Not
         RequestProblem: no branch is checked out, or companion.yaml has an edit that cannot be read.
         NoBackend, HistoryError, CompanionProblem: nothing was changed.
     """
-    with BackendDesk(store.repo.path) as backends:
+    with BackendActions(store.repo.path) as backends:
         told = _take_edits(backends, store)
         others = [each for each in backends.settings.backends if each != name]
         backends.use([name, *others])
     return find_listed(store.repo, "HEAD"), told
 
 
-def _take_edits(backends: BackendDesk, store: TurnStore) -> list[Notice]:
+def _take_edits(backends: BackendActions, store: TurnStore) -> list[Notice]:
     outside = backends.take_edits()
     # Committed later, an edited companion.yaml would take the new order back.
     in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")

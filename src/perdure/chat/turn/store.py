@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from perdure.actions.backends.fingerprint import Noted, note_fingerprint
+from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.companion.readme import refresh_front_page
 from perdure.actions.hand_edits import (
     commit_outside_edits,
@@ -23,8 +23,8 @@ from perdure.actions.hand_edits import (
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.visit import visit_notice
 from perdure.actions.notice_marks import mark_first
-from perdure.actions.trust import begin as begin_confirming
-from perdure.actions.trust import waiting
+from perdure.actions.trust import begin_record as begin_confirming
+from perdure.actions.trust import unconfirmed_backends
 from perdure.actions.turns.commit import CommittedTurn, Landing, TurnCommitter
 from perdure.actions.turns.place import Location
 from perdure.actions.workspace import Workspace
@@ -159,7 +159,7 @@ class TurnStore(Position):
         names = self.companion.settings.backends
         found = [
             each
-            for each in waiting(self.repo, self.companion.commit, names)
+            for each in unconfirmed_backends(self.repo, self.companion.commit, names)
             if (each.name, each.digest) not in self._waiting_said
         ]
         self._waiting_said |= {(each.name, each.digest) for each in found}
@@ -289,7 +289,7 @@ class TurnStore(Position):
 
     def note_fingerprint(
         self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: Form | None
-    ) -> Noted:
+    ) -> BackendNote:
         """Commit what a backend runs and how it is asked, where that is news."""
         gone = self._branch_is_gone()
         noted = note_fingerprint(

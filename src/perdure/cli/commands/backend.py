@@ -22,8 +22,8 @@ from perdure.cli.target import chosen, companion_option
 from perdure.plural import plural
 
 if TYPE_CHECKING:
-    from perdure.actions.backends.check import Checked, Looked
-    from perdure.actions.backends.manage import BackendDesk, Listed
+    from perdure.actions.backends.check import BackendStatus, TestCall
+    from perdure.actions.backends.manage import BackendActions, BackendRow
     from perdure.actions.backends.token_corrections import Corrections
     from perdure.backends.protocol import Backend, BackendSpec
     from perdure.companion.config.manifest import Manifest
@@ -53,9 +53,9 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
     offline      no answer
     broken       the manifest cannot be used
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
 
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         rows = desk.listed()
         looked = {} if offline else _look(desk, rows)
     if as_json:
@@ -67,16 +67,16 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
         show_row(row, looked.get(row.name))
 
 
-def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
+def _look(desk: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStatus]:
     """Every backend that can be read, side by side."""
-    from perdure.actions.backends.check import Looked, look_at
+    from perdure.actions.backends.check import BackendStatus, read_status
 
     read = [row for row in rows if row.manifest is not None]
     asked = [(desk.spec(row.manifest), desk.seen(row.name)) for row in read if row.manifest]
     text = f"Looking at {plural(len(asked), 'backend')}"
-    found = wait_for(text, lambda: look_at(asked))
+    found = wait_for(text, lambda: read_status(asked))
     looked = {row.name: each for row, each in zip(read, found, strict=True)}
-    return {row.name: looked.get(row.name) or Looked("broken") for row in rows}
+    return {row.name: looked.get(row.name) or BackendStatus("broken") for row in rows}
 
 
 @command.command("show")
@@ -85,11 +85,11 @@ def _look(desk: BackendDesk, rows: list[Listed]) -> dict[str, Looked]:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as it is written, and where the talk goes through it."""
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
 
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         manifest = desk.manifest(name)
         text = desk.text(name).decode("utf-8", "replace")
         row = next(each for each in desk.listed() if each.name == name)
@@ -155,12 +155,12 @@ def add(
 
     Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
     """
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
     from perdure.snapshot.companion import backend_spec
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
-    with BackendDesk(chosen()) as desk, _saying_nothing_was_added():
+    with BackendActions(chosen()) as desk, _saying_nothing_was_added():
         _take_edits(desk)
         manifest = manifest_from(desk, given)
         checked = None if no_check else _check_new(manifest)
@@ -183,7 +183,7 @@ def _saying_nothing_was_added() -> Iterator[None]:
         raise click.exceptions.Exit(1) from None
 
 
-def _check_new(manifest: Manifest) -> Checked | None:
+def _check_new(manifest: Manifest) -> TestCall | None:
     """The one tiny call; None where it failed and the backend is added all the same."""
     from perdure.backends.drivers import make_backend
     from perdure.cli.input.backend_wizard import add_all_the_same
@@ -202,7 +202,7 @@ def _check_new(manifest: Manifest) -> Checked | None:
 
 def _tell_added(
     manifest: Manifest,
-    checked: Checked | None,
+    checked: TestCall | None,
     names: tuple[str, ...],
     order: int,
     *,
@@ -253,14 +253,14 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
     A manifest that a clone, a pull or a copy brought is not used until then: it decides where the
     talk and the key go. Shows each, and who brought it, and asks.
     """
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.ask import agree, on_terminal
 
     if not on_terminal() and not (yes and (names or everything)):
         raise click.UsageError(
             "There is no terminal to ask on. Name the backends, or give --all, with --yes"
         )
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         for name in names:
             desk.spec(desk.manifest(name))
         with progress_line("Looking for who brought them"):
@@ -290,9 +290,9 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
 @json_option
 def use(names: tuple[str, ...], *, as_json: bool) -> None:
     """Set the order of failover: the first one is asked first, the others when it fails."""
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
 
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         _take_edits(desk)
         order = desk.use(names)
         out = [row.name for row in desk.listed() if not row.order]
@@ -313,9 +313,9 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 @json_option
 def check(name: str, *, as_json: bool) -> None:
     """Make one tiny call and tell how it went: the reply, its speed, the token counts."""
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
 
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         _take_edits(desk)
         backend = desk.backend(name)
         found = _checked(name, backend, desk.corrections)
@@ -326,13 +326,13 @@ def check(name: str, *, as_json: bool) -> None:
     show_checked(name, found)
 
 
-def _checked(name: str, backend: Backend, known: Corrections | None = None) -> Checked:
-    from perdure.actions.backends.check import check as try_it
+def _checked(name: str, backend: Backend, known: Corrections | None = None) -> TestCall:
+    from perdure.actions.backends.check import call_once as try_it
 
     return wait_for(f"Asking {name} for one short sentence", lambda: try_it(backend, known))
 
 
-def _note_form(desk: BackendDesk, spec: BackendSpec, found: Checked) -> None:
+def _note_form(desk: BackendActions, spec: BackendSpec, found: TestCall) -> None:
     """Keep how the server wants to be asked; that it cannot be written down changes no check."""
     from perdure.git.errors import HistoryError
 
@@ -342,7 +342,7 @@ def _note_form(desk: BackendDesk, spec: BackendSpec, found: Checked) -> None:
         say(f"How {spec.name} is asked could not be kept: {problem}", err=True)
 
 
-def _take_edits(desk: BackendDesk) -> None:
+def _take_edits(desk: BackendActions) -> None:
     """Commit hand edits first, as a turn does: what was just written is what is meant."""
     done = desk.take_edits()
     for text in done.committed:
@@ -357,9 +357,9 @@ def _take_edits(desk: BackendDesk) -> None:
 @json_option
 def pin(name: str, *, as_json: bool) -> None:
     """Accept what a backend runs now as what it should run on this device."""
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
 
-    with BackendDesk(chosen()) as desk:
+    with BackendActions(chosen()) as desk:
         _take_edits(desk)
         backend = desk.backend(name)
         found = wait_for(f"Asking {name} what it runs", lambda: desk.pin(backend))

@@ -17,7 +17,7 @@ from perdure.cli.input.stdin import read_line
 from perdure.cli.render.output import say, wait_for
 
 if TYPE_CHECKING:
-    from perdure.actions.backends.manage import BackendDesk
+    from perdure.actions.backends.manage import BackendActions
     from perdure.backends.protocol import OfferedModel
     from perdure.companion.config.manifest import Manifest
     from perdure.errors import Problem
@@ -47,7 +47,7 @@ class Answers:
     allow_http: bool = False
 
 
-def manifest_from(desk: BackendDesk, given: Answers) -> Manifest:
+def manifest_from(desk: BackendActions, given: Answers) -> Manifest:
     """The manifest that the options and the answers make. Raises Problem, click.UsageError."""
     from perdure.companion.config.manifest import Manifest
 
@@ -250,7 +250,7 @@ def _ask_window() -> int:
         say("A number of tokens is needed, such as 8192.", err=True)
 
 
-def goes_first(desk: BackendDesk, given: Answers) -> bool:
+def goes_first(desk: BackendActions, given: Answers) -> bool:
     """Whether the new backend is to be the first in the order of failover; asked on a terminal."""
     order = desk.settings.backends
     if given.first is not None or not order or not on_terminal():

@@ -9,14 +9,14 @@ from perdure.cli.render.output import say, say_styled, style
 from perdure.errors import one_line
 
 if TYPE_CHECKING:
-    from perdure.actions.backends.check import Checked, Looked
-    from perdure.actions.backends.manage import Listed
-    from perdure.actions.trust import Waiting
+    from perdure.actions.backends.check import BackendStatus, TestCall
+    from perdure.actions.backends.manage import BackendRow
+    from perdure.actions.trust import Unconfirmed
 
 _COLOURS = {"reachable": "green", "drift": "yellow", "unconfirmed": "yellow"}
 
 
-def show_row(row: Listed, found: Looked | None) -> None:
+def show_row(row: BackendRow, found: BackendStatus | None) -> None:
     """One backend: its place, what it is, how it is, and below, what to do about it."""
     order = f"{row.order}." if row.order else "- "
     manifest = row.manifest
@@ -36,7 +36,7 @@ def show_row(row: Listed, found: Looked | None) -> None:
         say(f"   {detail}")
 
 
-def _facts(found: Looked) -> str:
+def _facts(found: BackendStatus) -> str:
     facts: list[str] = []
     if found.window:
         facts.append(f"window {found.window}")
@@ -49,7 +49,7 @@ def _facts(found: Looked) -> str:
     return "".join(f" · {fact}" for fact in facts)
 
 
-def row_record(row: Listed, found: Looked | None) -> dict[str, object]:
+def row_record(row: BackendRow, found: BackendStatus | None) -> dict[str, object]:
     """One backend for ``--json``; ``latency`` in seconds, ``window`` in tokens."""
     manifest = row.manifest
     record: dict[str, object] = {
@@ -75,7 +75,7 @@ def row_record(row: Listed, found: Looked | None) -> dict[str, object]:
     return record
 
 
-def show_checked(name: str, found: Checked, *, err: bool = False) -> None:
+def show_checked(name: str, found: TestCall, *, err: bool = False) -> None:
     """What one tiny call came to."""
     say(
         f"{name} answers through {found.model}: first words after {found.first_piece:.2f} s, "
@@ -91,7 +91,7 @@ def show_checked(name: str, found: Checked, *, err: bool = False) -> None:
     say(f"  fingerprint {found.fingerprint}", err=err)
 
 
-def _counts(found: Checked) -> str:
+def _counts(found: TestCall) -> str:
     """The tokens of the prompt: counted or estimated here, expected, read by the backend."""
     if found.exact:
         told = f"{found.counted} tokens counted by {found.counted_by}"
@@ -107,7 +107,7 @@ def _counts(found: Checked) -> str:
     return f"{told}, {(found.expected / found.reported - 1) * 100:+.0f} %"
 
 
-def checked_record(found: Checked) -> dict[str, object]:
+def checked_record(found: TestCall) -> dict[str, object]:
     """A check for ``--json``; times in seconds."""
     return {
         "reply": found.reply,
@@ -126,7 +126,7 @@ def checked_record(found: Checked) -> dict[str, object]:
     }
 
 
-def show_waiting(each: Waiting) -> None:
+def show_waiting(each: Unconfirmed) -> None:
     """What confirming a backend would allow, and who brought it. To stderr, before a question."""
     say(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
     say(f"   the talk would go to  {each.leads_to}", err=True)
@@ -139,7 +139,7 @@ def show_waiting(each: Waiting) -> None:
         say(f"   as it is              {each.problem}", err=True)
 
 
-def waiting_record(each: Waiting, *, confirmed: bool) -> dict[str, object]:
+def waiting_record(each: Unconfirmed, *, confirmed: bool) -> dict[str, object]:
     """A backend that waits, or waited, for ``--json``."""
     return {
         "name": each.name,

@@ -9,7 +9,7 @@ from perdure.tui.dialogs.question import Choice
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.actions.trust import Waiting
+    from perdure.actions.trust import Unconfirmed
     from perdure.chat.session import Session
     from perdure.tui.chat.conversation import Conversation
 
@@ -95,7 +95,7 @@ class BackendController:
         if here.session is None:
             return
         try:
-            found = await here.session.consult(trust.listed_first if asked else trust.in_use)
+            found = await here.session.consult(trust.in_use_first if asked else trust.in_use)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             here.tell_error(error)
             return
@@ -106,7 +106,7 @@ class BackendController:
                 if not await self._agreed(here.session, each):
                     return
 
-    async def _agreed(self, session: Session, each: Waiting) -> bool:
+    async def _agreed(self, session: Session, each: Unconfirmed) -> bool:
         """Ask about one; False to ask about this and the others later."""
         from perdure.actions import trust
 
@@ -124,7 +124,7 @@ class BackendController:
             here.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False
         try:
-            await session.consult(lambda repo: trust.agree(repo, [each]))
+            await session.consult(lambda repo: trust.confirm_as_shown(repo, [each]))
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             here.tell_error(error)
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perdure.actions.backends.fingerprint import form_seen
+from perdure.actions.backends.fingerprint import form_at_base
 from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.roles.shape import PLAIN, Shape, fold
 from perdure.companion.errors import CompanionProblem
@@ -168,7 +168,7 @@ def explain(
 
 def _shape_of(repo: Repository, asked: AnswerCommit) -> Shape:
     """What the prompt was folded into, as the turn's base commit has it."""
-    return form_seen(repo, asked.base, asked.facts.backend, asked.facts.fingerprint).shape
+    return form_at_base(repo, asked.base, asked.facts.backend, asked.facts.fingerprint).shape
 
 
 def _standing(repo: Repository, start: str, turn: TurnId, progress: Progress | None) -> int:
