@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.hand_edits import commit_outside_edits
-from perdure.actions.persona import Edited, begin_edit, find_file, finish_edit
+from perdure.actions.persona import CommittedEdit, begin_edit, find_file, finish_edit
 from perdure.git.repository.repository import Author, Repository
 from perdure.snapshot.errors import RequestProblem
 from perdure.views.persona_check import check_companion
 from tests.conftest import assert_sound, git
 
 
-def edit(companion: Path, name: str, data: bytes, note: str = "") -> Edited | None:
+def edit(companion: Path, name: str, data: bytes, note: str = "") -> CommittedEdit | None:
     with Repository.open(companion) as repo:
         editing = begin_edit(repo, name)
         editing.place.write_bytes(data)

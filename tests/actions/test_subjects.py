@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.actions.subjects import Edit, changed_words, subject, told
+from perdure.actions.subjects import Edit, changed_words, describe_edits, edit_subject
 from perdure.chat.turn.store import TurnStore
 from perdure.terminal.sanitise import sanitise
 from tests.conftest import git
@@ -48,24 +48,24 @@ def test_the_first_changed_words_are_quoted(new: bytes, words: str | None) -> No
 def test_additions_and_deletions_are_called_so() -> None:
     away = Edit("persona/90-boundaries.md", b"You are an AI.\n", None)
     new = Edit("persona/30-you.md", None, b"# You\n\nYou like tea.\n")
-    assert subject([away]) == "removed 90-boundaries.md"
-    assert told([away]) == "Your deletion of 90-boundaries.md was committed on its own."
-    assert subject([new]) == "added 30-you.md: “You like tea.”"
-    assert told([new]) == "Your addition of 30-you.md was committed on its own."
+    assert edit_subject([away]) == "removed 90-boundaries.md"
+    assert describe_edits([away]) == "Your deletion of 90-boundaries.md was committed on its own."
+    assert edit_subject([new]) == "added 30-you.md: “You like tea.”"
+    assert describe_edits([new]) == "Your addition of 30-you.md was committed on its own."
     changed = edit(OLD + b"Shout.\n")
-    assert subject([changed, away, new]) == (
+    assert edit_subject([changed, away, new]) == (
         "20-voice.md, added 30-you.md, removed 90-boundaries.md: “Shout.”"
     )
-    assert told([changed, away]) == (
+    assert describe_edits([changed, away]) == (
         "Your edit of 20-voice.md and deletion of 90-boundaries.md were committed on their own."
     )
     many = [edit(OLD + b"x\n", path=f"lore/{name}.md") for name in "abcde"]
-    assert subject(many) == "a.md, b.md and 3 more: “x”"
+    assert edit_subject(many) == "a.md, b.md and 3 more: “x”"
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.text(max_size=80))
 def test_any_edit_has_a_subject_of_one_short_line(old: bytes, new: bytes, name: str) -> None:
-    made = subject([Edit(f"persona/{name}", old, new)])
+    made = edit_subject([Edit(f"persona/{name}", old, new)])
     assert "\n" not in made
     assert len(made) < 150
     assert sanitise(made) == made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.companion.create import found_companion
+from perdure.actions.companion.create import create_companion
 from perdure.backends.ollama.discover import find_ollama, ollama_address
 from tests.backends.fake_ollama import FakeOllama, running
 
@@ -111,7 +111,7 @@ async def test_new_takes_the_newest_model_that_talks_here(
         async with running(FakeOllama(entries=found)) as fake:
             monkeypatch.setenv("OLLAMA_HOST", fake.address)
             path = tmp_path / manifest[0]
-            made = await asyncio.to_thread(found_companion, path, name="Mira", template="friend")
+            made = await asyncio.to_thread(create_companion, path, name="Mira", template="friend")
         assert (made.backend, made.model) == manifest
         assert ("with newest:8b" in made.voice) == (manifest[0] == "ollama")
         assert (path / f"backends/{manifest[0]}.yaml").exists()

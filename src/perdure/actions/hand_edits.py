@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from perdure.actions.notice_marks import mark_first
-from perdure.actions.subjects import Edit, subject, told
+from perdure.actions.subjects import Edit, describe_edits, edit_subject
 from perdure.actions.trust import confirm, written_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
@@ -90,11 +90,13 @@ def _commit_found(
     for kind, group in groupby(by_kind, key=lambda change: _kind(change.path)):
         changes = list(group)
         made = [Edit(each.path, repo.read(each.path, seen), each.content) for each in changes]
-        message = f"{kind}: {subject(made)}\n"
+        message = f"{kind}: {edit_subject(made)}\n"
         expect = {change.path: repo.oid(change.path, seen) for change in changes}
         repo.commit(changes, message=message, author=author, branch=branch, expect=expect)
-        committed.append(told(made))
-        committed += [renamed(each) for each in made if each.path == SETTINGS and renamed(each)]
+        committed.append(describe_edits(made))
+        committed += [
+            rename_notice(each) for each in made if each.path == SETTINGS and rename_notice(each)
+        ]
     if ours:
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):
@@ -102,7 +104,7 @@ def _commit_found(
     return OutsideCommits(tuple(committed), tuple(held), tuple(edits.copies))
 
 
-def renamed(edit: Edit) -> str:
+def rename_notice(edit: Edit) -> str:
     """What to tell where an edit of companion.yaml gives her another name; else ""."""
     if edit.before is None or edit.after is None:
         return ""
@@ -136,7 +138,7 @@ def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
     return said
 
 
-def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[Notice]:
+def chunk_notices(repo: Repository, branch: str, place: str, landed: str) -> list[Notice]:
     """What a hand has done to the file of a conversation while a reply was written to it.
 
     Args:
@@ -165,7 +167,7 @@ def say_chunk(repo: Repository, branch: str, place: str, landed: str) -> list[No
     return []
 
 
-def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
+def copy_notices(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
     """A notice for the conflict copies that were not named yet in this folder."""
     fresh = [each for each in copies if mark_first(repo, "copy-said", each.path)]
     if not fresh:
@@ -192,7 +194,7 @@ def say_copies(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]
     ]
 
 
-def say_stray_branches(repo: Repository) -> list[Notice]:
+def stray_branch_notices(repo: Repository) -> list[Notice]:
     """A notice for each file that a sync program has put among the branches, said once."""
     notices = []
     for name, commit in repo.stray_refs().items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.actions.errors import BoundariesThere
-from perdure.actions.subjects import Edit, subject
+from perdure.actions.subjects import Edit, edit_subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, Located
 from perdure.companion.names import title_from
@@ -29,7 +29,7 @@ _NUMBERED = re.compile(r"^[0-9]+[-_. ]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Editing:
+class FileEdit:
     """A file of the persona that is about to be edited in the folder.
 
     Attributes:
@@ -53,7 +53,7 @@ class Editing:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class CommittedEdit:
     """An edit that was committed. ``change`` has both texts."""
 
     path: str
@@ -129,7 +129,7 @@ def _bare(path: str) -> str:
     return _NUMBERED.sub("", _stem(path))
 
 
-def begin_edit(repo: Repository, name: str) -> Editing:
+def begin_edit(repo: Repository, name: str) -> FileEdit:
     """Look at a file before an editor opens on it.
 
     Raises:
@@ -153,10 +153,10 @@ def begin_edit(repo: Repository, name: str) -> Editing:
     tip = repo.resolve("HEAD")
     before = place.read_bytes() if place.is_file() else None
     place.parent.mkdir(parents=True, exist_ok=True)
-    return Editing(path, place, before, repo.read(path, tip), tip)
+    return FileEdit(path, place, before, repo.read(path, tip), tip)
 
 
-def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | None:
+def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> CommittedEdit | None:
     """Commit what the editor left; None where it changed nothing.
 
     A new file without a word is taken away again.
@@ -182,11 +182,11 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
     )
     change = TextChange(path, old, new)
     if repo.read(path) == data:  # a session has committed it meanwhile, before its turn
-        return Edited(path, repo.resolve("HEAD"), change, left_out)
+        return CommittedEdit(path, repo.resolve("HEAD"), change, left_out)
     held = dict(repo.edits.find((path,)).held)
     if path in held:
         raise _left(path, held[path])
-    says = title_from(hide(note)[0]) or subject([Edit(path, editing.committed, data)])
+    says = title_from(hide(note)[0]) or edit_subject([Edit(path, editing.committed, data)])
     commit = repo.commit(
         [Change(path, data)],
         message=f"persona: {says}\n",
@@ -195,7 +195,7 @@ def finish_edit(repo: Repository, editing: Editing, note: str = "") -> Edited | 
         at=now(),
         expect={path: repo.oid(path, editing.tip)},
     )
-    return Edited(path, commit, change, left_out)
+    return CommittedEdit(path, commit, change, left_out)
 
 
 def _check(path: str, data: bytes | None) -> tuple[Located, ...]:

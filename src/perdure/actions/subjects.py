@@ -30,7 +30,7 @@ class Edit:
         return self.path.partition("/")[2] or self.path
 
 
-def subject(edits: Sequence[Edit]) -> str:
+def edit_subject(edits: Sequence[Edit]) -> str:
     """Which files were changed, and the first words that did: ``20-voice.md: “Speak softly”``."""
     edited = [each for each in edits if each.before is not None and each.after is not None]
     added = [each for each in edits if each.before is None]
@@ -42,7 +42,7 @@ def subject(edits: Sequence[Edit]) -> str:
     return ", ".join(parts) + (f": {words}" if words else "")
 
 
-def told(edits: Sequence[Edit]) -> str:
+def describe_edits(edits: Sequence[Edit]) -> str:
     """One sentence that tells a commit of edits to who made them."""
     groups = (
         ("edit", [each for each in edits if each.before is not None and each.after is not None]),

@@ -24,7 +24,7 @@ _EMBEDDED_PARAMETERS = {"temperature": 0.7, "repeat_penalty": 1.15, "max_tokens"
 
 
 @dataclass(frozen=True, slots=True)
-class Founded:
+class CreatedCompanion:
     """A companion that was just made. ``voice`` says in a sentence what it speaks through."""
 
     name: str
@@ -35,7 +35,9 @@ class Founded:
     voice: str
 
 
-def found_companion(path: Path, *, name: str, template: str, user: str | None = None) -> Founded:
+def create_companion(
+    path: Path, *, name: str, template: str, user: str | None = None
+) -> CreatedCompanion:
     """Make a companion repository at ``path``.
 
     Without ``user`` the companion calls its user by the first word of git's ``user.name``, else by
@@ -64,7 +66,7 @@ def found_companion(path: Path, *, name: str, template: str, user: str | None = 
         commit = repo.resolve("HEAD")
     finally:
         repo.close()
-    return Founded(name, path, commit, manifest.name, manifest.model, voice)
+    return CreatedCompanion(name, path, commit, manifest.name, manifest.model, voice)
 
 
 def _user() -> str:

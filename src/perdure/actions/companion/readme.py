@@ -10,7 +10,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 
 
-def refresh_front_page(
+def refresh_readme(
     repo: Repository, *, tip: str, branch: str, author: Author, name: str, month: str
 ) -> str | None:
     """Commit ``README.md`` where it lacks this month, or an avatar that is there.

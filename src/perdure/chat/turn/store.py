@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Self
 
 from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
-from perdure.actions.companion.readme import refresh_front_page
+from perdure.actions.companion.readme import refresh_readme
 from perdure.actions.hand_edits import (
+    chunk_notices,
     commit_outside_edits,
-    say_chunk,
-    say_copies,
-    say_stray_branches,
+    copy_notices,
+    stray_branch_notices,
 )
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.visit import visit_notice
@@ -141,8 +141,8 @@ class TurnStore(Position):
             notices.append(Notice(_NO_BOUNDARIES))
         notices += store._say_left_out()
         folders = ("conversations", "alternatives", "backends.lock")
-        notices += say_copies(repo, [it for each in folders for it in repo.edits.copies(each)])
-        notices += say_stray_branches(repo)
+        notices += copy_notices(repo, [it for each in folders for it in repo.edits.copies(each)])
+        notices += stray_branch_notices(repo)
         if trouble := hole(repo, store.tip):
             notices.append(Notice(_HOLE.format(trouble), "warning"))
         if is_before_git(now()):
@@ -269,7 +269,7 @@ class TurnStore(Position):
 
     def _refresh_front_page(self, place: Location) -> None:
         """Commit the README as of the month that a conversation begins in."""
-        commit = refresh_front_page(
+        commit = refresh_readme(
             self.repo,
             tip=self.tip,
             branch=self.branch,
@@ -330,7 +330,7 @@ class TurnStore(Position):
         landed, branch = self._land(landing, prepared.journal)
         # It is saved: what else is there to tell must not fail it.
         with suppress(HistoryError), storage_errors("looking at the folder"):
-            self._landed += say_chunk(self.repo, branch, prepared.place.path, landed.path)
+            self._landed += chunk_notices(self.repo, branch, prepared.place.path, landed.path)
         self.start = None
         self._stands = landed.commit
         turn = landed.said or turn
@@ -397,7 +397,7 @@ class TurnStore(Position):
             + self._say_left_out()
             + self.say_waiting()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]
-            + say_copies(self.repo, [*self.repo.edits.copies(), *found.copies])
+            + copy_notices(self.repo, [*self.repo.edits.copies(), *found.copies])
             + self._say_unreadable_asides()
         )
 

@@ -42,11 +42,11 @@ def command(
     name: str, template: str, user: str | None, folder: Path | None, *, as_json: bool
 ) -> None:
     """Make a companion from a template: a git repository of plain text."""
-    from perdure.actions.companion.create import found_companion
+    from perdure.actions.companion.create import create_companion
     from perdure.companion.names import slug
 
     target = folder.expanduser() if folder is not None else home() / slug(name)
-    founded = found_companion(target, name=name, template=template, user=user)
+    founded = create_companion(target, name=name, template=template, user=user)
     if as_json:
         emit_json(
             {
