@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.history.undo import next_undo, take
+from perdure.actions.history.undo import next_undo, perform_step
 from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
@@ -76,7 +76,7 @@ def pick(path: Path, turn: str, number: int) -> None:
 
 def undo(path: Path) -> None:
     with Workspace.open(path) as workspace:
-        take(workspace, next_undo(workspace))
+        perform_step(workspace, next_undo(workspace))
 
 
 async def test_another_answer_stands_and_the_old_one_is_kept(companion: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from perdure.actions.errors import CannotAct, CannotRevert
 from perdure.actions.history.revert import plan_revert, revert
-from perdure.actions.history.undo import next_redo, next_undo, take
+from perdure.actions.history.undo import next_redo, next_undo, perform_step
 from perdure.actions.memory.facts import (
     FactEdit,
     commit_plan,
@@ -73,7 +73,7 @@ def write(workspace: Workspace, path: str, data: bytes) -> None:
 
 
 def undo(workspace: Workspace) -> None:
-    take(workspace, next_undo(workspace))
+    perform_step(workspace, next_undo(workspace))
 
 
 def test_a_fact_is_added_with_the_turn_that_taught_it(
@@ -92,7 +92,7 @@ def test_a_fact_is_added_with_the_turn_that_taught_it(
     assert said.strip() == f"Ana|memory: people: Marta is Ana's sister.|{conversation}/1"
     undo(workspace)
     assert texts(workspace) == []
-    take(workspace, next_redo(workspace))
+    perform_step(workspace, next_redo(workspace))
     assert texts(workspace) == ["Marta is Ana's sister."]
     assert_sound(companion)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.errors import Archived, CannotAct
-from perdure.actions.history.affected_turns import made_under
-from perdure.actions.history.rewind import find_place, plan_rewind, rewind
-from perdure.actions.history.undo import next_redo, next_undo, take
+from perdure.actions.history.affected_turns import affected_turns
+from perdure.actions.history.rewind import find_target, plan_rewind, rewind
+from perdure.actions.history.undo import next_redo, next_undo, perform_step
 from perdure.actions.workspace import Workspace
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
@@ -98,8 +98,8 @@ async def test_going_away_and_back_changes_nothing_for_the_next_message(life: Pa
 
 async def test_after_an_undo_the_talk_goes_on_from_the_turn_before(life: Path) -> None:
     with Workspace.open(life) as workspace:
-        before = find_place(workspace.repo, "@-1").turn
-        take(workspace, next_undo(workspace))
+        before = find_target(workspace.repo, "@-1").turn
+        perform_step(workspace, next_undo(workspace))
     (turn,), _ = await talk(life, "Anew.")
     assert begins_after(life, turn) == before
     with Workspace.open(life) as workspace, pytest.raises(CannotAct):
@@ -112,8 +112,8 @@ async def test_undo_and_redo_bring_the_same_conversation_back(companion: Path) -
         step = next_undo(workspace)
         assert step.is_safe
         assert step.hidden.turns == 1
-        take(workspace, step)
-        take(workspace, next_redo(workspace))
+        perform_step(workspace, step)
+        perform_step(workspace, next_redo(workspace))
     (turn,), prompt = await talk(companion, "Three.")
     assert "Two." in prompt
     assert turn.number in {1, 3}
@@ -161,16 +161,16 @@ async def test_an_import_can_be_gone_on_from_in_its_middle(companion: Path) -> N
 
 async def test_places_are_found_by_turn_date_and_revision(life: Path) -> None:
     with Workspace.open(life) as workspace:
-        last = find_place(workspace.repo, "@")
+        last = find_target(workspace.repo, "@")
         assert last.turn is not None
-        assert find_place(workspace.repo, "today") == last
-        assert find_place(workspace.repo, str(last.turn)) == last
-        assert find_place(workspace.repo, str(last.turn.number)) == last
-        assert find_place(workspace.repo, last.turn.conversation.hex).turn == TurnId(
+        assert find_target(workspace.repo, "today") == last
+        assert find_target(workspace.repo, str(last.turn)) == last
+        assert find_target(workspace.repo, str(last.turn.number)) == last
+        assert find_target(workspace.repo, last.turn.conversation.hex).turn == TurnId(
             last.turn.conversation, 1
         )
-        assert find_place(workspace.repo, "HEAD~1") == find_place(workspace.repo, "@-1")
-        assert find_place(workspace.repo, f"{BEGIN:%Y-%m-%d}") == last
+        assert find_target(workspace.repo, "HEAD~1") == find_target(workspace.repo, "@-1")
+        assert find_target(workspace.repo, f"{BEGIN:%Y-%m-%d}") == last
 
 
 async def test_turns_made_under_a_change_are_those_on_top_of_it(companion: Path) -> None:
@@ -185,7 +185,7 @@ async def test_turns_made_under_a_change_are_those_on_top_of_it(companion: Path)
     (later,), _ = await talk(companion, "After both.")
     with Repository.open(companion, recover=False) as repo:
         tip = repo.resolve("HEAD")
-        found = made_under(repo, repo.commits.parents(change), change, tip)
+        found = affected_turns(repo, repo.commits.parents(change), change, tip)
         listed = {info.id for info in commits_ahead(repo, tip, [change])}
         counted = ahead(repo, tip, [change])
     assert set(found) == {under, later}

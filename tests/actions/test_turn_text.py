@@ -10,7 +10,7 @@ import pytest
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.history import branch, revert, rewind, tag
-from perdure.actions.history.undo import rows
+from perdure.actions.history.undo import list_operations
 from perdure.actions.memory import exclude
 from perdure.actions.turns import answers, correct, regenerate
 from perdure.actions.workspace import Workspace
@@ -70,10 +70,10 @@ async def test_plans(talked: Path) -> None:
 
 async def test_what_was_done(talked: Path) -> None:
     with Workspace.open(talked) as workspace:
-        assert rows(workspace)[0].words == "another answer to “the hill”"
+        assert list_operations(workspace)[0].words == "another answer to “the hill”"
         rewind.rewind(workspace, rewind.plan_rewind(workspace, "1"))
     with Workspace.open(talked) as workspace:
-        listed = [row.words for row in rows(workspace)]
+        listed = [row.words for row in list_operations(workspace)]
     assert not [each for each in listed if _ID.search(each)]
     assert listed[0].startswith("to “the weir”, on rewind-")
 
@@ -82,8 +82,8 @@ async def test_names_of_acts_end_whole(talked: Path) -> None:
     """Where a hash was taken out, nothing dangles; words in quotes are not quoted again."""
     with Workspace.open(talked) as workspace:
         tag.tag(workspace, "before", workspace.tip)
-        branch.start(workspace, "side", "@")
-        assert [row.words for row in rows(workspace)[:2]] == ["side", "before"]
+        branch.begin_branch(workspace, "side", "@")
+        assert [row.words for row in list_operations(workspace)[:2]] == ["side", "before"]
         words = correct.find_words(workspace, "2")
         assert words.named == "your words “the mill”"
         with pytest.raises(CannotAct, match="“the mill” read so already"):

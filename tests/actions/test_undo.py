@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history.rewind import plan_rewind, rewind
-from perdure.actions.history.undo import Step, next_redo, next_undo, rows, take
+from perdure.actions.history.undo import (
+    UndoStep,
+    list_operations,
+    next_redo,
+    next_undo,
+    perform_step,
+)
 from perdure.actions.workspace import Workspace
 from perdure.companion.ids import TurnId
 from perdure.git.operations.branches import drop_branch, start_branch, switch
@@ -53,19 +59,19 @@ def refs(path: Path) -> str:
     return git(path, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
 
 
-def undo(path: Path) -> Step:
+def undo(path: Path) -> UndoStep:
     with Workspace.open(path) as workspace:
         step = next_undo(workspace)
         assert step.is_safe
-        take(workspace, step)
+        perform_step(workspace, step)
     assert_sound(path)
     return step
 
 
-def redo(path: Path) -> Step:
+def redo(path: Path) -> UndoStep:
     with Workspace.open(path) as workspace:
         step = next_redo(workspace)
-        take(workspace, step)
+        perform_step(workspace, step)
     assert_sound(path)
     return step
 
@@ -109,13 +115,13 @@ async def test_what_is_about_other_talk_stays_also_where_it_came_later(companion
 async def test_the_months_page_and_the_lock_go_with_the_turn_that_brought_them(
     companion: Path,
 ) -> None:
-    start = subjects(companion)
+    begin_branch = subjects(companion)
     await talk(companion, "The weir is loud.")
     brought = subjects(companion)
-    assert len(brought) > len(start) + 1, "there is something to go along"
+    assert len(brought) > len(begin_branch) + 1, "there is something to go along"
     before = refs(companion)
     undo(companion)
-    assert subjects(companion) == start
+    assert subjects(companion) == begin_branch
     redo(companion)
     assert refs(companion) == before
     lock(companion, "another")
@@ -129,7 +135,7 @@ async def test_what_the_program_wrote_is_no_step_and_not_listed(companion: Path)
     noted(companion, one)
     lock(companion, "another")
     with Workspace.open(companion) as workspace:
-        listed = rows(workspace)
+        listed = list_operations(workspace)
     assert [row.entry.kind for row in listed] == ["turn", "companion"]
     assert [row.mark for row in listed] == ["undo", ""]
 
@@ -243,7 +249,7 @@ async def test_turns_are_counted_and_not_their_commits(
 
 async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
     """Of every kind of act."""
-    from perdure.actions.history.branch import start
+    from perdure.actions.history.branch import begin_branch
     from perdure.actions.history.tag import tag
     from perdure.actions.memory import exclude
     from perdure.actions.turns.correct import correct, find_words
@@ -259,7 +265,7 @@ async def test_words_have_no_hashes_and_no_ids(companion: Path) -> None:
         words.append(next_undo(workspace).what)
         tag(workspace, "before", workspace.tip)
         words.append(next_undo(workspace).what)
-        start(workspace, "side", "HEAD")
+        begin_branch(workspace, "side", "HEAD")
         words.append(next_undo(workspace).what)
         switch(workspace.repo, "side", author=workspace.author)
         words.append(next_undo(workspace).what)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.history.merge import join
-from perdure.actions.history.undo import next_redo, next_undo, take
+from perdure.actions.history.merge import merge_branch
+from perdure.actions.history.undo import next_redo, next_undo, perform_step
 from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused
@@ -499,15 +499,15 @@ async def test_undo_takes_it_back_and_it_does_not_return_by_itself(
     opened, backend = talk
     await opened.end_conversation()
     asked = len(backend.asked)
-    await opened.session.steer(lambda workspace: take(workspace, next_undo(workspace)))
+    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
     assert summaries(companion) == []
     await opened.close()
     opened = await Open.at(companion, backend)
     await opened.idle()
     assert len(backend.asked) == asked
-    await opened.session.steer(lambda workspace: take(workspace, next_redo(workspace)))
+    await opened.session.steer(lambda workspace: perform_step(workspace, next_redo(workspace)))
     assert [each.text for each in summaries(companion)] == [NOTES]
-    await opened.session.steer(lambda workspace: take(workspace, next_undo(workspace)))
+    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
     opened.session.new_conversation()
     await opened.say("A new day.")
     assert summaries(companion) == [], "it was taken away on purpose"
@@ -541,6 +541,6 @@ async def test_two_lives_of_one_summary_merge_without_a_conflict(
         git(companion, "commit", "-q", "-am", f"memory: on {branch}")
     git(companion, "switch", "-q", "main")
     with Workspace.open(companion) as workspace:
-        assert join(workspace, "other").conflicts == ()
+        assert merge_branch(workspace, "other").conflicts == ()
     assert [each.text for each in summaries(companion)] == ["Longer, and of more turns."]
     assert_sound(companion)

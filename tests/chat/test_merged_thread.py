@@ -200,7 +200,7 @@ async def test_a_turn_that_the_merge_wrote_anew_is_an_end(companion: Path, tmp_p
         git(path, "commit", "-qam", f"turn: {words}\n\nTurn: {identity}/2")
     git(companion, "fetch", "-q", str(there), "main:there")
     with Workspace.open(companion) as workspace:
-        merge_action.join(workspace, "there")
+        merge_action.merge_branch(workspace, "there")
     backend, _ = await say(companion, "After.")
     assert {"At there.", "At mira."} < set(asked(backend))
     assert len(head(companion).ends) == 2
@@ -224,14 +224,14 @@ async def test_a_line_that_leads_to_the_other_is_no_second_end(
 
 
 async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -> None:
-    from perdure.actions.history.undo import next_undo, take
+    from perdure.actions.history.undo import next_undo, perform_step
     from perdure.actions.workspace import Workspace
 
     here, there = two
     pull(here, there)
     await say(here, "After.")
     with Workspace.open(here) as workspace:
-        take(workspace, next_undo(workspace))
+        perform_step(workspace, next_undo(workspace))
     backend, told = await say(here, "Otherwise.")
     assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))
     assert "After." not in asked(backend)
@@ -241,7 +241,7 @@ async def test_undoing_the_first_turn_leaves_both_ends(two: tuple[Path, Path]) -
 async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     two: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    from perdure.actions.history.undo import next_undo, take
+    from perdure.actions.history.undo import next_undo, perform_step
     from perdure.actions.workspace import Workspace
 
     here, there = two
@@ -253,7 +253,7 @@ async def test_taking_back_the_first_turn_by_a_commit_leaves_both_ends(
     git(here, "remote", "add", "hub", str(hub))
     git(here, "fetch", "-q", "hub")
     with Workspace.open(here) as workspace:
-        take(workspace, next_undo(workspace))
+        perform_step(workspace, next_undo(workspace))
     assert git(here, "log", "-1", "--format=%s").startswith("revert: ")
     backend, told = await say(here, "Otherwise.")
     assert {"Laptop two.", "Desktop two.", "Otherwise."} < set(asked(backend))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.history.visit import begin_visit, end_visit, open_visit, plan_visit
+from perdure.actions.history.visit import begin_visit, current_visit, end_visit, plan_visit
 from perdure.actions.workspace import Workspace
 from perdure.chat.session import Session
 from tests.cli.terminal import on_terminal
@@ -121,10 +121,10 @@ async def test_a_crash_in_a_visit_leaves_a_clear_state(changed: Path) -> None:
         pass
     await session.close()
     with Workspace.open(changed) as workspace:
-        visit = open_visit(workspace.repo)
+        visit = current_visit(workspace.repo)
         assert visit is not None
         assert visit.back == "main"
         end_visit(workspace, visit, drop=True)
-        assert open_visit(workspace.repo) is None
+        assert current_visit(workspace.repo) is None
     assert (branch(changed), tip(changed), heads(changed)) == ("main", before, ["main"])
     assert_sound(changed)

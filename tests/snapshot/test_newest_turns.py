@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.history.rewind import find_place
+from perdure.actions.history.rewind import find_target
 from perdure.companion.conversation.chunk import chunk_path, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
@@ -131,7 +131,7 @@ def test_a_whole_id_is_not_read_as_a_date(
     """The grammar of dates takes 10 ms to import."""
     turn = find_turn_at(life, life.resolve("HEAD"), "@-1")
     monkeypatch.setitem(sys.modules, "perdure.snapshot.revisions.dates", None)
-    assert find_place(life, str(turn)).turn == turn
+    assert find_target(life, str(turn)).turn == turn
 
 
 def test_planning_a_rewind_imports_nothing_that_writes() -> None:

@@ -111,20 +111,22 @@ def _rewind(life: Life, pick: Pick) -> None:
 @_act("branch", 1)
 def _branch(life: Life, pick: Pick) -> None:
     name, at = life.fresh("branch"), _some_commit(life, pick) if pick(2) else ""
-    life.steer(lambda workspace: branching.start(workspace, name, at))
+    life.steer(lambda workspace: branching.begin_branch(workspace, name, at))
     life.went(name, at or life.refs_then.tip)
 
 
 @_act("switch", 3)
 def _switch(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
-    life.steer(lambda workspace: branching.go(workspace, name))
+    life.steer(lambda workspace: branching.check_out_branch(workspace, name))
 
 
 @_act("drop a branch", 1)
 def _drop(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
-    life.steer(lambda workspace: branching.drop(workspace, branching.plan_drop(workspace, name)))
+    life.steer(
+        lambda workspace: branching.remove_branch(workspace, branching.plan_drop(workspace, name))
+    )
     del life.want[name]
 
 
@@ -141,14 +143,14 @@ def _untag(life: Life, pick: Pick) -> None:
     if not tags:
         raise Idle
     name = tags[pick(len(tags))]
-    life.steer(lambda workspace: tag.drop(workspace, name))
+    life.steer(lambda workspace: tag.remove_tag(workspace, name))
 
 
 @_act("merge", 3)
 def _merge(life: Life, pick: Pick) -> None:
     name = _other(life, pick)
 
-    joined = life.steer(lambda workspace: merge_action.join(workspace, name))
+    joined = life.steer(lambda workspace: merge_action.merge_branch(workspace, name))
     theirs = life.refs_then.branches[name]
     if joined.conflicts:
         life.merging = theirs
@@ -171,11 +173,11 @@ def _end_merge(life: Life, pick: Pick) -> None:
         raise Idle
     way = pick(4)
     if way == 0:
-        life.steer(merge_action.give_up)
+        life.steer(merge_action.abort)
     elif way == 1:
         life.git("merge", "--abort")
     else:
-        opened = life.steer(merge_action.opened)
+        opened = life.steer(merge_action.unfinished_merge)
         if opened is None:
             raise WrongTalk("the open merge is gone")
         for conflict in opened.merge.conflicts:
@@ -191,7 +193,7 @@ def _end_merge(life: Life, pick: Pick) -> None:
 @_act("undo", 4)
 def _undo(life: Life, _: Pick) -> None:
     wanted, then = life.then_before, life.refs_then
-    life.steer(lambda workspace: undo.take(workspace, undo.next_undo(workspace)))
+    life.steer(lambda workspace: undo.perform_step(workspace, undo.next_undo(workspace)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"undo led to {life.refs()}, not to {wanted}")
@@ -201,7 +203,7 @@ def _undo(life: Life, _: Pick) -> None:
 @_act("redo", 3)
 def _redo(life: Life, _: Pick) -> None:
     wanted = life.undone.pop() if life.undone else None
-    life.steer(lambda workspace: undo.take(workspace, undo.next_redo(workspace)))
+    life.steer(lambda workspace: undo.perform_step(workspace, undo.next_redo(workspace)))
     _moved_by_walk(life)
     if wanted is not None and life.refs().without_ops() != wanted.without_ops():
         raise WrongTalk(f"redo led to {life.refs()}, not to {wanted}")
@@ -214,7 +216,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
     then, taken = life.refs_then, 0
     for _ in range(2 + pick(6)):
         try:
-            life.steer(lambda workspace: undo.take(workspace, undo.next_undo(workspace)))
+            life.steer(lambda workspace: undo.perform_step(workspace, undo.next_undo(workspace)))
         except Problem as problem:
             life.refused[f"one of several undos: {type(problem).__name__}"] += 1
             break
@@ -223,7 +225,7 @@ def _there_and_back(life: Life, pick: Pick) -> None:
             if tip not in life.books:
                 raise WrongTalk(f"undo led to {tip}, where nothing was ever said")
     for _ in range(taken):
-        life.steer(lambda workspace: undo.take(workspace, undo.next_redo(workspace)))
+        life.steer(lambda workspace: undo.perform_step(workspace, undo.next_redo(workspace)))
     if life.refs().without_ops() != then.without_ops():
         raise WrongTalk(f"{taken} undos and redos led from {then} to {life.refs()}")
     life.before = life.then_before if not taken else None

@@ -161,7 +161,7 @@ class FullDisk:
                     if self.number % 2:
                         await session.steer(lambda h: rewind(h, plan_rewind(h, "@-1", name)))
                     else:
-                        await session.steer(lambda h: undo.take(h, undo.next_undo(h)))
+                        await session.steer(lambda h: undo.perform_step(h, undo.next_undo(h)))
                     self.outcomes["steered"] += 1
                 except Problem as problem:
                     _told(problem)

@@ -100,7 +100,11 @@ class Talker:
         name, place = self.fresh(), f"@-{self.dice.randrange(6)}"
 
         def other(workspace: Workspace) -> str:
-            names = [row.branch.name for row in branch.rows(workspace) if not row.branch.is_current]
+            names = [
+                row.branch.name
+                for row in branch.list_branches(workspace)
+                if not row.branch.is_current
+            ]
             return self.dice.choice(names) if names else "none"
 
         def choose(workspace: Workspace) -> object:
@@ -116,7 +120,7 @@ class Talker:
             )
 
         def drop(workspace: Workspace) -> object:
-            return branch.drop(workspace, branch.plan_drop(workspace, other(workspace)))
+            return branch.remove_branch(workspace, branch.plan_drop(workspace, other(workspace)))
 
         return {
             "choose": choose,
@@ -125,10 +129,10 @@ class Talker:
             "rewind": lambda workspace: rewind(
                 workspace, plan_rewind(workspace, place, f"r{name}")
             ),
-            "switch": lambda workspace: branch.go(workspace, other(workspace)),
-            "merge": lambda workspace: merge_action.join(workspace, other(workspace)),
-            "undo": lambda workspace: undo.take(workspace, undo.next_undo(workspace)),
-            "redo": lambda workspace: undo.take(workspace, undo.next_redo(workspace)),
+            "switch": lambda workspace: branch.check_out_branch(workspace, other(workspace)),
+            "merge": lambda workspace: merge_action.merge_branch(workspace, other(workspace)),
+            "undo": lambda workspace: undo.perform_step(workspace, undo.next_undo(workspace)),
+            "redo": lambda workspace: undo.perform_step(workspace, undo.next_redo(workspace)),
         }[kind]
 
 

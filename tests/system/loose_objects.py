@@ -89,13 +89,13 @@ class LongLife:
             place = f"@-{self.dice.randrange(1, 8)}"
             await session.steer(lambda h: rewind(h, plan_rewind(h, place, name)))
         elif kind == "undo":
-            await session.steer(lambda h: undo.take(h, undo.next_undo(h)))
+            await session.steer(lambda h: undo.perform_step(h, undo.next_undo(h)))
         elif kind == "switch":
-            await session.steer(lambda h: branch.go(h, self._other()))
+            await session.steer(lambda h: branch.check_out_branch(h, self._other()))
         else:
-            joined = await session.steer(lambda h: merge_action.join(h, self._other()))
+            joined = await session.steer(lambda h: merge_action.merge_branch(h, self._other()))
             if joined.conflicts:
-                await session.steer(merge_action.give_up)
+                await session.steer(merge_action.abort)
 
     def _other(self) -> str:
         names = run_git(self.path, "branch", "--format=%(refname:short)").split()

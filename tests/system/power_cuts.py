@@ -139,8 +139,8 @@ async def _pack(talk: Talk) -> None:
 
 
 rewinding = steering(lambda h: rewind(h, plan_rewind(h, "@-2", "back")))
-undo = steering(lambda h: undoing.take(h, undoing.next_undo(h)))
-redo = steering(lambda h: undoing.take(h, undoing.next_redo(h)))
+undo = steering(lambda h: undoing.perform_step(h, undoing.next_undo(h)))
+redo = steering(lambda h: undoing.perform_step(h, undoing.next_redo(h)))
 
 
 async def _rewind_undo(talk: Talk) -> None:
@@ -162,20 +162,20 @@ SCENES = {
     "choose further up": _steered(lambda h: _choose(h, "@-3")),
     "edit": _steered(lambda h: correct.correct(h, correct.find_words(h, "@-1"), "better")),
     "rewind": Scene(rewinding),
-    "branch": _steered(lambda h: branch.start(h, "side", "HEAD~2")),
-    "switch": _steered(lambda h: branch.go(h, "hills")),
-    "drop": _steered(lambda h: branch.drop(h, branch.plan_drop(h, "plains"))),
+    "branch": _steered(lambda h: branch.begin_branch(h, "side", "HEAD~2")),
+    "switch": _steered(lambda h: branch.check_out_branch(h, "hills")),
+    "drop": _steered(lambda h: branch.remove_branch(h, branch.plan_drop(h, "plains"))),
     "tag": _steered(lambda h: tag.tag(h, "here", "HEAD~1", "a note")),
-    "merge": _steered(lambda h: merge_action.join(h, "plains")),
+    "merge": _steered(lambda h: merge_action.merge_branch(h, "plains")),
     "undo a turn": Scene(undo, Talk.say),
     "undo a rewind": Scene(undo, rewinding),
     "redo a rewind": Scene(redo, _rewind_undo),
     "revert": _steered(_revert),
     "aside": _steered(lambda h: exclude.exclude_turns(h, exclude.plan_exclude(h, "@-1"))),
-    "open a merge": _steered(lambda h: merge_action.join(h, "hills")),
+    "open a merge": _steered(lambda h: merge_action.merge_branch(h, "hills")),
     "turn in an open merge": Scene(Talk.say, world="open"),
     "settle": _steered(lambda h: merge_action.take_side(h, VOICE, "theirs"), "open"),
-    "give a merge up": _steered(merge_action.give_up, "open"),
+    "give a merge up": _steered(merge_action.abort, "open"),
     "conclude a merge": _steered(merge_action.conclude, "settled"),
     "turn beside a rebase": Scene(Talk.say, world="rebase"),
     "join packs": Scene(_join_packs),
@@ -187,7 +187,7 @@ SCENES = {
 
 
 async def go_to(talk: Talk, name: str) -> None:
-    await talk.steer(lambda workspace: branch.go(workspace, name))
+    await talk.steer(lambda workspace: branch.check_out_branch(workspace, name))
 
 
 # The companions that the acts are done to
@@ -206,8 +206,8 @@ async def build(folder: Path) -> None:
     talk = Talk(path, session, -1)
     for _ in range(3):
         await talk.say()
-    await talk.steer(lambda h: branch.start(h, "hills", "HEAD~1"))
-    await talk.steer(lambda h: branch.start(h, "plains", "HEAD~1"))
+    await talk.steer(lambda h: branch.begin_branch(h, "hills", "HEAD~1"))
+    await talk.steer(lambda h: branch.begin_branch(h, "plains", "HEAD~1"))
     await talk.hear(session.regenerate())
     for name, voice in (("plains", ""), ("hills", "Long sentences.\n"), ("main", "None.\n")):
         await go_to(talk, name)
@@ -228,7 +228,7 @@ async def build(folder: Path) -> None:
         shutil.copytree(folder / ("open" if name == "settled" else "talk") / "mira", other)
         talk = Talk(other, await Session.open(other, backends=[Scripted()]), -1)
         if name == "open":
-            await talk.steer(lambda h: merge_action.join(h, "hills"))
+            await talk.steer(lambda h: merge_action.merge_branch(h, "hills"))
         elif name == "settled":
             await talk.steer(lambda h: merge_action.take_side(h, VOICE, "theirs"))
         elif name == "packs":
@@ -350,9 +350,9 @@ async def look(name: str, path: Path, rows: list[Row], seed: int) -> None:
     if (path / ".git" / "MERGE_HEAD").exists():
         with Workspace.open(path) as workspace:
             if dice.random() < 0.5:
-                merge_action.give_up(workspace)
+                merge_action.abort(workspace)
             else:
-                opened = merge_action.opened(workspace)
+                opened = merge_action.unfinished_merge(workspace)
                 for conflict in opened.merge.conflicts if opened else ():
                     merge_action.take_side(workspace, conflict.path, "ours")
                 merge_action.conclude(workspace)

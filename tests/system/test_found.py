@@ -33,7 +33,7 @@ async def test_the_branch_that_is_talked_on_can_be_dropped_where_none_is_checked
         async for _ in session.send("One."):
             pass
         git(companion, "switch", "-q", "--detach")
-        await session.steer(lambda h: branching.drop(h, branching.plan_drop(h, "main")))
+        await session.steer(lambda h: branching.remove_branch(h, branching.plan_drop(h, "main")))
         events = [event async for event in session.send("Two.")]
     finally:
         await session.close()
@@ -131,22 +131,22 @@ async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_onc
 
     try:
         await _say(session, "Where it all began.")
-        await session.steer(lambda h: branching.start(h, "hills", ""))
+        await session.steer(lambda h: branching.begin_branch(h, "hills", ""))
         for branch, texts in (("hills", ("One hill.", "Two.")), ("main", ("A river.", "A sea."))):
-            await session.steer(lambda h, b=branch: branching.go(h, b))
+            await session.steer(lambda h, b=branch: branching.check_out_branch(h, b))
             session.new_conversation()
             for text in texts:
                 turns[text] = await _say(session, text)
         ours, theirs = git(companion, "rev-parse", "main", "hills").split()
-        await session.steer(lambda h: merge_action.join(h, theirs))
+        await session.steer(lambda h: merge_action.merge_branch(h, theirs))
         await session.steer(lambda h: correct(h, "One hill.", "One high hill."))
         await session.steer(lambda h: correct(h, "A river.", "A wide river."))
-        await session.steer(lambda h: branching.go(h, "hills"))
-        await session.steer(lambda h: merge_action.join(h, ours))
+        await session.steer(lambda h: branching.check_out_branch(h, "hills"))
+        await session.steer(lambda h: merge_action.merge_branch(h, ours))
         await session.steer(lambda h: correct(h, "Two.", "Two hills."))
         await session.steer(lambda h: correct(h, "A sea.", "A blue sea."))
         assert len(git(companion, "merge-base", "--all", "main", "hills").split()) == 2
-        await session.steer(lambda h: merge_action.join(h, "main"))
+        await session.steer(lambda h: merge_action.merge_branch(h, "main"))
     finally:
         await session.close()
     said = [s.message for s in Reader(companion).read("HEAD").values() if s.message]
@@ -179,11 +179,11 @@ async def test_what_was_steered_stands_also_where_it_cannot_be_read(companion: P
         (companion / "companion.yaml").write_text("name: [\n")
         git(companion, "commit", "-qam", "companion: broken")
         git(companion, "switch", "-q", "main")
-        done = await session.steer(lambda h: branching.go(h, "broken"))
+        done = await session.steer(lambda h: branching.check_out_branch(h, "broken"))
         assert done.kind == "switch"
         with pytest.raises(Problem, match=r"companion\.yaml"):
             await _say(session, "Two.")
-        await session.steer(lambda h: branching.go(h, "main"))
+        await session.steer(lambda h: branching.check_out_branch(h, "main"))
         await _say(session, "Three.")
     finally:
         await session.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from perdure.actions.history import branch, rewind, undo
-from perdure.actions.history.merge import join, plan_join
+from perdure.actions.history.merge import merge_branch, plan_branch_merge
 from perdure.actions.history.restore import plan_restore
 from perdure.actions.history.revert import plan_revert
 from perdure.actions.history.visit import begin_visit, plan_visit
@@ -175,7 +175,7 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
         "visit": lambda: begin_visit(workspace, plan_visit(workspace, "@-1")),
         "choose": lambda: answers.plan_choice(workspace, "@-1", 1),
         "regenerate": lambda: regenerate.plan_again(workspace, "@-1"),
-        "switch": lambda: branch.go(workspace, "odd"),
+        "switch": lambda: branch.check_out_branch(workspace, "odd"),
         "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=workspace.author),
     }
     for name, door in doors.items():
@@ -196,8 +196,8 @@ def test_merge_restore_and_revert_refuse_or_leave_it_out(life: Life) -> None:
     (life.path / "persona/10-who.md").write_text("I am Mira, and this is being written.\n")
     before = seen(life.repo)
     for act in (
-        lambda: plan_join(workspace, "side"),
-        lambda: join(workspace, "side"),
+        lambda: plan_branch_merge(workspace, "side"),
+        lambda: merge_branch(workspace, "side"),
         lambda: plan_restore(workspace, [""], life.odd, "then"),
         lambda: plan_revert(workspace, life.repo.commit_info(f"{life.odd}~2").id),
     ):

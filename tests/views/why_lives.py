@@ -31,7 +31,7 @@ import perdure.companion.clock
 from perdure.actions.history import branch
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history.rewind import plan_rewind, rewind
-from perdure.actions.history.undo import next_undo, take
+from perdure.actions.history.undo import next_undo, perform_step
 from perdure.actions.memory import exclude as setting_aside
 from perdure.actions.turns import answers, correct
 from perdure.actions.workspace import Workspace
@@ -148,13 +148,13 @@ class Life:
 
     def switch(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        self.steer(lambda workspace: branch.go(workspace, name))
+        self.steer(lambda workspace: branch.check_out_branch(workspace, name))
 
     def merge(self) -> None:
         name = self.dice.choice(self.git("branch", "--format=%(refname:short)").split())
-        joined = self.steer(lambda workspace: merge_action.join(workspace, name))
+        joined = self.steer(lambda workspace: merge_action.merge_branch(workspace, name))
         if joined.conflicts:
-            self.steer(merge_action.give_up)
+            self.steer(merge_action.abort)
 
     def choose(self) -> None:
         def do(workspace: Workspace) -> None:
@@ -182,7 +182,7 @@ class Life:
         )
 
     def undo(self) -> None:
-        self.steer(lambda workspace: take(workspace, next_undo(workspace)))
+        self.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
 
     def new(self) -> None:
         self.session.new_conversation()

@@ -12,7 +12,7 @@ from perdure.cli.render.output import emit_json, json_option, say
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.history.undo import Step
+    from perdure.actions.history.undo import UndoStep
     from perdure.actions.workspace import Workspace
     from perdure.git.operations.operation import Operation
 
@@ -46,8 +46,8 @@ def _walk(
     from perdure.git.errors import NothingToUndo
 
     find = undo.next_undo if name == "undo" else undo.next_redo
-    done: list[tuple[Step, Operation]] = []
-    step: Step | None = find(workspace)
+    done: list[tuple[UndoStep, Operation]] = []
+    step: UndoStep | None = find(workspace)
     while step is not None and len(done) < count:
         says = [
             *map(_line, step.describe()),
@@ -64,7 +64,7 @@ def _walk(
             quiet=step.is_safe and count == 1 and not dry_run,
         ):
             break
-        done.append((step, undo.take(workspace, step)))
+        done.append((step, undo.perform_step(workspace, step)))
         try:
             step = find(workspace) if len(done) < count else None
         except NothingToUndo:
@@ -89,9 +89,9 @@ def _further(workspace: Workspace, name: str, count: int) -> list[str]:
     if count == 1 or name != "undo":
         return []
     from perdure.actions.history.operation_text import act_of
-    from perdure.actions.history.undo import coming
+    from perdure.actions.history.undo import next_undone
 
-    return [f"Then {act_of(workspace.repo, entry)}." for entry in coming(workspace, count)[1:]]
+    return [f"Then {act_of(workspace.repo, entry)}." for entry in next_undone(workspace, count)[1:]]
 
 
 def _line(clause: str) -> str:

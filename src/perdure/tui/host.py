@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from perdure.actions.history.merge import OpenJoin
+    from perdure.actions.history.merge import UnfinishedMerge
     from perdure.chat.session import Session
     from perdure.companion.ids import TurnId
     from perdure.tui.dialogs.question import Choice
@@ -52,7 +52,7 @@ class MergeHost(Protocol):
     """The merge that is open, if one is."""
 
     @property
-    def open_join(self) -> OpenJoin | None: ...
+    def open_join(self) -> UnfinishedMerge | None: ...
     def begin(self, name: str) -> None: ...
     def show(self) -> None: ...
     async def read(self, session: Session) -> None: ...

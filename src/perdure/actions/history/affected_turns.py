@@ -14,7 +14,7 @@ from perdure.snapshot.files import small
 from perdure.snapshot.revisions.ahead import commits_ahead
 
 
-def made_under(
+def affected_turns(
     repo: Repository, parents: Sequence[str], change: str, tip: str
 ) -> tuple[TurnId, ...]:
     """Turns with replies that stand at the tip and were committed on top of a change.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from perdure.actions.history.rewind import find_place
+from perdure.actions.history.rewind import find_target
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import HistoryError, UnknownRevision
@@ -43,7 +43,7 @@ class BranchRow:
             "at": self.branch.at.isoformat(),
             "subject": self.branch.subject,
             "last_talk": self.talk.at.isoformat() if self.talk else None,
-            "last_words": words_of(self.talk) if self.talk else None,
+            "last_words": subject_words(self.talk) if self.talk else None,
             "elsewhere": self.branch.elsewhere or None,
         }
 
@@ -73,12 +73,12 @@ class DropPlan:
         return {"branch": self.name, "commit": self.commit, "left": self.ahead.to_dict()}
 
 
-def words_of(info: CommitInfo) -> str:
+def subject_words(info: CommitInfo) -> str:
     """The first words of a turn, from its commit's subject."""
     return info.subject.partition(": ")[2] or info.subject
 
 
-def rows(workspace: Workspace) -> list[BranchRow]:
+def list_branches(workspace: Workspace) -> list[BranchRow]:
     """Every branch, the one last committed to first."""
     found = branches(workspace.repo)
     last = {
@@ -96,7 +96,7 @@ def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
     return None
 
 
-def start(
+def begin_branch(
     workspace: Workspace, name: str, at: str = "", progress: Progress | None = None
 ) -> Operation:
     """Begin a branch without going there.
@@ -113,13 +113,13 @@ def start(
         UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_key(name)
-    commit = find_place(workspace.repo, at, progress).commit if at else workspace.tip
+    commit = find_target(workspace.repo, at, progress).commit if at else workspace.tip
     return start_branch(
         workspace.repo, name, commit, author=workspace.author, switch_to=False, at=now()
     )
 
 
-def go(workspace: Workspace, name: str) -> Operation | None:
+def check_out_branch(workspace: Workspace, name: str) -> Operation | None:
     """Check out a branch; edits by hand are committed first, on the branch that is left.
 
     Returns:
@@ -168,11 +168,11 @@ def plan_drop(workspace: Workspace, name: str) -> DropPlan:
     return DropPlan(name, found[name].commit, ahead(workspace.repo, found[name].commit, others))
 
 
-def drop(workspace: Workspace, plan: DropPlan) -> Operation:
+def remove_branch(workspace: Workspace, plan: DropPlan) -> Operation:
     """Do what a plan says."""
     return drop_branch(workspace.repo, plan.name, author=workspace.author, at=now())
 
 
-def when(at: datetime) -> str:
+def short_time(at: datetime) -> str:
     """A day and a time as lists show them."""
     return f"{at:%Y-%m-%d %H:%M}"

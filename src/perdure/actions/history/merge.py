@@ -50,7 +50,7 @@ _REMOVED = {
 
 
 @dataclass(frozen=True, slots=True)
-class JoinPlan:
+class BranchMerge:
     """What a merge will do. ``brings``: what is only on the other branch."""
 
     plan: MergePlan
@@ -90,10 +90,10 @@ class JoinPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MergeResult:
     """What became of a merge: an entry in the log of operations, or files to be settled."""
 
-    plan: JoinPlan
+    plan: BranchMerge
     operation: Operation | None
     conflicts: tuple[FileConflict, ...]
 
@@ -129,7 +129,7 @@ def conflict_record(conflict: FileConflict) -> dict[str, object]:
     }
 
 
-def plan_join(workspace: Workspace, name: str) -> JoinPlan:
+def plan_branch_merge(workspace: Workspace, name: str) -> BranchMerge:
     """What merging a branch would do. It need not be a branch: any revision goes.
 
     Raises:
@@ -150,31 +150,31 @@ def plan_join(workspace: Workspace, name: str) -> JoinPlan:
         check_checkout(workspace.repo, plan.theirs)
     for change in plan.changes:
         check_path(change.path)
-    return JoinPlan(plan, ahead(workspace.repo, plan.theirs, [plan.ours]))
+    return BranchMerge(plan, ahead(workspace.repo, plan.theirs, [plan.ours]))
 
 
-def join(workspace: Workspace, name: str) -> Joined:
+def merge_branch(workspace: Workspace, name: str) -> MergeResult:
     """Merge a branch into the one that is checked out.
 
     Without conflicts it is one commit. With conflicts it stays open, as git leaves one, until
-    `conclude` or `give_up`, or ``git commit`` and ``git merge --abort``.
+    `conclude` or `abort`, or ``git commit`` and ``git merge --abort``.
 
     Raises:
         UnsavedEdits: files with edits are in the way; with conflicts also anything staged.
         Unfinished: a merge or the like is open already.
         CannotMerge, UnknownRevision, Busy: nothing was changed.
     """
-    plan_join(workspace, name)
+    plan_branch_merge(workspace, name)
     workspace.take_edits()
-    before = plan_join(workspace, name)
+    before = plan_branch_merge(workspace, name)
     done = git_merge.merge(
         workspace.repo, name, author=workspace.author, resolver=RESOLVER, at=now()
     )
-    return Joined(JoinPlan(done.plan, before.brings), done.operation, done.plan.conflicts)
+    return MergeResult(BranchMerge(done.plan, before.brings), done.operation, done.plan.conflicts)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenJoin:
+class UnfinishedMerge:
     """A merge that waits to be concluded.
 
     Attributes:
@@ -209,17 +209,19 @@ class OpenJoin:
         return lines
 
 
-def opened(workspace: Workspace) -> OpenJoin | None:
+def unfinished_merge(workspace: Workspace) -> UnfinishedMerge | None:
     """The merge that is open here, whoever began it."""
     found = git_merge.open_merge(workspace.repo)
     if found is None:
         return None
     named = (branch.name for branch in branches(workspace.repo) if branch.commit == found.theirs)
-    return OpenJoin(found, workspace.repo.head().branch or "HEAD", next(named, found.theirs[:10]))
+    return UnfinishedMerge(
+        found, workspace.repo.head().branch or "HEAD", next(named, found.theirs[:10])
+    )
 
 
-def _need_open(workspace: Workspace) -> OpenJoin:
-    found = opened(workspace)
+def _need_open(workspace: Workspace) -> UnfinishedMerge:
+    found = unfinished_merge(workspace)
     if found is None:
         raise CannotAct(
             "no merge is open",
@@ -271,7 +273,7 @@ def conclude(workspace: Workspace) -> Operation:
     return git_merge.conclude_merge(workspace.repo, author=workspace.author, at=now())
 
 
-def give_up(workspace: Workspace) -> None:
+def abort(workspace: Workspace) -> None:
     """Forget the open merge; files are as the branch has them again.
 
     Raises:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perdure.companion.config.settings import CompanionSettings
 
 REOPEN = "perdure archive --reopen"
-NEW = ("Conversation", "new")
+NEW_CONVERSATION = ("Conversation", "new")
 """Trailer of a revert after which the next message begins a conversation."""
 _TURN_IN_WORDS = re.compile(r"to (\d{4}-\d\d-\d\d-\d{4}-[0-9a-f]{8}/\d{1,9})\b")
 _LOOKED_AT = 50
@@ -37,7 +37,7 @@ def refuse_archived(settings: CompanionSettings) -> None:
         )
 
 
-def starts_anew(repo: Repository, tip: str) -> bool:
+def starts_conversation(repo: Repository, tip: str) -> bool:
     """Whether the next message begins a conversation, because of a revert since the last turn."""
     here: str | None = tip
     for _ in range(_LOOKED_AT):
@@ -48,13 +48,13 @@ def starts_anew(repo: Repository, tip: str) -> bool:
         before = repo.folder_oid("conversations", parents[0]) if parents else None
         if repo.folder_oid("conversations", here) != before:
             return False
-        if NEW in info.trailers and info.subject.startswith("revert: "):
+        if NEW_CONVERSATION in info.trailers and info.subject.startswith("revert: "):
             return True
         here = parents[0] if parents else None
     return False
 
 
-def goes_on_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
+def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
     """The turn that the next message on a branch continues, where a rewind or an undo led there.
 
     None once something was said since, and where nothing was moved: then the usual rules hold.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.actions.errors import CannotRevert
-from perdure.actions.history.affected_turns import made_under
-from perdure.actions.history.next_message import NEW
+from perdure.actions.history.affected_turns import affected_turns
+from perdure.actions.history.next_message import NEW_CONVERSATION
 from perdure.actions.memory.derived import NOTHING_DERIVED, Derived, derived_from
 from perdure.actions.memory.exclude import as_ranges
 from perdure.actions.workspace import Workspace
@@ -122,7 +122,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
             next_step="perdure log shows what was done since",
         )
     heard = any(file.path.startswith(_VOICE) and not file.path.startswith(_SILENT) for file in rest)
-    turns = made_under(repo, parents, info.id, tip) if heard else ()
+    turns = affected_turns(repo, parents, info.id, tip) if heard else ()
     reason = f"Answered under “{info.subject}”, which was reverted."
     memory = derived_from(repo, tip, as_ranges(turns), reason)
     under = counted(Transcript(repo, tip), turns) if turns else ""
@@ -231,17 +231,17 @@ def revert(workspace: Workspace, plan: RevertPlan, then: str = "keep") -> Revert
         CannotAct, CompanionProblem, HistoryError: nothing was changed.
     """
     info = plan.commit
-    trailer = f"\n{NEW[0]}: {NEW[1]}\n" if then == "new" else ""
+    trailer = f"\n{NEW_CONVERSATION[0]}: {NEW_CONVERSATION[1]}\n" if then == "new" else ""
     message = f"revert: {info.subject}\n\nThis reverts commit {info.id}.\n{trailer}"
     commit = workspace.commit(plan.changes, message, plan.tip)
     aside = ""
     if then == "aside" and plan.turns:
         reason = f"Answered under “{info.subject}”, which was reverted."
-        aside = set_aside(workspace, plan.ranges, reason, plan.memory.away)
+        aside = exclude_after_revert(workspace, plan.ranges, reason, plan.memory.away)
     return Reverted(commit, aside)
 
 
-def set_aside(
+def exclude_after_revert(
     workspace: Workspace, ranges: Sequence[TurnRange], reason: str, facts: Sequence[Change] = ()
 ) -> str:
     """Commit that turns are kept out of prompts, with files for facts; the commit's id."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RewindTarget:
     """A turn and the commit as of which it is the last word."""
 
     turn: TurnId | None
@@ -52,7 +52,7 @@ class RewindPlan:
             in the files, and not in the prompt.
     """
 
-    place: Place
+    place: RewindTarget
     words: str
     name: str
     leaves: str
@@ -90,7 +90,7 @@ class RewindPlan:
         }
 
 
-def find_place(repo: Repository, text: str, progress: Progress | None = None) -> Place:
+def find_target(repo: Repository, text: str, progress: Progress | None = None) -> RewindTarget:
     """The place that ``@``, ``@-3``, ``7``, a piece of a turn's id, a date or a revision names.
 
     A date means the last word of that day, a revision the last word as of that commit.
@@ -107,14 +107,14 @@ def find_place(repo: Repository, text: str, progress: Progress | None = None) ->
         try:
             turn = whole or find_turn_at(repo, tip, name, progress)
             if turn is not None:
-                return Place(turn, _as_of(repo, tip, turn, progress))
+                return RewindTarget(turn, _as_of(repo, tip, turn, progress))
         except UnknownTurn as error:
             trouble = error
     try:
         commit = resolve_revision(repo, name, None, now(), progress)
     except (UnknownTurn, UnknownRevision):
         raise (trouble or UnknownTurn(f"{text!r} names no turn here.")) from None
-    return Place(last_turn_at(repo, commit), commit)
+    return RewindTarget(last_turn_at(repo, commit), commit)
 
 
 def _is_date(name: str) -> bool:
@@ -151,7 +151,7 @@ def plan_rewind(
 
     Args:
         workspace: the companion.
-        where: as `find_place` takes it.
+        where: as `find_target` takes it.
         name: the new branch's name; a generated one without.
         progress: told while an index of the history is made.
 
@@ -165,7 +165,7 @@ def plan_rewind(
 
     refuse_key(name)
     repo, leaves, tip = workspace.repo, workspace.branch, workspace.tip
-    place = find_place(repo, where, progress)
+    place = find_target(repo, where, progress)
     turn, later = None, 0
     if place.turn is not None:
         turns = turns_of(repo, place.commit, place.turn.conversation, progress)

@@ -10,7 +10,7 @@ from perdure.git.operations.annotated_tags import drop_tag, tag_note, tag_with_n
 from perdure.git.operations.operation import Operation
 
 
-def rows(workspace: Workspace) -> list[dict[str, str | None]]:
+def list_tags(workspace: Workspace) -> list[dict[str, str | None]]:
     """Every tag by name: its commit, the commit's time and subject, its own message."""
     found: list[dict[str, str | None]] = []
     for each in branches.tags(workspace.repo):
@@ -44,6 +44,6 @@ def tag(workspace: Workspace, name: str, commit: str, message: str = "") -> Oper
     return branches.tag(workspace.repo, name, commit, author=workspace.author, at=now())
 
 
-def drop(workspace: Workspace, name: str) -> Operation:
+def remove_tag(workspace: Workspace, name: str) -> Operation:
     """Take a tag away. Raises UnknownRevision."""
     return drop_tag(workspace.repo, name, author=workspace.author, at=now())

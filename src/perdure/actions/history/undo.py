@@ -20,7 +20,7 @@ from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UndoStep:
     """One undo or redo that was thought out.
 
     Attributes:
@@ -74,7 +74,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class OpsRow:
+class OperationRow:
     """An entry as it is listed.
 
     Attributes:
@@ -108,17 +108,17 @@ class OpsRow:
         }
 
 
-def next_undo(workspace: Workspace) -> Step:
+def next_undo(workspace: Workspace) -> UndoStep:
     """What undo would take back now. Raises NothingToUndo, RefElsewhere."""
     return _step(workspace, undo.plan_undo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
-def next_redo(workspace: Workspace) -> Step:
+def next_redo(workspace: Workspace) -> UndoStep:
     """What redo would bring back now. Raises NothingToUndo, RefElsewhere."""
     return _step(workspace, undo.plan_redo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
-def _step(workspace: Workspace, plan: UndoPlan) -> Step:
+def _step(workspace: Workspace, plan: UndoPlan) -> UndoStep:
     """Count what no branch has once the moves are made.
 
     Raises:
@@ -139,7 +139,7 @@ def _step(workspace: Workspace, plan: UndoPlan) -> Step:
         else:
             tips[move.ref] = move.new
     found = [ahead(workspace.repo, old, tips.values()) for old in gone]
-    return Step(
+    return UndoStep(
         plan,
         Ahead(
             sum(each.turns for each in found),
@@ -172,7 +172,7 @@ def _turn(workspace: Workspace, plan: UndoPlan) -> TurnId | None:
     return None
 
 
-def take(workspace: Workspace, step: Step) -> Operation:
+def perform_step(workspace: Workspace, step: UndoStep) -> Operation:
     """Do a step.
 
     Raises:
@@ -183,7 +183,7 @@ def take(workspace: Workspace, step: Step) -> Operation:
     return do(workspace.repo, step.plan, author=workspace.author, at=now())
 
 
-def coming(workspace: Workspace, count: int) -> list[Operation]:
+def next_undone(workspace: Workspace, count: int) -> list[Operation]:
     """The entries that so many undos would take back, as far as can be told beforehand."""
     program = ProgramCommits(workspace.repo)
     first = undo.plan_undo(workspace.repo, program).entry
@@ -195,7 +195,7 @@ def coming(workspace: Workspace, count: int) -> list[Operation]:
     return done[:count]
 
 
-def rows(workspace: Workspace, limit: int | None = 50) -> list[OpsRow]:
+def list_operations(workspace: Workspace, limit: int | None = 50) -> list[OperationRow]:
     """What was done, newest first."""
     program = ProgramCommits(workspace.repo)
     entries = operations(workspace.repo, limit=limit, is_own=program.is_own)
@@ -208,7 +208,9 @@ def rows(workspace: Workspace, limit: int | None = 50) -> list[OpsRow]:
             continue
         marks[found.id] = mark
     return [
-        OpsRow(entry, marks.get(entry.id, ""), entry.id in undone, row_words(workspace.repo, entry))
+        OperationRow(
+            entry, marks.get(entry.id, ""), entry.id in undone, row_words(workspace.repo, entry)
+        )
         for entry in entries
     ]
 

@@ -56,7 +56,7 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
         UnknownTurn, NoRevision, UnknownRevision: there is no such place.
     """
     refuse_archived(workspace.settings)
-    here = open_visit(workspace.repo)
+    here = current_visit(workspace.repo)
     if here is not None:
         raise CannotAct(
             f"you are talking with her as she was already, on {here.name}",
@@ -88,7 +88,7 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
     return Visit(plan.name, plan.leaves, plan.place.commit, words)
 
 
-def open_visit(repo: Repository) -> Visit | None:
+def current_visit(repo: Repository) -> Visit | None:
     """The visit whose branch is checked out; None without one."""
     branch = repo.head().branch
     if branch is None:
@@ -116,7 +116,7 @@ def open_visit(repo: Repository) -> Visit | None:
 
 def visit_notice(repo: Repository) -> list[Notice]:
     """Says that a visit is under way, and how to go back."""
-    visit = open_visit(repo)
+    visit = current_visit(repo)
     if visit is None:
         return []
     at = repo.commit_info(visit.start).at
@@ -128,7 +128,7 @@ def visit_notice(repo: Repository) -> list[Notice]:
     ]
 
 
-def said_there(workspace: Workspace, visit: Visit) -> Ahead:
+def ahead_of_start(workspace: Workspace, visit: Visit) -> Ahead:
     """What came to the scratch branch since it began; nothing where it is gone."""
     try:
         tip = workspace.repo.resolve(f"{_HEADS}{visit.name}")

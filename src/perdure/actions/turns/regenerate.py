@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
-from perdure.actions.history.rewind import Place, RewindPlan, plan_rewind
+from perdure.actions.history.rewind import RewindPlan, RewindTarget, plan_rewind
 from perdure.actions.turns.rewrite import StoredTurn, find_stored_turn
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.conversation.edit import answers
@@ -108,7 +108,7 @@ def _before(
             "nothing stands before that greeting to begin a branch at", kept="nothing was changed"
         )
     return RewindPlan(
-        Place(None, parents[0]),
+        RewindTarget(None, parents[0]),
         "",
         name or free_name(repo, workspace.generated("rewind")),
         workspace.branch,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from perdure.actions.history.next_message import goes_on_from, starts_anew
-from perdure.actions.history.visit import open_visit
+from perdure.actions.history.next_message import continues_from, starts_conversation
+from perdure.actions.history.visit import current_visit
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
@@ -119,9 +119,12 @@ def refusal(store: TurnStore, *, asked: bool = False) -> str:
         return f"a {operation} is not finished here"
     if asked:
         return ""
-    if open_visit(repo) is not None:
+    if current_visit(repo) is not None:
         return "you talk with her as she was"
-    waits = starts_anew(repo, store.tip) or goes_on_from(repo, store.branch, store.tip) is not None
+    waits = (
+        starts_conversation(repo, store.tip)
+        or continues_from(repo, store.branch, store.tip) is not None
+    )
     return "nothing was said yet since you went back" if waits else ""
 
 

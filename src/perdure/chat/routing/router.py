@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from perdure.actions.backends.fingerprint import known_form
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.history.next_message import starts_anew
+from perdure.actions.history.next_message import starts_conversation
 from perdure.backends.hosted.request_form import Form
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.events import (
@@ -223,7 +223,9 @@ class Router:
             memory = read_memory(store.repo, companion.commit, excluded, conversations)
             previous = previous_choice(store.repo, companion.commit)
             troubles = store.say_unreadable(memory.troubles) if emit is not None else []
-            alone = _stays_alone(thread, previous) or starts_anew(store.repo, companion.commit)
+            alone = _stays_alone(thread, previous) or starts_conversation(
+                store.repo, companion.commit
+            )
             life = (
                 whole_life(store.transcript, thread, excluded=excluded)
                 if with_recall and not alone

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from perdure.actions.history.next_message import goes_on_from, starts_anew
+from perdure.actions.history.next_message import continues_from, starts_conversation
 from perdure.actions.turns.commit import TurnCommitter
 from perdure.actions.turns.place import (
     Location,
@@ -127,9 +127,9 @@ class Position:
 
     def next_place(self, text: str, at: datetime) -> Location:
         """Where the next message goes."""
-        if self._fresh or starts_anew(self.repo, self.companion.commit):
+        if self._fresh or starts_conversation(self.repo, self.companion.commit):
             return self.begin(text, at)
-        after = goes_on_from(self.repo, self.branch, self.companion.commit)
+        after = continues_from(self.repo, self.branch, self.companion.commit)
         ends = self.open_ends()
         if ends and after in {None, *(end.id for end in ends)}:
             return self.joining(ends, at, text)
@@ -244,9 +244,9 @@ class Position:
         if conversation is None or last is None:
             return
         commit = self.companion.commit
-        if starts_anew(self.repo, commit):
+        if starts_conversation(self.repo, commit):
             return
-        after = goes_on_from(self.repo, self.branch, commit)
+        after = continues_from(self.repo, self.branch, commit)
         if after is not None:
             self.conversation = after.conversation
             return

@@ -67,7 +67,7 @@ def _back(workspace: Workspace, visit: Visit, *, keep: str, drop: bool) -> None:
     from perdure.actions.history import visit as visits
     from perdure.cli.input.ask import agree, on_terminal
 
-    said = visits.said_there(workspace, visit)
+    said = visits.ahead_of_start(workspace, visit)
     if said and not (keep or drop) and on_terminal():
         say(f"On {visit.name}: {said}.", err=True)
         drop = not agree("Keep it?")

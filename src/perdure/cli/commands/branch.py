@@ -43,7 +43,7 @@ def command(
 
     with Workspace.open(chosen(lacking=True), reading=name is None) as workspace:
         if name is None:
-            _show(branch.rows(workspace), as_json=as_json)
+            _show(branch.list_branches(workspace), as_json=as_json)
         elif drops:
             _drop(workspace, name, dry_run=dry_run, yes=yes, as_json=as_json)
         else:
@@ -54,13 +54,13 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
     if as_json:
         emit_json([row.to_dict() for row in rows])
         return
-    from perdure.actions.history.branch import words_of
+    from perdure.actions.history.branch import subject_words
 
     width = max((len(row.branch.name) for row in rows), default=0)
     for row in rows:
         talk = row.talk
         words = (
-            f"{talk.at:%Y-%m-%d %H:%M}  {words_of(talk)}"
+            f"{talk.at:%Y-%m-%d %H:%M}  {subject_words(talk)}"
             if talk
             else f"{row.branch.at:%Y-%m-%d %H:%M}  {row.branch.subject}"
         )
@@ -77,10 +77,10 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
     from perdure.snapshot.conversation.turn_text import named_commit
 
     if dry_run:
-        from perdure.actions.history.rewind import find_place
+        from perdure.actions.history.rewind import find_target
 
         commit = (
-            find_place(workspace.repo, place, IndexProgress()).commit if place else workspace.tip
+            find_target(workspace.repo, place, IndexProgress()).commit if place else workspace.tip
         )
         record = {"branch": name, "commit": commit}
         if as_json:
@@ -89,7 +89,7 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
             at = named_commit(workspace.repo.commit_info(commit))
             say(f"{name} would begin at {at}. Nothing was changed.")
         return
-    operation = branch.start(workspace, name, place, IndexProgress())
+    operation = branch.begin_branch(workspace, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
     at = named_commit(workspace.repo.commit_info(commit))
     report(
@@ -113,5 +113,5 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
         as_json=as_json,
         is_safe=not plan.ahead,
     ):
-        operation = branch.drop(workspace, plan)
+        operation = branch.remove_branch(workspace, plan)
     report(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")

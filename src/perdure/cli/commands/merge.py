@@ -55,7 +55,7 @@ def command(
         if branch is not None:
             sys.exit(_begin(workspace, branch, dry_run=dry_run, yes=yes, as_json=as_json))
         if aborts:
-            merge_action.give_up(workspace)
+            merge_action.abort(workspace)
             _tell({"aborted": True}, "The merge is given up; all is as it was.", as_json=as_json)
         elif concludes:
             record = operation_record(merge_action.conclude(workspace))
@@ -77,7 +77,7 @@ def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
 def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     from perdure.actions.history import merge as merge_action
 
-    plan = merge_action.plan_join(workspace, branch)
+    plan = merge_action.plan_branch_merge(workspace, branch)
     is_nothing = plan.plan.kind == "nothing"
     done = None
     if wanted(
@@ -88,7 +88,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
         as_json=as_json,
         is_safe=is_nothing,
     ):
-        done = merge_action.join(workspace, branch)
+        done = merge_action.merge_branch(workspace, branch)
         if done.conflicts and not as_json:
             _show_open(workspace, as_json=False)
     operation = done.operation if done else None
@@ -104,7 +104,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
 def _show_open(workspace: Workspace, *, as_json: bool) -> int:
     from perdure.actions.history import merge as merge_action
 
-    found = merge_action.opened(workspace)
+    found = merge_action.unfinished_merge(workspace)
     if as_json:
         files = found.merge.conflicts if found else ()
         conflicts = [merge_action.conflict_record(one) for one in files]

@@ -25,7 +25,7 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     from perdure.actions.workspace import Workspace
 
     with Workspace.open(chosen(lacking=True), reading=True) as workspace:
-        rows = undo.rows(workspace, None if everything else limit)
+        rows = undo.list_operations(workspace, None if everything else limit)
     if as_json:
         emit_json([row.to_dict() for row in rows])
         return

@@ -24,7 +24,7 @@ def command(name: str, *, as_json: bool) -> None:
 
     with Workspace.open(chosen(lacking=True)) as workspace:
         before = workspace.repo.head().branch
-        operation = branch.go(workspace, name)
+        operation = branch.check_out_branch(workspace, name)
     if operation is None and not as_json:
         say(f"You are on {name} already.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""

@@ -34,10 +34,10 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
 
     with Workspace.open(chosen(), reading=name is None) as workspace:
         if name is None:
-            _show(tag.rows(workspace), as_json=as_json)
+            _show(tag.list_tags(workspace), as_json=as_json)
             return
         if drops:
-            operation = tag.drop(workspace, name)
+            operation = tag.remove_tag(workspace, name)
             said = f"The tag {name} is gone; what it named stays."
         else:
             commit = commit_of(workspace.repo, rev) if rev else workspace.tip

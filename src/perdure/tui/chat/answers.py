@@ -158,7 +158,7 @@ class AnswerController:
             from perdure.views import timeline
 
             def ask(repo: Repository) -> tuple[str, Text] | None:
-                tip = "HEAD" if place == "HEAD" else rewind.find_place(repo, place).commit
+                tip = "HEAD" if place == "HEAD" else rewind.find_target(repo, place).commit
                 commit = timeline.persona_change_before(repo, tip)
                 return about_commit(repo, commit) if commit is not None else None
 

@@ -106,7 +106,7 @@ class HistoryController:
             go = Choice("go", "Undo", "Z brings it back.")
             if not await here.agrees("Undo", lines, leave, go, yes=("z", "y")):
                 return
-        await session.steer(lambda workspace: undoing.take(workspace, step))
+        await session.steer(lambda workspace: undoing.perform_step(workspace, step))
         again = "Z brings it back." if back else "z takes it back."
         self.moved(f"{step.said()} {again}", stays=True)
         if step.turn is not None and here.view.picked is not None:
@@ -125,7 +125,7 @@ class HistoryController:
                 "New branch",
                 f"It begins at {_shown(place)}. You stay on the branch where you are.",
                 await session.steer(lambda workspace: workspace.generated("branch")),
-                lambda workspace, name: branch.start(workspace, name, place),
+                lambda workspace, name: branch.begin_branch(workspace, name, place),
             )
             if name:
                 self.read_names()
@@ -143,7 +143,7 @@ class HistoryController:
             from perdure.actions.history import rewind, tag
 
             def make(workspace: Workspace, name: str) -> None:
-                tag.tag(workspace, name, rewind.find_place(workspace.repo, place).commit)
+                tag.tag(workspace, name, rewind.find_target(workspace.repo, place).commit)
 
             line = f"It stays on {_shown(place)}."
             name = await self._make_named(session, "New tag", line, "", make)
@@ -216,7 +216,7 @@ class HistoryController:
             if name == before:
                 self._conversation.flash.tell(f"You are on {name}.")
                 return
-            await session.steer(lambda workspace: branch.go(workspace, name))
+            await session.steer(lambda workspace: branch.check_out_branch(workspace, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
 
         self.act(plan)

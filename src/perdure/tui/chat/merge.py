@@ -10,7 +10,7 @@ from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
 
 if TYPE_CHECKING:
-    from perdure.actions.history.merge import OpenJoin
+    from perdure.actions.history.merge import UnfinishedMerge
     from perdure.chat.session import Session
     from perdure.git.repository.repository import Repository
     from perdure.tui.chat.conversation import Conversation
@@ -34,7 +34,7 @@ class MergeController:
         self._history = history
         self._host = host
         self._trouble = ""
-        self.open_join: OpenJoin | None = None
+        self.open_join: UnfinishedMerge | None = None
         """The merge that is open."""
 
     def mount(self) -> None:
@@ -108,7 +108,9 @@ class MergeController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
-            found = await session.steer(lambda workspace: merge_action.plan_join(workspace, name))
+            found = await session.steer(
+                lambda workspace: merge_action.plan_branch_merge(workspace, name)
+            )
             if found.plan.kind == "nothing":
                 self._conversation.flash.tell(found.describe()[0])
                 return
@@ -118,7 +120,7 @@ class MergeController:
             go = Choice("go", f"Merge {name}", note)
             if not await self._conversation.agrees(f"Merge {name}", found.describe(), _LEAVE, go):
                 return
-            done = await session.steer(lambda workspace: merge_action.join(workspace, name))
+            done = await session.steer(lambda workspace: merge_action.merge_branch(workspace, name))
             if done.conflicts:
                 await self.read(session)
                 self.show()
@@ -128,16 +130,16 @@ class MergeController:
         self._history.act(plan)
 
 
-def _opened(repo: Repository) -> OpenJoin | None:
+def _opened(repo: Repository) -> UnfinishedMerge | None:
     from perdure.actions.history import merge as merge_action
     from perdure.actions.workspace import Workspace
 
-    return merge_action.opened(Workspace(repo))
+    return merge_action.unfinished_merge(Workspace(repo))
 
 
-def _waits(found: OpenJoin) -> str:
+def _waits(found: UnfinishedMerge) -> str:
     return f"{plural(found.waits, 'file')} to be settled" if found.waits else "all is settled"
 
 
-def _short(found: OpenJoin) -> str:
+def _short(found: UnfinishedMerge) -> str:
     return f"merge open, {found.waits} to settle" if found.waits else "merge open, all settled"

@@ -11,7 +11,7 @@ from perdure.terminal.sanitise import sanitise
 from perdure.tui.dialogs.question import one_row
 
 if TYPE_CHECKING:
-    from perdure.actions.history.merge import OpenJoin
+    from perdure.actions.history.merge import UnfinishedMerge
     from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
 
@@ -25,7 +25,7 @@ def conflict_row(conflict: FileConflict, glyphs: Glyphs) -> Text:
     return row
 
 
-def conflict_text(conflict: FileConflict, join: OpenJoin, glyphs: Glyphs) -> Text:
+def conflict_text(conflict: FileConflict, join: UnfinishedMerge, glyphs: Glyphs) -> Text:
     """What each side says, place by place, and what can be done."""
     text = Text().append(one_row(conflict.path), "bold")
     text.append(f"\n{_what(conflict)}\n", "dim")

@@ -19,7 +19,7 @@ from perdure.tui.panel import PanelScreen
 from perdure.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
-    from perdure.actions.history.merge import OpenJoin
+    from perdure.actions.history.merge import UnfinishedMerge
     from perdure.chat.session import Session
     from perdure.git.merge.plan import FileConflict
     from perdure.terminal.glyphs import Glyphs
@@ -58,7 +58,7 @@ class ConflictsScreen(PanelScreen):
         Binding("f1,question_mark", "keys", "Keys that work here", id="merge.help"),
     ]
 
-    def __init__(self, chat: ChatHost, join: OpenJoin, glyphs: Glyphs) -> None:
+    def __init__(self, chat: ChatHost, join: UnfinishedMerge, glyphs: Glyphs) -> None:
         super().__init__(chat, glyphs)
         self._join = join
 
@@ -216,7 +216,7 @@ class ConflictsScreen(PanelScreen):
             go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
             if not await self._chat.conversation.ask("Give the merge up", says, _LEAVE, go):
                 return
-            await session.steer(merge_action.give_up)
+            await session.steer(merge_action.abort)
             await self._chat.merge.read(session)
             self._chat.history.moved("The merge is given up; all is as it was.")
 

@@ -15,7 +15,7 @@ from perdure.views import timeline
 from perdure.views.timeline import Row
 
 if TYPE_CHECKING:
-    from perdure.actions.history.undo import OpsRow
+    from perdure.actions.history.undo import OperationRow
     from perdure.companion.turns import Turn
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.revisions.diff import TextChange
@@ -51,7 +51,7 @@ def about_commit(repo: Repository, commit: str) -> tuple[str, Text]:
     return found.title, found.text()
 
 
-def about_entry(repo: Repository, row: Row | BranchName | OpsRow) -> About:
+def about_entry(repo: Repository, row: Row | BranchName | OperationRow) -> About:
     """What a row is about; runs on the reader's thread."""
     if isinstance(row, Row):
         info = row.commit

@@ -15,7 +15,7 @@ from perdure.views.timeline import Names, Row
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from perdure.actions.history.undo import OpsRow
+    from perdure.actions.history.undo import OperationRow
     from perdure.git.repository.repository import Repository
     from perdure.git.timeline.query import Listed
     from perdure.terminal.glyphs import Glyphs
@@ -49,7 +49,7 @@ class TimelineLists:
         self._is_reading_on = False
         self._opened: set[str] = set()
         self._history: list[Row] = []
-        self._operations: list[OpsRow] = []
+        self._operations: list[OperationRow] = []
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ class TimelineLists:
             from perdure.actions.workspace import Workspace
 
             self._operations = await self._reader.ask(
-                lambda repo: undo.rows(Workspace(repo), _OPERATIONS)
+                lambda repo: undo.list_operations(Workspace(repo), _OPERATIONS)
             )
             return
         kind, words, is_graph = self.kind, self.words, self._is_graph
@@ -146,9 +146,9 @@ class TimelineLists:
             before = row.commit.at
         return texts, [each.commits for each in self._history]
 
-    def row(self, at: int | None) -> Row | BranchName | OpsRow | None:
+    def row(self, at: int | None) -> Row | BranchName | OperationRow | None:
         """A row of the list; None where there is none."""
-        lists: dict[Tab, list[Row] | tuple[BranchName, ...] | list[OpsRow]] = {
+        lists: dict[Tab, list[Row] | tuple[BranchName, ...] | list[OperationRow]] = {
             "History": self._history,
             "Branches": self._names.branches,
             "Operations": self._operations,

@@ -11,7 +11,7 @@ from perdure.tui.dialogs.question import one_row
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from perdure.actions.history.undo import OpsRow
+    from perdure.actions.history.undo import OperationRow
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.timeline.lanes import Drawn
     from perdure.views.timeline import BranchName, Row
@@ -79,7 +79,7 @@ def branch_row(branch: BranchName, glyphs: Glyphs, *, year: int) -> Text:
     return line
 
 
-def operation_row(row: OpsRow, glyphs: Glyphs, *, before: datetime | None, year: int) -> Text:
+def operation_row(row: OperationRow, glyphs: Glyphs, *, before: datetime | None, year: int) -> Text:
     """One thing that was done; what undo and redo take next says so."""
     entry = row.entry
     sign = {"undo": glyphs.cursor, "redo": glyphs.waiting}.get(row.mark, " ")

@@ -19,7 +19,7 @@ from perdure.tui.workers import work
 from perdure.views.timeline import FOLDERS, BranchName, Row
 
 if TYPE_CHECKING:
-    from perdure.actions.history.undo import OpsRow
+    from perdure.actions.history.undo import OperationRow
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.host import ChatHost
     from perdure.views.reader import Reader
@@ -161,7 +161,7 @@ class TimelineScreen(PanelScreen):
         return self._lists.tab
 
     @property
-    def row(self) -> Row | BranchName | OpsRow | None:
+    def row(self) -> Row | BranchName | OperationRow | None:
         """What the cursor is on."""
         return self._lists.row(self.rows.highlighted)
 
