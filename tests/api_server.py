@@ -75,7 +75,7 @@ class ApiServer:
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 self._note()
                 outer.was_asked.set()
-                pieces = [
+                pieces: list[dict[str, object]] = [
                     {
                         "choices": [
                             {"index": 0, "delta": {"content": outer.reply}, "finish_reason": None}

@@ -46,8 +46,11 @@ def server() -> Iterator[ApiServer]:
         yield running
 
 
-def far(address: str, name: str = "far", **more: str) -> Manifest:
-    return replace(Manifest(name, "openai", "tiny", address=address, key=KEY), **more)
+def far(address: str, name: str = "far") -> Manifest:
+    return Manifest(name, "openai", "tiny", address=address, key=KEY)
+
+
+MINE = far("http://127.0.0.1:9/v1")
 
 
 def commit_manifest(path: Path, *manifests: Manifest, author: str = "Eve <eve@far.invalid>") -> str:
@@ -133,23 +136,22 @@ async def test_the_next_backend_speaks_in_its_place_and_the_commit_says_so(
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changed",
     [
-        {"address": "https://eve.invalid/v1"},
-        {"key": "env:ANOTHER_SECRET"},
-        {"driver": "anthropic"},
-        {"model": "spy"},
+        replace(MINE, address="https://eve.invalid/v1"),
+        replace(MINE, key="env:ANOTHER_SECRET"),
+        replace(MINE, driver="anthropic"),
+        replace(MINE, model="spy"),
     ],
 )
-def test_another_way_out_asks_anew(companion: Path, change: dict[str, str]) -> None:
-    mine = far("http://127.0.0.1:9/v1")
+def test_another_way_out_asks_anew(companion: Path, changed: Manifest) -> None:
     with Repository.open(companion) as repo:
-        confirm(repo, [mine])
-        assert is_confirmed(repo, mine)
-        assert is_confirmed(repo, replace(mine, parameters={"temperature": 0.2}))
-        assert is_confirmed(repo, replace(mine, context_window=4096))
-        assert not is_confirmed(repo, replace(mine, **change))
-        assert not is_confirmed(repo, replace(mine, name="other"))
+        confirm(repo, [MINE])
+        assert is_confirmed(repo, MINE)
+        assert is_confirmed(repo, replace(MINE, parameters={"temperature": 0.2}))
+        assert is_confirmed(repo, replace(MINE, context_window=4096))
+        assert not is_confirmed(repo, changed)
+        assert not is_confirmed(repo, replace(MINE, name="other"))
 
 
 def test_the_embedded_model_needs_none_but_a_file_does(companion: Path) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 MODEL = "tiny:latest"
 DIGEST = "ab" * 32
-END = {"done": True, "done_reason": "stop", "prompt_eval_count": 30, "eval_count": 3}
+END: dict[str, Any] = {
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 30,
+    "eval_count": 3,
+}
 
 Script = Callable[["Exchange"], Awaitable[None]]
 
 
-def part(content: str = "", **more: object) -> bytes:
-    """One line of a reply."""
-    message = {"role": "assistant", "content": content, **more.pop("message", {})}  # type: ignore[dict-item]
+def part(content: str = "", *, message: Mapping[str, str] | None = None, **more: object) -> bytes:
+    """One line of a reply; ``message`` and ``more`` go into its message and beside it."""
+    message = {"role": "assistant", "content": content, **(message or {})}
     body = {"model": MODEL, "created_at": "2026-11-22T18:00:00Z", "message": message, "done": False}
     return json.dumps({**body, **more}, ensure_ascii=False).encode() + b"\n"
 
@@ -142,8 +147,19 @@ def split(data: bytes) -> Sequence[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
 
 
+class Fake(Protocol):
+    """A server that can be run on loopback."""
+
+    address: str
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+
+SomeFake = TypeVar("SomeFake", bound=Fake)
+
+
 @asynccontextmanager
-async def running(fake: FakeOllama) -> AsyncIterator[FakeOllama]:
+async def running(fake: SomeFake) -> AsyncIterator[SomeFake]:
     """Serve until the block ends; connections that are still open are cut then."""
     tasks: set[asyncio.Task[None]] = set()
 

@@ -33,7 +33,7 @@ class Running:
 @contextlib.contextmanager
 def llama_server(model: Path, window: int = WINDOW) -> Iterator[Running]:
     """llama.cpp's own server, which speaks OpenAI's and Anthropic's protocols."""
-    command = [sys.executable, "-m", "tests.backends.llama_server", model, str(window), KEY]
+    command = [sys.executable, "-m", "tests.backends.llama_server", str(model), str(window), KEY]
     pipe = subprocess.PIPE
     with started(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None

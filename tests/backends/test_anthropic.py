@@ -51,7 +51,7 @@ MESSAGES = (
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
     script = streams(ANTHROPIC_START, delta("Hello."), *ANTHROPIC_END)
-    async with running(FakeApi(chat=script)) as found:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=script)) as found:
         yield found
 
 
@@ -149,14 +149,15 @@ async def test_the_window(fake: FakeApi, listed: dict[str, Any], wanted: int, wi
 
 
 async def test_an_unknown_model_shows_when_it_is_opened(fake: FakeApi) -> None:
-    body = {"type": "error", "error": {"type": "not_found_error", "message": "model: tiny"}}
+    error = {"type": "not_found_error", "message": "model: tiny"}
+    body = {"type": "error", "error": error}
     fake.models = refuses(404, json.dumps(body).encode(), Content_Type="application/json")
     backend = backend_for(fake)
     await backend.open()
     assert isinstance(backend.doubt, ModelMissing)
     # A gateway may serve it all the same: the talk decides.
     assert (await reply(backend))[0] == Piece("Hello.")
-    body["error"]["message"] = "File Not Found"  # type: ignore[index]
+    error["message"] = "File Not Found"
     fake.models = refuses(404, json.dumps(body).encode(), Content_Type="application/json")
     assert (await reply(backend_for(fake)))[0] == Piece("Hello.")
 

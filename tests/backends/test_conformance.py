@@ -122,7 +122,8 @@ async def test_two_at_once_each_get_their_own(
         request = Request((PromptMessage("user", text),), 8)
         return text_of([event async for event in backend.stream(request)])
 
-    assert await asyncio.gather(ask("one"), ask("two")) == ["one", "two"]
+    one, two = await asyncio.gather(ask("one"), ask("two"))
+    assert (one, two) == ("one", "two")
 
 
 async def test_closing_a_stream_hangs_up_on_the_server(

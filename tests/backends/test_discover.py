@@ -95,7 +95,7 @@ def test_only_this_machine_is_asked(setting: str | None, address: str | None) ->
 async def test_new_takes_the_newest_model_that_talks_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = [
+    listed: list[tuple[str, str, dict[str, object]]] = [
         ("old:7b", "2026-01-02T03:04:05.123456789Z", {}),
         ("gpt-oss:120b-cloud", "2026-11-01T00:00:00Z", {"remote_host": "https://ollama.com"}),
         ("nomic-embed-text:latest", "2026-10-01T00:00:00Z", {}),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.embedded.driver import EmbeddedBackend
 from perdure.backends.embedded.settings import COUNTING_WINDOW
 from perdure.backends.errors import (
+    BackendError,
     BadParameter,
     ContextExceeded,
     DriverMissing,
@@ -76,7 +78,9 @@ async def test_the_next_prompt_reuses_what_it_shares_unless_a_seed_is_set(
         assert isinstance(first[-1], Finished)
         second = await reply(backend, LONG[:600] + "And then?", 4)
         assert isinstance(second[-1], Finished)
-        reused[name] = second[-1].usage.prompt_reused
+        counted = second[-1].usage.prompt_reused
+        assert counted is not None
+        reused[name] = counted
         await backend.close()
     assert reused["free"] > 50
     assert reused["seeded"] == 0
@@ -130,7 +134,10 @@ async def test_pieces_never_split_a_code_point_wherever_the_reply_is_cut(
     await backend.close()
 
 
-async def _relay_of(backend: EmbeddedBackend) -> tuple[threading.Thread, asyncio.Queue]:
+Pieces = asyncio.Queue[dict[str, Any] | BackendError | None]
+
+
+async def _relay_of(backend: EmbeddedBackend) -> tuple[threading.Thread, Pieces]:
     for _turn_of_the_loop in range(1000):
         await asyncio.sleep(0)
         if backend._replies:
@@ -367,11 +374,22 @@ def test_parameters_are_refused_by_name_never_dropped(
         EmbeddedBackend(BackendSpec("local", "embedded", "m", parameters={name: value}))
 
 
-@pytest.mark.parametrize("field", ["address", "key", "allow_http", "connect_timeout", "timeout"])
-def test_fields_that_mean_nothing_here_are_refused(field: str) -> None:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(pytest.raises(BadParameter, match=field))
-        EmbeddedBackend(BackendSpec("local", "embedded", "m", **{field: "env:X"}))
+SPEC = BackendSpec("local", "embedded", "m")
+
+
+@pytest.mark.parametrize(
+    ("field", "spec"),
+    [
+        ("address", replace(SPEC, address="https://far.invalid")),
+        ("key", replace(SPEC, key="env:X")),
+        ("allow_http", replace(SPEC, allow_http=True)),
+        ("connect_timeout", replace(SPEC, connect_timeout=1.0)),
+        ("timeout", replace(SPEC, timeout=1.0)),
+    ],
+)
+def test_fields_that_mean_nothing_here_are_refused(field: str, spec: BackendSpec) -> None:
+    with pytest.raises(BadParameter, match=f"has no {field}"):
+        EmbeddedBackend(spec)
 
 
 def test_an_unknown_driver_lists_those_that_are_there() -> None:

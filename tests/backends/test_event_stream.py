@@ -80,8 +80,8 @@ async def test_keep_alives_of_any_form_are_passed_over(
 
 
 async def test_a_byte_order_mark_costs_no_event(dialect: Dialect, fake: Any) -> None:
-    start = dialect.start if dialect.driver == "anthropic" else ()
-    first, *more = [*start, dialect.says("Good "), dialect.says("evening.")]
+    parts = [dialect.says("Good "), dialect.says("evening.")]
+    first, *more = [*dialect.start, *parts] if dialect.driver == "anthropic" else parts
     for mark in ([b"\xef\xbb\xbf" + first], [b"\xef", b"\xbb\xbf", first]):
         fake.chat = streams(*mark, *more, *dialect.end)
         events = await heard(dialect.make(dialect.spec(fake.address), None))
@@ -180,7 +180,7 @@ async def test_a_stream_under_another_type_is_a_stream(
 async def test_json_lines_without_heads_are_read() -> None:
     lines = [chunk("Good ")[6:-1], chunk("evening.")[6:-1]]
     end = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})[6:-1]
-    async with running(FakeApi(chat=streams(*lines, end))) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=streams(*lines, end))) as fake:
         backend = DIALECTS["openai"].make(DIALECTS["openai"].spec(fake.address), None)
         assert words(await heard(backend)) == "Good evening."
 
@@ -215,7 +215,7 @@ async def test_only_the_first_of_two_choices_is_heard() -> None:
 
     parts = [both(0, "Good "), both(1, "Bad "), both(0, "evening."), both(1, "day.")]
     end = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    async with running(FakeApi(chat=streams(*parts, end))) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=streams(*parts, end))) as fake:
         backend = DIALECTS["openai"].make(DIALECTS["openai"].spec(fake.address), None)
         assert words(await heard(backend)) == "Good evening."
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keyring
 import keyring.backend
@@ -21,7 +21,6 @@ class Memory(keyring.backend.KeyringBackend):
     priority = 1
 
     def __init__(self, *, locked: bool = False) -> None:
-        super().__init__()
         self.locked = locked
         self.trouble: type[Exception] = keyring.errors.KeyringLocked
         self.kept: dict[tuple[str, str], str] = {}
@@ -35,6 +34,21 @@ class Memory(keyring.backend.KeyringBackend):
         if self.locked:
             raise keyring.errors.PasswordSetError(f"cannot store {password}")
         self.kept[service, username] = password
+
+
+class Unfit(Memory):
+    # As keyring has it: asked of the class too, and this one is passed over when one is chosen.
+    @classproperty
+    def priority(cls) -> float:  # noqa: N805
+        raise RuntimeError("no bus")
+
+
+NONE: dict[str, Callable[[], keyring.backend.KeyringBackend]] = {
+    "fails": keyring.backends.fail.Keyring,
+    "forgets": keyring.backends.null.Keyring,
+    "chain of none": keyring.backends.chainer.ChainerBackend,
+    "unfit": Unfit,
+}
 
 
 @pytest.fixture
@@ -93,7 +107,7 @@ def test_a_locked_keyring_and_none_at_all_name_the_way_out(memory: Memory) -> No
         with pytest.raises(AuthenticationFailed, match=r"Unlock.*env:NAME") as caught:
             keys.resolve("keyring:perdure/me", "far")
         assert "hidden" not in str(caught.value)
-    keyring.set_keyring(keyring.backends.fail.Keyring())
+    keyring.set_keyring(NONE["fails"]())
     with pytest.raises(AuthenticationFailed, match=r"this machine has none.*env:NAME"):
         keys.resolve("keyring:perdure/me", "far")
 
@@ -125,26 +139,11 @@ def test_a_stored_key_is_found_again_by_its_reference(memory: Memory) -> None:
     assert keys.resolve(reference, "far") == "kept-apart"
 
 
-class Unfit(Memory):
-    # As keyring has it: asked of the class too, and this one is passed over when one is chosen.
-    @classproperty
-    def priority(cls) -> float:  # noqa: N805
-        raise RuntimeError("no bus")
-
-
-NONE = {
-    "fails": keyring.backends.fail.Keyring,
-    "forgets": keyring.backends.null.Keyring,
-    "chain of none": keyring.backends.chainer.ChainerBackend,
-    "unfit": Unfit,
-}
-
-
 @pytest.mark.parametrize("none", NONE)
 def test_without_a_keyring_nothing_is_stored(
     memory: Memory, none: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = [keyring.backends.fail.Keyring()]
+    nobody = [NONE["fails"]()]
     monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: nobody)
     keyring.set_keyring(NONE[none]())
     assert not keys.keyring_ready()

@@ -23,13 +23,13 @@ from perdure.backends.model_list import MOST, offered_models
 from perdure.backends.protocol import BackendSpec, OfferedModel
 from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL
 from tests.backends.fake_api import DIALECTS, Dialect, FakeApi
-from tests.backends.fake_ollama import Exchange, FakeOllama, refuses, running
+from tests.backends.fake_ollama import Exchange, Fake, FakeOllama, Script, refuses, running
 from tests.backends.fake_registry import FakeRegistry
 from tests.backends.real_servers import KEY, PROXIED, WINDOW, llama_server, ollama_server
 
 
-def spec_for(fake: Any, driver: str, **more: str) -> BackendSpec:
-    return BackendSpec("far", driver, "", fake.address, **more)
+def spec_for(fake: Fake, driver: str, key: str = "") -> BackendSpec:
+    return BackendSpec("far", driver, "", fake.address, key)
 
 
 async def test_ollama_lists_what_can_talk_with_size_window_and_what_runs() -> None:
@@ -55,8 +55,8 @@ async def test_ollama_lists_what_can_talk_with_size_window_and_what_runs() -> No
 
 
 async def test_openai_lists_in_the_servers_order_with_what_it_states() -> None:
-    async with running(FakeApi()) as fake:  # type: ignore[arg-type]
-        fake.listed = {  # type: ignore[attr-defined]
+    async with running(FakeApi()) as fake:
+        fake.listed = {
             "data": [
                 {"id": "b", "max_model_len": 4096},
                 {"id": "a", "meta": {"n_ctx": 2048, "size": 98_000_000}},
@@ -70,7 +70,7 @@ async def test_openai_lists_in_the_servers_order_with_what_it_states() -> None:
         )
 
 
-def paged(pages: dict[str, dict[str, Any]]) -> Any:
+def paged(pages: dict[str, dict[str, Any]]) -> Script:
     import json
 
     async def script(exchange: Exchange) -> None:
@@ -82,8 +82,8 @@ def paged(pages: dict[str, dict[str, Any]]) -> Any:
 
 
 async def test_anthropic_lists_page_after_page() -> None:
-    async with running(FakeApi()) as fake:  # type: ignore[arg-type]
-        fake.models = paged(  # type: ignore[attr-defined]
+    async with running(FakeApi()) as fake:
+        fake.models = paged(
             {
                 "": {
                     "data": [{"id": "a", "max_input_tokens": 200000}],
@@ -102,10 +102,10 @@ async def test_anthropic_lists_page_after_page() -> None:
 
 @pytest.mark.parametrize("last", ["a", "b", ""])
 async def test_a_list_that_goes_on_for_ever_is_left(last: str) -> None:
-    async with running(FakeApi()) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi()) as fake:
         page = {"data": [{"id": "a"}], "has_more": True, "last_id": last}
         other = {**page, "last_id": "a" if last == "b" else last}
-        fake.models = paged({"": page, "b": other})  # type: ignore[attr-defined]
+        fake.models = paged({"": page, "b": other})
         assert await offered_models(spec_for(fake, "anthropic")) == (OfferedModel("a"),)
         assert len(fake.exchanges) <= 10
 
@@ -194,7 +194,7 @@ async def test_what_goes_wrong_is_the_error_it_would_be_in_a_talk(
 
 @pytest.mark.parametrize("driver", ["openai", "anthropic"])
 async def test_a_server_without_a_list_offers_none(driver: str) -> None:
-    async with running(FakeApi(models=refuses(404, b"nothing here"))) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi(models=refuses(404, b"nothing here"))) as fake:
         assert await offered_models(spec_for(fake, driver)) == ()
 
 

@@ -189,7 +189,8 @@ async def test_two_at_once_each_get_their_own(fake: FakeOllama) -> None:
         request = Request((PromptMessage("user", text),), 8)
         return text_of([event async for event in backend.stream(request)])
 
-    assert await asyncio.gather(ask("one"), ask("two")) == ["one", "two"]
+    one, two = await asyncio.gather(ask("one"), ask("two"))
+    assert (one, two) == ("one", "two")
     await backend.close()
 
 

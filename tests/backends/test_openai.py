@@ -50,7 +50,7 @@ MESSAGES = (
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeApi]:
-    async with running(FakeApi(chat=streams(chunk("Hello."), *OPENAI_END))) as found:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=streams(chunk("Hello."), *OPENAI_END))) as found:
         yield found
 
 
@@ -491,8 +491,8 @@ async def test_a_choice_has_any_index(fake: FakeApi, index: object) -> None:
 
 async def test_a_whole_message_behind_its_pieces_is_not_said_twice(fake: FakeApi) -> None:
     last = {"index": 0, "message": {"content": "So far"}, "finish_reason": "stop"}
-    for more in ({}, {"delta": {}}):
-        fake.chat = streams(chunk("So"), chunk(" far"), event({"choices": [{**last, **more}]}))
+    for choice in (last, {**last, "delta": {}}):
+        fake.chat = streams(chunk("So"), chunk(" far"), event({"choices": [choice]}))
         assert len(await reply(backend_for(fake))) == 3
 
 
@@ -504,7 +504,9 @@ async def test_a_whole_message_behind_its_pieces_is_not_said_twice(fake: FakeApi
         ({"finish_reason": "null"}, None),
     ],
 )
-async def test_reasons_in_other_forms(fake: FakeApi, choice: dict[str, Any], stop: str) -> None:
+async def test_reasons_in_other_forms(
+    fake: FakeApi, choice: dict[str, Any], stop: str | None
+) -> None:
     fake.chat = streams(chunk("So"), event({"choices": [{"index": 0, "delta": {}, **choice}]}))
     if stop is None:
         assert type(await failure(backend_for(fake))) is StreamCut

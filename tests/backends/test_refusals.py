@@ -248,7 +248,7 @@ def in_turns(asked: Any) -> bool:
 
 
 async def tried(script: Script, form: Form = Form()) -> Form:  # noqa: B008 - it is frozen
-    async with running(FakeApi(chat=script)) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=script)) as fake:
         backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", fake.address))
         try:
             return (await try_forms(backend, form)).form
@@ -296,7 +296,7 @@ async def test_a_server_that_cannot_stream_is_asked_for_one_piece() -> None:
 
     form = await tried(script)
     assert form.without == ("stream",)
-    async with running(FakeApi(chat=script)) as fake:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=script)) as fake:
         backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", fake.address))
         request = Request((PromptMessage("user", "Hi."),), 64, form.without)
         first, *_ = [event async for event in backend.stream(request)]

@@ -232,7 +232,8 @@ async def test_a_resolver_that_does_not_answer_is_not_waited_for(
     names([""])
 
     async def silent(host: str, port: int) -> list[str]:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        return await never
 
     monkeypatch.setattr(route, "look_up", silent)
     backend = by_name(dialect, fake, connect_timeout=0.01)

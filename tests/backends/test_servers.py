@@ -49,7 +49,7 @@ async def heard(name: str, parts: list[bytes]) -> list[StreamEvent]:
                 return [event async for event in backend.stream(ASK)]
             finally:
                 await backend.close()
-    async with running(FakeApi(chat=streams(*parts))) as api:  # type: ignore[arg-type]
+    async with running(FakeApi(chat=streams(*parts))) as api:
         openai = OpenAIBackend(BackendSpec("far", "openai", "tiny", api.address))
         try:
             return [event async for event in openai.stream(ASK)]

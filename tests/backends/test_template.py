@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from perdure.backends.embedded import driver as embedded_module
+from perdure.backends.embedded import driver
 from perdure.backends.embedded.driver import EmbeddedBackend
+from perdure.backends.embedded.settings import server_parameters
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Finished, PromptMessage, Request
 from perdure.backends.roles.shape import Shape, fold, parse_shape
@@ -42,15 +43,13 @@ async def test_the_embedded_model_takes_all_roles(embedded: EmbeddedBackend) -> 
 async def test_a_strict_template_of_a_gguf_is_found_as_it_loads(
     make_embedded: Callable[..., EmbeddedBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = embedded_module.server_parameters
-
     def strict(*args: Any, **named: Any) -> Any:
-        parameters: Any = usual(*args, **named)
+        parameters: Any = server_parameters(*args, **named)
         parameters.chat_template = STRICT
         parameters.use_jinja = True
         return parameters
 
-    monkeypatch.setattr(embedded_module, "server_parameters", strict)
+    monkeypatch.setattr(driver, "server_parameters", strict)
     backend = make_embedded(512)
     try:
         shape = parse_shape((await backend.fingerprint()).shape)
@@ -94,7 +93,7 @@ async def test_a_llama_cpp_is_asked_to_render_a_trial(wanted: str) -> None:
             await exchange.answer(body, status=500, Content_Type="application/json")
 
     fake = FakeApi(chat=script, listed={"data": [{"id": "tiny", "owned_by": "llamacpp"}]})
-    async with running(fake):  # type: ignore[arg-type]
+    async with running(fake):
         backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", f"{fake.address}/v1"))
         assert (await backend.fingerprint()).shape == wanted
         await backend.close()
@@ -105,7 +104,7 @@ async def test_other_servers_are_not_asked_to_render() -> None:
     swapped = {"id": "tiny", "owned_by": "llamacpp", "status": {"value": "unloaded"}}
     for entry in ({"id": "tiny", "owned_by": "vllm"}, swapped):
         fake = FakeApi(listed={"data": [entry]})
-        async with running(fake):  # type: ignore[arg-type]
+        async with running(fake):
             backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", f"{fake.address}/v1"))
             assert (await backend.fingerprint()).shape == ""
             await backend.close()
@@ -178,7 +177,7 @@ async def test_an_older_llama_cpp_shows_its_template(template: str, shape: str) 
             await exchange.answer(b"File Not Found", status=404)
 
     fake.chat = script
-    async with running(fake):  # type: ignore[arg-type]
+    async with running(fake):
         backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", f"{fake.address}/v1"))
         assert (await backend.fingerprint()).shape == shape
         await backend.close()

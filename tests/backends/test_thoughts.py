@@ -31,7 +31,8 @@ def split(*pieces: str) -> tuple[str, str, str]:
     """Thoughts, words, and how it ended."""
     splitter = Splitter()
     events = [each for piece in pieces for each in splitter.events(Piece(piece))]
-    *events, end = [*events, *splitter.events(END)]
+    events += splitter.events(END)
+    end = events.pop()
     assert isinstance(end, Finished)
     assert all(each.text for each in events if isinstance(each, (Piece, Thinking)))
     thoughts, words = "", ""

@@ -12,7 +12,7 @@ import keyring.backend
 class Keyring(keyring.backend.KeyringBackend):
     """Named by PYTHON_KEYRING_BACKEND; the file is FILE_KEYRING."""
 
-    priority = 5  # type: ignore[assignment]
+    priority = 5
 
     def _entries(self) -> dict[str, str]:
         path = Path(os.environ["FILE_KEYRING"])
