@@ -2,16 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from perdure.actions.backends import fingerprint
 from perdure.backends.protocol import Fingerprint
 from perdure.chat.events import Event, ReplyStarted
 from perdure.chat.session import Session
-from perdure.companion.config.backend_lock import lock_path, parse_lock
+from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
+from perdure.git.repository.repository import Author, Change, Repository
 from perdure.notice import Notice
 from perdure.snapshot.device import device
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
+MIRA = Author("Mira", "mira@companion.invalid")
 OLD = Fingerprint("aaaaaaaaaaaaaaaa", {"digest": "sha256:aaaa", "quantisation": "Q4_K"})
 NEW = Fingerprint("bbbbbbbbbbbbbbbb", {"digest": "sha256:bbbb", "quantisation": "Q4_K"})
 
@@ -52,6 +57,29 @@ async def test_a_changed_model_is_said_before_the_reply_and_is_its_own_commit(
         lock_path(device())
     ]
     assert "Base" not in trailers(companion)
+    assert_sound(companion)
+
+
+async def test_who_notes_a_model_while_another_one_does_speaks_all_the_same(
+    companion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = lock_path(device()), fingerprint.small_at
+
+    def then_another(repo: Repository, where: str, rev: str) -> bytes | None:
+        data = read(repo, where, rev)
+        monkeypatch.setattr(fingerprint, "small_at", read)
+        entries = {"other": Seen(NEW.short, dict(NEW.details), "2026-11-01T10:00:00+00:00")}
+        change = Change(path, render_lock(entries))
+        with Repository.open(companion) as other:
+            other.commit([change], message="backend: other\n", author=MIRA, branch="main")
+        return data
+
+    monkeypatch.setattr(fingerprint, "small_at", then_another)
+    (first,) = await talk(companion, "Hello.", backend=Scripted(prints=OLD))
+    assert [reply.backend for reply in first.turn.replies] == ["scripted"]
+    assert parse_lock((companion / path).read_bytes(), path).keys() == {"other"}
+    await talk(companion, "And now?", backend=Scripted(prints=OLD))
+    assert parse_lock((companion / path).read_bytes(), path).keys() == {"other", "scripted"}
     assert_sound(companion)
 
 

@@ -12,7 +12,7 @@ from perdure.backends.roles.shape import PLAIN, Shape, parse_shape
 from perdure.companion.clock import now
 from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock
 from perdure.companion.errors import BadFile, CompanionProblem
-from perdure.git.errors import BranchRewritten
+from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.device import device
 from perdure.snapshot.files import small_at
@@ -95,8 +95,9 @@ def note_fingerprint(
             expect={path: repo.oid(path, tip)},
             start=tip,
         )
-    except BranchRewritten:
-        # git has begun a rebase under the reply: it is news the next time, too.
+    except (BranchRewritten, TipMoved):
+        # git has begun a rebase under the reply, or another session has noted a model of its own
+        # just now: it is news the next time, too.
         return BackendNote(form)
     return BackendNote(form, commit, told)
 
