@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 import httpx
+import httpx2
 import ollama
 
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
@@ -19,10 +21,13 @@ from perdure.backends.http.address import Address
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.timeouts import Patience, Timeouts
 from perdure.backends.ollama.model import offered
-from perdure.backends.ollama.wire import Wire
+from perdure.backends.ollama.wire import Wire, bounded
 from perdure.backends.protocol import OfferedModel
 
-_BROKEN = (httpx.TransportError, httpx.StreamError, TimeoutError, ConnectionError)
+_BROKEN = (
+    *(httpx.TransportError, httpx.StreamError, httpx2.TransportError, httpx2.StreamError),
+    *(TimeoutError, ConnectionError),
+)
 # JSON that is none, or of another shape, which the package's own classes refuse.
 _NONSENSE = (ValueError, TypeError, AttributeError)
 
@@ -58,10 +63,10 @@ class OllamaServer:
         self._model = model
         self._address = address
         self._timeouts = timeouts
-        settings = self.wire.client_settings()
+        settings = self.wire.client_settings(httpx)
         self._sdk = cast("_Sdk", ollama.AsyncClient(address.url, **settings))
         # For the two questions that the package cannot ask, or whose answers it thins out.
-        self._http = httpx.AsyncClient(**settings)
+        self._http = httpx2.AsyncClient(**self.wire.client_settings(httpx2))
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -85,8 +90,12 @@ class OllamaServer:
     async def get(self, path: str) -> dict[str, Any]:
         """The JSON object at a path. Raises BackendError, NotOffered."""
         try:
-            async with asyncio.timeout(self._timeouts.answer):
-                answer = (await self._http.get(self._address.url + path)).json()
+            async with (
+                asyncio.timeout(self._timeouts.answer),
+                self._http.stream("GET", self._address.url + path) as response,
+            ):
+                read = bounded(response.aiter_raw(), self.wire.name)
+                answer = json.loads(b"".join([block async for block in read]))
         except (*_BROKEN, *_NONSENSE) as error:
             raise self._failure(error) from error
         if not isinstance(answer, dict):
@@ -161,7 +170,7 @@ class OllamaServer:
             async with patience.next(spoke=heard):
                 return await anext(parts, None)
         except ollama.ResponseError as error:
-            raise self.wire.error(httpx.codes.OK, str(error.error)) from error
+            raise self.wire.error(HTTPStatus.OK, str(error.error)) from error
         except (*_BROKEN, *_NONSENSE) as error:
             raise self._failure(error, heard=heard) from error
 

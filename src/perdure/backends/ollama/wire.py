@@ -3,18 +3,19 @@
 The package (0.6) raises errors without the response's headers, takes ``OLLAMA_API_KEY`` from the
 environment for whatever host it speaks to, cannot say ``truncate``, and leaves the cutting of a
 stream into lines to httpx, which also cuts at U+0085, U+2028 and U+2029 inside a text. Hooks of its
-httpx client mend all four. Protocol: https://github.com/ollama/ollama/blob/main/docs/api.md
+httpx client mend all four; they serve the httpx2 client of our own questions, too. Protocol: https://github.com/ollama/ollama/blob/main/docs/api.md
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import httpx
+import httpx2
 
 from perdure.backends.errors import (
     BackendError,
@@ -58,7 +59,7 @@ _NO_LOADING = re.compile(r"system memory|(unable|failed) to load|error loading",
 
 
 class Wire:
-    """The hooks for one backend's httpx clients."""
+    """The hooks for one backend's clients: the package's, of httpx, and ours, of httpx2."""
 
     def __init__(
         self, address: Address, *, name: str, model: str, key: str, timeouts: Timeouts
@@ -78,18 +79,18 @@ class Wire:
         self.without: tuple[str, ...] = ()
         """Fields that the server refuses."""
 
-    def client_settings(self) -> dict[str, Any]:
-        """Keyword arguments of httpx clients."""
+    def client_settings(self, http: Any) -> dict[str, Any]:  # noqa: ANN401 - the two are alike
+        """Keyword arguments of a client of ``http``, which is httpx or httpx2."""
         hooks = {"request": [self.send], "response": [self.receive]}
-        return {**self._route.settings(httpx), "event_hooks": hooks}
+        return {**self._route.settings(http), "event_hooks": hooks}
 
-    async def send(self, request: httpx.Request) -> None:
+    async def send(self, request: httpx.Request | httpx2.Request) -> None:
         """Before a request leaves: this backend's key or none, and no silent cutting."""
         request.headers.pop("authorization", None)
         if self._key:
             request.headers["authorization"] = f"Bearer {self._key}"
         request.headers["accept-encoding"] = "identity"
-        if request.url.path.endswith(CHAT):
+        if isinstance(request, httpx.Request) and request.url.path.endswith(CHAT):
             # Ollama 0.12.6 and newer: a prompt that does not fit is an error instead of losing its
             # front, and so is a reply that would push the front out. Older ones ignore both.
             fields = {**json.loads(request.content), "truncate": False, "shift": False}
@@ -102,13 +103,16 @@ class Wire:
             request.headers["content-length"] = str(len(body))
         await self._route.pin(request)
 
-    async def receive(self, response: httpx.Response) -> None:
+    async def receive(self, response: httpx.Response | httpx2.Response) -> None:
         """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
         if response.is_success and packed(response.headers):
             await response.aclose()
             raise ProtocolError(f"{self.name} sends a compressed answer, which nobody asked for")
         if response.is_success:
-            if isinstance(response.stream, httpx.AsyncByteStream):
+            # Our own questions are read by `bounded` where they are asked.
+            if isinstance(response, httpx.Response) and isinstance(
+                response.stream, httpx.AsyncByteStream
+            ):
                 if response.request.url.path.endswith(CHAT):
                     limit = errors.stream_limit(self._tokens)
                     response.stream = _Lines(response.stream, self.name, limit)
@@ -228,15 +232,21 @@ class _Bounded(httpx.AsyncByteStream):
         self._name = name
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total = 0
-        async for block in self._stream:
-            total += len(block)
-            if total > errors.ANSWER_LIMIT:
-                raise ProtocolError(f"{self._name} sends an answer without an end")
+        async for block in bounded(self._stream, self._name):
             yield block
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+async def bounded(stream: AsyncIterable[bytes], name: str) -> AsyncIterator[bytes]:
+    """The bytes of an answer to a question. Raises ProtocolError where they are too many."""
+    total = 0
+    async for block in stream:
+        total += len(block)
+        if total > errors.ANSWER_LIMIT:
+            raise ProtocolError(f"{name} sends an answer without an end")
+        yield block
 
 
 def _objects_of(lines: bytes) -> bytes:
