@@ -467,7 +467,7 @@ async def test_help_begins_with_the_keys_of_the_place(running: Running) -> None:
     """Where one is comes first, the rest below it."""
     async with running() as (app, pilot):
         for widget, first in (
-            (app.chat.view, "Browsing the talk"),
+            (app.chat.view, "Browsing the conversation"),
             (app.chat.rail, "Conversations"),
         ):
             widget.focus()

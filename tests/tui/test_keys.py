@@ -38,20 +38,20 @@ Written from the program's bindings; a test keeps it true. `F1` shows the same l
 
 There are two layers. While you write, only keys with ctrl and F keys are commands, and `esc`, which
 stops a reply, else steps back; it never destroys anything, and never begins to write. While you
-browse the talk or the conversations, single letters are commands; in the talk, any other letter
-begins a message.
+browse the conversation or the rail, single letters are commands; in the conversation, any other
+letter begins a message.
 
 The id is the name of the binding; keys without one are fixed.
 """
 PLACES: tuple[tuple[str, Sequence[BindingType]], ...] = (
     ("Writing", Composer.BINDINGS[len(Composer.BINDINGS) - 2 :]),
-    ("Browsing the talk", TranscriptView.BINDINGS),
+    ("Browsing the conversation", TranscriptView.BINDINGS),
     ("Conversations", Rail.BINDINGS),
     ("Everywhere", [*ChatScreen.BINDINGS, *ChatApp.BINDINGS]),
     ("In the list of backends", BackendPicker.BINDINGS),
     ("The timeline", TimelineScreen.BINDINGS),
     ("An open merge", ConflictsScreen.BINDINGS),
-    ("What she knows", MemoryScreen.BINDINGS),
+    ("Memory", MemoryScreen.BINDINGS),
     ("The prompt", PromptView.BINDINGS),
     ("Search", SearchView.BINDINGS),
     ("In the prompt and in search", Drawer.BINDINGS),

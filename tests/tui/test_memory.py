@@ -59,7 +59,7 @@ async def test_what_waits_is_accepted_edited_and_rejected_and_undo_brings_it_bac
     """Each answer is one commit; beside a proposal stands what contradicts it."""
     turns = await remembering(companion)
     async with chatting(companion) as (app, pilot):
-        await until(pilot, lambda: "3 facts and summaries wait for your word" in flash(app))
+        await until(pilot, lambda: "3 facts and summaries to review" in flash(app))
         memory = await opened(app, pilot)
         assert counts(memory) == {
             "Review": 3,

@@ -209,7 +209,7 @@ async def test_the_notice_row_itself(
 async def test_a_screen_over_the_talk_that_does_not_work_is_closed(
     companion: Path, monkeypatch: pytest.MonkeyPatch, unforeseen: Unforeseen, how: str
 ) -> None:
-    """One is back in the talk, told why."""
+    """One is back in the conversation, told why."""
     async with chatting(companion) as (app, pilot):
         await talk(app, pilot, "one")
         with monkeypatch.context() as patch:

@@ -53,7 +53,7 @@ class ChatApp(App[int]):
     PAUSE_GC_ON_SCROLL = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit; everything said is kept", priority=True, id="quit"),
-        Binding("escape", "stop", "Stop the reply before all else", priority=True, id="stop"),
+        Binding("escape", "stop", "Stop the reply, before anything else", priority=True, id="stop"),
     ]
 
     def __init__(

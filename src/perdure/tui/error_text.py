@@ -29,5 +29,5 @@ def told(error: BaseException) -> tuple[str, str, str]:
     return (
         f"Internal error: {name}: {words}" if words else f"Internal error: {name}",
         "everything said is kept",
-        "to see where it came from, talk with: perdure --debug chat",
+        "to see where it came from, run: perdure --debug chat",
     )

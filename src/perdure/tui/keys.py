@@ -48,29 +48,29 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
     "Writing": (
         ("enter", "Send"),
         ("ctrl+j", "New line"),
-        ("up", "Bring back what was said, in an empty box"),
+        ("up", "Your last message, in an empty box"),
         ("/new", "Begin a new conversation"),
         ("/answer", "Ask for a reply that is missing"),
         ("/backend", "Choose who speaks; with a name, from now on"),
         ("/next NAME", "Let another backend give the next reply only"),
-        ("/merge", "What the open merge waits for; with a branch's name, merge it"),
+        ("/merge", "What the open merge still needs; with a branch's name, merge it"),
         ("/confirm", "Agree to a backend that came from outside, or not"),
         ("/help", "Keys that work here"),
         ("/quit", "Leave"),
     ),
     "Conversations": (
-        ("up down", "Move; the talk shows what you move over"),
-        ("enter", "Stay there; on a branch, go there; on a tag, talk on from there"),
+        ("up down", "Move; the conversation under the cursor is shown"),
+        ("enter", "Stay there; on a branch, go there; on a tag, continue from there"),
     ),
     "Everywhere": (
         ("tab", "Next pane"),
         ("ctrl+p", "Commands"),
         ("ctrl+c", "Copy the selected text"),
     ),
-    "The timeline": (("up down pgup pgdn", "Move; beside the list stands what it is about"),),
-    "An open merge": (("up down pgup pgdn", "Move; beside the list stands what each side says"),),
-    "What she knows": (
-        ("up down pgup pgdn", "Move; beside the list stands what it is about"),
+    "The timeline": (("up down pgup pgdn", "Move; beside the list is what the row is about"),),
+    "An open merge": (("up down pgup pgdn", "Move; beside the list is what each side says"),),
+    "Memory": (
+        ("up down pgup pgdn", "Move; beside the list is what the row is about"),
         ("tab", "The list of lists, where it is wide enough"),
     ),
     "Search": (("enter", "Search; on a moment, go there"),),
@@ -83,7 +83,7 @@ FIXED: dict[str, tuple[tuple[str, str], ...]] = {
 """Keys that no binding of ours describes: the message box, its slash commands, Textual's own."""
 
 
-_HERE = {"transcript": "Browsing the talk", "rail": "Conversations"}
+_HERE = {"transcript": "Browsing the conversation", "rail": "Conversations"}
 
 
 def key_groups(
@@ -93,10 +93,10 @@ def key_groups(
 
     ``screen`` and ``app`` are the bindings that hold everywhere.
     """
-    writing = [*FIXED["Writing"], ("pgup pgdn", "Scroll the talk")]
+    writing = [*FIXED["Writing"], ("pgup pgdn", "Scroll the conversation")]
     groups: list[KeyGroup] = [
         ("Writing", writing),
-        ("Browsing the talk", _told(TranscriptView.BINDINGS)),
+        ("Browsing the conversation", _told(TranscriptView.BINDINGS)),
         ("Conversations", [*FIXED["Conversations"], *_told(Rail.BINDINGS)]),
         ("The prompt, and search", [*FIXED["Search"], *_drawers()]),
         ("In the list of backends", _told(BackendPicker.BINDINGS)),
@@ -130,7 +130,7 @@ def merge_groups(merge: Sequence[BindingType]) -> list[KeyGroup]:
 
 def memory_groups(memory: Sequence[BindingType]) -> list[KeyGroup]:
     """What the help shows over the memory browser."""
-    return [("What she knows", [*FIXED["What she knows"], *_told(memory)])]
+    return [("Memory", [*FIXED["Memory"], *_told(memory)])]
 
 
 def named(binding: Binding) -> str:

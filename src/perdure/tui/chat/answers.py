@@ -80,11 +80,11 @@ class AnswerController:
             title = f"Answer {at + 1} of {len(found.rows)}"
             if choice.again.rewind is not None:
                 lines = [*choice.describe(), *(f"  {reply.text}" for reply in wanted.replies)]
-                go = Choice("go", "Talk on with this answer, on the new branch")
+                go = Choice("go", "Continue with this answer, on the new branch")
                 if not await here.agrees(title, lines, _LEAVE, go):
                     return
             await session.steer(lambda workspace: choose(workspace, choice))
-            self._history.moved(f"{title} stands. z takes it back.")
+            self._history.moved(f"Showing answer {at + 1} of {len(found.rows)}. z takes it back.")
 
         self._history.act(plan)
 

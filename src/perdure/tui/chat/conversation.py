@@ -284,7 +284,7 @@ class Conversation:
         if speech is not None and speech.own:
             self.flash.tell("This message is not sent yet.")
         else:
-            self.flash.tell("This is part of no turn yet.")
+            self.flash.tell("This is not part of a turn yet.")
         return None
 
     def place_to_act_on(self) -> str | None:
@@ -305,5 +305,5 @@ class Conversation:
                 self.view.show(self.view.cursor)
             self.view.focus()
             return True
-        self.flash.tell("That turn is not in the talk of this branch.", "warning")
+        self.flash.tell("That turn is not on this branch.", "warning")
         return False

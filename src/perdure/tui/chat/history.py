@@ -187,10 +187,10 @@ class HistoryController:
             from perdure.actions.history import rewind
 
             found = await session.steer(lambda workspace: rewind.plan_rewind(workspace, place))
-            go = Choice("go", "Talk on from there", "z takes it back.")
+            go = Choice("go", "Continue from there", "z takes it back.")
             stay = Choice("", "Stay here")
             if not await self._conversation.agrees(
-                "Talk on from earlier", found.describe(), stay, go
+                "Continue from an earlier turn", found.describe(), stay, go
             ):
                 return
 
@@ -255,7 +255,7 @@ class HistoryController:
                 "new": " The next message begins a new conversation.",
                 "aside": " The turns under it are set aside.",
             }.get(then, "")
-            self.moved(f"Taken back; the talk stays.{more} z undoes it.", stays=True)
+            self.moved(f"Taken back; the conversation stays.{more} z undoes it.", stays=True)
 
         self.act(plan)
 

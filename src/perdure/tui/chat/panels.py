@@ -124,8 +124,8 @@ class PanelController:
         except Problem:  # the browser says it, when somebody asks
             return
         if count and not self._conversation.flash.display:
-            waits = plural(count, "fact waits", "facts and summaries wait")
-            self._conversation.flash.tell(f"{waits} for your word: F6")
+            waiting = plural(count, "fact", "facts and summaries")
+            self._conversation.flash.tell(f"{waiting} to review: F6")
 
     # -- the prompt ----------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class PanelController:
         """Go to the next moment of the last search, or to the one before."""
         here, search = self._conversation, self.last_search
         if not search.turns:
-            here.flash.tell("Nothing was searched for yet; / does.")
+            here.flash.tell("Nothing was searched for yet; / searches.")
             return
         turn = search.step(step)
         if turn is None:

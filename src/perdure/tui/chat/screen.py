@@ -59,15 +59,15 @@ class ChatScreen(Screen[None]):
         Binding(
             "escape",
             "back",
-            "Step back; with no reply to stop",
+            "Step back, where there is no reply to stop",
             show=False,
             id="back",
         ),
         Binding("f1", "keys", "Keys that work here", show=False, id="help"),
         Binding("ctrl+b", "rail", "Open or close the conversations", show=False, id="rail"),
         Binding("f4", "timeline", "The timeline", show=False, id="timeline"),
-        Binding("f6", "memory", "What she knows; what waits for you", show=False, id="memory"),
-        Binding("ctrl+t", "backend", "Let another backend speak", show=False, id="backend.pick"),
+        Binding("f6", "memory", "Memory, and what there is to review", show=False, id="memory"),
+        Binding("ctrl+t", "backend", "Switch to another backend", show=False, id="backend.pick"),
     ]
 
     def __init__(
@@ -268,7 +268,7 @@ class ChatScreen(Screen[None]):
         elif self.view.empty:
             self.action_compose()
         elif self.focused is self.view:
-            self.flash.tell("You are in the talk; i goes to the message box.")
+            self.flash.tell("You are browsing; i goes to the message box.")
         else:
             self.action_browse()
 

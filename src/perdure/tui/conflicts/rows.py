@@ -59,7 +59,7 @@ def _what(conflict: FileConflict) -> str:
 
 def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
     if conflict.settled:
-        return ["No marks are left in it; it is taken as it stands in the folder."]
+        return ["No marks are left in it; it is taken as it is in the folder."]
     if conflict.kind == "removed":
         goes, stays = (here, there) if conflict.gone == "ours" else (there, here)
         keys = ("o", "t") if conflict.gone == "ours" else ("t", "o")
@@ -69,7 +69,7 @@ def _next_steps(conflict: FileConflict, here: str, there: str) -> list[str]:
         ]
     steps = [f"o  the whole file as on {here}", f"t  the whole file as on {there}"]
     if conflict.kind == "text":
-        steps.append("E  your editor: keep what shall stay, drop the marks")
+        steps.append("E  your editor: keep what should stay, delete the marks")
     return steps
 
 

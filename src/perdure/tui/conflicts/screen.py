@@ -37,14 +37,19 @@ class ConflictsScreen(PanelScreen):
         ("E", "editor", "screen.edit"),
         ("m", "conclude", "screen.conclude"),
         ("o t", "take a side", "screen.nothing"),
-        ("esc", "talk", "screen.leave"),
+        ("esc", "back", "screen.leave"),
         ("?", "keys", "screen.keys"),
     )
     BINDING_GROUP_TITLE = "An open merge"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f2,1", "leave", "Back to the talk; the merge stays open", id="merge.leave"),
+        Binding(
+            "escape,f2,1",
+            "leave",
+            "Back to the conversation; the merge stays open",
+            id="merge.leave",
+        ),
         Binding("f4,3", "timeline", "The timeline", show=False, id="merge.timeline"),
-        Binding("f6,5", "memory", "What she knows", show=False, id="merge.memory"),
+        Binding("f6,5", "memory", "Memory", show=False, id="merge.memory"),
         Binding("j", "move(1)", "Down", show=False, id="merge.down"),
         Binding("k", "move(-1)", "Up", show=False, id="merge.up"),
         Binding("g", "end(-1)", "The first", show=False, id="merge.first"),
@@ -109,8 +114,8 @@ class ConflictsScreen(PanelScreen):
         row = self.row
         if row is None:
             return Text(
-                f"m concludes the merge: one commit, which z takes back.\n\nUntil then she talks "
-                f"on as she is on {one_row(self._join.branch)}."
+                f"m concludes the merge: one commit, which z takes back.\n\nUntil then she "
+                f"answers as she is on {one_row(self._join.branch)}."
             )
         return conflict_text(row, self._join, self._glyphs)
 
@@ -223,4 +228,4 @@ class ConflictsScreen(PanelScreen):
         self._chat.history.act(plan)
 
 
-_KEPT = Choice("", "Keep it as it stands in the folder")
+_KEPT = Choice("", "Keep it as it is in the folder")

@@ -106,7 +106,7 @@ class BackendPicker(ModalScreen[Picked | None]):
                 else "Not in the order of failover"
             )
             away = (
-                f"What you say, and the talk before it, goes to {candidate.host}."
+                f"What you say, and the conversation before it, goes to {candidate.host}."
                 if candidate.hosted
                 else "What you say stays on this machine."
             )

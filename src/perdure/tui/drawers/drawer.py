@@ -29,7 +29,7 @@ class Drawer(ModalScreen[TurnId | None]):
     """What keys do, at the lower edge."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "Close", id="drawer.close"),
-        Binding("j,down", "move(1)", "Down; beside it stands the text", id="drawer.down"),
+        Binding("j,down", "move(1)", "Down; the text is shown beside the list", id="drawer.down"),
         Binding("k,up", "move(-1)", "Up", show=False, id="drawer.up"),
         Binding("g,home", "end(-1)", "The first", show=False, id="drawer.first"),
         Binding("G,end", "end(1)", "The last", show=False, id="drawer.last"),

@@ -33,9 +33,7 @@ class PromptView(Drawer):
     TITLE = "The prompt"
     FOOT = ("enter goes there", "o source turn", "m messages", "esc closes")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter", "go_in", "To this turn in the talk; else the text in full", id="prompt.go"
-        ),
+        Binding("enter", "go_in", "Go to this turn; else read the text in full", id="prompt.go"),
         Binding("o", "source", "To the turn that taught this fact", id="prompt.source"),
         Binding("m", "messages", "The exact messages, or the parts again", id="prompt.messages"),
     ]

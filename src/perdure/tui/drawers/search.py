@@ -47,7 +47,7 @@ class Search:
 class SearchView(Drawer):
     """Enter searches, then goes to the moment under the cursor."""
 
-    TITLE = "Search the whole life"
+    TITLE = "Search all conversations"
     FOOT = ("enter searches, then goes there", "/ other words", "esc closes")
     AUTO_FOCUS = "#search-words"
     BINDINGS: ClassVar[list[BindingType]] = [

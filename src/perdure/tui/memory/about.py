@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _TRUST = {
     "user": "your words",
-    "companion": "learned in the talk",
+    "companion": "learned in conversation",
     "imported": "imported from elsewhere",
 }
 _HOW = {
     "by hand": "written or changed by hand",
-    "cut": "from the talk's own sentences, without a model",
+    "cut": "sentences of the conversation, without a model",
 }
 _SAID = 600
 """Characters of a source's message that are shown."""
@@ -112,7 +112,7 @@ def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Pr
     found = turns_of(repo, tip, turn.conversation, progress)
     said = next((each for each in found if each.number == turn.number), None)
     if said is None:
-        text.append("That turn is not in the talk of this branch.\n")
+        text.append("That turn is not on this branch.\n")
         return
     for each in (said.message, *said.replies):
         if each is not None:

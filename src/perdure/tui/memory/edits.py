@@ -58,7 +58,7 @@ class MemoryEdits:
         async def plan(session: Session) -> None:
             if row.is_order:
                 lines = [
-                    "It looks like an instruction. Once it is in, it stands in prompts as a fact.",
+                    "It looks like an instruction. Once accepted, it goes into prompts as a fact.",
                     f"  {text_of(row)}",
                 ]
                 go = Choice("go", "Let it in")
@@ -83,7 +83,7 @@ class MemoryEdits:
     @work(group="edit", exclusive=True)
     async def reword(self, row: ReviewItem | FactRow) -> None:
         """Ask for other words; a proposal is accepted with them."""
-        title = "Accept it with other words" if isinstance(row, ReviewItem) else "Other words"
+        title = "Edit and accept" if isinstance(row, ReviewItem) else "Edit the fact"
         new = await self.screen.app.push_screen_wait(Editing(title, text_of(row), self._glyphs))
         if new is None or not new.strip():
             self.screen.flash.tell("Nothing was changed.")

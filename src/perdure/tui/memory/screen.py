@@ -62,9 +62,9 @@ class MemoryScreen(PanelScreen):
         ("z", "undo", "screen.undo"),
         ("?", "keys", "screen.keys"),
     )
-    BINDING_GROUP_TITLE = "What she knows"
+    BINDING_GROUP_TITLE = "Memory"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f2,1", "leave", "Back to the talk", id="memory.leave"),
+        Binding("escape,f2,1", "leave", "Back to the conversation", id="memory.leave"),
         Binding("f4,3", "timeline", "The timeline", show=False, id="memory.timeline"),
         Binding("j", "move(1)", "Down", show=False, id="memory.down"),
         Binding("k", "move(-1)", "Up", show=False, id="memory.up"),
@@ -74,9 +74,9 @@ class MemoryScreen(PanelScreen):
         Binding("right_square_bracket", "list(1)", "List after", show=False, id="memory.list.down"),
         Binding("slash", "find", "Narrow to words", show=False, id="memory.find"),
         Binding("enter", "open", "Show it in full", show=False, id="memory.open"),
-        Binding("a", "accept", "Accept what is proposed, or held", id="memory.accept"),
+        Binding("a", "accept", "Accept a proposal, or a fact that is held", id="memory.accept"),
         Binding("r", "reject", "Reject it: off the list, in no prompt", id="memory.reject"),
-        Binding("e", "edit", "Other words; a proposal is accepted with them", id="memory.edit"),
+        Binding("e", "edit", "Edit; a proposal is accepted as you edit it", id="memory.edit"),
         Binding("x", "aside", "Set a fact aside, or bring it back", id="memory.aside"),
         Binding("asterisk", "pin", "Pin a fact before all others, or not", id="memory.pin"),
         Binding("o", "source", "The turn that it came from", id="memory.source"),
@@ -192,7 +192,7 @@ class MemoryScreen(PanelScreen):
 
     def _tell_head(self) -> None:
         if self.has_class("-wide"):
-            line = Content.styled(" What she knows", "bold $accent")
+            line = Content.styled(" Memory", "bold $accent")
         else:
             text = topics_head(self._lists.topics, self._lists.at, self.size.width - 2)
             line = Content.from_rich_text(text)
@@ -309,7 +309,7 @@ class MemoryScreen(PanelScreen):
         row = self.row
         turn = source_of(row) if row is not None else None
         if turn is None:
-            self.flash.tell("No turn taught it." if row is not None else _PICK)
+            self.flash.tell("It did not come from a turn." if row is not None else _PICK)
         else:
             self.dismiss()
             self._chat.conversation.go_to_turn(turn)
@@ -339,7 +339,7 @@ class MemoryScreen(PanelScreen):
         """Let in what waits."""
         row = self._waiting()
         if row is None:
-            self.flash.tell("Nothing waits on this row. What waits is in the list Review.")
+            self.flash.tell("There is nothing to accept on this row; see the list Review.")
         else:
             self._edits.accept(row)
 
@@ -347,7 +347,7 @@ class MemoryScreen(PanelScreen):
         """Take what waits off the list."""
         row = self._waiting()
         if row is None:
-            self.flash.tell("Only what waits is rejected; x sets a fact aside.")
+            self.flash.tell("Only proposals can be rejected; x sets a fact aside.")
         else:
             self._edits.reject(row)
 
@@ -359,7 +359,7 @@ class MemoryScreen(PanelScreen):
         elif isinstance(row, Summary):
             self.flash.tell(f"Edit {row.path}; the next message commits it.", stays=True)
         elif isinstance(row, ReviewItem) and row.proposal.kind == "remove":
-            self.flash.tell("It takes a fact out; there are no words to change.")
+            self.flash.tell("It removes a fact; there is nothing to edit.")
         else:
             self._edits.reword(row)
 

@@ -108,7 +108,7 @@ def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...]
     first = (
         branch.name,
         f"{branch.commit[:10]}  {branch.at:%a %d %b %Y %H:%M}",
-        f"Only there, and not here: {only}" if only else "All that is there is here too.",
+        f"Only there, and not here: {only}" if only else "Everything on it is here, too.",
     )
     page = timeline.page(repo, branch.commit, count=20)
     lines: list[Line] = [

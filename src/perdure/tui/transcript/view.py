@@ -91,12 +91,12 @@ _KEYS: list[BindingType] = [
         id="nav.conversation.down",
     ),
     Binding("g,home", "first", "The very first message", show=False, id="nav.first"),
-    Binding("G,end", "last", "The end; follow the talk", show=False, id="nav.last"),
+    Binding("G,end", "last", "The end; follow the conversation", show=False, id="nav.last"),
     Binding("y", "ask('copy_message')", "Copy the message's source", show=False, id="copy"),
     Binding("t", "times", "Show or hide times", show=False, id="times"),
     Binding("z", "ask('undo')", "Undo the last thing done", show=False, id="op.undo"),
     Binding("Z", "ask('redo')", "Redo what was undone", show=False, id="op.redo"),
-    Binding("w", "ask('rewind')", "Talk on from this message", show=False, id="rewind"),
+    Binding("w", "ask('rewind')", "Continue from this message", show=False, id="rewind"),
     Binding("b", "ask('branch')", "Branch from this message", show=False, id="branch.new"),
     Binding("c", "ask('tag')", "Tag this message", show=False, id="tag.new"),
     Binding("r", "ask('regenerate')", "Another answer", show=False, id="regenerate"),
@@ -104,9 +104,9 @@ _KEYS: list[BindingType] = [
     Binding("right", "ask('answer_after')", "Answer after", show=False, id="answer.after"),
     Binding("e", "ask('edit')", "Correct these words", show=False, id="edit"),
     Binding("x", "ask('aside')", "Set aside, or bring back", show=False, id="exclude"),
-    Binding("m", "ask('merge')", "What an open merge waits for", show=False, id="merge"),
+    Binding("m", "ask('merge')", "What an open merge still needs", show=False, id="merge"),
     Binding("d", "ask('voice')", "How her persona changed last", show=False, id="voice"),
-    Binding("p", "ask('prompt')", "The prompt that it was answered to", show=False, id="prompt"),
+    Binding("p", "ask('prompt')", "The prompt of this reply", show=False, id="prompt"),
     Binding(
         "P",
         "ask('prompt_next')",
@@ -114,10 +114,10 @@ _KEYS: list[BindingType] = [
         show=False,
         id="prompt.next",
     ),
-    Binding("slash", "ask('search')", "Search the whole life", show=False, id="search"),
+    Binding("slash", "ask('search')", "Search all conversations", show=False, id="search"),
     Binding("n", "ask('found_after')", "Next moment found", show=False, id="search.next"),
     Binding("N", "ask('found_before')", "Moment found before", show=False, id="search.back"),
-    Binding("5", "ask('memory')", "What she knows", show=False, id="memory.browsing"),
+    Binding("5", "ask('memory')", "Memory", show=False, id="memory.browsing"),
     Binding("3", "ask('timeline')", "The timeline", show=False, id="timeline.browsing"),
     Binding("i,enter", "ask('compose')", "Write", show=False, id="compose"),
     Binding("question_mark", "ask('keys')", "Keys that work here", show=False, id="help.browsing"),
@@ -129,7 +129,7 @@ class TranscriptView(ScrollView, can_focus=True):
 
     ALLOW_MAXIMIZE = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"transcript--{name}" for name in PARTS}
-    BINDING_GROUP_TITLE = "Browsing the talk"
+    BINDING_GROUP_TITLE = "Browsing the conversation"
     BINDINGS: ClassVar[list[BindingType]] = _KEYS
 
     @dataclass

@@ -33,12 +33,16 @@ class Composer(TextArea, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         *_EDITING,
         Binding(
-            "pageup", "scroll_transcript(-1)", "Scroll the talk", show=False, id="compose.page.up"
+            "pageup",
+            "scroll_transcript(-1)",
+            "Scroll the conversation",
+            show=False,
+            id="compose.page.up",
         ),
         Binding(
             "pagedown",
             "scroll_transcript(1)",
-            "Scroll the talk",
+            "Scroll the conversation",
             show=False,
             id="compose.page.down",
         ),

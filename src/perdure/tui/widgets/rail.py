@@ -79,9 +79,9 @@ class Rail(Tree[Entry]):
         Binding("left", "fold", "Close the group", show=False, id="rail.fold"),
         Binding("right", "unfold", "Open the group", show=False, id="rail.unfold"),
         Binding("3", "screen.timeline", "The timeline", show=False, id="rail.timeline"),
-        Binding("5", "screen.memory", "What she knows", show=False, id="rail.memory"),
+        Binding("5", "screen.memory", "Memory", show=False, id="rail.memory"),
         Binding("m", "merge", "Merge this branch into the one you are on", id="rail.merge"),
-        Binding("slash", "screen.search", "Search the whole life", show=False, id="rail.search"),
+        Binding("slash", "screen.search", "Search all conversations", show=False, id="rail.search"),
         Binding("z", "screen.undo", "Undo the last thing done", show=False, id="rail.undo"),
         Binding("Z", "screen.redo", "Redo what was undone", show=False, id="rail.redo"),
     ]

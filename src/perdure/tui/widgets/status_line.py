@@ -46,7 +46,7 @@ class Status:
     window: int = 0
     queued: int = 0
     merge: str = ""
-    """What an open merge waits for."""
+    """What an open merge still needs."""
     hints: tuple[Hint, ...] = ()
 
 
