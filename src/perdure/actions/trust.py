@@ -36,7 +36,7 @@ from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.store import object_id
 from perdure.git.repository.repository import Change, Repository
 from perdure.snapshot.companion import backend_spec, read_companion
-from perdure.snapshot.files import small
+from perdure.snapshot.files import read_small
 
 RECORD_FILE = "confirmed-backends.json"
 _KEPT = 64
@@ -167,7 +167,7 @@ def unconfirmed_backends(
         if path.suffix != ".yaml" or (wanted is not None and path.stem not in wanted):
             continue
         with suppress(CompanionProblem):
-            manifest = parse_manifest(small(repo, entry.oid), entry.path)
+            manifest = parse_manifest(read_small(repo, entry.oid), entry.path)
             check_keys(manifest)
             if not is_confirmed(repo, manifest):
                 found.append(_waiting(repo, rev, manifest, most))
@@ -196,7 +196,7 @@ def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | N
             return ""
         if oid not in ways:
             with suppress(CompanionProblem):
-                ways[oid] = destination_digest(parse_manifest(small(repo, oid), path))
+                ways[oid] = destination_digest(parse_manifest(read_small(repo, oid), path))
         return ways.get(oid, "")
 
     at = repo.resolve(rev)

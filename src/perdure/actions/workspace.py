@@ -18,7 +18,7 @@ from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import author_of, human_of
 from perdure.snapshot.errors import newer_companion
-from perdure.snapshot.files import small_at
+from perdure.snapshot.files import read_small_at
 
 if TYPE_CHECKING:
     from perdure.actions.hand_edits import OutsideCommits
@@ -60,7 +60,7 @@ class Workspace:
         """
         repo = Repository.open(path)
         try:
-            data = None if reading or repo.head().commit is None else small_at(repo, SETTINGS)
+            data = None if reading or repo.head().commit is None else read_small_at(repo, SETTINGS)
             refuse_newer(data or b"")
         except NewerFormat as problem:
             repo.close()
@@ -198,7 +198,7 @@ def _settings(repo: Repository) -> CompanionSettings:
     from perdure.companion.config.settings import CompanionSettings, parse_settings
 
     try:
-        data = small_at(repo, SETTINGS)
+        data = read_small_at(repo, SETTINGS)
         return parse_settings(data, read_only=True) if data else CompanionSettings("Companion")
     except (CompanionProblem, HistoryError):
         return CompanionSettings("Companion")

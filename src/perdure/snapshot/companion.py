@@ -16,7 +16,7 @@ from perdure.snapshot.errors import (
     NotACompanion,
     newer_companion,
 )
-from perdure.snapshot.files import files_below, small_at
+from perdure.snapshot.files import files_below, read_small_at
 
 SETTINGS = "companion.yaml"
 
@@ -48,7 +48,7 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
         if repo.head().commit is not None:
             raise
         raise _none_here(repo, "a commit on its branch") from problem
-    data = small_at(repo, SETTINGS, commit)
+    data = read_small_at(repo, SETTINGS, commit)
     if data is None:
         raise _none_here(repo, SETTINGS)
     try:
@@ -70,7 +70,7 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
 def her_names(repo: Repository, rev: str) -> tuple[str, ...]:
     """Her name as of a commit, and those that she had before; none where that cannot be read."""
     try:
-        data = small_at(repo, SETTINGS, rev)
+        data = read_small_at(repo, SETTINGS, rev)
         return parse_settings(data, read_only=True).her_names if data is not None else ()
     except CompanionProblem:
         return ()
@@ -94,7 +94,7 @@ def _none_here(repo: Repository, lacking: str) -> NotACompanion:
 def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:
     """The manifest of a backend. Raises NoBackend if the tree has none of that name."""
     path = f"backends/{name}.yaml"
-    data = small_at(repo, path, rev)
+    data = read_small_at(repo, path, rev)
     if data is None:
         raise NoBackend(
             f"companion.yaml lists the backend {name!r}, but there is no {path}.",

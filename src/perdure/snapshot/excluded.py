@@ -8,7 +8,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.files import small
+from perdure.snapshot.files import read_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def read_excluded(repo: Repository, rev: str | None) -> Excluded:
         if not entry.path.endswith(".md"):
             continue
         try:
-            found.append((entry.path, parse_aside(small(repo, entry.oid), entry.path)))
+            found.append((entry.path, parse_aside(read_small(repo, entry.oid), entry.path)))
         except CompanionProblem as problem:
             troubles.append(str(problem))
     return Excluded(tuple(found), tuple(troubles))

@@ -69,7 +69,7 @@ class FactRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFacts:
     """All that she knows as of a commit.
 
     Attributes:
@@ -156,7 +156,7 @@ class Known:
         return tuple(row for row in self.rows if row.fact in facts)
 
 
-def read_known(repo: Repository, rev: str) -> Known:
+def read_known_facts(repo: Repository, rev: str) -> KnownFacts:
     """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
     files = files_below(repo, FOLDER, rev)
     facts, troubles = read_facts(files)
@@ -167,4 +167,4 @@ def read_known(repo: Repository, rev: str) -> Known:
         for _, group in groupby(facts, key=lambda fact: fact.path)
         for number, fact in enumerate(group, 1)
     ]
-    return Known(tuple(rows), troubles, excluded, rev)
+    return KnownFacts(tuple(rows), troubles, excluded, rev)

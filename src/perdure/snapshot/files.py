@@ -60,7 +60,7 @@ def entries_below(repo: Repository, folder: str, rev: str | None) -> list[Entry]
     try:
         return repo.files(folder, rev, most=most)
     except TooManyFiles as error:
-        raise too_many(folder) from error
+        raise too_many_files(folder) from error
 
 
 def check_counts(repo: Repository, rev: str) -> None:
@@ -73,7 +73,7 @@ def check_counts(repo: Repository, rev: str) -> None:
         entries_below(repo, folder, rev)
 
 
-def too_many(folder: str) -> BadFile:
+def too_many_files(folder: str) -> BadFile:
     """The error for one of these folders that holds too many files."""
     return _bad(folder, f"more than {MOST_FILES[folder]:,} files, the most that is read")
 
@@ -89,12 +89,12 @@ def _bad(folder: str, problem: str) -> BadFile:
     )
 
 
-def small(repo: Repository, oid: str) -> bytes:
+def read_small(repo: Repository, oid: str) -> bytes:
     """A file of at most 1 MiB, by its blob; in the place of a larger one `TOO_LARGE`."""
     return repo.small(oid, SIZE_LIMIT, TOO_LARGE)
 
 
-def small_at(repo: Repository, path: str, rev: str | None = None) -> bytes | None:
+def read_small_at(repo: Repository, path: str, rev: str | None = None) -> bytes | None:
     """The same by its path; None where there is no such file."""
     oid = repo.oid(path, rev)
-    return small(repo, oid) if oid else None
+    return read_small(repo, oid) if oid else None

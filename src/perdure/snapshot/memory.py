@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from perdure.companion.errors import Located
 from perdure.companion.ids import ConversationId
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.files import files_below, small
+from perdure.snapshot.files import files_below, read_small
 
 if TYPE_CHECKING:
     from perdure.companion.memory.facts import Fact
@@ -143,4 +143,4 @@ def _summaries(
     own = {f"{each}.md" for each in thread}
     newest = sorted(entries, reverse=True)[:latest] if latest else []
     names = [name for name in entries if name in own or name in newest]
-    return {entries[name].path: small(repo, entries[name].oid) for name in names}
+    return {entries[name].path: read_small(repo, entries[name].oid) for name in names}

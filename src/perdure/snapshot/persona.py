@@ -18,13 +18,13 @@ from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import NotACompanion
-from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, small_at, too_many
+from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, read_small_at, too_many_files
 
 _LINK = "a link, or something else that is no file; links are never followed"
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class PersonaFiles:
     """Files of a companion.
 
     Attributes:
@@ -60,9 +60,9 @@ class PersonaPart:
     tokens: int
 
 
-def files_at(repo: Repository, commit: str) -> Files:
+def files_at(repo: Repository, commit: str) -> PersonaFiles:
     """The files of a commit. Raises NotACompanion, CompanionProblem."""
-    data = small_at(repo, SETTINGS, commit)
+    data = read_small_at(repo, SETTINGS, commit)
     if data is None:
         raise NotACompanion(f"{repo.path.name} has no {SETTINGS} there")
     found: dict[str, bytes] = {SETTINGS: data}
@@ -71,7 +71,7 @@ def files_at(repo: Repository, commit: str) -> Files:
     return _parted(parse_settings(data, read_only=True), found)
 
 
-def files_in_folder(repo: Repository) -> Files:
+def files_in_folder(repo: Repository) -> PersonaFiles:
     """The files as they are in the folder, edits that are in no commit included.
 
     Raises NotACompanion, CompanionProblem, HistoryError.
@@ -85,7 +85,7 @@ def files_in_folder(repo: Repository) -> Files:
         try:
             paths = sorted(work.below(folder, most=MOST_FILES[folder]))
         except TooManyFiles as error:
-            raise too_many(folder) from error
+            raise too_many_files(folder) from error
         except OSError as problem:
             unread.append(
                 (folder, f"it cannot be read ({problem.strerror})", "see who may read it")
@@ -125,7 +125,7 @@ def files_in_folder(repo: Repository) -> Files:
     ]
     settings, data, troubles = _settings(repo)
     files = _parted(settings, {SETTINGS: data, **found})
-    return Files(settings, files.persona, files.beside, tuple(unread), troubles)
+    return PersonaFiles(settings, files.persona, files.beside, tuple(unread), troubles)
 
 
 def _settings(repo: Repository) -> tuple[CompanionSettings, bytes, tuple[BadFile, ...]]:
@@ -143,20 +143,20 @@ def _settings(repo: Repository) -> tuple[CompanionSettings, bytes, tuple[BadFile
             return parse_settings(data, read_only=True), data, ()
         except BadFile as problem:
             trouble = problem
-    committed = small_at(repo, SETTINGS) if repo.head().commit else None
+    committed = read_small_at(repo, SETTINGS) if repo.head().commit else None
     if committed is None:
         raise trouble or NotACompanion(f"{repo.path.name} has no {SETTINGS}")
     settings = parse_settings(committed, read_only=True)
     return settings, committed, (trouble,) if trouble else ()
 
 
-def _parted(settings: CompanionSettings, found: dict[str, bytes]) -> Files:
+def _parted(settings: CompanionSettings, found: dict[str, bytes]) -> PersonaFiles:
     below = {path: data for path, data in found.items() if path.startswith(f"{persona.FOLDER}/")}
     beside = {path: data for path, data in found.items() if path not in below}
-    return Files(settings, below, beside)
+    return PersonaFiles(settings, below, beside)
 
 
-def parts_of(files: Files, tokenizer: Tokenizer) -> list[PersonaPart]:
+def parts_of(files: PersonaFiles, tokenizer: Tokenizer) -> list[PersonaPart]:
     """What a model is given, in the order of the prompt; greetings last.
 
     Raises BadFile for a file that cannot be read.
@@ -177,7 +177,7 @@ def parts_of(files: Files, tokenizer: Tokenizer) -> list[PersonaPart]:
 # Windows and tokens
 
 
-def windows_of(repo: Repository, files: Files, commit: str | None = None) -> list[Window]:
+def windows_of(repo: Repository, files: PersonaFiles, commit: str | None = None) -> list[Window]:
     """What each listed backend takes in, as far as files tell; no server is asked.
 
     The manifest goes first, then what was seen on this device, then what the driver assumes.
@@ -194,7 +194,7 @@ def windows_of(repo: Repository, files: Files, commit: str | None = None) -> lis
     return found
 
 
-def manifests_of(files: Files) -> list[Manifest]:
+def manifests_of(files: PersonaFiles) -> list[Manifest]:
     """The manifests of companion.yaml's list that can be read, in its order."""
     found = []
     for name in files.settings.backends:
@@ -240,13 +240,13 @@ def _seen(repo: Repository, commit: str | None) -> dict[str, Seen]:
 
     path = lock_path(device())
     try:
-        data = small_at(repo, path, commit) if commit or repo.head().commit else None
+        data = read_small_at(repo, path, commit) if commit or repo.head().commit else None
         return parse_lock(data, path) if data is not None else {}
     except CompanionProblem:
         return {}
 
 
-def tokenizer_of(files: Files, windows: list[Window]) -> Tokenizer:
+def tokenizer_of(files: PersonaFiles, windows: list[Window]) -> Tokenizer:
     """The counter for the model with the smallest window, without loading that model."""
     from perdure.backends.tokens.estimate import tokenizer_for
 

@@ -33,7 +33,7 @@ def prompt_inputs(
     )
 
 
-def sent(inputs: PromptInputs, choice: Choice) -> frozenset[TurnId]:
+def sent_turns(inputs: PromptInputs, choice: Choice) -> frozenset[TurnId]:
     """The turns of the thread that a prompt has."""
     ids = [past.id for past in inputs.turns]
     return frozenset(ids[ids.index(choice.window) :])

@@ -14,7 +14,7 @@ from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
-from perdure.snapshot.files import small_at
+from perdure.snapshot.files import read_small_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def overview(path: Path) -> Overview:
     try:
         repo = Repository.open(path, recover=False)
         back = way_back(repo.path, SETTINGS)
-        data = small_at(repo, SETTINGS) if back is None else None
+        data = read_small_at(repo, SETTINGS) if back is None else None
         if back is not None or data is None:
             problem = one_line(back.what, back.next_step) if back else f"no {SETTINGS} at HEAD"
             return Overview(path, problem=problem)

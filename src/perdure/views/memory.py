@@ -13,8 +13,8 @@ from perdure.companion.memory.proposals import read_review
 from perdure.companion.memory.summaries import FOLDER as SUMMARIES
 from perdure.companion.memory.summaries import Summary, read_summaries
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.facts import Known, read_known
-from perdure.snapshot.files import small
+from perdure.snapshot.facts import KnownFacts, read_known_facts
+from perdure.snapshot.files import read_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class MemoryLook:
     troubles: tuple[str, ...] = ()
 
     @property
-    def known(self) -> Known:
+    def known(self) -> KnownFacts:
         """The facts."""
         return self.review.known
 
@@ -45,7 +45,7 @@ def look(repo: Repository) -> MemoryLook:
     review = review_list(workspace)
     tip = review.known.tip
     files = {
-        entry.path: small(repo, entry.oid)
+        entry.path: read_small(repo, entry.oid)
         for entry in repo.files(SUMMARIES, tip)
         if entry.path.endswith(".md")
     }
@@ -65,9 +65,9 @@ def count_waiting(repo: Repository) -> int:
         for entry in repo.files(REVIEW, tip):
             if entry.path.endswith(".md"):
                 try:
-                    count += len(read_review(small(repo, entry.oid), entry.path).proposals)
+                    count += len(read_review(read_small(repo, entry.oid), entry.path).proposals)
                 except CompanionProblem:
                     continue
     if repo.folder_oid(FACTS, tip) is not None:
-        count += sum(row.held and not row.aside for row in read_known(repo, tip).rows)
+        count += sum(row.held and not row.aside for row in read_known_facts(repo, tip).rows)
     return count

@@ -9,7 +9,7 @@ from perdure.companion.persona.check import Finding, Report, Window, check_perso
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.persona import (
-    Files,
+    PersonaFiles,
     files_at,
     files_in_folder,
     tokenizer_of,
@@ -60,7 +60,7 @@ def check_companion(path: Path, commit: str | None = None) -> Checked:
     return Checked(report, tuple(windows), tokenizer.name, tokenizer.exact)
 
 
-def _unread(files: Files) -> list[Finding]:
+def _unread(files: PersonaFiles) -> list[Finding]:
     found = [
         Finding("advice", "not-read", path, 0, f"not read: {why}", fix)
         for path, why, fix in files.unread

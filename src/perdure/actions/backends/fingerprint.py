@@ -15,7 +15,7 @@ from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.device import device
-from perdure.snapshot.files import small_at
+from perdure.snapshot.files import read_small_at
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")
 _BY_REPLY = {"served", "system_fingerprint", "window"}
@@ -64,7 +64,7 @@ def note_fingerprint(
         What is known then. A lock file that cannot be read is left alone.
     """
     path = lock_path(device())
-    data = small_at(repo, path, tip)
+    data = read_small_at(repo, path, tip)
     try:
         entries = parse_lock(data, path) if data is not None else {}
     except BadFile:

@@ -37,7 +37,7 @@ from perdure.snapshot.author import human_of
 from perdure.snapshot.companion import SETTINGS, CompanionAt, backend_spec, read_companion
 from perdure.snapshot.device import device
 from perdure.snapshot.errors import NoBackend, RequestProblem
-from perdure.snapshot.files import small_at
+from perdure.snapshot.files import read_small_at
 
 _FOLDER = "backends"
 _SEARCHED = 5000
@@ -131,7 +131,7 @@ class BackendActions:
     def text(self, name: str) -> bytes:
         """A manifest's file, comments and all. Raises NoBackend."""
         path = manifest_path(name)
-        data = self._edits[path] if path in self._edits else small_at(self._repo, path)
+        data = self._edits[path] if path in self._edits else read_small_at(self._repo, path)
         if data is not None:
             return data
         listed = name in self._companion.settings.backends
@@ -273,7 +273,7 @@ class BackendActions:
         trust.confirm(self._repo, agreed)
 
     def _ordered(self, names: list[str]) -> Change:
-        data = small_at(self._repo, SETTINGS)
+        data = read_small_at(self._repo, SETTINGS)
         return Change(SETTINGS, edit_settings(data or b"", {"backends": names}))
 
     def _commit(self, changes: list[Change], subject: str) -> None:

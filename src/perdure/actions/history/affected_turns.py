@@ -10,7 +10,7 @@ from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.files import small
+from perdure.snapshot.files import read_small
 from perdure.snapshot.revisions.ahead import commits_ahead
 
 
@@ -62,7 +62,7 @@ def _excluded(repo: Repository, tip: str) -> list[Aside]:
     found = []
     for entry in repo.files(FOLDER, tip):
         try:
-            found.append(parse_aside(small(repo, entry.oid), entry.path))
+            found.append(parse_aside(read_small(repo, entry.oid), entry.path))
         except CompanionProblem:
             continue  # such a file sets nothing aside; it is named when a prompt is made
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
 from perdure.snapshot.conversation.newest_turns import turns_of
-from perdure.snapshot.revisions.program_commits import turn_of
+from perdure.snapshot.revisions.program_commits import turn_of_commit
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo
@@ -95,7 +95,7 @@ def commit_words(repo: Repository, info: CommitInfo) -> str:
 
 def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
     said = dict(info.trailers)
-    turn = turn_of(info)
+    turn = turn_of_commit(info)
     if "Answer" in said:
         return f"the other answer to “{says}”"
     if turn is None or "Backend" not in said:

@@ -16,7 +16,7 @@ from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation, operations
 from perdure.git.operations.undo import UndoPlan
 from perdure.snapshot.revisions.ahead import Ahead, ahead
-from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
+from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +166,13 @@ def _goal(workspace: Workspace, plan: UndoPlan) -> str | None:
 def _turn(workspace: Workspace, plan: UndoPlan) -> TurnId | None:
     """The turn that a step is about."""
     if plan.commit is not None:
-        return turn_of(plan.commit)
+        return turn_of_commit(plan.commit)
     with suppress(UnknownRevision):
-        return turn_of(workspace.repo.commit_info(plan.entry.undoes)) if plan.entry.undoes else None
+        return (
+            turn_of_commit(workspace.repo.commit_info(plan.entry.undoes))
+            if plan.entry.undoes
+            else None
+        )
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perdure.companion.memory.aside import TurnRange
 from perdure.git.repository.repository import Change, Repository
-from perdure.snapshot.files import small
+from perdure.snapshot.files import read_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ def derived_from(
         return NOTHING_DERIVED
     from perdure.actions.memory.facts import plan_exclude_fact
     from perdure.companion.memory.summaries import read_summaries, rests_on
-    from perdure.snapshot.facts import read_known
+    from perdure.snapshot.facts import read_known_facts
 
-    known = read_known(repo, tip)
+    known = read_known_facts(repo, tip)
     rows = [
         row
         for row in known.rows
         if not row.aside and row.fact.turn and any(row.fact.turn in one for one in ranges)
     ]
     out = [turns for _, aside in known.excluded.files for turns in aside.turns]
-    files = {each.path: small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
+    files = {each.path: read_small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
     summaries, _ = read_summaries(files)
     used = [each for each in summaries if not rests_on(each, out)]
     return Derived(

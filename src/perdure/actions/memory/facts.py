@@ -32,7 +32,7 @@ from perdure.git.repository.repository import Author, Change
 from perdure.memory.ranking import ExcludedFacts
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import name_turn
-from perdure.snapshot.facts import FactRow, Known, read_known
+from perdure.snapshot.facts import FactRow, KnownFacts, read_known_facts
 
 _TITLE = 60
 _NOTHING = "nothing was changed"
@@ -140,14 +140,14 @@ class FactFiles:
         ]
 
 
-def known(workspace: Workspace) -> Known:
+def known(workspace: Workspace) -> KnownFacts:
     """What she knows as of the last commit."""
-    return read_known(workspace.repo, workspace.tip)
+    return read_known_facts(workspace.repo, workspace.tip)
 
 
 def plan_add_fact(
     workspace: Workspace,
-    known: Known,
+    known: KnownFacts,
     topic: str,
     text: str,
     *,
@@ -196,7 +196,9 @@ def plan_add_fact(
     )
 
 
-def plan_edit_fact(workspace: Workspace, known: Known, row: FactRow, edit: FactEdit) -> MemoryPlan:
+def plan_edit_fact(
+    workspace: Workspace, known: KnownFacts, row: FactRow, edit: FactEdit
+) -> MemoryPlan:
     """What changing a fact would do: its line, and no other. New words are the user's words.
 
     Raises:
@@ -237,7 +239,7 @@ def plan_edit_fact(workspace: Workspace, known: Known, row: FactRow, edit: FactE
     )
 
 
-def plan_remove_fact(workspace: Workspace, known: Known, row: FactRow) -> MemoryPlan:
+def plan_remove_fact(workspace: Workspace, known: KnownFacts, row: FactRow) -> MemoryPlan:
     """What taking a fact out would do; the history keeps it."""
     pages = FactFiles(workspace, known.tip)
     pages.change(row.fact, None)
@@ -251,7 +253,7 @@ def plan_remove_fact(workspace: Workspace, known: Known, row: FactRow) -> Memory
 
 
 def plan_exclude_fact(
-    known: Known, row: FactRow, *, back: bool = False, reason: str = ""
+    known: KnownFacts, row: FactRow, *, back: bool = False, reason: str = ""
 ) -> MemoryPlan:
     """What setting a fact aside, or bringing it back, would do: it stays where it is.
 
@@ -284,7 +286,7 @@ def plan_exclude_fact(
     )
 
 
-def _brought_back(known: Known, fact: Fact) -> list[Change]:
+def _brought_back(known: KnownFacts, fact: Fact) -> list[Change]:
     changes = []
     for path, aside in known.excluded.files:
         kept = tuple(line for line in aside.facts if fact not in ExcludedFacts([line]))

@@ -20,8 +20,8 @@ from perdure.git.repository.repository import Change
 from perdure.memory.ranking import instruction_shaped
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownFact
-from perdure.snapshot.facts import FactRow, Known, read_known
-from perdure.snapshot.files import small
+from perdure.snapshot.facts import FactRow, KnownFacts, read_known_facts
+from perdure.snapshot.files import read_small
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"
 _NOTHING = "nothing was changed"
@@ -89,7 +89,7 @@ class ReviewList:
 
     rows: tuple[ReviewItem, ...]
     troubles: tuple[str, ...]
-    known: Known
+    known: KnownFacts
 
     def find(self, name: str) -> ReviewItem:
         """What waits under a number or an id. Raises UnknownFact."""
@@ -107,14 +107,14 @@ class ReviewList:
 def review_list(workspace: Workspace) -> ReviewList:
     """All that waits for the user's word."""
     tip = workspace.tip
-    known = read_known(workspace.repo, tip)
+    known = read_known_facts(workspace.repo, tip)
     found: list[ReviewItem] = []
     troubles: list[str] = []
     for entry in workspace.repo.files(FOLDER, tip):
         if not entry.path.endswith(".md"):
             continue
         try:
-            review = read_review(small(workspace.repo, entry.oid), entry.path)
+            review = read_review(read_small(workspace.repo, entry.oid), entry.path)
         except CompanionProblem as problem:
             troubles.append(str(problem))
             continue
@@ -130,7 +130,7 @@ def review_list(workspace: Workspace) -> ReviewList:
 
 
 def _row(
-    known: Known,
+    known: KnownFacts,
     number: int,
     proposal: Proposal,
     review: Review | None,
@@ -211,7 +211,7 @@ def plan_accept(
     )
 
 
-def _fact_of(known: Known, row: ReviewItem, text: str | None, topic: str | None) -> Fact:
+def _fact_of(known: KnownFacts, row: ReviewItem, text: str | None, topic: str | None) -> Fact:
     """The fact that a proposal comes to."""
     proposal = row.proposal
     trust: Trust = default_trust(proposal.source)

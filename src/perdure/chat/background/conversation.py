@@ -23,7 +23,7 @@ from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
 from perdure.snapshot.conversation.transcript import ConversationRef
 from perdure.snapshot.excluded import Excluded
-from perdure.snapshot.files import entries_below, small
+from perdure.snapshot.files import entries_below, read_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class _Files:
         self.blobs[path] = oid
         if oid is None:
             return None
-        self.files[path] = small(self._repo, oid)
+        self.files[path] = read_small(self._repo, oid)
         return self.files[path]
 
 

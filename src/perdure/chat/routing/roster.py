@@ -22,7 +22,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.companion import SETTINGS, read_manifest
 from perdure.snapshot.errors import NoBackend
-from perdure.snapshot.files import small_at
+from perdure.snapshot.files import read_small_at
 
 Make = Callable[[BackendSpec], Backend]
 
@@ -100,7 +100,7 @@ def find_listed(repo: Repository, rev: str) -> list[BackendEntry]:
         NoBackend: it lists none.
         CompanionProblem: it cannot be read.
     """
-    names = parse_settings(small_at(repo, SETTINGS, rev) or b"").backends
+    names = parse_settings(read_small_at(repo, SETTINGS, rev) or b"").backends
     if not names:
         raise NoBackend(
             "companion.yaml lists no backend.",

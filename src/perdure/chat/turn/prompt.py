@@ -30,7 +30,7 @@ from perdure.prompt.errors import MemoryProblem
 from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import earlier_choice, parse_trailers
 from perdure.snapshot.memory import MemoryAt
-from perdure.snapshot.prompt_inputs import prompt_inputs, sent
+from perdure.snapshot.prompt_inputs import prompt_inputs, sent_turns
 
 LEAST_RECALL = 60
 """Tokens below which no earlier turn has room."""
@@ -158,7 +158,7 @@ async def make_prompt(
     inputs, chosen = await asyncio.to_thread(decide_either)
     found = RecalledTurns()
     if material.recall is not None and chosen.recall > LEAST_RECALL:
-        found = await material.recall(sent(inputs, chosen.choice))
+        found = await material.recall(sent_turns(inputs, chosen.choice))
         inputs = replace(inputs, recalled=found.texts)
 
     def finish() -> BuiltPrompt:

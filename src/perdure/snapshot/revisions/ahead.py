@@ -14,7 +14,7 @@ from perdure.companion.conversation.chunk import (
 )
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.plural import plural
-from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of
+from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit
 
 MOST = 500
 """Commits that are looked at: a plan is shown at once, however long the history."""
@@ -99,7 +99,7 @@ class _Count:
         if self._program.is_own(info):
             return
         self._acts += 1
-        turn = turn_of(info)
+        turn = turn_of_commit(info)
         # A subject can be forged; here it only saves a look at the trees, and counts a turn more.
         is_turn = info.subject.startswith("turn: ") and any(
             key == "Turn" for key, _ in info.trailers

@@ -46,7 +46,7 @@ class ProgramCommits:
 
     def is_brought_by(self, info: CommitInfo, act: CommitInfo) -> bool:
         """Whether an own commit right before a turn was made for it: a lock, the month's page."""
-        turn = turn_of(act)
+        turn = turn_of_commit(act)
         if turn is None:
             return False
         if info.subject.startswith(_FRONT_PAGE):
@@ -65,7 +65,7 @@ class ProgramCommits:
         caused = _caused_by(info)
         if caused is None:
             return False
-        turn = turn_of(act) if act is not None else None
+        turn = turn_of_commit(act) if act is not None else None
         if turn is not None and turn.conversation == caused.conversation:
             return caused.number >= turn.number
         there = turns_of(self._repo, target, caused.conversation)
@@ -75,7 +75,7 @@ class ProgramCommits:
         return {change.path for change in self._repo.commits.changed(info.id)}
 
 
-def turn_of(info: CommitInfo) -> TurnId | None:
+def turn_of_commit(info: CommitInfo) -> TurnId | None:
     """The turn that a commit is about by its own words: said, answered, corrected or swapped."""
     for key, value in info.trailers:
         if key == "Turn":

@@ -17,7 +17,7 @@ from perdure.tui.memory.rows import MemoryRow, how, source_of
 if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewItem
     from perdure.git.repository.repository import Repository
-    from perdure.snapshot.facts import Known
+    from perdure.snapshot.facts import KnownFacts
     from perdure.views.memory import MemoryLook
 
 _TRUST = {
@@ -48,7 +48,7 @@ def about_row(repo: Repository, look: MemoryLook, row: MemoryRow, progress: Prog
     return text
 
 
-def _fact(text: Text, row: FactRow, known: Known) -> None:
+def _fact(text: Text, row: FactRow, known: KnownFacts) -> None:
     fact = row.fact
     text.append(f"{clean(fact.text)}\n", "bold")
     marks = [one_row(row.name), _TRUST[fact.trust]]

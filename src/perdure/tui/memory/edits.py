@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
     from perdure.actions.workspace import Workspace
     from perdure.chat.session import Session
-    from perdure.snapshot.facts import Known
+    from perdure.snapshot.facts import KnownFacts
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.host import ChatHost, Plan
     from perdure.tui.panel import PanelScreen
@@ -177,7 +177,7 @@ class MemoryEdits:
         self.screen.flash.tell(words, "warning" if warns else "success")
 
 
-def _again(workspace: Workspace, row: FactRow) -> tuple[Known, FactRow]:
+def _again(workspace: Workspace, row: FactRow) -> tuple[KnownFacts, FactRow]:
     """What she knows by now, and the fact in it. Raises CannotAct where it is gone."""
     from perdure.actions.errors import CannotAct
     from perdure.actions.memory.facts import known

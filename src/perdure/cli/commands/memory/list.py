@@ -13,7 +13,7 @@ from perdure.cli.render.output import emit_json, json_option, say, say_styled, s
 from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
-    from perdure.snapshot.facts import FactRow, Known
+    from perdure.snapshot.facts import FactRow, KnownFacts
 
 
 @click.command("list")
@@ -36,10 +36,10 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     set aside     kept, and out of prompts
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from perdure.git.repository.repository import Repository
-    from perdure.snapshot.facts import read_known
+    from perdure.snapshot.facts import read_known_facts
 
     repo = Repository.open(chosen(), recover=False)
-    known = read_known(repo, repo.resolve("HEAD"))
+    known = read_known_facts(repo, repo.resolve("HEAD"))
     tell_uncommitted(repo)
     rows = [*known.rows]
     if topic is not None:
@@ -60,7 +60,9 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
         say("She knows no facts yet." if topic is None else f"She knows nothing about {topic!r}.")
 
 
-def _list_pairs(known: Known, rows: Sequence[FactRow], limit: int | None, *, as_json: bool) -> None:
+def _list_pairs(
+    known: KnownFacts, rows: Sequence[FactRow], limit: int | None, *, as_json: bool
+) -> None:
     """Pairs of which one is among ``rows``."""
     found = [pair for pair in known.pairs() if pair[0] in rows or pair[1] in rows][:limit]
     if as_json:
@@ -82,7 +84,7 @@ def _where(row: FactRow) -> str:
     return style(" ".join(part for part in (row.day, row.fact.trust) if part), dim=True)
 
 
-def _show(rows: list[FactRow], known: Known) -> None:
+def _show(rows: list[FactRow], known: KnownFacts) -> None:
     for topic, group in groupby(rows, key=lambda row: row.fact.topic):
         say_styled(style(topic, bold=True))
         for row in group:
