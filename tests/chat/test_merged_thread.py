@@ -18,7 +18,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.conversation.merged_thread import joined_thread
+from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.views.why.explain import explain
 from tests.chat.test_session import events_of, trailers
@@ -334,7 +334,7 @@ def written(path: Path, heads: list[Made]) -> None:
 def thread_at(path: Path, end: str, most: int = 400) -> list[str]:
     with Repository.open(path, recover=False) as repo:
         transcript = Transcript(repo, "HEAD")
-        found = joined_thread(transcript, (TurnId.parse(end),), most=most)
+        found = merged_thread(transcript, (TurnId.parse(end),), most=most)
     return [f"{past.id.conversation.hex[-1]}/{past.id.number}" for past in found]
 
 

@@ -18,7 +18,11 @@ from perdure.companion.ids import ConversationId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.snapshot.conversation.newest_turns import NotSoSimple, counted_back, turns_of
+from perdure.snapshot.conversation.newest_turns import (
+    NeedsTranscript,
+    conversation_turns,
+    turn_back,
+)
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_names import find_turn, find_turn_at
 from perdure.snapshot.errors import UnknownTurn
@@ -70,8 +74,8 @@ def test_counting_back_is_what_the_transcript_counts(life: Repository) -> None:
         transcript = Transcript(life, tip)
         total = sum(len(transcript.turns(index)) for index in range(len(transcript.chunks)))
         for back in range(total):
-            assert counted_back(life, tip, back) == find_turn(transcript, f"@-{back}")
-        assert counted_back(life, tip, total) is None
+            assert turn_back(life, tip, back) == find_turn(transcript, f"@-{back}")
+        assert turn_back(life, tip, total) is None
         with pytest.raises(UnknownTurn):
             find_turn_at(life, tip, f"@-{total}")
 
@@ -85,7 +89,7 @@ def test_the_turns_of_a_conversation(life: Repository) -> None:
                 range(found.first_chunk, found.first_chunk + found.chunk_count) if found else ()
             )
             wanted = [turn for place in places for turn in transcript.turns(place)]
-            assert turns_of(life, info.id, talk.id) == wanted
+            assert conversation_turns(life, info.id, talk.id) == wanted
 
 
 @pytest.mark.parametrize("why", ["one minute", "no index"])
@@ -101,12 +105,12 @@ def test_where_names_do_not_tell_the_transcript_is_asked(life: Repository, why: 
         life.cache_dir.rmdir()
         life.cache_dir.write_text("in the way")
     tip = life.resolve("HEAD")
-    with pytest.raises(NotSoSimple):
-        counted_back(life, tip, 0)
+    with pytest.raises(NeedsTranscript):
+        turn_back(life, tip, 0)
     transcript = Transcript(life, tip)
     for back in range(12):
         assert find_turn_at(life, tip, f"@-{back}") == find_turn(transcript, f"@-{back}")
-    assert turns_of(life, tip, last) != []
+    assert conversation_turns(life, tip, last) != []
 
 
 def test_what_is_left_is_counted_alike_with_and_without_the_index(

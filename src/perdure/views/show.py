@@ -11,7 +11,7 @@ from perdure.companion.turns import Turn
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
-from perdure.snapshot.conversation.newest_turns import turns_of
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 from perdure.snapshot.conversation.turn_commits import commit_of_turn, commit_that_says, turn_at
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import NoRevision, UnknownTurn
@@ -115,7 +115,7 @@ def look_up(
         except UnknownTurn as error:
             problem = error
     if turn_id is not None and head.commit is not None:
-        said = turns_of(repo, head.commit, turn_id.conversation, progress)
+        said = conversation_turns(repo, head.commit, turn_id.conversation, progress)
         turn = next((each for each in said if each.number == turn_id.number), None)
     if turn_id is not None and turn is not None and head.commit is not None:
         commit = commit_of_turn(repo, head.commit, turn_id, progress)

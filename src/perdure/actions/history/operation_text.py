@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git.errors import HistoryError
 from perdure.git.operations import log
-from perdure.snapshot.conversation.newest_turns import turns_of
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 from perdure.snapshot.revisions.program_commits import turn_of_commit
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
     before = (
         info.parents[0] if info.parents and info.id not in repo.commits.shallow_ends() else None
     )
-    there = turns_of(repo, before, turn.conversation) if before is not None else []
+    there = conversation_turns(repo, before, turn.conversation) if before is not None else []
     if any(each.number == turn.number for each in there):
         return f"her reply to “{says}”"
     return f"your message “{says}” and her reply"

@@ -11,7 +11,7 @@ from perdure.actions.workspace import Workspace
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
 from perdure.git.repository.repository import Change, CommitInfo, Repository
-from perdure.snapshot.conversation.turn_text import named_commit
+from perdure.snapshot.conversation.turn_text import commit_label
 
 _KINDS = {
     "persona": "persona",
@@ -43,7 +43,7 @@ class RestorePlan:
 
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
-        lines = [f"As of {named_commit(self.commit)}:"]
+        lines = [f"As of {commit_label(self.commit)}:"]
         for change in self.changes:
             what = "changes"
             if change.content is None:

@@ -23,7 +23,7 @@ from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
 from perdure.plural import plural
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_text import counted, named_commit
+from perdure.snapshot.conversation.turn_text import commit_label, turns_label
 
 _TALK = ("conversations/", "alternatives/")
 _VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")
@@ -61,7 +61,7 @@ class RevertPlan:
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         info = self.commit
-        lines = [f"Takes back {named_commit(info)}."]
+        lines = [f"Takes back {commit_label(info)}."]
         lines += [
             f"  {'removes' if change.content is None else 'changes'} {change.path}"
             for change in self.changes
@@ -117,7 +117,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
         check_path(change.path)
     if not changes:
         raise CannotRevert(
-            f"nothing of {named_commit(info)} is left in the files",
+            f"nothing of {commit_label(info)} is left in the files",
             kept="nothing was changed",
             next_step="perdure log shows what was done since",
         )
@@ -125,7 +125,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     turns = affected_turns(repo, parents, info.id, tip) if heard else ()
     reason = f"Answered under “{info.subject}”, which was reverted."
     memory = derived_from(repo, tip, as_ranges(turns), reason)
-    under = counted(Transcript(repo, tip), turns) if turns else ""
+    under = turns_label(Transcript(repo, tip), turns) if turns else ""
     return RevertPlan(info, tuple(changes), talk, turns, tip, memory, under)
 
 
@@ -134,18 +134,18 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     parents = repo.commits.parents(info.id)
     if len(parents) > 1:
         raise CannotRevert(
-            f"{named_commit(info)} is a merge: it joined two lines, and has no change of its own",
+            f"{commit_label(info)} is a merge: it joined two lines, and has no change of its own",
             kept="nothing was changed",
             next_step="take back a change that it brought, or talk on from before with: "
             "perdure rewind",
         )
     if not parents:
         raise CannotRevert(
-            f"{named_commit(info)} is where this history begins", kept="nothing was changed"
+            f"{commit_label(info)} is where this history begins", kept="nothing was changed"
         )
     if not Reach(repo.commit_info).is_ancestor(info.id, tip):
         raise CannotRevert(
-            f"{named_commit(info)} is not on this branch",
+            f"{commit_label(info)} is not on this branch",
             kept="nothing was changed",
             next_step="perdure switch to a branch that has it",
         )
@@ -155,7 +155,7 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
 def _no_talk(info: CommitInfo) -> CannotRevert:
     turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
     return CannotRevert(
-        f"{named_commit(info)} is talk, and later words answer to it",
+        f"{commit_label(info)} is talk, and later words answer to it",
         kept="nothing was changed",
         next_step="to talk on from before it: perdure rewind; to keep it out of prompts: perdure "
         f"aside {turn}; to correct its words: perdure edit {turn}; to take back the last turn: "
@@ -201,9 +201,9 @@ def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> C
     later = next(iter(repo.commits.log(rev=tip, paths=[path], limit=1)), None)
     by, first = "", "revert the later one first"
     if later is not None and later.id != info.id:
-        by, first = f" by {named_commit(later)}", f"{first} (perdure revert {later.id[:10]})"
+        by, first = f" by {commit_label(later)}", f"{first} (perdure revert {later.id[:10]})"
     return CannotRevert(
-        f"the lines of {path} that {named_commit(info)} changed were changed again{by}",
+        f"the lines of {path} that {commit_label(info)} changed were changed again{by}",
         kept="nothing was changed",
         next_step=f"{first}, or edit {path} by hand: "
         f"perdure diff {info.id[:10]}~1 {info.id[:10]} shows what it changed",

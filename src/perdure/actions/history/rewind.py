@@ -19,7 +19,7 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
 from perdure.plural import plural
 from perdure.progress import Progress
-from perdure.snapshot.conversation.newest_turns import turns_of
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
 from perdure.snapshot.conversation.turn_names import find_turn_at
 from perdure.snapshot.errors import UnknownTurn
@@ -168,7 +168,7 @@ def plan_rewind(
     place = find_target(repo, where, progress)
     turn, later = None, 0
     if place.turn is not None:
-        turns = turns_of(repo, place.commit, place.turn.conversation, progress)
+        turns = conversation_turns(repo, place.commit, place.turn.conversation, progress)
         turn = next((each for each in turns if each.number == place.turn.number), None)
         later = turns[-1].number - place.turn.number if turns else 0
     if place.commit == tip and not later:

@@ -20,8 +20,8 @@ from perdure.companion.memory.aside import (
 from perdure.git.repository.repository import Change
 from perdure.plural import plural
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_names import head_of, name_turn
-from perdure.snapshot.conversation.turn_text import counted
+from perdure.snapshot.conversation.turn_names import first_words, name_turn
+from perdure.snapshot.conversation.turn_text import turns_label
 from perdure.snapshot.excluded import Excluded, read_excluded
 
 
@@ -164,8 +164,8 @@ def plan_exclude(
     first = transcript.turn(turns[0])
     changes = _back(excluded, turns) if back else _away(workspace, tip, turns, reason)
     memory = NOTHING_DERIVED if back else derived_from(workspace.repo, tip, as_ranges(turns))
-    words = head_of(first) if first else ""
-    what = counted(transcript, turns)
+    words = first_words(first) if first else ""
+    what = turns_label(transcript, turns)
     return ExcludePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
 
 
@@ -213,6 +213,6 @@ def excluded_rows(workspace: Workspace) -> list[ExcludedRow]:
     for path, aside in read_excluded(workspace.repo, tip).files:
         one = aside.turns[0] if aside.turns else None
         turn = transcript.turn(TurnId(one.conversation, one.first)) if one else None
-        words = head_of(turn) if turn else (aside.facts[0] if aside.facts else "")
+        words = first_words(turn) if turn else (aside.facts[0] if aside.facts else "")
         found.append(ExcludedRow(path, aside, words))
     return found

@@ -34,7 +34,7 @@ from perdure.git.repository.repository import Change
 from perdure.progress import Progress
 from perdure.snapshot.companion import read_companion
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_names import head_of, name_turn
+from perdure.snapshot.conversation.turn_names import first_words, name_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def list_answers(workspace: Workspace, where: str) -> Answers:
     spot = stored_turn(workspace.repo, transcript, name_turn(transcript, where))
     other = other_wording(spot.files, spot.turn_id.number)
     rows = _answers(workspace, spot)
-    return Answers(spot.turn_id, head_of(spot.turn), rows, other.text if other else "")
+    return Answers(spot.turn_id, first_words(spot.turn), rows, other.text if other else "")
 
 
 def _answers(workspace: Workspace, spot: StoredTurn) -> tuple[Answer, ...]:
@@ -193,7 +193,7 @@ def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
 
 def _swap(workspace: Workspace, turn_id: TurnId, answer: Answer) -> str:
     def swapped(spot: StoredTurn) -> Rewriting:
-        words = head_of(spot.turn)
+        words = first_words(spot.turn)
         message = (
             f"edit: answer {answer.number} to “{words}”\n\n"
             f"In {turn_id} answer {answer.number} stands now.\n"
@@ -246,7 +246,8 @@ def _beside(workspace: Workspace, spot: StoredTurn, answer: Answer) -> Chosen:
     turn = Turn(place.number, spot.turn.message, replies)
     commit = workspace.repo.commit(
         [Change(place.path, render_head(place.head) + render_turn(turn))],
-        message=f"edit: answer {answer.number} to “{head_of(spot.turn)}”\n\nOf {spot.turn_id}.\n",
+        message=f"edit: answer {answer.number} to “{first_words(spot.turn)}”\n"
+        f"\nOf {spot.turn_id}.\n",
         author=workspace.author,
         branch=workspace.branch,
         at=at,

@@ -16,7 +16,7 @@ from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
 from perdure.git.errors import HistoryError
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_names import head_of, name_turn
+from perdure.snapshot.conversation.turn_names import first_words, name_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def find_words(
     transcript = Transcript(workspace.repo, workspace.tip)
     turn_id = name_turn(transcript, where)
     spot = stored_turn(workspace.repo, transcript, turn_id)
-    about = head_of(spot.turn)
+    about = first_words(spot.turn)
     if not reply:
         if spot.turn.message is None:
             raise CannotAct(

@@ -15,7 +15,7 @@ from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
 from perdure.snapshot.conversation.turn_commits import commit_of_turn
-from perdure.snapshot.conversation.turn_names import head_of, name_turn
+from perdure.snapshot.conversation.turn_names import first_words, name_turn
 from perdure.snapshot.errors import UnknownTurn
 from perdure.snapshot.revisions.ahead import ahead
 
@@ -74,7 +74,7 @@ def plan_again(
     refuse_key(name)
     turn_id = name_turn(transcript, where)
     spot = stored_turn(repo, transcript, turn_id)
-    words = head_of(spot.turn)
+    words = first_words(spot.turn)
     newest = transcript.last_conversation()
     is_newest = newest is not None and turn_id.conversation in {newest.id, own}
     if spot.is_last and is_newest:

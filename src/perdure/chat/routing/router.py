@@ -40,7 +40,7 @@ from perdure.companion.ids import TurnId
 from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
-from perdure.snapshot.conversation.merged_thread import whole_life
+from perdure.snapshot.conversation.merged_thread import whole_history
 from perdure.snapshot.errors import NoBackend
 from perdure.snapshot.memory import MemoryAt, read_memory
 
@@ -227,7 +227,7 @@ class Router:
                 store.repo, companion.commit
             )
             life = (
-                whole_life(store.transcript, thread, excluded=excluded)
+                whole_history(store.transcript, thread, excluded=excluded)
                 if with_recall and not alone
                 else ()
             )

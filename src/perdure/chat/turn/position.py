@@ -26,8 +26,8 @@ from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.author import author_of, human_of
 from perdure.snapshot.companion import CompanionAt
-from perdure.snapshot.conversation.heads import End, open_ends
-from perdure.snapshot.conversation.merged_thread import joined_thread
+from perdure.snapshot.conversation.heads import LineEnd, open_ends
+from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
 from perdure.snapshot.excluded import Excluded, read_excluded
 
@@ -174,18 +174,18 @@ class Position:
             continues=TurnId(conversation.id, last.number) if last is not None else None,
         )
 
-    def open_ends(self) -> tuple[End, ...]:
+    def open_ends(self) -> tuple[LineEnd, ...]:
         """Where the talk stands after lines came together; none where their talk has ended."""
         policy = self.companion.settings.conversation
         pause = timedelta(hours=policy.idle_hours)
         ends = open_ends(self.repo, self.transcript, self.companion.commit, pause)
         return () if ends and ended(ends[0].turn, now(), policy) else ends
 
-    def ends_to_answer(self) -> tuple[End, ...]:
+    def ends_to_answer(self) -> tuple[LineEnd, ...]:
         """The same, a message that waits for its reply first, the newest word next."""
         return tuple(sorted(self.open_ends(), key=lambda end: not end.turn.unanswered))
 
-    def joining(self, ends: Sequence[End], at: datetime, text: str = "") -> Location:
+    def joining(self, ends: Sequence[LineEnd], at: datetime, text: str = "") -> Location:
         """A place in a conversation that goes on from several lines."""
         settings = self.companion.settings
         newest = self.transcript.find(ends[0].id.conversation)
@@ -235,7 +235,7 @@ class Position:
 
     def thread_to(self, ends: Sequence[TurnId], keep: TurnId | None = None) -> list[PastTurn]:
         """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""
-        return joined_thread(self.transcript, ends, excluded=self.excluded(), keep=keep)
+        return merged_thread(self.transcript, ends, excluded=self.excluded(), keep=keep)
 
     def look_at_last(self) -> None:
         """What the newest conversation leaves open when a session begins."""

@@ -74,7 +74,7 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
 
 def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_json: bool) -> None:
     from perdure.actions.history import branch
-    from perdure.snapshot.conversation.turn_text import named_commit
+    from perdure.snapshot.conversation.turn_text import commit_label
 
     if dry_run:
         from perdure.actions.history.rewind import find_target
@@ -86,12 +86,12 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
         if as_json:
             emit_json({"plan": record, "operation": None})
         else:
-            at = named_commit(workspace.repo.commit_info(commit))
+            at = commit_label(workspace.repo.commit_info(commit))
             say(f"{name} would begin at {at}. Nothing was changed.")
         return
     operation = branch.begin_branch(workspace, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
-    at = named_commit(workspace.repo.commit_info(commit))
+    at = commit_label(workspace.repo.commit_info(commit))
     report(
         {"branch": name, "commit": commit},
         operation,

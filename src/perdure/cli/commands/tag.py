@@ -30,7 +30,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         raise click.UsageError("--delete takes only the NAME")
     from perdure.actions.history import tag
     from perdure.actions.workspace import Workspace
-    from perdure.snapshot.conversation.turn_text import named_commit
+    from perdure.snapshot.conversation.turn_text import commit_label
 
     with Workspace.open(chosen(), reading=name is None) as workspace:
         if name is None:
@@ -42,7 +42,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
         else:
             commit = commit_of(workspace.repo, rev) if rev else workspace.tip
             operation = tag.tag(workspace, name, commit, message)
-            said = f"{name} is on {named_commit(workspace.repo.commit_info(commit))}."
+            said = f"{name} is on {commit_label(workspace.repo.commit_info(commit))}."
     report({"tag": name}, operation, as_json=as_json, said=said)
 
 

@@ -26,7 +26,7 @@ _LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class LineEnd:
     """The last turn of a line."""
 
     id: TurnId
@@ -41,7 +41,7 @@ class End:
 
 def open_ends(
     repo: Repository, transcript: Transcript, tip: str, pause: timedelta
-) -> tuple[End, ...]:
+) -> tuple[LineEnd, ...]:
     """The ends of the lines that met since the last turn, the newest word first.
 
     None where no lines met, and where all that met leads to one turn.
@@ -133,7 +133,7 @@ def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
     return facts.turn if there else None
 
 
-def _end(repo: Repository, transcript: Transcript, said: _Said) -> End | None:
+def _end(repo: Repository, transcript: Transcript, said: _Said) -> LineEnd | None:
     """The end of the conversation that a turn stands in."""
     now, then = transcript.turn(said.turn), None
     with suppress(HistoryError):  # a partial clone may lack what stood there
@@ -143,7 +143,7 @@ def _end(repo: Repository, transcript: Transcript, said: _Said) -> End | None:
         identity = _written_anew(transcript, said.turn) or (identity if now is not None else None)
     conversation = transcript.find(identity) if identity is not None else None
     last = last_turn(transcript, conversation) if conversation is not None else None
-    return End(TurnId(conversation.id, last.number), last) if conversation and last else None
+    return LineEnd(TurnId(conversation.id, last.number), last) if conversation and last else None
 
 
 def _written_anew(transcript: Transcript, turn: TurnId) -> ConversationId | None:

@@ -28,7 +28,7 @@ _Place = tuple[ConversationId, int]
 """A conversation, and the place of a turn among those of it that are reached."""
 
 
-def joined_thread(
+def merged_thread(
     transcript: Transcript,
     ends: Iterable[TurnId],
     *,
@@ -61,7 +61,7 @@ def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400
     return reached is not None and any(each.number == turn.number for each in reached)
 
 
-def whole_life(
+def whole_history(
     transcript: Transcript, thread: Sequence[PastTurn], *, excluded: Excluded | None = None
 ) -> list[PastTurn]:
     """A thread, and before it, by time, what else was said in earlier conversations.
@@ -79,7 +79,7 @@ def whole_life(
     if not place or sum(each.chunk_count for each in earlier[:place]) > _MOST_CHUNKS:
         return []
     ends = [TurnId(each.id, LAST_NUMBER) for each in earlier[:place]]
-    told = joined_thread(transcript, ends, most=MOST_TURNS + 1, excluded=excluded)
+    told = merged_thread(transcript, ends, most=MOST_TURNS + 1, excluded=excluded)
     # What a conversation of the thread has beyond it was left behind, by a rewind into its middle.
     known = {past.id.conversation for past in thread}
     more = [past for past in told if past.id.conversation not in known]

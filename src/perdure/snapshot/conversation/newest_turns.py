@@ -17,11 +17,11 @@ from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 
 
-class NotSoSimple(Exception):
+class NeedsTranscript(Exception):
     """Names alone do not tell: the whole `Transcript` has to be asked."""
 
 
-def counted_back(
+def turn_back(
     repo: Repository, rev: str, back: int, progress: Progress | None = None
 ) -> TurnId | None:
     """The turn so many before the last one, in the order of `Transcript`; None: no such turn.
@@ -33,12 +33,12 @@ def counted_back(
         progress: told while an index of the history is made.
 
     Raises:
-        NotSoSimple: two conversations began within one minute, or there is no index.
+        NeedsTranscript: two conversations began within one minute, or there is no index.
     """
     for _, group in groupby(sorted(_known(repo, rev, progress), key=_name, reverse=True), _minute):
         refs = _standing(repo, rev, list(group))
         if len({conversation for _, conversation, _ in refs}) > 1:
-            raise NotSoSimple
+            raise NeedsTranscript
         for _, conversation, (path, oid) in sorted(refs, reverse=True):
             numbers = turn_numbers(repo.small(oid, MOST_BYTES), path)
             if back < len(numbers):
@@ -47,7 +47,7 @@ def counted_back(
     return None
 
 
-def turns_of(
+def conversation_turns(
     repo: Repository, rev: str, conversation: ConversationId, progress: Progress | None = None
 ) -> list[Turn]:
     """Every turn of a conversation as of a commit, in order; none where it is not there.
@@ -60,7 +60,7 @@ def turns_of(
     """
     try:
         known = _known(repo, rev, progress)
-    except NotSoSimple:
+    except NeedsTranscript:
         known = [entry.path for entry in repo.files(CONVERSATIONS, rev)]
     begins, ends = f"{conversation.minute}-", f"-{conversation.hex}.md"
     named = [path for path in known if path.endswith(ends) and _name(path).startswith(begins)]
@@ -76,7 +76,7 @@ def _known(repo: Repository, rev: str, progress: Progress | None) -> list[str]:
     """Paths of conversations, those that are gone too, in no order."""
     found = repo.timeline(progress).paths_below(rev, CONVERSATIONS)
     if found is None:
-        raise NotSoSimple
+        raise NeedsTranscript
     return found
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perdure.companion.memory.aside import TurnRange
 
 _SUBJECT_CELLS = 60
-ALL = 1_000_000
+ALL_FACTS = 1_000_000
 """How many example talks a choice names where none were left out."""
 
 
@@ -56,7 +56,7 @@ class TurnFacts:
     """The commit that the prompt was assembled from, where it is not the parent."""
 
 
-def subject(turn: Turn) -> str:
+def turn_subject(turn: Turn) -> str:
     """``turn: `` and the first words of the message, on one printable line."""
     text = turn.message.text if turn.message is not None else turn.replies[0].text
     line = title_from(text, _SUBJECT_CELLS)
@@ -91,7 +91,7 @@ def turn_message(turn: Turn, facts: TurnFacts) -> str:
     ]
     lines += [("Instead-Of", failure) for failure in facts.instead_of]
     trailers = "\n".join(f"{key}: {_one_line(value)}" for key, value in lines)
-    return f"{subject(turn)}\n\n{trailers}\n"
+    return f"{turn_subject(turn)}\n\n{trailers}\n"
 
 
 def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
@@ -176,7 +176,7 @@ def earlier_choice(facts: TurnFacts) -> Choice | None:
     """What a commit recorded of its choice, for the turn after it to go on from."""
     if facts.window is None:
         return None
-    examples = ALL if facts.examples is None else facts.examples
+    examples = ALL_FACTS if facts.examples is None else facts.examples
     return Choice(
         facts.window,
         examples,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.turns import Turn
-from perdure.snapshot.conversation.newest_turns import NotSoSimple, counted_back
+from perdure.snapshot.conversation.newest_turns import NeedsTranscript, turn_back
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def find_turn_at(
 
     back = _BACK.fullmatch(name)
     try:
-        found = counted_back(repo, rev, int(back[1] or 0), progress) if back else None
-    except NotSoSimple:
+        found = turn_back(repo, rev, int(back[1] or 0), progress) if back else None
+    except NeedsTranscript:
         found = None
     return found or find_turn(Transcript(repo, rev), name)
 
@@ -128,7 +128,7 @@ def name_turn(transcript: Transcript, name: str) -> TurnId:
     return turn
 
 
-def head_of(turn: Turn, cells: int = 48) -> str:
+def first_words(turn: Turn, cells: int = 48) -> str:
     """The first words of a turn."""
     said = turn.message or (turn.replies[0] if turn.replies else None)
     return title_from(said.text, cells) if said else ""

@@ -9,34 +9,34 @@ from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.objects.commit import CommitInfo
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.conversation.turn_names import head_of
+from perdure.snapshot.conversation.turn_names import first_words
 
 
-def named(turn: Turn | None) -> str:
+def turn_label(turn: Turn | None) -> str:
     """A turn by its first words and its time: ``“the weir” (12 Mar 2026 18:03)``."""
     if turn is None:
         return "a turn that cannot be read"
     said = turn.message or (turn.replies[0] if turn.replies else None)
-    words = head_of(turn)
+    words = first_words(turn)
     shown = f"“{words}”" if words else "a turn without words"
-    return f"{shown} ({when(said.at)})" if said is not None and said.at is not None else shown
+    return f"{shown} ({time_label(said.at)})" if said is not None and said.at is not None else shown
 
 
-def counted(transcript: Transcript, turns: Sequence[TurnId]) -> str:
+def turns_label(transcript: Transcript, turns: Sequence[TurnId]) -> str:
     """Turns, oldest first: how many they are, the first and the last by their words."""
     first, last = transcript.turn(turns[0]), transcript.turn(turns[-1])
     if len(turns) == 1:
-        return named(first)
+        return turn_label(first)
     joint = "and" if len(turns) == 2 else "to"
     begins = "" if len(turns) == 2 else "from "
-    return f"{len(turns)} turns, {begins}{named(first)} {joint} {named(last)}"
+    return f"{len(turns)} turns, {begins}{turn_label(first)} {joint} {turn_label(last)}"
 
 
-def named_commit(info: CommitInfo) -> str:
+def commit_label(info: CommitInfo) -> str:
     """A commit by its subject and its time."""
-    return f"“{info.subject.removeprefix('turn: ')}” ({when(info.at)})"
+    return f"“{info.subject.removeprefix('turn: ')}” ({time_label(info.at)})"
 
 
-def when(at: datetime) -> str:
+def time_label(at: datetime) -> str:
     """A moment, as it is told."""
     return f"{at.day} {at:%b %Y %H:%M}"

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from perdure.companion.ids import TurnId
-from perdure.snapshot.conversation.newest_turns import turns_of
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 
 if TYPE_CHECKING:
     from perdure.git.objects.commit import CommitInfo
@@ -68,7 +68,7 @@ class ProgramCommits:
         turn = turn_of_commit(act) if act is not None else None
         if turn is not None and turn.conversation == caused.conversation:
             return caused.number >= turn.number
-        there = turns_of(self._repo, target, caused.conversation)
+        there = conversation_turns(self._repo, target, caused.conversation)
         return all(each.number != caused.number for each in there)
 
     def _paths(self, info: CommitInfo) -> set[str]:

@@ -100,7 +100,7 @@ def _summary(text: Text, row: Summary) -> None:
 
 
 def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Progress) -> None:
-    from perdure.snapshot.conversation.newest_turns import turns_of
+    from perdure.snapshot.conversation.newest_turns import conversation_turns
 
     turn = source_of(row)
     if turn is None:
@@ -109,7 +109,7 @@ def _source(text: Text, repo: Repository, tip: str, row: MemoryRow, progress: Pr
         return
     text.append(f"\nfrom  {turn.conversation.day:%a %d %b %Y}  {short(turn)}", "dim")
     text.append("  (o goes there)\n", "dim")
-    found = turns_of(repo, tip, turn.conversation, progress)
+    found = conversation_turns(repo, tip, turn.conversation, progress)
     said = next((each for each in found if each.number == turn.number), None)
     if said is None:
         text.append("That turn is not on this branch.\n")

@@ -19,7 +19,7 @@ from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
-from perdure.snapshot.conversation.newest_turns import turns_of
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 from perdure.snapshot.conversation.turn_commits import (
     AnswerCommit,
     commit_of_turn,
@@ -173,7 +173,7 @@ def _shape_of(repo: Repository, asked: AnswerCommit) -> Shape:
 
 def _standing(repo: Repository, start: str, turn: TurnId, progress: Progress | None) -> int:
     """Number of the answer that stands; 0 where none does."""
-    for each in turns_of(repo, start, turn.conversation, progress):
+    for each in conversation_turns(repo, start, turn.conversation, progress):
         if each.number == turn.number and each.replies:
             return each.replies[0].answer
     return 0

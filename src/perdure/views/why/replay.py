@@ -16,7 +16,7 @@ from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn, Prompt, PromptInputs, assembly
 from perdure.prompt.errors import ChoiceMissing
 from perdure.snapshot.companion import CompanionAt, read_companion
-from perdure.snapshot.conversation.merged_thread import LAST_NUMBER, joined_thread, whole_life
+from perdure.snapshot.conversation.merged_thread import LAST_NUMBER, merged_thread, whole_history
 from perdure.snapshot.conversation.thread import thread
 from perdure.snapshot.conversation.trailers import recorded_choice
 from perdure.snapshot.conversation.transcript import Transcript, read_turns
@@ -92,7 +92,7 @@ def _conversation(
         if any(past.id == asked.facts.window for past in found):
             break
         if asked.facts.assembly >= _JOINED_SINCE:
-            whole = whole_life(transcript, found, excluded=excluded)
+            whole = whole_history(transcript, found, excluded=excluded)
             if whole and whole[0].id == asked.facts.window:
                 return whole
     if not found:
@@ -108,7 +108,7 @@ def _thread(
     stood = transcript.turn(turn) if there is not None else None
 
     def before(ends: Sequence[TurnId], keep: TurnId | None) -> list[PastTurn]:
-        read = joined_thread if asked.facts.assembly >= _JOINED_SINCE else _single_line
+        read = merged_thread if asked.facts.assembly >= _JOINED_SINCE else _single_line
         return read(transcript, ends, most=most, excluded=excluded, keep=keep)
 
     if there is not None and stood is not None:
