@@ -97,7 +97,7 @@ async def test_another_speaker_keeps_his_name_and_the_user_has_none(companion: P
 
 async def test_her_own_edits_are_hers_under_a_former_name(companion: Path) -> None:
     from perdure.git.timeline.query import Query
-    from perdure.views.persona_log import evolution
+    from perdure.views.persona_log import persona_changes
 
     author = "Mirabel <mirabel@companion.invalid>"
     (companion / "persona/50-more.md").write_text("# More\n\nLikes tea.\n")
@@ -106,7 +106,7 @@ async def test_her_own_edits_are_hers_under_a_former_name(companion: Path) -> No
 
     def by_her() -> list[bool]:
         with Repository.open(companion, recover=False) as repo:
-            found = evolution(repo, repo.resolve("HEAD"), Query(folders=("persona",)))
+            found = persona_changes(repo, repo.resolve("HEAD"), Query(folders=("persona",)))
             return [each.by_her for each in found if each.listed.commit.subject == "persona: tea"]
 
     assert by_her() == [False]

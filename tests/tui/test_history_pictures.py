@@ -18,7 +18,7 @@ from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.run import opener_of
-from perdure.views.timeline import BranchName, Names, TagName
+from perdure.views.timeline import BranchName, RefNames, TagName
 from tests.lives import BEGIN
 from tests.speaking import Scripted
 from tests.tui.conftest import chat_app, until
@@ -155,7 +155,7 @@ def test_the_rail_and_the_marks_of_turns(snap_compare: Compare) -> None:
     """Branches and tags below the conversations; other answers and what is set aside."""
     transcript = life(3)
     transcript.beside = TurnMarks({6: (2, 3)}, frozenset({5}))
-    names = Names(
+    names = RefNames(
         (
             BranchName("main", "a" * 40, NOW, "turn: bread", is_current=True),
             BranchName("softer-voice", "b" * 40, NOW, "turn: bread", is_current=False),

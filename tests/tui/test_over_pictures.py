@@ -26,7 +26,7 @@ from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer
-from perdure.views.search import Found, Moment
+from perdure.views.search import FoundTurn, SearchResult
 from perdure.views.why.explain import ExplainedPart, Explanation
 from perdure.views.why.reasons import LeftOut
 from tests.tui.conftest import chat_app, until
@@ -165,7 +165,7 @@ def test_search(snap_compare: Compare, look: Look) -> None:
     moments = []
     for number in (4, 1, 5):
         said = turn(number)
-        moment = Moment(
+        moment = FoundTurn(
             Hit(TurnId(TALK, number), 9.0 - len(moments), "", ("weir",)), "the river", said
         )
         words = [each.text for each in moment.said]
@@ -175,8 +175,8 @@ def test_search(snap_compare: Compare, look: Look) -> None:
     async def before(pilot: Pilot[int]) -> None:
         await ready(pilot)
 
-        async def ask(_: str) -> Found:
-            return Found(tuple(moments))
+        async def ask(_: str) -> SearchResult:
+            return SearchResult(tuple(moments))
 
         view = SearchView(ask, Search(), look.glyphs)
         pilot.app.push_screen(view)

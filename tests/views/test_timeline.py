@@ -12,11 +12,11 @@ from perdure.git.repository.repository import Author, CommitInfo
 from perdure.git.timeline.query import Listed
 from perdure.views.timeline import (
     BranchName,
-    Names,
+    RefNames,
     TagName,
+    children_first,
     collapse,
     collapse_lines,
-    descending,
 )
 
 AT = datetime(2026, 11, 22, 18, 3, tzinfo=UTC)
@@ -30,9 +30,9 @@ def listed(oid: str, parents: tuple[str, ...], talk: str = "") -> Listed:
     return Listed(info, "turn" if talk else "persona", turn, (), (0, 0))
 
 
-def names(*tips: str, tags: tuple[str, ...] = ()) -> Names:
+def names(*tips: str, tags: tuple[str, ...] = ()) -> RefNames:
     """Branches on some commits, and tags on others."""
-    return Names(
+    return RefNames(
         tuple(BranchName(f"on-{tip}", tip, AT, "", is_current=False) for tip in tips),
         tuple(TagName(f"at-{tag}", tag, AT, "") for tag in tags),
     )
@@ -103,10 +103,10 @@ def test_rows_hold_together(found: list[Listed], tagged: set[int], opened: set[i
 @given(histories(), st.randoms(use_true_random=False))
 def test_children_come_first(found: list[Listed], dice: object) -> None:
     """However they were listed; what was in order stays as it was."""
-    assert descending(found) == found
+    assert children_first(found) == found
     mixed = list(found)
     dice.shuffle(mixed)  # type: ignore[attr-defined]
-    sorted_ = descending(mixed)
+    sorted_ = children_first(mixed)
     place = {each.commit.id: number for number, each in enumerate(sorted_)}
     assert sorted(place) == sorted(each.commit.id for each in found)
     assert all(place[p] > place[each.commit.id] for each in found for p in each.commit.parents)

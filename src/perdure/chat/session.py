@@ -42,7 +42,7 @@ from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.snapshot.companion import CompanionAt
-from perdure.views.git_warnings import odd_settings
+from perdure.views.git_warnings import git_warnings
 
 if TYPE_CHECKING:
     from perdure.views.why.explain import Explanation
@@ -93,7 +93,7 @@ class Session:
         loop = asyncio.get_running_loop()
         try:
             store, notices = await loop.run_in_executor(worker, told(lambda: TurnStore.open(path)))
-            notices += await loop.run_in_executor(worker, told(lambda: odd_settings(store.repo)))
+            notices += await loop.run_in_executor(worker, told(lambda: git_warnings(store.repo)))
             await loop.run_in_executor(worker, start_if_missing, store.repo.git_dir)
             roster = BackendSet(backends, make)
             if not roster.fixed:

@@ -19,7 +19,7 @@ from perdure.tui.dialogs.text import Reading
 from perdure.tui.error_text import told
 from perdure.tui.widgets.flash import Flash
 from perdure.tui.widgets.status_line import StatusLine
-from perdure.views.reader import Leaving
+from perdure.views.reader import ReaderClosed
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -211,7 +211,7 @@ class PanelScreen(Screen[None]):
             done = step()
             if asyncio.iscoroutine(done):
                 await done
-        except Leaving:
+        except ReaderClosed:
             return
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             words = [part for part in told(error) if part]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from perdure.views.reader import Leaving
+from perdure.views.reader import ReaderClosed
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -53,7 +53,7 @@ def work(
             async def guarded() -> None:
                 try:
                     await method(owner, *given, **named)
-                except Leaving:
+                except ReaderClosed:
                     return
                 except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
                     cast("_Told", screen.app).unforeseen(error)

@@ -12,7 +12,7 @@ from perdure.snapshot.conversation.turn_commits import cause
 
 
 @dataclass(frozen=True, slots=True)
-class Blamed:
+class LineCause:
     """A line, and the turn that its commit says it was caused by."""
 
     line: BlamedLine
@@ -40,10 +40,10 @@ def blamed_lines(
     start: str,
     path: str,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Blamed]:
+) -> list[LineCause]:
     """Every line of a file as of a commit (an id), traced back."""
     with repo.timeline(progress).jumps(start) as jump:
         lines = blame(repo, start, path, jump)
     commits = {line.commit.id: line.commit for line in lines}
     turns = {oid: cause(repo, info) for oid, info in commits.items()}
-    return [Blamed(line, turns[line.commit.id]) for line in lines]
+    return [LineCause(line, turns[line.commit.id]) for line in lines]

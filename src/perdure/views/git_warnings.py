@@ -13,7 +13,7 @@ from perdure.notice import Notice
 _MOST = 6
 
 
-def odd_settings(repo: Repository) -> list[Notice]:
+def git_warnings(repo: Repository) -> list[Notice]:
     """Notices for what was not said yet in this folder, or has changed since."""
     return _led_elsewhere(repo) + _running(repo)
 

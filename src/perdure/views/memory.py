@@ -18,7 +18,7 @@ from perdure.snapshot.files import read_small
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryLook:
+class MemoryView:
     """All that she knows, and what waits, as of one commit.
 
     Attributes:
@@ -39,7 +39,7 @@ class MemoryLook:
         return self.review.known
 
 
-def look(repo: Repository) -> MemoryLook:
+def read_memory_view(repo: Repository) -> MemoryView:
     """Read it as of HEAD. Raises HistoryError where the tree cannot be read."""
     workspace = Workspace(repo)
     review = review_list(workspace)
@@ -52,7 +52,7 @@ def look(repo: Repository) -> MemoryLook:
     written, wrong = read_summaries(files)
     newest = sorted(written, key=lambda each: each.conversation, reverse=True)
     troubles = (*review.troubles, *map(str, review.known.troubles), *map(str, wrong))
-    return MemoryLook(tip, review, tuple(newest), troubles)
+    return MemoryView(tip, review, tuple(newest), troubles)
 
 
 def count_waiting(repo: Repository) -> int:

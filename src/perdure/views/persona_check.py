@@ -18,7 +18,7 @@ from perdure.snapshot.persona import (
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class PersonaCheck:
     """What a check came to.
 
     Attributes:
@@ -34,7 +34,7 @@ class Checked:
     exact: bool
 
 
-def check_companion(path: Path, commit: str | None = None) -> Checked:
+def check_companion(path: Path, commit: str | None = None) -> PersonaCheck:
     """Check the persona in the folder, or that of a commit.
 
     Raises NotACompanion, CompanionProblem, HistoryError.
@@ -57,7 +57,7 @@ def check_companion(path: Path, commit: str | None = None) -> Checked:
         beside=files.beside,
         more=_unread(files),
     )
-    return Checked(report, tuple(windows), tokenizer.name, tokenizer.exact)
+    return PersonaCheck(report, tuple(windows), tokenizer.name, tokenizer.exact)
 
 
 def _unread(files: PersonaFiles) -> list[Finding]:

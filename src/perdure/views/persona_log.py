@@ -46,7 +46,7 @@ class PersonaChange:
         )
 
 
-def evolution(
+def persona_changes(
     repo: Repository, start: str, query: Query, progress: Progress | None = None
 ) -> Iterator[PersonaChange]:
     """Changes of the persona, newest first.

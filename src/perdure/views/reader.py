@@ -16,11 +16,11 @@ from perdure.git.repository.repository import Repository
 T = TypeVar("T")
 
 
-class Leaving(Exception):
+class ReaderClosed(Exception):
     """Nobody waits for the answer any more."""
 
 
-class Reader:
+class BackgroundReader:
     """Answers questions about the history. Only reads, but for the index in the cache."""
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +46,7 @@ class Reader:
     def goes_on(self) -> None:
         """Called by long work now and then; raises Leaving once the reader is closed."""
         if self._closed:
-            raise Leaving
+            raise ReaderClosed
 
     def close(self) -> None:
         """Answer nothing more; an index that is being made is left as far as it came."""

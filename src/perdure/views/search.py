@@ -23,7 +23,7 @@ _AROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class FoundTurn:
     """A hit with what was said."""
 
     hit: Hit
@@ -42,7 +42,7 @@ class Moment:
         return next((each.at for each in self.said if each.at), None)
 
 
-def moments(
+def search_turns(
     repo: Repository,
     start: str,
     index: RecallIndex,
@@ -52,7 +52,7 @@ def moments(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = 10,
-) -> list[Moment]:
+) -> list[FoundTurn]:
     """The moments that fit a text best, best first; turns that are set aside are not found.
 
     Args:
@@ -74,7 +74,7 @@ def moments(
     return [_moment(repo, start, hit) for hit in index.find(start, query, limit=limit)]
 
 
-def with_own_words(found: Sequence[Moment]) -> list[Moment]:
+def with_own_words(found: Sequence[FoundTurn]) -> list[FoundTurn]:
     """Those worth a reader's look, in the same order.
 
     A turn also fits by what was said around it. Where that is listed by itself, and none of the
@@ -94,31 +94,31 @@ def with_own_words(found: Sequence[Moment]) -> list[Moment]:
     ]
 
 
-def _moment(repo: Repository, start: str, hit: Hit) -> Moment:
+def _moment(repo: Repository, start: str, hit: Hit) -> FoundTurn:
     for chunk in parse_chunks(repo.read(hit.path, start) or b"", hit.path):
         if chunk.head.conversation == hit.turn.conversation:
             for turn in chunk.turns:
                 if turn.number == hit.turn.number:
-                    return Moment(hit, chunk.head.title, turn)
+                    return FoundTurn(hit, chunk.head.title, turn)
     raise UnknownTurn(
         f"{hit.path} does not hold turn {hit.turn} any more", next_step="Search again"
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search on the screen found.
 
     Attributes:
-        moments: best first, each with the marks of its messages, in their order.
+        turns: best first, each with the marks of its messages, in their order.
         notice: why not all of the life could be searched; "" where it was.
     """
 
-    moments: tuple[tuple[Moment, tuple[Marks, ...]], ...] = ()
+    turns: tuple[tuple[FoundTurn, tuple[Marks, ...]], ...] = ()
     notice: str = ""
 
 
-class LifeSearch:
+class HistorySearch:
     """Searches again and again; all calls come from one thread, which the index belongs to."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class LifeSearch:
         *,
         limit: int = 50,
         progress: Progress | None = None,
-    ) -> Found:
+    ) -> SearchResult:
         """The moments of HEAD's life that fit a text best.
 
         Raises:
@@ -140,19 +140,19 @@ class LifeSearch:
         """
         start = repo.head().commit
         if start is None or not text.strip():
-            return Found()
+            return SearchResult()
         if self._index is None:
             self._index = RecallIndex.open_usual(repo, needs_file=False)
         index = self._index
         index.update(start, progress)
         notices = [index.notice]
-        found = moments(repo, start, index, text, now=now, limit=limit)
+        found = search_turns(repo, start, index, text, now=now, limit=limit)
         notices.append(index.notice)
         marked = tuple(
             (each, tuple(tuple(index.marks(said.text, each.hit.matched)) for said in each.said))
             for each in with_own_words(found)
         )
-        return Found(marked, ". ".join(dict.fromkeys(filter(None, notices))))
+        return SearchResult(marked, ". ".join(dict.fromkeys(filter(None, notices))))
 
     def close(self) -> None:
         """Close the index's file."""

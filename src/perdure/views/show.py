@@ -94,7 +94,7 @@ class ShownCommit:
         }
 
 
-def look_up(
+def find_shown(
     path: Path, name: str, now: datetime, progress: Progress | None = None
 ) -> ShownTurn | ShownCommit:
     """A turn by one of its names, else the commit that a revision or a date names.

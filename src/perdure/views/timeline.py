@@ -54,7 +54,7 @@ class TagName:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class RefNames:
     """Branches, the one last committed to first, and tags by name."""
 
     branches: tuple[BranchName, ...] = ()
@@ -62,7 +62,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TimelineRow:
     """One row of the history: a commit, or consecutive turns of one conversation.
 
     Attributes:
@@ -119,7 +119,7 @@ class Row:
         return any(key == "Answer" for key, _ in self.commit.trailers)
 
 
-def names(repo: Repository) -> Names:
+def read_ref_names(repo: Repository) -> RefNames:
     """Branches and tags. Raises HistoryError where a commit of theirs cannot be read."""
     found = []
     for each in tags(repo):
@@ -128,7 +128,7 @@ def names(repo: Repository) -> Names:
         except HistoryError:
             continue  # a tag of something else than a commit
         found.append(TagName(each.name, each.commit, info.committed_at, info.subject))
-    return Names(
+    return RefNames(
         tuple(
             BranchName(each.name, each.commit, each.at, each.subject, each.is_current)
             for each in branches(repo)
@@ -137,7 +137,7 @@ def names(repo: Repository) -> Names:
     )
 
 
-def page(
+def history_page(
     repo: Repository,
     start: str,
     kind: str = "all",
@@ -165,10 +165,10 @@ def page(
     """
     query = Query(folders=FOLDERS[kind], grep=grep, skip=skip, limit=count)
     found = list(repo.timeline(progress).listing(start, query, beside=beside))
-    return descending(found) if beside else found
+    return children_first(found) if beside else found
 
 
-def descending(found: Sequence[Listed]) -> list[Listed]:
+def children_first(found: Sequence[Listed]) -> list[Listed]:
     """The same commits in the same order, but none before one that descends from it.
 
     Without an index they come by time, and several lines may have been written in one second.
@@ -192,8 +192,8 @@ def descending(found: Sequence[Listed]) -> list[Listed]:
 
 
 def collapse(
-    found: Iterable[Listed], known: Names, opened: Collection[str] = frozenset()
-) -> list[Row]:
+    found: Iterable[Listed], known: RefNames, opened: Collection[str] = frozenset()
+) -> list[TimelineRow]:
     """Rows of a listing; consecutive turns of one conversation become one.
 
     A turn with a name on it (a tag, a branch) begins a row of its own, so that the name is seen.
@@ -217,11 +217,11 @@ def collapse(
 
 def collapse_lines(
     found: Iterable[Listed],
-    known: Names,
+    known: RefNames,
     opened: Collection[str] = frozenset(),
     *,
     here: str = "",
-) -> list[Row]:
+) -> list[TimelineRow]:
     """Rows of a listing of several lines, as a graph is drawn of them.
 
     Turns that follow upon one another on a line become one row, where nothing begins between them,
@@ -252,11 +252,11 @@ def collapse_lines(
     return _rows(runs, opened)
 
 
-_Run = list[tuple[int, Row]]
+_Run = list[tuple[int, TimelineRow]]
 """Rows of single commits that may become one, newest first, each with its number in the listing."""
 
 
-def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[Row]:
+def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[TimelineRow]:
     """One row for a run, or those of an opened one each by itself, in the order of the listing."""
     placed: _Run = []
     for run in runs:
@@ -268,7 +268,7 @@ def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[Row]:
     return [row for _, row in sorted(placed, key=lambda each: each[0])]
 
 
-def _as_one(rows: Sequence[Row]) -> Row:
+def _as_one(rows: Sequence[TimelineRow]) -> TimelineRow:
     """One row for consecutive ones, given newest first."""
     if len(rows) == 1:
         return rows[0]
@@ -280,7 +280,7 @@ def _as_one(rows: Sequence[Row]) -> Row:
 class _Naming:
     """Makes rows of single commits, with the names on them."""
 
-    def __init__(self, known: Names) -> None:
+    def __init__(self, known: RefNames) -> None:
         self._tags: dict[str, list[str]] = {}
         for tag in known.tags:
             self._tags.setdefault(tag.commit, []).append(tag.name)
@@ -288,9 +288,9 @@ class _Naming:
         for branch in known.branches:
             self._branches.setdefault(branch.commit, []).append(branch.name)
 
-    def row(self, listed: Listed) -> Row:
+    def row(self, listed: Listed) -> TimelineRow:
         oid = listed.commit.id
-        return Row(
+        return TimelineRow(
             listed,
             1 if listed.kind == "turn" else 0,
             tuple(self._tags.get(oid, ())),
@@ -300,7 +300,7 @@ class _Naming:
         )
 
 
-def changes_of(repo: Repository, row: Row) -> list[TextChange]:
+def changes_of(repo: Repository, row: TimelineRow) -> list[TextChange]:
     """What the commits of a row changed, against the first parent of the oldest of them.
 
     Raises:
@@ -316,7 +316,7 @@ def changes_of(repo: Repository, row: Row) -> list[TextChange]:
     return [change for change in found if change.path.endswith(f"-{hex_name}.md")]
 
 
-def only_on(repo: Repository, commit: str) -> Ahead:
+def ahead_of_head(repo: Repository, commit: str) -> Ahead:
     """What is in the past of a commit and not in that of HEAD."""
     return ahead(repo, commit, [repo.resolve("HEAD")])
 

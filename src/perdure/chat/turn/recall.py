@@ -21,7 +21,7 @@ from perdure.errors import Problem
 from perdure.git.repository.repository import Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.excluded import Excluded
-from perdure.views.reader import Leaving, Reader
+from perdure.views.reader import BackgroundReader, ReaderClosed
 
 if TYPE_CHECKING:
     from perdure.recall.api import Hit
@@ -110,7 +110,7 @@ class Recaller:
     """Finds earlier turns for one session. Its methods are called on the event loop."""
 
     def __init__(self, path: Path) -> None:
-        self._reader = Reader(path)
+        self._reader = BackgroundReader(path)
         self._index: RecallIndex | None = None
         self._running: asyncio.Future[RecalledTurns] | None = None
         self._to_read = 0
@@ -154,7 +154,7 @@ class Recaller:
             return RecalledTurns(notice=self._behind())
         try:
             found = self._running.result()
-        except (Problem, Leaving, RuntimeError) as problem:
+        except (Problem, ReaderClosed, RuntimeError) as problem:
             told = problem.what if isinstance(problem, Problem) else str(problem)
             return RecalledTurns(
                 notice=self._once(f"Earlier turns could not be looked through: {told}")
@@ -209,9 +209,9 @@ class Recaller:
         def goes_on(done: int, total: int) -> None:  # noqa: ARG001 - what progress is told
             self._reader.goes_on()
             if self._wanted:
-                raise Leaving
+                raise ReaderClosed
 
-        with contextlib.suppress(Leaving, Problem):
+        with contextlib.suppress(ReaderClosed, Problem):
             index.update(head, goes_on)
             index.embed(head, goes_on)
 

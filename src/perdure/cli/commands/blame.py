@@ -19,7 +19,7 @@ from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-    from perdure.views.blame import Blamed
+    from perdure.views.blame import LineCause
 
 _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
@@ -74,7 +74,7 @@ def _found(repo: Repository, path: str, start: str) -> str:
     )
 
 
-def _grouped(lines: Sequence[Blamed]) -> Iterator[str]:
+def _grouped(lines: Sequence[LineCause]) -> Iterator[str]:
     """Runs of lines from one commit under a line about it."""
     width = len(str(lines[-1].line.number)) if lines else 1
     for _, group in groupby(lines, key=lambda line: line.line.commit.id):

@@ -188,9 +188,9 @@ def _listed_record(listed: Listed) -> dict[str, object]:
 
 
 def _show_evolution(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
-    from perdure.views.persona_log import COUNTER, evolution
+    from perdure.views.persona_log import COUNTER, persona_changes
 
-    changes = evolution(repo, start, query, IndexProgress())
+    changes = persona_changes(repo, start, query, IndexProgress())
     if as_json:
         emit_json([_change_record(change, COUNTER) for change in changes])
         return

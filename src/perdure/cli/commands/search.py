@@ -16,7 +16,7 @@ from perdure.cli.target import chosen, companion_option
 
 if TYPE_CHECKING:
     from perdure.recall import RecallIndex
-    from perdure.views.search import Moment
+    from perdure.views.search import FoundTurn
 
 _LINES = 3
 """Lines of one message that are shown at most."""
@@ -56,7 +56,7 @@ def command(
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
     from perdure.snapshot.revisions.resolve import parse_span
-    from perdure.views.search import moments, with_own_words
+    from perdure.views.search import search_turns, with_own_words
 
     text = " ".join(words)
     if not text.strip():
@@ -64,14 +64,14 @@ def command(
     if branch and rev:
         raise CommandProblem("--branch and --at name two places", next_step="Give one of them")
     repo = Repository.open(chosen(), recover=False)
-    found: list[Moment] = []
+    found: list[FoundTurn] = []
     index = RecallIndex.open_usual(repo, needs_file=False)
     click.get_current_context().with_resource(index)
     if rev or branch or repo.head().commit is not None:
         start = commit_of(repo, rev or branch or "HEAD")
         index.update(start, IndexProgress("conversations", "files"))
         notice = index.notice
-        found = moments(
+        found = search_turns(
             repo,
             start,
             index,
@@ -95,7 +95,7 @@ def command(
     show_lines(list(_lines(with_own_words(found), index)))
 
 
-def _lines(found: Sequence[Moment], index: RecallIndex) -> Iterator[str]:
+def _lines(found: Sequence[FoundTurn], index: RecallIndex) -> Iterator[str]:
     for number, moment in enumerate(found):
         if number:
             yield ""
@@ -140,7 +140,7 @@ def _cut(line: str, start: int) -> str:
     return line[start : start + _WIDTH] + " …" * (len(line) > start + _WIDTH)
 
 
-def _record(moment: Moment) -> dict[str, object]:
+def _record(moment: FoundTurn) -> dict[str, object]:
     return {
         "turn": str(moment.hit.turn),
         "score": moment.hit.score,

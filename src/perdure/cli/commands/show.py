@@ -31,9 +31,9 @@ def command(what: str, *, as_json: bool) -> None:
     of a commit's id, or a date such as "3 weeks ago": the commit at which the branch then stood.
     """
     from perdure.companion.clock import now
-    from perdure.views.show import ShownTurn, look_up
+    from perdure.views.show import ShownTurn, find_shown
 
-    found = look_up(chosen(lacking=True), what, now(), IndexProgress())
+    found = find_shown(chosen(lacking=True), what, now(), IndexProgress())
     if as_json:
         emit_json(found.to_dict())
         return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from perdure.companion.errors import Located
     from perdure.companion.persona.check import Finding, Window
     from perdure.snapshot.persona import PersonaPart
-    from perdure.views.persona_check import Checked
+    from perdure.views.persona_check import PersonaCheck
 
 _SAID = {
     "prompt": "",
@@ -24,7 +24,7 @@ _SAID = {
 _COLOURS = {"problem": "red", "advice": "yellow"}
 
 
-def check_lines(checked: Checked) -> Iterator[str]:
+def check_lines(checked: PersonaCheck) -> Iterator[str]:
     """Findings, then what each file costs."""
     findings = checked.report.findings
     for finding in findings:
@@ -51,7 +51,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield style(f"  → {finding.next_step}", dim=True)
 
 
-def _sizes(checked: Checked) -> Iterator[str]:
+def _sizes(checked: PersonaCheck) -> Iterator[str]:
     sizes = checked.report.sizes
     if not sizes.files:
         return
@@ -90,7 +90,7 @@ def _window_line(window: Window) -> str:
     )
 
 
-def check_record(checked: Checked) -> dict[str, object]:
+def check_record(checked: PersonaCheck) -> dict[str, object]:
     """The same as plain data; tokens, and shares of the smallest window from 0 to 1."""
     sizes = checked.report.sizes
     return {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.tui.chat.conversation import Conversation
     from perdure.tui.chat.turns import TurnController
     from perdure.tui.host import Plan
-    from perdure.views.timeline import Names
+    from perdure.views.timeline import RefNames
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether git, or another program, moved the branch."""
@@ -32,7 +32,7 @@ class HistoryController:
         self,
         conversation: Conversation,
         turns: TurnController,
-        names_read: Callable[[Names], None],
+        names_read: Callable[[RefNames], None],
     ) -> None:
         """``names_read``: called whenever branches and tags were read."""
         self._conversation = conversation
@@ -40,7 +40,7 @@ class HistoryController:
         self._turns = turns
         self._names_read = names_read
         self._look_trouble = ""
-        self.names: Names | None = None
+        self.names: RefNames | None = None
         """Branches and tags, as they were read last."""
 
     def mount(self) -> None:
@@ -270,7 +270,7 @@ class HistoryController:
         from perdure.views import timeline
 
         try:
-            names = await session.consult(timeline.names)
+            names = await session.consult(timeline.read_ref_names)
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             self._conversation.tell_error(error)
             return

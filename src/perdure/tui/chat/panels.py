@@ -10,7 +10,7 @@ from perdure.plural import plural
 from perdure.tui.drawers.search import Search
 from perdure.tui.panel import open_panel
 from perdure.tui.workers import work
-from perdure.views.reader import Reader
+from perdure.views.reader import BackgroundReader
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from perdure.tui.memory.screen import MemoryScreen
     from perdure.tui.timeline.lists import Tab
     from perdure.tui.timeline.screen import TimelineScreen
-    from perdure.views.search import Found, LifeSearch
+    from perdure.views.search import HistorySearch, SearchResult
     from perdure.views.why.explain import Explanation
 
 _WORTH_TELLING = 1000
@@ -38,20 +38,20 @@ class PanelController:
         self._conversation = conversation
         self.screen = conversation.screen
         self._host = host
-        self._readers: dict[str, Reader] = {}
-        self._search: LifeSearch | None = None
+        self._readers: dict[str, BackgroundReader] = {}
+        self._search: HistorySearch | None = None
         self._is_review_told = False
         self.last_search = Search()
 
     # -- readers -------------------------------------------------------------------------------
 
-    def _reader(self, name: str) -> Reader | None:
+    def _reader(self, name: str) -> BackgroundReader | None:
         """The reader of that name; None, with a notice, until the companion is open."""
         session = self._conversation.open_session()
         if session is None:
             return None
         if name not in self._readers:
-            self._readers[name] = Reader(session.info.path)
+            self._readers[name] = BackgroundReader(session.info.path)
         return self._readers[name]
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class PanelController:
         for name, each in self._readers.items():
             each.close_with(let_go if name == "life" else lambda: None)
 
-    def _pair(self, name: str) -> tuple[Reader, Reader] | None:
+    def _pair(self, name: str) -> tuple[BackgroundReader, BackgroundReader] | None:
         """Readers for a panel's lists, and for what is beside them; None where none may open.
 
         A long history's index is made by one; what is beside the list comes from the other.
@@ -186,12 +186,12 @@ class PanelController:
             return
         view: SearchView
 
-        def find(words: str) -> Callable[[Repository], Found]:
-            def ask(repo: Repository) -> Found:
-                from perdure.views.search import LifeSearch
+        def find(words: str) -> Callable[[Repository], SearchResult]:
+            def ask(repo: Repository) -> SearchResult:
+                from perdure.views.search import HistorySearch
 
                 if self._search is None:
-                    self._search = LifeSearch()
+                    self._search = HistorySearch()
                 return self._search.find(repo, words, here.now(), progress=progress)
 
             return ask

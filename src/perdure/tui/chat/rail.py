@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from perdure.companion.ids import ConversationId
     from perdure.tui.chat.conversation import Conversation
     from perdure.tui.transcript.anchors import Anchor
-    from perdure.views.timeline import Names
+    from perdure.views.timeline import RefNames
 
 _OPEN_FROM = 90
 """Cells of width from which the rail is open by itself."""
@@ -42,7 +42,7 @@ class RailController:
             self.widget.fill(pages.conversations, pages.title, today)
             self.place()
 
-    def fill_names(self, names: Names) -> None:
+    def fill_names(self, names: RefNames) -> None:
         """List branches and tags below the conversations."""
         self.widget.fill_names(names)
         self.place()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.chat.draft import Draft
     from perdure.tui.widgets.flash import Flash
-    from perdure.views.timeline import Names
+    from perdure.views.timeline import RefNames
 
 _DRAFT_SECONDS = 1.0
 _TAKE_NAMES = frozenset({"/backend", "/next", "/merge"})
@@ -144,7 +144,7 @@ class ChatScreen(Screen[None]):
         self.merge.look()
         self.conversations.fill()
 
-    def names_read(self, names: Names) -> None:
+    def names_read(self, names: RefNames) -> None:
         """Show branches and tags in the rail."""
         self.conversations.fill_names(names)
 

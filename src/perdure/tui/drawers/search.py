@@ -21,7 +21,7 @@ from perdure.tui.workers import work
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
-    from perdure.views.search import Found, Marks, Moment
+    from perdure.views.search import FoundTurn, Marks, SearchResult
 
 _AROUND = 24
 """Characters shown before the first word that was found."""
@@ -55,12 +55,12 @@ class SearchView(Drawer):
     ]
 
     def __init__(
-        self, ask: Callable[[str], Awaitable[Found]], search: Search, glyphs: Glyphs
+        self, ask: Callable[[str], Awaitable[SearchResult]], search: Search, glyphs: Glyphs
     ) -> None:
         super().__init__(glyphs)
         self._ask = ask
         self._search = search
-        self._found: tuple[tuple[Moment, tuple[Marks, ...]], ...] = ()
+        self._found: tuple[tuple[FoundTurn, tuple[Marks, ...]], ...] = ()
 
     def compose_head(self) -> ComposeResult:
         yield Input(self._search.words, id="search-words", select_on_focus=True)
@@ -89,9 +89,9 @@ class SearchView(Drawer):
             problem = ". ".join(sentence(part) for part in told(error) if part)
             self.tell_head(Text(one_row(problem), "bold red"))
             return
-        self._found = found.moments
+        self._found = found.turns
         self._search.words = words
-        self._search.turns = tuple(moment.hit.turn for moment, _ in found.moments)
+        self._search.turns = tuple(moment.hit.turn for moment, _ in found.turns)
         self._search.at = self._search.at if again else 0
         told_count = f"{plural(len(self._found), 'moment')}, the best first"
         self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
@@ -121,7 +121,7 @@ class SearchView(Drawer):
         self.query_one("#search-words", Input).focus()
 
 
-def _row(moment: Moment, marks: tuple[Marks, ...], ellipsis: str) -> Text:
+def _row(moment: FoundTurn, marks: tuple[Marks, ...], ellipsis: str) -> Text:
     """When it was said, by whom, and the words around the first that was found."""
     when = f"{moment.at:%d %b %Y}  " if moment.at else "no date      "
     row = Text().append(when, "dim")
@@ -147,7 +147,7 @@ def _row(moment: Moment, marks: tuple[Marks, ...], ellipsis: str) -> Text:
     return row.append(_flat(text[at : at + 200]))
 
 
-def _about(moment: Moment, marks: tuple[Marks, ...]) -> tuple[str, Text]:
+def _about(moment: FoundTurn, marks: tuple[Marks, ...]) -> tuple[str, Text]:
     title = one_row(moment.title) or str(moment.hit.turn.conversation)
     when = f"{moment.at:%a %d %b %Y %H:%M}  " if moment.at else ""
     text = Text(f"{title}\n", "bold").append(f"{when}{short(moment.hit.turn)}\n", "not bold dim")

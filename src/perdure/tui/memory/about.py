@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewItem
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import KnownFacts
-    from perdure.views.memory import MemoryLook
+    from perdure.views.memory import MemoryView
 
 _TRUST = {
     "user": "your words",
@@ -33,7 +33,7 @@ _SAID = 600
 """Characters of a source's message that are shown."""
 
 
-def about_row(repo: Repository, look: MemoryLook, row: MemoryRow, progress: Progress) -> Text:
+def about_row(repo: Repository, look: MemoryView, row: MemoryRow, progress: Progress) -> Text:
     """The text for a row; runs on the reader's thread."""
     text = Text()
     if isinstance(row, FactRow):
@@ -150,7 +150,7 @@ def commit_of_line(
     return newest.line.commit.id if newest is not None else ""
 
 
-def change_of(repo: Repository, look: MemoryLook, row: MemoryRow) -> tuple[str, Text]:
+def change_of(repo: Repository, look: MemoryView, row: MemoryRow) -> tuple[str, Text]:
     """The change that brought a row, or that accepting it would make; on the reader's thread."""
     from perdure.tui.timeline.about import about_commit
 

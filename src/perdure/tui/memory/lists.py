@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from perdure.tui.memory.rows import REVIEW, MemoryRow, Topic, topics_of
 
 if TYPE_CHECKING:
-    from perdure.views.memory import MemoryLook
+    from perdure.views.memory import MemoryView
 
 
 class MemoryLists:
     """What was read of the memory, list by list."""
 
     def __init__(self) -> None:
-        self.look: MemoryLook | None = None
+        self.look: MemoryView | None = None
         self.topics: list[Topic] = []
         self.at = 0
         self._wanted: str | None = None
@@ -35,7 +35,7 @@ class MemoryLists:
         """Show the list of this key, once it was read again."""
         self._wanted = key
 
-    def arrange(self, look: MemoryLook, words: str) -> bool:
+    def arrange(self, look: MemoryView, words: str) -> bool:
         """Take over what was read, narrowed to words; False where another list is shown by then.
 
         At first the list of what waits for the user is shown, or the first that is not empty.

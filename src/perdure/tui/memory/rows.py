@@ -19,7 +19,7 @@ from perdure.tui.dialogs.question import one_row
 if TYPE_CHECKING:
     from perdure.companion.memory.facts import Fact
     from perdure.terminal.glyphs import Glyphs
-    from perdure.views.memory import MemoryLook
+    from perdure.views.memory import MemoryView
 
 MemoryRow = ReviewItem | FactRow | Summary
 REVIEW, ASIDE, SUMMARIES = "Review", "Set aside", "Summaries"
@@ -41,7 +41,7 @@ class Topic:
         return f"topic:{self.fact_topic}" if self.fact_topic else self.label
 
 
-def topics_of(look: MemoryLook, words: str = "") -> list[Topic]:
+def topics_of(look: MemoryView, words: str = "") -> list[Topic]:
     """The lists, those of facts in between; ``words`` narrow every one of them."""
     facts = [row for row in look.known.rows if not row.aside]
     aside = [row for row in look.known.rows if row.aside]

@@ -34,14 +34,14 @@ from perdure.tui.memory.rows import (
 )
 from perdure.tui.panel import PanelScreen
 from perdure.tui.workers import work
-from perdure.views.memory import MemoryLook, look
+from perdure.views.memory import MemoryView, read_memory_view
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
     from perdure.git.repository.repository import Repository
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.host import ChatHost
-    from perdure.views.reader import Reader
+    from perdure.views.reader import BackgroundReader
 
 _LOOK_SECONDS = 2.0
 """How often it is looked whether something else wrote to the branch."""
@@ -87,7 +87,9 @@ class MemoryScreen(PanelScreen):
         Binding("f1,question_mark", "keys", "Keys that work here", id="memory.help"),
     ]
 
-    def __init__(self, chat: ChatHost, readers: tuple[Reader, Reader], glyphs: Glyphs) -> None:
+    def __init__(
+        self, chat: ChatHost, readers: tuple[BackgroundReader, BackgroundReader], glyphs: Glyphs
+    ) -> None:
         super().__init__(chat, glyphs)
         self._reader, self._beside = readers
         self._lists = MemoryLists()
@@ -129,7 +131,7 @@ class MemoryScreen(PanelScreen):
         """Read all anew."""
 
         async def read() -> None:
-            found = await self._reader.ask(look)
+            found = await self._reader.ask(read_memory_view)
             self._arrange(found)
             if found.troubles and not self._are_troubles_told:
                 self._are_troubles_told = True
@@ -158,7 +160,7 @@ class MemoryScreen(PanelScreen):
 
     # -- showing -------------------------------------------------------------------------------
 
-    def _arrange(self, found: MemoryLook) -> None:
+    def _arrange(self, found: MemoryView) -> None:
         """Show what was read, on the list and the row where one was."""
         if not self._lists.arrange(found, self._words):
             self.forget_rows()

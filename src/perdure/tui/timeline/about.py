@@ -12,7 +12,7 @@ from perdure.snapshot.revisions.diff import changes_in
 from perdure.tui.dialogs.question import one_row
 from perdure.tui.diff_text import Ink, Line, difference, inked
 from perdure.views import timeline
-from perdure.views.timeline import Row
+from perdure.views.timeline import TimelineRow
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import OperationRow
@@ -51,9 +51,9 @@ def about_commit(repo: Repository, commit: str) -> tuple[str, Text]:
     return found.title, found.text()
 
 
-def about_entry(repo: Repository, row: Row | BranchName | OperationRow) -> About:
+def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) -> About:
     """What a row is about; runs on the reader's thread."""
-    if isinstance(row, Row):
+    if isinstance(row, TimelineRow):
         info = row.commit
         many = f"{row.turns} turns, the newest: " if row.turns > 1 else ""
         first = (
@@ -104,13 +104,13 @@ def _turns(path: str, text: str | None) -> list[Turn]:
 
 
 def _about_branch(repo: Repository, branch: BranchName) -> tuple[tuple[str, ...], tuple[Line, ...]]:
-    only = timeline.only_on(repo, branch.commit)
+    only = timeline.ahead_of_head(repo, branch.commit)
     first = (
         branch.name,
         f"{branch.commit[:10]}  {branch.at:%a %d %b %Y %H:%M}",
         f"Only there, and not here: {only}" if only else "Everything on it is here, too.",
     )
-    page = timeline.page(repo, branch.commit, count=20)
+    page = timeline.history_page(repo, branch.commit, count=20)
     lines: list[Line] = [
         [("quiet", f"{listed.commit.at:%d %b %H:%M}  "), ("same", listed.commit.subject)]
         for listed in page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from perdure.tui.timeline.lanes import draw
 from perdure.tui.timeline.rows import branch_row, history_row, operation_row
 from perdure.views import timeline
-from perdure.views.timeline import Names, Row
+from perdure.views.timeline import RefNames, TimelineRow
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.panel import Keys
     from perdure.tui.timeline.lanes import Drawn
-    from perdure.views.reader import Reader
+    from perdure.views.reader import BackgroundReader
     from perdure.views.timeline import BranchName
 
 Tab = Literal["History", "Branches", "Operations"]
@@ -34,21 +34,23 @@ _OPERATIONS = 300
 class TimelineLists:
     """Reads the lists on a reader's thread, as far as they are shown, and gives their rows."""
 
-    def __init__(self, reader: Reader, progress: Callable[[int, int], None], tab: Tab) -> None:
+    def __init__(
+        self, reader: BackgroundReader, progress: Callable[[int, int], None], tab: Tab
+    ) -> None:
         """``progress``: told, on the reader's thread, how the index of a long history grows."""
         self._reader = reader
         self._progress = progress
         self.tab: Tab = tab
         self.kind = "all"
         self.words = ""
-        self._names = Names()
+        self._names = RefNames()
         self._tip = ""
         self._tips: tuple[str, ...] = ()
         self._listed: list[Listed] = []
         self._ends = False
         self._is_reading_on = False
         self._opened: set[str] = set()
-        self._history: list[Row] = []
+        self._history: list[TimelineRow] = []
         self._operations: list[OperationRow] = []
 
     # -- reading -------------------------------------------------------------------------------
@@ -66,11 +68,11 @@ class TimelineLists:
         kind, words, is_graph = self.kind, self.words, self._is_graph
         count = min(max(_PAGE, len(self._listed)), _LONGEST_PAGE)
 
-        def first(repo: Repository) -> tuple[Names, str, tuple[str, ...], list[Listed]]:
+        def first(repo: Repository) -> tuple[RefNames, str, tuple[str, ...], list[Listed]]:
             tip = repo.resolve("HEAD")
-            names = timeline.names(repo)
+            names = timeline.read_ref_names(repo)
             beside = tuple(each.commit for each in names.branches) if is_graph else ()
-            found = timeline.page(
+            found = timeline.history_page(
                 repo, tip, kind, grep=words, count=count, beside=beside, progress=self._progress
             )
             return names, tip, beside, found
@@ -93,7 +95,7 @@ class TimelineLists:
         count = min(max(_PAGE, seen), _LONGEST_PAGE)
         try:
             found = await self._reader.ask(
-                lambda repo: timeline.page(
+                lambda repo: timeline.history_page(
                     repo,
                     tip,
                     kind,
@@ -146,9 +148,9 @@ class TimelineLists:
             before = row.commit.at
         return texts, [each.commits for each in self._history]
 
-    def row(self, at: int | None) -> Row | BranchName | OperationRow | None:
+    def row(self, at: int | None) -> TimelineRow | BranchName | OperationRow | None:
         """A row of the list; None where there is none."""
-        lists: dict[Tab, list[Row] | tuple[BranchName, ...] | list[OperationRow]] = {
+        lists: dict[Tab, list[TimelineRow] | tuple[BranchName, ...] | list[OperationRow]] = {
             "History": self._history,
             "Branches": self._names.branches,
             "Operations": self._operations,
@@ -156,7 +158,7 @@ class TimelineLists:
         here = lists[self.tab]
         return here[at] if at is not None and at < len(here) else None
 
-    def toggle(self, row: Row) -> None:
+    def toggle(self, row: TimelineRow) -> None:
         """List the turns of a row one by one, or as one again."""
         if row.is_folded:
             self._opened.add(row.commit.id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perdure.actions.history.undo import OperationRow
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.timeline.lanes import Drawn
-    from perdure.views.timeline import BranchName, Row
+    from perdure.views.timeline import BranchName, TimelineRow
 
 YOU_ARE_HERE = "YOU ARE HERE"
 _KIND = 10
@@ -24,7 +24,7 @@ _WHEN = 12
 
 
 def history_row(
-    row: Row,
+    row: TimelineRow,
     glyphs: Glyphs,
     *,
     before: datetime | None,

@@ -16,13 +16,13 @@ from perdure.tui.panel import PanelScreen
 from perdure.tui.timeline.about import About, about_entry
 from perdure.tui.timeline.lists import TABS, Tab, TimelineLists
 from perdure.tui.workers import work
-from perdure.views.timeline import FOLDERS, BranchName, Row
+from perdure.views.timeline import FOLDERS, BranchName, TimelineRow
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import OperationRow
     from perdure.terminal.glyphs import Glyphs
     from perdure.tui.host import ChatHost
-    from perdure.views.reader import Reader
+    from perdure.views.reader import BackgroundReader
 
 _LANES, _NARROW_LANES = 10, 5
 """Columns of the graph that there is room for; more of them are cut off."""
@@ -73,7 +73,7 @@ class TimelineScreen(PanelScreen):
     def __init__(
         self,
         chat: ChatHost,
-        readers: tuple[Reader, Reader],
+        readers: tuple[BackgroundReader, BackgroundReader],
         glyphs: Glyphs,
         tab: Tab = "History",
     ) -> None:
@@ -161,7 +161,7 @@ class TimelineScreen(PanelScreen):
         return self._lists.tab
 
     @property
-    def row(self) -> Row | BranchName | OperationRow | None:
+    def row(self) -> TimelineRow | BranchName | OperationRow | None:
         """What the cursor is on."""
         return self._lists.row(self.rows.highlighted)
 
@@ -169,7 +169,7 @@ class TimelineScreen(PanelScreen):
     def commit(self) -> str:
         """The commit that the row is about; "" without one."""
         row = self.row
-        if isinstance(row, Row):
+        if isinstance(row, TimelineRow):
             return row.commit.id
         if isinstance(row, BranchName):
             return row.commit
@@ -182,7 +182,7 @@ class TimelineScreen(PanelScreen):
         row = self.row
         if isinstance(row, BranchName):
             return row.name
-        if isinstance(row, Row) and row.branches:
+        if isinstance(row, TimelineRow) and row.branches:
             return row.branches[0]
         self.flash.tell("There is no branch on this row.")
         return ""
@@ -267,7 +267,7 @@ class TimelineScreen(PanelScreen):
     def action_unfold(self) -> None:
         """List the turns of a row one by one, or as one again."""
         row = self.row
-        if isinstance(row, Row) and row.turns:
+        if isinstance(row, TimelineRow) and row.turns:
             self._lists.toggle(row)
             self._show()
 
@@ -318,7 +318,7 @@ class TimelineScreen(PanelScreen):
     def action_revert(self) -> None:
         """Take back the change under the cursor."""
         row = self.row
-        if isinstance(row, Row):
+        if isinstance(row, TimelineRow):
             self._chat.history.revert(row.commit.id)
         else:
             self.flash.tell("Changes are taken back in the list History; z undoes what was done.")

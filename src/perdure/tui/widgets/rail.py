@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.widgets.tree import TreeNode
 
     from perdure.terminal.glyphs import Glyphs
-    from perdure.views.timeline import BranchName, Names, TagName
+    from perdure.views.timeline import BranchName, RefNames, TagName
 
 Titles = Callable[[ConversationId], str]
 
@@ -124,7 +124,7 @@ class Rail(Tree[Entry]):
         self._glyphs = glyphs
         self._titles: Titles = lambda _conversation: ""
         self._known: dict[ConversationId, str] = {}
-        self.names: Names | None = None
+        self.names: RefNames | None = None
         self._folded = {"Tags"}
         """Groups that stay closed when the rail is filled again."""
 
@@ -185,13 +185,13 @@ class Rail(Tree[Entry]):
                     self.move_cursor(node)
                     return
 
-    def fill_names(self, names: Names) -> None:
+    def fill_names(self, names: RefNames) -> None:
         """Show branches and tags below the conversations, in the place of those shown before."""
         cursor = self.cursor_node.data if self.cursor_node is not None else None
         self._fill_names(names)
         self._return_to(cursor)
 
-    def _fill_names(self, names: Names) -> None:
+    def _fill_names(self, names: RefNames) -> None:
         self.names = names
         for node in [node for node in self.root.children if isinstance(node.data, Heading)]:
             node.remove()
