@@ -17,7 +17,7 @@ from perdure.companion.memory.facts import Fact, topic_name
 from perdure.companion.memory.proposals import Proposal
 from perdure.memory.model_answer import one_line
 from perdure.memory.ranking import contradictions, instruction_shaped, near_duplicates
-from perdure.memory.record import Said, quoted_block, record
+from perdure.memory.record import RecordMessage, quoted_block, render_record
 from perdure.memory.similarity import is_alike
 from perdure.memory.tasks import FIND_FACTS, task_in
 from perdure.recall.language.words import content_words, is_cjk
@@ -56,11 +56,11 @@ class FoundFacts:
 
 
 def facts_prompt(
-    talk: Sequence[Said], known: Sequence[str], *, language: str, char: str, user: str
+    talk: Sequence[RecordMessage], known: Sequence[str], *, language: str, char: str, user: str
 ) -> tuple[PromptMessage, ...]:
     """What a model is asked. ``known`` are facts that it need not repeat."""
     task, text = task_in(FIND_FACTS, language, char=char, user=user)
-    parts = [f"{task.record}\n{record(talk)}", task.ask]
+    parts = [f"{task.record}\n{render_record(talk)}", task.ask]
     if known:
         shown = "\n".join(quoted_block(one_line(fact)) for fact in known)
         parts.insert(0, f"{task.given}\n{shown}")
@@ -68,7 +68,7 @@ def facts_prompt(
 
 
 def read_facts_answer(
-    answer: str, talk: Sequence[Said], *, names: Collection[str] = ()
+    answer: str, talk: Sequence[RecordMessage], *, names: Collection[str] = ()
 ) -> FoundFacts:
     """The facts in a model's answer, each once.
 

@@ -17,7 +17,7 @@ _SHORTEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RecordMessage:
     """One message of a conversation."""
 
     turn: int
@@ -26,7 +26,7 @@ class Said:
     by_user: bool = False
 
 
-def said_in(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[Said, ...]:
+def messages_of(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[RecordMessage, ...]:
     """The messages of turns, under the names that she and the user have now.
 
     A stand-in's replies are left out: they are to leave no trace.
@@ -34,9 +34,9 @@ def said_in(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[Said, .
     found = []
     for turn in turns:
         if turn.message is not None:
-            found.append(Said(turn.number, settings.user, turn.message.text, by_user=True))
+            found.append(RecordMessage(turn.number, settings.user, turn.message.text, by_user=True))
         found += [
-            Said(turn.number, name_now(turn, reply, settings), reply.text)
+            RecordMessage(turn.number, name_now(turn, reply, settings), reply.text)
             for reply in turn.replies
             if not reply.stand_in
         ]
@@ -48,7 +48,7 @@ def quoted_block(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or ">"
 
 
-def record(talk: Sequence[Said]) -> str:
+def render_record(talk: Sequence[RecordMessage]) -> str:
     """The record of a talk; each message begins with its turn's number in square brackets.
 
     Its further lines are set in, so that none of them can pass for the next message.
@@ -64,8 +64,8 @@ def _set_in(text: str) -> str:
 
 
 def portion(
-    talk: Sequence[Said], fits: Callable[[Sequence[Said]], bool]
-) -> tuple[tuple[Said, ...], tuple[Said, ...]]:
+    talk: Sequence[RecordMessage], fits: Callable[[Sequence[RecordMessage]], bool]
+) -> tuple[tuple[RecordMessage, ...], tuple[RecordMessage, ...]]:
     """As many messages from the front as fit, whole turns, and those that are left.
 
     One turn at least: where not even that fits, its messages are cut in the middle. So whoever

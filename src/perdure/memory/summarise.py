@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from perdure.backends.protocol import PromptMessage
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.memory.model_answer import is_order, one_line, paragraph, shortened
-from perdure.memory.record import Said, quoted_block, record
+from perdure.memory.record import RecordMessage, quoted_block, render_record
 from perdure.memory.salience import Substance, substance
 from perdure.memory.sentences import sentences
 from perdure.memory.tasks import SUMMARISE, task_in
@@ -50,7 +50,13 @@ def summary_room(window: int) -> int:
 
 
 def summary_prompt(
-    talk: Sequence[Said], previous: str, *, language: str, char: str, user: str, tokens: int
+    talk: Sequence[RecordMessage],
+    previous: str,
+    *,
+    language: str,
+    char: str,
+    user: str,
+    tokens: int,
 ) -> tuple[PromptMessage, ...]:
     """What a model is asked: the text that stands, the talk since, and what to make of both."""
     task, text = task_in(SUMMARISE, language, char=char, user=user)
@@ -60,11 +66,11 @@ def summary_prompt(
         heading = task.since
     words, characters = tokens * 6 // 100 * 10, tokens * 8 // 100 * 10
     ask = task.ask.format(words=words or 50, characters=characters or 80)
-    content = "\n\n".join([*parts, f"{heading}\n{record(talk)}", ask])
+    content = "\n\n".join([*parts, f"{heading}\n{render_record(talk)}", ask])
     return PromptMessage("system", text), PromptMessage("user", content)
 
 
-def cleaned(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
+def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
     """A model's answer as the text of a summary; empty where it is none.
 
     It is none where most of it goes on with the talk, or copies it: sentences that begin with one
@@ -77,7 +83,7 @@ def cleaned(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
     return text if len(text) >= _WORTH_SAYING and talk * 2 <= len(found) else ""
 
 
-def extract(talk: Sequence[Said], tokens: int = EXTRACT_TOKENS) -> str:
+def extract_summary(talk: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS) -> str:
     """The sentences that tell most, in the order in which they fell.
 
     What the user told comes first: names, numbers, dates, relations
@@ -109,12 +115,12 @@ def extract(talk: Sequence[Said], tokens: int = EXTRACT_TOKENS) -> str:
 class _Row:
     """A sentence, and what it tells."""
 
-    said: Said
+    said: RecordMessage
     text: str
     told: Substance
 
 
-def _rows(talk: Sequence[Said]) -> list[_Row]:
+def _rows(talk: Sequence[RecordMessage]) -> list[_Row]:
     """Each sentence once."""
     found: dict[str, _Row] = {}
     for one in talk:

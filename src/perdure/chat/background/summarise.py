@@ -36,8 +36,8 @@ from perdure.memory.extract_facts import (
     facts_prompt,
     read_facts_answer,
 )
-from perdure.memory.record import Said, portion, said_in
-from perdure.memory.summarise import cleaned, extract, summary_prompt, summary_room
+from perdure.memory.record import RecordMessage, messages_of, portion
+from perdure.memory.summarise import clean_summary, extract_summary, summary_prompt, summary_room
 
 MOST_CALLS = 12
 """Asked for one conversation by itself; a longer one is summarised on demand."""
@@ -140,10 +140,10 @@ async def summarise(
         TooLong: it would take more than so many calls, or not even one turn fits.
     """
     previous, since = _standing(reading, anew=anew)
-    talk = said_in((turn for turn in reading.turns if turn.number > since), settings)
+    talk = messages_of((turn for turn in reading.turns if turn.number > since), settings)
     tokens, model = summary_room(asked.window), ""
 
-    def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
+    def prompt(part: Sequence[RecordMessage]) -> tuple[PromptMessage, ...]:
         return summary_prompt(
             part,
             previous,
@@ -155,7 +155,7 @@ async def summarise(
 
     async with contextlib.aclosing(_in_parts(asked, talk, prompt, tokens, calls)) as parts:
         async for _, answer, said_by in parts:
-            text = cleaned(answer, tokens, (settings.name, settings.user))
+            text = clean_summary(answer, tokens, (settings.name, settings.user))
             if not text:
                 return None
             previous, model = text, said_by
@@ -168,7 +168,7 @@ def without_model(reading: Reading, settings: CompanionSettings) -> Summary | No
     The whole talk again each time, so that it is the same on every machine. Not the greeting, which
     says nothing of it.
     """
-    text = extract(said_in((turn for turn in reading.turns if turn.number), settings))
+    text = extract_summary(messages_of((turn for turn in reading.turns if turn.number), settings))
     return _made(reading, text) if text else None
 
 
@@ -178,9 +178,9 @@ async def find_facts(
     """The facts that a model names in a talk. Raises BackendError, TooLong."""
     names = (settings.name, settings.user)
     known = _short(asked, [fact.text for fact in reading.facts])
-    talk = said_in(reading.turns, settings)
+    talk = messages_of(reading.turns, settings)
 
-    def prompt(part: Sequence[Said]) -> tuple[PromptMessage, ...]:
+    def prompt(part: Sequence[RecordMessage]) -> tuple[PromptMessage, ...]:
         return facts_prompt(
             part, known, language=settings.language, char=settings.name, user=settings.user
         )
@@ -220,12 +220,12 @@ def _standing(reading: Reading, *, anew: bool) -> tuple[str, int]:
     return text, through
 
 
-_Prompt = Callable[[Sequence[Said]], tuple[PromptMessage, ...]]
+_Prompt = Callable[[Sequence[RecordMessage]], tuple[PromptMessage, ...]]
 
 
 async def _in_parts(
-    asked: Asked, talk: Sequence[Said], prompt: _Prompt, tokens: int, calls: int
-) -> AsyncGenerator[tuple[tuple[Said, ...], str, str], None]:
+    asked: Asked, talk: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
+) -> AsyncGenerator[tuple[tuple[RecordMessage, ...], str, str], None]:
     """Ask about one portion of a talk after another: the portion, the answer, who gave it."""
     room = asked.window - tokens - _MARGIN
     while talk:
@@ -243,8 +243,8 @@ async def _in_parts(
         yield part, answer, model
 
 
-def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[Said]], bool]:
-    def fits(part: Sequence[Said]) -> bool:
+def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[RecordMessage]], bool]:
+    def fits(part: Sequence[RecordMessage]) -> bool:
         # No token is longer than this on average; what is far too long is not counted.
         if sum(len(one.text) for one in part) > room * _LETTERS_A_TOKEN:
             return False
