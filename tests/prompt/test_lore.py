@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.companion.memory.lore import LoreEntry
-from perdure.prompt.lore import Scan, Triggered, drawn, scan, within
+from perdure.prompt.lore import LoreScan, Triggered, fit_lore, is_drawn, scan
 
 
 def entry(name: str = "a", *keys: str, **more: object) -> LoreEntry:
@@ -188,7 +188,7 @@ def test_loops_end_each_comes_in_once_and_the_files_order_is_no_matter(
 @given(_lore, st.integers(0, 400))
 def test_the_cap_leaves_the_lowest_priority_out_first(lore: list[LoreEntry], budget: int) -> None:
     found = [Triggered(each) for each in lore]
-    kept, out = within(found, lambda each: 40 + len(each.text), budget)
+    kept, out = fit_lore(found, lambda each: 40 + len(each.text), budget)
     assert sum(40 + len(each.entry.text) for each in kept) <= budget or not kept
     assert sorted([*kept, *out], key=found.index) == found
     for left_out in out:
@@ -207,9 +207,9 @@ def test_probability_is_drawn_from_what_is_recorded() -> None:
     came = sum(bool(each.triggered) for each in draws)
     assert came + sum(bool(each.unlucky) for each in draws) == 1000
     assert 250 < came < 350
-    assert not drawn("x", entry(probability=0))
+    assert not is_drawn("x", entry(probability=0))
     # The same on every machine: SHA-256 of "turn/0\nlore/a.md" and so on.
-    assert [drawn(f"turn/{n}", entry(probability=50)) for n in range(4)] == [
+    assert [is_drawn(f"turn/{n}", entry(probability=50)) for n in range(4)] == [
         False, False, False, True,
     ]  # fmt: skip
 
@@ -256,7 +256,7 @@ def test_without_re2_what_takes_too_long_is_left_out_and_the_rest_goes_on(
 def test_what_timed_out_is_left_out_where_it_would_not(without_re2: None) -> None:
     first = entry("a", "/river/", regex=True, text="lake")
     found = scan([first, entry("b", "lake")], ["the river"], depth=1, without={"lore/a.md"})
-    assert found == Scan(())
+    assert found == LoreScan(())
 
 
 def test_without_re2_all_expressions_together_have_an_end(

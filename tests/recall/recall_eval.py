@@ -28,7 +28,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
-from perdure.prompt.recalled import moments
+from perdure.prompt.recalled import fitting_turns
 from perdure.recall import Hit, RecallIndex, RecallQuery
 
 AUTHOR = Author("Mira", "mira@companion.invalid")
@@ -204,7 +204,7 @@ def in_a_prompt(
         TurnId(hit.turn.conversation, hit.turn.number + n) for hit in hits for n in (-1, 0, 1)
     )
     there = {each: said for each in around if (said := turn(each)) is not None}
-    return moments([hit.turn for hit in hits], there, question, count=count, tokens=tokens)
+    return fitting_turns([hit.turn for hit in hits], there, question, count=count, tokens=tokens)
 
 
 def measure(repo: Repository, dialogue: Dialogue, find: Finder) -> Figures:

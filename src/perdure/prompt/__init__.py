@@ -8,7 +8,7 @@ a past prompt is rebuilt by the rules of its version alone (`assembly`).
 from __future__ import annotations
 
 from perdure.prompt.choice import choose
-from perdure.prompt.recalled import Chosen, add_recalled
+from perdure.prompt.recalled import BaseChoice, add_recalled
 from perdure.prompt.values import (
     Choice,
     Part,
@@ -22,8 +22,8 @@ from perdure.prompt.versions import ASSEMBLIES, assemble, assembly, newest_assem
 
 __all__ = [
     "ASSEMBLIES",
+    "BaseChoice",
     "Choice",
-    "Chosen",
     "Part",
     "PartKind",
     "PastTurn",

@@ -24,13 +24,13 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.prompt import v2, v3
 from perdure.prompt.budgets import Budgets
 from perdure.prompt.errors import PersonaTooLarge
-from perdure.prompt.recalled import FRAME, Chosen, WholePrompt
+from perdure.prompt.recalled import FRAME, BaseChoice, WholePrompt
 from perdure.prompt.values import Choice, PromptInputs
 from perdure.prompt.versions import Assemble, assemble
 
 if TYPE_CHECKING:
     from perdure.companion.memory.lore import LoreEntry
-    from perdure.prompt.lore import Scan
+    from perdure.prompt.lore import LoreScan
 
 MOST_TURNS = 300
 """Turns of a window, however many would fit: the thread behind it is read only so far back."""
@@ -42,7 +42,7 @@ _SAMPLE = 50_000
 
 
 @dataclass(slots=True)
-class Costs:
+class TokenCosts:
     """Tokens of texts, each counted once; of absurdly long ones an estimate."""
 
     tokenizer: Tokenizer
@@ -77,7 +77,7 @@ def choose(
     policy: LorePolicy = _DEFAULTS,
     recall: bool = False,
     rules: Assemble = assemble,
-) -> Chosen:
+) -> BaseChoice:
     """Decide what of everything fits into a prompt of ``budgets.prompt`` tokens.
 
     Args:
@@ -92,7 +92,7 @@ def choose(
     Raises:
         PersonaTooLarge: not even the persona and the newest message fit.
     """
-    costs = Costs(tokenizer, budgets.prompt)
+    costs = TokenCosts(tokenizer, budgets.prompt)
     newest = Choice(inputs.turns[-1].id, 0, facts=0)
     least = rules(inputs, newest)
     fixed = costs.messages(least.messages)
@@ -112,10 +112,12 @@ def choose(
         room -= over + over // 8 + 4
     if not check.fits(newest):
         raise _too_large(inputs, costs, check.counted, budgets.prompt)
-    return Chosen(newest, 0)
+    return BaseChoice(newest, 0)
 
 
-def _too_large(inputs: PromptInputs, costs: Costs, needed: int, budget: int) -> PersonaTooLarge:
+def _too_large(
+    inputs: PromptInputs, costs: TokenCosts, needed: int, budget: int
+) -> PersonaTooLarge:
     files = sorted(
         ((costs.text(each.text), each.path) for each in inputs.persona.files), reverse=True
     )
@@ -136,13 +138,13 @@ class _Room:
     """One attempt to fill what persona and newest message leave."""
 
     inputs: PromptInputs
-    costs: Costs
+    costs: TokenCosts
     shares: Budgets
     left: int
     previous: Choice | None
-    scanned: Scan | None
+    scanned: LoreScan | None
 
-    def choose(self, *, recall: bool) -> Chosen:
+    def choose(self, *, recall: bool) -> BaseChoice:
         kept = self._kept_window()
         facts = self._facts()
         kept_free = self.shares.recall if recall else 0
@@ -164,7 +166,7 @@ class _Room:
             summaries=self._summaries(window, kept, summaries),
             lore_timed_out=tuple(path for path in timed_out if path not in sent),
         )
-        return Chosen(choice, kept_free)
+        return BaseChoice(choice, kept_free)
 
     # The talk
 
@@ -283,7 +285,7 @@ class _Room:
         """Entries in their order, as many as there is room for."""
         if self.scanned is None:
             return []
-        from perdure.prompt.lore import Triggered, within  # only for companions that have lore
+        from perdure.prompt.lore import Triggered, fit_lore  # only for companions that have lore
 
         found = {each.entry.path: each for each in self.scanned.triggered}
         if stay and self.previous is not None:
@@ -292,7 +294,7 @@ class _Room:
                 if entry.path in before and entry.enabled and not isinstance(entry.position, int):
                     found.setdefault(entry.path, Triggered(entry))
         in_order = sorted(found.values(), key=lambda each: (each.entry.order, each.entry.path))
-        kept, _ = within(in_order, self._cost_of_entry, self.shares.lore)
+        kept, _ = fit_lore(in_order, self._cost_of_entry, self.shares.lore)
         return [each.entry for each in kept]
 
     def _cost_of_entry(self, entry: LoreEntry) -> int:
@@ -302,13 +304,13 @@ class _Room:
         return sum(map(self._cost_of_entry, lore))
 
 
-def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> Scan:
+def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> LoreScan:
     """The lore that the talk as it stands brings in, and by which key. ``without``: as `scan`."""
     from perdure.prompt.lore import scan
 
     return scan(
         inputs.lore,
-        talk_of(inputs),
+        recent_texts(inputs),
         depth=policy.scan_depth,
         char=inputs.char,
         user=inputs.user,
@@ -317,7 +319,7 @@ def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] 
     )
 
 
-def talk_of(inputs: PromptInputs, most: int = 200) -> tuple[str, ...]:
+def recent_texts(inputs: PromptInputs, most: int = 200) -> tuple[str, ...]:
     """Texts of the last messages and replies, the newest last, as lore searches them."""
     texts: list[str] = []
     for past in inputs.turns[-most:]:

@@ -66,7 +66,7 @@ class Triggered:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class LoreScan:
     """What a talk triggers.
 
     Attributes:
@@ -83,7 +83,7 @@ class Scan:
     timed_out: tuple[str, ...] = ()
 
 
-def timed_out(path: str) -> Located:
+def timed_out_text(path: str) -> Located:
     """What users read of an entry that is left out since searching for a key took too long."""
     return Located(path, 0, "searching for its keys takes too long; it was given up")
 
@@ -97,7 +97,7 @@ def scan(
     user: str = "",
     draw: str | None = None,
     without: Collection[str] = (),
-) -> Scan:
+) -> LoreScan:
     """Look for the keys of all entries.
 
     The texts of entries that came in are searched too, until nothing new comes in; each comes in
@@ -117,7 +117,7 @@ def scan(
     return _Scan(list(talk), depth, char, user, draw, PATTERNS_WORK, PATTERNS_SECONDS).run(there)
 
 
-def within(
+def fit_lore(
     found: Sequence[Triggered], tokens: Callable[[LoreEntry], int], budget: int
 ) -> tuple[tuple[Triggered, ...], tuple[Triggered, ...]]:
     """What of it fits into ``budget`` tokens, and what is left out.
@@ -140,7 +140,7 @@ def within(
     return kept, tuple(each for at, each in enumerate(found) if at in out)
 
 
-def drawn(draw: str, entry: LoreEntry) -> bool:
+def is_drawn(draw: str, entry: LoreEntry) -> bool:
     """Whether an entry's probability lets it in: the same for the same draw, on every machine."""
     if entry.probability >= 100:
         return True
@@ -179,7 +179,7 @@ class _Scan:
     folded: dict[tuple[str, bool], str] = field(default_factory=dict)
     wanted: dict[tuple[str, bool, bool], str] = field(default_factory=dict)
 
-    def run(self, entries: Sequence[LoreEntry]) -> Scan:
+    def run(self, entries: Sequence[LoreEntry]) -> LoreScan:
         newest_first = enumerate(reversed(self.talk))
         self.sources = [_Source(text[:SCAN_LIMIT], "", age) for age, text in newest_first]
         waiting = sorted(
@@ -191,7 +191,7 @@ class _Scan:
         except _TooMuchWork:
             says = "searching for all these keys takes too long; it was given up"
             self.troubles[""] = Located(FOLDER, 0, says)
-        return Scan(
+        return LoreScan(
             _ordered(self.come),
             _ordered(self.unlucky),
             tuple(self.troubles.values()),
@@ -220,7 +220,7 @@ class _Scan:
 
     def take(self, hit: Triggered) -> None:
         entry = hit.entry
-        if self.draw is not None and not drawn(self.draw, entry):
+        if self.draw is not None and not is_drawn(self.draw, entry):
             self.unlucky.append(hit)
             return
         self.come.append(hit)

@@ -25,7 +25,7 @@ _MOMENT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class BaseChoice:
     """A choice without recalled turns, and the tokens that are left for those."""
 
     choice: Choice
@@ -53,7 +53,7 @@ class WholePrompt:
 
 def add_recalled(
     inputs: PromptInputs,
-    chosen: Chosen,
+    chosen: BaseChoice,
     found: Sequence[TurnId],
     *,
     budgets: Budgets,
@@ -75,7 +75,7 @@ def add_recalled(
     there = {turn: said for turn, said in inputs.recalled.items() if turn not in sent}
     question = v2.question_of(inputs)
     shown = partial(v3.moment_lines, inputs)
-    taken = moments(
+    taken = fitting_turns(
         found, there, question, count=tokenizer.count, tokens=chosen.recall, shown=shown
     )
     while taken:
@@ -86,7 +86,7 @@ def add_recalled(
     return chosen.choice
 
 
-def moments(
+def fitting_turns(
     found: Sequence[TurnId],
     there: Mapping[TurnId, Turn],
     question: str,

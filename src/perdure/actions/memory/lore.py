@@ -24,7 +24,7 @@ from perdure.companion.persona.persona import fill
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
-from perdure.prompt.lore import Triggered, scan, timed_out, within
+from perdure.prompt.lore import Triggered, fit_lore, scan, timed_out_text
 from perdure.snapshot.files import entries_below, files_below
 
 USUAL_WINDOW = 8_000
@@ -192,12 +192,12 @@ def try_lore(
     def cost(entry: LoreEntry) -> int:
         return counter.count(_filled(workspace, entry.text)) + _PER_ENTRY
 
-    kept, out = within(found.triggered, cost, room)
+    kept, out = fit_lore(found.triggered, cost, room)
     return LoreTrial(
         tuple((each, cost(each.entry)) for each in kept),
         tuple((each, cost(each.entry)) for each in out),
         found.unlucky,
-        (*troubles, *found.troubles, *map(timed_out, found.timed_out)),
+        (*troubles, *found.troubles, *map(timed_out_text, found.timed_out)),
         room,
         window,
         known is None,

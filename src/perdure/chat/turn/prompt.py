@@ -16,8 +16,8 @@ from perdure.chat.turn.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
+    BaseChoice,
     Choice,
-    Chosen,
     PastTurn,
     Prompt,
     PromptInputs,
@@ -133,7 +133,7 @@ async def make_prompt(
     previous = material.previous
     before = previous.choice if previous and previous.backend == by.spec.name else None
 
-    def decide(inputs: PromptInputs, before: Choice | None, *, recall: bool) -> Chosen:
+    def decide(inputs: PromptInputs, before: Choice | None, *, recall: bool) -> BaseChoice:
         return choose(
             inputs,
             budgets=shares,
@@ -143,7 +143,7 @@ async def make_prompt(
             recall=recall,
         )
 
-    def decide_either() -> tuple[PromptInputs, Chosen]:
+    def decide_either() -> tuple[PromptInputs, BaseChoice]:
         """All that was ever said, where it fits; else the thread, and room for earlier turns."""
         if material.life and _is_short(material.life, shares, tokenizer):
             first = material.life[0].id

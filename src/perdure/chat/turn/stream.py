@@ -230,10 +230,10 @@ def _say_what_was_left_out(asking: ReplyRequest, prompt: Prompt, emit: Emit) -> 
     previous, shown = asking.material.previous, len(asking.companion.persona.examples)
     before = previous.choice if previous is not None else None
     for path in prompt.choice.lore_timed_out:
-        from perdure.prompt.lore import timed_out  # only for companions that have lore
+        from perdure.prompt.lore import timed_out_text  # only for companions that have lore
 
         if before is None or path not in before.lore_timed_out:
-            emit(Notice(f"Left out of the prompt: {timed_out(path)}", "warning"))
+            emit(Notice(f"Left out of the prompt: {timed_out_text(path)}", "warning"))
     same = before is not None and before.window == prompt.choice.window
     if same and before is not None and min(before.examples, shown) == prompt.choice.examples:
         return
