@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from perdure.recall.language.languages import LANGUAGES, folded, stem
 from perdure.recall.store import Store
 
-WEIGHT = 0.8
+COMPOUND_WEIGHT = 0.8
 """What a word counts in a compound, and a part of a compound that is asked for."""
 _SHORTEST = 4
 """Letters of a part."""
@@ -56,7 +56,7 @@ def _is_part(rest: str) -> bool:
     return any(letter in "aeiouyäöüåæø" for letter in rest)
 
 
-def parts_of(store: Store, word: str, language: str) -> list[tuple[str, ...]]:
+def compound_parts(store: Store, word: str, language: str) -> list[tuple[str, ...]]:
     """For each part of a word that was ever said: the words of the index that are forms of it."""
     if len(word) < 2 * _SHORTEST:
         return []

@@ -11,6 +11,7 @@ from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
 from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository
+from perdure.progress import Progress
 from perdure.recall.api import Embedder, Hit, RecallQuery
 from perdure.recall.unread_chunks import Silent, passed_over
 
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
     import sqlite3
 
     from perdure.recall.embedders.dense import Vectors
-    from perdure.recall.search import Found
-    from perdure.recall.sequence import Arrangement
+    from perdure.recall.search import ScoredTurn
+    from perdure.recall.sequence import MessageSequence
     from perdure.recall.store import Store, StoredChunk
 
-Progress = Callable[[int, int], None]
 T = TypeVar("T")
-BUSY = 2.0
+LOCK_WAIT = 2.0
 """Seconds to wait for another process that is writing."""
 _MADE_ANEW = "the recall index was damaged and is made anew from the conversations; no word is lost"
 
@@ -45,7 +45,7 @@ class RecallIndex:
         self._embedder = embedder
         self._needs_file = needs_file
         self._store: Store | None = None
-        self._messages: Arrangement | None = None
+        self._messages: MessageSequence | None = None
         self._vectors: Vectors | None = None
         self._arranged: tuple[str, bool] | None = None
         self._silent = Silent()
@@ -166,10 +166,10 @@ class RecallIndex:
             matched: words as `Hit.matched` has them.
         """
         from perdure.recall.search import languages_of, marks
-        from perdure.recall.sequence import Arrangement
+        from perdure.recall.sequence import MessageSequence
 
         nothing: list[tuple[int, int]] = []
-        languages = languages_of(self._messages or Arrangement())
+        languages = languages_of(self._messages or MessageSequence())
         return self._try(lambda store: marks(store, text, matched, languages), nothing)
 
     # The file
@@ -220,7 +220,7 @@ class RecallIndex:
         if newest(self._repo.cache_dir) is not None:
             return Store.open(self._repo.cache_dir)
         lock = self._lock()
-        lock.take(wait=BUSY)
+        lock.take(wait=LOCK_WAIT)
         with lock:
             return Store.open(self._repo.cache_dir)
 
@@ -262,7 +262,7 @@ class RecallIndex:
             return self._told(*bring_level(store, self._repo, rev, tree, progress))
         lock = self._lock()
         try:
-            lock.take(wait=BUSY)
+            lock.take(wait=LOCK_WAIT)
         except Busy:
             self._cannot("another process is reading the conversations for recall just now")
             return 0
@@ -283,18 +283,18 @@ class RecallIndex:
         messages = self._level(store, rev)
         if not len(messages):
             return []
-        found: list[Found] = Finder(store, messages, query, self._vectors).best(limit)
+        found: list[ScoredTurn] = Finder(store, messages, query, self._vectors).best(limit)
         return [Hit(each.turn, each.score, each.path, each.matched) for each in found]
 
-    def _level(self, store: Store, rev: str) -> Arrangement:
+    def _level(self, store: Store, rev: str) -> MessageSequence:
         """The messages of a revision, as far as the index has them."""
-        from perdure.recall.sequence import Arrangement
+        from perdure.recall.sequence import MessageSequence
 
         if self._messages is None:
-            self._messages = Arrangement()
+            self._messages = MessageSequence()
         tree = self._repo.folder_oid(CONVERSATIONS, rev)
         if tree is None:
-            return Arrangement()
+            return MessageSequence()
         if self._arranged == (tree, True):
             self.notice = self.notice or self._silent.told
             return self._messages
@@ -314,7 +314,7 @@ class RecallIndex:
         return self._messages
 
     def _have_vectors(
-        self, store: Store, embedder: Embedder, messages: Arrangement, first: int
+        self, store: Store, embedder: Embedder, messages: MessageSequence, first: int
     ) -> None:
         """Have the vectors that there are."""
         from perdure.recall.embedders.dense import Vectors

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 
 from perdure.companion.calendar import Stretch
 from perdure.recall.language.time import Season, Time
-from perdure.recall.sequence import AFTER, AROUND, BEFORE, SELF, Arrangement
+from perdure.recall.sequence import AFTER, AROUND, BEFORE, SELF, MessageSequence
 
 K1, B = 1.2, 0.75
 """BM25's usual constants."""
@@ -52,7 +52,7 @@ class Term:
 class Scores:
     """Scores of the messages of a tree for one question, by place."""
 
-    def __init__(self, messages: Arrangement, also: Sequence[int] = ()) -> None:
+    def __init__(self, messages: MessageSequence, also: Sequence[int] = ()) -> None:
         """``also``: messages that common words are looked for in, whatever the rare ones say."""
         self._messages = messages
         self._also = also
@@ -168,7 +168,7 @@ def _both(places: range | Sequence[int], scores: dict[int, float]) -> list[int]:
     return [place for place in places if place in scores]
 
 
-def places_in(messages: Arrangement, time: Time) -> list[range]:
+def places_in(messages: MessageSequence, time: Time) -> list[range]:
     """Places of the messages of a time, by the clock where they were said; runs of them."""
     if not len(messages):
         return []
@@ -182,7 +182,7 @@ def places_in(messages: Arrangement, time: Time) -> list[range]:
     return [run for stretch in stretches for run in _runs(messages, stretch)]
 
 
-def _runs(messages: Arrangement, stretch: Stretch) -> list[range]:
+def _runs(messages: MessageSequence, stretch: Stretch) -> list[range]:
     begin, end = _second(stretch.begin), _second(stretch.end)
     if messages.in_order:
         from bisect import bisect_left

@@ -19,8 +19,8 @@ from perdure.recall.language.languages import (
     LANGUAGES,
     USUAL,
     folded,
+    history_languages,
     stem,
-    told_in,
 )
 from perdure.recall.language.time import Time, times_in
 from perdure.recall.language.words import (
@@ -32,7 +32,7 @@ from perdure.recall.language.words import (
     words_of,
 )
 from perdure.recall.scoring import COMMON, MOST, Scores, Term, places_in
-from perdure.recall.sequence import Arrangement
+from perdure.recall.sequence import MessageSequence
 from perdure.recall.speaker_names import without_address, without_names
 from perdure.recall.store import Store
 
@@ -64,7 +64,7 @@ _FIRST = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScoredTurn:
     """A turn that fits.
 
     Attributes:
@@ -103,7 +103,7 @@ class Finder:
     def __init__(
         self,
         store: Store,
-        messages: Arrangement,
+        messages: MessageSequence,
         query: RecallQuery,
         vectors: Vectors | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class Finder:
         self._text = without_address(query.text, self._names)
         self._languages = languages_of(messages)
 
-    def best(self, limit: int) -> list[Found]:
+    def best(self, limit: int) -> list[ScoredTurn]:
         """The turns that fit best, best first."""
         vectors, like = self._vectors, None
         if vectors is not None:
@@ -229,12 +229,14 @@ class Finder:
             own = tokens_for(store, word, self._languages)
             found.append(_Asked(word, weight, own))
             if self._is_unknown(own):
-                found.append(_Asked(word, weight * spelling.WEIGHT, spelling.near(store, word)))
+                found.append(
+                    _Asked(word, weight * spelling.SLIP_WEIGHT, spelling.nearest_words(store, word))
+                )
             for language in compounding:
                 more = compounds.compounds_with(store, word, own, language)
                 pieces = [tuple(more)] if more else []
-                pieces += compounds.parts_of(store, word, language)
-                less = weight * compounds.WEIGHT
+                pieces += compounds.compound_parts(store, word, language)
+                less = weight * compounds.COMPOUND_WEIGHT
                 found += [_Asked(word, less, piece) for piece in pieces if piece != own]
         singles = single_characters(words)
         found += [_Asked(each, 1.0, (each,), whole=False) for each in singles]
@@ -269,7 +271,7 @@ class Finder:
 
     # Turns
 
-    def _turns(self, scores: dict[int, float], wanted: int) -> list[Found]:
+    def _turns(self, scores: dict[int, float], wanted: int) -> list[ScoredTurn]:
         """The best turns, each by its best message; equal ones by time, then by id.
 
         So many that do not say the very same, and with them those that do.
@@ -277,8 +279,8 @@ class Finder:
         messages = self._messages
         for most in (_FIRST, len(scores)):
             ranked = heapq.nlargest(most, scores.items(), key=itemgetter(1))
-            found: dict[tuple[int, int], Found] = {}
-            again: dict[tuple[int, int], Found] = {}
+            found: dict[tuple[int, int], ScoredTurn] = {}
+            again: dict[tuple[int, int], ScoredTurn] = {}
             said: set[int] = set()
             for place, score in ranked:
                 key = (messages.talk[place], messages.turn[place])
@@ -289,7 +291,7 @@ class Finder:
                     continue
                 told = messages.said[place] if self._says(place) else 0
                 path, matched = messages.path_at(place), self._matched(place)
-                (again if told in said else found)[key] = Found(
+                (again if told in said else found)[key] = ScoredTurn(
                     turn, round(score, 4), path, matched, place, told
                 )
                 if told:
@@ -306,7 +308,7 @@ class Finder:
         """Whether a message has a word of the question itself."""
         return any(place in term.places for term in self._asked)
 
-    def _newest_first(self, found: list[Found]) -> list[Found]:
+    def _newest_first(self, found: list[ScoredTurn]) -> list[ScoredTurn]:
         """Where few turns say the same words of the question about equally well, the newest first.
 
         Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. They change
@@ -380,10 +382,10 @@ def _rarest(terms: list[Term]) -> list[Term]:
     return kept
 
 
-def _repeated_last(found: Iterable[Found]) -> list[Found]:
+def _repeated_last(found: Iterable[ScoredTurn]) -> list[ScoredTurn]:
     """Who says the very same once more tells nothing more: that goes behind all else."""
-    first: list[Found] = []
-    again: list[Found] = []
+    first: list[ScoredTurn] = []
+    again: list[ScoredTurn] = []
     said: set[int] = set()
     for each in found:
         (again if each.told in said else first).append(each)
@@ -392,9 +394,9 @@ def _repeated_last(found: Iterable[Found]) -> list[Found]:
     return [*first, *again]
 
 
-def languages_of(messages: Arrangement) -> tuple[str, ...]:
+def languages_of(messages: MessageSequence) -> tuple[str, ...]:
     """Languages that a question about a life is asked under, the likeliest first."""
-    found = told_in(messages.languages)
+    found = history_languages(messages.languages)
     known = sum(count for number, count in messages.languages.items() if number)
     scripts = {LANGUAGES[name].script for name in found} if known >= TOLD else set()
     found += [name for script, name in USUAL.items() if script not in scripts]

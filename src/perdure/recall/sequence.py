@@ -23,7 +23,7 @@ _NONE = array("i", [-1, -1])
 """After the last message, and so before the first one: neighbours of no conversation."""
 
 
-class Arrangement:
+class MessageSequence:
     """Places of messages: 0 for the first ever said, conversation after conversation.
 
     Attributes:

@@ -15,7 +15,7 @@ from perdure.recall.language.words import is_cjk, normal, words_of
 _STOPS = r"[,!:;…\-\u2013\u2014\uff0c\u3001\uff01\uff1a~]"
 
 
-def parts_of(names: Iterable[str]) -> list[str]:
+def name_parts(names: Iterable[str]) -> list[str]:
     """Names and their parts as they are written, the longest first."""
     found: set[str] = set()
     for name in names:
@@ -27,7 +27,7 @@ def parts_of(names: Iterable[str]) -> list[str]:
 
 def without_address(text: str, names: Iterable[str]) -> str:
     """A message without calling somebody: "Mira, do you remember …", "… right, Mira?"."""
-    parts = parts_of(names)
+    parts = name_parts(names)
     if not parts:
         return text
     name = "|".join(map(re.escape, parts))
@@ -39,7 +39,7 @@ def without_address(text: str, names: Iterable[str]) -> str:
 def without_names(text: str, names: Iterable[str]) -> str:
     """A question without names; as it is where nothing else would be left."""
     rest = text
-    for name in parts_of(names):
+    for name in name_parts(names):
         plain = re.escape(name)
         if not is_cjk(name):
             plain = rf"(?<!\w){plain}(?:['\u2019]s?)?(?!\w)"

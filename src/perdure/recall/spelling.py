@@ -7,7 +7,7 @@ from perdure.recall.language.stopwords import STOP
 from perdure.recall.language.words import is_cjk
 from perdure.recall.store import Store
 
-WEIGHT = 0.5
+SLIP_WEIGHT = 0.5
 """What a word counts in a spelling that is not its own."""
 _SHORTEST = 6
 """Letters of a word that is taken for a slip: shorter ones are too often another name."""
@@ -18,7 +18,7 @@ _BEGINS = 2
 """Letters at the front that are taken for right."""
 
 
-def near(store: Store, word: str) -> tuple[str, ...]:
+def nearest_words(store: Store, word: str) -> tuple[str, ...]:
     """Words of the index that are nearest to a word, as the index has them."""
     if len(word) < _SHORTEST or not word.isalpha() or is_cjk(word):
         return ()

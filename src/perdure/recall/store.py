@@ -30,11 +30,11 @@ from perdure.recall.language.languages import (
     NUMBERS,
     USUAL,
     folded,
+    history_languages,
     language_of,
     name_of,
     script_of,
     stem,
-    told_in,
 )
 from perdure.recall.language.words import tokens_of, words_of
 
@@ -372,7 +372,7 @@ class Store:
         counts: Counter[int] = Counter()
         for each in self.chunks(chunks).values():
             counts.update(each.rows[7::WIDTH])
-        for number in sorted(NUMBERS[name] for name in told_in(counts)):
+        for number in sorted(NUMBERS[name] for name in history_languages(counts)):
             if number not in have:
                 self._add_language(number)
 

@@ -20,7 +20,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from perdure.recall.api import LONGEST
-from perdure.recall.sequence import AFTER, BEFORE, SELF, Arrangement
+from perdure.recall.sequence import AFTER, BEFORE, SELF, MessageSequence
 
 if TYPE_CHECKING:
     from perdure.recall.api import Embedder
@@ -45,7 +45,7 @@ class Vectors:
         self._scale: Any = np.zeros(0, dtype=np.float32)
         self._length: Any = np.zeros(0, dtype=np.float32)
 
-    def arrange(self, store: Store, messages: Arrangement, first: int) -> None:
+    def arrange(self, store: Store, messages: MessageSequence, first: int) -> None:
         """Have the vectors of a tree's messages, as far as there are any.
 
         Args:
@@ -65,14 +65,14 @@ class Vectors:
         self._fill(messages, store.vectors(self.embedder.name, messages.row[first:]))
         self._measure(messages, max(0, first - AFTER), total)
 
-    def add(self, messages: Arrangement, vectors: Sequence[tuple[int, bytes]]) -> None:
+    def add(self, messages: MessageSequence, vectors: Sequence[tuple[int, bytes]]) -> None:
         """Take in vectors that were just made, by row."""
         places = self._fill(messages, vectors)
         if places:
             last = min(len(messages), max(places) + BEFORE + 1)
             self._measure(messages, max(0, min(places) - AFTER), last)
 
-    def _fill(self, messages: Arrangement, vectors: Iterable[tuple[int, bytes]]) -> list[int]:
+    def _fill(self, messages: MessageSequence, vectors: Iterable[tuple[int, bytes]]) -> list[int]:
         import numpy as np
 
         places = []
@@ -86,7 +86,7 @@ class Vectors:
                 places.append(place)
         return places
 
-    def _measure(self, messages: Arrangement, begin: int, end: int) -> None:
+    def _measure(self, messages: MessageSequence, begin: int, end: int) -> None:
         """Lengths of the sums of vectors around the messages at some places."""
         import numpy as np
 
@@ -99,7 +99,7 @@ class Vectors:
                 _in_context(unit, talk[low:high])[start - low : stop - low], axis=1
             )
 
-    def likeness(self, messages: Arrangement, text: str) -> Likeness | None:
+    def likeness(self, messages: MessageSequence, text: str) -> Likeness | None:
         """How like a question each message is; None where nothing can be said about it."""
         import numpy as np
 
@@ -160,7 +160,7 @@ class Likeness:
         return fused
 
 
-def _talk(messages: Arrangement) -> Any:  # noqa: ANN401 - numpy's array
+def _talk(messages: MessageSequence) -> Any:  # noqa: ANN401 - numpy's array
     import numpy as np
 
     return np.array(messages.talk[: len(messages)], dtype=np.int32)

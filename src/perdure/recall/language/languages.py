@@ -145,7 +145,7 @@ def language_of(words: Sequence[str]) -> str:
     return best[0] if len(best) == 1 else ""
 
 
-def told_in(counts: Mapping[int, int]) -> list[str]:
+def history_languages(counts: Mapping[int, int]) -> list[str]:
     """Languages that a life is told in, the commonest first, by how many messages are of each.
 
     One in which next to nothing was said was mistaken for another.

@@ -68,7 +68,7 @@ Time = Stretch | Season
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class TimedText:
     """What a message says, by its times and its words.
 
     Attributes:
@@ -87,7 +87,7 @@ class Spoken:
         return f"{self.rest} {self.named}".rstrip()
 
 
-def times_in(text: str, now: datetime | None) -> Spoken:
+def times_in(text: str, now: datetime | None) -> TimedText:
     """Times that a message speaks of, and what else it says.
 
     Args:
@@ -110,7 +110,7 @@ def times_in(text: str, now: datetime | None) -> Spoken:
             named += [word for word in (*calendar.MONTHS, *_SEASONS) if word in match[0]]
             # What is read is not read again: "8 May 2023" is not also "May 2023".
             rest = rest[: match.start()] + " " * len(match[0]) + rest[match.end() :]
-    return Spoken(tuple(found), " ".join(named), rest if found else text)
+    return TimedText(tuple(found), " ".join(named), rest if found else text)
 
 
 def _month(name: str) -> int:
