@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from perdure.backends.store.catalogue import models_folder
 from perdure.companion.clock import now
@@ -35,8 +35,9 @@ MODELS = models_folder()
 
 # No timing assertions: speed lives in tests/bench. The same examples each time; many more, others
 # each time, by hand with `pytest --hypothesis-profile long`.
-settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
-settings.register_profile("long", deadline=None, max_examples=1000)
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", _UNTIMED, derandomize=True, max_examples=40)
+settings.register_profile("long", _UNTIMED, max_examples=1000)
 settings.load_profile("suite")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.git.diff.blame import blame
@@ -115,7 +115,7 @@ def made(tale: Tale, folder: Path) -> Repository:
     return Repository.open(folder, recover=False)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.integers(0, 10**9), st.integers(1, 25), st.booleans())
 def test_blame_is_gits(seed: int, count: int, with_index: bool) -> None:  # noqa: FBT001
     """Where the lines differ from one another, nothing is left to taste: every line agrees."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.git.disk import KernelLock
@@ -133,7 +133,7 @@ def agrees(path: Path, rev: str) -> None:
     assert set(ids(repo, start, Query(grep="NOTE 3"))) == gits(path, rev, "--grep=note 3")
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(st.integers(0, 10**9), st.integers(1, 30))
 def test_listings_are_gits_on_random_histories(seed: int, count: int) -> None:
     """Also after the branch was moved by force, and on branches that share the index."""
@@ -161,7 +161,7 @@ def test_listings_are_gits_on_random_histories(seed: int, count: int) -> None:
         agrees(path, "main")
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(st.integers(0, 10**9), st.integers(1, 30))
 def test_several_lines_are_listed_as_one_history(seed: int, count: int) -> None:
     """What git lists of them together, in pages, no commit before one that descends from it."""

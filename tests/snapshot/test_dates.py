@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from perdure.snapshot.revisions.dates import parse_date
@@ -100,7 +100,7 @@ def test_days_are_those_of_the_systems_zone(zone: str, monkeypatch: pytest.Monke
     time.tzset()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     st.integers(1, 400),
     st.sampled_from(["second", "minute", "hour", "day", "week", "month", "year"]),
