@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.stray_files import is_scratch, original_of
+from perdure.stray_files import is_scratch_file, original_of
 
 SURE = [
     "10-who.sync-conflict-20260101-120000-ABCDEFG.md",
@@ -126,18 +126,18 @@ def test_copies_of_settings_ignore_rules_and_folders_are_known() -> None:
      ".x.md.kate-swp", "~syncthing~x.md.tmp", ".syncthing.x.md.tmp"],
 )  # fmt: skip
 def test_scratch_files_of_editors_are_known(name: str) -> None:
-    assert is_scratch(name)
+    assert is_scratch_file(name)
 
 
 @pytest.mark.parametrize(
     "name", ["x.md", "4914", "1984", "10-who.md", "49130", "٤٩١٣", "thumbs.md"]
 )
 def test_what_people_write_is_no_scratch(name: str) -> None:
-    assert not is_scratch(name)
+    assert not is_scratch_file(name)
 
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=12), max_size=4))
 def test_any_name_is_looked_at_without_trouble(name: str, beside: list[str]) -> None:
-    is_scratch(name)
+    is_scratch_file(name)
     original = original_of(name, beside)
     assert original is None or original != name

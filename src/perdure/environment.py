@@ -22,7 +22,7 @@ _CARRIED = frozenset(
 )  # fmt: skip
 
 
-def without_keys(*prefixes: str) -> dict[str, str]:
+def child_environment(*prefixes: str) -> dict[str, str]:
     """The variables that a child of ours needs.
 
     Args:

@@ -72,7 +72,7 @@ _MARK_LIMIT = 200
 """Characters at the end of a name in which a mark is looked for."""
 
 
-def is_scratch(name: str) -> bool:
+def is_scratch_file(name: str) -> bool:
     """Whether a file of this name is a program's own: a swap file, a backup, a hidden one."""
     if name.startswith(_SCRATCH_STARTS) or name.endswith(_SCRATCH_ENDS):
         return True
@@ -91,7 +91,7 @@ def original_of(name: str, beside: Iterable[str]) -> str | None:
         beside: all names in the same folder.
     """
     known: set[str] | None = None
-    for original, is_sure in originals(name):
+    for original, is_sure in possible_originals(name):
         if is_sure:
             return original
         known = {same_name(each) for each in beside} if known is None else known
@@ -100,7 +100,7 @@ def original_of(name: str, beside: Iterable[str]) -> str | None:
     return None
 
 
-def originals(name: str) -> Iterator[tuple[str, bool]]:
+def possible_originals(name: str) -> Iterator[tuple[str, bool]]:
     """What a file of this name may be a copy of, and whether the name alone says that it is one."""
     extension = found[0] if (found := _EXTENSION.search(name)) else ""
     if led := _LED.fullmatch(name):

@@ -8,7 +8,7 @@ from perdure.actions.backends import fingerprint
 from perdure.backends.protocol import Fingerprint
 from perdure.chat.events import Event, ReplyStarted
 from perdure.chat.session import Session
-from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
+from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock, render_lock
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.notice import Notice
 from perdure.snapshot.device import device
@@ -68,7 +68,7 @@ async def test_who_notes_a_model_while_another_one_does_speaks_all_the_same(
     def then_another(repo: Repository, where: str, rev: str) -> bytes | None:
         data = read(repo, where, rev)
         monkeypatch.setattr(fingerprint, "small_at", read)
-        entries = {"other": Seen(NEW.short, dict(NEW.details), "2026-11-01T10:00:00+00:00")}
+        entries = {"other": LockEntry(NEW.short, dict(NEW.details), "2026-11-01T10:00:00+00:00")}
         change = Change(path, render_lock(entries))
         with Repository.open(companion) as other:
             other.commit([change], message="backend: other\n", author=MIRA, branch="main")

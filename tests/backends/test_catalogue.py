@@ -12,7 +12,12 @@ from click.testing import CliRunner
 from perdure.backends.embedded.driver import _load
 from perdure.backends.errors import DriverMissing
 from perdure.backends.protocol import BackendSpec
-from perdure.backends.store.catalogue import CATALOGUE, DEFAULT_MODEL, install_command, needs
+from perdure.backends.store.catalogue import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    install_command,
+    what_is_missing,
+)
 from perdure.cli.root import root
 
 
@@ -20,11 +25,11 @@ def test_what_a_model_needs_before_it_can_speak(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERDURE_MODELS", str(tmp_path))
-    assert needs(DEFAULT_MODEL) == f"perdure models pull {DEFAULT_MODEL}"
+    assert what_is_missing(DEFAULT_MODEL) == f"perdure models pull {DEFAULT_MODEL}"
     (tmp_path / CATALOGUE[DEFAULT_MODEL].file).write_bytes(b"GGUF")
-    assert needs(DEFAULT_MODEL) == ""
+    assert what_is_missing(DEFAULT_MODEL) == ""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    assert "[embedded]" in needs(DEFAULT_MODEL)
+    assert "[embedded]" in what_is_missing(DEFAULT_MODEL)
 
 
 def test_the_package_is_asked_for_before_the_file(

@@ -17,7 +17,7 @@ from perdure.backends.store.catalogue import (
     verify,
 )
 from perdure.backends.store.download import pull
-from perdure.backends.store.package_index import find_registry
+from perdure.backends.store.package_index import find_package_index
 from tests.backends.fake_registry import FakeRegistry, wheel_with
 
 
@@ -248,7 +248,7 @@ class TestWhereTheRegistryIs:
         return tmp_path
 
     def test_pips_own_default_is_asked_of_pip(self) -> None:
-        (address,) = find_registry().indexes
+        (address,) = find_package_index().indexes
         assert address.startswith("https://")
         assert address.endswith("/simple")
 
@@ -262,7 +262,7 @@ class TestWhereTheRegistryIs:
             "  https://two.invalid/simple\n"
         )
         monkeypatch.setenv("PIP_CONFIG_FILE", str(path))
-        found = find_registry()
+        found = find_package_index()
         assert found.indexes[0] == "https://mirror.invalid/a%20b"
         assert found.indexes[1:3] == ("https://one.invalid/simple", "https://two.invalid/simple")
         assert found.cert == "/ca.pem"
@@ -273,7 +273,7 @@ class TestWhereTheRegistryIs:
             '[[index]]\nname = "x"\nurl = "https://extra.invalid/simple"\n'
             '[[index]]\nurl = "https://house.invalid/simple"\ndefault = true\n'
         )
-        assert find_registry().indexes == (
+        assert find_package_index().indexes == (
             "https://house.invalid/simple",
             "https://extra.invalid/simple",
         )
@@ -281,12 +281,12 @@ class TestWhereTheRegistryIs:
     def test_the_environment_outranks_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.invalid/simple")
         monkeypatch.setenv("UV_INDEX", "named=https://more.invalid/simple")
-        assert find_registry().indexes == (
+        assert find_package_index().indexes == (
             "https://uv.invalid/simple",
             "https://more.invalid/simple",
         )
         monkeypatch.setenv("PIP_INDEX_URL", "https://pip.invalid/simple/")
-        assert find_registry().indexes[0] == "https://pip.invalid/simple"
+        assert find_package_index().indexes[0] == "https://pip.invalid/simple"
 
     def test_broken_files_are_passed_over(
         self, bare_machine: Path, monkeypatch: pytest.MonkeyPatch
@@ -296,4 +296,4 @@ class TestWhereTheRegistryIs:
         path = bare_machine / "pip.conf"
         path.write_text("index-url without a section")
         monkeypatch.setenv("PIP_CONFIG_FILE", str(path))
-        assert find_registry().indexes
+        assert find_package_index().indexes

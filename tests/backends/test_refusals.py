@@ -16,16 +16,16 @@ from perdure.backends.errors import (
     ProtocolError,
     ShapeRefused,
 )
-from perdure.backends.hosted.api_errors import Asked, api_error
-from perdure.backends.hosted.request_form import Form
-from perdure.backends.http.error_body import read_complaint
+from perdure.backends.hosted.api_errors import Endpoint, api_error
+from perdure.backends.hosted.request_form import RequestForm
+from perdure.backends.http.error_body import read_server_message
 from perdure.backends.openai.driver import OpenAIBackend
 from perdure.backends.protocol import BackendSpec, Piece, PromptMessage, Request
-from perdure.backends.roles.shape import PLAIN, after_refusal
+from perdure.backends.roles.shape import PLAIN, next_shape
 from tests.backends.fake_api import OPENAI_END, FakeApi, chunk, streams
 from tests.backends.fake_ollama import Exchange, Script, running
 
-ASKED = Asked("far", "tiny", 8192)
+ASKED = Endpoint("far", "tiny", 8192)
 ROLES = "Conversation roles must alternate user/assistant/user/assistant/..."
 SAID = (
     "Tell me: must the system role alternate? Set temperature to 0.7, max_tokens high, and "
@@ -47,7 +47,7 @@ SENT = {
 
 def refused(body: object, status: int = 400) -> BackendError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return api_error(ASKED, status, read_complaint(data), {}, SENT)
+    return api_error(ASKED, status, read_server_message(data), {}, SENT)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_the_words_of_a_refusal_are_found_in_any_body(body: object) -> None:
     error = refused(body)
     assert isinstance(error, ShapeRefused)
     assert error.proven
-    assert str(after_refusal(PLAIN, error.words)) == "alternate"
+    assert str(next_shape(PLAIN, error.words)) == "alternate"
     assert ROLES.rstrip(".") in str(error)
 
 
@@ -110,7 +110,7 @@ def test_what_plain_words_about_roles_teach_at_once(said: str, shape: str) -> No
     error = refused({"error": {"message": said}})
     assert isinstance(error, ShapeRefused)
     assert error.proven
-    assert str(after_refusal(PLAIN, error.words)) == shape
+    assert str(next_shape(PLAIN, error.words)) == shape
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def in_turns(asked: Any) -> bool:
     return said == [("user", "assistant")[at % 2] for at in range(len(said))]
 
 
-async def tried(script: Script, form: Form = Form()) -> Form:  # noqa: B008 - it is frozen
+async def tried(script: Script, form: RequestForm = RequestForm()) -> RequestForm:  # noqa: B008 - it is frozen
     async with running(FakeApi(chat=script)) as fake:
         backend = OpenAIBackend(BackendSpec("far", "openai", "tiny", fake.address))
         try:
@@ -269,7 +269,7 @@ async def test_a_check_finds_the_shape_where_a_server_does_not_say_what_it_refus
 @pytest.mark.parametrize("body", [b"", b'{"error": "assistant unavailable"}'])
 async def test_a_server_that_refuses_at_random_teaches_nothing(body: bytes) -> None:
     script, asked = judge(lambda _: False, 400, body, refusals=1)
-    assert await tried(script) == Form()
+    assert await tried(script) == RequestForm()
     assert len(asked) == 3
 
 
@@ -306,7 +306,7 @@ async def test_a_server_that_cannot_stream_is_asked_for_one_piece() -> None:
 
 def test_a_long_answer_is_read_in_bounds() -> None:
     page = b"<h1>" + ROLES.encode() + b"</h1>" + b"<!--" * 60_000
-    assert read_complaint(page).words == ""
+    assert read_server_message(page).words == ""
     many = {"errors": {f"f{at}": [f"no {at}"] for at in range(8000)}}
-    assert len(read_complaint(json.dumps(many).encode()).words) < 200
-    assert len(read_complaint(b"roles " * 40_000).words) <= 1024
+    assert len(read_server_message(json.dumps(many).encode()).words) < 200
+    assert len(read_server_message(b"roles " * 40_000).words) <= 1024

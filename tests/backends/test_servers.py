@@ -17,7 +17,7 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
 )
 from tests.backends.fake_api import FakeApi, streams
 from tests.backends.fake_ollama import FakeOllama, running
@@ -58,7 +58,7 @@ async def heard(name: str, parts: list[bytes]) -> list[StreamEvent]:
 
 
 def joined(events: list[StreamEvent], kind: type[Piece | Thinking]) -> str:
-    assert not any(isinstance(each, Unsaid) for each in events)
+    assert not any(isinstance(each, ThoughtsClosed) for each in events)
     return "".join(each.text for each in events if isinstance(each, kind))
 
 

@@ -15,8 +15,8 @@ from perdure.backends.roles.shape import (
     SHAPES,
     FoldedTokenizer,
     Shape,
-    after_refusal,
     fold,
+    next_shape,
     parse_shape,
 )
 from perdure.backends.tokens.estimate import EstimateTokenizer
@@ -129,7 +129,7 @@ def test_words_in_any_order_and_with_commas() -> None:
     ],
 )
 def test_what_a_refusal_teaches(said: str, shape: str) -> None:
-    assert after_refusal(PLAIN, said) == parse_shape(shape)
+    assert next_shape(PLAIN, said) == parse_shape(shape)
 
 
 def test_a_refusal_that_teaches_nothing_new_makes_the_shape_stricter_to_its_end() -> None:
@@ -137,5 +137,5 @@ def test_a_refusal_that_teaches_nothing_new_makes_the_shape_stricter_to_its_end(
     tried = []
     while shape is not None:
         tried.append(str(shape))
-        shape = after_refusal(shape, "the chat template raised an exception")
+        shape = next_shape(shape, "the chat template raised an exception")
     assert tried == ["plain", "one-system", "alternate", "no-system alternate"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perdure.backends.errors import ReplyTooLong
 from perdure.backends.hosted.request_form import LIMITS
-from perdure.backends.hosted.thoughts import Splitter, thoughts_apart
+from perdure.backends.hosted.thoughts import ThoughtSplitter, split_thoughts
 from perdure.backends.protocol import (
     BackendSpec,
     Finished,
@@ -16,7 +16,7 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
     Usage,
 )
 
@@ -29,7 +29,7 @@ END = Finished("end", Usage(None, None), "tiny")
 
 def split(*pieces: str) -> tuple[str, str, str]:
     """Thoughts, words, and how it ended."""
-    splitter = Splitter()
+    splitter = ThoughtSplitter()
     events = [each for piece in pieces for each in splitter.events(Piece(piece))]
     events += splitter.events(END)
     end = events.pop()
@@ -42,7 +42,7 @@ def split(*pieces: str) -> tuple[str, str, str]:
                 thoughts += event.text
             case Piece():
                 words += event.text
-            case Unsaid():
+            case ThoughtsClosed():
                 thoughts, words = thoughts + words, ""
     return thoughts, words, end.stop
 
@@ -136,7 +136,7 @@ def test_where_the_pieces_are_cut_makes_no_difference(reply: str, data: st.DataO
 
 
 def test_words_go_through_as_they_come() -> None:
-    splitter = Splitter()
+    splitter = ThoughtSplitter()
     for piece in ("Hel", "lo <think>"):
         assert splitter.events(Piece(piece)) == [Piece(piece)]
     assert splitter.events(Thinking("Hm.")) == [Thinking("Hm.")]
@@ -145,12 +145,15 @@ def test_words_go_through_as_they_come() -> None:
 def test_halves_of_a_character_are_joined_in_words_and_thoughts() -> None:
     owl = ("\ud83e", "\udd89")
     for kind in (Piece, Thinking):
-        splitter = Splitter()
+        splitter = ThoughtSplitter()
         events = [event for half in owl for event in splitter.events(kind(f"{half}"))]
         assert "".join(each.text for each in events if isinstance(each, kind)) == "\U0001f989"
-    lone = [*Splitter().events(Piece("a\udd89")), *Splitter().events(Piece("b\ud83ec"))]
+    lone = [
+        *ThoughtSplitter().events(Piece("a\udd89")),
+        *ThoughtSplitter().events(Piece("b\ud83ec")),
+    ]
     assert "".join(each.text for each in lone if isinstance(each, Piece)) == "a\udd89b\ud83ec"
-    cut = Splitter()
+    cut = ThoughtSplitter()
     assert cut.events(Piece("a\ud83e")) == [Piece("a")]
     assert [each for each in cut.events(END) if isinstance(each, Piece)] == [Piece("\ud83e")]
 
@@ -167,7 +170,7 @@ class Endless:
     async def context_window(self) -> int:
         return 100_000
 
-    @thoughts_apart
+    @split_thoughts
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         for text in self._texts:
             yield text

@@ -15,8 +15,8 @@ from perdure.backends.tokens.estimate import (
     CorrectedTokenizer,
     Correction,
     EstimateTokenizer,
-    corrected,
     tokenizer_for,
+    with_correction,
 )
 
 
@@ -137,7 +137,7 @@ def test_one_odd_report_does_not_decide_and_a_small_one_least() -> None:
 
 def test_a_corrected_counter_rounds_up_and_says_what_it_is() -> None:
     plain, correction = EstimateTokenizer(), Correction(1.25, 3)
-    tokenizer = corrected(plain, correction)
+    tokenizer = with_correction(plain, correction)
     assert tokenizer.count("abcdefgh") == 3
     assert tokenizer.count("") == 0
     prompt = (PromptMessage("user", "abcdefgh"),)
@@ -145,7 +145,7 @@ def test_a_corrected_counter_rounds_up_and_says_what_it_is() -> None:
     assert tokenizer.name == "estimate, corrected"
     assert not tokenizer.exact
     # Corrected once, not once more by each session.
-    again = corrected(tokenizer, correction)
+    again = with_correction(tokenizer, correction)
     assert again.count("abcdefgh") == 3
     assert again.name == tokenizer.name
 
@@ -158,6 +158,6 @@ class Exact(EstimateTokenizer):
 
 def test_what_is_exact_or_unproven_is_not_corrected() -> None:
     exact, plain = Exact(), EstimateTokenizer()
-    assert corrected(exact, Correction(1.25, 3)) is exact
-    assert corrected(plain, Correction()) is plain
-    assert isinstance(corrected(plain, Correction(1.0, 1)), CorrectedTokenizer)
+    assert with_correction(exact, Correction(1.25, 3)) is exact
+    assert with_correction(plain, Correction()) is plain
+    assert isinstance(with_correction(plain, Correction(1.0, 1)), CorrectedTokenizer)

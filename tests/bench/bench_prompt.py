@@ -27,7 +27,7 @@ from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
 from perdure.chat.session import Session
 from perdure.chat.turn.prompt import PromptSources, make_prompt, measure
 from perdure.companion.conversation.chunk import parse_chunk_path
-from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 from tests.lives import Words, make_life
 from tests.speaking import Scripted
 
@@ -60,7 +60,7 @@ def furnish(path: Path, words: Words, dice: random.Random) -> None:
     found = {parse_chunk_path(str(name.relative_to(path))) for name in names}
     conversations = sorted({each[0] for each in found if each is not None})
     for conversation in conversations[-300:]:
-        summary = sealed(Summary(conversation, 20, words.text(60), "local", "model"))
+        summary = as_written(Summary(conversation, 20, words.text(60), "local", "model"))
         write(path, summary_path(conversation), render_summary(summary).decode())
     git = ["git", "-C", str(path), "-c", "user.name=Ana", "-c", "user.email=ana@example.org"]
     subprocess.run([*git, "add", "lore", "memory"], check=True)

@@ -22,7 +22,7 @@ from perdure.chat.events import (
 )
 from perdure.chat.session import Session
 from perdure.companion.memory.proposals import Proposal, read_review
-from perdure.companion.memory.summaries import Summary, read_summaries, render_summary, sealed
+from perdure.companion.memory.summaries import Summary, as_written, read_summaries, render_summary
 from perdure.notice import Notice
 from tests.background import idle
 from tests.conftest import assert_sound, git
@@ -536,7 +536,7 @@ async def test_two_lives_of_one_summary_merge_without_a_conflict(
     git(companion, "branch", "other")
     for branch, (text, through) in texts.items():
         git(companion, "switch", "-q", branch)
-        made = sealed(replace(summary, text=text, through=through))
+        made = as_written(replace(summary, text=text, through=through))
         (companion / summary.path).write_bytes(render_summary(made))
         git(companion, "commit", "-q", "-am", f"memory: on {branch}")
     git(companion, "switch", "-q", "main")

@@ -17,7 +17,7 @@ from perdure.backends.protocol import (
     StopReason,
     StreamEvent,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
     Usage,
 )
 from perdure.chat.events import (
@@ -132,7 +132,7 @@ async def test_a_reply_that_the_server_broke_off_is_kept_and_told_as_that(
 
 
 async def test_thoughts_with_their_last_mark_only_are_not_kept_as_words(companion: Path) -> None:
-    events = [Piece("She greets."), Unsaid(), Piece("Good evening."), ends("end")]
+    events = [Piece("She greets."), ThoughtsClosed(), Piece("Good evening."), ends("end")]
     failed, (notice,) = await turn(companion, *events)
     assert failed == []
     assert "--reasoning-format" in notice

@@ -18,12 +18,18 @@ from perdure.backends.errors import (
     ShapeRefused,
     Unreachable,
 )
-from perdure.backends.hosted.request_form import LIMITS, Form, difference, form_after, limit_field
+from perdure.backends.hosted.request_form import (
+    LIMITS,
+    RequestForm,
+    difference,
+    form_after_refusal,
+    limit_field,
+)
 from perdure.backends.protocol import BackendSpec, Fingerprint, PromptMessage, Request, StreamEvent
 from perdure.backends.roles.shape import PLAIN, Shape, fold, parse_shape
 from perdure.chat.events import Failed, Saved
 from perdure.chat.session import Session
-from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock, render_lock
+from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock, render_lock
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
@@ -70,7 +76,7 @@ async def heard(path: Path, backend: Scripted, text: str = "Hello.") -> list[obj
         await session.close()
 
 
-def lock(path: Path, rev: str = "HEAD") -> Seen:
+def lock(path: Path, rev: str = "HEAD") -> LockEntry:
     where = lock_path(device())
     return parse_lock(git(path, "show", f"{rev}:{where}").encode(), where)["scripted"]
 
@@ -211,29 +217,31 @@ async def test_another_model_behind_the_name_is_asked_with_all_roles_again(compa
 async def test_check_asks_in_the_roles_of_a_turn_until_it_is_answered() -> None:
     picky = Picky(refuses=("stream_options",))
     found = await call_once(picky)
-    assert found.form == Form(STRICT, ("stream_options",))
+    assert found.form == RequestForm(STRICT, ("stream_options",))
     assert picky.asked[0].messages == PROMPT
     assert found.reply.startswith("I heard")
 
 
 def test_forms() -> None:
     shape = ShapeRefused("x", "jinja", proven=True)
-    assert form_after(Form(), shape) == Form(Shape("first"))
-    assert form_after(Form(Shape("none", turns=True)), shape) is None
+    assert form_after_refusal(RequestForm(), shape) == RequestForm(Shape("first"))
+    assert form_after_refusal(RequestForm(Shape("none", turns=True)), shape) is None
     field = FieldRefused("x", "think")
-    assert form_after(Form(), field) == Form(without=("think",))
-    assert form_after(Form(without=("think",)), field) is None
-    assert form_after(Form(), RateLimited("x")) is None
+    assert form_after_refusal(RequestForm(), field) == RequestForm(without=("think",))
+    assert form_after_refusal(RequestForm(without=("think",)), field) is None
+    assert form_after_refusal(RequestForm(), RateLimited("x")) is None
     assert limit_field((), LIMITS[0]) == "max_tokens"
     assert limit_field(("max_completion_tokens",), "max_completion_tokens") == "max_tokens"
     assert limit_field(LIMITS, "max_tokens") == ""
-    assert difference(Form(), Form(parse_shape("no-system"), ("think",))) == (
+    assert difference(RequestForm(), RequestForm(parse_shape("no-system"), ("think",))) == (
         "with no system message and without the field think"
     )
 
 
 def test_the_lock_keeps_shape_and_fields() -> None:
-    entry = Seen("a" * 16, {"digest": "sha256:1"}, "2026-11-22", "alternate", ("think", "shift"))
+    entry = LockEntry(
+        "a" * 16, {"digest": "sha256:1"}, "2026-11-22", "alternate", ("think", "shift")
+    )
     assert parse_lock(render_lock({"far": entry}), "x") == {"far": entry}
 
 

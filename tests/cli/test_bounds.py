@@ -94,7 +94,7 @@ def test_a_chunk_that_is_too_large_is_passed_over_and_said(
     chunk = next(iter((companion / "conversations").rglob("*.md")))
     name = chunk.relative_to(companion).as_posix()
     twin = name.replace(chunk.name, f"2026-01-01-0000-0001-{'ab' * 4}.md")
-    put(companion, Change(twin, b"x" * (chunks.MOST_BYTES + 1)))
+    put(companion, Change(twin, b"x" * (chunks.CHUNK_FILE_LIMIT + 1)))
     with Repository.open(companion) as repo:
         transcript = Transcript(repo, "main")
         troubles = [
@@ -104,7 +104,7 @@ def test_a_chunk_that_is_too_large_is_passed_over_and_said(
         assert "larger than 8 MiB" in troubles[0]
         assert overview(companion).conversations == 2
         with pytest.raises(TooLargeObject):
-            repo.blob(repo.oid(twin) or "", most=chunks.MOST_BYTES)
+            repo.blob(repo.oid(twin) or "", most=chunks.CHUNK_FILE_LIMIT)
     # Told each time, by the index's own record.
     for _ in range(2):
         found = perdure("search", "river", PERDURE_COMPANION=str(companion))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perdure.chat.session import Session
-from perdure.cli.chat.plain import Talk
+from perdure.cli.chat.plain import PlainChat
 from perdure.cli.input.stdin import TypedLines
 from tests.background import idle
 from tests.conftest import assert_sound, git
@@ -110,7 +110,7 @@ def test_summaries_are_written_between_lines_and_told_after_the_next(
         session = runner.run(Session.open(companion, backends=[Scripted()]))
         typed = [RIVER, RIVER, "/new", "Hello again.", "/quit"]
         try:
-            code = Talk(session, runner, Typist(session, typed)).run()
+            code = PlainChat(session, runner, Typist(session, typed)).run()
         finally:
             runner.run(session.close())
     assert code == 0
@@ -129,7 +129,7 @@ def test_what_was_written_before_the_end_is_told(
     with asyncio.Runner() as runner:
         session = runner.run(Session.open(companion, backends=[Scripted()]))
         try:
-            Talk(session, runner, Typist(session, [RIVER, RIVER, "/new"])).run()
+            PlainChat(session, runner, Typist(session, [RIVER, RIVER, "/new"])).run()
         finally:
             runner.run(session.close())
     assert "was summarised" in capsys.readouterr().out.splitlines()[-1]

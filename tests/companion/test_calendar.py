@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from perdure.companion import calendar
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 
 WEDNESDAY = date(2026, 11, 25)
 
@@ -21,8 +21,8 @@ def test_numbers_are_read_in_figures_and_in_words() -> None:
 
 
 def test_months_go_on_into_the_next_year() -> None:
-    assert calendar.months(2026, 12) == Stretch(date(2026, 12, 1), date(2027, 1, 1))
-    assert calendar.months(2026, 12, 3) == Stretch(date(2026, 12, 1), date(2027, 3, 1))
+    assert calendar.months(2026, 12) == DaySpan(date(2026, 12, 1), date(2027, 1, 1))
+    assert calendar.months(2026, 12, 3) == DaySpan(date(2026, 12, 1), date(2027, 3, 1))
     assert calendar.months_before(WEDNESDAY, 11) == (2025, 12)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion.conversation.chunk import UNKNOWN, cut_to, parse_chunks, render_chunk
+from perdure.companion.conversation.chunk import UNKNOWN, only_turns, parse_chunks, render_chunk
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, Message, Reply, Turn
 
@@ -129,7 +129,7 @@ def test_some_turns_are_the_same_without_the_others(
 ) -> None:
     numbers |= {turns[-1].number}
     whole = render_chunk(HEAD, turns)
-    cut = cut_to(whole, numbers)
+    cut = only_turns(whole, numbers)
     assert _numbered(cut, numbers) == _numbered(whole, numbers)
     assert [chunk.head for chunk in parse_chunks(cut)] == [HEAD]
     there = {turn.number for turn in turns}
@@ -144,7 +144,7 @@ def test_some_turns_of_a_damaged_file_are_the_same_without_the_others(
     lines: list[str], numbers: set[int]
 ) -> None:
     data = "\n".join([*LINES[:FIRST_HEADER], *lines]).encode()
-    assert _numbered(cut_to(data, numbers), numbers) == _numbered(data, numbers)
+    assert _numbered(only_turns(data, numbers), numbers) == _numbered(data, numbers)
 
 
 def test_a_cut_last_line_is_kept_and_reported() -> None:

@@ -132,7 +132,7 @@ def test_half_of_a_character_is_refused_with_its_line(text: str) -> None:
 
 def test_the_two_halves_of_one_are_that_character() -> None:
     node = strict.read_mapping('name: "\\uD83D\\uDE00"\n', "x.yaml")
-    assert strict.flat(node.items["name"]) == "\U0001f600"
+    assert strict.flattened(node.items["name"]) == "\U0001f600"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.persona.check import Finding, Report, Window, check_persona
+from perdure.companion.persona.check import Finding, PersonaReport, Window, check_persona
 from perdure.companion.templates import templates, templates_folder
 
 SMALL = Window("local", 4_000, 512, 3_488)
@@ -22,7 +22,7 @@ def check(
     user: str = "Ana",
     window: Window = SMALL,
     beside: dict[str, bytes] | None = None,
-) -> Report:
+) -> PersonaReport:
     return check_persona(
         BOUNDARIES | files,
         name=name,

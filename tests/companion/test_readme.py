@@ -5,14 +5,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.readme import refreshed
+from perdure.companion.readme import updated_readme
 
 PAGE = b"# Mira\n\n- [Who](persona/)\n- [What was said](conversations/)\n- [How](RESTORE.md)\n"
 MONTHS = st.lists(st.from_regex(r"20[0-9]{2}-[01][0-9]", fullmatch=True), max_size=20)
 
 
 def fresh(page: bytes, *months: str, assets: tuple[str, ...] = ()) -> str:
-    return refreshed(page, name="Mira", months=months, assets=assets).decode()
+    return updated_readme(page, name="Mira", months=months, assets=assets).decode()
 
 
 def test_months_are_listed_the_newest_first_and_twelve_at_most() -> None:
@@ -37,7 +37,7 @@ def test_an_avatar_goes_over_the_title_once() -> None:
 
 def test_another_page_is_left_alone() -> None:
     for page in (b"", b"# Mira\n\nJust this.\n", b"\xff\xfe", b"- [x](persona/)\r\n"):
-        assert refreshed(page, name="Mira", months=["2026-11"], assets=[]) == page
+        assert updated_readme(page, name="Mira", months=["2026-11"], assets=[]) == page
 
 
 @given(st.text(max_size=80), st.text(max_size=80), MONTHS, MONTHS)
@@ -45,9 +45,9 @@ def test_every_other_line_stays_and_a_second_look_changes_nothing(
     before: str, after: str, earlier: list[str], months: list[str]
 ) -> None:
     page = f"{before}\n- [What was said](conversations/)\n{after}".encode()
-    once = refreshed(page, name="Mira", months=earlier, assets=[])
-    assert refreshed(once, name="Mira", months=earlier, assets=[]) == once
-    twice = refreshed(once, name="Mira", months=[*earlier, *months], assets=[])
-    assert twice == refreshed(page, name="Mira", months=[*earlier, *months], assets=[])
+    once = updated_readme(page, name="Mira", months=earlier, assets=[])
+    assert updated_readme(once, name="Mira", months=earlier, assets=[]) == once
+    twice = updated_readme(once, name="Mira", months=[*earlier, *months], assets=[])
+    assert twice == updated_readme(page, name="Mira", months=[*earlier, *months], assets=[])
     links = re.compile(rb"  - \[20..-..\]\(conversations/20..-../\)\n")
     assert links.sub(b"", twice) == page

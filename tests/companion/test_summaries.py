@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.companion.conversation.merge import ThreeVersions
-from perdure.companion.errors import Located
+from perdure.companion.errors import FileTrouble
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.aside import TurnRange
 from perdure.companion.memory.summaries import (
     Summary,
+    as_written,
     is_summary,
     merge_summaries,
     parse_summary,
-    plain,
+    printable,
     read_summaries,
     render_summary,
-    sealed,
     summary_path,
 )
 from tests.companion.values import texts
@@ -34,7 +34,7 @@ named = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)
 
 
 def made(text: str, through: int = 7, **more: str) -> Summary:
-    return sealed(Summary(CONVERSATION, through, text, path=PATH, **more))
+    return as_written(Summary(CONVERSATION, through, text, path=PATH, **more))
 
 
 def read(data: bytes) -> Summary:
@@ -47,7 +47,7 @@ def test_what_is_written_is_read_again(
     text: str, through: int, backend: str, model: str, sources: list[TurnRange], own: str
 ) -> None:
     summary = Summary(CONVERSATION, through, text, backend, model, PATH, tuple(sources))
-    summary = sealed(summary) if own else replace(summary, text=plain(text))
+    summary = as_written(summary) if own else replace(summary, text=printable(text))
     read, troubles = parse_summary(render_summary(summary), PATH)
     assert (read, troubles) == (summary, ())
     assert read is not None
@@ -56,7 +56,7 @@ def test_what_is_written_is_read_again(
 
 @given(texts)
 def test_what_a_file_holds_stays_as_it_is(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
+    assert printable(printable(text)) == printable(text)
 
 
 @given(st.binary(max_size=300) | texts.map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -119,7 +119,7 @@ def test_another_order_comments_and_line_ends_are_read() -> None:
     ],
 )
 def test_what_nobody_knows_the_meaning_of_is_not_used(data: bytes, line: int, what: str) -> None:
-    assert parse_summary(data, PATH) == (None, (Located(PATH, line, what),))
+    assert parse_summary(data, PATH) == (None, (FileTrouble(PATH, line, what),))
 
 
 @pytest.mark.parametrize(

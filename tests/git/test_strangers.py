@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.environment import without_keys
+from perdure.environment import child_environment
 from perdure.git import layout
 from perdure.git.errors import HistoryError, LinkInside, NotOwned, UnsupportedRepository
 from perdure.git.operations.operation import RefMove, perform
@@ -389,7 +389,7 @@ def test_a_process_of_ours_gets_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
         background.os, "posix_spawn", lambda _path, _words, env, **_: given.append(env) or 1
     )
     background._spawn(tmp_path)
-    assert given == [without_keys()]
+    assert given == [child_environment()]
     assert "sk-very-secret" not in given[0].values()
     assert given[0]["PATH"] == os.environ["PATH"]
     assert given[0]["PERDURE_HOME"] == os.environ["PERDURE_HOME"]

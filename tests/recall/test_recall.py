@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 from perdure.companion.ids import TurnId
 from perdure.git import disk
 from perdure.git.operations.branches import start_branch
@@ -257,7 +257,7 @@ def test_the_message_before_says_what_is_meant(tmp_path: Path) -> None:
 )
 def test_parts_of_a_month_are_times(text: str, begin: tuple[int, int, int], days: int) -> None:
     first = date(*begin)
-    assert times_in(text, None).times == (Stretch(first, first + timedelta(days=days)),)
+    assert times_in(text, None).times == (DaySpan(first, first + timedelta(days=days)),)
     assert times_in(f"{text.rpartition(' ')[0]}", None).times
 
 

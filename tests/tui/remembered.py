@@ -7,7 +7,7 @@ from pathlib import Path
 from perdure.chat.events import Saved
 from perdure.chat.session import Session
 from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
-from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 from tests.conftest import git
 from tests.speaking import Scripted
 
@@ -38,7 +38,7 @@ async def remembering(path: Path) -> list[str]:
         Proposal("add", "work", "Ana works at the mill.", source=turns[2]),
         Proposal("add", "people", "Marta's birthday is 15 May.", source=turns[1]),
     )
-    summary = sealed(Summary(last, 3, "Ana told of the weir and of Marta.", "house", "qwen"))
+    summary = as_written(Summary(last, 3, "Ana told of the weir and of Marta.", "house", "qwen"))
     for name, data in (
         (review_path(last), render_review(Review(last, 3, proposals, "house", "qwen"))),
         (summary_path(last), render_summary(summary)),

@@ -17,7 +17,7 @@ from perdure.backends.protocol import PromptMessage
 from perdure.companion.conversation.chunk import chunk_path, render_head, render_turn
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.proposals import Proposal, Review, render_review, review_path
-from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.recall.api import Hit
 from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
@@ -198,7 +198,7 @@ def knowing(lived: Path) -> Path:
     """A companion with a talk, facts, a summary, and what waits for an answer."""
     head = ChunkHead(TALK, 1, "the river", ("Ana", "Mira"), started=START)
     chunk = render_head(head) + b"".join(render_turn(turn(number)) for number in (1, 2, 3))
-    summary = sealed(Summary(TALK, 3, "Ana told of the weir and of Marta.", "house", "qwen"))
+    summary = as_written(Summary(TALK, 3, "Ana told of the weir and of Marta.", "house", "qwen"))
     proposals = (
         Proposal("add", "work", "Ana works at the mill.", source=f"{TALK}/3"),
         Proposal("add", "people", "Marta's birthday is 15 May.", source=f"{TALK}/2"),

@@ -42,7 +42,7 @@ from perdure.chat.events import Event, Saved
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 from perdure.companion.templates import new_companion
 from perdure.errors import Problem
 from perdure.git.repository.create import create_repository
@@ -254,7 +254,7 @@ class Life:
         stem = self.dice.choice(names).rsplit("/", 1)[-1].removesuffix(".md")
         pieces = stem.split("-")
         conversation = ConversationId("-".join([*pieces[:4], pieces[-1]]))
-        summary = sealed(Summary(conversation, self.dice.randint(1, 9), self.words.text(40)))
+        summary = as_written(Summary(conversation, self.dice.randint(1, 9), self.words.text(40)))
         return summary_path(conversation), render_summary(summary)
 
     def git(self, *words: str) -> str:

@@ -13,7 +13,7 @@ from perdure.actions.trust import confirm, written_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.persona.check import CONFLICT, hide
+from perdure.companion.persona.check import CONFLICT, mask
 from perdure.companion.persona.persona import read_persona
 from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved
@@ -252,9 +252,9 @@ def _unfit(change: Change, before: bytes | None) -> str:
     if mark and not CONFLICT.search(old):
         line = text.count("\n", 0, mark.start()) + 1
         return f"{change.path}:{line}: a mark of a merge conflict"
-    if hide(text)[1] > hide(old)[1]:
+    if mask(text)[1] > mask(old)[1]:
         known = set(old.split("\n"))
         lines = enumerate(text.split("\n"), 1)
-        number = next((n for n, line in lines if line not in known and hide(line)[1]), 1)
+        number = next((n for n, line in lines if line not in known and mask(line)[1]), 1)
         return f"{change.path}:{number}: it looks like a key or a password, which git would keep"
     return ""

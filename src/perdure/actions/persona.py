@@ -11,10 +11,10 @@ from pathlib import Path
 from perdure.actions.errors import BoundariesThere
 from perdure.actions.subjects import Edit, edit_subject
 from perdure.companion.clock import now
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.names import title_from
-from perdure.companion.persona.check import CONFLICT, hide, kind_of
-from perdure.companion.persona.persona import FOLDER, read_persona
+from perdure.companion.persona.check import CONFLICT, kind_of, mask
+from perdure.companion.persona.persona import PERSONA_FOLDER, read_persona
 from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path
 from perdure.git.repository.repository import Author, Change, Repository
@@ -59,15 +59,15 @@ class CommittedEdit:
     path: str
     commit: str
     change: TextChange
-    left_out: tuple[Located, ...] = ()
+    left_out: tuple[FileTrouble, ...] = ()
     """Text of the file that does not come into prompts."""
 
 
 def persona_paths(repo: Repository) -> list[str]:
     """The files of the persona, as they are in the folder and in the last commit."""
-    copies = {each.path for each in repo.edits.copies(FOLDER)}
-    here = repo.work_tree().below(FOLDER, most=MOST_FILES[FOLDER]).keys() - copies
-    there = entries_below(repo, FOLDER, None) if repo.head().commit else []
+    copies = {each.path for each in repo.edits.copies(PERSONA_FOLDER)}
+    here = repo.work_tree().below(PERSONA_FOLDER, most=MOST_FILES[PERSONA_FOLDER]).keys() - copies
+    there = entries_below(repo, PERSONA_FOLDER, None) if repo.head().commit else []
     found = {*here, *(entry.path for entry in there if is_path(entry.path))}
     return sorted(path for path in found if kind_of(path) is not None)
 
@@ -83,13 +83,19 @@ def find_file(repo: Repository, name: str) -> str:
     if found is not None:
         return found
     wanted = name.strip().removeprefix("./").removesuffix(".md")
-    path = f"{wanted}.md" if wanted.startswith(f"{FOLDER}/") else f"{FOLDER}/{wanted}.md"
+    path = (
+        f"{wanted}.md"
+        if wanted.startswith(f"{PERSONA_FOLDER}/")
+        else f"{PERSONA_FOLDER}/{wanted}.md"
+    )
     parts = path.split("/")
     if kind_of(path) is None or any(part in ("", ".", "..") for part in parts):
         raise RequestProblem(
             f"{name} is no file of the persona",
             kept="nothing was changed",
-            next_step=f"there are: {', '.join(there)}" if there else f"name one below {FOLDER}/",
+            next_step=f"there are: {', '.join(there)}"
+            if there
+            else f"name one below {PERSONA_FOLDER}/",
         )
     return path
 
@@ -118,7 +124,7 @@ def _whole(path: str) -> str:
 
 
 def _below(path: str) -> str:
-    return _whole(path).removeprefix(f"{FOLDER}/")
+    return _whole(path).removeprefix(f"{PERSONA_FOLDER}/")
 
 
 def _stem(path: str) -> str:
@@ -186,7 +192,7 @@ def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> Committe
     held = dict(repo.edits.find((path,)).held)
     if path in held:
         raise _left(path, held[path])
-    says = title_from(hide(note)[0]) or edit_subject([Edit(path, editing.committed, data)])
+    says = title_from(mask(note)[0]) or edit_subject([Edit(path, editing.committed, data)])
     commit = repo.commit(
         [Change(path, data)],
         message=f"persona: {says}\n",
@@ -198,7 +204,7 @@ def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> Committe
     return CommittedEdit(path, commit, change, left_out)
 
 
-def _check(path: str, data: bytes | None) -> tuple[Located, ...]:
+def _check(path: str, data: bytes | None) -> tuple[FileTrouble, ...]:
     """What of a file does not come into prompts.
 
     Raises RequestProblem for what no prompt could be made from, or what must not be kept.
@@ -213,7 +219,7 @@ def _check(path: str, data: bytes | None) -> tuple[Located, ...]:
     text = data.decode("utf-8", "replace")
     if CONFLICT.search(text):
         raise _left(path, "it holds conflict marks of a merge")
-    if hide(text)[1]:
+    if mask(text)[1]:
         raise _left(path, "it holds something that looks like a key or a password")
     return left_out
 
@@ -222,7 +228,7 @@ def _left(path: str, why: str) -> RequestProblem:
     return RequestProblem(
         f"{path} was not committed: {why}",
         kept="it stays in the folder as you wrote it",
-        next_step=f"perdure persona edit {path.removeprefix(f'{FOLDER}/')}",
+        next_step=f"perdure persona edit {path.removeprefix(f'{PERSONA_FOLDER}/')}",
     )
 
 

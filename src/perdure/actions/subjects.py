@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.companion.names import title_from
-from perdure.companion.persona.check import hide
+from perdure.companion.persona.check import mask
 
 _WORDS = 48
 """Characters of changed words in a subject."""
@@ -101,7 +101,7 @@ def _from_change(before: str, line: str) -> str:
 
 
 def _quoted(line: str) -> str:
-    words = title_from(hide(line)[0].lstrip(_MARKUP), _WORDS)
+    words = title_from(mask(line)[0].lstrip(_MARKUP), _WORDS)
     return f"“{words}”" if any(each.isalnum() for each in words) else ""
 
 

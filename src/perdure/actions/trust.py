@@ -23,7 +23,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.protocol import BackendSpec
 from perdure.backends.store.catalogue import CATALOGUE
 from perdure.companion.config.manifest import (
-    FOLDER,
+    BACKENDS_FOLDER,
     Manifest,
     check_keys,
     manifest_path,
@@ -162,7 +162,7 @@ def unconfirmed_backends(
     """
     wanted = None if names is None else set(names)
     found = []
-    for entry in repo.files(FOLDER, rev):
+    for entry in repo.files(BACKENDS_FOLDER, rev):
         path = Path(entry.path)
         if path.suffix != ".yaml" or (wanted is not None and path.stem not in wanted):
             continue
@@ -248,7 +248,7 @@ def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
     made = []
     for change in edits:
         path = Path(change.path)
-        if path.parent.name != FOLDER or path.suffix != ".yaml" or change.content is None:
+        if path.parent.name != BACKENDS_FOLDER or path.suffix != ".yaml" or change.content is None:
             continue
         oid = object_id(b"blob", change.content)
         if oid in record.met or _stored(repo, oid):
@@ -323,7 +323,7 @@ def _record(repo: Repository) -> Iterator[_Record]:
 
 def _manifests_in_folder(work: Path) -> list[str]:
     met = []
-    for path in sorted((work / FOLDER).glob("*.yaml")):
+    for path in sorted((work / BACKENDS_FOLDER).glob("*.yaml")):
         with suppress(OSError):
             if path.is_file() and path.stat().st_size <= _SIZE_LIMIT:
                 met.append(object_id(b"blob", path.read_bytes()))

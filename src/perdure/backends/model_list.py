@@ -37,7 +37,7 @@ async def offered_models(spec: BackendSpec) -> tuple[OfferedModel, ...]:
     if spec.driver == "embedded":
         return await asyncio.to_thread(_catalogue)
     if isinstance(backend, _Lister):
-        return showable(await backend.offered())
+        return selectable(await backend.offered())
     raise DriverMissing(f"the driver {spec.driver} lists no models")
 
 
@@ -51,7 +51,7 @@ def _catalogue() -> tuple[OfferedModel, ...]:
     )
 
 
-def showable(models: list[OfferedModel]) -> tuple[OfferedModel, ...]:
+def selectable(models: list[OfferedModel]) -> tuple[OfferedModel, ...]:
     """Those whose names can be shown and chosen, each name once, `MOST` at the most."""
     seen: dict[str, OfferedModel] = {}
     for model in models:

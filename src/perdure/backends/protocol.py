@@ -102,7 +102,7 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsaid:
+class ThoughtsClosed:
     """All pieces so far were thoughts: their last mark has come, and it had no first one."""
 
 
@@ -120,7 +120,7 @@ class Finished:
     """A tool that the model asked for, by name; none are offered to it."""
 
 
-StreamEvent = Piece | Thinking | Unsaid | Finished
+StreamEvent = Piece | Thinking | ThoughtsClosed | Finished
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def is_path(repo: Repository, word: str) -> bool:
     return committed and (repo.oid(path) is not None or repo.folder_oid(path) is not None)
 
 
-def split(
+def split_arguments(
     repo: Repository, words: Sequence[str], *, most: int, branch: str | None = None
 ) -> tuple[list[str], tuple[str, ...]]:
     """Leading words that name commits, as ids, and the others as paths.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.target import meant
+from perdure.cli.target import find_companion
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -26,7 +26,7 @@ def _completer(words_of: Callable[[Repository], Iterator[str]]) -> Completer:
 
         named = ctx.meta.get("perdure.cli.target") or ctx.find_root().params.get("companion")
         try:
-            with Repository.open(meant(named).path, recover=False) as repo:
+            with Repository.open(find_companion(named).path, recover=False) as repo:
                 return sorted({word for word in words_of(repo) if word.startswith(incomplete)})
         except (Problem, OSError):
             # A shell shows what a completion prints: nothing is the best it can do.

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from perdure.cli.render.output import emit_json, say
+from perdure.cli.render.output import emit_json, print_line
 
 if TYPE_CHECKING:
     from perdure.actions.hand_edits import OutsideCommits
     from perdure.git.operations.operation import Operation
 
-F = TypeVar("F", bound=Callable[..., object])
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def careful_options(command: F) -> F:
+def careful_options(command: _Command) -> _Command:
     """``--dry-run`` and ``--yes``."""
     command = click.option("--yes", "-y", is_flag=True, help="Do it without being asked.")(command)
     return click.option(
@@ -24,7 +24,7 @@ def careful_options(command: F) -> F:
     )(command)
 
 
-def wanted(
+def confirm_plan(
     says: Sequence[str],
     question: str,
     *,
@@ -48,7 +48,7 @@ def wanted(
     Raises:
         click.UsageError: nobody can be asked, and nobody agreed.
     """
-    from perdure.cli.input.ask import agree, on_terminal
+    from perdure.cli.input.ask import ask_yes_no, on_terminal
 
     asks = not (dry_run or yes or is_safe)
     if asks and not on_terminal():
@@ -57,20 +57,20 @@ def wanted(
         )
     if asks or not (as_json or quiet):
         for line in says:
-            say(line, err=as_json)
+            print_line(line, err=as_json)
     if dry_run:
         if not as_json:
-            say("Nothing was changed.")
+            print_line("Nothing was changed.")
         return False
     if not asks:
         return True
-    if agree(question):
+    if ask_yes_no(question):
         return True
-    say("Nothing was changed.", err=True)
+    print_line("Nothing was changed.", err=True)
     return False
 
 
-def report(
+def print_result(
     plan: object, operation: Operation | None, *, as_json: bool, said: str = "", **more: object
 ) -> None:
     """The end of a command: what was done, for people or as JSON."""
@@ -78,7 +78,7 @@ def report(
         record = operation_record(operation) if operation is not None else None
         emit_json({"plan": plan, "operation": record, **more})
     elif said and (operation is not None or more):
-        say(said)
+        print_line(said)
 
 
 def operation_record(operation: Operation) -> dict[str, object]:
@@ -92,9 +92,9 @@ def operation_record(operation: Operation) -> dict[str, object]:
     }
 
 
-def tell_edits(done: OutsideCommits) -> None:
+def print_edits(done: OutsideCommits) -> None:
     """Say which edits by hand were committed first, and which could not be."""
     for text in done.committed:
-        say(text, err=True)
+        print_line(text, err=True)
     for text in done.held:
-        say(f"Not committed: {text}", err=True)
+        print_line(f"Not committed: {text}", err=True)

@@ -17,13 +17,13 @@ import click
 
 from perdure.cli.errors import LostCompanion, UnknownCompanion
 
-F = TypeVar("F", bound=Callable[..., object])
+_Command = TypeVar("_Command", bound=Callable[..., object])
 _MARK = "companion.yaml"
 _PARTS = ("persona", "conversations", "memory", "backends")
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class FoundCompanion:
     """The folder of a companion. ``by_default``: nobody named it, and it is the only one."""
 
     path: Path
@@ -32,9 +32,9 @@ class Meant:
 
 def home() -> Path:
     """The folder of companions: ``PERDURE_HOME``, else the platform's folder for user data."""
-    chosen = os.environ.get("PERDURE_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
+    chosen_companion = os.environ.get("PERDURE_HOME")
+    if chosen_companion:
+        return Path(chosen_companion).expanduser()
     from platformdirs import user_data_path
 
     return user_data_path("perdure") / "companions"
@@ -65,19 +65,19 @@ def is_companion(path: Path) -> bool:
         return True
 
 
-def meant(name: str | None = None) -> Meant:
+def find_companion(name: str | None = None) -> FoundCompanion:
     """The companion that is meant, whatever is wrong with it. Raises UnknownCompanion."""
     ctx = click.get_current_context(silent=True)
     named = name or (ctx.meta.get(__name__) if ctx else None)
     named = named or (ctx.find_root().obj if ctx else None) or os.environ.get("PERDURE_COMPANION")
     if named:
-        return Meant(_by_name(str(named)))
+        return FoundCompanion(_by_name(str(named)))
     standing_in = _around(_here())
     if standing_in is not None:
-        return Meant(standing_in)
+        return FoundCompanion(standing_in)
     found = companions()
     if len(found) == 1:
-        return Meant(found[0], by_default=True)
+        return FoundCompanion(found[0], by_default=True)
     if not found:
         raise UnknownCompanion(
             "there is no companion yet.", next_step="Make one with: perdure new NAME"
@@ -88,7 +88,7 @@ def meant(name: str | None = None) -> Meant:
     )
 
 
-def chosen(name: str | None = None, *, lacking: bool = False) -> Path:
+def chosen_companion(name: str | None = None, *, lacking: bool = False) -> Path:
     """The folder of the companion that is meant.
 
     Args:
@@ -99,19 +99,19 @@ def chosen(name: str | None = None, *, lacking: bool = False) -> Path:
         UnknownCompanion: none is meant.
         LostCompanion: its companion.yaml or its branch is missing; says the way back.
     """
-    path = meant(name).path
+    path = find_companion(name).path
     check_whole(path, lacking=lacking)
     return path
 
 
-def chosen_to_talk(name: str | None = None) -> Path:
-    """`chosen`, which tells on stderr who is talked to where nobody said so."""
-    from perdure.cli.render.output import say
+def companion_to_talk_to(name: str | None = None) -> Path:
+    """`chosen_companion`, which tells on stderr who is talked to where nobody said so."""
+    from perdure.cli.render.output import print_line
 
-    found = meant(name)
+    found = find_companion(name)
     check_whole(found.path)
     if found.by_default:
-        say(f"To {found.path.name}, the only companion in {found.path.parent}.", err=True)
+        print_line(f"To {found.path.name}, the only companion in {found.path.parent}.", err=True)
     return found.path
 
 
@@ -178,7 +178,7 @@ def _by_name(named: str) -> Path:
     )
 
 
-def companion_option(command: F) -> F:
+def companion_option(command: _Command) -> _Command:
     """``-c`` behind the command, as well as before it."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:

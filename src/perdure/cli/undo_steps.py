@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.plans import careful_options, operation_record, wanted
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import careful_options, confirm_plan, operation_record
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.undo import UndoStep
@@ -33,7 +33,7 @@ def walk_command(name: str, about: str) -> click.Command:
     def command(count: int, *, dry_run: bool, yes: bool, as_json: bool) -> None:
         from perdure.actions.workspace import Workspace
 
-        with Workspace.open(chosen(lacking=True)) as workspace:
+        with Workspace.open(chosen_companion(lacking=True)) as workspace:
             _walk(workspace, name, count, dry_run=dry_run, yes=yes, as_json=as_json)
 
     return command
@@ -54,7 +54,7 @@ def _walk(
             *(_further(workspace, name, count) if not done else ()),
         ]
         agreed = yes or bool(done)
-        if not wanted(
+        if not confirm_plan(
             says,
             f"{name.capitalize()} this?" if count == 1 else f"{name.capitalize()} {count} steps?",
             dry_run=dry_run,
@@ -80,8 +80,8 @@ def _walk(
     elif done:
         back = "redo" if name == "undo" else "undo"
         for each, _ in done:
-            say(each.said())
-        say(f"To take that back: perdure {back}{f' -n {len(done)}' * (len(done) > 1)}")
+            print_line(each.said())
+        print_line(f"To take that back: perdure {back}{f' -n {len(done)}' * (len(done) > 1)}")
 
 
 def _further(workspace: Workspace, name: str, count: int) -> list[str]:

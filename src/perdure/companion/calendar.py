@@ -48,7 +48,7 @@ UNITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DaySpan:
     """From the start of one day to the start of another, on the clock where the words were said."""
 
     begin: date
@@ -66,19 +66,19 @@ def number(text: str) -> int:
     return NUMBERS.get(text) or int(text)
 
 
-def days(begin: date, count: int = 1) -> Stretch:
+def days(begin: date, count: int = 1) -> DaySpan:
     """So many days from one on."""
-    return Stretch(begin, begin + timedelta(days=count))
+    return DaySpan(begin, begin + timedelta(days=count))
 
 
-def months(year: int, month: int, count: int = 1) -> Stretch:
+def months(year: int, month: int, count: int = 1) -> DaySpan:
     """So many whole months from one on.
 
     Raises:
         ValueError: if the month or the year is none.
     """
     after = month - 1 + count
-    return Stretch(date(year, month, 1), date(year + after // 12, after % 12 + 1, 1))
+    return DaySpan(date(year, month, 1), date(year + after // 12, after % 12 + 1, 1))
 
 
 def months_before(day: date, count: int) -> tuple[int, int]:
@@ -87,7 +87,7 @@ def months_before(day: date, count: int) -> tuple[int, int]:
     return left // 12, left % 12 + 1
 
 
-def weekday(name: str, today: date, *, of_last_week: bool = False) -> Stretch | None:
+def weekday(name: str, today: date, *, of_last_week: bool = False) -> DaySpan | None:
     """A day of the week that is over or today; None for one to come.
 
     Monday (or mon) is the newest one before today; 一 of 周一 and 月 of 月曜日 are those of this
@@ -103,7 +103,7 @@ def weekday(name: str, today: date, *, of_last_week: bool = False) -> Stretch | 
     return days(today - timedelta(days=back)) if back >= 0 else None
 
 
-def span(unit: str, back: int, today: date) -> Stretch:
+def span(unit: str, back: int, today: date) -> DaySpan:
     """The week, month or year (as `UNITS` names it) that is so many before this one."""
     if unit == "weeks":
         return days(today - timedelta(days=today.weekday() + 7 * back), 7)

@@ -80,7 +80,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class FileTrouble:
     """A `Trouble` of one of several files: the file's path, the line (0: the whole file), what."""
 
     path: str

@@ -19,7 +19,7 @@ def check_name(name: str) -> str:
 
     Raises BadName for an empty or over-long name, and for path, control or invisible characters.
     """
-    name = composed(name)
+    name = normalised(name)
     if not name:
         raise BadName("a name is needed", next_step="give one, for example: Mira")
     if len(name) > NAME_LIMIT:
@@ -37,7 +37,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def composed(name: str) -> str:
+def normalised(name: str) -> str:
     """A name without spaces at its ends, each letter and its accents one character (NFC)."""
     return unicodedata.normalize("NFC", name.strip())
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from perdure.companion.conversation.escape import escape_field
 
-PATH = "README.md"
+README_PATH = "README.md"
 AVATARS = ("avatar.png", "avatar.jpg", "avatar.webp")
 """Names in ``assets/``, the first that is there."""
 _SHOWN = 12
@@ -21,7 +21,9 @@ _TALKS = re.compile(r"^( *)[-*] \[[^\]]*\]\((?:\./)?conversations/?\)[^\n]*\n?",
 _MONTH = re.compile(r" *[-*] \[\d{4}-\d\d\]\((?:\./)?conversations/\d{4}-\d\d/?\)[ \t\r]*(?:\n|\Z)")
 
 
-def refreshed(readme: bytes, *, name: str, months: Iterable[str], assets: Sequence[str]) -> bytes:
+def updated_readme(
+    readme: bytes, *, name: str, months: Iterable[str], assets: Sequence[str]
+) -> bytes:
     """The page as of now; the same bytes where it is current, or somebody made it another page.
 
     Args:

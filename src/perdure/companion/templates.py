@@ -115,7 +115,7 @@ def new_companion(
         "language": info.language,
     }
     files = dict(_template_files(folder))
-    files[settings.PATH] = _text("companion.yaml", info.language, fields)
+    files[settings.SETTINGS_PATH] = _text("companion.yaml", info.language, fields)
     files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
     shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
     files[RESTORE] = _text("restore.md", info.language, shown)
@@ -124,7 +124,7 @@ def new_companion(
         "since": f"{at:%Y-%m-%d}",
         "summary": info.summary and escape_field(info.summary),
     }
-    files[readme.PATH] = readme.refreshed(
+    files[readme.README_PATH] = readme.updated_readme(
         re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
         name=name,
         months=[f"{at:%Y-%m}"],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from perdure.companion.config.settings import CompanionSettings
-from perdure.companion.conversation.speaker import name_now
+from perdure.companion.conversation.speaker import current_name
 from perdure.companion.turns import Turn
 
 _SHORTEST = 200
@@ -36,7 +36,7 @@ def messages_of(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[Rec
         if turn.message is not None:
             found.append(RecordMessage(turn.number, settings.user, turn.message.text, by_user=True))
         found += [
-            RecordMessage(turn.number, name_now(turn, reply, settings), reply.text)
+            RecordMessage(turn.number, current_name(turn, reply, settings), reply.text)
             for reply in turn.replies
             if not reply.stand_in
         ]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from time import thread_time
 from unicodedata import category, normalize
 
-from perdure.companion.errors import Located
-from perdure.companion.memory.lore import FOLDER, LoreEntry
+from perdure.companion.errors import FileTrouble
+from perdure.companion.memory.lore import LORE_FOLDER, LoreEntry
 from perdure.companion.memory.lore_patterns import (
     SearchTimeout,
     compile_pattern,
@@ -79,13 +79,13 @@ class LoreScan:
 
     triggered: tuple[Triggered, ...]
     unlucky: tuple[Triggered, ...] = ()
-    troubles: tuple[Located, ...] = ()
+    troubles: tuple[FileTrouble, ...] = ()
     timed_out: tuple[str, ...] = ()
 
 
-def timed_out_text(path: str) -> Located:
+def timed_out_text(path: str) -> FileTrouble:
     """What users read of an entry that is left out since searching for a key took too long."""
-    return Located(path, 0, "searching for its keys takes too long; it was given up")
+    return FileTrouble(path, 0, "searching for its keys takes too long; it was given up")
 
 
 def scan(
@@ -173,7 +173,7 @@ class _Scan:
     """The sources as a round began: what comes in within it counts from the next one on."""
     come: list[Triggered] = field(default_factory=list)
     unlucky: list[Triggered] = field(default_factory=list)
-    troubles: dict[str, Located] = field(default_factory=dict)
+    troubles: dict[str, FileTrouble] = field(default_factory=dict)
     timed_out: set[str] = field(default_factory=set)
     looks: int = WORDS_WORK
     folded: dict[tuple[str, bool], str] = field(default_factory=dict)
@@ -190,7 +190,7 @@ class _Scan:
             self.search(waiting)
         except _TooMuchWork:
             says = "searching for all these keys takes too long; it was given up"
-            self.troubles[""] = Located(FOLDER, 0, says)
+            self.troubles[""] = FileTrouble(LORE_FOLDER, 0, says)
         return LoreScan(
             _ordered(self.come),
             _ordered(self.unlucky),
@@ -335,7 +335,7 @@ class _Scan:
                 finally:
                     self.seconds -= thread_time() - begun
         says = f"{key}: searching for it takes too long; it was given up"
-        self.troubles.setdefault(f"{entry.path}\n{key}", Located(entry.path, 0, says))
+        self.troubles.setdefault(f"{entry.path}\n{key}", FileTrouble(entry.path, 0, says))
         return False
 
     def filled(self, text: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 from perdure.recall.language.time import Season, Time
 from perdure.recall.sequence import AFTER, AROUND, BEFORE, SELF, MessageSequence
 
@@ -182,7 +182,7 @@ def places_in(messages: MessageSequence, time: Time) -> list[range]:
     return [run for stretch in stretches for run in _runs(messages, stretch)]
 
 
-def _runs(messages: MessageSequence, stretch: Stretch) -> list[range]:
+def _runs(messages: MessageSequence, stretch: DaySpan) -> list[range]:
     begin, end = _second(stretch.begin), _second(stretch.end)
     if messages.in_order:
         from bisect import bisect_left

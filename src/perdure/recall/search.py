@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 from perdure.companion.ids import TurnId
 from perdure.recall import compounds, spelling
 from perdure.recall.api import RecallQuery
@@ -150,7 +150,7 @@ class Finder:
         terms = self._terms(words)
         named = content_words(spoken.named, self._languages)
         is_time_alone = bool(runs) and all(term.word in named for term in terms)
-        if is_time_alone and all(isinstance(time, Stretch) for time in spoken.times):
+        if is_time_alone and all(isinstance(time, DaySpan) for time in spoken.times):
             terms = [term for term in (_within(runs, term) for term in terms) if term.places]
         scores = Scores(messages, also)
         scores.add_terms(terms)
@@ -356,8 +356,8 @@ class Finder:
 
 def _written(time: Time) -> str:
     """A day as figures have it; "" for a longer time."""
-    is_day = isinstance(time, Stretch) and time.end - time.begin == timedelta(days=1)
-    return time.begin.isoformat() if isinstance(time, Stretch) and is_day else ""
+    is_day = isinstance(time, DaySpan) and time.end - time.begin == timedelta(days=1)
+    return time.begin.isoformat() if isinstance(time, DaySpan) and is_day else ""
 
 
 def _within(runs: Sequence[range], term: Term) -> Term:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from perdure.companion.conversation.chunk import CONVERSATIONS, MOST_BYTES, parse_chunk_path
+from perdure.companion.conversation.chunk import CHUNK_FILE_LIMIT, CONVERSATIONS, parse_chunk_path
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
@@ -62,7 +62,7 @@ def bring_level(
 
 def _add(store: Store, repo: Repository, path: str, oid: str, passed: list[str]) -> int:
     """Index one chunk; of one that is larger than is read nothing but that it is there."""
-    data = repo.small(oid, MOST_BYTES)
+    data = repo.small(oid, CHUNK_FILE_LIMIT)
     if not data and repo.size(oid):
         passed.append(path)
     return store.add_chunk(oid, path, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from perdure.companion.conversation.chunk import MOST_BYTES
+from perdure.companion.conversation.chunk import CHUNK_FILE_LIMIT
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def passed_over(paths: Sequence[str]) -> str:
     """Says that chunks are larger than is read."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"not looked through, being larger than {MOST_BYTES >> 20} MiB: {paths[0]}{more}"
+    return f"not looked through, being larger than {CHUNK_FILE_LIMIT >> 20} MiB: {paths[0]}{more}"
 
 
 class Silent:
@@ -48,4 +48,4 @@ class Silent:
 
 def _is_large(repo: Repository, rev: str, path: str) -> bool:
     oid = repo.oid(path, rev)
-    return oid is not None and repo.size(oid) > MOST_BYTES
+    return oid is not None and repo.size(oid) > CHUNK_FILE_LIMIT

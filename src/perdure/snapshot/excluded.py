@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
+from perdure.companion.memory.aside import ASIDE_FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.files import read_small
 
@@ -42,7 +42,7 @@ class Excluded:
 def read_excluded(repo: Repository, rev: str | None) -> Excluded:
     """What is set aside as of a revision, HEAD's commit without one."""
     found, troubles = [], []
-    for entry in repo.files(FOLDER, rev):
+    for entry in repo.files(ASIDE_FOLDER, rev):
         if not entry.path.endswith(".md"):
             continue
         try:

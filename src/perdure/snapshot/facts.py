@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from perdure.companion.errors import Located
-from perdure.companion.memory.facts import FOLDER, Fact, read_facts, topic_name
+from perdure.companion.errors import FileTrouble
+from perdure.companion.memory.facts import FACTS_FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
 from perdure.memory.ranking import ExcludedFacts, contradictions, is_held, near_duplicates
@@ -80,7 +80,7 @@ class KnownFacts:
     """
 
     rows: tuple[FactRow, ...]
-    troubles: tuple[Located, ...]
+    troubles: tuple[FileTrouble, ...]
     excluded: Excluded
     tip: str
 
@@ -158,7 +158,7 @@ class KnownFacts:
 
 def read_known_facts(repo: Repository, rev: str) -> KnownFacts:
     """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
-    files = files_below(repo, FOLDER, rev)
+    files = files_below(repo, FACTS_FOLDER, rev)
     facts, troubles = read_facts(files)
     excluded = read_excluded(repo, rev)
     out = ExcludedFacts(excluded.facts)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from perdure.companion.errors import Located
+from perdure.companion.errors import FileTrouble
 from perdure.companion.ids import ConversationId
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.files import files_below, read_small
@@ -40,7 +40,7 @@ class MemoryAt:
     lore: tuple[LoreEntry, ...] = ()
     facts: tuple[Fact, ...] = ()
     summaries: tuple[Summary, ...] = ()
-    troubles: tuple[Located, ...] = ()
+    troubles: tuple[FileTrouble, ...] = ()
 
 
 def read_memory(
@@ -64,7 +64,7 @@ def read_memory(
         HistoryError: the tree cannot be read. A file that makes no sense raises nothing.
         BadFile: a folder has too many files.
     """
-    troubles: list[Located] = []
+    troubles: list[FileTrouble] = []
     lore, wrong = _lore(repo, rev)
     troubles += wrong
     lines = tuple(line for _, aside in excluded.files for line in aside.facts)
@@ -73,12 +73,12 @@ def read_memory(
     summaries: tuple[Summary, ...] = ()
     found = _summaries(repo, rev, thread, latest)
     if found:
-        from perdure.companion.memory.summaries import read_summaries, rests_on
+        from perdure.companion.memory.summaries import is_made_from, read_summaries
 
         written, wrong = read_summaries(found)
         out = [turns for _, aside in excluded.files for turns in aside.turns]
         # What is set aside would stay in prompts by the summary that was made from it.
-        kept = [each for each in written if not rests_on(each, out)]
+        kept = [each for each in written if not is_made_from(each, out)]
         summaries = tuple(sorted(kept, key=lambda each: each.conversation, reverse=True))
         troubles += wrong
     return MemoryAt(lore, facts, summaries, tuple(troubles))
@@ -86,11 +86,11 @@ def read_memory(
 
 _KEPT = 4
 """Folders' contents that are kept, by their ids: most turns find them as the turn before did."""
-_LORE: OrderedDict[str, tuple[tuple[LoreEntry, ...], tuple[Located, ...]]] = OrderedDict()
-_FACTS: OrderedDict[object, tuple[tuple[Fact, ...], tuple[Located, ...]]] = OrderedDict()
+_LORE: OrderedDict[str, tuple[tuple[LoreEntry, ...], tuple[FileTrouble, ...]]] = OrderedDict()
+_FACTS: OrderedDict[object, tuple[tuple[Fact, ...], tuple[FileTrouble, ...]]] = OrderedDict()
 
 
-def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[Located, ...]]:
+def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[FileTrouble, ...]]:
     folder = repo.folder_oid("lore", rev)
     if folder is None:
         return (), ()
@@ -105,7 +105,7 @@ def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[Loca
 
 def _facts(
     repo: Repository, rev: str, aside: tuple[str, ...]
-) -> tuple[tuple[Fact, ...], tuple[Located, ...]]:
+) -> tuple[tuple[Fact, ...], tuple[FileTrouble, ...]]:
     """What may stand in a prompt, best first."""
     folder = repo.folder_oid("memory/facts", rev)
     if folder is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import Tokenizer
-from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
+from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
 from perdure.companion.config.manifest import Manifest, manifest_path, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.errors import BadFile, CompanionProblem
@@ -151,7 +151,9 @@ def _settings(repo: Repository) -> tuple[CompanionSettings, bytes, tuple[BadFile
 
 
 def _parted(settings: CompanionSettings, found: dict[str, bytes]) -> PersonaFiles:
-    below = {path: data for path, data in found.items() if path.startswith(f"{persona.FOLDER}/")}
+    below = {
+        path: data for path, data in found.items() if path.startswith(f"{persona.PERSONA_FOLDER}/")
+    }
     beside = {path: data for path, data in found.items() if path not in below}
     return PersonaFiles(settings, below, beside)
 
@@ -206,7 +208,7 @@ def manifests_of(files: PersonaFiles) -> list[Manifest]:
     return found
 
 
-def _window(manifest: Manifest, seen: Seen | None) -> tuple[int, bool]:
+def _window(manifest: Manifest, seen: LockEntry | None) -> tuple[int, bool]:
     """Tokens, and whether that is only assumed."""
     details = seen.details if seen is not None else {}
     own = _number(details.get("context_length"))
@@ -235,7 +237,7 @@ def _default(manifest: Manifest) -> tuple[int, bool]:
     return (min(known.context_window, DEFAULT_WINDOW), False) if known else (DEFAULT_WINDOW, True)
 
 
-def _seen(repo: Repository, commit: str | None) -> dict[str, Seen]:
+def _seen(repo: Repository, commit: str | None) -> dict[str, LockEntry]:
     from perdure.snapshot.device import device
 
     path = lock_path(device())

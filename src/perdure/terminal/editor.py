@@ -19,7 +19,7 @@ class NoEditor(Problem):
     """No editor was found, or it ended on an error."""
 
 
-def command(environ: Mapping[str, str] | None = None) -> list[str]:
+def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
     """The words that start the editor; a file's name goes behind them. Raises NoEditor."""
     environment = os.environ if environ is None else environ
     named = environment.get("VISUAL") or environment.get("EDITOR")
@@ -33,13 +33,13 @@ def command(environ: Mapping[str, str] | None = None) -> list[str]:
     return [found]
 
 
-def edit(file: Path) -> None:
+def edit_file(file: Path) -> None:
     """Open a file in the editor, and wait for its end. The terminal is the editor's meanwhile.
 
     Raises:
         NoEditor: there is none, or it could not be run, or it ended on an error.
     """
-    words = command()
+    words = editor_command()
     try:
         code = subprocess.run([*words, str(file)], check=False).returncode
     except OSError as error:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from perdure.actions.memory.review import ReviewList, review_list
 from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.memory.facts import FOLDER as FACTS
-from perdure.companion.memory.proposals import FOLDER as REVIEW
+from perdure.companion.memory.facts import FACTS_FOLDER as FACTS
+from perdure.companion.memory.proposals import PROPOSALS_FOLDER as REVIEW
 from perdure.companion.memory.proposals import read_review
-from perdure.companion.memory.summaries import FOLDER as SUMMARIES
+from perdure.companion.memory.summaries import SUMMARIES_FOLDER as SUMMARIES
 from perdure.companion.memory.summaries import Summary, read_summaries
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.facts import KnownFacts, read_known_facts

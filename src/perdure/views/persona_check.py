@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.companion.persona.check import Finding, Report, Window, check_persona
+from perdure.companion.persona.check import Finding, PersonaReport, Window, check_persona
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.persona import (
@@ -28,7 +28,7 @@ class PersonaCheck:
         exact: whether that is the smallest backend's own count.
     """
 
-    report: Report
+    report: PersonaReport
     windows: tuple[Window, ...]
     counted_by: str
     exact: bool

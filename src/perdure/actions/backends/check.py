@@ -21,12 +21,12 @@ from perdure.backends.errors import (
     NotConfirmed,
     TimedOut,
 )
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.backends.roles.shape import counting_folded
-from perdure.companion.config.backend_lock import Seen
+from perdure.backends.roles.shape import folded_counter
+from perdure.companion.config.backend_lock import LockEntry
 from perdure.companion.secrets import mask_secrets
 
 LOOK_SECONDS = 6.0
@@ -76,14 +76,14 @@ class TestCall:
     reported: int | None
     only_thought: bool
     """The model spent the call on thoughts."""
-    form: Form
+    form: RequestForm
     """How the server takes a request."""
     found: Fingerprint
     """What it runs."""
 
 
 async def read_status(
-    asked: Sequence[tuple[BackendSpec, Seen | None]], seconds: float = LOOK_SECONDS
+    asked: Sequence[tuple[BackendSpec, LockEntry | None]], seconds: float = LOOK_SECONDS
 ) -> list[BackendStatus]:
     """Look at backends side by side, each with what was last seen of it. Sends no text.
 
@@ -103,7 +103,7 @@ async def read_status(
 class _Look:
     """One backend, looked at in two steps."""
 
-    def __init__(self, spec: BackendSpec, seen: Seen | None, seconds: float) -> None:
+    def __init__(self, spec: BackendSpec, seen: LockEntry | None, seconds: float) -> None:
         self._spec = spec
         self._seen = seen
         self._seconds = seconds
@@ -190,7 +190,7 @@ def _without_keys(told: str) -> str:
     return masked
 
 
-def _drift(found: Fingerprint, seen: Seen | None) -> str:
+def _drift(found: Fingerprint, seen: LockEntry | None) -> str:
     """What is another one than last seen, in words; empty where it is the same."""
     if seen is None or seen.fingerprint == found.short:
         return ""
@@ -228,7 +228,7 @@ async def call_once(backend: Backend, corrections: Corrections | None = None) ->
         window = await backend.context_window()
         stated = (await backend.fingerprint()).shape
         trial = await try_forms(backend, first_form(backend.spec, stated))
-        tokenizer = counting_folded(await backend.tokenizer(), trial.form.shape)
+        tokenizer = folded_counter(await backend.tokenizer(), trial.form.shape)
         counted = tokenizer.count_prompt(PROMPT)
         known = corrections.applied(backend.spec, tokenizer) if corrections else tokenizer
         expected = known.count_prompt(PROMPT)

@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.backends.roles.shape import PLAIN, Shape, parse_shape
 from perdure.companion.clock import now
-from perdure.companion.config.backend_lock import FOLDER, Seen, lock_path, parse_lock, render_lock
+from perdure.companion.config.backend_lock import (
+    LOCKS_FOLDER,
+    LockEntry,
+    lock_path,
+    parse_lock,
+    render_lock,
+)
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
@@ -34,7 +40,7 @@ class BackendNote:
             for the first time.
     """
 
-    form: Form
+    form: RequestForm
     commit: str = ""
     told: str = ""
 
@@ -47,7 +53,7 @@ def note_fingerprint(
     author: Author,
     spec: BackendSpec,
     found: Fingerprint,
-    learned: Form | None = None,
+    learned: RequestForm | None = None,
 ) -> BackendNote:
     """Commit what a backend runs, and how it is asked, where that is not what was last seen here.
 
@@ -71,7 +77,7 @@ def note_fingerprint(
         return BackendNote(form_of(spec, found, None, learned))
     before, at = entries.get(spec.name), now()
     details = {key: value for key, value in found.details.items() if value}
-    seen = Seen(found.short, details, at.isoformat())
+    seen = LockEntry(found.short, details, at.isoformat())
     same = before is not None and (before.fingerprint == seen.fingerprint or _learns(seen, before))
     kept = before if same or (before is not None and _learns(before, seen)) else None
     form = form_of(spec, found, kept, learned)
@@ -102,37 +108,40 @@ def note_fingerprint(
     return BackendNote(form, commit, told)
 
 
-def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> Form:
+def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> RequestForm:
     """How requests are sent to a backend as of a commit; nothing is written."""
     path = lock_path(device())
-    seen: Seen | None = None
+    seen: LockEntry | None = None
     with suppress(CompanionProblem):
         seen = parse_lock(repo.read(path, rev) or b"", path).get(spec.name)
     kept = seen if seen is not None and same_model(seen, found) else None
     return form_of(spec, found, kept)
 
 
-def same_model(seen: Seen, found: Fingerprint) -> bool:
+def same_model(seen: LockEntry, found: Fingerprint) -> bool:
     """Whether a backend runs what was seen, as far as it tells before a reply or after one."""
     details = {key: value for key, value in found.details.items() if value}
-    now_seen = Seen(found.short, details)
+    now_seen = LockEntry(found.short, details)
     return seen.fingerprint == found.short or _learns(now_seen, seen) or _learns(seen, now_seen)
 
 
 def form_of(
-    spec: BackendSpec, found: Fingerprint, seen: Seen | None, learned: Form | None = None
-) -> Form:
+    spec: BackendSpec,
+    found: Fingerprint,
+    seen: LockEntry | None,
+    learned: RequestForm | None = None,
+) -> RequestForm:
     """How requests are sent: the manifest's word, else what was learned, last seen, or is stated.
 
     ``seen`` is the lock's entry where it is of the same model.
     """
     without = learned.without if learned is not None else seen.without if seen is not None else ()
     if spec.shape:
-        return Form(_shape(spec.shape), without)
+        return RequestForm(_shape(spec.shape), without)
     if learned is not None:
         return learned
     stated = seen.shape if seen is not None and seen.shape else found.shape
-    return Form(_shape(stated), without)
+    return RequestForm(_shape(stated), without)
 
 
 def _shape(text: str) -> Shape:
@@ -143,26 +152,26 @@ def _shape(text: str) -> Shape:
         return PLAIN
 
 
-def form_at_base(repo: Repository, rev: str, backend: str, fingerprint: str) -> Form:
+def form_at_base(repo: Repository, rev: str, backend: str, fingerprint: str) -> RequestForm:
     """The form that a turn's requests had, as the lock files of its base commit tell.
 
     Of several devices that know the backend, the one that saw the same fingerprint counts, and of
     those this one: the turn does not say which it was.
     """
     own = lock_path(device())
-    found: list[tuple[bool, bool, Seen]] = []
-    for path in (each.path for each in repo.files(FOLDER, rev)):
+    found: list[tuple[bool, bool, LockEntry]] = []
+    for path in (each.path for each in repo.files(LOCKS_FOLDER, rev)):
         with suppress(CompanionProblem):
             seen = parse_lock(repo.read(path, rev) or b"", path).get(backend)
             if seen is not None:
                 found.append((seen.fingerprint != fingerprint, path != own, seen))
     if not found:
-        return Form()
+        return RequestForm()
     seen = min(found, key=lambda each: each[:2])[2]
-    return Form(_shape(seen.shape), seen.without)
+    return RequestForm(_shape(seen.shape), seen.without)
 
 
-def _news(name: str, before: Seen | None, seen: Seen) -> tuple[str, str]:
+def _news(name: str, before: LockEntry | None, seen: LockEntry) -> tuple[str, str]:
     """The commit's subject, and the sentence for the user."""
     what = seen.details.get("digest") or seen.fingerprint
     if before is None:
@@ -175,12 +184,12 @@ def _news(name: str, before: Seen | None, seen: Seen) -> tuple[str, str]:
     return f"{name} now runs {what[:32]}", told
 
 
-def _sent(seen: Seen) -> str:
+def _sent(seen: LockEntry) -> str:
     without = f", without {', '.join(seen.without)}" if seen.without else ""
     return f"prompts with {_shape(seen.shape).told}{without}"
 
 
-def _learns(without: Seen, served: Seen) -> bool:
+def _learns(without: LockEntry, served: LockEntry) -> bool:
     """Whether the second differs from the first by nothing but what a reply tells."""
     only_there = "served" in served.details and "served" not in without.details
     return only_there and _as_asked(without.details) == _as_asked(served.details)
@@ -190,7 +199,7 @@ def _as_asked(details: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in details.items() if value and key not in _BY_REPLY}
 
 
-def _difference(before: Seen, now: Seen) -> str:
+def _difference(before: LockEntry, now: LockEntry) -> str:
     changed = [
         f"{key.replace('_', ' ')} {before.details.get(key) or 'unknown'} → {now.details[key]}"
         for key in _MOST_TELLING

@@ -19,9 +19,9 @@ from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.hand_edits import OutsideCommits, commit_outside_edits
 from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.companion.config.backend_lock import Seen, lock_path, parse_lock
+from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
 from perdure.companion.config.manifest import (
     Manifest,
     check_keys,
@@ -170,7 +170,7 @@ class BackendActions:
         """
         return make_backend(self.spec(self.manifest(name)))
 
-    def seen(self, name: str) -> Seen | None:
+    def seen(self, name: str) -> LockEntry | None:
         """What the backend ran when it was last seen on this device."""
         path = lock_path(device())
         data = self._repo.read(path)
@@ -191,7 +191,7 @@ class BackendActions:
         self._note(backend.spec, found)
         return found.short
 
-    def _note(self, spec: BackendSpec, found: Fingerprint, form: Form | None = None) -> str:
+    def _note(self, spec: BackendSpec, found: Fingerprint, form: RequestForm | None = None) -> str:
         return note_fingerprint(
             self._repo,
             tip=self._repo.resolve("HEAD"),
@@ -202,7 +202,7 @@ class BackendActions:
             learned=form,
         ).told
 
-    def note_form(self, spec: BackendSpec, found: Fingerprint, form: Form) -> None:
+    def note_form(self, spec: BackendSpec, found: Fingerprint, form: RequestForm) -> None:
         """Keep how a backend is to be asked, if that is news.
 
         Not where it runs another model than last seen: accepting that is the next turn's, or

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from perdure.backends.protocol import BackendSpec, Tokenizer
-from perdure.backends.tokens.estimate import Correction, Counts, corrected, remembering
+from perdure.backends.tokens.estimate import Correction, CountCache, with_cache, with_correction
 from perdure.git.disk import make_folder, replace_file
 
 CORRECTIONS_FILE = "token-corrections.json"
@@ -37,7 +37,7 @@ class Corrections:
         self._path = folder / CORRECTIONS_FILE if folder is not None else None
         self._guard = threading.Lock()
         self._known: dict[str, Correction] | None = None
-        self._counts: dict[str, Counts] = {}
+        self._counts: dict[str, CountCache] = {}
 
     def applied(self, spec: BackendSpec, tokenizer: Tokenizer) -> Tokenizer:
         """The counter, corrected where it is not exact and something was learned."""
@@ -45,7 +45,7 @@ class Corrections:
             return tokenizer
         with self._guard:
             found = self._all().get(_key(spec, tokenizer))
-        return corrected(tokenizer, found) if found is not None else tokenizer
+        return with_correction(tokenizer, found) if found is not None else tokenizer
 
     def remembering(self, spec: BackendSpec, tokenizer: Tokenizer) -> Tokenizer:
         """The counter, with the counts of a session's texts remembered: most are asked for again.
@@ -53,8 +53,8 @@ class Corrections:
         One that looks its counts up elsewhere is handed back as it is.
         """
         with self._guard:
-            known = self._counts.setdefault(_key(spec, tokenizer), Counts())
-        return remembering(tokenizer, known)
+            known = self._counts.setdefault(_key(spec, tokenizer), CountCache())
+        return with_cache(tokenizer, known)
 
     def learn(self, spec: BackendSpec, tokenizer: Tokenizer, counted: int, reported: int) -> None:
         """Take over what a backend reported for a prompt that ``tokenizer`` counted. Never raises.

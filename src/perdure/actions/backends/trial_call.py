@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, ShapeRefused
-from perdure.backends.hosted.request_form import Form, form_after
+from perdure.backends.hosted.request_form import RequestForm, form_after_refusal
 from perdure.backends.protocol import (
     Backend,
     BackendSpec,
@@ -16,9 +16,9 @@ from perdure.backends.protocol import (
     PromptMessage,
     Request,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
 )
-from perdure.backends.roles.shape import after_refusal, fold, parse_shape
+from perdure.backends.roles.shape import fold, next_shape, parse_shape
 
 PROMPT = (
     PromptMessage("system", "You are talking with a friend. Be brief."),
@@ -39,7 +39,7 @@ MOST = 8
 class TrialCall:
     """What one call came to. Times in seconds: until the reply began, and until its end."""
 
-    form: Form
+    form: RequestForm
     reply: str
     thought: bool
     finished: Finished | None
@@ -47,7 +47,7 @@ class TrialCall:
     whole: float
 
 
-async def try_forms(backend: Backend, form: Form, *, most: int = MOST) -> TrialCall:
+async def try_forms(backend: Backend, form: RequestForm, *, most: int = MOST) -> TrialCall:
     """Call an open backend until it takes a form, beginning with ``form``.
 
     Nothing is learned from what is no refusal of the request: that is raised at once, and so is the
@@ -74,28 +74,28 @@ async def try_forms(backend: Backend, form: Form, *, most: int = MOST) -> TrialC
     raise AssertionError
 
 
-def _stricter(spec: BackendSpec, form: Form, refusal: BackendError) -> Form | None:
+def _stricter(spec: BackendSpec, form: RequestForm, refusal: BackendError) -> RequestForm | None:
     """The form to be tried next; also where a server does not say what it refuses."""
     if getattr(refusal, "blames_request", False) and not spec.shape:
-        shape = after_refusal(form.shape, "")
+        shape = next_shape(form.shape, "")
         return replace(form, shape=shape) if shape is not None else None
     return next_form(spec, form, refusal)
 
 
-def next_form(spec: BackendSpec, form: Form, refusal: BackendError) -> Form | None:
+def next_form(spec: BackendSpec, form: RequestForm, refusal: BackendError) -> RequestForm | None:
     """The form to be tried after a refusal; None where there is none, or the manifest says one."""
     if isinstance(refusal, ShapeRefused) and spec.shape:
         return None
-    return form_after(form, refusal)
+    return form_after_refusal(form, refusal)
 
 
-def first_form(spec: BackendSpec, stated: str = "") -> Form:
+def first_form(spec: BackendSpec, stated: str = "") -> RequestForm:
     """The form to begin with: the manifest's shape, else what the model's template states."""
     shape = spec.shape or stated
-    return Form(parse_shape(shape)) if shape else Form()
+    return RequestForm(parse_shape(shape)) if shape else RequestForm()
 
 
-async def _call(backend: Backend, form: Form) -> TrialCall:
+async def _call(backend: Backend, form: RequestForm) -> TrialCall:
     began, first, pieces, thought = time.monotonic(), 0.0, [], False
     finished: Finished | None = None
     request = Request(fold(PROMPT, form.shape), TOKENS, form.without)
@@ -107,7 +107,7 @@ async def _call(backend: Backend, form: Form) -> TrialCall:
                     pieces.append(event.text)
                 case Thinking():
                     thought = True
-                case Unsaid():
+                case ThoughtsClosed():
                     thought, pieces = True, []
                 case Finished():
                     finished = event

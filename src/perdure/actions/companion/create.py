@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perdure.actions.trust import confirm
 from perdure.backends.ollama.discover import find_ollama
-from perdure.backends.store.catalogue import needs
+from perdure.backends.store.catalogue import what_is_missing
 from perdure.companion.clock import now
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.names import check_name
@@ -93,5 +93,5 @@ def _first_backend() -> tuple[Manifest, str]:
         f"{why}, so a small embedded model speaks: a rehearsal voice, good enough to "
         "try everything, not to lean on."
     )
-    first = needs(_EMBEDDED_MODEL)
+    first = what_is_missing(_EMBEDDED_MODEL)
     return manifest, f"{voice} It is not here yet: {first}." if first else voice

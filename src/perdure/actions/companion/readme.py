@@ -21,22 +21,22 @@ def refresh_readme(
     ``tip`` is the commit that ``branch`` stands at, or will begin at; ``month`` that of the talk
     that begins, as ``YYYY-MM``. Returns the commit; None where the page is current.
     """
-    page = repo.read(readme.PATH, tip)
+    page = repo.read(readme.README_PATH, tip)
     if page is None:
         return None
     folders = [each for each, is_folder in repo.names("conversations", tip) if is_folder]
     assets = [each for each, is_folder in repo.names("assets", tip) if not is_folder]
-    fresh = readme.refreshed(page, name=name, months=[*folders, month], assets=assets)
+    fresh = readme.updated_readme(page, name=name, months=[*folders, month], assets=assets)
     if fresh == page:
         return None
     with suppress(HistoryError):
         return repo.commit(
-            [Change(readme.PATH, fresh)],
+            [Change(readme.README_PATH, fresh)],
             message=f"companion: the README has {month}\n",
             author=author,
             branch=branch,
             at=now(),
-            expect={readme.PATH: repo.oid(readme.PATH, tip)},
+            expect={readme.README_PATH: repo.oid(readme.README_PATH, tip)},
             start=tip,
         )
     return None

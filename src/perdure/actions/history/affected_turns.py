@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.companion.memory.aside import FOLDER, Aside, is_aside, parse_aside
+from perdure.companion.memory.aside import ASIDE_FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
 from perdure.snapshot.conversation.transcript import Transcript
@@ -60,7 +60,7 @@ def _after(commits: Sequence[CommitInfo], change: str) -> list[CommitInfo]:
 
 def _excluded(repo: Repository, tip: str) -> list[Aside]:
     found = []
-    for entry in repo.files(FOLDER, tip):
+    for entry in repo.files(ASIDE_FOLDER, tip):
         try:
             found.append(parse_aside(read_small(repo, entry.oid), entry.path))
         except CompanionProblem:

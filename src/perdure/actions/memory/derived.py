@@ -52,7 +52,7 @@ def derived_from(
     if not ranges or repo.folder_oid("memory", tip) is None:
         return NOTHING_DERIVED
     from perdure.actions.memory.facts import plan_exclude_fact
-    from perdure.companion.memory.summaries import read_summaries, rests_on
+    from perdure.companion.memory.summaries import is_made_from, read_summaries
     from perdure.snapshot.facts import read_known_facts
 
     known = read_known_facts(repo, tip)
@@ -64,10 +64,10 @@ def derived_from(
     out = [turns for _, aside in known.excluded.files for turns in aside.turns]
     files = {each.path: read_small(repo, each.oid) for each in repo.files("memory/summaries", tip)}
     summaries, _ = read_summaries(files)
-    used = [each for each in summaries if not rests_on(each, out)]
+    used = [each for each in summaries if not is_made_from(each, out)]
     return Derived(
         tuple((row.name, row.fact.text) for row in rows),
-        tuple(each.path for each in used if rests_on(each, ranges)),
+        tuple(each.path for each in used if is_made_from(each, ranges)),
         tuple(
             change
             for row in rows

@@ -14,7 +14,7 @@ from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import TurnId
-from perdure.companion.memory.aside import FOLDER as ASIDES
+from perdure.companion.memory.aside import ASIDE_FOLDER as ASIDES
 from perdure.companion.memory.aside import Aside, render_aside
 from perdure.companion.memory.facts import (
     Fact,

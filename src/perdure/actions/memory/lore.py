@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 from perdure.actions.errors import CannotAct
 from perdure.actions.workspace import Workspace
 from perdure.backends.protocol import Tokenizer
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.memory.lore import (
-    FOLDER,
+    LORE_FOLDER,
     LoreEntry,
     edit_entry,
     is_lore,
@@ -70,7 +70,7 @@ class LoreList:
     """
 
     rows: tuple[LoreRow, ...]
-    troubles: tuple[Located, ...]
+    troubles: tuple[FileTrouble, ...]
     counter: str
     uncommitted: tuple[str, ...]
 
@@ -93,7 +93,7 @@ class LoreTrial:
     kept: tuple[tuple[Triggered, int], ...]
     left_out: tuple[tuple[Triggered, int], ...]
     unlucky: tuple[Triggered, ...]
-    troubles: tuple[Located, ...]
+    troubles: tuple[FileTrouble, ...]
     room: int
     window: int
     is_usual: bool
@@ -291,7 +291,7 @@ def _commit(
 
 def _checked(data: bytes, entry: LoreEntry) -> bytes:
     """Refuse a file of which nothing would ever come into a prompt. Raises CannotAct, BadFile."""
-    troubles: list[Located] = []
+    troubles: list[FileTrouble] = []
     read_entry(data, entry.path, troubles)
     if troubles:
         first = troubles[0]
@@ -302,8 +302,8 @@ def _checked(data: bytes, entry: LoreEntry) -> bytes:
 def _files(workspace: Workspace) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
     """The files as the next turn sees them: the last commit's, with edits that it will commit."""
     tip = workspace.tip
-    files = files_below(workspace.repo, FOLDER, tip, wanted=is_lore)
-    edits = workspace.repo.edits.find([FOLDER])
+    files = files_below(workspace.repo, LORE_FOLDER, tip, wanted=is_lore)
+    edits = workspace.repo.edits.find([LORE_FOLDER])
     for change in edits.ready:
         if change.content is None:
             files.pop(change.path, None)
@@ -320,7 +320,9 @@ def _last_changes(
     found: dict[str, CommitInfo] = {}
     if not wanted:
         return found
-    for listed in repo.timeline(progress).listing(repo.resolve("HEAD"), Query(folders=(FOLDER,))):
+    for listed in repo.timeline(progress).listing(
+        repo.resolve("HEAD"), Query(folders=(LORE_FOLDER,))
+    ):
         for path in wanted.intersection(listed.files):
             found.setdefault(path, listed.commit)
         if len(found) == len(wanted):
@@ -353,13 +355,13 @@ def _filled(workspace: Workspace, text: str) -> str:
 def path_of(workspace: Workspace, name: str) -> str:
     """The file that a name means, as in `find_entry`; it need not be readable."""
     tip = workspace.tip
-    entries = entries_below(workspace.repo, FOLDER, tip)
+    entries = entries_below(workspace.repo, LORE_FOLDER, tip)
     there = [entry.path for entry in entries if is_lore(entry.path)]
     stem = PurePosixPath(name).name.removesuffix(".md")
-    for path in (f"{FOLDER}/{stem}.md", f"{FOLDER}/{slug(stem)}.md"):
+    for path in (f"{LORE_FOLDER}/{stem}.md", f"{LORE_FOLDER}/{slug(stem)}.md"):
         if path in there:
             return path
-    data = files_below(workspace.repo, FOLDER, tip, wanted=is_lore)
+    data = files_below(workspace.repo, LORE_FOLDER, tip, wanted=is_lore)
     wanted = name.casefold()
     titled = [each.path for each in read_lore(data)[0] if each.title.casefold() == wanted]
     if len(titled) == 1:
@@ -377,12 +379,12 @@ def path_of(workspace: Workspace, name: str) -> str:
 
 def _free_path(workspace: Workspace, words: str) -> str:
     """A file name that nothing has, at the tip or in the folder, whatever case is folded there."""
-    there = {entry.path.casefold() for entry in workspace.repo.files(FOLDER, workspace.tip)}
-    folder = workspace.repo.path / FOLDER
+    there = {entry.path.casefold() for entry in workspace.repo.files(LORE_FOLDER, workspace.tip)}
+    folder = workspace.repo.path / LORE_FOLDER
     if folder.is_dir():
-        there |= {f"{FOLDER}/{path.name}".casefold() for path in folder.iterdir()}
+        there |= {f"{LORE_FOLDER}/{path.name}".casefold() for path in folder.iterdir()}
     stem = slug(words or "entry")[:60].rstrip("-")
-    path, number = f"{FOLDER}/{stem}.md", 2
+    path, number = f"{LORE_FOLDER}/{stem}.md", 2
     while path.casefold() in there:
-        path, number = f"{FOLDER}/{stem}-{number}.md", number + 1
+        path, number = f"{LORE_FOLDER}/{stem}-{number}.md", number + 1
     return path

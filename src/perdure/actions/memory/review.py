@@ -15,7 +15,13 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, Trust, default_trust, fact_text
-from perdure.companion.memory.proposals import FOLDER, Proposal, Review, read_review, without
+from perdure.companion.memory.proposals import (
+    PROPOSALS_FOLDER,
+    Proposal,
+    Review,
+    read_review,
+    without,
+)
 from perdure.git.repository.repository import Change
 from perdure.memory.ranking import instruction_shaped
 from perdure.snapshot.conversation.transcript import Transcript
@@ -110,7 +116,7 @@ def review_list(workspace: Workspace) -> ReviewList:
     known = read_known_facts(workspace.repo, tip)
     found: list[ReviewItem] = []
     troubles: list[str] = []
-    for entry in workspace.repo.files(FOLDER, tip):
+    for entry in workspace.repo.files(PROPOSALS_FOLDER, tip):
         if not entry.path.endswith(".md"):
             continue
         try:
@@ -262,7 +268,7 @@ def _accept_summary(
     workspace: Workspace, listed: ReviewList, row: ReviewItem, text: str | None
 ) -> MemoryPlan:
     from perdure.companion.memory.aside import TurnRange
-    from perdure.companion.memory.summaries import Summary, render_summary, sealed, summary_path
+    from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 
     review = row.review
     if review is None:
@@ -279,7 +285,7 @@ def _accept_summary(
         sources=(TurnRange(conversation, 0, through),),
     )
     # Words that the user has changed carry no seal: nothing will write over them unasked.
-    summary = sealed(summary) if text is None else replace(summary, text=text)
+    summary = as_written(summary) if text is None else replace(summary, text=text)
     return MemoryPlan(
         "accept",
         (f"Writes the summary of {conversation}.",),

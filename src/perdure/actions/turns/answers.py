@@ -23,9 +23,9 @@ from perdure.companion.conversation.edit import (
     alternatives_path,
     answers,
     choose_answer,
-    open_sheet,
+    open_chunk,
     other_wording,
-    put_aside,
+    with_alternatives,
 )
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
@@ -220,17 +220,19 @@ def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
     there = next((row for row in answers(files, number) if row.number == answer.number), None)
     if there is not None and there.replies == answer.replies:
         return choose_answer(files, number, answer.number)
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = sheet.turn(number)
     head = sheet.head.aside
     path = alternatives_path(files.path)
-    other = open_sheet(files.alternatives or render_head(head), path)
+    other = open_chunk(files.alternatives or render_head(head), path)
     beside = other.turn(number)
     said = (*(turn.replies if turn else ()), *(beside.replies if beside else ()))
     other = other.without(number)
     if beside is not None and beside.message is not None:
         other = other.with_turn(Turn(number, beside.message))
-    other = put_aside(other, number, [reply for reply in said if reply.answer != answer.number])
+    other = with_alternatives(
+        other, number, [reply for reply in said if reply.answer != answer.number]
+    )
     message = turn.message if turn else None
     sheet = sheet.with_turn(Turn(number, message, answer.replies))
     aside = other.render() if other.turns else None

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import anthropic
 
 from perdure.backends.errors import ProtocolError, Unreachable
-from perdure.backends.hosted.backend import fields, text, whole
+from perdure.backends.hosted.backend import json_object, json_text, token_count
 from perdure.backends.hosted.sdk_server import Reading, SdkServer
 from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.http.address import Address
@@ -78,7 +78,7 @@ class AnthropicServer(SdkServer):
             if not lost.hung_up:
                 raise
             return 0
-        return whole(fields(answer).get("max_input_tokens")) or 0
+        return token_count(json_object(answer).get("max_input_tokens")) or 0
 
     async def models(self) -> list[OfferedModel]:
         """The list of models, page after page. Raises BackendError."""
@@ -86,10 +86,10 @@ class AnthropicServer(SdkServer):
         after = ""
         for _ in range(_PAGES):
             page = await self._page(after)
-            for each in map(fields, page.get("data", ())):
-                window = whole(each.get("max_input_tokens")) or 0
-                found.append(OfferedModel(text(each.get("id")), context_window=window))
-            last = text(page.get("last_id"))
+            for each in map(json_object, page.get("data", ())):
+                window = token_count(each.get("max_input_tokens")) or 0
+                found.append(OfferedModel(json_text(each.get("id")), context_window=window))
+            last = json_text(page.get("last_id"))
             if page.get("has_more") is not True or not last or last == after:
                 break
             after = last
@@ -117,7 +117,7 @@ class AnthropicServer(SdkServer):
             answer = await self.wire.answer(self._sdk.messages.count_tokens(**body))
         except NotOffered as refused:
             raise refused.why from refused
-        return whole(self.wire.plain(answer).get("input_tokens")) or 0
+        return token_count(self.wire.plain(answer).get("input_tokens")) or 0
 
     async def shape(self) -> str:
         """The protocol's own."""
@@ -150,18 +150,18 @@ class _Events(Reading):
         found: list[StreamEvent] = []
         match data.get("type"):
             case "message_start":
-                message = fields(data.get("message"))
-                self._model = text(message.get("model"))
-                self._counts.update(fields(message.get("usage")))
+                message = json_object(data.get("message"))
+                self._model = json_text(message.get("model"))
+                self._counts.update(json_object(message.get("usage")))
             case "content_block_start":
-                found = self._words(fields(data.get("content_block")))
+                found = self._words(json_object(data.get("content_block")))
             case "content_block_delta":
-                found = self._words(fields(data.get("delta")))
+                found = self._words(json_object(data.get("delta")))
             case "message_delta":
-                reason = fields(data.get("delta")).get("stop_reason")
+                reason = json_object(data.get("delta")).get("stop_reason")
                 if reason is not None:
                     self._stopping = _STOPS.get(str(reason), "end")
-                later = fields(data.get("usage")).items()
+                later = json_object(data.get("usage")).items()
                 self._counts.update({name: count for name, count in later if count is not None})
             case "message_stop":
                 self.stop = self._stopping
@@ -171,10 +171,10 @@ class _Events(Reading):
 
     def _words(self, block: Mapping[str, Any]) -> list[StreamEvent]:
         if block.get("type") in {"tool_use", "server_tool_use"}:
-            self._tool = text(block.get("name")) or "a tool"
-        thought = text(block.get("thinking"))
+            self._tool = json_text(block.get("name")) or "a tool"
+        thought = json_text(block.get("thinking"))
         # What a server's tool found has texts too, and is none of the reply.
-        said = text(block.get("text")) if block.get("type") in _WORDS else ""
+        said = json_text(block.get("text")) if block.get("type") in _WORDS else ""
         self._replied = self._replied or bool(said)
         return [*([Thinking(thought)] if thought else []), *([Piece(said)] if said else [])]
 
@@ -185,9 +185,9 @@ class _Events(Reading):
         return Finished(stop, self._usage(), self._model, tool=self._tool)
 
     def _usage(self) -> Usage:
-        new = whole(self._counts.get("input_tokens"))
-        reused = whole(self._counts.get("cache_read_input_tokens"))
-        written = whole(self._counts.get("cache_creation_input_tokens"))
+        new = token_count(self._counts.get("input_tokens"))
+        reused = token_count(self._counts.get("cache_read_input_tokens"))
+        written = token_count(self._counts.get("cache_creation_input_tokens"))
         # The protocol counts what came from its cache, or went into it, apart from the rest.
         prompt = new + (reused or 0) + (written or 0) if new is not None else None
-        return Usage(prompt, whole(self._counts.get("output_tokens")), reused)
+        return Usage(prompt, token_count(self._counts.get("output_tokens")), reused)

@@ -28,7 +28,7 @@ from perdure.backends.errors import (
     StreamCut,
     Unreachable,
 )
-from perdure.backends.hosted.thoughts import thoughts_apart
+from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.parameters import checked_parameters
 from perdure.backends.protocol import (
     BackendSpec,
@@ -43,7 +43,7 @@ from perdure.backends.protocol import (
     Usage,
 )
 from perdure.backends.roles.refusal import MAY_NAME_ROLES
-from perdure.backends.roles.template import is_whole, stated, trials
+from perdure.backends.roles.template import is_whole, shape_text, trials
 from perdure.backends.store.catalogue import CATALOGUE, check_package, locate, verify
 from perdure.backends.store.digests import file_digest
 from perdure.backends.tokens.llama import LlamaTokenizer, LoopbackCalls, chat_messages
@@ -189,7 +189,7 @@ class EmbeddedBackend:
         short = loaded.details["digest"].removeprefix("sha256:")[:16]
         return Fingerprint(short, loaded.details, loaded.shape)
 
-    @thoughts_apart
+    @split_thoughts
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         """Stream one reply; replies asked for at once are answered one after another.
 
@@ -334,7 +334,7 @@ def _shape(tokenizer: LlamaTokenizer) -> str:
     for shape, messages in trials():
         with contextlib.suppress(ProtocolError):
             if is_whole(tokenizer.rendered(messages)):
-                return stated(shape)
+                return shape_text(shape)
     return ""
 
 

@@ -20,7 +20,7 @@ from perdure.backends.errors import (
     QuotaExceeded,
     ShapeRefused,
 )
-from perdure.backends.http.error_body import Complaint, without_echo
+from perdure.backends.http.error_body import ServerMessage, without_prompt
 from perdure.backends.http.errors import AT_FAULT, TOO_LONG, status_error
 from perdure.backends.roles.refusal import MAY_NAME_ROLES, NAMES_ROLES
 
@@ -53,7 +53,7 @@ _NO_MODEL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Endpoint:
     """Whom we asked, for the errors' texts."""
 
     name: str
@@ -62,9 +62,9 @@ class Asked:
 
 
 def api_error(
-    asked: Asked,
+    asked: Endpoint,
     status: int,
-    found: Complaint,
+    found: ServerMessage,
     headers: Mapping[str, str] | None = None,
     sent: Mapping[str, Any] | None = None,
 ) -> BackendError:
@@ -97,12 +97,12 @@ def api_error(
 
 
 def _refusal(
-    asked: Asked, status: int, found: Complaint, sent: Mapping[str, Any]
+    asked: Endpoint, status: int, found: ServerMessage, sent: Mapping[str, Any]
 ) -> BackendError | None:
     """A refusal that another form of the request may mend: it names a field, or the roles."""
     said = f"{asked.name} says: {found.text or found.codes}"
     # Some servers repeat what was said to them, and that may speak of fields and roles too.
-    own = without_echo(found.words, texts_of(sent))
+    own = without_prompt(found.words, texts_of(sent))
     for words, proven in ((own, True), (found.words, False)):
         field = refused_field(found.fields, words, sent) if status in AT_FAULT else ""
         if field:
@@ -177,7 +177,7 @@ def _mention(name: str) -> str:
     )
 
 
-def _by_words(asked: Asked, status: int, found: Complaint) -> BackendError | None:
+def _by_words(asked: Endpoint, status: int, found: ServerMessage) -> BackendError | None:
     words = f"{found.codes} {found.words}"
     said = f"{asked.name} says: {found.text or found.codes}"
     if _NOTHING_LEFT.search(words):

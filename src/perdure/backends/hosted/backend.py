@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perdure.backends.hosted.server_backend import Server, ServerBackend
-from perdure.backends.hosted.thoughts import thoughts_apart
+from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.http.address import Address, checked_address
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedBy:
     """Who answered last, in the provider's words; empty before the first reply."""
 
     model: str = ""
@@ -76,7 +76,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         """Nothing is imported or asked yet. Raises BadParameter."""
         super().__init__(spec, timeouts, address=address, honoured=honoured)
         self._default_window = default_window
-        self._served = Served()
+        self._served = ServedBy()
 
     async def context_window(self) -> int:
         return (await self._open_server()).window
@@ -102,7 +102,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
             (await self._open_server()).shape,
         )
 
-    @thoughts_apart
+    @split_thoughts
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         """Stream one reply.
 
@@ -119,7 +119,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Finished):
-                    self._served = Served(event.model, event.system_fingerprint)
+                    self._served = ServedBy(event.model, event.system_fingerprint)
                     yield replace(event, model=event.model or self._spec.model)
                 else:
                     yield event
@@ -155,16 +155,16 @@ def api_address(
     return replace(address, url=address.url + path) if bare else address
 
 
-def whole(value: object) -> int | None:
+def token_count(value: object) -> int | None:
     """A token count, None where it is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def fields(value: object) -> Mapping[str, Any]:
+def json_object(value: object) -> Mapping[str, Any]:
     """A JSON object, empty where there is none."""
     return value if isinstance(value, dict) else {}
 
 
-def text(value: object) -> str:
+def json_text(value: object) -> str:
     """A JSON string, empty where there is none."""
     return value if isinstance(value, str) else ""

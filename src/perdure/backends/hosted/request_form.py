@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from perdure.backends.errors import BackendError, FieldRefused, ShapeRefused
-from perdure.backends.roles.shape import PLAIN, Shape, after_refusal
+from perdure.backends.roles.shape import PLAIN, Shape, next_shape
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """OpenAI's two names for the most tokens of a reply: where one is refused, the other is sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RequestForm:
     """How a request is sent to one backend's server.
 
     Attributes:
@@ -31,18 +31,18 @@ def limit_field(without: tuple[str, ...], preferred: str) -> str:
     return next((each for each in names if each not in without), "")
 
 
-def form_after(form: Form, refusal: BackendError) -> Form | None:
+def form_after_refusal(form: RequestForm, refusal: BackendError) -> RequestForm | None:
     """The form to be tried after a refusal; None where it teaches none."""
     match refusal:
         case FieldRefused() if refusal.field not in form.without:
             return replace(form, without=(*form.without, refusal.field))
         case ShapeRefused():
-            shape = after_refusal(form.shape, refusal.words)
+            shape = next_shape(form.shape, refusal.words)
             return replace(form, shape=shape) if shape is not None else None
     return None
 
 
-def difference(before: Form, after: Form) -> str:
+def difference(before: RequestForm, after: RequestForm) -> str:
     """What is sent otherwise than before, as the end of a sentence: "… is asked again with …"."""
     told = [f"with {after.shape.told}"] if after.shape != before.shape else []
     for field in after.without[len(before.without) :]:

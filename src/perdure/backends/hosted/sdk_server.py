@@ -13,7 +13,7 @@ from perdure.backends.errors import BackendError, ContentRefused, ProtocolError,
 from perdure.backends.hosted.sdk_wire import SdkWire, body_of
 from perdure.backends.http.address import Address
 from perdure.backends.http.event_stream import Written, plain_event
-from perdure.backends.http.timeouts import Patience, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
 from perdure.backends.protocol import Finished, StopReason, StreamEvent
 
 
@@ -137,7 +137,7 @@ class Reading(ABC):
 async def _events(
     wire: SdkWire, asking: Awaitable[object], reading: Reading
 ) -> AsyncGenerator[StreamEvent, None]:
-    patience = Patience(wire.timeouts)
+    patience = ReplyTimeouts(wire.timeouts)
     stream = cast("_Stream", await wire.begun(asking, patience))
     chunks = aiter(stream)
     reading.sent = body_of(stream.response.request)

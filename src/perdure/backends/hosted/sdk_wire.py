@@ -16,12 +16,12 @@ import httpx2
 import pydantic
 
 from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
-from perdure.backends.hosted.api_errors import Asked, api_error
+from perdure.backends.hosted.api_errors import Endpoint, api_error
 from perdure.backends.hosted.request_form import LIMITS
 from perdure.backends.http import errors
 from perdure.backends.http.address import Address
-from perdure.backends.http.error_body import read_complaint
-from perdure.backends.http.errors import NotOffered, error_body, lost_connection, packed
+from perdure.backends.http.error_body import read_server_message
+from perdure.backends.http.errors import NotOffered, error_body, is_compressed, lost_connection
 from perdure.backends.http.event_stream import (
     Blocks,
     EventStream,
@@ -30,7 +30,7 @@ from perdure.backends.http.event_stream import (
     whole_answer,
 )
 from perdure.backends.http.route import Route
-from perdure.backends.http.timeouts import Patience, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
 
 PLACEHOLDER = "set-by-perdure"
 """Given to the packages as their key: the true one is put on each request, and on nothing else."""
@@ -89,7 +89,7 @@ class SdkWire:
 
     async def _receive(self, response: httpx2.Response) -> None:
         """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
-        if response.is_success and packed(response.headers):
+        if response.is_success and is_compressed(response.headers):
             await response.aclose()
             raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
         request = response.request
@@ -117,7 +117,7 @@ class SdkWire:
             body = await blocks.whole(errors.ANSWER_LIMIT)
             await blocks.aclose()
             whole = whole_answer(body) if first != b"<" else None
-            if whole is None and first != b"<" and read_complaint(body, self._secret).text:
+            if whole is None and first != b"<" and read_server_message(body, self._secret).text:
                 raise self.error(200, body, response.headers, asked)
             if whole is None:
                 raise self.nonsense()
@@ -141,8 +141,8 @@ class SdkWire:
 
         ``sent`` is the request's body.
         """
-        asked = Asked(self._name, self._model, self.window)
-        return api_error(asked, status, read_complaint(body, self._secret), headers, sent)
+        asked = Endpoint(self._name, self._model, self.window)
+        return api_error(asked, status, read_server_message(body, self._secret), headers, sent)
 
     async def answer(self, asking: Awaitable[T]) -> T:
         """What a question about models is answered. Raises BackendError, NotOffered."""
@@ -152,7 +152,7 @@ class SdkWire:
         except Exception as error:
             raise self.failure(error, heard=False) from error
 
-    async def begun(self, asking: Awaitable[T], patience: Patience) -> T:
+    async def begun(self, asking: Awaitable[T], patience: ReplyTimeouts) -> T:
         """A stream, once the server has begun it. Raises BackendError."""
         try:
             # There is as much time as for the first word: some servers begin with it.
@@ -176,7 +176,7 @@ class SdkWire:
     async def following(
         self,
         events: AsyncIterator[T],
-        patience: Patience,
+        patience: ReplyTimeouts,
         *,
         heard: bool,
         spoke: bool,

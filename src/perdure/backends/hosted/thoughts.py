@@ -25,7 +25,7 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
 )
 
 _FINAL = "<|channel|>final<|message|>"
@@ -94,7 +94,7 @@ B = TypeVar("B", bound=_Streams)
 Stream = Callable[[B, Request], AsyncGenerator[StreamEvent, None]]
 
 
-def thoughts_apart(stream: Stream[B]) -> Stream[B]:
+def split_thoughts(stream: Stream[B]) -> Stream[B]:
     """A driver's ``stream`` whose thoughts at the front of a reply are `Thinking`.
 
     Halves of a character that come apart are joined. A reply that goes on far beyond the tokens
@@ -106,7 +106,7 @@ def thoughts_apart(stream: Stream[B]) -> Stream[B]:
         tokens = request.max_tokens
         if set(LIMITS) <= set(request.without):
             tokens = max(tokens, await self.context_window())
-        splitter, bound = Splitter(), _Bound(self.spec.name, reply_limit(tokens))
+        splitter, bound = ThoughtSplitter(), _Bound(self.spec.name, reply_limit(tokens))
         async with aclosing(stream(self, request)) as events:
             try:
                 async for event in events:
@@ -172,7 +172,7 @@ class _Halves:
         return held
 
 
-class Splitter:
+class ThoughtSplitter:
     """Splits the pieces of one reply."""
 
     def __init__(self) -> None:
@@ -292,7 +292,7 @@ class Splitter:
         if not self._lone:
             return []
         self._lone, taken_back = "", bool(self._said.strip())
-        return [Unsaid()] if taken_back else []
+        return [ThoughtsClosed()] if taken_back else []
 
     def _words(self) -> list[StreamEvent]:
         text, self._held = self._held, ""

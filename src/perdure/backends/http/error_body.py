@@ -51,7 +51,7 @@ _CUT_SAYS = re.compile(r'"(?:message|msg|error|detail)"\s*:\s*("(?:[^"\\]|\\.)*"
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ServerMessage:
     """A server's own words about an error."""
 
     text: str = ""
@@ -66,14 +66,14 @@ class Complaint:
     """All that it says, which may be more than is shown."""
 
 
-def read_complaint(body: object, secret: str = "") -> Complaint:
+def read_server_message(body: object, secret: str = "") -> ServerMessage:
     """The words in an error's body, without ``secret``; another body has none. Never raises."""
     value = _read(body.decode("utf-8", "replace")) if isinstance(body, bytes) else body
     told = _Told()
     told.read(value, 0)
     words = ": ".join(told.texts)[:_WORDS_LIMIT]
     words = " ".join((words.replace(secret, "…") if secret else words).split())
-    return Complaint(
+    return ServerMessage(
         error_line(words), " ".join(told.kinds), told.status, tuple(told.places), words
     )
 
@@ -182,7 +182,7 @@ def _parts(place: object) -> Iterator[str]:
             yield from filter(None, re.split(r"[.\[\]/]", each))
 
 
-def without_echo(words: str, sent: str) -> str:
+def without_prompt(words: str, sent: str) -> str:
     """The words without what they repeat of the texts of a request.
 
     Args:

@@ -148,7 +148,7 @@ class _Response(Protocol):
 async def error_body(response: _Response) -> bytes:
     """The beginning of an error's body, where it is readable; the connection is closed then."""
     body = bytearray()
-    if not packed(response.headers):
+    if not is_compressed(response.headers):
         async for block in response.aiter_raw():
             body += block
             if len(body) > ERROR_LIMIT:
@@ -166,7 +166,7 @@ def error_line(text: str, secret: str = "") -> str:
     return " ".join(plain.split())[:LINE_LIMIT]
 
 
-def packed(headers: Mapping[str, str]) -> bool:
+def is_compressed(headers: Mapping[str, str]) -> bool:
     """Whether an answer is compressed, which was not asked for: 8 MiB may unpack to 8 GiB."""
     return headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}
 

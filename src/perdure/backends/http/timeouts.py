@@ -37,7 +37,7 @@ def timeouts_of(spec: BackendSpec) -> Timeouts:
     return Timeouts(connect, answer, spec.timeout, spec.timeout, max(usual.whole, spec.timeout))
 
 
-class Patience:
+class ReplyTimeouts:
     """The wait for the parts of one reply, begun when the request leaves."""
 
     def __init__(self, timeouts: Timeouts) -> None:

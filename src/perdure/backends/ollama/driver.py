@@ -12,16 +12,16 @@ from perdure.backends.errors import (
     ContextExceeded,
 )
 from perdure.backends.hosted.server_backend import ServerBackend
-from perdure.backends.hosted.thoughts import thoughts_apart
+from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.http.address import checked_address
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.ollama.discover import DEFAULT_PORT
 from perdure.backends.ollama.model import (
     OllamaModel,
     cloud_name,
-    described,
     digest_of,
     listed_entry,
+    ollama_model,
     prompt_was_cut,
 )
 from perdure.backends.protocol import (
@@ -111,12 +111,12 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         entry = listed_entry(await server.told("/api/tags"), self._spec.model)
         # A list that fails just now tells of no other model.
         if not model.digest or (entry and digest_of(entry) != model.digest):
-            model = described(self._spec, entry, await server.show())
+            model = ollama_model(self._spec, entry, await server.show())
             if self._connected is connected:
                 self._connected = replace(connected, model=model)
         return model.fingerprint(connected.version)
 
-    @thoughts_apart
+    @split_thoughts
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         """Stream one reply.
 
@@ -184,7 +184,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
     async def _learned(self, server: OllamaServer) -> _Connected:
         version = (await server.told("/api/version")).get("version")
         entry = listed_entry(await server.told("/api/tags"), self._spec.model)
-        model = described(self._spec, entry, await server.show())
+        model = ollama_model(self._spec, entry, await server.show())
         tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model, own_name=True)
         server.wire.window = model.window
         self._cloud = self._cloud or model.remote

@@ -117,7 +117,7 @@ def digest_of(entry: Mapping[str, Any]) -> str:
     return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else ""
 
 
-def described(spec: BackendSpec, entry: Mapping[str, Any], shown: ShowResponse) -> OllamaModel:
+def ollama_model(spec: BackendSpec, entry: Mapping[str, Any], shown: ShowResponse) -> OllamaModel:
     """A model from its entry in ``/api/tags`` and the answer of ``/api/show``."""
     facts = shown.modelinfo or {}
     own = _whole(facts.get(f"{facts.get('general.architecture')}.context_length"))

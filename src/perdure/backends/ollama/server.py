@@ -19,7 +19,7 @@ import ollama
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
 from perdure.backends.http.address import Address
 from perdure.backends.http.errors import NotOffered
-from perdure.backends.http.timeouts import Patience, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
 from perdure.backends.ollama.model import offered
 from perdure.backends.ollama.wire import Wire, bounded
 from perdure.backends.protocol import OfferedModel
@@ -147,7 +147,7 @@ class OllamaServer:
             await self._sdk.chat(self._model, messages, stream=True, think=think, options=options),
         )
         heard = False
-        patience = Patience(self._timeouts)
+        patience = ReplyTimeouts(self._timeouts)
         try:
             while (part := await self._following(parts, patience, heard=heard)) is not None:
                 heard = True
@@ -161,7 +161,7 @@ class OllamaServer:
     async def _following(
         self,
         parts: AsyncGenerator[ollama.ChatResponse, None],
-        patience: Patience,
+        patience: ReplyTimeouts,
         *,
         heard: bool,
     ) -> ollama.ChatResponse | None:

@@ -30,15 +30,15 @@ from perdure.backends.errors import (
 from perdure.backends.hosted.api_errors import role_refusal, texts_of
 from perdure.backends.http import errors
 from perdure.backends.http.address import Address
-from perdure.backends.http.error_body import read_complaint, without_echo
+from perdure.backends.http.error_body import read_server_message, without_prompt
 from perdure.backends.http.errors import (
     AT_FAULT,
     TOO_LONG,
     NotOffered,
     error_body,
     error_line,
+    is_compressed,
     lost_connection,
-    packed,
     status_error,
 )
 from perdure.backends.http.json_lines import json_objects
@@ -105,7 +105,7 @@ class Wire:
 
     async def receive(self, response: httpx.Response | httpx2.Response) -> None:
         """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
-        if response.is_success and packed(response.headers):
+        if response.is_success and is_compressed(response.headers):
             await response.aclose()
             raise ProtocolError(f"{self.name} sends a compressed answer, which nobody asked for")
         if response.is_success:
@@ -127,7 +127,7 @@ class Wire:
                 f"{self.name} has no {CHAT}",
                 next_step="update Ollama to 0.1.14 or newer; is it an Ollama that answers there",
             )
-        text = "" if bare else read_complaint(body).words
+        text = "" if bare else read_server_message(body).words
         error = self.error(response.status_code, text, response.headers)
         asking = not response.request.url.path.endswith(CHAT)
         if asking and not isinstance(error, ModelLoading) and not _NO_MODEL.search(text):
@@ -164,7 +164,7 @@ class Wire:
         """A refusal that another form of the request may mend."""
         said = f"{self.name} says: {text}"
         # Some servers repeat what was said to them, and that may speak of fields and roles too.
-        for words, proven in ((without_echo(text, texts_of(self._sent)), True), (text, False)):
+        for words, proven in ((without_prompt(text, texts_of(self._sent)), True), (text, False)):
             for name, mention in _FIELDS.items():
                 if status in AT_FAULT and name in self._sent and mention.search(words):
                     return FieldRefused(said, name, "try another model", proven=proven)
@@ -267,7 +267,7 @@ def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
     The last part of an Ollama of 2023 has no message; imitations have fields of other types.
     """
     if part.get("error"):
-        complaint = read_complaint(part["error"])
+        complaint = read_server_message(part["error"])
         return {"error": complaint.text or "an error without words"}
     message = part.get("message")
     is_part = "message" in part or part.get("done") is True

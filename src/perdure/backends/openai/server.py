@@ -13,11 +13,11 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 
 from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused, Unreachable
-from perdure.backends.hosted.backend import fields, text, whole
+from perdure.backends.hosted.backend import json_object, json_text, token_count
 from perdure.backends.hosted.sdk_server import Reading, SdkServer
 from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
 from perdure.backends.http.address import Address
-from perdure.backends.http.error_body import is_error, read_complaint
+from perdure.backends.http.error_body import is_error, read_server_message
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
@@ -29,7 +29,7 @@ from perdure.backends.protocol import (
     Thinking,
     Usage,
 )
-from perdure.backends.roles.template import is_whole, jinja_shape, stated, trials
+from perdure.backends.roles.template import is_whole, jinja_shape, shape_text, trials
 from perdure.backends.tokens.llama import chat_messages
 
 _STOPS: dict[str, StopReason] = {
@@ -98,7 +98,7 @@ class OpenAIServer(SdkServer):
         # A llama.cpp with one model takes any name for it.
         here = own or (listed[0] if len(listed) == 1 else {})
         # One of several models that a llama.cpp swaps would be loaded for it.
-        swapped = "status" in here and fields(here.get("status")).get("value") != "loaded"
+        swapped = "status" in here and json_object(here.get("status")).get("value") != "loaded"
         self._renders = here.get("owned_by") == "llamacpp" and not swapped
         return _window(here if self._renders else own)
 
@@ -113,10 +113,10 @@ class OpenAIServer(SdkServer):
             OfferedModel(
                 _name(each),
                 # llama.cpp's, of the file.
-                whole(fields(each.get("meta")).get("size")) or 0,
+                token_count(json_object(each.get("meta")).get("size")) or 0,
                 _window(each),
                 # A llama.cpp that swaps models says so.
-                loaded=fields(each.get("status")).get("value") == "loaded",
+                loaded=json_object(each.get("status")).get("value") == "loaded",
             )
             for each in listed
         ]
@@ -139,7 +139,7 @@ class OpenAIServer(SdkServer):
                 f"what {self._name} at {self.wire.address.url} lists is no list of models",
                 next_step="check the manifest's address; most end in /v1",
             )
-        return [{"id": each} if isinstance(each, str) else fields(each) for each in listed]
+        return [{"id": each} if isinstance(each, str) else json_object(each) for each in listed]
 
     async def shape(self) -> str:
         """What the model's template takes, where a llama.cpp answers: it renders without talking.
@@ -161,8 +161,8 @@ class OpenAIServer(SdkServer):
                 return await self._shown_shape(f"{root}/props")
             except BackendError:
                 return ""
-            if is_whole(fields(answer).get("prompt")):
-                return stated(shape)
+            if is_whole(json_object(answer).get("prompt")):
+                return shape_text(shape)
         return ""
 
     async def _shown_shape(self, address: str) -> str:
@@ -171,7 +171,7 @@ class OpenAIServer(SdkServer):
             answer = await self.wire.answer(self._sdk.get(address, cast_to=object))
         except (NotOffered, BackendError):
             return ""
-        return jinja_shape(text(fields(answer).get("chat_template")))
+        return jinja_shape(json_text(json_object(answer).get("chat_template")))
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         # Azure's own header, which its older addresses want.
@@ -209,16 +209,18 @@ class _Chunks(Reading):
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
         if is_error(data):
             raise self._error(data)
-        self._model = text(data.get("model")) or self._model
-        self._system_fingerprint = text(data.get("system_fingerprint")) or self._system_fingerprint
-        usage = fields(data.get("usage"))
+        self._model = json_text(data.get("model")) or self._model
+        self._system_fingerprint = (
+            json_text(data.get("system_fingerprint")) or self._system_fingerprint
+        )
+        usage = json_object(data.get("usage"))
         if usage:
             self._usage = _usage(usage)
         choices = data.get("choices")
         if choices is None and not usage:
-            self._aside = data if read_complaint(data).words else self._aside
+            self._aside = data if read_server_message(data).words else self._aside
         found: list[StreamEvent] = []
-        for choice in map(fields, choices if isinstance(choices, list) else (choices,)):
+        for choice in map(json_object, choices if isinstance(choices, list) else (choices,)):
             # One reply was asked for; a second one is not to be mixed into it.
             index = choice.get("index") or 0
             self._index = index if self._index is None else self._index
@@ -229,9 +231,9 @@ class _Chunks(Reading):
     def _choice(self, choice: Mapping[str, Any]) -> list[StreamEvent]:
         if choice.get("error") and self.stop is None:
             raise self._error({"error": choice["error"]})
-        delta = fields(choice.get("delta"))
+        delta = json_object(choice.get("delta"))
         # A whole answer has a message, also where it stands behind its pieces.
-        whole_one = fields(choice.get("message")) if not (delta or self._replied) else {}
+        whole_one = json_object(choice.get("message")) if not (delta or self._replied) else {}
         delta = delta or whole_one
         found: list[StreamEvent] = [Thinking(thought)] if (thought := _thought(delta)) else []
         content = delta.get("content") or delta.get("refusal")
@@ -243,8 +245,8 @@ class _Chunks(Reading):
         self._drew = self._drew or bool(delta.get("images"))
         calls = delta.get("tool_calls")
         for call in (*(calls if isinstance(calls, list) else ()), delta.get("function_call")):
-            asked = fields(fields(call).get("function")) or fields(call)
-            self._tool = self._tool or text(asked.get("name"))
+            asked = json_object(json_object(call).get("function")) or json_object(call)
+            self._tool = self._tool or json_text(asked.get("name"))
         reason = _reason(choice)
         if reason and self.stop in {None, "end"}:
             self.stop = _stop(reason)
@@ -255,14 +257,14 @@ class _Chunks(Reading):
         parts = content if isinstance(content, list) else [content]
         found: list[StreamEvent] = []
         for part in parts:
-            entry = fields(part)
-            kind = text(entry.get("type"))
+            entry = json_object(part)
+            kind = json_text(entry.get("type"))
             self._drew = self._drew or "image" in kind
             thoughts = entry.get("thinking") or entry.get("reasoning") or entry.get("summary")
             if thinks or thoughts or _THINKS.search(kind):
                 thought = _words_in(thoughts or part)
                 found += [Thinking(thought)] if thought else []
-            elif said := text(part) or text(entry.get("text")):
+            elif said := json_text(part) or json_text(entry.get("text")):
                 self._replied = True
                 found.append(Piece(said))
         return found
@@ -290,7 +292,7 @@ def _thought(delta: Mapping[str, Any]) -> str:
 
 def _is_thought(delta: Mapping[str, Any]) -> bool:
     """Whether Gemini's compatible face marks the content itself as a thought."""
-    return fields(fields(delta.get("extra_content")).get("google")).get("thought") is True
+    return json_object(json_object(delta.get("extra_content")).get("google")).get("thought") is True
 
 
 def _words_in(value: object) -> str:
@@ -301,7 +303,7 @@ def _words_in(value: object) -> str:
         case dict():
             inner = (value.get(key) for key in ("text", "content", "thinking", "summary"))
             return next(filter(None, map(_words_in, inner)), "")
-    return text(value)
+    return json_text(value)
 
 
 def _reason(choice: Mapping[str, Any]) -> str:
@@ -324,18 +326,18 @@ def _stop(reason: str) -> StopReason:
 
 def _name(entry: Mapping[str, Any]) -> str:
     """A model's name in its entry, under any of the keys that servers have for it."""
-    return next((name for key in _NAMES if (name := text(entry.get(key)))), "")
+    return next((name for key in _NAMES if (name := json_text(entry.get(key)))), "")
 
 
 def _window(entry: Mapping[str, Any]) -> int:
-    stated = {**fields(entry.get("meta")), **entry}
-    return next((w for key in _WINDOWS if (w := whole(stated.get(key)))), 0)
+    shape_text = {**json_object(entry.get("meta")), **entry}
+    return next((w for key in _WINDOWS if (w := token_count(shape_text.get(key)))), 0)
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = fields(usage.get("prompt_tokens_details"))
+    details = json_object(usage.get("prompt_tokens_details"))
     return Usage(
-        whole(usage.get("prompt_tokens")),
-        whole(usage.get("completion_tokens")),
-        whole(details.get("cached_tokens")),
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+        token_count(details.get("cached_tokens")),
     )

@@ -95,12 +95,12 @@ def fold(messages: tuple[PromptMessage, ...], shape: Shape) -> tuple[PromptMessa
     front = 0
     while front < len(messages) and messages[front].role == "system":
         front += 1
-    system = "\n\n".join(spoken(each) for each in messages[:front] if each.content.strip())
+    system = "\n\n".join(with_speaker(each) for each in messages[:front] if each.content.strip())
     turns: list[PromptMessage] = []
     if shape.system == "none" and system:
         turns.append(PromptMessage("user", system))
     for message in messages[front:]:
-        role, content = message.role, spoken(message)
+        role, content = message.role, with_speaker(message)
         if not content.strip():
             continue
         if role == "system":
@@ -116,7 +116,7 @@ def fold(messages: tuple[PromptMessage, ...], shape: Shape) -> tuple[PromptMessa
     return (PromptMessage("system", system), *turns)
 
 
-def spoken(message: PromptMessage) -> str:
+def with_speaker(message: PromptMessage) -> str:
     """A message's text as chat templates have it: these know no speakers, so a name leads it."""
     text = f"{message.name}: {message.content}" if message.name else message.content
     return sendable(text)
@@ -146,12 +146,12 @@ class FoldedTokenizer:
         return self._plain.count_prompt(fold(messages, self._shape))
 
 
-def counting_folded(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
+def folded_counter(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
     """The counter for prompts that are sent in a shape."""
     return tokenizer if shape == PLAIN else FoldedTokenizer(tokenizer, shape)
 
 
-def as_named(shape: Shape, words: str) -> Shape:
+def narrowed(shape: Shape, words: str) -> Shape:
     """The shape, stricter where words name what is not taken; the same where they name nothing."""
     # "System role not supported after ..." would be both: the order of messages is the milder one.
     if one_system(words) and shape.system == "anywhere":
@@ -161,13 +161,13 @@ def as_named(shape: Shape, words: str) -> Shape:
     return shape.with_("first", turns=True) if turns_wanted(words) else shape
 
 
-def after_refusal(shape: Shape, words: str) -> Shape | None:
+def next_shape(shape: Shape, words: str) -> Shape | None:
     """The shape to be tried after a server refused ``shape`` with words; None: there is none left.
 
     What the words say is believed where it makes the shape stricter, else the next stricter one is
     tried.
     """
-    found = as_named(shape, words)
+    found = narrowed(shape, words)
     if found != shape:
         return found
     stricter = (shape.with_(each.system, turns=each.turns) for each in SHAPES)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from perdure.backends.protocol import PromptMessage
-from perdure.backends.roles.shape import PLAIN, SHAPES, Shape, as_named, fold
+from perdure.backends.roles.shape import PLAIN, SHAPES, Shape, fold, narrowed
 
 _MARKS = ("amber", "basil", "cedar", "daisy", "elder", "fern")
 _TRIAL = (
@@ -38,7 +38,7 @@ def is_whole(rendered: object) -> bool:
     return -1 not in places and places == sorted(places)
 
 
-def stated(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     """A shape that was found, as a fingerprint has it: one that takes all roles says nothing."""
     return "" if shape == PLAIN else str(shape)
 
@@ -53,8 +53,8 @@ def jinja_shape(template: str) -> str:
     """
     shape = PLAIN
     for match in _RAISED.finditer(template):
-        shape = as_named(shape, match[2])
-    return stated(shape)
+        shape = narrowed(shape, match[2])
+    return shape_text(shape)
 
 
 _RENDERER = re.compile(r"^RENDERER\s+\S", re.MULTILINE | re.IGNORECASE)

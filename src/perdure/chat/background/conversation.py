@@ -15,7 +15,7 @@ from perdure.chat.turn.store import TurnStore
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange
-from perdure.companion.memory.facts import FOLDER as FACTS
+from perdure.companion.memory.facts import FACTS_FOLDER as FACTS
 from perdure.companion.memory.facts import Fact, read_facts
 from perdure.companion.memory.proposals import Review, read_review, review_path
 from perdure.companion.memory.summaries import Summary, parse_summary, summary_path

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import ContextExceeded
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import (
     Backend,
@@ -21,14 +21,14 @@ from perdure.backends.protocol import (
     Piece,
     PromptMessage,
     Request,
+    ThoughtsClosed,
     Tokenizer,
-    Unsaid,
 )
-from perdure.backends.roles.shape import counting_folded, fold
+from perdure.backends.roles.shape import fold, folded_counter
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.background.conversation import Reading
 from perdure.companion.config.settings import CompanionSettings
-from perdure.companion.memory.summaries import Summary, sealed, summary_path
+from perdure.companion.memory.summaries import Summary, as_written, summary_path
 from perdure.companion.secrets import mask_secrets
 from perdure.memory.extract_facts import (
     FACT_TOKENS,
@@ -61,7 +61,7 @@ class Asked:
     backend: Backend
     window: int
     tokenizer: Tokenizer
-    form: Form = field(default_factory=Form)
+    form: RequestForm = field(default_factory=RequestForm)
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ class Asked:
                 if isinstance(event, Piece):
                     pieces.append(event.text)
                     length += len(event.text)
-                elif isinstance(event, Unsaid):
+                elif isinstance(event, ThoughtsClosed):
                     pieces.clear()
                 elif isinstance(event, Finished):
                     model = event.model or model
@@ -94,7 +94,7 @@ async def may_read(
     settings: CompanionSettings,
     corrections: Corrections,
     *,
-    form: Callable[[Backend], Awaitable[Form]],
+    form: Callable[[Backend], Awaitable[RequestForm]],
     allowed: bool = False,
 ) -> Asked | None:
     """The backend, opened, if it may be shown a talk; None: it is done without a model.
@@ -117,7 +117,7 @@ async def may_read(
     if barred():
         return None
     known = await form(backend)
-    counter = counting_folded(await backend.tokenizer(), known.shape)
+    counter = folded_counter(await backend.tokenizer(), known.shape)
     counter = corrections.applied(backend.spec, counter)
     return Asked(backend, await backend.context_window(), counter, known)
 
@@ -254,7 +254,7 @@ def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[Rec
 
 
 def _made(reading: Reading, text: str, backend: str = "", model: str = "") -> Summary:
-    return sealed(
+    return as_written(
         Summary(
             reading.conversation,
             reading.through,

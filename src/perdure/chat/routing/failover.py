@@ -20,7 +20,7 @@ from perdure.backends.errors import (
     ContextExceeded,
     ModelLoading,
 )
-from perdure.backends.hosted.request_form import Form, difference
+from perdure.backends.hosted.request_form import RequestForm, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
@@ -204,7 +204,7 @@ async def _taken(
     return asking, spoken
 
 
-async def _other_form(asking: ReplyRequest, spoken: StreamedReply) -> Form | None:
+async def _other_form(asking: ReplyRequest, spoken: StreamedReply) -> RequestForm | None:
     """The form to be asked in after a refusal; None where the backend refused nothing of it."""
     refusal, backend = spoken.refusal, asking.backend
     if refusal is None or spoken.spoke or spoken.thought or spoken.form is None:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from perdure.actions.backends.fingerprint import known_form
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.history.next_message import starts_conversation
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.events import (
     Event,
@@ -169,7 +169,9 @@ class Router:
             failed = Failed(problem.what, "Your message is kept.", problem.next_step)
             return RoutedReply(self.spoke_last, StreamedReply(failure=failed, ended_at=now()))
 
-        async def saw(spec: BackendSpec, found: Fingerprint, learned: Form | None) -> Form:
+        async def saw(
+            spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
+        ) -> RequestForm:
             note = partial(self._store.note_fingerprint, prepared, spec, found, learned)
             noted = await self._work(note)
             if noted.told:
@@ -192,7 +194,7 @@ class Router:
         self.spoke_last = answered.backend
         return answered
 
-    async def form(self, backend: Backend) -> Form:
+    async def form(self, backend: Backend) -> RequestForm:
         """How requests are sent to an open backend, as it is known now.
 
         Raises:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.errors import BackendError
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
-from perdure.backends.roles.shape import counting_folded, fold
+from perdure.backends.roles.shape import fold, folded_counter
 from perdure.chat.turn.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
@@ -104,13 +104,13 @@ class PromptTarget:
     spec: BackendSpec
     window: int
     tokenizer: Tokenizer
-    form: Form = field(default_factory=Form)
+    form: RequestForm = field(default_factory=RequestForm)
 
 
-async def measure(backend: Backend, form: Form | None = None) -> PromptTarget:
+async def measure(backend: Backend, form: RequestForm | None = None) -> PromptTarget:
     """Ask an open backend. Raises BackendError."""
     window, counter = await backend.context_window(), await backend.tokenizer()
-    return PromptTarget(backend.spec, window, counter, form or Form())
+    return PromptTarget(backend.spec, window, counter, form or RequestForm())
 
 
 async def make_prompt(
@@ -127,7 +127,7 @@ async def make_prompt(
     if room is not None:
         shares = replace(shares, prompt=min(shares.prompt, room))
     plain = corrections.remembering(by.spec, by.tokenizer)
-    plain = counting_folded(plain, by.form.shape)
+    plain = folded_counter(plain, by.form.shape)
     tokenizer = corrections.applied(by.spec, plain)
     inputs = prompt_inputs(companion, thread, material.memory)
     previous = material.previous
@@ -191,7 +191,7 @@ async def read_ahead(
     backend: Backend,
     material: PromptSources,
     corrections: Corrections,
-    form: Form | None = None,
+    form: RequestForm | None = None,
 ) -> None:
     """Let a backend of this machine read the front of the next prompt while the user types.
 

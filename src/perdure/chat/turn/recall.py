@@ -256,7 +256,7 @@ def _around(
     hits: Sequence[TurnId],
 ) -> dict[TurnId, Turn]:
     """Turns of a chunk and their neighbours in it, as far as they are wanted."""
-    from perdure.companion.conversation.chunk import cut_to, parse_chunks
+    from perdure.companion.conversation.chunk import only_turns, parse_chunks
 
     data = repo.read(path, rev)
     if data is None:
@@ -266,7 +266,7 @@ def _around(
         for step in (-1, 0, 1):
             wanted.setdefault(hit.number + step, []).append(hit.conversation)
     found = {}
-    for chunk in parse_chunks(cut_to(data, wanted), path):
+    for chunk in parse_chunks(only_turns(data, wanted), path):
         for each in chunk.turns:
             for conversation in wanted.get(each.number, ()):
                 turn = TurnId(conversation, each.number)

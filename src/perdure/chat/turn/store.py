@@ -28,7 +28,7 @@ from perdure.actions.trust import unconfirmed_backends
 from perdure.actions.turns.commit import CommittedTurn, Landing, TurnCommitter
 from perdure.actions.turns.place import Location
 from perdure.actions.workspace import Workspace
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.chat.errors import NothingToAnswer
@@ -40,7 +40,7 @@ from perdure.chat.turn.recovery import end_record, journal_header, recover_turns
 from perdure.chat.turn.salvage import Where, keep_foreign
 from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
-from perdure.companion.errors import Located
+from perdure.companion.errors import FileTrouble
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
 from perdure.companion.persona.persona import PUT_BACK
@@ -288,7 +288,7 @@ class TurnStore(Position):
         self.start = None
 
     def note_fingerprint(
-        self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: Form | None
+        self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
     ) -> BackendNote:
         """Commit what a backend runs and how it is asked, where that is news."""
         gone = self._branch_is_gone()
@@ -445,7 +445,7 @@ class TurnStore(Position):
         self._asides_said.update(found)
         return [Notice(f"Nothing is set aside by it: {text}", "warning") for text in found]
 
-    def say_unreadable(self, troubles: Iterable[Located]) -> list[Notice]:
+    def say_unreadable(self, troubles: Iterable[FileTrouble]) -> list[Notice]:
         """Lore, facts and summaries that cannot be read; each trouble is said once."""
         found = [text for text in map(str, troubles) if text not in self._unreadable_said]
         self._unreadable_said.update(found)

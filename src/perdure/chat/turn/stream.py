@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.turns.place import Location
 from perdure.backends.errors import Action, BackendError
-from perdure.backends.hosted.request_form import Form
+from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import (
     Backend,
@@ -22,7 +22,7 @@ from perdure.backends.protocol import (
     Piece,
     Request,
     Thinking,
-    Unsaid,
+    ThoughtsClosed,
     Usage,
 )
 from perdure.backends.roles.shape import fold
@@ -52,7 +52,7 @@ from perdure.snapshot.conversation.trailers import TurnFacts, with_choice
 T = TypeVar("T")
 _JOURNAL_EVERY = 1.0
 Emit = Callable[[Event], None]
-Saw = Callable[[BackendSpec, Fingerprint, Form | None], Awaitable[Form]]
+Saw = Callable[[BackendSpec, Fingerprint, RequestForm | None], Awaitable[RequestForm]]
 """Told what a backend runs, and the form of request that it was just found to take; gives the form
 that is known then. Raises HistoryError where that cannot be written down."""
 
@@ -77,7 +77,7 @@ class StreamedReply:
     """Seconds that the backend asked to wait."""
     refusal: BackendError | None = None
     """What the backend said; set where it was the backend that failed."""
-    form: Form | None = None
+    form: RequestForm | None = None
     """How it was asked."""
     prompt: Prompt | None = None
     prompt_tokens: int = 0
@@ -107,7 +107,7 @@ class ReplyRequest:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     saw: Saw | None = None
     """Told what the backend runs before it is asked."""
-    form: Form | None = None
+    form: RequestForm | None = None
     """How it is asked, where that is being tried; None: as is known of it."""
     may_leave: bool = True
     """Whether a backend that turns out to be hosted may be sent the talk."""
@@ -196,7 +196,7 @@ async def _request(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> R
     form = asking.form
     if form is None and asking.saw is not None:
         form = await asking.saw(backend.spec, fingerprint, None)
-    spoken.form = form = form or Form()
+    spoken.form = form = form or RequestForm()
     by = await measure(backend, form)
     reply_tokens = reply_room(companion, by.window)
     own = backend.spec.parameters.get("max_tokens")
@@ -288,7 +288,7 @@ async def _stream(
             elif isinstance(event, Piece):
                 think(thoughts.end())
                 say(reply.feed(event.text))
-            elif isinstance(event, Unsaid):
+            elif isinstance(event, ThoughtsClosed):
                 say(reply.end())
                 thinking += pieces
                 pieces.clear()

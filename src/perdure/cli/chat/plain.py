@@ -26,7 +26,7 @@ from perdure.chat.routing.router import Switch
 from perdure.chat.session import Session
 from perdure.cli.chat.turn import failure_line, stopping_on_interrupt
 from perdure.cli.input.stdin import NotText, TypedLines
-from perdure.cli.render.output import say
+from perdure.cli.render.output import print_line
 from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.terminal.sanitise import Sanitiser
@@ -43,17 +43,19 @@ Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit en
 /quit           end the talk; everything is committed already"""
 
 
-def talk(path: Path) -> int:
+def run_plain_chat(path: Path) -> int:
     """Read lines from stdin until its end; 1 if a message stayed unsent or without its reply."""
     with asyncio.Runner() as runner:
         session = runner.run(Session.open(path))
         try:
-            return Talk(session, runner, TypedLines(sys.stdin.fileno(), sys.stdin.encoding)).run()
+            return PlainChat(
+                session, runner, TypedLines(sys.stdin.fileno(), sys.stdin.encoding)
+            ).run()
         finally:
             runner.run(session.close())
 
 
-class Talk:
+class PlainChat:
     """One talk, from the greeting to the end of the lines."""
 
     def __init__(self, session: Session, runner: asyncio.Runner, lines: TypedLines) -> None:
@@ -89,13 +91,13 @@ class Talk:
         info = self._session.info
         voice = " (a small rehearsal voice)" if info.rehearsal else ""
         through = f"{info.next_backend}: {info.next_model}"
-        say(f"{info.companion} on {info.branch}, through {through}{voice}")
+        print_line(f"{info.companion} on {info.branch}, through {through}{voice}")
         if self._asked:
-            say("Type /help for the commands.")
+            print_line("Type /help for the commands.")
         for notice in self._session.notices:
-            say(f"note: {notice.text}")
+            print_line(f"note: {notice.text}")
         if self._session.unanswered:
-            say("note: your last message has no reply yet; /resume asks for it.")
+            print_line("note: your last message has no reply yet; /resume asks for it.")
         greeting = self._session.opening()
         if greeting is not None:
             self._speak(greeting.speaker, greeting.text)
@@ -109,7 +111,7 @@ class Talk:
     def _tell_written(self) -> None:
         """What summaries and proposals came while nothing was said."""
         for notice in self._written:
-            say(f"note: {notice.text}")
+            print_line(f"note: {notice.text}")
         self._written.clear()
 
     def _read(self) -> str | None:
@@ -122,10 +124,10 @@ class Talk:
             line = None
         except UnicodeDecodeError as error:
             self._left_unsent = True
-            say(f"note: {NotText(error)}")
+            print_line(f"note: {NotText(error)}")
             return ""
         if line is None and self._asked:
-            say()
+            print_line()
         return line
 
     def _command(self, text: str) -> bool:
@@ -137,7 +139,7 @@ class Talk:
                 return False
             case "/new":
                 self._runner.run(self._end_conversation())
-                say("note: the next message opens a new conversation.")
+                print_line("note: the next message opens a new conversation.")
                 greeting = self._session.opening()
                 if greeting is not None:
                     self._speak(greeting.speaker, greeting.text)
@@ -152,16 +154,16 @@ class Talk:
             case "/status":
                 self._tell_status()
             case "/help":
-                say(_HELP)
+                print_line(_HELP)
             case other:
-                say(f"note: there is no command {other}; /help lists them.")
+                print_line(f"note: there is no command {other}; /help lists them.")
         return True
 
     def _tell_status(self) -> None:
         info = self._session.info
         saved = f"{info.saved_at:%H:%M:%S}" if info.saved_at else "nothing yet"
         once = ", for the next reply only" if info.once else ""
-        say(
+        print_line(
             f"{info.companion} in {info.path}, branch {info.branch}, backend "
             f"{info.next_backend} ({info.next_model}){once}, context {info.used} of "
             f"{info.window} tokens, last saved: {saved}"
@@ -171,30 +173,30 @@ class Talk:
         try:
             rows = self._runner.run(self._session.candidates())
         except Problem as problem:
-            say(f"note: {problem}")
+            print_line(f"note: {problem}")
             return
         following = self._session.info.next_backend
         for row in rows:
             order = f"{row.order}." if row.order else "-"
             speaks = ", speaks next" if row.name == following else ""
-            say(f"{order} {row.name}: {row.model or 'no model'}, {row.runs}{speaks}")
+            print_line(f"{order} {row.name}: {row.model or 'no model'}, {row.runs}{speaks}")
 
     def _switch(self, switching: Coroutine[Any, Any, Switch], *, once: bool) -> None:
         try:
             switch = self._runner.run(switching)
         except Problem as problem:
-            say(f"note: {problem}")
+            print_line(f"note: {problem}")
             return
         for notice in switch.notices:
-            say(f"note: {notice.text}")
-        say(f"note: {switch.candidate.speaks(once=once)}")
+            print_line(f"note: {notice.text}")
+        print_line(f"note: {switch.candidate.speaks(once=once)}")
 
     def _turn(self, events: AsyncIterator[Event]) -> bool:
         """Whether it is saved."""
         try:
             return self._runner.run(self._tell(events))
         except Problem as problem:
-            say(f"note: {problem}")
+            print_line(f"note: {problem}")
             return False
 
     async def _tell(self, events: AsyncIterator[Event]) -> bool:
@@ -213,16 +215,16 @@ class Talk:
                         for line in lines:
                             said = self._line(name, line, said=said)
                     case Notice(text):
-                        say(f"note: {text}")
+                        print_line(f"note: {text}")
                     case Greeted():
                         self._left_unanswered = False
                     case Saved():
                         saved = True
                         self._left_unanswered = event.turn.unanswered
                         if any(reply.interrupted for reply in event.turn.replies):
-                            say("note: interrupted; the part above is kept.")
+                            print_line("note: interrupted; the part above is kept.")
                     case Failed():
-                        say(f"note: {failure_line(event)}")
+                        print_line(f"note: {failure_line(event)}")
                     case _:
                         pass
         self._ends = stopping.ends
@@ -232,7 +234,7 @@ class Talk:
     def _line(name: str, line: str, *, said: bool) -> bool:
         """One line of a reply under its speaker; blank lines are left out."""
         if line.strip():
-            say(f"{name}: {line}" if not said else line)
+            print_line(f"{name}: {line}" if not said else line)
             return True
         return said
 
@@ -240,4 +242,4 @@ class Talk:
     def _speak(name: str, text: str) -> None:
         said = False
         for line in text.split("\n"):
-            said = Talk._line(name, line, said=said)
+            said = PlainChat._line(name, line, said=said)

@@ -17,7 +17,7 @@ from perdure.chat.events import (
     Saved,
 )
 from perdure.chat.session import Session
-from perdure.cli.render.output import emit_json, say
+from perdure.cli.render.output import emit_json, print_line
 from perdure.companion.turns import Turn
 from perdure.errors import one_line
 from perdure.notice import Notice
@@ -27,7 +27,9 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a program to end."""
 
 
-def say_once(path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = "") -> int:
+def run_message(
+    path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = ""
+) -> int:
     """Send ``text``, or answer the last message where it is None. 0 when a whole reply came.
 
     ``backend`` gives this one reply; empty for the one listed first.
@@ -65,7 +67,7 @@ async def _run(
         if backend:
             notices += (await session.speak_next(backend)).notices
         for notice in notices:
-            say(notice.text, err=True)
+            print_line(notice.text, err=True)
         events = begin(session)
         with stopping_on_interrupt(session):
             saved, failed = await _tell(events, quiet=as_json)
@@ -75,7 +77,7 @@ async def _run(
             return 1
         if _is_whole(saved.turn):
             return 0
-        say(f"perdure: {one_line(*_stopped(saved.turn))}", err=True)
+        print_line(f"perdure: {one_line(*_stopped(saved.turn))}", err=True)
         return 1
     finally:
         await session.close()
@@ -105,7 +107,7 @@ async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | N
                 # On a terminal both streams are one: the notice begins a line of its own.
                 click.echo(clean.end())
             open_line = False
-            say(event.text, err=True)
+            print_line(event.text, err=True)
         elif isinstance(event, Saved):
             saved = event
             if not spoke and event.turn.number == 0 and not quiet:
@@ -116,7 +118,7 @@ async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | N
     if open_line and not quiet:
         click.echo(clean.end())
     if failed is not None and not quiet:
-        say(f"perdure: {failure_line(failed)}", err=True)
+        print_line(f"perdure: {failure_line(failed)}", err=True)
     return saved, failed
 
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from perdure.cli.render.output import say
+from perdure.cli.render.output import print_line
 from perdure.cli.render.progress import IndexProgress
 
 if TYPE_CHECKING:
     from perdure.actions.history.visit import Visit
     from perdure.actions.workspace import Workspace
 
-F = TypeVar("F", bound=Callable[..., object])
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def visit_options(command: F) -> F:
+def visit_options(command: _Command) -> _Command:
     """``--at``, ``--keep`` and ``--drop``."""
     command = click.option(
         "--drop", is_flag=True, help="With --at: take the scratch branch away afterwards."
@@ -33,7 +33,7 @@ def visit_options(command: F) -> F:
 
 
 @contextmanager
-def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]:
+def visited(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]:
     """Check out a scratch branch at a place, and go back at the end, whatever happened.
 
     With an empty ``place`` nothing of that is done.
@@ -65,20 +65,22 @@ def visiting(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]
 
 def _back(workspace: Workspace, visit: Visit, *, keep: str, drop: bool) -> None:
     from perdure.actions.history import visit as visits
-    from perdure.cli.input.ask import agree, on_terminal
+    from perdure.cli.input.ask import ask_yes_no, on_terminal
 
     said = visits.ahead_of_start(workspace, visit)
     if said and not (keep or drop) and on_terminal():
-        say(f"On {visit.name}: {said}.", err=True)
-        drop = not agree("Keep it?")
+        print_line(f"On {visit.name}: {said}.", err=True)
+        drop = not ask_yes_no("Keep it?")
     visits.end_visit(workspace, visit, keep=keep, drop=drop)
     if not said:
-        say(f"You are on {visit.back} again.", err=True)
+        print_line(f"You are on {visit.back} again.", err=True)
     elif drop:
-        say(f"You are on {visit.back} again. To bring {visit.name} back: perdure undo", err=True)
+        print_line(
+            f"You are on {visit.back} again. To bring {visit.name} back: perdure undo", err=True
+        )
     else:
         name = keep or visit.name
-        say(
+        print_line(
             f"You are on {visit.back} again. What was said is kept on {name}: perdure switch "
             f"{name} goes there, perdure branch {name} --delete drops it.",
             err=True,

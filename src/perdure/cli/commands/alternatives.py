@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.turns.answers import Answers
@@ -30,16 +30,18 @@ def command(turn: str, *, as_json: bool) -> None:
     from perdure.actions.workspace import Workspace
     from perdure.companion.names import title_from
 
-    with Workspace.open(chosen(), reading=True) as workspace:
+    with Workspace.open(chosen_companion(), reading=True) as workspace:
         found = list_answers(workspace, turn)
     if as_json:
         emit_json(found.to_dict())
         return
-    say_styled(style(f"{found.turn}", "yellow"), style(f"  {found.words}"))
+    print_styled(styled(f"{found.turn}", "yellow"), styled(f"  {found.words}"))
     _list(found)
     if found.other_words:
-        say(f"Your words on the other side of a merge: {title_from(found.other_words, _CELLS)}")
-        say(f"To let them stand: perdure edit {found.turn} TEXT")
+        print_line(
+            f"Your words on the other side of a merge: {title_from(found.other_words, _CELLS)}"
+        )
+        print_line(f"To let them stand: perdure edit {found.turn} TEXT")
 
 
 def _list(found: Answers) -> None:
@@ -52,9 +54,9 @@ def _list(found: Answers) -> None:
             when = f"{reply.at:%Y-%m-%d %H:%M}" if reply.at else ""
             marks = " (interrupted)" * reply.interrupted + " (stand-in)" * reply.stand_in
             about = "  ".join(word for word in (when, through) if word)
-            say_styled(
-                style("* " if row.shown else "  ", "green"),
-                style(str(row.number).rjust(width), "green" if row.shown else None),
-                style(f"  {title_from(reply.text, _CELLS)}{marks}"),
-                style(f"  {about}" if about else "", dim=True),
+            print_styled(
+                styled("* " if row.shown else "  ", "green"),
+                styled(str(row.number).rjust(width), "green" if row.shown else None),
+                styled(f"  {title_from(reply.text, _CELLS)}{marks}"),
+                styled(f"  {about}" if about else "", dim=True),
             )

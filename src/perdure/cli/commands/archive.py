@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.plans import careful_options, tell_edits, wanted
-from perdure.cli.render.output import emit_json, json_option, progress_line, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import careful_options, confirm_plan, print_edits
+from perdure.cli.render.output import emit_json, json_option, print_line, progress_line
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
@@ -37,16 +37,16 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
     from perdure.actions.companion.archive import archive, plan_archive
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if reopen:
             _reopen(workspace, dry_run=dry_run, as_json=as_json)
             return
         plan = plan_archive(workspace, folder.expanduser() if folder else None)
         copy = None
-        if wanted(
+        if confirm_plan(
             plan.describe(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):
-            tell_edits(workspace.take_edits())
+            print_edits(workspace.take_edits())
             with progress_line(f"Writing {plan.folder}"):
                 copy = archive(workspace, plan)
     if as_json:
@@ -55,7 +55,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
             made = {"bundle": str(copy.bundle), "sha256": copy.sha256}
         emit_json({"plan": plan.to_dict(), "copy": made})
     elif copy is not None:
-        say(
+        print_line(
             f"{copy.bundle} has everything; it was read back and every object compared. "
             f"Conversations in the reading copy: {copy.conversations}."
         )
@@ -68,6 +68,6 @@ def _reopen(workspace: Workspace, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"name": workspace.settings.name, "commit": commit})
     elif commit is None:
-        say(f"{workspace.settings.name} would be out of the archive. Nothing was changed.")
+        print_line(f"{workspace.settings.name} would be out of the archive. Nothing was changed.")
     else:
-        say(f"{workspace.settings.name} is out of the archive. Talk: perdure chat")
+        print_line(f"{workspace.settings.name} is out of the archive. Talk: perdure chat")

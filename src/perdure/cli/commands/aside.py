@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.exclude import ExcludedRow
@@ -34,7 +34,7 @@ def command(
     from perdure.actions.memory import exclude
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if turns is None:
             _show(exclude.excluded_rows(workspace), as_json=as_json)
             return
@@ -44,9 +44,9 @@ def command(
         emit_json({"plan": plan.to_dict(), "commit": commit})
         return
     for line in plan.describe():
-        say(line)
+        print_line(line)
     if dry_run:
-        say("Nothing was changed.")
+        print_line("Nothing was changed.")
 
 
 def _show(rows: list[ExcludedRow], *, as_json: bool) -> None:
@@ -54,9 +54,9 @@ def _show(rows: list[ExcludedRow], *, as_json: bool) -> None:
         emit_json([row.to_dict() for row in rows])
         return
     if not rows:
-        say("Nothing is set aside.")
+        print_line("Nothing is set aside.")
     for row in rows:
         what = ", ".join([*(str(one) for one in row.aside.turns), *row.aside.facts])
-        say_styled(style(what, "yellow"), style(f"  {row.words}"))
+        print_styled(styled(what, "yellow"), styled(f"  {row.words}"))
         if row.aside.reason:
-            say_styled(style(f"  {row.aside.reason}", dim=True))
+            print_styled(styled(f"  {row.aside.reason}", dim=True))

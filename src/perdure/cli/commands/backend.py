@@ -14,11 +14,11 @@ from perdure.cli.render.backend import (
     row_record,
     show_checked,
     show_row,
-    show_waiting,
-    waiting_record,
+    show_unconfirmed,
+    unconfirmed_record,
 )
-from perdure.cli.render.output import emit_json, json_option, progress_line, say, wait_for
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, progress_line, wait_for
+from perdure.cli.target import chosen_companion, companion_option
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         rows = desk.listed()
         looked = {} if offline else _look(desk, rows)
     if as_json:
         emit_json([row_record(row, looked.get(row.name)) for row in rows])
         return
     if not rows:
-        say("No backend yet. Add one with: perdure backend add")
+        print_line("No backend yet. Add one with: perdure backend add")
     for row in rows:
         show_row(row, looked.get(row.name))
 
@@ -89,7 +89,7 @@ def show(name: str, *, as_json: bool) -> None:
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
 
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         manifest = desk.manifest(name)
         text = desk.text(name).decode("utf-8", "replace")
         row = next(each for each in desk.listed() if each.name == name)
@@ -115,10 +115,10 @@ def show(name: str, *, as_json: bool) -> None:
     state = "" if row.confirmed else ", not confirmed on this machine"
     state += ", edited and not committed yet" if row.edited else ""
     goes = f"the talk goes to {host}" if host else "a model inside perdure"
-    say(f"# backends/{name}.yaml: {place}; {goes}{state}")
-    say(text.rstrip("\n"))
+    print_line(f"# backends/{name}.yaml: {place}; {goes}{state}")
+    print_line(text.rstrip("\n"))
     for trouble in manifest.troubles:
-        say(f"# line {trouble.line}: {trouble.what}", err=True)
+        print_line(f"# line {trouble.line}: {trouble.what}", err=True)
 
 
 @command.command("add")
@@ -160,7 +160,7 @@ def add(
     from perdure.snapshot.companion import backend_spec
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
-    with BackendActions(chosen()) as desk, _saying_nothing_was_added():
+    with BackendActions(chosen_companion()) as desk, _saying_nothing_was_added():
         _take_edits(desk)
         manifest = manifest_from(desk, given)
         checked = None if no_check else _check_new(manifest)
@@ -179,7 +179,7 @@ def _saying_nothing_was_added() -> Iterator[None]:
         yield
     except (click.Abort, KeyboardInterrupt, EOFError):
         click.echo(err=True)
-        say("Nothing was added.", err=True)
+        print_line("Nothing was added.", err=True)
         raise click.exceptions.Exit(1) from None
 
 
@@ -231,14 +231,16 @@ def _tell_added(
             }
         )
         return
-    say(f"Added backends/{manifest.name}.yaml. The order of failover: {', then '.join(names)}.")
+    print_line(
+        f"Added backends/{manifest.name}.yaml. The order of failover: {', then '.join(names)}."
+    )
     if hosted and order > 1 and not consent:
-        say(
+        print_line(
             f"After a local backend {manifest.name} is asked only with failover_to_hosted: yes in "
             "companion.yaml."
         )
     if checked is None:
-        say(f"Try it: perdure backend check {manifest.name}")
+        print_line(f"Try it: perdure backend check {manifest.name}")
 
 
 @command.command("confirm")
@@ -254,34 +256,34 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
     talk and the key go. Shows each, and who brought it, and asks.
     """
     from perdure.actions.backends.manage import BackendActions
-    from perdure.cli.input.ask import agree, on_terminal
+    from perdure.cli.input.ask import ask_yes_no, on_terminal
 
     if not on_terminal() and not (yes and (names or everything)):
         raise click.UsageError(
             "There is no terminal to ask on. Name the backends, or give --all, with --yes"
         )
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         for name in names:
             desk.spec(desk.manifest(name))
         with progress_line("Looking for who brought them"):
             found = desk.waiting(None if everything or not names else names)
         agreed = []
         for each in found:
-            show_waiting(each)
-            if yes or agree(f"Use {each.name} on this machine?"):
+            show_unconfirmed(each)
+            if yes or ask_yes_no(f"Use {each.name} on this machine?"):
                 desk.confirm([each])
                 agreed.append(each.name)
     if as_json:
-        emit_json([waiting_record(each, confirmed=each.name in agreed) for each in found])
+        emit_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found])
         return
     if not found:
         said = f"{', '.join(names)}: confirmed already." if names else "No backend waits for that."
-        say(said)
+        print_line(said)
     for each in found:
         if each.name in agreed:
-            say(f"{each.name} is confirmed on this machine.")
+            print_line(f"{each.name} is confirmed on this machine.")
         else:
-            say(f"{each.name} stays unused.")
+            print_line(f"{each.name} stays unused.")
 
 
 @command.command("use")
@@ -292,7 +294,7 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
     """Set the order of failover: the first one is asked first, the others when it fails."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         _take_edits(desk)
         order = desk.use(names)
         out = [row.name for row in desk.listed() if not row.order]
@@ -300,11 +302,11 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         emit_json({"backends": list(order), "not_in_order": out})
         return
-    say(f"From now on: {', then '.join(order)}.")
+    print_line(f"From now on: {', then '.join(order)}.")
     if out:
-        say(f"Not asked, but kept: {', '.join(out)}.")
+        print_line(f"Not asked, but kept: {', '.join(out)}.")
     for name in unconfirmed:
-        say(f"{name} is not used before: perdure backend confirm {name}", err=True)
+        print_line(f"{name} is not used before: perdure backend confirm {name}", err=True)
 
 
 @command.command("check")
@@ -315,7 +317,7 @@ def check(name: str, *, as_json: bool) -> None:
     """Make one tiny call and tell how it went: the reply, its speed, the token counts."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         _take_edits(desk)
         backend = desk.backend(name)
         found = _checked(name, backend, desk.corrections)
@@ -339,16 +341,16 @@ def _note_form(desk: BackendActions, spec: BackendSpec, found: TestCall) -> None
     try:
         desk.note_form(spec, found.found, found.form)
     except HistoryError as problem:
-        say(f"How {spec.name} is asked could not be kept: {problem}", err=True)
+        print_line(f"How {spec.name} is asked could not be kept: {problem}", err=True)
 
 
 def _take_edits(desk: BackendActions) -> None:
     """Commit hand edits first, as a turn does: what was just written is what is meant."""
     done = desk.take_edits()
     for text in done.committed:
-        say(text, err=True)
+        print_line(text, err=True)
     for text in done.held:
-        say(f"Not committed: {text}", err=True)
+        print_line(f"Not committed: {text}", err=True)
 
 
 @command.command("pin")
@@ -359,11 +361,11 @@ def pin(name: str, *, as_json: bool) -> None:
     """Accept what a backend runs now as what it should run on this device."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen()) as desk:
+    with BackendActions(chosen_companion()) as desk:
         _take_edits(desk)
         backend = desk.backend(name)
         found = wait_for(f"Asking {name} what it runs", lambda: desk.pin(backend))
     if as_json:
         emit_json({"name": name, "fingerprint": found})
         return
-    say(f"{name} is pinned to {found}.")
+    print_line(f"{name} is pinned to {found}.")

@@ -12,9 +12,9 @@ import click
 from perdure.cli.arguments import commit_of, path_of
 from perdure.cli.completion import complete_files
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, say, show_lines, style
+from perdure.cli.render.output import emit_json, json_option, print_line, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
     from perdure.git.repository.repository import Repository
     from perdure.views.blame import blamed_lines
 
-    repo = Repository.open(chosen(lacking=True), recover=False)
+    repo = Repository.open(chosen_companion(lacking=True), recover=False)
     if repo.head().commit is None and at is None:
         raise CommandProblem("there is no commit yet", next_step="Make a first commit")
     start = commit_of(repo, at or "HEAD")
@@ -60,7 +60,9 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
         return
     work = repo.work_tree()
     if at is None and work.stat(path) and not work.holds(path, repo.oid(path, start)):
-        say(f"{path} has edits that are not committed; they are not among these lines.", err=True)
+        print_line(
+            f"{path} has edits that are not committed; they are not among these lines.", err=True
+        )
     show_lines(_grouped(lines))
 
 
@@ -82,10 +84,10 @@ def _grouped(lines: Sequence[LineCause]) -> Iterator[str]:
         info = run[0].line.commit
         turn = f"  because of turn {run[0].turn}" if run[0].turn else ""
         yield (
-            f"{style(info.id[:8], 'yellow')}  {info.at:%Y-%m-%d %H:%M}  "
-            f"{style(info.author.name, dim=True)}  {style(info.subject, 'cyan')}"
-            f"{style(turn, 'magenta')}"
+            f"{styled(info.id[:8], 'yellow')}  {info.at:%Y-%m-%d %H:%M}  "
+            f"{styled(info.author.name, dim=True)}  {styled(info.subject, 'cyan')}"
+            f"{styled(turn, 'magenta')}"
         )
         for each in run:
             number = str(each.line.number).rjust(width + 2)
-            yield f"{style(number, dim=True)}  {style(each.line.text)}"
+            yield f"{styled(number, dim=True)}  {styled(each.line.text)}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.completion import complete_branches
-from perdure.cli.plans import careful_options, report, wanted
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.plans import careful_options, confirm_plan, print_result
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.branch import BranchRow
@@ -41,7 +41,7 @@ def command(
     from perdure.actions.history import branch
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen(lacking=True), reading=name is None) as workspace:
+    with Workspace.open(chosen_companion(lacking=True), reading=name is None) as workspace:
         if name is None:
             _show(branch.list_branches(workspace), as_json=as_json)
         elif drops:
@@ -65,10 +65,10 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
             else f"{row.branch.at:%Y-%m-%d %H:%M}  {row.branch.subject}"
         )
         elsewhere = f"  (open in {row.branch.elsewhere})" if row.branch.elsewhere else ""
-        say_styled(
-            style("* " if row.branch.is_current else "  ", "green"),
-            style(row.branch.name.ljust(width), "green" if row.branch.is_current else None),
-            style(f"  {words}{elsewhere}"),
+        print_styled(
+            styled("* " if row.branch.is_current else "  ", "green"),
+            styled(row.branch.name.ljust(width), "green" if row.branch.is_current else None),
+            styled(f"  {words}{elsewhere}"),
         )
 
 
@@ -87,12 +87,12 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
             emit_json({"plan": record, "operation": None})
         else:
             at = commit_label(workspace.repo.commit_info(commit))
-            say(f"{name} would begin at {at}. Nothing was changed.")
+            print_line(f"{name} would begin at {at}. Nothing was changed.")
         return
     operation = branch.begin_branch(workspace, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
     at = commit_label(workspace.repo.commit_info(commit))
-    report(
+    print_result(
         {"branch": name, "commit": commit},
         operation,
         as_json=as_json,
@@ -105,7 +105,7 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
 
     plan = branch.plan_drop(workspace, name)
     operation = None
-    if wanted(
+    if confirm_plan(
         plan.describe(),
         f"Take the name {name} away?",
         dry_run=dry_run,
@@ -114,4 +114,4 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
         is_safe=not plan.ahead,
     ):
         operation = branch.remove_branch(workspace, plan)
-    report(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")
+    print_result(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.chat.visit import visit_options, visiting
-from perdure.cli.target import chosen, chosen_to_talk, companion_option, complete_names
+from perdure.cli.chat.visit import visit_options, visited
+from perdure.cli.target import (
+    chosen_companion,
+    companion_option,
+    companion_to_talk_to,
+    complete_names,
+)
 
 
 @click.command("chat")
@@ -33,17 +38,17 @@ def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool)
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     plain = plain or dumb or not (sys.stdin.isatty() and sys.stdout.isatty())
     # The screen shows whose it is.
-    path = chosen_to_talk(name) if plain else chosen(name)
-    with visiting(path, place, keep=keep, drop=drop):
+    path = companion_to_talk_to(name) if plain else chosen_companion(name)
+    with visited(path, place, keep=keep, drop=drop):
         code = _talk(path, plain=plain)
     sys.exit(code)
 
 
 def _talk(path: Path, *, plain: bool) -> int:
     if plain:
-        from perdure.cli.chat.plain import talk
+        from perdure.cli.chat.plain import run_plain_chat
 
-        return talk(path)
+        return run_plain_chat(path)
     from perdure.tui import run_chat
 
     return run_chat(path, debug=bool(click.get_current_context().find_root().params.get("debug")))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import careful_options, wanted
-from perdure.cli.render.output import emit_json, json_option, say
+from perdure.cli.plans import careful_options, confirm_plan
+from perdure.cli.render.output import emit_json, json_option, print_line
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("choose")
@@ -28,10 +28,10 @@ def command(
     from perdure.actions.turns.answers import choose, plan_choice
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         plan = plan_choice(workspace, turn, number, name, progress=IndexProgress())
         done = None
-        if wanted(
+        if confirm_plan(
             plan.describe(),
             "Begin a branch there?",
             dry_run=dry_run,
@@ -47,4 +47,4 @@ def command(
         emit_json({"plan": plan.to_dict(), "done": result})
     elif done and plan.again.rewind is not None:
         leaves = plan.again.rewind.leaves
-        say(f"You are on {done.branch} now. Go back with: perdure switch {leaves}")
+        print_line(f"You are on {done.branch} now. Go back with: perdure switch {leaves}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.arguments import split
+from perdure.cli.arguments import split_arguments
 from perdure.cli.errors import CommandProblem
 from perdure.cli.render.output import emit_json, json_option, show_lines
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("diff")
@@ -31,10 +31,10 @@ def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) ->
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.revisions.diff import changes_between
 
-    repo = Repository.open(chosen(lacking=True), recover=False)
+    repo = Repository.open(chosen_companion(lacking=True), recover=False)
     if repo.head().commit is None:
         raise CommandProblem("there is nothing to compare yet", next_step="Make a first commit")
-    revisions, paths = split(repo, what, most=1 if work else 2)
+    revisions, paths = split_arguments(repo, what, most=1 if work else 2)
     head = repo.resolve("HEAD")
     if work or not revisions:
         changes = changes_between(repo, (revisions or [head])[0], None, paths)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from perdure.cli.input.stdin import read_text
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("edit")
@@ -31,19 +31,19 @@ def command(
 
     if answer is not None and not reply:
         raise click.UsageError("--answer goes with --reply")
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         words = find_words(workspace, turn, reply=reply, answer=answer)
         new = _new_words(words.text, text)
         if new is None:
-            say("Nothing was changed.", err=True)
+            print_line("Nothing was changed.", err=True)
             return
         done = correct(workspace, words, new)
     if done.masked:
-        say("Something that looks like a key was taken out; the rest is kept.", err=True)
+        print_line("Something that looks like a key was taken out; the rest is kept.", err=True)
     if as_json:
         emit_json({"turn": str(done.turn), "answer": words.answer or None, "commit": done.commit})
     else:
-        say(f"Corrected {words.named}. To take that back: perdure undo")
+        print_line(f"Corrected {words.named}. To take that back: perdure undo")
 
 
 def _new_words(old: str, text: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
 from perdure.cli.target import companions, home
 from perdure.plural import plural
 
@@ -36,13 +36,13 @@ def command(*, as_json: bool) -> None:
         )
         return
     if not rows:
-        say(f"No companion yet in {home()}.")
-        say("Make one with: perdure new NAME")
+        print_line(f"No companion yet in {home()}.")
+        print_line("Make one with: perdure new NAME")
         return
     width = max(len(row.path.name) for row in rows)
     for row in rows:
         when = f"last talk {row.last:%Y-%m-%d %H:%M}" if row.last else "no talk yet"
         count = plural(row.conversations, "conversation")
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
-        say_styled(style(row.path.name.ljust(width), bold=True), style(f"  {facts}"))
-        say_styled(style(f"{'':{width}}  {row.path}", dim=True))
+        print_styled(styled(row.path.name.ljust(width), bold=True), styled(f"  {facts}"))
+        print_styled(styled(f"{'':{width}}  {row.path}", dim=True))

@@ -10,11 +10,11 @@ import click
 from perdure.cli.arguments import (
     commit_of,
     path_of,
-    split,
+    split_arguments,
 )
-from perdure.cli.render.output import emit_json, json_option, show_lines, style
+from perdure.cli.render.output import emit_json, json_option, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 from perdure.git.repository.repository import CommitInfo, Repository
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def command(
     A DATE is a day or a time, such as 2026-11-01, "2026-11-01 14:30", yesterday, "last monday",
     "3 weeks ago". TEXT may be in any case.
     """
-    repo = Repository.open(chosen(lacking=True), recover=False)
+    repo = Repository.open(chosen_companion(lacking=True), recover=False)
     if branch is None and repo.head().commit is None:
         _show_plain([], repo, as_json=as_json)
         return
-    revisions, paths = split(repo, words, most=0 if branch else 1)
+    revisions, paths = split_arguments(repo, words, most=0 if branch else 1)
     start = commit_of(repo, branch) if branch else (revisions or [repo.resolve("HEAD")])[0]
     wanted = [kind for kind in _FOLDERS if kinds[kind]]
     only_persona = wanted == ["persona"]
@@ -132,7 +132,7 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
 def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
     """Said of the oldest commit of a shallow clone: it stands for all that came before it."""
     said = "  (the history before is not here: git fetch --unshallow)"
-    return style(said, dim=True) if commit.id in ends else ""
+    return styled(said, dim=True) if commit.id in ends else ""
 
 
 def _excluded(repo: Repository) -> Excluded | None:
@@ -151,20 +151,20 @@ def _excluded(repo: Repository) -> Excluded | None:
 
 
 def _line(commit: CommitInfo, excluded: Excluded | None) -> str:
-    who = style(commit.author.name, dim=True)
+    who = styled(commit.author.name, dim=True)
     line = f"{_beginning(commit)}  {who}  "
     if excluded and any(key == "Turn" and excluded.names(it) for key, it in commit.trailers):
-        return f"{line}{style(f'{commit.subject}  (set aside)', dim=True)}"
+        return f"{line}{styled(f'{commit.subject}  (set aside)', dim=True)}"
     return f"{line}{_subject(commit.subject)}"
 
 
 def _beginning(commit: CommitInfo) -> str:
-    return f"{style(commit.id[:8], 'yellow')}  {commit.at:%Y-%m-%d %H:%M}"
+    return f"{styled(commit.id[:8], 'yellow')}  {commit.at:%Y-%m-%d %H:%M}"
 
 
 def _subject(subject: str) -> str:
     kind, separator, rest = subject.partition(": ")
-    return f"{style(kind, 'cyan')}{separator}{style(rest)}" if separator else style(kind)
+    return f"{styled(kind, 'cyan')}{separator}{styled(rest)}" if separator else styled(kind)
 
 
 def _record(commit: CommitInfo) -> dict[str, object]:
@@ -202,15 +202,15 @@ def _change_lines(
 ) -> Iterator[str]:
     for number, change in enumerate(changes):
         if not number:
-            yield style(f"Tokens: the whole persona after the change, by {counter}.", dim=True)
+            yield styled(f"Tokens: the whole persona after the change, by {counter}.", dim=True)
         info = change.listed.commit
         added, removed = change.listed.words
         who = f"{info.author.name} ({'her' if change.by_her else 'you'})"
-        words = f"{style(f'+{added}', 'green')} {style(f'-{removed}', 'red')} words"
-        names = "".join(f"  [{style(name, 'magenta')}]" for name in change.tags)
+        words = f"{styled(f'+{added}', 'green')} {styled(f'-{removed}', 'red')} words"
+        names = "".join(f"  [{styled(name, 'magenta')}]" for name in change.tags)
         yield (
-            f"{_beginning(info)}  {style(who, dim=True)}  {words}  {change.tokens} tokens  "
-            f"{style(_some(change.files), bold=True)}  {_subject(info.subject)}{names}"
+            f"{_beginning(info)}  {styled(who, dim=True)}  {words}  {change.tokens} tokens  "
+            f"{styled(_some(change.files), bold=True)}  {_subject(info.subject)}{names}"
             f"{_end(info, ends)}"
         )
 

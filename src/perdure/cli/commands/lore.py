@@ -10,17 +10,17 @@ import click
 
 from perdure.cli.completion import complete_lore
 from perdure.cli.input.stdin import read_text
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.lore import LoreCommit, LoreRow, LoreTrial
     from perdure.actions.workspace import Workspace
-    from perdure.companion.errors import Located
+    from perdure.companion.errors import FileTrouble
     from perdure.companion.memory.lore import LoreEntry
     from perdure.prompt.lore import Triggered
 
-F = TypeVar("F", bound=Callable[..., object])
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 @click.group("lore")
@@ -31,7 +31,7 @@ def command() -> None:
     """
 
 
-def _entry_options(command: F) -> F:
+def _entry_options(command: _Command) -> _Command:
     """What `add` and `edit` can say of an entry; None: not said."""
     for option in reversed(
         (
@@ -75,7 +75,7 @@ def list_(*, as_json: bool) -> None:
     from perdure.actions.workspace import Workspace
     from perdure.cli.render.progress import IndexProgress
 
-    with Workspace.open(chosen(), reading=True) as workspace:
+    with Workspace.open(chosen_companion(), reading=True) as workspace:
         found = list_lore(workspace, IndexProgress())
     if as_json:
         emit_json(
@@ -90,9 +90,9 @@ def list_(*, as_json: bool) -> None:
     for row in found.rows:
         _show_row(row)
     if not found.rows and not found.troubles:
-        say("There is no lore yet. Make an entry with: perdure lore add KEY --text TEXT")
+        print_line("There is no lore yet. Make an entry with: perdure lore add KEY --text TEXT")
     if found.rows:
-        say_styled(style(f"Tokens by {found.counter}.", dim=True))
+        print_styled(styled(f"Tokens by {found.counter}.", dim=True))
     _tell(found.troubles, found.uncommitted)
 
 
@@ -112,11 +112,11 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
 
     if not keys and not said["constant"]:
         raise click.UsageError("give a KEY, or --constant for an entry that is always in")
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         entry = _with(LoreEntry("lore/new.md", tuple(keys)), said)
         entry = replace(entry, text=_text(text))
         if not entry.text.strip():
-            say("There is no text; nothing was added.", err=True)
+            print_line("There is no text; nothing was added.", err=True)
             return
         done = add_lore(workspace, entry)
     _report(done, "Added", as_json=as_json)
@@ -141,12 +141,12 @@ def edit(
     from perdure.actions.memory.lore import change_lore, find_entry
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         _take_edits(workspace)
         if not keys and text is None and all(value in {None, ()} for value in said.values()):
             done = _edit_file(workspace, name)
             if done is None:
-                say("Nothing was changed.", err=True)
+                print_line("Nothing was changed.", err=True)
                 return
         else:
             before = find_entry(workspace, name)
@@ -167,7 +167,7 @@ def remove(*, name: str, as_json: bool) -> None:
     from perdure.actions.memory.lore import remove_lore
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         _take_edits(workspace)
         done = remove_lore(workspace, name)
     _report(done, "Removed", as_json=as_json)
@@ -189,7 +189,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     from perdure.actions.workspace import Workspace
 
     said = [read_text() if text == "-" else text for text in texts]
-    with Workspace.open(chosen(), reading=True) as workspace:
+    with Workspace.open(chosen_companion(), reading=True) as workspace:
         trial = try_lore(workspace, said, window=window)
     if as_json:
         emit_json(_trial_record(trial))
@@ -244,16 +244,16 @@ def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
 
 def _take_edits(workspace: Workspace) -> None:
     """Commit what was edited by hand first, so that it is neither lost nor mixed in."""
-    from perdure.cli.plans import tell_edits
+    from perdure.cli.plans import print_edits
 
-    tell_edits(workspace.take_edits())
+    print_edits(workspace.take_edits())
 
 
 def _report(done: LoreCommit, what: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"name": done.entry.name, "file": done.entry.path, "commit": done.commit})
     else:
-        say(f"{what} {done.entry.path}. To take that back: perdure undo")
+        print_line(f"{what} {done.entry.path}. To take that back: perdure undo")
 
 
 def _show_row(row: LoreRow) -> None:
@@ -263,41 +263,43 @@ def _show_row(row: LoreRow) -> None:
     if entry.secondary_keys:
         keys += f"  {entry.secondary_logic.replace('_', ' ')}: {', '.join(entry.secondary_keys)}"
     title = f"  {entry.title}" if entry.title else ""
-    say_styled(
-        style(entry.name, "yellow", bold=True),
-        style(title),
-        style(f"  {state}" if state else "", "magenta"),
+    print_styled(
+        styled(entry.name, "yellow", bold=True),
+        styled(title),
+        styled(f"  {state}" if state else "", "magenta"),
     )
-    say_styled(style(f"  {keys}"))
+    print_styled(styled(f"  {keys}"))
     place = f"{entry.position} messages before the end"
     if isinstance(entry.position, str):
         place = f"{entry.position} the persona"
     chance = f"  probability {entry.probability} %" if entry.probability < 100 else ""
     last = f"{row.last.at:%Y-%m-%d} {row.last.author.name}" if row.last else "in no commit yet"
     about = f"  {place}  order {entry.order}  priority {entry.priority}{chance}"
-    say_styled(style(f"{about}  {row.tokens} tokens  {last}", dim=True))
+    print_styled(styled(f"{about}  {row.tokens} tokens  {last}", dim=True))
 
 
 def _show_trial(trial: LoreTrial) -> None:
     total = sum(tokens for _, tokens in trial.kept)
     for number, (each, tokens) in enumerate(trial.kept, 1):
-        say_styled(
-            style(f"{number:>2}  "), style(each.entry.name, "green", bold=True),
-            style(f"  {_why(each)}  {tokens} tokens"),
+        print_styled(
+            styled(f"{number:>2}  "), styled(each.entry.name, "green", bold=True),
+            styled(f"  {_why(each)}  {tokens} tokens"),
         )  # fmt: skip
     for each, tokens in trial.left_out:
-        say_styled(
-            style("--  "), style(each.entry.name, "red"),
-            style(f"  {_why(each)}  {tokens} tokens, priority {each.entry.priority}: no room"),
+        print_styled(
+            styled("--  "), styled(each.entry.name, "red"),
+            styled(f"  {_why(each)}  {tokens} tokens, priority {each.entry.priority}: no room"),
         )  # fmt: skip
     for each in trial.unlucky:
         chance = f"probability {each.entry.probability} %: not this time"
-        say_styled(style("--  "), style(each.entry.name, "red"), style(f"  {_why(each)}  {chance}"))
+        print_styled(
+            styled("--  "), styled(each.entry.name, "red"), styled(f"  {_why(each)}  {chance}")
+        )
     if not (trial.kept or trial.left_out or trial.unlucky):
-        say("That brings nothing in.")
+        print_line("That brings nothing in.")
     room = f"{total} of {trial.room} tokens for lore, in a window of {trial.window}"
     usual = " (--window says another)" if trial.is_usual else ""
-    say_styled(style(f"{room}{usual}; counted by {trial.counter}.", dim=True))
+    print_styled(styled(f"{room}{usual}; counted by {trial.counter}.", dim=True))
 
 
 def _why(each: Triggered) -> str:
@@ -333,12 +335,12 @@ def _trial_record(trial: LoreTrial) -> dict[str, object]:
     }
 
 
-def _trouble_record(trouble: Located) -> dict[str, object]:
+def _trouble_record(trouble: FileTrouble) -> dict[str, object]:
     return {"file": trouble.path, "line": trouble.line or None, "problem": trouble.what}
 
 
-def _tell(troubles: Iterable[Located], others: Iterable[str]) -> None:
+def _tell(troubles: Iterable[FileTrouble], others: Iterable[str]) -> None:
     for trouble in troubles:
-        say(f"Wrong: {trouble}", err=True)
+        print_line(f"Wrong: {trouble}", err=True)
     for other in others:
-        say(other, err=True)
+        print_line(other, err=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.completion import complete_branches
-from perdure.cli.plans import careful_options, operation_record, wanted
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import careful_options, confirm_plan, operation_record
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.workspace import Workspace
@@ -51,7 +51,7 @@ def command(
     from perdure.actions.history import merge as merge_action
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if branch is not None:
             sys.exit(_begin(workspace, branch, dry_run=dry_run, yes=yes, as_json=as_json))
         if aborts:
@@ -71,7 +71,7 @@ def _tell(record: dict[str, object], said: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(record)
     else:
-        say(said)
+        print_line(said)
 
 
 def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -80,7 +80,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
     plan = merge_action.plan_branch_merge(workspace, branch)
     is_nothing = plan.plan.kind == "nothing"
     done = None
-    if wanted(
+    if confirm_plan(
         plan.describe(),
         f"Merge {branch}?",
         dry_run=dry_run,
@@ -97,7 +97,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
         record = operation_record(operation) if operation else None
         emit_json({"plan": plan.to_dict(), "operation": record, "open": is_open})
     elif operation is not None:
-        say(f"Merged {branch} into {plan.plan.branch}. To take that back: perdure undo")
+        print_line(f"Merged {branch} into {plan.plan.branch}. To take that back: perdure undo")
     return 3 if is_open else 0
 
 
@@ -111,8 +111,8 @@ def _show_open(workspace: Workspace, *, as_json: bool) -> int:
         theirs = found.merge.theirs if found else None
         emit_json({"open": found is not None, "merges": theirs, "conflicts": conflicts})
     elif found is None:
-        say("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
+        print_line("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
     else:
         for line in found.describe():
-            say(line)
+            print_line(line)
     return 3 if found is not None and found.waits else 0

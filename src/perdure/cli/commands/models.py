@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from perdure.backends.store import catalogue as store
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
 
 
 @click.group("models")
@@ -38,8 +38,8 @@ def list_models(*, as_json: bool) -> None:
         found = here.get(model.name)
         state = "not fetched" if found is None else "here" if found.sound else "damaged, pull again"
         size = f"{model.size / 1e6:.0f} MB"
-        say_styled(style(model.name, bold=True), style(f"  {size}  {model.licence}  {state}"))
-        say(f"  {model.title}: {model.about}")
+        print_styled(styled(model.name, bold=True), styled(f"  {size}  {model.licence}  {state}"))
+        print_line(f"  {model.title}: {model.about}")
 
 
 @command.command("pull")
@@ -68,9 +68,11 @@ def pull(name: str, source: Path | None) -> None:
 
             path = download.pull(name, moved, source)
     except KeyboardInterrupt:
-        say("Stopped. What was fetched is kept; the same command goes on from there.", err=True)
+        print_line(
+            "Stopped. What was fetched is kept; the same command goes on from there.", err=True
+        )
         raise click.exceptions.Exit(1) from None
-    say(f"{name} is here, checksum proven: {path}")
+    print_line(f"{name} is here, checksum proven: {path}")
 
 
 def _say_what_is_missing() -> None:
@@ -80,4 +82,4 @@ def _say_what_is_missing() -> None:
     try:
         store.check_package()
     except DriverMissing as problem:
-        say(f"The file is fetched, but {problem}", err=True)
+        print_line(f"The file is fetched, but {problem}", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say
+from perdure.cli.render.output import emit_json, json_option, print_line
 from perdure.cli.target import home
 
 
@@ -58,8 +58,8 @@ def command(
             }
         )
         return
-    say(f"{founded.name} lives in {founded.path}, an ordinary git repository.")
-    say(founded.voice)
+    print_line(f"{founded.name} lives in {founded.path}, an ordinary git repository.")
+    print_line(founded.voice)
     path, name = shlex.quote(str(founded.path)), shlex.quote(founded.path.name)
     where = f"perdure -c {path} chat" if folder else f"perdure chat {name}"
-    say(f"Talk: {where}")
+    print_line(f"Talk: {where}")

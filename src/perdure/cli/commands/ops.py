@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, show_lines, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, show_lines, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 _MARKS = {"undo": "u", "redo": "r", "": " "}
 
@@ -24,15 +24,15 @@ def command(limit: int, *, everything: bool, as_json: bool) -> None:
     from perdure.actions.history import undo
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen(lacking=True), reading=True) as workspace:
+    with Workspace.open(chosen_companion(lacking=True), reading=True) as workspace:
         rows = undo.list_operations(workspace, None if everything else limit)
     if as_json:
         emit_json([row.to_dict() for row in rows])
         return
     show_lines(
-        style(f"{'-' if row.is_undone else _MARKS[row.mark]} ", "yellow")
-        + style(f"{row.entry.at:%Y-%m-%d %H:%M}  ", dim=True)
-        + style(row.entry.kind, "cyan", dim=row.is_undone)
-        + style(f": {row.words}", dim=row.is_undone)
+        styled(f"{'-' if row.is_undone else _MARKS[row.mark]} ", "yellow")
+        + styled(f"{row.entry.at:%Y-%m-%d %H:%M}  ", dim=True)
+        + styled(row.entry.kind, "cyan", dim=row.is_undone)
+        + styled(f": {row.words}", dim=row.is_undone)
         for row in rows
     )

@@ -9,8 +9,8 @@ import click
 from perdure.cli.arguments import commit_of
 from perdure.cli.completion import complete_persona
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, say, show_lines
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, show_lines
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
@@ -48,7 +48,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         windows_of,
     )
 
-    with Repository.open(chosen(), recover=False) as repo:
+    with Repository.open(chosen_companion(), recover=False) as repo:
         commit = commit_of(repo, at) if at else None
         files = files_at(repo, commit) if commit else files_in_folder(repo)
         tokenizer = tokenizer_of(files, windows_of(repo, files, commit))
@@ -90,7 +90,7 @@ def check(*, at: str | None, as_json: bool) -> None:
     from perdure.cli.render.persona import check_lines, check_record
     from perdure.views.persona_check import check_companion
 
-    path = chosen()
+    path = chosen_companion()
     checked = check_companion(path, _commit(at) if at else None)
     if as_json:
         emit_json(check_record(checked))
@@ -103,7 +103,7 @@ def check(*, at: str | None, as_json: bool) -> None:
 def _commit(at: str) -> str:
     from perdure.git.repository.repository import Repository
 
-    with Repository.open(chosen(), recover=False) as repo:
+    with Repository.open(chosen_companion(), recover=False) as repo:
         return commit_of(repo, at)
 
 
@@ -132,25 +132,25 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
             "There is no terminal to open an editor on. Edit the file and commit it with git, or"
             " let the next turn do that"
         )
-    with Repository.open(chosen()) as repo:
+    with Repository.open(chosen_companion()) as repo:
         editing = begin_edit(repo, file or _asked(repo))
         if editing.before is None:
-            say(f"{editing.path} is a new file.", err=True)
+            print_line(f"{editing.path} is a new file.", err=True)
         elif editing.is_edited:
-            say(f"{editing.path} has edits already that are in no commit.", err=True)
+            print_line(f"{editing.path} has edits already that are in no commit.", err=True)
         click.edit(filename=str(editing.place))
         done = finish_edit(repo, editing, note)
     if done is None:
-        say("Nothing was changed.", err=True)
+        print_line("Nothing was changed.", err=True)
         return
     for each in done.left_out:
-        say(left_out_line(each), err=True)
+        print_line(left_out_line(each), err=True)
     if as_json:
         emit_json({"commit": done.commit, **difference_records([done.change])[0]})
         return
     for line in difference_lines([done.change], words=True):
         click.echo(line)
-    say("Committed. To take that back: perdure undo")
+    print_line("Committed. To take that back: perdure undo")
 
 
 def _asked(repo: Repository) -> str:
@@ -169,5 +169,5 @@ def add_boundaries() -> None:
     """Add the standard boundaries file to a persona that has none, as its own commit."""
     from perdure.actions.persona import add_boundaries as add
 
-    path = add(chosen())
-    say(f"Added {path}. It is plain text like the rest of the persona: read it, change it.")
+    path = add(chosen_companion())
+    print_line(f"Added {path}. It is plain text like the rest of the persona: read it, change it.")

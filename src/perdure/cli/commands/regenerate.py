@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from perdure.cli.plans import careful_options, wanted
+from perdure.cli.plans import careful_options, confirm_plan
 from perdure.cli.render.output import emit_json, json_option
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("regenerate")
@@ -39,10 +39,10 @@ def command(
     from perdure.actions.turns.regenerate import plan_again
     from perdure.actions.workspace import Workspace
 
-    path = chosen()
+    path = chosen_companion()
     with Workspace.open(path) as workspace:
         plan = plan_again(workspace, turn, name, progress=IndexProgress())
-    agreed = wanted(
+    agreed = confirm_plan(
         plan.describe() if plan.rewind or dry_run else [],
         "Begin a branch there?",
         dry_run=dry_run,

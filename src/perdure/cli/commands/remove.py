@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import careful_options, wanted
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, complete_names, home
+from perdure.cli.plans import careful_options, confirm_plan
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, complete_names, home
 
 
 @click.command("remove")
@@ -27,17 +27,17 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     from perdure.actions.workspace import Workspace
     from perdure.cli.input.ask import ask, on_terminal
 
-    with Workspace.open(chosen(name), reading=True) as workspace:
+    with Workspace.open(chosen_companion(name), reading=True) as workspace:
         plan = plan_remove(workspace, home())
         place = None
         needs_name = plan.copy is None and not dry_run
         if needs_name and not typed and on_terminal():
             for line in plan.describe():
-                say(line, err=True)
+                print_line(line, err=True)
             typed = ask(f"Type the name ({plan.name}) to remove her without a copy")
         if needs_name:
             check_agreed(plan, typed)
-        if wanted(
+        if confirm_plan(
             plan.describe(),
             f"Remove {plan.name}?",
             dry_run=dry_run,
@@ -48,4 +48,6 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     if as_json:
         emit_json({"plan": plan.to_dict(), "trash": str(place) if place else None})
     elif place is not None:
-        say(f"{plan.name} is in {place}. To bring her back, move the folder to where it was.")
+        print_line(
+            f"{plan.name} is in {place}. To bring her back, move the folder to where it was."
+        )

@@ -6,9 +6,9 @@ import click
 
 from perdure.cli.arguments import commit_of, path_of
 from perdure.cli.completion import complete_files
-from perdure.cli.plans import careful_options, tell_edits, wanted
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import careful_options, confirm_plan, print_edits
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 from perdure.errors import Problem
 
 
@@ -28,7 +28,7 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     from perdure.actions.history.restore import plan_restore, restore
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen(lacking=True)) as workspace:
+    with Workspace.open(chosen_companion(lacking=True)) as workspace:
         commit = commit_of(workspace.repo, place)
         wanted_paths = [path_of(workspace.repo, path) for path in paths]
         try:
@@ -37,19 +37,21 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
             _tell_same(same, as_json=as_json)
             return
         made: list[str] = []
-        if wanted(plan.describe(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json):
+        if confirm_plan(
+            plan.describe(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json
+        ):
             edits = workspace.take_edits()
-            tell_edits(edits)
+            print_edits(edits)
             if edits.committed:
                 plan = plan_restore(workspace, wanted_paths, commit, place)
             made = restore(workspace, plan)
     if as_json:
         emit_json({"plan": plan.to_dict(), "commits": made})
     elif made:
-        say("Restored. To take that back: perdure undo")
+        print_line("Restored. To take that back: perdure undo")
 
 
 def _tell_same(same: Problem, *, as_json: bool) -> None:
-    say(f"{same}.", err=True)
+    print_line(f"{same}.", err=True)
     if as_json:
         emit_json({"plan": None, "commits": []})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from perdure.cli.arguments import commit_of
-from perdure.cli.plans import careful_options, tell_edits, wanted
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import careful_options, confirm_plan, print_edits
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.history.revert import RevertPlan
@@ -43,16 +43,18 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
     from perdure.actions.history.revert import plan_revert, revert
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         commit = commit_of(workspace.repo, rev)
         plan = plan_revert(workspace, commit)
-        if not wanted(plan.describe(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json):
+        if not confirm_plan(
+            plan.describe(), "Revert this?", dry_run=dry_run, yes=yes, as_json=as_json
+        ):
             if as_json:
                 emit_json({"plan": plan.to_dict(), "commit": None, "then": None, "aside": None})
             return
         chosen_then = then or _ask_then(plan, asks=not yes)
         edits = workspace.take_edits()
-        tell_edits(edits)
+        print_edits(edits)
         if edits.committed:
             plan = plan_revert(workspace, commit)
         done = revert(workspace, plan, chosen_then)
@@ -60,7 +62,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
         made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
         emit_json({"plan": plan.to_dict(), **made})
         return
-    say("Reverted; the talk stays. To take that back: perdure undo")
+    print_line("Reverted; the talk stays. To take that back: perdure undo")
     _tell(plan, chosen_then)
 
 
@@ -69,7 +71,7 @@ def _ask_then(plan: RevertPlan, *, asks: bool) -> str:
 
     if not plan.turns or not asks:
         return "keep"
-    say("What shall become of the turns that were answered under it?", err=True)
+    print_line("What shall become of the turns that were answered under it?", err=True)
     return choose("Choose", _THEN)
 
 
@@ -77,12 +79,14 @@ def _tell(plan: RevertPlan, then: str) -> None:
     if not plan.turns:
         return
     if then == "new":
-        say("The next message begins a new conversation; what was said may be remembered in it.")
+        print_line(
+            "The next message begins a new conversation; what was said may be remembered in it."
+        )
     elif then == "aside":
         facts = (f"the fact “{words}”" for _, words in plan.memory.facts)
-        say(f"Set aside: {'; '.join([plan.under, *facts])}.")
+        print_line(f"Set aside: {'; '.join([plan.under, *facts])}.")
     else:
         ranges = " ".join(map(str, plan.ranges))
-        say("The turns that were answered under it are still in her prompt.")
-        say(f"To set them aside: perdure aside {ranges}")
-        say("To begin a new conversation: perdure say --new TEXT, or /new in the chat")
+        print_line("The turns that were answered under it are still in her prompt.")
+        print_line(f"To set them aside: perdure aside {ranges}")
+        print_line("To begin a new conversation: perdure say --new TEXT, or /new in the chat")

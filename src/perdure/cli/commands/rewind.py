@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import careful_options, report, tell_edits, wanted
+from perdure.cli.plans import careful_options, confirm_plan, print_edits, print_result
 from perdure.cli.render.output import json_option
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("rewind")
@@ -28,17 +28,17 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
     from perdure.actions.history.rewind import plan_rewind, rewind
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         plan = plan_rewind(workspace, turn, name, IndexProgress())
         operation = None
-        if wanted(
+        if confirm_plan(
             plan.describe(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):  # fmt: skip
-            tell_edits(workspace.take_edits())
+            print_edits(workspace.take_edits())
             operation = rewind(workspace, plan)
         said = f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}"
         remotes = workspace.repo.remotes()
         if remotes:
             # "git push backup main" goes on saying that everything is up to date.
             said += f"\nNo remote has this branch yet: git push {remotes[0]} {plan.name}"
-        report(plan.to_dict(), operation, as_json=as_json, said=said)
+        print_result(plan.to_dict(), operation, as_json=as_json, said=said)

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from perdure.cli.chat.visit import visit_options, visiting
+from perdure.cli.chat.visit import visit_options, visited
 from perdure.cli.input.stdin import read_text
 from perdure.cli.render.output import json_option
-from perdure.cli.target import chosen_to_talk, companion_option
+from perdure.cli.target import companion_option, companion_to_talk_to
 
 
 @click.command("say")
@@ -46,9 +46,9 @@ def command(
     said = read_text().rstrip("\n") if text == "-" else text
     if said is not None and not said.strip():
         raise click.UsageError("TEXT is empty")
-    from perdure.cli.chat.turn import say_once
+    from perdure.cli.chat.turn import run_message
 
-    path = chosen_to_talk()
-    with visiting(path, place, keep=keep, drop=drop):
-        code = say_once(path, said, fresh=fresh, as_json=as_json, backend=backend)
+    path = companion_to_talk_to()
+    with visited(path, place, keep=keep, drop=drop):
+        code = run_message(path, said, fresh=fresh, as_json=as_json, backend=backend)
     sys.exit(code)

@@ -10,9 +10,9 @@ import click
 
 from perdure.cli.arguments import commit_of
 from perdure.cli.errors import CommandProblem
-from perdure.cli.render.output import emit_json, json_option, say, show_lines, style
+from perdure.cli.render.output import emit_json, json_option, print_line, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.recall import RecallIndex
@@ -63,7 +63,7 @@ def command(
         raise CommandProblem("there is nothing to search for", next_step="Give some words")
     if branch and rev:
         raise CommandProblem("--branch and --at name two places", next_step="Give one of them")
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen_companion(), recover=False)
     found: list[FoundTurn] = []
     index = RecallIndex.open_usual(repo, needs_file=False)
     click.get_current_context().with_resource(index)
@@ -85,12 +85,12 @@ def command(
             raise CommandProblem(index.notice, next_step="Repeat it in a moment")
         for line in dict.fromkeys((notice, index.notice)):
             if line:
-                say(f"{line}.", err=True)
+                print_line(f"{line}.", err=True)
     if as_json:
         emit_json([_record(moment) for moment in found])
         return
     if not found:
-        say("no earlier moment has these words", err=not sys.stdout.isatty())
+        print_line("no earlier moment has these words", err=not sys.stdout.isatty())
         return
     show_lines(list(_lines(with_own_words(found), index)))
 
@@ -101,11 +101,11 @@ def _lines(found: Sequence[FoundTurn], index: RecallIndex) -> Iterator[str]:
             yield ""
         turn = moment.hit.turn
         when = f"{moment.at:%Y-%m-%d %H:%M}" if moment.at else "no date"
-        name = style(f"{turn.conversation.hex}/{turn.number}", "yellow")
-        yield f"{when}  {name}  {style(moment.title, dim=True)}"
+        name = styled(f"{turn.conversation.hex}/{turn.number}", "yellow")
+        yield f"{when}  {name}  {styled(moment.title, dim=True)}"
         for said in moment.said:
             for line in _shown(said.text, moment.hit.matched, index):
-                yield f"  {style(said.speaker, bold=True)}: {line}"
+                yield f"  {styled(said.speaker, bold=True)}: {line}"
 
 
 def _shown(text: str, matched: tuple[str, ...], index: RecallIndex) -> list[str]:
@@ -118,7 +118,7 @@ def _shown(text: str, matched: tuple[str, ...], index: RecallIndex) -> list[str]
         if len(shown) == _LINES:
             break
     first = text.strip().split("\n")[0]
-    return shown or [style(_cut(first, 0), dim=True)]
+    return shown or [styled(_cut(first, 0), dim=True)]
 
 
 def _marked(line: str, marks: Sequence[tuple[int, int]]) -> str:
@@ -130,9 +130,9 @@ def _marked(line: str, marks: Sequence[tuple[int, int]]) -> str:
     for begin, stop in marks:
         if stop > end:
             break
-        pieces += [style(line[at:begin]), style(f"*{line[begin:stop]}*", "cyan", bold=True)]
+        pieces += [styled(line[at:begin]), styled(f"*{line[begin:stop]}*", "cyan", bold=True)]
         at = stop
-    pieces += [style(line[at:end]), " …" * (end < len(line))]
+    pieces += [styled(line[at:end]), " …" * (end < len(line))]
     return "".join(pieces)
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, show_lines, style
+from perdure.cli.render.output import emit_json, json_option, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ def command(what: str, *, as_json: bool) -> None:
     from perdure.companion.clock import now
     from perdure.views.show import ShownTurn, find_shown
 
-    found = find_shown(chosen(lacking=True), what, now(), IndexProgress())
+    found = find_shown(chosen_companion(lacking=True), what, now(), IndexProgress())
     if as_json:
         emit_json(found.to_dict())
         return
@@ -44,26 +44,28 @@ def command(what: str, *, as_json: bool) -> None:
 
     show_lines(
         [
-            style(f"commit {found.commit.id}", "yellow"),
-            style(f"Author: {found.commit.author.name} <{found.commit.author.email}>"),
+            styled(f"commit {found.commit.id}", "yellow"),
+            styled(f"Author: {found.commit.author.name} <{found.commit.author.email}>"),
             f"Date:   {found.commit.at:%Y-%m-%d %H:%M:%S %z}",
             "",
-            *(style(f"    {line}") for line in found.message),
+            *(styled(f"    {line}") for line in found.message),
             "",
             *difference_lines(found.changes, words=True),
-            *([style(_TOO_MANY, dim=True)] if found.too_many else []),
+            *([styled(_TOO_MANY, dim=True)] if found.too_many else []),
         ]
     )
 
 
 def _turn_lines(found: ShownTurn) -> list[str]:
-    lines = [style(f"turn {found.id}", "yellow")]
+    lines = [styled(f"turn {found.id}", "yellow")]
     if found.aside:
         back = f"perdure aside {found.id} --back"
-        lines.append(style(f"set aside: kept out of prompts; bring it back with: {back}", dim=True))
+        lines.append(
+            styled(f"set aside: kept out of prompts; bring it back with: {back}", dim=True)
+        )
     if found.commit is not None:
-        lines.append(style(f"commit {found.commit.id}", dim=True))
-        lines += [style(f"{key}: {value}", dim=True) for key, value in found.commit.trailers]
+        lines.append(styled(f"commit {found.commit.id}", dim=True))
+        lines += [styled(f"{key}: {value}", dim=True) for key, value in found.commit.trailers]
     message = found.turn.message
     if message is not None:
         lines += ["", _speaker(message.speaker, message.at), *_body(message.text)]
@@ -71,14 +73,14 @@ def _turn_lines(found: ShownTurn) -> list[str]:
         marks = " (interrupted)" * reply.interrupted + " (stand-in)" * reply.stand_in
         lines += ["", _speaker(reply.speaker + marks, reply.at), *_body(reply.text)]
     if found.turn.unanswered:
-        lines += ["", style("unanswered; answer it with: perdure say --resume", dim=True)]
+        lines += ["", styled("unanswered; answer it with: perdure say --resume", dim=True)]
     return lines
 
 
 def _speaker(name: str, at: datetime | None) -> str:
     when = f"{at:%Y-%m-%d %H:%M}" if at is not None else ""
-    return f"{style(name, bold=True)}  {style(when, dim=True)}"
+    return f"{styled(name, bold=True)}  {styled(when, dim=True)}"
 
 
 def _body(text: str) -> list[str]:
-    return [style(f"  {line}") for line in text.split("\n")]
+    return [styled(f"  {line}") for line in text.split("\n")]

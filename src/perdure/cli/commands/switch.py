@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from perdure.cli.completion import complete_branches
-from perdure.cli.plans import report
-from perdure.cli.render.output import json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import print_result
+from perdure.cli.render.output import json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("switch")
@@ -22,13 +22,13 @@ def command(name: str, *, as_json: bool) -> None:
     from perdure.actions.history import branch
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen(lacking=True)) as workspace:
+    with Workspace.open(chosen_companion(lacking=True)) as workspace:
         before = workspace.repo.head().branch
         operation = branch.check_out_branch(workspace, name)
     if operation is None and not as_json:
-        say(f"You are on {name} already.")
+        print_line(f"You are on {name} already.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""
-    report(
+    print_result(
         {"branch": name, "leaves": before},
         operation,
         as_json=as_json,

@@ -6,9 +6,9 @@ import click
 
 from perdure.cli.arguments import commit_of
 from perdure.cli.completion import complete_tags
-from perdure.cli.plans import report
-from perdure.cli.render.output import emit_json, json_option, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import print_result
+from perdure.cli.render.output import emit_json, json_option, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("tag")
@@ -32,7 +32,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
     from perdure.actions.workspace import Workspace
     from perdure.snapshot.conversation.turn_text import commit_label
 
-    with Workspace.open(chosen(), reading=name is None) as workspace:
+    with Workspace.open(chosen_companion(), reading=name is None) as workspace:
         if name is None:
             _show(tag.list_tags(workspace), as_json=as_json)
             return
@@ -43,7 +43,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
             commit = commit_of(workspace.repo, rev) if rev else workspace.tip
             operation = tag.tag(workspace, name, commit, message)
             said = f"{name} is on {commit_label(workspace.repo.commit_info(commit))}."
-    report({"tag": name}, operation, as_json=as_json, said=said)
+    print_result({"tag": name}, operation, as_json=as_json, said=said)
 
 
 def _show(rows: list[dict[str, str | None]], *, as_json: bool) -> None:
@@ -52,8 +52,10 @@ def _show(rows: list[dict[str, str | None]], *, as_json: bool) -> None:
         return
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
-        say_styled(
-            style(str(row["name"]).ljust(width), "yellow"),
-            style(f"  {str(row['commit'])[:8]}  {str(row['at'])[:16].replace('T', ' ')}", dim=True),
-            style(f"  {row['message'] or row['subject']}"),
+        print_styled(
+            styled(str(row["name"]).ljust(width), "yellow"),
+            styled(
+                f"  {str(row['commit'])[:8]}  {str(row['at'])[:16].replace('T', ' ')}", dim=True
+            ),
+            styled(f"  {row['message'] or row['subject']}"),
         )

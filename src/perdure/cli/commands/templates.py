@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say, style
+from perdure.cli.render.output import emit_json, json_option, print_line, styled
 from perdure.companion.templates import templates
 
 
@@ -23,6 +23,6 @@ def command(*, as_json: bool) -> None:
         return
     width = max(len(t.name) for t in found)
     for template in found:
-        say(f"{style(template.name.ljust(width), bold=True)}  {template.summary}")
-    say()
-    say("Begin with one: perdure new NAME --template TEMPLATE")
+        print_line(f"{styled(template.name.ljust(width), bold=True)}  {template.summary}")
+    print_line()
+    print_line("Begin with one: perdure new NAME --template TEMPLATE")

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say
-from perdure.cli.target import companion_option, complete_names, meant
+from perdure.cli.render.output import emit_json, json_option, print_line
+from perdure.cli.target import companion_option, complete_names, find_companion
 
 
 @click.command("where")
@@ -21,12 +21,12 @@ def command(name: str | None, *, as_json: bool) -> None:
     For example: cd "$(perdure where mira)". Without NAME it is the one that every other command
     would mean here.
     """
-    path = meant(name).path
+    path = find_companion(name).path
     if as_json:
         emit_json({"path": str(path)})
         return
     if sys.stdout.isatty():
-        say(str(path))
+        print_line(str(path))
     else:
         # As it is: a shell goes there.
         click.echo(os.fsencode(path))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, show_lines, style
+from perdure.cli.render.output import emit_json, json_option, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
@@ -56,7 +56,7 @@ def _past(name: str, answer: int) -> Explanation:
     from perdure.views.why.explain import explain
 
     name, _, number = name.partition("~")
-    with Repository.open(chosen(), recover=False) as repo:
+    with Repository.open(chosen_companion(), recover=False) as repo:
         turn = _turn_of(repo, name)
         answer = answer or (int(number) if number.isdigit() and len(number) < 7 else 0)
         return explain(repo, turn, answer=answer, progress=IndexProgress())
@@ -86,7 +86,7 @@ def _next(text: str) -> Explanation:
     from perdure.chat.session import preview
     from perdure.cli.render.output import wait_for
 
-    path = chosen()
+    path = chosen_companion()
     return wait_for("Looking what would be sent", lambda: preview(path, text))
 
 
@@ -152,15 +152,15 @@ def _head(found: Explanation) -> list[str]:
         title = "what would be sent now"
     else:
         title = f"turn {found.turn}" + (f", answer {found.answer}" if found.answer > 1 else "")
-    lines = [style(title, "yellow")]
+    lines = [styled(title, "yellow")]
     if found.commit:
         made = f", made from {found.base[:12]}" if found.base else ""
-        lines.append(style(f"commit {found.commit[:12]}{made}", dim=True))
+        lines.append(styled(f"commit {found.commit[:12]}{made}", dim=True))
     if found.assembly:
         who = f"{found.backend} ({found.model})" if found.model else found.backend
-        lines.append(style(f"{who}, rules of version {found.assembly}", dim=True))
+        lines.append(styled(f"{who}, rules of version {found.assembly}", dim=True))
     if found.shape:
-        lines.append(style(f"folded for the model: sent with {found.shape}", dim=True))
+        lines.append(styled(f"folded for the model: sent with {found.shape}", dim=True))
     return lines
 
 
@@ -170,13 +170,13 @@ def _parts(found: Explanation) -> list[str]:
     width = max(len(_source(part.source, part.line)) for part in found.parts)
     lines = [
         "",
-        style(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True),
+        styled(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True),
     ]
     for part in found.parts:
         taught = f", taught by {part.taught_by}" if part.taught_by else ""
         score = f" (score {part.score:.2f})" if part.score is not None else ""
-        source = style(f"{_source(part.source, part.line):<{width}}")
-        why = style(f"{part.reason}{taught}{score}", dim=True)
+        source = styled(f"{_source(part.source, part.line):<{width}}")
+        why = styled(f"{part.reason}{taught}{score}", dim=True)
         lines.append(f"{part.tokens:>7,}  {part.kind:<8}  {source}  {why}")
     whole = f"{found.tokens:,} tokens in all"
     if found.window:
@@ -185,7 +185,7 @@ def _parts(found: Explanation) -> list[str]:
         whole += f", {found.reply_tokens:,} in the reply"
     by = "" if found.counter == "estimate" else f" by {found.counter}"
     note = "" if found.exact else f"; those of the parts are estimated{by}"
-    return [*lines, "", style(f"{whole}{note}")]
+    return [*lines, "", styled(f"{whole}{note}")]
 
 
 def _source(source: str, line: int) -> str:
@@ -195,11 +195,11 @@ def _source(source: str, line: int) -> str:
 def _left_out(found: Explanation) -> list[str]:
     if not found.left_out:
         return []
-    lines = ["", style("left out", "yellow")]
+    lines = ["", styled("left out", "yellow")]
     for each in found.left_out:
         score = f" (score {each.score:.2f})" if each.score is not None else ""
         lines.append(
-            f"  {each.kind:<8}  {style(each.source)}  {style(each.reason + score, dim=True)}"
+            f"  {each.kind:<8}  {styled(each.source)}  {styled(each.reason + score, dim=True)}"
         )
     return lines
 
@@ -207,23 +207,23 @@ def _left_out(found: Explanation) -> list[str]:
 def _shared(found: Explanation) -> list[str]:
     if found.shared is None:
         return []
-    return ["", style(f"prefix shared with the turn before: {found.shared:.0%}")]
+    return ["", styled(f"prefix shared with the turn before: {found.shared:.0%}")]
 
 
 def _verdict(found: Explanation) -> list[str]:
     if found.verdict == "matches":
-        return [style(f"The prompt's hash matches: {found.recorded}", "green")]
+        return [styled(f"The prompt's hash matches: {found.recorded}", "green")]
     if found.verdict == "differs":
         said = f"recorded {found.recorded}"
         said += f", rebuilt {found.rebuilt}" if found.rebuilt else ", not rebuilt"
-        return [style(f"The prompt's hash does not match: {said}", "red"), style(found.note)]
-    return [style(found.note)] if found.note else []
+        return [styled(f"The prompt's hash does not match: {said}", "red"), styled(found.note)]
+    return [styled(found.note)] if found.note else []
 
 
 def _messages(found: Explanation) -> list[str]:
     lines = _head(found)
     for message in found.messages:
         name = f" ({message.name})" if message.name else ""
-        lines += ["", style(f"── {message.role}{name} ──", bold=True)]
-        lines += [style(line) for line in message.content.split("\n")]
+        lines += ["", styled(f"── {message.role}{name} ──", bold=True)]
+        lines += [styled(line) for line in message.content.split("\n")]
     return [*lines, "", *_verdict(found)]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from perdure.cli.render.output import say
+from perdure.cli.render.output import print_line
 from perdure.terminal.sanitise import sanitise
 
 _SHOWN = 40
@@ -22,7 +22,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def missing(option: str, what: str) -> NoReturn:
+def missing_answer(option: str, what: str) -> NoReturn:
     """The usage error for an answer that nobody can be asked for."""
     raise click.UsageError(f"{what} is missing, and there is no terminal to ask on. Give {option}")
 
@@ -43,7 +43,7 @@ def ask_hidden(text: str) -> str:
     return answer.strip()
 
 
-def agree(text: str, *, default: bool = False) -> bool:
+def ask_yes_no(text: str, *, default: bool = False) -> bool:
     """A question with yes or no."""
     return click.confirm(sanitise(text), default=default, err=True)
 
@@ -55,9 +55,9 @@ def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> 
     """
     width = max(len(name) for name, _ in rows[:_SHOWN])
     for number, (name, about) in enumerate(rows[:_SHOWN], 1):
-        say(f"  {number:>2}  {name.ljust(width)}  {about}".rstrip(), err=True)
+        print_line(f"  {number:>2}  {name.ljust(width)}  {about}".rstrip(), err=True)
     if len(rows) > _SHOWN:
-        say(f"      and {len(rows) - _SHOWN} more, to be chosen by name", err=True)
+        print_line(f"      and {len(rows) - _SHOWN} more, to be chosen by name", err=True)
     names = [name for name, _ in rows]
     while True:
         answer = ask(text, "1")
@@ -67,4 +67,4 @@ def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> 
             return names[int(answer) - 1]
         if own and answer and not answer.isdigit():
             return answer
-        say(f"There is no {answer!r} in the list; type a number or a name of it.", err=True)
+        print_line(f"There is no {answer!r} in the list; type a number or a name of it.", err=True)

@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.cli.input.ask import agree, ask, ask_hidden, choose, missing, on_terminal
+from perdure.cli.input.ask import ask, ask_hidden, ask_yes_no, choose, missing_answer, on_terminal
 from perdure.cli.input.stdin import read_line
-from perdure.cli.render.output import say, wait_for
+from perdure.cli.render.output import print_line, wait_for
 
 if TYPE_CHECKING:
     from perdure.actions.backends.manage import BackendActions
@@ -61,7 +61,7 @@ def manifest_from(desk: BackendActions, given: Answers) -> Manifest:
     said = _say_where(manifest)
     manifest = replace(manifest, key=_key(given, manifest, asking=asking))
     if not manifest.model and not asking:
-        missing("--model NAME", f"the model of backend {name}")
+        missing_answer("--model NAME", f"the model of backend {name}")
     unknown_window = given.window is None and asking and given.kind == "openai"
     offered = _offered(manifest) if not manifest.model or unknown_window else []
     if not manifest.model:
@@ -91,7 +91,7 @@ def _say_where(manifest: Manifest) -> bool:
 
     hosted = _hosted(manifest)
     if hosted:
-        say(
+        print_line(
             "The talk will leave this machine: what you two say, the persona and what is "
             f"remembered go to {destination(backend_spec(manifest))}.",
             err=True,
@@ -117,7 +117,7 @@ def _key(given: Answers, manifest: Manifest, *, asking: bool) -> str:
         return ""
     if not asking:
         if not manifest.address:
-            missing(
+            missing_answer(
                 "--key env:NAME or --key keyring:service/user",
                 f"the key of backend {manifest.name}",
             )
@@ -128,7 +128,7 @@ def _key(given: Answers, manifest: Manifest, *, asking: bool) -> str:
 def _ask_key(manifest: Manifest) -> str:
     known = _known_key(manifest)
     usual = f"Enter takes {known}" if known else "Enter for none"
-    say(
+    print_line(
         "The key: type or paste it (it is not shown), or say where it is, as env:NAME or "
         f"keyring:service/user. {usual}.",
         err=True,
@@ -151,7 +151,7 @@ def _store_typed(manifest: Manifest, secret: str) -> str:
 
     if not keyring_ready():
         variable = _VARIABLES.get(manifest.driver, "MODEL_KEY")
-        say(
+        print_line(
             "This machine has no keyring to keep a key in, and a key never goes into the "
             f"repository. Put it into an environment variable, such as {variable}, where your "
             f"shell sets them, and answer env:{variable} here.",
@@ -159,14 +159,14 @@ def _store_typed(manifest: Manifest, secret: str) -> str:
         )
         return ""
     reference = f"keyring:{_SERVICE}/{manifest.name}"
-    if _resolves(reference, manifest.name) and not agree(
+    if _resolves(reference, manifest.name) and not ask_yes_no(
         f"The keyring has a key as {reference} already, perhaps for another companion. Replace it?"
     ):
         return reference
     try:
         return _stored(manifest.name, secret)
     except BackendError as problem:
-        say(str(problem), err=True)
+        print_line(str(problem), err=True)
         return ""
 
 
@@ -174,7 +174,7 @@ def _stored(name: str, secret: str) -> str:
     from perdure.backends.keys import store
 
     reference = store(_SERVICE, name, secret)
-    say(f"The key is in this machine's keyring, as {reference}.", err=True)
+    print_line(f"The key is in this machine's keyring, as {reference}.", err=True)
     return reference
 
 
@@ -221,9 +221,9 @@ def _offered(manifest: Manifest) -> list[OfferedModel]:
     try:
         return wait_for("Asking for the list of models", asked)
     except BackendError as problem:
-        say(f"There is no list to choose from: {problem}", err=True)
+        print_line(f"There is no list to choose from: {problem}", err=True)
     except TimeoutError:
-        say("There is no list to choose from: the server did not answer in time.", err=True)
+        print_line("There is no list to choose from: the server did not answer in time.", err=True)
     return []
 
 
@@ -247,7 +247,7 @@ def _ask_window() -> int:
         answer = ask("Context window in tokens, which the server does not say", "8192")
         if answer.isascii() and answer.isdigit() and 256 <= int(answer) <= 100_000_000:
             return int(answer)
-        say("A number of tokens is needed, such as 8192.", err=True)
+        print_line("A number of tokens is needed, such as 8192.", err=True)
 
 
 def goes_first(desk: BackendActions, given: Answers) -> bool:
@@ -255,15 +255,15 @@ def goes_first(desk: BackendActions, given: Answers) -> bool:
     order = desk.settings.backends
     if given.first is not None or not order or not on_terminal():
         return bool(given.first)
-    say(f"The order of failover now: {', then '.join(order)}.", err=True)
+    print_line(f"The order of failover now: {', then '.join(order)}.", err=True)
     rows = [("last", "asked when the others fail"), ("first", "asked first from now on")]
     return choose("Where does it go", rows) == "first"
 
 
 def add_all_the_same(problem: Problem) -> bool:
     """Say that the check failed; whether to add it nevertheless."""
-    say(f"The check failed: {problem}", err=True)
+    print_line(f"The check failed: {problem}", err=True)
     if on_terminal():
-        return agree("Add it all the same?")
-    say("Nothing was added. To add it without a check: --no-check", err=True)
+        return ask_yes_no("Add it all the same?")
+    print_line("Nothing was added. To add it without a check: --no-check", err=True)
     return False

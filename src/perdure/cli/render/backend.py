@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perdure.backends.hosted.request_form import Form, difference
-from perdure.cli.render.output import say, say_styled, style
+from perdure.backends.hosted.request_form import RequestForm, difference
+from perdure.cli.render.output import print_line, print_styled, styled
 from perdure.errors import one_line
 
 if TYPE_CHECKING:
@@ -21,19 +21,19 @@ def show_row(row: BackendRow, found: BackendStatus | None) -> None:
     order = f"{row.order}." if row.order else "- "
     manifest = row.manifest
     what = f"{manifest.driver}: {manifest.model}" if manifest else "cannot be read"
-    pieces = [style(f"{order} "), style(row.name, bold=True), style(f"  {what}")]
+    pieces = [styled(f"{order} "), styled(row.name, bold=True), styled(f"  {what}")]
     if found is not None:
-        pieces += [style("  "), style(found.state, _COLOURS.get(found.state, "red"))]
-        pieces.append(style(_facts(found)))
+        pieces += [styled("  "), styled(found.state, _COLOURS.get(found.state, "red"))]
+        pieces.append(styled(_facts(found)))
     elif not row.confirmed:
-        pieces += [style("  "), style("unconfirmed", "yellow")]
-    say_styled(*pieces)
+        pieces += [styled("  "), styled("unconfirmed", "yellow")]
+    print_styled(*pieces)
     if row.edited:
         when = "once it can be read" if row.problem else "with the next turn"
-        say(f"   edited by hand, not committed yet; that is done {when}")
+        print_line(f"   edited by hand, not committed yet; that is done {when}")
     detail = row.problem or (one_line(found.detail, found.next_step) if found else "")
     if detail:
-        say(f"   {detail}")
+        print_line(f"   {detail}")
 
 
 def _facts(found: BackendStatus) -> str:
@@ -77,18 +77,18 @@ def row_record(row: BackendRow, found: BackendStatus | None) -> dict[str, object
 
 def show_checked(name: str, found: TestCall, *, err: bool = False) -> None:
     """What one tiny call came to."""
-    say(
+    print_line(
         f"{name} answers through {found.model}: first words after {found.first_piece:.2f} s, "
         f"all of it after {found.whole:.2f} s, window {found.window}.",
         err=err,
     )
     nothing = "(only thoughts, no tokens were left for words)" if found.only_thought else ""
-    say(f"  {found.reply or nothing or '(an empty reply)'}", err=err)
-    sent = difference(Form(), found.form)
+    print_line(f"  {found.reply or nothing or '(an empty reply)'}", err=err)
+    sent = difference(RequestForm(), found.form)
     if sent:
-        say(f"  asked {sent}: it refuses more", err=err)
-    say(f"  prompt: {_counts(found)}", err=err)
-    say(f"  fingerprint {found.fingerprint}", err=err)
+        print_line(f"  asked {sent}: it refuses more", err=err)
+    print_line(f"  prompt: {_counts(found)}", err=err)
+    print_line(f"  fingerprint {found.fingerprint}", err=err)
 
 
 def _counts(found: TestCall) -> str:
@@ -126,20 +126,22 @@ def checked_record(found: TestCall) -> dict[str, object]:
     }
 
 
-def show_waiting(each: Unconfirmed) -> None:
+def show_unconfirmed(each: Unconfirmed) -> None:
     """What confirming a backend would allow, and who brought it. To stderr, before a question."""
-    say(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
-    say(f"   the talk would go to  {each.leads_to}", err=True)
+    print_line(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
+    print_line(f"   the talk would go to  {each.leads_to}", err=True)
     if each.manifest.key:
-        say(f"   with the key          {each.manifest.key}", err=True)
+        print_line(f"   with the key          {each.manifest.key}", err=True)
     if each.manifest.allow_http:
-        say("   in clear              allow_http: yes, anybody on the way can read it", err=True)
-    say(f"   brought by            {each.brought_by}", err=True)
+        print_line(
+            "   in clear              allow_http: yes, anybody on the way can read it", err=True
+        )
+    print_line(f"   brought by            {each.brought_by}", err=True)
     if each.problem:
-        say(f"   as it is              {each.problem}", err=True)
+        print_line(f"   as it is              {each.problem}", err=True)
 
 
-def waiting_record(each: Unconfirmed, *, confirmed: bool) -> dict[str, object]:
+def unconfirmed_record(each: Unconfirmed, *, confirmed: bool) -> dict[str, object]:
     """A backend that waits, or waited, for ``--json``."""
     return {
         "name": each.name,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.render.output import style
+from perdure.cli.render.output import styled
 from perdure.git.diff.words import Kind, changed_lines, compare, split_lines
 from perdure.snapshot.revisions.diff import MOST_SHOWN, TextChange
 from perdure.terminal.glyphs import wants_colour
@@ -27,18 +27,18 @@ _MOST_LINES = 2_000
 def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[str]:
     """Lines to print for all changes, one file after another."""
     for change in changes[:MOST_SHOWN]:
-        yield style(f"{_verb(change)} {change.path}", bold=True)
+        yield styled(f"{_verb(change)} {change.path}", bold=True)
         if change.sizes is not None:
             reason = "not text" if change.binary else "too large to compare"
             before, after = change.sizes
-            yield style(f"  {reason}: {before:,} bytes before, {after:,} after", dim=True)
+            yield styled(f"  {reason}: {before:,} bytes before, {after:,} after", dim=True)
         else:
             shown = _by_words if words else _by_lines
             yield from _bounded(shown(change.old or "", change.new or ""))
         yield ""
     if len(changes) > MOST_SHOWN:
         rest = len(changes) - MOST_SHOWN
-        yield style(f"and {rest:,} more files; --json names them, git shows them", dim=True)
+        yield styled(f"and {rest:,} more files; --json names them, git shows them", dim=True)
 
 
 def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]:
@@ -72,7 +72,7 @@ def _verb(change: TextChange) -> str:
 def _bounded(lines: Iterator[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         if number == _MOST_LINES:
-            yield style(f"  cut here after {_MOST_LINES:,} lines; --json has all of it", dim=True)
+            yield styled(f"  cut here after {_MOST_LINES:,} lines; --json has all of it", dim=True)
             return
         yield line
 
@@ -84,15 +84,15 @@ def _by_lines(old: str, new: str) -> Iterator[str]:
         if number < 2:
             continue
         if line.startswith("@@"):
-            yield style(line, "cyan")
+            yield styled(line, "cyan")
         elif line.startswith("+"):
-            yield style(line, "green")
+            yield styled(line, "green")
         elif line.startswith("-"):
-            yield style(line, "red")
+            yield styled(line, "red")
         else:
-            yield style(line)
+            yield styled(line)
     if old.endswith("\n") != new.endswith("\n") and old and new:
-        yield style("\\ one of them has no line end at its end", dim=True)
+        yield styled("\\ one of them has no line end at its end", dim=True)
 
 
 def _by_words(old: str, new: str) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _by_words(old: str, new: str) -> Iterator[str]:
             continue
         around = [line] if is_gap else [*around, line]
         if row.changed:
-            yield style(f"@@ line {row.number} @@", "cyan")
+            yield styled(f"@@ line {row.number} @@", "cyan")
             yield from around
             around, is_begun = [], True
 

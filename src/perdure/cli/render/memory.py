@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from perdure.cli.render.output import emit_json, say, say_styled, style
+from perdure.cli.render.output import emit_json, print_line, print_styled, styled
 
 if TYPE_CHECKING:
     from perdure.actions.memory.facts import MemoryPlan
@@ -24,28 +24,30 @@ def show_beside(like: Sequence[FactRow], against: Sequence[FactRow]) -> None:
 
 def _show_row(word: str, row: FactRow, colour: str) -> None:
     where = " ".join(part for part in (row.day, row.fact.trust) if part)
-    say_styled(
-        style(word, colour),
-        style(f" {row.name}", "yellow"),
-        style(f"  {row.fact.text}"),
-        style(f"  {where}", dim=True),
+    print_styled(
+        styled(word, colour),
+        styled(f" {row.name}", "yellow"),
+        styled(f"  {row.fact.text}"),
+        styled(f"  {where}", dim=True),
     )
 
 
-def tell_uncommitted(repo: Repository) -> None:
+def print_uncommitted(repo: Repository) -> None:
     """Say which files of memory were edited by hand and are in no commit yet."""
     for change in repo.diff(None, None, ["memory"]):
-        say(f"{change.path} has edits that are not committed; the last commit counts.", err=True)
+        print_line(
+            f"{change.path} has edits that are not committed; the last commit counts.", err=True
+        )
 
 
-def tell_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
+def print_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
     """What a plan did, or would do where there is no commit."""
     if plan.masked:
-        say("Something that looks like a key was taken out; the rest is kept.", err=True)
+        print_line("Something that looks like a key was taken out; the rest is kept.", err=True)
     if as_json:
         emit_json({"plan": plan.to_dict(), "commit": commit})
         return
     for line in plan.describe():
-        say(line)
+        print_line(line)
     if commit is None:
-        say("Nothing was changed.")
+        print_line("Nothing was changed.")

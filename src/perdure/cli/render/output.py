@@ -15,7 +15,7 @@ import click
 from perdure.terminal.glyphs import wants_colour
 from perdure.terminal.sanitise import sanitise
 
-F = TypeVar("F", bound=Callable[..., object])
+_Command = TypeVar("_Command", bound=Callable[..., object])
 T = TypeVar("T")
 
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _ORDERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def say(text: str = "", *, err: bool = False) -> None:
+def print_line(text: str = "", *, err: bool = False) -> None:
     """One line, or several, with nothing in them that a terminal would obey."""
     click.echo(sanitise(text), err=err)
 
@@ -49,7 +49,7 @@ def show_lines(lines: Iterable[str], nothing: str = "") -> None:
     first = next(found, None)
     if first is None:
         if nothing:
-            say(nothing, err=True)
+            print_line(nothing, err=True)
         return
     lines = chain((first,), found)
     if sys.stdout.isatty():
@@ -61,7 +61,7 @@ def show_lines(lines: Iterable[str], nothing: str = "") -> None:
         click.echo(line)
 
 
-def style(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+def styled(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
     """Sanitised text in a colour, where the terminal wants colour (``NO_COLOR`` is honoured)."""
     clean = sanitise(text)
     if sys.stdout.isatty() and wants_colour():
@@ -70,12 +70,12 @@ def style(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = F
     return clean
 
 
-def say_styled(*pieces: str) -> None:
-    """One line of pieces that `style` made: they are sanitised, and `say` would take colour out."""
+def print_styled(*pieces: str) -> None:
+    """Print one line of `styled` pieces, colour kept; `styled` has sanitised them."""
     click.echo("".join(pieces))
 
 
-def json_option(command: F) -> F:
+def json_option(command: _Command) -> _Command:
     """``--json`` for a command that prints data."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from perdure.cli.render.output import style
+from perdure.cli.render.output import styled
 from perdure.companion.persona.persona import PUT_BACK
 from perdure.plural import plural
 
 if TYPE_CHECKING:
-    from perdure.companion.errors import Located
+    from perdure.companion.errors import FileTrouble
     from perdure.companion.persona.check import Finding, Window
     from perdure.snapshot.persona import PersonaPart
     from perdure.views.persona_check import PersonaCheck
@@ -35,20 +35,20 @@ def check_lines(checked: PersonaCheck) -> Iterator[str]:
             for what, whats in (("problem", "problems"), ("advice", "advice"))
             if (count := sum(each.severity == what for each in findings))
         ]
-        yield style(", ".join(counts), bold=True)
+        yield styled(", ".join(counts), bold=True)
         yield ""
     else:
-        yield style("Nothing found.", "green")
+        yield styled("Nothing found.", "green")
         yield ""
     yield from _sizes(checked)
 
 
 def _finding(finding: Finding) -> Iterator[str]:
     place = f"{finding.path}:{finding.line}" if finding.line else finding.path
-    kind = style(finding.severity, _COLOURS[finding.severity])
-    yield f"{kind}  {style(place, bold=True)}"
-    yield style(f"  {finding.what}" + "." * (not finding.what.endswith("?")))
-    yield style(f"  → {finding.next_step}", dim=True)
+    kind = styled(finding.severity, _COLOURS[finding.severity])
+    yield f"{kind}  {styled(place, bold=True)}"
+    yield styled(f"  {finding.what}" + "." * (not finding.what.endswith("?")))
+    yield styled(f"  → {finding.next_step}", dim=True)
 
 
 def _sizes(checked: PersonaCheck) -> Iterator[str]:
@@ -56,30 +56,30 @@ def _sizes(checked: PersonaCheck) -> Iterator[str]:
     if not sizes.files:
         return
     width = max(len(each.path) for each in sizes.files)
-    yield style(f"{'tokens':>8}  {'share':>6}  file", dim=True)
+    yield styled(f"{'tokens':>8}  {'share':>6}  file", dim=True)
     for each in sizes.files:
         share = f"{sizes.share(each):6.1%}" if sizes.window else " " * 6
         about = _SAID[each.kind]
         shown = f"{each.path.ljust(width)}  {about}".rstrip()
-        yield style(f"{each.tokens:>8,}  {share}  {shown}")
+        yield styled(f"{each.tokens:>8,}  {share}  {shown}")
     yield ""
-    yield style(
+    yield styled(
         f"In every prompt: {sizes.always:,} tokens, and up to {sizes.examples:,} of sample talk."
     )
     window = sizes.window
     if window is None:
-        yield style(
+        yield styled(
             "No backend is listed that could be read, so there is no window to compare with."
         )
     else:
         for one in checked.windows:
-            yield style(_window_line(one))
+            yield styled(_window_line(one))
         if sizes.left is not None and sizes.left >= 0:
-            yield style(
+            yield styled(
                 f"Left for talk, memory and lore with {window.backend}: {sizes.left:,} tokens."
             )
     exact = "" if checked.exact else ", which may be some percent off"
-    yield style(f"Counted by {checked.counted_by}{exact}.", dim=True)
+    yield styled(f"Counted by {checked.counted_by}{exact}.", dim=True)
 
 
 def _window_line(window: Window) -> str:
@@ -124,26 +124,26 @@ def check_record(checked: PersonaCheck) -> dict[str, object]:
 
 
 def show_lines_of(
-    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[Located] = ()
+    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[FileTrouble] = ()
 ) -> Iterator[str]:
     """The persona's texts, each under its path and size, and what of their files is no text."""
     for part in parts:
         about = f" · {_SAID[part.kind]}" if _SAID[part.kind] else ""
-        yield style(f"{part.path} · {part.tokens:,} tokens{about}", dim=True)
-        yield style(part.text)
+        yield styled(f"{part.path} · {part.tokens:,} tokens{about}", dim=True)
+        yield styled(part.text)
         yield ""
     yield from map(left_out_line, left_out)
     total = sum(part.tokens for part in parts)
-    yield style(f"{total:,} tokens, counted by {counted_by}.", dim=True)
+    yield styled(f"{total:,} tokens, counted by {counted_by}.", dim=True)
 
 
-def left_out_line(each: Located) -> str:
+def left_out_line(each: FileTrouble) -> str:
     """That text of a file does not reach her, and what to do about it."""
-    return style(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.", "yellow")
+    return styled(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.", "yellow")
 
 
 def show_record(
-    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[Located] = ()
+    parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[FileTrouble] = ()
 ) -> dict[str, object]:
     """The same as plain data."""
     return {

@@ -9,13 +9,13 @@ from types import MappingProxyType
 from perdure.companion.yaml import strict
 from perdure.companion.yaml.quote import scalar
 
-FOLDER = "backends.lock"
+LOCKS_FOLDER = "backends.lock"
 _TOP = "# What each backend ran when it was last seen on this device. Kept by perdure.\n"
 _NAMES = ("digest", "quantisation", "template", "adapters", "context_length")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LockEntry:
     """One backend as last seen.
 
     Attributes:
@@ -35,10 +35,10 @@ class Seen:
 
 def lock_path(device: str) -> str:
     """The lock file of a device; ``device`` is a slug."""
-    return f"{FOLDER}/{device}.yaml"
+    return f"{LOCKS_FOLDER}/{device}.yaml"
 
 
-def parse_lock(data: bytes, where: str) -> dict[str, Seen]:
+def parse_lock(data: bytes, where: str) -> dict[str, LockEntry]:
     """Read a lock file: backend name to what was seen. Entries without a fingerprint are left out.
 
     Raises BadFile with file and line where it is no YAML mapping.
@@ -55,11 +55,11 @@ def parse_lock(data: bytes, where: str) -> dict[str, Seen]:
         if "fingerprint" in values:
             fingerprint, seen = values.pop("fingerprint"), values.pop("seen", "")
             shape, without = values.pop("shape", ""), values.pop("without", "")
-            found[name] = Seen(fingerprint, values, seen, shape, tuple(without.split()))
+            found[name] = LockEntry(fingerprint, values, seen, shape, tuple(without.split()))
     return found
 
 
-def render_lock(entries: Mapping[str, Seen]) -> bytes:
+def render_lock(entries: Mapping[str, LockEntry]) -> bytes:
     """The file, backends by name, details in a fixed order."""
     lines = [_TOP]
     for name in sorted(entries):

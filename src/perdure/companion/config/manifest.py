@@ -15,8 +15,8 @@ from perdure.companion.secrets import looks_secret
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import quoted, scalar
 
-FOLDER = "backends"
-SIZE_LIMIT = 64 * 1024
+BACKENDS_FOLDER = "backends"
+MANIFEST_LIMIT = 64 * 1024
 """Bytes of a manifest."""
 
 Parameter = float | int | str | bool | list[str]
@@ -95,7 +95,7 @@ class _Known(_Manifest):
 
 def manifest_path(name: str) -> str:
     """Where the manifest of backend ``name`` stands in the tree."""
-    return f"{FOLDER}/{name}.yaml"
+    return f"{BACKENDS_FOLDER}/{name}.yaml"
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
@@ -105,8 +105,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         BadFile: it cannot be read, lacks driver or model, or holds a secret. The secret itself is
             not repeated in the error.
     """
-    if len(data) > SIZE_LIMIT:
-        raise BadFile(where, 0, f"larger than {SIZE_LIMIT // 1024} KiB")
+    if len(data) > MANIFEST_LIMIT:
+        raise BadFile(where, 0, f"larger than {MANIFEST_LIMIT // 1024} KiB")
     node = strict.read_mapping(data, where)
     _refuse_secrets(node, where)
     parameters = node.items.pop("parameters", None)

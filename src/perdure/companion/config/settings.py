@@ -10,11 +10,11 @@ import msgspec
 
 from perdure.companion.config.upgrades import FORMAT, check_format
 from perdure.companion.errors import BadFile, BadName, Trouble
-from perdure.companion.names import check_name, composed
+from perdure.companion.names import check_name, normalised
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import scalar
 
-PATH = "companion.yaml"
+SETTINGS_PATH = "companion.yaml"
 
 TimeShown = Literal["off", "date", "full"]
 FactsPolicy = Literal["review", "accept", "off"]
@@ -151,7 +151,9 @@ _INNER: Mapping[str, type[msgspec.Struct]] = {
 }
 
 
-def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -> CompanionSettings:
+def parse_settings(
+    data: bytes, where: str = SETTINGS_PATH, *, read_only: bool = False
+) -> CompanionSettings:
     """Read ``companion.yaml``.
 
     Args:
@@ -182,7 +184,7 @@ def parse_settings(data: bytes, where: str = PATH, *, read_only: bool = False) -
     return CompanionSettings(
         name=_name(node, "name", read.name, where),
         user=_name(node, "user", read.user, where),
-        former_names=tuple(dict.fromkeys(composed(name) for name in former if name.strip())),
+        former_names=tuple(dict.fromkeys(normalised(name) for name in former if name.strip())),
         format=number,
         language=read.language,
         backends=tuple(dict.fromkeys(backends)),
@@ -216,7 +218,7 @@ def _name(node: strict.Mapping, key: str, name: str, where: str) -> str:
 Setting = str | int | float | bool | list[str] | None
 
 
-def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = PATH) -> bytes:
+def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = SETTINGS_PATH) -> bytes:
     """Change values in a YAML file and keep its comments, its order and every other value.
 
     Args:

@@ -30,7 +30,7 @@ __all__ = [
     "CONVERSATIONS",
     "UNKNOWN",
     "chunk_path",
-    "cut_to",
+    "only_turns",
     "parse_chunk_path",
     "parse_chunks",
     "render_chunk",
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 CHUNK_LIMIT = 16 * 1024
-MOST_BYTES = 8 * 1024 * 1024
+CHUNK_FILE_LIMIT = 8 * 1024 * 1024
 """Of a chunk that is read: one reply may be longer than `CHUNK_LIMIT`, a larger file is none."""
 """Bytes from which on the next turn begins a new chunk."""
 CONVERSATIONS = "conversations"
@@ -111,7 +111,7 @@ def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
     return read_chunks(text, troubles, *(named or (None, None)))
 
 
-def cut_to(data: bytes, numbers: Collection[int]) -> bytes:
+def only_turns(data: bytes, numbers: Collection[int]) -> bytes:
     """A chunk file with the turns of some numbers and its last one, which is quicker to parse.
 
     Where anything but turns in their order stands in it, it stays as it is.

@@ -46,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class EditableChunk:
     """One chunk taken apart: the bytes of its front matter, what they say, and its turns."""
 
     front: bytes
@@ -57,13 +57,13 @@ class Sheet:
         """The turn of that number."""
         return next((turn for turn in self.turns if turn.number == number), None)
 
-    def with_turn(self, turn: Turn) -> Sheet:
+    def with_turn(self, turn: Turn) -> EditableChunk:
         """With a turn in place of the one of its number, or between its neighbours."""
         others = [other for other in self.turns if other.number != turn.number]
         ordered = sorted([*others, turn], key=lambda other: other.number)
         return replace(self, turns=tuple(ordered))
 
-    def without(self, number: int) -> Sheet:
+    def without(self, number: int) -> EditableChunk:
         """Without the turn of that number."""
         return replace(self, turns=tuple(t for t in self.turns if t.number != number))
 
@@ -77,7 +77,7 @@ def alternatives_path(path: str) -> str:
     return f"{ALTERNATIVES}{path.removeprefix(CONVERSATIONS)}"
 
 
-def open_sheet(data: bytes, path: str) -> Sheet:
+def open_chunk(data: bytes, path: str) -> EditableChunk:
     """Take a chunk apart.
 
     Raises:
@@ -89,7 +89,7 @@ def open_sheet(data: bytes, path: str) -> Sheet:
         raise _damaged(path, troubles[0].line, troubles[0].what)
     if len(chunks) > 1:
         raise _damaged(path, 0, "two chunks stand in one file")
-    return Sheet(_front(data, chunks[0]), chunks[0].head, chunks[0].turns)
+    return EditableChunk(_front(data, chunks[0]), chunks[0].head, chunks[0].turns)
 
 
 def _damaged(path: str, line: int, what: str) -> BadFile:
@@ -104,22 +104,22 @@ def _front(data: bytes, chunk: Chunk) -> bytes:
     return data[: end + 5] if data.startswith(b"---\n") and end >= 0 else render_head(chunk.head)
 
 
-def _other_sheet(files: ChunkFiles, sheet: Sheet) -> Sheet:
+def _other_sheet(files: ChunkFiles, sheet: EditableChunk) -> EditableChunk:
     path = alternatives_path(files.path)
     if files.alternatives is not None:
-        return open_sheet(files.alternatives, path)
+        return open_chunk(files.alternatives, path)
     head = sheet.head.aside
-    return Sheet(render_head(head), head, ())
+    return EditableChunk(render_head(head), head, ())
 
 
-def _wanted(sheet: Sheet, number: int, path: str) -> Turn:
+def _wanted(sheet: EditableChunk, number: int, path: str) -> Turn:
     turn = sheet.turn(number)
     if turn is None:
         raise NoSuchTurn(f"there is no turn {number} in {path}", "nothing was changed")
     return turn
 
 
-def _files(files: ChunkFiles, sheet: Sheet, other: Sheet) -> ChunkFiles:
+def _files(files: ChunkFiles, sheet: EditableChunk, other: EditableChunk) -> ChunkFiles:
     return replace(
         files, chunk=sheet.render(), alternatives=other.render() if other.turns else None
     )
@@ -132,7 +132,7 @@ def answers(files: ChunkFiles, number: int) -> tuple[Answer, ...]:
         NoSuchTurn: the chunk does not have that turn.
         BadFile: one of the files is damaged.
     """
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     aside = _other_sheet(files, sheet).turn(number)
     found: dict[tuple[int, bool], list[Reply]] = {}
@@ -151,7 +151,7 @@ def other_wording(files: ChunkFiles, number: int) -> Message | None:
     Raises:
         BadFile: one of the files is damaged.
     """
-    aside = _other_sheet(files, open_sheet(files.chunk, files.path)).turn(number)
+    aside = _other_sheet(files, open_chunk(files.chunk, files.path)).turn(number)
     return aside.message if aside else None
 
 
@@ -184,16 +184,16 @@ def add_answer(
         raise ValueError("an answer without a reply")
     fresh = next_answer(files, number)
     new = tuple(replace(reply, answer=fresh) for reply in replies)
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     other = _other_sheet(files, sheet)
     if not shown and turn.replies:
-        return _files(files, sheet, put_aside(other, number, new))
-    other = put_aside(other, number, turn.replies)
+        return _files(files, sheet, with_alternatives(other, number, new))
+    other = with_alternatives(other, number, turn.replies)
     return _files(files, sheet.with_turn(replace(turn, replies=new)), other)
 
 
-def put_aside(other: Sheet, number: int, replies: Sequence[Reply]) -> Sheet:
+def with_alternatives(other: EditableChunk, number: int, replies: Sequence[Reply]) -> EditableChunk:
     """A sheet of alternatives with more replies to a turn, in the order of their numbers."""
     if not replies:
         return other
@@ -211,7 +211,7 @@ def choose_answer(files: ChunkFiles, number: int, answer: int) -> ChunkFiles:
         NoSuchAnswer: the turn has no answer of that number.
         BadFile: one of the files is damaged.
     """
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     if turn.replies and all(reply.answer == answer for reply in turn.replies):
         return files
@@ -230,7 +230,7 @@ def choose_answer(files: ChunkFiles, number: int, answer: int) -> ChunkFiles:
     other = other.without(number)
     if message is not None:
         other = other.with_turn(Turn(number, message))
-    other = put_aside(other, number, rest)
+    other = with_alternatives(other, number, rest)
     return _files(files, sheet.with_turn(replace(turn, replies=chosen)), other)
 
 
@@ -241,7 +241,7 @@ def edit_message(files: ChunkFiles, number: int, text: str) -> ChunkFiles:
         NoSuchTurn: the chunk does not have that turn, or the user said nothing in it.
         BadFile: the chunk is damaged.
     """
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     if turn.message is None:
         raise NoSuchTurn(f"nobody wrote to her in turn {number}", "nothing was changed")
@@ -266,7 +266,7 @@ def edit_reply(
         NoSuchAnswer: the turn has no such reply.
         BadFile: one of the files is damaged.
     """
-    sheet = open_sheet(files.chunk, files.path)
+    sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     edited = _with_text(turn, answer, place, text)
     if edited is not None:

@@ -19,7 +19,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead
 from perdure.companion.yaml.fast import read_undamaged
 from perdure.companion.yaml.quote import quoted
-from perdure.companion.yaml.strict import flat
+from perdure.companion.yaml.strict import flattened
 
 KEYS = ("format", "conversation", "chunk", "title", "participants", "started", "continues", "joins")
 UNKNOWN = ConversationId("0001-01-01-0000-00000000")
@@ -30,7 +30,7 @@ _BARE_KEY = re.compile(r"[a-z][a-z0-9-]{2,40}")
 _TAKEN = frozenset({*KEYS, "null", "true", "false", "yes", "off"})
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
-Value = str | list[str]
+FrontValue = str | list[str]
 
 
 def render_front(head: ChunkHead) -> str:
@@ -103,7 +103,7 @@ def read_front(lines: list[str], first_line: int) -> FrontMatter:
     front = FrontMatter()
     node, front.troubles = read_undamaged(lines, first_line)
     for key, item in node.items.items():
-        value = flat(item)
+        value = flattened(item)
         if key in KEYS:
             problem = _take(front, key, value)
             if problem:
@@ -117,7 +117,7 @@ def read_front(lines: list[str], first_line: int) -> FrontMatter:
     return front
 
 
-def _take(front: FrontMatter, key: str, value: Value) -> str:
+def _take(front: FrontMatter, key: str, value: FrontValue) -> str:
     """Put one known key into ``front``; what is wrong with it, or ""."""
     match key, value:
         case "title", _:

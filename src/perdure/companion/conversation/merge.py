@@ -24,8 +24,13 @@ from perdure.companion.conversation.chunk import (
     parse_chunks,
     render_head,
 )
-from perdure.companion.conversation.edit import Sheet, alternatives_path, open_sheet, put_aside
-from perdure.companion.conversation.split import Apart, free_number, renumbered, separate
+from perdure.companion.conversation.edit import (
+    EditableChunk,
+    alternatives_path,
+    open_chunk,
+    with_alternatives,
+)
+from perdure.companion.conversation.split import SplitOff, free_number, split_off, with_number
 from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Message, Reply, Turn
@@ -134,7 +139,7 @@ def _following(data: bytes | None, moved: dict[TurnId, TurnId]) -> bytes | None:
 class _Side:
     """One side's turns of a conversation, and where each stands."""
 
-    sheets: dict[str, Sheet] = field(default_factory=dict)
+    sheets: dict[str, EditableChunk] = field(default_factory=dict)
     turns: dict[int, Turn] = field(default_factory=dict)
     places: dict[int, str] = field(default_factory=dict)
     aside: dict[int, list[Reply]] = field(default_factory=dict)
@@ -158,7 +163,7 @@ def _side(contents: Iterable[tuple[str, bytes | None]]) -> _Side:
         if data is None:
             continue
         try:
-            sheet = open_sheet(data, path)
+            sheet = open_chunk(data, path)
         except BadFile as error:
             raise _Damaged from error
         side.sheets[path] = sheet
@@ -294,7 +299,7 @@ class _Conversation:
                 fresh[answer] = free_number(taken)
                 taken.add(fresh[answer])
             replies = tuple(
-                renumbered(r, self.conversation, number, fresh) if r in foreign else r
+                with_number(r, self.conversation, number, fresh) if r in foreign else r
                 for r in turn.replies
             )
             self.renamed[number] = turn.replies
@@ -317,9 +322,9 @@ class _Conversation:
             elif turns == sheet.turns and data is not None:
                 self.result[file.path] = data
             else:
-                self.result[file.path] = Sheet(sheet.front, sheet.head, turns).render()
+                self.result[file.path] = EditableChunk(sheet.front, sheet.head, turns).render()
 
-    def _sheet(self, file: Versions) -> tuple[Sheet | None, bytes | None]:
+    def _sheet(self, file: Versions) -> tuple[EditableChunk | None, bytes | None]:
         """Whose front matter a file gets, with the file it stands in."""
         ours, theirs = self.ours.sheets.get(file.path), self.theirs.sheets.get(file.path)
         base = self.base.sheets.get(file.path)
@@ -329,7 +334,7 @@ class _Conversation:
 
     def _write_alternatives(self) -> None:
         """Every reply that is on both sides or new on one, and not shown, by number."""
-        sheets: dict[str, Sheet] = {}
+        sheets: dict[str, EditableChunk] = {}
         numbers = self.base.aside.keys() | self.ours.aside.keys() | self.theirs.aside.keys()
         for number in sorted(numbers | self.turns.keys() | self.wordings.keys()):
             kept = self._kept(number)
@@ -340,7 +345,7 @@ class _Conversation:
             sheet = sheets.get(path) or self._aside_sheet(path)
             if wording:
                 sheet = sheet.with_turn(Turn(number, wording[0]))
-            sheets[path] = put_aside(sheet, number, kept)
+            sheets[path] = with_alternatives(sheet, number, kept)
         for file in self.files:
             if file.path.startswith(f"{ALTERNATIVES}/"):
                 self.result[file.path] = None
@@ -367,7 +372,7 @@ class _Conversation:
             if answer in used:
                 fresh[answer] = free_number(taken)
                 taken.add(fresh[answer])
-        return [*mine, *(renumbered(r, self.conversation, number, fresh) for r in other)]
+        return [*mine, *(with_number(r, self.conversation, number, fresh) for r in other)]
 
     def _aside_path(self, number: int) -> str:
         for side in (self.ours, self.theirs):
@@ -377,14 +382,14 @@ class _Conversation:
                 return side.aside_places[number]
         return alternatives_path(self.base.places[number])
 
-    def _aside_sheet(self, path: str) -> Sheet:
+    def _aside_sheet(self, path: str) -> EditableChunk:
         known = self.ours.sheets.get(path) or self.theirs.sheets.get(path)
         if known is not None:
-            return Sheet(known.front, known.head, ())
+            return EditableChunk(known.front, known.head, ())
         chunk = path.replace(ALTERNATIVES, CONVERSATIONS, 1)
         sheet = self.ours.sheets.get(chunk) or self.theirs.sheets[chunk]
         head = sheet.head.aside
-        return Sheet(render_head(head), head, ())
+        return EditableChunk(render_head(head), head, ())
 
     # Apart
 
@@ -393,7 +398,7 @@ class _Conversation:
         common = [n for n in self.turns if n < first and n in self.theirs.turns]
         source = self.theirs.places.get(first) or next(iter(self.theirs.sheets))
         head = self.theirs.sheets[source].head
-        apart = Apart(
+        apart = SplitOff(
             self.conversation,
             source,
             head,
@@ -401,7 +406,7 @@ class _Conversation:
             {turn.number: tuple(self.theirs.aside.get(turn.number, ())) for turn in self.rest},
             () if common else head.joins,
         )
-        files, moved = separate(apart, self.rest)
+        files, moved = split_off(apart, self.rest)
         self.result.update(files)
         self.moved.update(moved)
 
@@ -424,7 +429,7 @@ class _Conversation:
             theirs = next(f.theirs for f in self.files if f.path == source)
             head = parse_chunks(theirs or b"", source)[0].head
             last = TurnId(self.conversation, rest[0].number)
-            files, _ = separate(Apart(self.conversation, source, head, last, {}), rest)
+            files, _ = split_off(SplitOff(self.conversation, source, head, last, {}), rest)
             self.result.update(files)
         return self.result
 

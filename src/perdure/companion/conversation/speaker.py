@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from perdure.companion.config.settings import CompanionSettings
-from perdure.companion.names import composed
+from perdure.companion.names import normalised
 from perdure.companion.turns import Reply, Turn
 
 
-def name_now(turn: Turn, reply: Reply, settings: CompanionSettings) -> str:
+def current_name(turn: Turn, reply: Reply, settings: CompanionSettings) -> str:
     """Who said a reply, as the speaker is called now."""
     return settings.name if is_hers(turn, reply, settings.her_names) else reply.speaker
 
@@ -28,4 +28,4 @@ def is_hers(turn: Turn, reply: Reply, names: Collection[str]) -> bool:
     """
     made = bool(reply.backend) or reply.interrupted
     greeting = turn.number == 0 and turn.message is None and len(turn.replies) == 1
-    return made or greeting or not reply.speaker or composed(reply.speaker) in names
+    return made or greeting or not reply.speaker or normalised(reply.speaker) in names

@@ -21,7 +21,7 @@ _LAST_ANSWER = 999_999
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class SplitOff:
     """Where turns come from that are written elsewhere.
 
     Attributes:
@@ -41,7 +41,9 @@ class Apart:
     joins: tuple[TurnId, ...] = ()
 
 
-def separate(apart: Apart, turns: Sequence[Turn]) -> tuple[dict[str, bytes], dict[TurnId, TurnId]]:
+def split_off(
+    apart: SplitOff, turns: Sequence[Turn]
+) -> tuple[dict[str, bytes], dict[TurnId, TurnId]]:
     """Write turns as a conversation of their own; the same turns always as the same one.
 
     Returns:
@@ -101,7 +103,7 @@ def free_number(taken: set[int]) -> int:
     return next(number for number in range(1, _LAST_ANSWER) if number not in taken)
 
 
-def renumbered(
+def with_number(
     reply: Reply, conversation: ConversationId, turn: int, fresh: Mapping[int, int]
 ) -> Reply:
     """A reply under the new number of its answer, if it has one."""

@@ -13,9 +13,9 @@ from perdure.companion.errors import BadFile
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.yaml.fast import read_front_matter, split_front_matter
 from perdure.companion.yaml.quote import quoted
-from perdure.companion.yaml.strict import flat
+from perdure.companion.yaml.strict import flattened
 
-FOLDER = "memory/aside"
+ASIDE_FOLDER = "memory/aside"
 
 _RANGE = re.compile(r"(.+)/(\d{1,9})(?:\.\.(\d{1,9}))?")
 _KEYS = ("turns", "facts")
@@ -65,7 +65,7 @@ class Aside:
 def aside_path(turns: TurnRange) -> str:
     """The file that setting these turns aside makes; the same for the same turns."""
     last = "" if turns.first == turns.last else f"-{turns.last}"
-    return f"{FOLDER}/{turns.conversation}-{turns.first}{last}.md"
+    return f"{ASIDE_FOLDER}/{turns.conversation}-{turns.first}{last}.md"
 
 
 def render_aside(aside: Aside) -> bytes:
@@ -98,7 +98,7 @@ def parse_aside(data: bytes, path: str) -> Aside:
     values: dict[str, list[str]] = {}
     for key in _KEYS:
         if key in node.items:
-            value = flat(node.items[key])
+            value = flattened(node.items[key])
             values[key] = value if isinstance(value, list) else [value]
     try:
         turns = tuple(TurnRange.parse(item) for item in values.get("turns", ()))

@@ -14,15 +14,15 @@ from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 from perdure.companion.conversation.escape import unescape
-from perdure.companion.errors import BadFact, BadFile, Located
+from perdure.companion.errors import BadFact, BadFile, FileTrouble
 from perdure.companion.ids import TurnId
 from perdure.companion.names import slug
 from perdure.companion.yaml.fast import split_front_matter
 
-FOLDER = "memory/facts"
+FACTS_FOLDER = "memory/facts"
 MOST_CHARACTERS = 2_000
 """Of one fact. A longer line is reported, and no fact."""
-MOST_BYTES = 1024 * 1024
+FACTS_FILE_LIMIT = 1024 * 1024
 """Of one file. A larger one is reported, and not read."""
 
 IMPORT = "import:"
@@ -87,7 +87,7 @@ class Fact:
 
 def facts_path(topic: str) -> str:
     """The file of a topic."""
-    return f"{FOLDER}/{topic}.md"
+    return f"{FACTS_FOLDER}/{topic}.md"
 
 
 def topic_name(text: str) -> str:
@@ -255,10 +255,14 @@ def _fact(
 def is_facts_file(path: str) -> bool:
     """Whether a path is a file of facts: directly in the folder, not hidden, ``.md``."""
     where = PurePosixPath(path)
-    return str(where.parent) == FOLDER and where.suffix == ".md" and not where.name.startswith(".")
+    return (
+        str(where.parent) == FACTS_FOLDER
+        and where.suffix == ".md"
+        and not where.name.startswith(".")
+    )
 
 
-def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[Located, ...]]:
+def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[FileTrouble, ...]]:
     """Read the files of facts, by path and line; other files are ignored.
 
     Args:
@@ -269,12 +273,12 @@ def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[Loca
         file no other file.
     """
     facts: list[Fact] = []
-    troubles: list[Located] = []
+    troubles: list[FileTrouble] = []
     for path in sorted(filter(is_facts_file, files)):
         try:
             lines = text_lines(files[path], path)
         except BadFile as error:
-            troubles.append(Located(path, error.line, error.problem))
+            troubles.append(FileTrouble(path, error.line, error.problem))
             continue
         for fact, trouble in _read_lines(lines, path):
             if fact is not None:
@@ -286,8 +290,8 @@ def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[Loca
 
 def text_lines(data: bytes, path: str) -> list[str]:
     """Lines of a small text file, ended by LF or CRLF. Raises BadFile: too large, not UTF-8."""
-    if len(data) > MOST_BYTES:
-        raise BadFile(path, 0, f"larger than {MOST_BYTES // 1024} KiB; not read")
+    if len(data) > FACTS_FILE_LIMIT:
+        raise BadFile(path, 0, f"larger than {FACTS_FILE_LIMIT // 1024} KiB; not read")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -296,29 +300,33 @@ def text_lines(data: bytes, path: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
-def _read_lines(lines: list[str], path: str) -> Iterator[tuple[Fact | None, Located | None]]:
+def _read_lines(lines: list[str], path: str) -> Iterator[tuple[Fact | None, FileTrouble | None]]:
     topic = PurePosixPath(path).stem
     _, start = split_front_matter(lines)
     for number, line in enumerate(lines[start:], start + 1):
         if line[:1] in "<=>|" and is_conflict_mark(line):
-            yield None, Located(path, number, "a mark of a merge conflict; both sides are read")
+            yield None, FileTrouble(path, number, "a mark of a merge conflict; both sides are read")
         elif (found := _BULLET.fullmatch(line)) and not _RULE.fullmatch(line):
             yield _read_one(found[1] or "", topic, path, number)
         elif not _NO_FACT.fullmatch(line):
-            yield None, Located(path, number, "no fact: a fact begins with “- ”, on one line")
+            yield None, FileTrouble(path, number, "no fact: a fact begins with “- ”, on one line")
 
 
-def _read_one(words: str, topic: str, path: str, number: int) -> tuple[Fact | None, Located | None]:
+def _read_one(
+    words: str, topic: str, path: str, number: int
+) -> tuple[Fact | None, FileTrouble | None]:
     """The fact behind a bullet."""
     escaped, tail = split_tail(words)
     fact = _fact(escaped, tail, topic, path, number)
     if fact is None:
-        return None, Located(path, number, "a fact without words")
+        return None, FileTrouble(path, number, "a fact without words")
     if len(fact.text) > MOST_CHARACTERS:
-        return None, Located(path, number, f"a fact of more than {MOST_CHARACTERS:,} characters")
+        return None, FileTrouble(
+            path, number, f"a fact of more than {MOST_CHARACTERS:,} characters"
+        )
     if tail.source and not fact.source:
         what = f"no such source: {tail.source}; it counts as imported"
-        return fact, Located(path, number, what)
+        return fact, FileTrouble(path, number, what)
     return fact, None
 
 

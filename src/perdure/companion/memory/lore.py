@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.memory.lore_patterns import (
     BadPattern,
     compile_pattern,
@@ -28,7 +28,7 @@ from perdure.companion.yaml.quote import scalar
 if TYPE_CHECKING:
     from perdure.companion.config.settings import Setting
 
-FOLDER = "lore"
+LORE_FOLDER = "lore"
 KEYS_LIMIT = 500
 FRONT_LIMIT = 65_536
 """Characters of a front matter: larger ones take the YAML library seconds to read."""
@@ -115,7 +115,7 @@ class _Front(msgspec.Struct):
     probability: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
 
 
-def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[Located, ...]]:
+def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[FileTrouble, ...]]:
     """Read the files below ``lore/``, keyed by their path in the tree; others are ignored.
 
     Returns:
@@ -123,7 +123,7 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
         one in a merge conflict; an entry with a broken key lacks that key.
     """
     entries: list[LoreEntry] = []
-    troubles: list[Located] = []
+    troubles: list[FileTrouble] = []
     slow = 0
     for path in sorted(files):
         if not is_lore(path):
@@ -131,7 +131,7 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
         data = files[path]
         cost = _slow(data)
         if cost and slow + cost > SLOW_LIMIT:
-            troubles.append(Located(path, 1, "too much front matter in all; it is left out"))
+            troubles.append(FileTrouble(path, 1, "too much front matter in all; it is left out"))
             continue
         slow += cost
         entry, wrong = (_read_once if len(data) < _KEPT_LIMIT else _read)(path, data)
@@ -153,22 +153,26 @@ def _slow(data: bytes) -> int:
 def is_lore(path: str) -> bool:
     """Whether a path is that of an entry: directly in ``lore/``, ``.md``, not hidden."""
     where = PurePosixPath(path)
-    return str(where.parent) == FOLDER and where.suffix == ".md" and not where.name.startswith(".")
+    return (
+        str(where.parent) == LORE_FOLDER
+        and where.suffix == ".md"
+        and not where.name.startswith(".")
+    )
 
 
-def _read(path: str, data: bytes) -> tuple[LoreEntry | None, tuple[Located, ...]]:
-    troubles: list[Located] = []
+def _read(path: str, data: bytes) -> tuple[LoreEntry | None, tuple[FileTrouble, ...]]:
+    troubles: list[FileTrouble] = []
     try:
         return read_entry(data, path, troubles), tuple(troubles)
     except BadFile as error:
-        return None, (Located(path, error.line, f"{error.problem}; it is left out of prompts"),)
+        return None, (FileTrouble(path, error.line, f"{error.problem}; it is left out of prompts"),)
 
 
 # The library that reads YAML takes a millisecond a file, and every turn needs all of them.
 _read_once = lru_cache(maxsize=4096)(_read)
 
 
-def read_entry(data: bytes, path: str, troubles: list[Located] | None = None) -> LoreEntry:
+def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None) -> LoreEntry:
     """Read one file. ``troubles`` takes what is wrong with an entry that can be used all the same.
 
     Raises:
@@ -190,7 +194,7 @@ def read_entry(data: bytes, path: str, troubles: list[Located] | None = None) ->
     for trouble in schema.unknown_keys(node, _Front):
         # Imports keep what they cannot express here under names of their own.
         if "did you mean" in trouble.what:
-            troubles.append(Located(path, trouble.line, trouble.what))
+            troubles.append(FileTrouble(path, trouble.line, trouble.what))
     values: dict[str, Any] = {
         name: value.value if isinstance(value, schema.YesNo) else value
         for name, value in msgspec.structs.asdict(front).items()
@@ -200,9 +204,11 @@ def read_entry(data: bytes, path: str, troubles: list[Located] | None = None) ->
     values["position"] = _position(front.position, node, path)
     entry = LoreEntry(path=path, text=body.rstrip(), **values)
     if not entry.text:
-        troubles.append(Located(path, 0, "there is no text to put into a prompt"))
+        troubles.append(FileTrouble(path, 0, "there is no text to put into a prompt"))
     if not (entry.keys or entry.constant or "keys" in node.items):
-        troubles.append(Located(path, 0, "it has no keys and is not constant: it never comes in"))
+        troubles.append(
+            FileTrouble(path, 0, "it has no keys and is not constant: it never comes in")
+        )
     return entry
 
 
@@ -220,7 +226,7 @@ def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
 
 
 def _keys(
-    node: strict.Mapping, name: str, front: _Front, path: str, troubles: list[Located]
+    node: strict.Mapping, name: str, front: _Front, path: str, troubles: list[FileTrouble]
 ) -> tuple[str, ...]:
     """Keys without empty ones; those that are broken expressions are reported and left out."""
     value: str | list[str] = getattr(front, name)
@@ -241,7 +247,7 @@ def _keys(
             try:
                 compile_pattern(key, ignore_case=not front.case_sensitive.value)
             except BadPattern as error:
-                troubles.append(Located(path, place, f"{key}: {error}; this key finds nothing"))
+                troubles.append(FileTrouble(path, place, f"{key}: {error}; this key finds nothing"))
                 continue
         if key:
             kept[key] = None

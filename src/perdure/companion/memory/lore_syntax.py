@@ -8,7 +8,7 @@ Sources: RE2's ``doc/syntax.txt`` and ``parse.cc`` (``Regexp::Parse``, ``ParsePe
 ``ParseCharClass``, ``ParseEscape``). JavaScript's ``\uHHHH`` and ``\u{H…}`` are read besides. Of
 what RE2 takes, refused is what other engines cannot be given: ``\C``, one byte; ``\B`` where a
 match may be empty, since RE2 finds it between the bytes of a character, too; groups in groups
-above `DEPTH_LIMIT`; and a repetition after flags alone, as in ``a(?i)*``.
+above `GROUP_DEPTH_LIMIT`; and a repetition after flags alone, as in ``a(?i)*``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REPEAT_LIMIT = 1000
 """Most repetitions, also of repetitions in one another: RE2's own limit."""
 STEPS_LIMIT = 4000
 """Steps of an expression."""
-DEPTH_LIMIT = 30
+GROUP_DEPTH_LIMIT = 30
 """Groups in groups: `regex` reads each level by calls of Python's functions."""
 _SEARCH_STEPS = 4
 """Steps of a search for whatever expression."""
@@ -188,8 +188,8 @@ class _Reader:
     # Groups and flags
 
     def open_group(self, begin: int) -> None:
-        if len(self.groups) > DEPTH_LIMIT:
-            raise BadPattern(f"groups in groups, more than {DEPTH_LIMIT} deep")
+        if len(self.groups) > GROUP_DEPTH_LIMIT:
+            raise BadPattern(f"groups in groups, more than {GROUP_DEPTH_LIMIT} deep")
         inside: frozenset[str] | None = self.flags
         if self.source.startswith("?", self.at):
             inside = self.after_question_mark(begin)

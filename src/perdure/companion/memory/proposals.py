@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from perdure.companion.conversation.escape import escape_text, unescape
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.facts import (
     escape_line,
@@ -23,9 +23,9 @@ from perdure.companion.memory.facts import (
 )
 from perdure.companion.yaml.fast import read_undamaged, split_front_matter
 from perdure.companion.yaml.quote import quoted
-from perdure.companion.yaml.strict import Mapping, flat
+from perdure.companion.yaml.strict import Mapping, flattened
 
-FOLDER = "memory/review"
+PROPOSALS_FOLDER = "memory/review"
 
 ProposalKind = Literal["add", "replace", "remove", "summary"]
 _KINDS: tuple[ProposalKind, ...] = get_args(ProposalKind)
@@ -78,12 +78,12 @@ class Review:
     backend: str = ""
     model: str = ""
     path: str = ""
-    troubles: tuple[Located, ...] = ()
+    troubles: tuple[FileTrouble, ...] = ()
 
 
 def review_path(conversation: ConversationId) -> str:
     """The file of a conversation's proposals."""
-    return f"{FOLDER}/{conversation}.md"
+    return f"{PROPOSALS_FOLDER}/{conversation}.md"
 
 
 def render_review(review: Review) -> bytes:
@@ -132,7 +132,7 @@ def read_review(data: bytes, path: str) -> Review:
     """
     lines = text_lines(data, path)
     node, start, troubles = _front(lines, path)
-    front = {key: unescape(str(flat(value))) for key, value in node.items.items()}
+    front = {key: unescape(str(flattened(value))) for key, value in node.items.items()}
     found = list(_blocks(lines, start, path, troubles))
     proposals = tuple(proposal for proposal, _ in found)
     try:
@@ -170,17 +170,17 @@ def without(data: bytes, path: str, lines: Collection[int]) -> bytes | None:
     return b"\n".join(kept)
 
 
-def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[Located]]:
+def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[FileTrouble]]:
     """The front matter, the number of its last line, and what is wrong with it."""
     front, start = split_front_matter(lines)
     if not start:
         raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
     node, wrong = read_undamaged(front)
-    return node, start, [Located(path, trouble.line, trouble.what) for trouble in wrong]
+    return node, start, [FileTrouble(path, trouble.line, trouble.what) for trouble in wrong]
 
 
 def _blocks(
-    lines: list[str], start: int, path: str, troubles: list[Located]
+    lines: list[str], start: int, path: str, troubles: list[FileTrouble]
 ) -> Iterator[tuple[Proposal, int]]:
     """Each proposal and the number of its last line; what else there is goes to ``troubles``."""
     number = start
@@ -191,9 +191,9 @@ def _blocks(
         if head is None:
             if is_conflict_mark(line):
                 what = "a mark of a merge conflict; both sides are read"
-                troubles.append(Located(path, number, what))
+                troubles.append(FileTrouble(path, number, what))
             elif not _EMPTY.fullmatch(line):
-                troubles.append(Located(path, number, "no proposal"))
+                troubles.append(FileTrouble(path, number, "no proposal"))
             continue
         first = number
         fields: dict[str, str] = {}
@@ -208,7 +208,7 @@ def _blocks(
             number += 1
         proposal = _proposal(head, fields, body)
         if isinstance(proposal, str):
-            troubles.append(Located(path, first, proposal))
+            troubles.append(FileTrouble(path, first, proposal))
         else:
             yield replace(proposal, line=first), number
 

@@ -14,18 +14,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perdure.companion.errors import Located
+from perdure.companion.errors import FileTrouble
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.aside import TurnRange
 from perdure.companion.yaml.fast import read_undamaged, split_front_matter
 from perdure.companion.yaml.quote import quoted, scalar
-from perdure.companion.yaml.strict import flat
+from perdure.companion.yaml.strict import flattened
 
 if TYPE_CHECKING:
     from perdure.companion.conversation.merge import Versions
 
-FOLDER = "memory/summaries"
-SIZE_LIMIT = 256 * 1024
+SUMMARIES_FOLDER = "memory/summaries"
+SUMMARY_LIMIT = 256 * 1024
 """Bytes; what is larger is no summary."""
 
 _KEYS = ("conversation", "through", "sources", "backend", "model", "extractive", "digest")
@@ -34,7 +34,7 @@ _MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
 _THROUGH = re.compile(r"0|[1-9]\d{0,8}")
 _UNPRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
-Value = str | list[str]
+SummaryValue = str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class Summary:
 
 def digest_of(text: str) -> str:
     """The first 16 hex digits of the SHA-256 of a text as it stands in a file."""
-    return hashlib.sha256(plain(text).encode()).hexdigest()[:16]
+    return hashlib.sha256(printable(text).encode()).hexdigest()[:16]
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """A text as a summary's file can hold it: no controls, LF line ends, no blank ends."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     whole = "\n".join(_UNPRINTED.sub("\ufffd", line).rstrip() for line in lines).strip()
@@ -81,21 +81,21 @@ def plain(text: str) -> str:
     return "\n".join(f" {line}" if _MARK.match(line) else line for line in whole.split("\n"))
 
 
-def sealed(summary: Summary) -> Summary:
+def as_written(summary: Summary) -> Summary:
     """The same as the program's own words: a change by hand will show."""
-    text = plain(summary.text)
+    text = printable(summary.text)
     return replace(summary, text=text, digest=digest_of(text))
 
 
 def summary_path(conversation: ConversationId) -> str:
     """The one file of a conversation's summary."""
-    return f"{FOLDER}/{conversation.text[:7]}/{conversation}.md"
+    return f"{SUMMARIES_FOLDER}/{conversation.text[:7]}/{conversation}.md"
 
 
 def conversation_of(path: str) -> ConversationId | None:
     """The conversation that a path in the summaries' folder names; None: no summary's path."""
     named = _NAME.fullmatch(path.rsplit("/", 1)[-1])
-    return ConversationId(named[1]) if named and path.startswith(f"{FOLDER}/") else None
+    return ConversationId(named[1]) if named and path.startswith(f"{SUMMARIES_FOLDER}/") else None
 
 
 def render_summary(summary: Summary) -> bytes:
@@ -114,16 +114,16 @@ def render_summary(summary: Summary) -> bytes:
         lines.append("extractive: yes")
     if summary.digest:
         lines.append(f"digest: {quoted(summary.digest)}")
-    text = plain(summary.text)
+    text = printable(summary.text)
     return ("\n".join([*lines, "---", ""]) + (f"\n{text}\n" if text else "")).encode()
 
 
 def read_summaries(
     files: Mapping[str, bytes],
-) -> tuple[tuple[Summary, ...], tuple[Located, ...]]:
+) -> tuple[tuple[Summary, ...], tuple[FileTrouble, ...]]:
     """Read several by their paths, in the order of these; a broken one is told of, and left out."""
     found: list[Summary] = []
-    troubles: list[Located] = []
+    troubles: list[FileTrouble] = []
     for path in sorted(files):
         summary, wrong = parse_summary(files[path], path)
         troubles += wrong
@@ -132,45 +132,47 @@ def read_summaries(
     return tuple(found), tuple(troubles)
 
 
-def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[Located, ...]]:
+def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[FileTrouble, ...]]:
     """One file as far as it goes, and what is wrong with it.
 
     None: it names no conversation, is no summary by its size, or holds the marks of a merge
     conflict, where nobody knows which of the lines are meant.
     """
-    if len(data) > SIZE_LIMIT:
-        return None, (Located(path, 0, f"larger than {SIZE_LIMIT // 1024} KiB"),)
-    troubles: list[Located] = []
+    if len(data) > SUMMARY_LIMIT:
+        return None, (FileTrouble(path, 0, f"larger than {SUMMARY_LIMIT // 1024} KiB"),)
+    troubles: list[FileTrouble] = []
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        troubles.append(Located(path, data.count(b"\n", 0, error.start) + 1, "not UTF-8"))
+        troubles.append(FileTrouble(path, data.count(b"\n", 0, error.start) + 1, "not UTF-8"))
         text = data.decode("utf-8-sig", "replace")
     lines = text.replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, 1):
         if _MARK.match(line):
-            return None, (*troubles, Located(path, number, "a mark of a merge conflict"))
+            return None, (*troubles, FileTrouble(path, number, "a mark of a merge conflict"))
     values, end, wrong = _front(lines, path)
     troubles += wrong
-    summary, wrong = _summary(values, plain("\n".join(lines[end:])), path)
+    summary, wrong = _summary(values, printable("\n".join(lines[end:])), path)
     return summary, (*troubles, *wrong)
 
 
-def _front(lines: list[str], path: str) -> tuple[dict[str, tuple[int, Value]], int, list[Located]]:
+def _front(
+    lines: list[str], path: str
+) -> tuple[dict[str, tuple[int, SummaryValue]], int, list[FileTrouble]]:
     """Values by key with their lines; where the text begins; what is wrong."""
     _, start = split_front_matter([line.rstrip() for line in lines])
     if not start:
-        return {}, 0, [Located(path, 1, "no front matter between two lines '---'")]
+        return {}, 0, [FileTrouble(path, 1, "no front matter between two lines '---'")]
     node, wrong = read_undamaged(lines[1 : start - 1])
-    read = {key: (node.lines[key], flat(value)) for key, value in node.items.items()}
-    troubles = [Located(path, trouble.line, trouble.what) for trouble in wrong]
+    read = {key: (node.lines[key], flattened(value)) for key, value in node.items.items()}
+    troubles = [FileTrouble(path, trouble.line, trouble.what) for trouble in wrong]
     return {key: read[key] for key in _KEYS if key in read}, start, troubles
 
 
 def _summary(
-    values: dict[str, tuple[int, Value]], text: str, path: str
-) -> tuple[Summary | None, list[Located]]:
-    troubles: list[Located] = []
+    values: dict[str, tuple[int, SummaryValue]], text: str, path: str
+) -> tuple[Summary | None, list[FileTrouble]]:
+    troubles: list[FileTrouble] = []
 
     def take(key: str) -> tuple[int, str]:
         line, value = values.get(key, (0, ""))
@@ -181,13 +183,16 @@ def _summary(
     try:
         conversation = ConversationId(named) if named else conversation
     except ValueError:
-        troubles.append(Located(path, line, f"no such conversation: {named}"))
+        troubles.append(FileTrouble(path, line, f"no such conversation: {named}"))
     if conversation is None:
-        return None, [*troubles, Located(path, line, "it does not say of which conversation it is")]
+        return None, [
+            *troubles,
+            FileTrouble(path, line, "it does not say of which conversation it is"),
+        ]
     line, number = take("through")
     if not _THROUGH.fullmatch(number):
         what = f"no such turn: {number}" if number else "front matter without 'through'"
-        troubles.append(Located(path, line, what))
+        troubles.append(FileTrouble(path, line, what))
         number = "0"
     sources: list[TurnRange] = []
     line, listed = values.get("sources", (0, []))
@@ -195,7 +200,7 @@ def _summary(
         try:
             sources.append(TurnRange.parse(item))
         except ValueError as error:
-            troubles.append(Located(path, line, str(error)))
+            troubles.append(FileTrouble(path, line, str(error)))
     summary = Summary(
         conversation,
         int(number),
@@ -209,7 +214,7 @@ def _summary(
     return summary, troubles
 
 
-def rests_on(summary: Summary, turns: Iterable[TurnRange]) -> bool:
+def is_made_from(summary: Summary, turns: Iterable[TurnRange]) -> bool:
     """Whether any of these turns is among those that a summary was made from."""
     return any(
         one.conversation == other.conversation

@@ -19,7 +19,7 @@ from perdure.companion.persona.check_files import (
     secret_findings,
 )
 from perdure.companion.persona.check_names import name_findings
-from perdure.companion.persona.check_placeholders import mark_findings
+from perdure.companion.persona.check_placeholders import placeholder_findings
 from perdure.companion.persona.check_tokens import (
     Count,
     FileSize,
@@ -32,10 +32,10 @@ from perdure.companion.persona.findings import (
     CONFLICT,
     Finding,
     Kind,
-    Persona,
+    PersonaTexts,
     Severity,
-    hidden,
-    hide,
+    mask,
+    mask_finding,
 )
 
 __all__ = [
@@ -44,19 +44,19 @@ __all__ = [
     "FileSize",
     "Finding",
     "Kind",
-    "Report",
+    "PersonaReport",
     "Severity",
     "Sizes",
     "Window",
     "check_persona",
-    "hidden",
-    "hide",
     "kind_of",
+    "mask",
+    "mask_finding",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PersonaReport:
     """What a check found, problems first, then by file and line; and what the files cost."""
 
     findings: tuple[Finding, ...]
@@ -73,7 +73,7 @@ def check_persona(
     examples_budget: int = 0,
     beside: Mapping[str, bytes] | None = None,
     more: Sequence[Finding] = (),
-) -> Report:
+) -> PersonaReport:
     """Check a persona.
 
     Args:
@@ -88,7 +88,7 @@ def check_persona(
         more: what others have found, to be listed with the rest.
     """
     texts, unreadable = read_texts(files)
-    persona = Persona(name, user, tuple(texts), files)
+    persona = PersonaTexts(name, user, tuple(texts), files)
     sizes = sizes_of(persona, count, windows, examples_budget)
     found = [
         *more,
@@ -98,13 +98,13 @@ def check_persona(
         *file_findings(persona),
         *secret_findings({**files, **(beside or {})}),
         *name_findings(persona),
-        *mark_findings(persona),
+        *placeholder_findings(persona),
         *size_findings(persona, sizes, count, windows),
     ]
-    once = dict.fromkeys(map(hidden, found))
+    once = dict.fromkeys(map(mask_finding, found))
     ordered = sorted(once, key=lambda each: (each.severity != "problem", each.path, each.line))
-    shown = tuple(FileSize(hide(each.path)[0], each.kind, each.tokens) for each in sizes.files)
-    return Report(tuple(ordered), Sizes(shown, sizes.window, sizes.examples_budget))
+    shown = tuple(FileSize(mask(each.path)[0], each.kind, each.tokens) for each in sizes.files)
+    return PersonaReport(tuple(ordered), Sizes(shown, sizes.window, sizes.examples_budget))
 
 
 def _broken(files: Mapping[str, bytes]) -> Iterator[Finding]:

@@ -14,23 +14,23 @@ from perdure.companion.persona.findings import (
     CONFLICT,
     Finding,
     Kind,
-    Persona,
     PersonaText,
-    hide,
+    PersonaTexts,
+    mask,
     quote,
 )
 from perdure.companion.persona.persona import (
     BOUNDARIES,
     EXAMPLES,
-    FOLDER,
     GREETINGS,
+    PERSONA_FOLDER,
     PUT_BACK,
     REMINDER,
     read_persona,
     split_front,
 )
 from perdure.companion.yaml import strict
-from perdure.stray_files import is_scratch
+from perdure.stray_files import is_scratch_file
 
 LONG_LINE = 2000
 """Characters; a paragraph of a persona is rarely half as long."""
@@ -41,7 +41,7 @@ _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _ZERO_WIDTH = "\u00ad\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\u180e"
 # England's, Scotland's and Wales's flags are made of tags behind a black flag.
 _TAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+|(?P<tag>[\U000e0000-\U000e007f]+)")
-_FOLDERS = {FOLDER: FOLDER, GREETINGS: "greetings", EXAMPLES: "examples"}
+_FOLDERS = {PERSONA_FOLDER: PERSONA_FOLDER, GREETINGS: "greetings", EXAMPLES: "examples"}
 
 
 def name_collisions(paths: Iterable[str]) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Find
         if kind is None:
             continue
         try:
-            whole = hide(strict.decode(files[path], path))[0]
+            whole = mask(strict.decode(files[path], path))[0]
             read_persona({path: whole.encode()})  # a reminder's depth, too
             text = split_front(whole, path)[1]
         except BadFile as trouble:
@@ -84,11 +84,11 @@ def kind_of(path: str) -> Kind | None:
         return None
     if path == REMINDER:
         return "reminder"
-    kinds: dict[str, Kind] = {FOLDER: "prompt", GREETINGS: "greeting", EXAMPLES: "example"}
+    kinds: dict[str, Kind] = {PERSONA_FOLDER: "prompt", GREETINGS: "greeting", EXAMPLES: "example"}
     return kinds.get(str(where.parent))
 
 
-def file_findings(persona: Persona) -> Iterator[Finding]:
+def file_findings(persona: PersonaTexts) -> Iterator[Finding]:
     """Files that are empty, passed over, in conflict, or hold what cannot be seen."""
     for path in sorted(persona.files):
         if kind_of(path) is None and (finding := _passed_over(path)):
@@ -100,7 +100,7 @@ def file_findings(persona: Persona) -> Iterator[Finding]:
     yield from _duplicates(persona)
 
 
-def _left_out(persona: Persona) -> Iterator[Finding]:
+def _left_out(persona: PersonaTexts) -> Iterator[Finding]:
     for path in sorted(persona.files):
         with suppress(BadFile):  # that is a finding of its own
             for each in read_persona({path: persona.files[path]}).left_out:
@@ -111,10 +111,10 @@ def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
     """Lines that hold a key or a password. What it is, is never repeated."""
     for path in sorted(files):
         text = files[path].decode("utf-8", "replace")
-        if not hide(text)[1]:
+        if not mask(text)[1]:
             continue
         for number, line in enumerate(text.split("\n"), 1):
-            if hide(line)[1]:
+            if mask(line)[1]:
                 yield Finding(
                     "problem",
                     "secret",
@@ -131,7 +131,7 @@ def _passed_over(path: str) -> Finding | None:
     where = PurePosixPath(path)
     name, folder = where.name, str(where.parent)
     is_hidden = name.startswith(".") and name.endswith(".md")
-    if is_scratch(name) and (not is_hidden or name.startswith(("._", ".#"))):
+    if is_scratch_file(name) and (not is_hidden or name.startswith(("._", ".#"))):
         return None  # .gitkeep, .DS_Store, what an editor or macOS keeps beside a file
     if name.startswith("."):
         why, fix = "a hidden file", "name it without the dot"
@@ -143,7 +143,7 @@ def _passed_over(path: str) -> Finding | None:
     else:
         near = difflib.get_close_matches(folder.casefold(), list(_FOLDERS), n=1, cutoff=0.7)
         why = f"files in {folder}/ are no part of it"
-        fix = f"move it to {near[0]}/" if near else f"move it to {FOLDER}/"
+        fix = f"move it to {near[0]}/" if near else f"move it to {PERSONA_FOLDER}/"
     return Finding("advice", "not-read", path, 0, f"not read: {why}", fix)
 
 
@@ -208,7 +208,7 @@ def _is_control(char: str) -> bool:
     return char not in "\n\t" and unicodedata.category(char) in ("Cc", "Co", "Cn")
 
 
-def _boundaries(persona: Persona) -> Iterator[Finding]:
+def _boundaries(persona: PersonaTexts) -> Iterator[Finding]:
     said = [text for text in persona.texts if text.kind == "prompt" and text.text.strip()]
     if any(text.path.endswith(BOUNDARIES) for text in said):
         return
@@ -221,20 +221,20 @@ def _boundaries(persona: Persona) -> Iterator[Finding]:
             0,
             "it does not count as boundaries: it says nothing, is not read, or its name is not"
             " all lower-case",
-            f"give it text and a name in {FOLDER}/ that ends in {BOUNDARIES}",
+            f"give it text and a name in {PERSONA_FOLDER}/ that ends in {BOUNDARIES}",
         )
         return
     yield Finding(
         "advice",
         "boundaries",
-        FOLDER,
+        PERSONA_FOLDER,
         0,
         "no boundaries: nothing says what the companion does when it gets serious",
         "perdure persona add-boundaries",
     )
 
 
-def _duplicates(persona: Persona) -> Iterator[Finding]:
+def _duplicates(persona: PersonaTexts) -> Iterator[Finding]:
     """Paragraphs that stand there twice; a reminder repeats on purpose."""
     seen: dict[str, tuple[str, int]] = {}
     for text in persona.texts:

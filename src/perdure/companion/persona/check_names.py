@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from perdure.companion.persona.findings import Finding, Persona, PersonaText, quote
+from perdure.companion.persona.findings import Finding, PersonaText, PersonaTexts, quote
 
 _APOSTROPHE = "['\u2019]"
 _USER = r"(?:the user|your user|\{\{ *user *\}\}|<USER>)"
@@ -106,7 +106,7 @@ _TITLES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatedName:
     """A name that a text gives to the companion or to the user."""
 
     text: PersonaText
@@ -116,12 +116,12 @@ class Said:
     certain: bool
 
 
-def name_findings(persona: Persona) -> Iterator[Finding]:
+def name_findings(persona: PersonaTexts) -> Iterator[Finding]:
     """Names that contradict companion.yaml."""
-    others: dict[str, Said] = {}
+    others: dict[str, StatedName] = {}
     for text in persona.texts:
         told: set[tuple[str, bool]] = set()
-        for said in names_said(text, persona.name, persona.user):
+        for said in stated_names(text, persona.name, persona.user):
             key = said.name.casefold()
             if not said.of_user:
                 others.setdefault(key, said)
@@ -142,7 +142,7 @@ def name_findings(persona: Persona) -> Iterator[Finding]:
         )
 
 
-def _contradiction(persona: Persona, said: Said) -> Finding:
+def _contradiction(persona: PersonaTexts, said: StatedName) -> Finding:
     whose, key, name, mark = (
         ("the user", "user", persona.user, "{{user}}")
         if said.of_user
@@ -169,7 +169,7 @@ def _swapped(text: PersonaText) -> Iterator[Finding]:
                 yield Finding("problem", "name-swapped", text.path, number, what, f"write {right}")
 
 
-def names_said(text: PersonaText, name: str, user: str) -> Iterator[Said]:
+def stated_names(text: PersonaText, name: str, user: str) -> Iterator[StatedName]:
     """Names that a text states and that are not those of companion.yaml."""
     by_user = False
     for number, line in _lines(text):
@@ -186,7 +186,7 @@ def names_said(text: PersonaText, name: str, user: str) -> Iterator[Said]:
             mark = "{{user}}" if of_user else "{{char}}"
             if known.casefold() in sentence.casefold() or mark in sentence:
                 continue  # "Your name is Miranda, but everyone calls you Mira."
-            yield Said(text, number, stated, of_user, certain)
+            yield StatedName(text, number, stated, of_user, certain)
 
 
 _SPEAKER = re.compile(r"(?:\{\{ *(?P<who>char|user) *\}\}) *[:\uff1a]", re.IGNORECASE)

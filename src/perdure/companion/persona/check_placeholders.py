@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from perdure.companion.persona.findings import Finding, Persona, PersonaText, quote
+from perdure.companion.persona.findings import Finding, PersonaText, PersonaTexts, quote
 
 _MARK = re.compile(r"(?<!\{)\{\{(?P<inner>[^{}\n]{0,200})\}\}(?!\})")
 _GOOD = re.compile(r" *(?:char|user) *", re.IGNORECASE)
@@ -30,7 +30,7 @@ _ROLES = frozenset({"user", "you", "human", "assistant", "ai", "bot", "character
 _USER_ROLES = frozenset({"user", "you", "human"})
 
 
-def mark_findings(persona: Persona) -> Iterator[Finding]:
+def placeholder_findings(persona: PersonaTexts) -> Iterator[Finding]:
     """Marks that nothing is put in for, and labels that are read as somebody's words."""
     for text in persona.texts:
         found_marks: dict[tuple[str, str], tuple[Finding, int]] = {}
@@ -101,7 +101,7 @@ def _meant(inner: str) -> str:
     return near[0] if near else ""
 
 
-def _speakers(text: PersonaText, persona: Persona) -> Iterator[Finding]:
+def _speakers(text: PersonaText, persona: PersonaTexts) -> Iterator[Finding]:
     """Labels other than the marks: they are read as words of who spoke before."""
     labels: Counter[str] = Counter()
     first: dict[str, tuple[int, bool]] = {}
@@ -127,7 +127,7 @@ def _speakers(text: PersonaText, persona: Persona) -> Iterator[Finding]:
             )
 
 
-def _known(label: str, persona: Persona) -> str:
+def _known(label: str, persona: PersonaTexts) -> str:
     word = label.casefold()
     if word == persona.name.casefold():
         return "char"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from perdure.companion.persona.findings import Finding, Kind, Persona
-from perdure.companion.persona.persona import EXAMPLES, FOLDER, fill, read_examples
+from perdure.companion.persona.findings import Finding, Kind, PersonaTexts
+from perdure.companion.persona.persona import EXAMPLES, PERSONA_FOLDER, fill, read_examples
 
 Count = Callable[[str], int]
 
@@ -80,7 +80,7 @@ class Sizes:
 
 
 def sizes_of(
-    persona: Persona, count: Count, windows: Sequence[Window], examples_budget: int
+    persona: PersonaTexts, count: Count, windows: Sequence[Window], examples_budget: int
 ) -> Sizes:
     """Count the files. ``count`` gives the tokens of a text."""
     files = []
@@ -94,7 +94,7 @@ def sizes_of(
 
 
 def size_findings(
-    persona: Persona, sizes: Sizes, count: Count, windows: Sequence[Window]
+    persona: PersonaTexts, sizes: Sizes, count: Count, windows: Sequence[Window]
 ) -> Iterator[Finding]:
     """What is too large, or dear."""
     too_small = [each for each in windows if sizes.always > each.room]
@@ -102,7 +102,7 @@ def size_findings(
         yield Finding(
             "problem",
             "too-large",
-            FOLDER,
+            PERSONA_FOLDER,
             0,
             f"the persona has {sizes.always:,} tokens, a prompt for {each.backend} has room for"
             f" {each.room:,} ({_said(each)}, {each.reply:,} kept for the reply)",
@@ -115,7 +115,7 @@ def size_findings(
         yield Finding(
             "advice",
             "large",
-            FOLDER,
+            PERSONA_FOLDER,
             0,
             f"the persona takes {sizes.always:,} of the {window.room:,} tokens that"
             f" {window.backend} has room for ({_said(window)}); {window.room - sizes.always:,} are"
@@ -146,7 +146,7 @@ def _limit(kind: Kind, window: Window) -> tuple[float, str]:
     return _FILE_SHARE * window.room, "it is sent with every message"
 
 
-def _examples(persona: Persona, sizes: Sizes, count: Count) -> Iterator[Finding]:
+def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Finding]:
     """Sample talk beyond its budget, talk by talk as the prompt leaves it out."""
     spent = talks = left_out = 0
     first = ""

@@ -66,7 +66,7 @@ class PersonaText:
 
 
 @dataclass(frozen=True, slots=True)
-class Persona:
+class PersonaTexts:
     """All that the checks of texts are given."""
 
     name: str
@@ -75,7 +75,7 @@ class Persona:
     files: Mapping[str, bytes]
 
 
-def hide(text: str) -> tuple[str, int]:
+def mask(text: str) -> tuple[str, int]:
     """The text without keys and passwords, and how many there were. Lines stay where they are."""
     masked, count = mask_secrets(text)
     masked, passwords = _PASSWORD.subn(MASK, masked)
@@ -83,17 +83,17 @@ def hide(text: str) -> tuple[str, int]:
     return masked, count + passwords + blocks
 
 
-def hidden(finding: Finding) -> Finding:
+def mask_finding(finding: Finding) -> Finding:
     """The finding with no secret in any of its texts."""
     return replace(
         finding,
-        path=hide(finding.path)[0],
-        what=hide(finding.what)[0],
-        next_step=hide(finding.next_step)[0],
+        path=mask(finding.path)[0],
+        what=mask(finding.what)[0],
+        next_step=mask(finding.next_step)[0],
     )
 
 
 def quote(text: str) -> str:
-    """A few words of a text, on one line. Give it text that has been through `hide`."""
+    """A few words of a text, on one line. Give it text that has been through `mask`."""
     words = " ".join(text.split())
     return words if len(words) <= _QUOTED else f"{words[: _QUOTED - 1]}…"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from perdure.companion.errors import BadFile, Located
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.yaml import strict
 from perdure.companion.yaml.fast import split_front_matter
 
-FOLDER = "persona"
+PERSONA_FOLDER = "persona"
 GREETINGS = "persona/greetings"
 EXAMPLES = "persona/examples"
 REMINDER = "persona/reminder.md"
@@ -83,7 +83,7 @@ class Persona:
     reminder: Reminder | None = None
     boundaries: bool = False
     """Whether a file called ``…boundaries.md`` is there and says something."""
-    left_out: tuple[Located, ...] = ()
+    left_out: tuple[FileTrouble, ...] = ()
     """Text between two rules at the top of a file, which counts as front matter and means nothing
     to the program: it may be notes of another program, or meant to be read."""
 
@@ -98,7 +98,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
         BadFile: a file is not UTF-8 or its front matter cannot be read; names file and line.
     """
     parts: list[PersonaFile] = []
-    left_out: list[Located] = []
+    left_out: list[FileTrouble] = []
     greetings: list[Greeting] = []
     examples: list[Example] = []
     reminder, fronts = None, 0
@@ -107,7 +107,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
         if where.suffix != ".md" or where.name.startswith("."):
             continue
         folder = str(where.parent)
-        if folder not in {FOLDER, GREETINGS, EXAMPLES}:
+        if folder not in {PERSONA_FOLDER, GREETINGS, EXAMPLES}:
             continue
         front, text = _read(files[path], path)
         left_out += _left_out(front, path)
@@ -196,7 +196,7 @@ def _read(data: bytes, path: str) -> tuple[strict.Mapping, str]:
     return front, text.rstrip()
 
 
-def _left_out(front: strict.Mapping, path: str) -> list[Located]:
+def _left_out(front: strict.Mapping, path: str) -> list[FileTrouble]:
     """What of a front matter says nothing to the program, as one row; nothing without it."""
     known = {"depth"} if path == REMINDER else set()
     keys = [key for key in front.items if key not in known]
@@ -204,7 +204,7 @@ def _left_out(front: strict.Mapping, path: str) -> list[Located]:
         return []
     named = ", ".join(keys[:_NAMED]) + (", …" if len(keys) > _NAMED else "")
     what = f"it stands between two rules (---) and is left out of the prompt: {named}"
-    return [Located(path, front.lines[keys[0]], what)]
+    return [FileTrouble(path, front.lines[keys[0]], what)]
 
 
 def _title(stem: str, text: str) -> str:

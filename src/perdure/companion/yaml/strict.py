@@ -209,14 +209,14 @@ class _Open:
         self.key = None
 
 
-def flat(node: Node) -> str | list[str]:
+def flattened(node: Node) -> str | list[str]:
     """What ``node`` says as a text or a list of texts; anything deeper as JSON."""
     match node:
         case Scalar():
             return "" if node.absent else node.text
         case Sequence():
-            items = [flat(item) for item in node.items]
+            items = [flattened(item) for item in node.items]
             return [item if isinstance(item, str) else json.dumps(item) for item in items]
         case Mapping():
-            pairs = {key: flat(item) for key, item in node.items.items()}
+            pairs = {key: flattened(item) for key, item in node.items.items()}
             return json.dumps(pairs, ensure_ascii=False)

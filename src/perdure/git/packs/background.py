@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from perdure.environment import without_keys
+from perdure.environment import child_environment
 from perdure.git import disk
 
 JOINED_LIMIT = 8
@@ -80,7 +80,7 @@ def _spawn(git_dir: Path) -> int:
     return os.posix_spawn(
         sys.executable,
         command,
-        without_keys(),
+        child_environment(),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

@@ -22,7 +22,7 @@ from perdure.git.paths import check_path, is_path
 from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import Listed, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
-from perdure.stray_files import is_scratch, originals, same_name
+from perdure.stray_files import is_scratch_file, possible_originals, same_name
 
 STAGED = "it is staged"
 STAGED_OTHERWISE = "something else is staged for it"
@@ -259,7 +259,9 @@ class WorkTreeEdits:
                 if original:
                     copied[base + name] = base + original
                 elif not (
-                    base + name in tracked or is_scratch(name) or self._is_way(base + name, found)
+                    base + name in tracked
+                    or is_scratch_file(name)
+                    or self._is_way(base + name, found)
                 ):
                     new.append(base + name)
             for name in names:
@@ -429,7 +431,7 @@ class _Beside:
         """What an untracked file or folder is a copy of; None for one of its own."""
         if self._base + name in self._tracked.paths:
             return None
-        for original, is_sure in originals(name):
+        for original, is_sure in possible_originals(name):
             if is_sure or same_name(original) in self._all:
                 return original
         return None

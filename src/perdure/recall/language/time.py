@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from perdure.companion import calendar
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 
 _FEW = {
     **dict.fromkeys(("a couple of", "couple of"), 2),
@@ -50,7 +50,7 @@ class Season:
     count: int = 1
     day: int = 0
 
-    def stretches(self, first: int, last: int) -> list[Stretch]:
+    def stretches(self, first: int, last: int) -> list[DaySpan]:
         """Its stretches in these years; one that begins in the year before is among them."""
         found = []
         for year in range(first - 1, last + 1):
@@ -64,7 +64,7 @@ class Season:
         return found
 
 
-Time = Stretch | Season
+Time = DaySpan | Season
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _of_year(match: re.Match[str], today: date | None) -> Time | None:
     return Season(month) if month and not back else None
 
 
-def _of_year_back(back: str, month: int, today: date) -> Stretch:
+def _of_year_back(back: str, month: int, today: date) -> DaySpan:
     """The last March is the one before this month; 去年三月 is that of the last year."""
     year = today.year - _BACK[back]
     if not month:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from perdure.companion.conversation.chunk import (
+    CHUNK_FILE_LIMIT,
     CONVERSATIONS,
-    MOST_BYTES,
     parse_chunk_path,
     parse_chunks,
     turn_numbers,
@@ -40,7 +40,7 @@ def turn_back(
         if len({conversation for _, conversation, _ in refs}) > 1:
             raise NeedsTranscript
         for _, conversation, (path, oid) in sorted(refs, reverse=True):
-            numbers = turn_numbers(repo.small(oid, MOST_BYTES), path)
+            numbers = turn_numbers(repo.small(oid, CHUNK_FILE_LIMIT), path)
             if back < len(numbers):
                 return TurnId(conversation, numbers[-1 - back])
             back -= len(numbers)
@@ -67,7 +67,7 @@ def conversation_turns(
     found: list[Turn] = []
     for _, each, (path, oid) in sorted(_standing(repo, rev, named)):
         if each == conversation:
-            for chunk in parse_chunks(repo.small(oid, MOST_BYTES), path=path):
+            for chunk in parse_chunks(repo.small(oid, CHUNK_FILE_LIMIT), path=path):
                 found += chunk.turns
     return found
 

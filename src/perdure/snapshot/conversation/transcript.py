@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
-from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import CHUNK_FILE_LIMIT, parse_chunk_path, parse_chunks
 from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.errors import CompanionProblem, Trouble
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.companion.memory.aside import FOLDER as ASIDES
+from perdure.companion.memory.aside import ASIDE_FOLDER as ASIDES
 from perdure.companion.turns import (
     Chunk,
     ChunkHead,
@@ -116,7 +116,7 @@ class Transcript:
     def _parse(self, ref: ChunkRef) -> tuple[Chunk, ...]:
         kept = self._parsed.get(ref.oid)
         if kept is None:
-            data = self._repo.small(ref.oid, MOST_BYTES)
+            data = self._repo.small(ref.oid, CHUNK_FILE_LIMIT)
             kept = tuple(parse_chunks(data, path=ref.path))
             if not data:
                 kept = tuple(replace(chunk, troubles=_unread(self._repo, ref)) for chunk in kept)
@@ -196,8 +196,9 @@ class Transcript:
 def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
     """Why a chunk has nothing in it: it is empty, or larger than is read."""
     size = repo.size(ref.oid)
-    most = f"larger than {MOST_BYTES >> 20} MiB: not read, {size >> 20} MiB stay in git as they are"
-    return (Trouble(1, most if size else "the file is empty"),)
+    limit = CHUNK_FILE_LIMIT >> 20
+    too_large = f"larger than {limit} MiB: not read, {size >> 20} MiB stay in git as they are"
+    return (Trouble(1, too_large if size else "the file is empty"),)
 
 
 def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
@@ -268,7 +269,7 @@ def marks_of(
     others: dict[int, set[int]] = {}
     oid = repo.oid(alternatives_path(path), rev)
     if oid is not None:
-        data = repo.small(oid, MOST_BYTES)
+        data = repo.small(oid, CHUNK_FILE_LIMIT)
         with suppress(CompanionProblem):
             for chunk in parse_chunks(data, path=alternatives_path(path)):
                 for turn in chunk.turns:

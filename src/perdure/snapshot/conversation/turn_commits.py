@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.companion.conversation.chunk import MOST_BYTES, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import CHUNK_FILE_LIMIT, parse_chunk_path, parse_chunks
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
 from perdure.git.repository.repository import CommitInfo, FileChange, Repository
@@ -194,4 +194,4 @@ def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterat
 
 
 def _chunks(repo: Repository, path: str, oid: str | None) -> Sequence[Chunk]:
-    return parse_chunks(repo.small(oid, MOST_BYTES), path=path) if oid else ()
+    return parse_chunks(repo.small(oid, CHUNK_FILE_LIMIT), path=path) if oid else ()

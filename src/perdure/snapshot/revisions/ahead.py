@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perdure.companion.conversation.chunk import (
+    CHUNK_FILE_LIMIT,
     CONVERSATIONS,
-    MOST_BYTES,
     parse_chunk_path,
     turn_numbers,
 )
@@ -152,7 +152,7 @@ class _Count:
         return found
 
     def _numbers(self, path: str, oid: str | None) -> Sequence[int]:
-        return turn_numbers(self._repo.small(oid, MOST_BYTES), path) if oid else ()
+        return turn_numbers(self._repo.small(oid, CHUNK_FILE_LIMIT), path) if oid else ()
 
 
 def _by_index(repo: Repository, tip: str, kept: list[str]) -> Ahead | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from perdure.companion import calendar
-from perdure.companion.calendar import Stretch
+from perdure.companion.calendar import DaySpan
 
 ACCEPTED = (
     "2026-11-01, 2026-11, 2026-11-01 14:30, today, yesterday, monday, last monday, "
@@ -98,7 +98,7 @@ def _today_at(text: str, now: datetime, zone: tzinfo | None) -> Span | None:
     return _parse(f"{now.date().isoformat()} {text}", now, zone)
 
 
-def _days(text: str, today: date) -> Stretch | None:
+def _days(text: str, today: date) -> DaySpan | None:
     """The days that a text means."""
     if text == "day before yesterday" or text in calendar.DAY_WORDS:
         return calendar.days(today - timedelta(days=calendar.DAY_WORDS.get(text, 2)))
@@ -111,7 +111,7 @@ def _days(text: str, today: date) -> Stretch | None:
     return _named(text, today)
 
 
-def _named(text: str, today: date) -> Stretch | None:
+def _named(text: str, today: date) -> DaySpan | None:
     """A day of the week; a week, month or year by its distance from this one."""
     if found := _WEEK_DAY.fullmatch(text):
         return calendar.weekday(found[1], today)

@@ -179,7 +179,7 @@ class ConflictsScreen(PanelScreen):
             before = file.read_bytes() if file.is_file() else None
             try:
                 with self.app.suspend():
-                    editor.edit(file)
+                    editor.edit_file(file)
             except SuspendNotSupported:
                 self.flash.tell(f"This terminal cannot be left. Open it yourself: {file}")
                 return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from perdure.cli.plans import tell_edits
-from perdure.cli.render.memory import show_beside, tell_done
+from perdure.cli.plans import print_edits
+from perdure.cli.render.memory import print_done, show_beside
 from perdure.cli.render.output import json_option
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("add")
@@ -26,11 +26,11 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
     from perdure.actions.memory.facts import commit_plan, known, plan_add_fact
     from perdure.actions.workspace import Workspace
 
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if not dry_run:
-            tell_edits(workspace.take_edits())
+            print_edits(workspace.take_edits())
         plan = plan_add_fact(workspace, known(workspace), topic, fact, turn=turn, pinned=pin)
         commit = None if dry_run else commit_plan(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
-    tell_done(plan, commit, as_json=as_json)
+    print_done(plan, commit, as_json=as_json)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from perdure.cli.input.stdin import read_text
-from perdure.cli.plans import tell_edits
-from perdure.cli.render.memory import show_beside, tell_done
-from perdure.cli.render.output import json_option, say
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import print_edits
+from perdure.cli.render.memory import print_done, show_beside
+from perdure.cli.render.output import json_option, print_line
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("edit")
@@ -55,9 +55,9 @@ def edit(
         raise click.UsageError("--remove, --aside and --back go with no other change")
     if reason and not aside:
         raise click.UsageError("--reason goes with --aside")
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if not dry_run:
-            tell_edits(workspace.take_edits())
+            print_edits(workspace.take_edits())
         there = known(workspace)
         row = there.find(fact)
         if remove:
@@ -69,13 +69,13 @@ def edit(
             if not changes:
                 new = _edited(row.fact.text)
                 if new is None:
-                    say("Nothing was changed.", err=True)
+                    print_line("Nothing was changed.", err=True)
                     return
             plan = plan_edit_fact(workspace, there, row, FactEdit(new, topic, pinned))
         commit = None if dry_run else commit_plan(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
-    tell_done(plan, commit, as_json=as_json)
+    print_done(plan, commit, as_json=as_json)
 
 
 def _edited(old: str) -> str | None:

@@ -7,9 +7,9 @@ import sys
 import click
 
 from perdure.cli.arguments import commit_of
-from perdure.cli.render.output import say
+from perdure.cli.render.output import print_line
 from perdure.cli.render.progress import IndexProgress
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.target import chosen_companion, companion_option
 
 
 @click.command("index")
@@ -24,9 +24,9 @@ def index() -> None:
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
 
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen_companion(), recover=False)
     if repo.head().commit is None:
-        say("Nothing was said yet.")
+        print_line("Nothing was said yet.")
         return
     head = commit_of(repo, "HEAD")
     try:
@@ -37,12 +37,12 @@ def index() -> None:
             notices.append(recall.notice)
             lacking, known = recall.unembedded(head)
     except KeyboardInterrupt:
-        say("\nStopped. What was read stays.", err=True)
+        print_line("\nStopped. What was read stays.", err=True)
         sys.exit(130)
     for line in dict.fromkeys(filter(None, notices)):
-        say(f"{line}.", err=True)
+        print_line(f"{line}.", err=True)
     if lacking:
-        say(f"The words of all messages can be found, and the meaning of {known:,}.")
+        print_line(f"The words of all messages can be found, and the meaning of {known:,}.")
         sys.exit(1)
     meaning = f" and the meaning of all {known:,} messages" if known else " of all messages"
-    say(f"The words{meaning} can be found.")
+    print_line(f"The words{meaning} can be found.")

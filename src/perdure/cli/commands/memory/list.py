@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.memory import show_beside, tell_uncommitted
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.memory import print_uncommitted, show_beside
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.snapshot.facts import FactRow, KnownFacts
@@ -38,9 +38,9 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import read_known_facts
 
-    repo = Repository.open(chosen(), recover=False)
+    repo = Repository.open(chosen_companion(), recover=False)
     known = read_known_facts(repo, repo.resolve("HEAD"))
-    tell_uncommitted(repo)
+    print_uncommitted(repo)
     rows = [*known.rows]
     if topic is not None:
         wanted = known.topic(topic)
@@ -55,9 +55,11 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
         return
     _show(shown, known)
     if len(shown) < len(rows):
-        say(f"and {len(rows) - len(shown)} more")
+        print_line(f"and {len(rows) - len(shown)} more")
     if not rows:
-        say("She knows no facts yet." if topic is None else f"She knows nothing about {topic!r}.")
+        print_line(
+            "She knows no facts yet." if topic is None else f"She knows nothing about {topic!r}."
+        )
 
 
 def _list_pairs(
@@ -74,19 +76,19 @@ def _list_pairs(
         )
         return
     for one, other, kind in found:
-        say_styled(style(f"{one.name}", "yellow"), style(f"  {one.fact.text}  "), _where(one))
+        print_styled(styled(f"{one.name}", "yellow"), styled(f"  {one.fact.text}  "), _where(one))
         show_beside(*((), [other]) if kind == "against" else ([other], ()))
     if not found:
-        say("No two facts contradict or say the same, as far as words show it.")
+        print_line("No two facts contradict or say the same, as far as words show it.")
 
 
 def _where(row: FactRow) -> str:
-    return style(" ".join(part for part in (row.day, row.fact.trust) if part), dim=True)
+    return styled(" ".join(part for part in (row.day, row.fact.trust) if part), dim=True)
 
 
 def _show(rows: list[FactRow], known: KnownFacts) -> None:
     for topic, group in groupby(rows, key=lambda row: row.fact.topic):
-        say_styled(style(topic, bold=True))
+        print_styled(styled(topic, bold=True))
         for row in group:
             fact = row.fact
             where = fact.source or "no source"
@@ -95,14 +97,16 @@ def _show(rows: list[FactRow], known: KnownFacts) -> None:
                 *([fact.trust] if fact.trust != "companion" else []),
             ]
             out = [*(["held"] if row.held else []), *(["set aside"] if row.aside else [])]
-            say_styled(
-                style(f"  {row.name}", "yellow"),
-                style(f"  {fact.text}", dim=bool(out)),
-                style(f"  {where}", dim=True),
-                style(f"  {', '.join(marks)}" if marks else "", "cyan"),
-                style(f"  {', '.join(out)}" if out else "", "red"),
+            print_styled(
+                styled(f"  {row.name}", "yellow"),
+                styled(f"  {fact.text}", dim=bool(out)),
+                styled(f"  {where}", dim=True),
+                styled(f"  {', '.join(marks)}" if marks else "", "cyan"),
+                styled(f"  {', '.join(out)}" if out else "", "red"),
             )
     for trouble in known.troubles:
-        say(str(trouble), err=True)
+        print_line(str(trouble), err=True)
     if any(row.held and not row.aside for row in rows):
-        say("Held facts are in no prompt. To let them in, or not: perdure memory review", err=True)
+        print_line(
+            "Held facts are in no prompt. To let them in, or not: perdure memory review", err=True
+        )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.plans import tell_edits
-from perdure.cli.render.memory import show_beside, tell_uncommitted
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.plans import print_edits
+from perdure.cli.render.memory import print_uncommitted, show_beside
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
     from perdure.actions.memory.review import ReviewItem, ReviewList
@@ -58,21 +58,21 @@ def review(
         raise click.UsageError("--accept-all needs --yes, and goes with no --accept or --reject")
     acts = bool(accept_all or accepted or rejected)
     walks = not (acts or as_json or lists) and on_terminal()
-    with Workspace.open(chosen()) as workspace:
+    with Workspace.open(chosen_companion()) as workspace:
         if acts or walks:
-            tell_edits(workspace.take_edits())
+            print_edits(workspace.take_edits())
         else:
-            tell_uncommitted(workspace.repo)
+            print_uncommitted(workspace.repo)
         listed = review_list(workspace)
         for trouble in listed.troubles:
-            say(trouble, err=True)
+            print_line(trouble, err=True)
         if acts:
             names = _all_but_orders(listed) if accept_all else accepted
             _answer_all(workspace, listed, names, rejected, as_json=as_json)
         elif as_json:
             emit_json([row.to_dict() for row in listed.rows])
         elif not listed.rows:
-            say("Nothing waits for your word.")
+            print_line("Nothing waits for your word.")
         elif walks:
             _walk(workspace)
         else:
@@ -85,7 +85,7 @@ def _all_but_orders(listed: ReviewList) -> list[str]:
     names = [row.id for row in listed.rows if not row.is_order]
     left = len(listed.rows) - len(names)
     if left:
-        say(
+        print_line(
             f"{left} left, looking like an instruction: to let one in, name it: --accept N",
             err=True,
         )
@@ -117,7 +117,7 @@ def _answer_all(
         done.append({"id": name, **plan.to_dict(), "commit": commit})
         if not as_json:
             for line in plan.describe():
-                say(line)
+                print_line(line)
     if as_json:
         emit_json(done)
 
@@ -142,7 +142,7 @@ def _walk(workspace: Workspace) -> None:
             continue
         text = _edited(row) if answer == "edit" else None
         if answer == "edit" and text is None:
-            say("The words are as they were: skipped.")
+            print_line("The words are as they were: skipped.")
             continue
         if answer == "reject":
             plan = plan_reject(workspace, listed, row)
@@ -151,11 +151,11 @@ def _walk(workspace: Workspace) -> None:
         commit_plan(workspace, plan)
         counts["rejected" if answer == "reject" else "accepted"] += 1
         for line in plan.describe():
-            say(line)
+            print_line(line)
     left = len(review_list(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     back = " To take the last one back: perdure undo" * any(counts.values())
-    say(f"{said}, {left} left.{back}")
+    print_line(f"{said}, {left} left.{back}")
 
 
 def _ask() -> str:
@@ -166,7 +166,7 @@ def _ask() -> str:
         for letter, word in _ANSWERS.items():
             if answer in {letter, word}:
                 return word
-        say("Type a, e, r, s or q.", err=True)
+        print_line("Type a, e, r, s or q.", err=True)
 
 
 def _edited(row: ReviewItem) -> str | None:
@@ -182,16 +182,16 @@ def _show(row: ReviewItem) -> None:
     """One of them, as a difference, and what it goes beside."""
     proposal = row.proposal
     what = "held" if row.held else proposal.kind
-    say_styled(
-        style(f"{row.number}", "yellow", bold=True),
-        style(f"  {what} {proposal.topic}".rstrip(), bold=True),
-        style(f"  {proposal.source}" if proposal.source else "", dim=True),
-        style(f"  {row.id}", dim=True),
-        style(f"  ({proposal.note})" if proposal.note else "", "red"),
+    print_styled(
+        styled(f"{row.number}", "yellow", bold=True),
+        styled(f"  {what} {proposal.topic}".rstrip(), bold=True),
+        styled(f"  {proposal.source}" if proposal.source else "", dim=True),
+        styled(f"  {row.id}", dim=True),
+        styled(f"  ({proposal.note})" if proposal.note else "", "red"),
     )
     if proposal.instead_of:
         gone = "" if row.stands else "  (not there any more)"
-        say_styled(style(f"  - {proposal.instead_of}", "red"), style(gone, dim=True))
+        print_styled(styled(f"  - {proposal.instead_of}", "red"), styled(gone, dim=True))
     for line in proposal.text.split("\n") if proposal.text else ():
-        say_styled(style(f"  + {line}", "green"))
+        print_styled(styled(f"  + {line}", "green"))
     show_beside(row.like, row.against)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.render.output import emit_json, json_option, say, say_styled, style
-from perdure.cli.target import chosen, companion_option
+from perdure.cli.render.output import emit_json, json_option, print_line, print_styled, styled
+from perdure.cli.target import chosen_companion, companion_option
 from perdure.plural import plural
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def summarise(
         raise click.UsageError("give CONVERSATION or --all, not both")
     work = _Work(facts=facts, again=again, hosted=hosted, dry_run=dry_run, as_json=as_json)
     try:
-        code = asyncio.run(work.run(chosen(), names, everything=everything))
+        code = asyncio.run(work.run(chosen_companion(), names, everything=everything))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        say("Stopped. What was written stays.", err=True)
+        print_line("Stopped. What was written stays.", err=True)
         code = 130
     sys.exit(code)
 
@@ -85,7 +85,7 @@ class _Work:
         session = await Session.open(path)
         try:
             for notice in session.notices:
-                say(notice.text, err=True)
+                print_line(notice.text, err=True)
             branch = session.info.branch
             wanted = await session.consult(
                 lambda repo: _find(repo, f"refs/heads/{branch}", names, everything=everything)
@@ -94,7 +94,7 @@ class _Work:
             for number, name in enumerate(wanted, 1):
                 failed |= not await self._one(session, name, f"{number}/{len(wanted)}")
             if not wanted:
-                say("Nothing was said yet.", err=True)
+                print_line("Nothing was said yet.", err=True)
         finally:
             await session.close()
             if self._as_json:
@@ -111,21 +111,21 @@ class _Work:
         if self._dry_run:
             self._tell(name, _would(session, task), count, would=True)
             return True
-        say(f"{count} {name} …", err=True)
+        print_line(f"{count} {name} …", err=True)
         try:
             written, why = await session.remembering.do(task, allowed=self._hosted)
         except Problem as problem:
             self._tell(name, str(problem), count, problem=str(problem))
             return False
         if why:
-            say(f"No model: {why}.", err=True)
+            print_line(f"No model: {why}.", err=True)
         self._written(name, written, why, count)
         return True
 
     def _tell(self, name: ConversationId, text: str, count: str, **more: object) -> None:
         self._records.append({"conversation": str(name), "says": text, **more})
         if not self._as_json:
-            say_styled(style(f"{count} {name}", "yellow"), f"  {style(text)}")
+            print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(text)}")
 
     def _written(self, name: ConversationId, done: Written | None, why: str, count: str) -> None:
         summary = done.summary if done is not None else None
@@ -151,10 +151,10 @@ class _Work:
         notices = [notice.text.removesuffix(".") for notice in done.notices()] if done else []
         said = ". ".join(notices)
         title = said or "nothing came of it that would be new"
-        say_styled(style(f"{count} {name}", "yellow"), f"  {style(title)}")
+        print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(title)}")
         if summary is not None:
             for line in summary.text.split("\n"):
-                say(f"    {line}")
+                print_line(f"    {line}")
 
 
 def _would(session: Session, task: Task) -> str:
