@@ -84,11 +84,11 @@ async def streaming(path: Path, *, flushes: int = 200) -> Streaming:
     from perdure.tui.app import ChatApp
     from perdure.tui.chat.startup import Opened
     from perdure.tui.transcript.blocks import Live
-    from tests.tui.stand_in import ScriptedSession
+    from tests.tui.stand_in import ScriptedSession, opened
 
     async def open_companion() -> Opened:
         repository = Repository.open(path, recover=False)
-        return Opened(ScriptedSession(), Transcript(repository, "main"))
+        return opened(ScriptedSession(), Transcript(repository, "main"))
 
     app = ChatApp(open_companion, UNICODE)
     async with app.run_test(size=SIZE) as pilot:

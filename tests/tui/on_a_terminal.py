@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
+from perdure.tui.draft import Draft
 from perdure.tui.run import show
 from perdure.tui.terminal.driver import TerminalDriver
 from tests.tui.stand_in import NOW, ScriptedSession, life, opener

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from perdure.actions.workspace import Workspace
 from perdure.chat.events import (
@@ -30,10 +30,18 @@ from perdure.companion.turns import (
 )
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.conversation.transcript import ChunkRef, ConversationRef, TurnMarks
+from perdure.snapshot.conversation.transcript import (
+    ChunkRef,
+    ConversationRef,
+    Transcript,
+    TurnMarks,
+)
 from perdure.snapshot.errors import NoBackend, RequestProblem
-from perdure.tui.chat.startup import Opened
+from perdure.tui.chat.startup import Opened, Opener
 from perdure.views.why.explain import Explanation
+
+if TYPE_CHECKING:
+    from perdure.chat.session import Session
 
 T = TypeVar("T")
 ZONE = timezone(timedelta(hours=1))
@@ -318,10 +326,15 @@ def life(conversations: int, *, turns_each: int = 6, until: datetime = NOW) -> S
     return ScriptedTranscript(refs, turns, titles=titles)
 
 
-def opener(session: ScriptedSession, transcript: ScriptedTranscript) -> Callable[[], object]:
+def opened(session: ScriptedSession, transcript: ScriptedTranscript | Transcript) -> Opened:
+    """A scripted session in the place of the real one; both have what the screen asks of it."""
+    return Opened(cast("Session", session), cast("Transcript", transcript))
+
+
+def opener(session: ScriptedSession, transcript: ScriptedTranscript) -> Opener:
     """Opens the scripted companion at once."""
 
     async def open_companion() -> Opened:
-        return Opened(session, transcript)
+        return opened(session, transcript)
 
     return open_companion

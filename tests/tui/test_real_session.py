@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from perdure.backends.protocol import Backend
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
+from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
 from tests.conftest import assert_sound, git, no_room
 from tests.speaking import Scripted

@@ -25,7 +25,8 @@ def test_nothing_is_lost_or_changed(pieces: list[str]) -> None:
 @given(st.lists(BITS, max_size=40))
 def test_what_is_sealed_stays(pieces: list[str]) -> None:
     """A sealed piece never changes afterwards: its rows can be kept."""
-    streamed, before = StreamedText(), []
+    before: list[str] = []
+    streamed = StreamedText()
     for piece in pieces:
         streamed.feed(piece)
         assert streamed.sealed[: len(before)] == before

@@ -15,10 +15,10 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
 from perdure.tui.chat.presenter import Presenter
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
+from perdure.tui.draft import Draft
 from perdure.tui.timeline.screen import TimelineScreen
 from perdure.tui.transcript.view import TranscriptView
 from perdure.tui.widgets.composer import Composer
@@ -90,7 +90,7 @@ async def test_a_message_handler_of_the_screen(
 
 def _handlers_of(screen: type, name: str) -> list[tuple[type, object]]:
     """The handlers that classes of a screen declare with `on`, one of them broken."""
-    made = []
+    made: list[tuple[type, object]] = []
     for cls in screen.__mro__:
         known = cls.__dict__.get("_decorated_handlers")
         if known:

@@ -13,8 +13,8 @@ from perdure.companion.config.manifest import Manifest, render_manifest
 from perdure.companion.config.settings import edit_settings
 from perdure.terminal.glyphs import UNICODE
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
 from perdure.tui.dialogs.question import Question
+from perdure.tui.draft import Draft
 from perdure.tui.run import opener_of
 from tests.api_server import ApiServer
 from tests.conftest import assert_sound, git
@@ -50,7 +50,7 @@ async def asked(app: ChatApp, pilot: Pilot[int]) -> str:
     """What the question says, once it is there."""
     await until(pilot, lambda: isinstance(app.screen, Question))
     await pilot.pause()
-    return str(app.screen.query("#question-lines Static").first().render())  # type: ignore[attr-defined]
+    return str(app.screen.query("#question-lines Static").first().render())
 
 
 async def test_the_question_says_where_it_leads_and_enter_agrees_to_nothing(

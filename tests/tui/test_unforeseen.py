@@ -8,10 +8,10 @@ import pytest
 from textual.widgets import TextArea
 
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
 from perdure.tui.chat.history import HistoryController
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
+from perdure.tui.draft import Draft
 from tests.speaking import Scripted
 from tests.tui.conftest import Running, say, shown, until
 from tests.tui.stand_in import ScriptedSession

@@ -14,9 +14,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
-from perdure.tui.chat.draft import Draft
 from perdure.tui.chat.screen import ChatScreen
 from perdure.tui.dialogs.edit import Editing
+from perdure.tui.draft import Draft
 from perdure.tui.palette import offers
 from perdure.tui.themes import DARK, LIGHT, OWN, ansi_colours, derived
 from perdure.tui.widget_errors import cause_of, guard

@@ -19,8 +19,8 @@ from perdure.errors import one_line
 from perdure.terminal.glyphs import choose_glyphs
 from perdure.terminal.sanitise import sanitise
 from perdure.tui.app import ChatApp
-from perdure.tui.chat.draft import Draft
 from perdure.tui.chat.startup import Opened
+from perdure.tui.draft import Draft
 from perdure.tui.error_text import log, told
 from perdure.tui.themes import DARK
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from perdure.companion.ids import TurnId
 from perdure.errors import one_line
 from perdure.terminal.sanitise import sanitise
-from perdure.tui.chat.draft import Draft, is_there
 from perdure.tui.chat.pages import History
 from perdure.tui.chat.presenter import Presenter
 from perdure.tui.dialogs.question import Choice, Question
+from perdure.tui.draft import Draft, is_there
 from perdure.tui.error_text import told
 from perdure.tui.panel import open_panel
 from perdure.tui.transcript.view import TranscriptView

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from perdure.chat.session import Session
     from perdure.terminal.glyphs import Glyphs
-    from perdure.tui.chat.draft import Draft
+    from perdure.tui.draft import Draft
     from perdure.tui.widgets.flash import Flash
     from perdure.views.timeline import RefNames
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perdure.tui.chat.draft import Draft
+from perdure.tui.draft import Draft
 from perdure.tui.error_text import told
 from perdure.tui.workers import work
 

@@ -37,11 +37,7 @@ def history_row(
     shown.
     """
     info = row.commit
-    fold = " "
-    if row.is_folded:
-        fold = glyphs.collapsed
-    elif row.begins_run:
-        fold = glyphs.expanded
+    fold = glyphs.collapsed if row.is_folded else glyphs.expanded if row.begins_run else " "
     line = Text(f"{drawn.lanes} " if drawn is not None else " ")
     line.append(_when(info.at, before, year), "dim")
     prefix, _, says = info.subject.partition(": ")

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
-from perdure.tui.transcript.blocks import Divider, Live, Panel, Speech
+from perdure.tui.transcript.blocks import Block, Divider, Speech
 from perdure.tui.transcript.scrollback import Location, Scrollback
 
 if TYPE_CHECKING:
@@ -81,20 +81,21 @@ def selected_source(
         end = sum(len(line) + 1 for line in lines)
         if here == (last.page, last.block) and end_x is not None and last.row < len(rows):
             end = _index(lines, last.row, _column(rows[last.row], end_x, columns, lines[last.row]))
-        shown = "\n".join(lines)
-        told = back.blocks(page)[block]
-        if isinstance(told, Speech):
-            parts.append((told.speaker, source_under(shown, told.text, start, end)))
-        elif isinstance(told, (Panel, Live)):
-            parts.append(("", shown[start:end].strip()))
-        elif isinstance(told, Divider):
-            parts.append(("", told.label))
+        name, text = _words(back.blocks(page)[block], "\n".join(lines), start, end)
+        if text:
+            parts.append((name, text))
         here = back.after(page, block)
-    parts = [(name, text) for name, text in parts if text]
     speeches = [name for name, _ in parts if name]
     if len(speeches) <= 1:
         return "\n\n".join(text for name, text in parts if name or not speeches)
     return "\n\n".join(f"{name}: {text}" if name else text for name, text in parts)
+
+
+def _words(block: Block, shown: str, start: int, end: int) -> tuple[str, str]:
+    """Who said what was selected of a block, and the words."""
+    if isinstance(block, Speech):
+        return block.speaker, source_under(shown, block.text, start, end)
+    return "", block.label if isinstance(block, Divider) else shown[start:end].strip()
 
 
 def _column(strip: Strip, x: int, columns: Columns, line: str) -> int:
