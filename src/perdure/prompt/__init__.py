@@ -1,8 +1,11 @@
-"""The prompt of a turn: a pure function of a tree's values and of a recorded choice.
+"""The prompt of a turn: a pure function of the values of a tree and of a recorded choice.
 
-`choose` and `add_recalled` decide what fits into a window; `assemble` puts the chosen parts
-together. Only the choice depends on token counts and on recall, and it is written on the commit, so
-a past prompt is rebuilt by the rules of its version alone (`assembly`).
+Choice: what fits into a window (`choose`, `add_recalled`). Only this depends on token counts and on
+recall, and it is written on the commit.
+Assembly: the rules by which the chosen parts are put together (`assemble`). There is a module for
+each version, and a past prompt is rebuilt by its own (`assembly`); begin with `versions.py`.
+Part: one piece of a prompt, with the file and line that it came from.
+Budget: the most tokens that a kind of part may take. Scan: the search for keys of lore.
 """
 
 from __future__ import annotations

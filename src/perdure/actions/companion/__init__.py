@@ -1,1 +1,7 @@
-"""A companion created, archived, removed."""
+"""A companion created, archived, removed; `create.py` first.
+
+Archive: a bundle with everything, a tag, and a companion that can only be read.
+Proven copy: a bundle elsewhere that holds all branches and tags as they are now.
+Reading copy: conversations as plain Markdown, for people without the program.
+README: her page on a forge, brought up to date once a month.
+"""
