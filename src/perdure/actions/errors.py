@@ -1,4 +1,4 @@
-"""What can keep an act on a companion from being done."""
+"""Why an act on a companion cannot be done."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ class CannotAct(RequestProblem):
 
 
 class CannotRevert(CannotAct):
-    """A commit that is not taken back by a revert: a turn, a merge, the first one, one undone."""
+    """A commit that revert cannot take back: a turn, a merge, the first one, one undone."""
 
 
 class CannotRestore(CannotAct):
-    """Files that cannot be brought back as they were."""
+    """These files cannot be restored."""
 
 
 class NothingToRestore(CannotRestore):
-    """The files are now as they were then."""
+    """The files are already as they were then."""
 
 
 class Archived(CannotAct):
-    """The companion was put into the archive: she is read, not talked to."""
+    """The companion is in the archive: she can be read, and not talked to."""
 
 
 class NotProven(CannotAct):
-    """Nothing shows that a copy of everything is kept elsewhere."""
+    """Nothing proves that a copy of everything is kept elsewhere."""
 
 
 class BoundariesThere(RequestProblem):
-    """The persona has a boundaries file already."""
+    """The persona already has a boundaries file."""

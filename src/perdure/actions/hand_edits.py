@@ -1,4 +1,4 @@
-"""Edits made beside the program, in an editor: found before a turn, committed apart from it."""
+"""Edits that people make in the folder: found before a turn, committed apart from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _NAMED = 6
 
 @dataclass(frozen=True, slots=True)
 class OutsideCommits:
-    """What was committed (one sentence each) and what was left alone, with the reason.
+    """What was committed, one sentence each, and what was left alone, with the reason.
 
     ``copies`` are no edits: a sync program or an editor has made them.
     """
@@ -56,7 +56,7 @@ class OutsideCommits:
 def commit_outside_edits(
     repo: Repository, branch: str, author: Author, below: Sequence[str] = tuple(_KINDS)
 ) -> OutsideCommits:
-    """Commit edited files of the work tree, one commit a concern, by the human's hand.
+    """Commit edited files of the work tree as the human, one commit for each concern.
 
     ``below`` names the files and folders of a companion that are looked at. A file that does not
     parse stays uncommitted and is named: the turn uses HEAD's version. So does one that others keep
@@ -74,7 +74,7 @@ def commit_outside_edits(
 def _commit_found(
     repo: Repository, branch: str, author: Author, below: Sequence[str], committed: list[str]
 ) -> OutsideCommits:
-    """One look. Raises TipMoved where a file was committed meanwhile: what was read is old then."""
+    """Look once. Raises TipMoved if one of the files was committed meanwhile."""
     seen = repo.head().commit
     edits = repo.edits.find(below)
     held = _held(edits.held)
@@ -105,7 +105,7 @@ def _commit_found(
 
 
 def rename_notice(edit: Edit) -> str:
-    """What to tell where an edit of companion.yaml gives her another name; else ""."""
+    """What to say when an edit of companion.yaml gives her another name; else ""."""
     if edit.before is None or edit.after is None:
         return ""
     try:
@@ -122,7 +122,7 @@ def rename_notice(edit: Edit) -> str:
 
 
 def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """What is left alone: one sentence a reason, with the next step where it is not plain."""
+    """What is left alone: one sentence for each reason, with a next step where it needs one."""
     found: dict[str, list[str]] = {}
     for path, reason in rows:
         found.setdefault(reason, []).append(path)
@@ -139,7 +139,7 @@ def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def chunk_notices(repo: Repository, branch: str, place: str, landed: str) -> list[Notice]:
-    """What a hand has done to the file of a conversation while a reply was written to it.
+    """Notices about a conversation's file that somebody edited or deleted during a reply.
 
     Args:
         repo: the repository.
@@ -168,7 +168,7 @@ def chunk_notices(repo: Repository, branch: str, place: str, landed: str) -> lis
 
 
 def copy_notices(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notice]:
-    """A notice for the conflict copies that were not named yet in this folder."""
+    """One notice for the conflict copies that were not yet named in this folder."""
     fresh = [each for each in copies if mark_first(repo, "copy-said", each.path)]
     if not fresh:
         return []
@@ -195,7 +195,7 @@ def copy_notices(repo: Repository, copies: Sequence[ConflictCopy]) -> list[Notic
 
 
 def stray_branch_notices(repo: Repository) -> list[Notice]:
-    """A notice for each file that a sync program has put among the branches, said once."""
+    """A notice for each file that a sync program has put among the branches, given once."""
     notices = []
     for name, commit in repo.stray_refs().items():
         if not mark_first(repo, "stray-branch-said", f"{name} {commit}"):
@@ -221,7 +221,7 @@ def _kind(path: str) -> str:
 
 
 def _trouble(change: Change) -> str:
-    """Why a changed file must not be committed yet; empty where it reads well."""
+    """Why a changed file cannot be committed yet; empty if it can be read."""
     if change.content is None:
         return f"{SETTINGS} is gone from the folder." if change.path == SETTINGS else ""
     try:
@@ -241,7 +241,7 @@ def _trouble(change: Change) -> str:
 
 
 def _unfit(change: Change, before: bytes | None) -> str:
-    """Why git must not keep what an edit brings: marks of a merge, a key. Empty where it may.
+    """Why git must not keep an edit: conflict marks, or a key. Empty if it may.
 
     What the last commit has already is nothing new, and no reason to hold back what comes with it.
     """

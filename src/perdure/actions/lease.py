@@ -1,4 +1,4 @@
-"""Who writes a conversation: one lease at a time, kept from turn to turn."""
+"""The lease of the conversation that a session writes, held from turn to turn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from perdure.git.repository.repository import Repository
 
 
 class ConversationLease:
-    """The lease of the conversation that is being written, if there is one."""
+    """Holds the lease of one conversation at a time, or none."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
@@ -15,7 +15,7 @@ class ConversationLease:
         self._conversation = ""
 
     def take(self, conversation: str) -> Hand | None:
-        """The lease of a conversation: the one held, or a new one; None if another has it."""
+        """The lease of a conversation, held or new; None if another process has it."""
         if self.hand is not None and self._conversation == conversation:
             return self.hand
         hand = self._repo.take(conversation)

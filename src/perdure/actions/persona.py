@@ -1,4 +1,4 @@
-"""Changing the persona: one file in an editor, and the standard boundaries for one without."""
+"""Change the persona: one file in an editor, or the standard boundaries added."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBERED = re.compile(r"^[0-9]+[-_. ]*")
 
 @dataclass(frozen=True, slots=True)
 class FileEdit:
-    """A file of the persona that is about to be edited in the folder.
+    """A file of the persona before an editor opens it.
 
     Attributes:
         path: the file, from the companion's root.
@@ -64,7 +64,7 @@ class CommittedEdit:
 
 
 def persona_paths(repo: Repository) -> list[str]:
-    """The files of the persona, as they are in the folder and in the last commit."""
+    """The paths of the persona's files, in the folder and in the last commit."""
     copies = {each.path for each in repo.edits.copies(PERSONA_FOLDER)}
     here = repo.work_tree().below(PERSONA_FOLDER, most=MOST_FILES[PERSONA_FOLDER]).keys() - copies
     there = entries_below(repo, PERSONA_FOLDER, None) if repo.head().commit else []
@@ -73,7 +73,7 @@ def persona_paths(repo: Repository) -> list[str]:
 
 
 def find_file(repo: Repository, name: str) -> str:
-    """The file that a name means, as `match_file` has it; else the path of a new one.
+    """The path that a name means, by `match_file`; else that of a new file.
 
     Raises:
         RequestProblem: several files are meant, or it cannot be a file of the persona.
@@ -136,7 +136,7 @@ def _bare(path: str) -> str:
 
 
 def begin_edit(repo: Repository, name: str) -> FileEdit:
-    """Look at a file before an editor opens on it.
+    """Read a file before an editor opens it.
 
     Raises:
         RequestProblem: there is no such file, it is a link, no branch is checked out, or a merge or
@@ -163,7 +163,7 @@ def begin_edit(repo: Repository, name: str) -> FileEdit:
 
 
 def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> CommittedEdit | None:
-    """Commit what the editor left; None where it changed nothing.
+    """Commit what the editor left; None if nothing changed.
 
     A new file without a word is taken away again.
 
@@ -205,7 +205,7 @@ def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> Committe
 
 
 def _check(path: str, data: bytes | None) -> tuple[FileTrouble, ...]:
-    """What of a file does not come into prompts.
+    """What in a file will not come into prompts.
 
     Raises RequestProblem for what no prompt could be made from, or what must not be kept.
     """

@@ -1,4 +1,4 @@
-"""What edited files are called: in the subject of their commit, and to the user."""
+"""Words for edited files: in the subject of their commit, and to the user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READ = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One file before and after; None where it is not there."""
+    """One file before and after; None where it does not exist."""
 
     path: str
     before: bytes | None
@@ -26,7 +26,7 @@ class Edit:
 
     @property
     def name(self) -> str:
-        """The path without the folder that the commit's kind tells."""
+        """The path without the folder, which the commit's kind already tells."""
         return self.path.partition("/")[2] or self.path
 
 
@@ -43,7 +43,7 @@ def edit_subject(edits: Sequence[Edit]) -> str:
 
 
 def describe_edits(edits: Sequence[Edit]) -> str:
-    """One sentence that tells a commit of edits to who made them."""
+    """One sentence for the user about edits that were committed."""
     groups = (
         ("edit", [each for each in edits if each.before is not None and each.after is not None]),
         ("addition", [each for each in edits if each.before is None]),
@@ -57,7 +57,7 @@ def describe_edits(edits: Sequence[Edit]) -> str:
 
 
 def changed_words(edit: Edit) -> str:
-    """The first words that an edit brings, in quotation marks, else those that it takes away.
+    """The first words that an edit adds, in quotation marks, else those that it takes away.
 
     "" for what is no text, or has the same words. Nothing in it is a control character or a key.
     """
@@ -91,7 +91,7 @@ def _lines(data: bytes | None) -> list[str] | None:
 
 
 def _from_change(before: str, line: str) -> str:
-    """A line from the first word that its older version has not; whole where little is before."""
+    """A line from its first new word on; the whole line where little stands before that."""
     old, new = before.split(), line.split()
     same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
     same = min(len(old), len(new)) if same is None else same

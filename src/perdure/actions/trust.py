@@ -1,4 +1,4 @@
-"""Which backends may be used here: those whose way out the user has agreed to on this machine.
+"""Which backends may be used here: those whose destination the user has agreed to on this machine.
 
 A manifest decides where the talk and the key go. One that arrived inside commits (a clone, a pull,
 a merge) is therefore disabled until it is confirmed. What was agreed to is kept as digests in
@@ -51,7 +51,7 @@ _HARMLESS |= {"connect_timeout", "timeout"}
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """A backend that waits to be confirmed, as it is to be shown to the user.
+    """A backend that waits to be confirmed, as the user is shown it.
 
     ``host`` is where the talk would go, empty for a model inside perdure; ``commit`` brought the
     manifest as it is, None where it was not found among the newest.
@@ -71,14 +71,14 @@ class Unconfirmed:
 
     @property
     def leads_to(self) -> str:
-        """Where the talk would go, in words."""
+        """Where the conversation would go, in words."""
         if not self.host:
             return f"the file {self.manifest.model} on this machine"
         return f"{self.host}, away from this machine" if self.hosted else f"{self.host} (here)"
 
     @property
     def brought_by(self) -> str:
-        """The commit that brought it, in words."""
+        """The commit that brought the manifest, in words."""
         if self.commit is None:
             return f"an older commit (git log -- {manifest_path(self.name)})"
         info = self.commit
@@ -92,7 +92,7 @@ class Unconfirmed:
 
     @property
     def notice(self) -> str:
-        """One line for the user, with the next step."""
+        """One sentence for the user, with the next step."""
         key = f" with the key {self.manifest.key}" if self.manifest.key else ""
         return " ".join(
             (
@@ -112,7 +112,7 @@ class _Record(msgspec.Struct):
 
 
 def destination_digest(manifest: Manifest) -> str:
-    """A digest of what decides where the talk and the key go."""
+    """A digest of all that decides where the conversation and the key go."""
     plain = Manifest("", "", "")
     told = {
         each.name: getattr(manifest, each.name)
@@ -124,20 +124,20 @@ def destination_digest(manifest: Manifest) -> str:
 
 
 def needs_no_consent(manifest: Manifest) -> bool:
-    """Whether nothing can leave through it: a model that perdure itself fetches and proves."""
+    """Whether nothing can leave by it: a model that perdure itself fetches and checks."""
     inside = manifest.driver == "embedded" and manifest.model in CATALOGUE
     return inside and not manifest.address and not manifest.key
 
 
 def is_confirmed(repo: Repository, manifest: Manifest) -> bool:
-    """Whether the manifest, as it is, may be used in this folder on this machine."""
+    """Whether a manifest may be used as it is, in this folder on this machine."""
     return needs_no_consent(manifest) or destination_digest(manifest) in _digests(
         repo, manifest.name
     )
 
 
 def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
-    """What a driver needs of a manifest; disabled where it is not confirmed.
+    """What a driver needs of a manifest; disabled unless confirmed.
 
     Raises:
         BadFile: it has a key that means nothing.
@@ -155,7 +155,7 @@ def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
 def unconfirmed_backends(
     repo: Repository, rev: str, names: Iterable[str] | None = None, most: int = _SEARCHED
 ) -> list[Unconfirmed]:
-    """The backends in the tree of ``rev`` that wait to be confirmed, by name.
+    """The backends of ``rev`` that wait to be confirmed, by name.
 
     Manifests that cannot be read are left out: nothing can be sent through them. ``names`` limits
     it to these; who brought one is looked for in ``most`` commits, about 1 ms each.
@@ -187,7 +187,7 @@ def _waiting(repo: Repository, rev: str, manifest: Manifest, most: int) -> Uncon
 
 
 def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | None:
-    """The commit since which a manifest has led where it leads now, ``most`` commits back."""
+    """The commit that gave a manifest its destination, at most ``most`` commits back."""
     ways: dict[str, str] = {}
 
     def way(commit: str) -> str:
@@ -212,7 +212,7 @@ def _bringer(repo: Repository, rev: str, path: str, most: int) -> CommitInfo | N
 
 
 def confirm(repo: Repository, agreed: Iterable[Unconfirmed | Manifest]) -> None:
-    """Remember that the user agreed to these, as they were shown.
+    """Record that the user agreed to these backends as they were shown.
 
     Raises:
         HistoryError: it cannot be written; nothing more is confirmed than before.
@@ -225,7 +225,7 @@ def confirm(repo: Repository, agreed: Iterable[Unconfirmed | Manifest]) -> None:
 
 
 def begin_record(repo: Repository) -> None:
-    """Open the books of a folder that has none here: from now on, hand edits are the user's own.
+    """Begin a folder's record where it has none: hand edits made after that are the user's own.
 
     What lies in the folder at this moment may have come with it, and is confirmed by nothing that
     happens later but the user's word. Where nothing can be written, nothing is confirmed.
@@ -236,7 +236,7 @@ def begin_record(repo: Repository) -> None:
 
 
 def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
-    """Of uncommitted edits, the manifests that the user wrote in this folder.
+    """The manifests among uncommitted edits that the user wrote in this folder.
 
     Not one that leaves it to the driver to say where the talk goes, away from this machine.
     Not those whose content git has stored: a merge or a checkout that was cut off left them. Nor
@@ -265,7 +265,7 @@ def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
 
 
 def _says_where(manifest: Manifest, before: Manifest | None) -> bool:
-    """Whether an edit says itself where the talk goes, or that was confirmed before.
+    """Whether an edit itself names its destination, or that was confirmed before.
 
     Without an address the talk goes to the driver's usual one: by an omission it would leave this
     machine.
@@ -295,7 +295,7 @@ def _place(repo: Repository) -> tuple[str, int]:
 
 
 def _read(repo: Repository) -> _Record | None:
-    """The record; None where there is none, it is damaged, or was made for another folder."""
+    """Read the record; None where it is missing or damaged, or was made for another folder."""
     if not repo.state.is_own():
         return None
     try:
@@ -308,7 +308,7 @@ def _read(repo: Repository) -> _Record | None:
 
 @contextmanager
 def _record(repo: Repository) -> Iterator[_Record]:
-    """The record to be changed, written when the block ends. Raises HistoryError."""
+    """Open the record for a change; it is written when the block ends. Raises HistoryError."""
     repo.state.own()
     with storage_errors("keeping which backends are confirmed"):
         lock = disk.KernelLock(repo.state_dir / f"{RECORD_FILE}.lock")
@@ -331,7 +331,7 @@ def _manifests_in_folder(work: Path) -> list[str]:
 
 
 def in_use_first(repo: Repository) -> list[Unconfirmed]:
-    """All backends of the last commit that wait to be confirmed, those in use before the others.
+    """All backends of the last commit that wait to be confirmed, those in use first.
 
     Raises:
         HistoryError, CompanionProblem: the companion cannot be read.
@@ -343,13 +343,13 @@ def in_use_first(repo: Repository) -> list[Unconfirmed]:
 
 
 def in_use(repo: Repository) -> list[Unconfirmed]:
-    """Of these, the ones that companion.yaml lists: without them no reply comes from there."""
+    """Those that companion.yaml lists, and that a turn would ask."""
     tip = repo.resolve("HEAD")
     return unconfirmed_backends(repo, tip, read_companion(repo, tip).settings.backends)
 
 
 def describe(each: Unconfirmed) -> list[str]:
-    """What the user has to know beforehand, one sentence a line."""
+    """What the user has to know before agreeing, one sentence a line."""
     manifest = each.manifest
     key = f"the key {manifest.key}" if manifest.key else "no key"
     lines = [
@@ -365,5 +365,5 @@ def describe(each: Unconfirmed) -> list[str]:
 
 
 def confirm_as_shown(repo: Repository, agreed: Sequence[Unconfirmed]) -> None:
-    """Confirm these as they were shown. Raises HistoryError; nothing more is confirmed then."""
+    """Confirm these as they were shown. Raises HistoryError, and then confirms no more of them."""
     confirm(repo, agreed)

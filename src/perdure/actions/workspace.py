@@ -38,7 +38,7 @@ class Workspace:
 
     @contextmanager
     def leased(self) -> Iterator[ConversationLease]:
-        """A lease to write with; one that only this act needs is released after it."""
+        """A lease to write with; released afterwards unless the session holds it."""
         lease = self.lease or ConversationLease(self.repo)
         try:
             yield lease
@@ -115,11 +115,11 @@ class Workspace:
         return self.repo.resolve("HEAD")
 
     def generated(self, start: str) -> str:
-        """A branch name that no other device generates: ``<start>-<day>-<device>``."""
+        """A branch name that no other device makes up: ``<start>-<day>-<device>``."""
         return f"{start}-{now():%Y-%m-%d}-{slug(log.device())}"
 
     def take_edits(self) -> OutsideCommits:
-        """Commit what was edited by hand, each concern apart, as before a turn."""
+        """Commit hand edits, each concern by itself, as before a turn."""
         from perdure.actions.hand_edits import commit_outside_edits
 
         self._settings = None
@@ -133,7 +133,7 @@ class Workspace:
         *,
         author: Author | None = None,
     ) -> str:
-        """Commit changes of files on the branch that is checked out.
+        """Commit changed files to the branch that is checked out.
 
         Args:
             changes: the files afterwards.
@@ -169,7 +169,7 @@ class Workspace:
 
 
 def refuse_key(name: str) -> None:
-    """Raise CannotAct where a new name of a branch or tag holds a key."""
+    """Raise CannotAct if the name of a new branch or tag holds a key."""
     from perdure.companion.secrets import looks_secret
 
     if looks_secret(name):
@@ -182,7 +182,7 @@ def refuse_key(name: str) -> None:
 
 
 def check_readable(change: Change) -> None:
-    """Raise CompanionProblem where settings or a manifest could not be read afterwards."""
+    """Raise CompanionProblem if settings or a manifest could not be read afterwards."""
     from perdure.companion.config.manifest import parse_manifest
     from perdure.companion.config.settings import parse_settings
 

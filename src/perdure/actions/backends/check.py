@@ -1,4 +1,4 @@
-"""Looking at a backend without a talk: whether it answers, and what one tiny call comes to."""
+"""Check a backend without a conversation: does it answer, and what does one tiny call return?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KeyState = Literal["none needed", "there", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class BackendStatus:
-    """A backend as it answers now. ``latency`` is in seconds, ``window`` in tokens."""
+    """What a backend answers at this moment. ``latency`` is in seconds, ``window`` in tokens."""
 
     state: State
     hosted: bool = False
@@ -56,7 +56,7 @@ class BackendStatus:
 
 @dataclass(frozen=True, slots=True)
 class TestCall:
-    """What one tiny call came to.
+    """The result of one tiny call.
 
     Tokens of the prompt: ``counted`` here, ``expected`` after what was learned from earlier
     reports of this backend, ``reported`` by it now.
@@ -85,7 +85,7 @@ class TestCall:
 async def read_status(
     asked: Sequence[tuple[BackendSpec, LockEntry | None]], seconds: float = LOOK_SECONDS
 ) -> list[BackendStatus]:
-    """Look at backends side by side, each with what was last seen of it. Sends no text.
+    """Ask all backends at once how they are, against what each was last seen to run. Sends no text.
 
     Each may take ``seconds`` twice: all are opened first, then those that a server runs are timed
     on a second connection, when nothing is being imported or loaded beside them.
@@ -101,7 +101,7 @@ async def read_status(
 
 
 class _Look:
-    """One backend, looked at in two steps."""
+    """One backend, asked in two steps."""
 
     def __init__(self, spec: BackendSpec, seen: LockEntry | None, seconds: float) -> None:
         self._spec = spec
@@ -138,7 +138,7 @@ class _Look:
         return BackendStatus(state, backend.hosted, window, latency, key, told, step)
 
     async def time(self) -> BackendStatus:
-        """Time a second connection, and let go of it."""
+        """Time a second connection, then close the backend."""
         backend, found = self._backend, self._found
         if backend is None:
             return found
@@ -185,13 +185,13 @@ def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> BackendSta
 
 
 def _without_keys(told: str) -> str:
-    """A server may repeat the key that it refuses."""
+    """Take keys out of a text: a server may repeat the key that it refuses."""
     masked, _ = mask_secrets(told, loaded_secrets())
     return masked
 
 
 def _drift(found: Fingerprint, seen: LockEntry | None) -> str:
-    """What is another one than last seen, in words; empty where it is the same."""
+    """What has changed since the backend was last seen, in words; empty where nothing has."""
     if seen is None or seen.fingerprint == found.short:
         return ""
     if not found.details.get("served", "-") and _as_seen(found.details, seen.details):
@@ -216,7 +216,7 @@ def _key_state(spec: BackendSpec) -> KeyState:
 
 
 async def call_once(backend: Backend, corrections: Corrections | None = None) -> TestCall:
-    """A tiny call in the roles of a real turn, and the backend closed. Raises BackendError.
+    """Make one tiny call in the roles of a real turn, then close the backend. Raises BackendError.
 
     Where the server refuses these roles, or a field, it is asked again in another form, so that
     what it takes is known. Nothing of the talk or the persona is sent.

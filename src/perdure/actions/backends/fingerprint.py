@@ -1,4 +1,4 @@
-"""The model behind a backend's name: noted when first seen, said and committed when it changed."""
+"""The model behind a backend's name: noted when first seen, told and committed when it changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ reply, so no session knows it before its first."""
 
 @dataclass(frozen=True, slots=True)
 class BackendNote:
-    """What is known of a backend from now on.
+    """What is known of a backend after it was noted.
 
     Attributes:
         form: how requests are sent to it.
@@ -55,7 +55,7 @@ def note_fingerprint(
     found: Fingerprint,
     learned: RequestForm | None = None,
 ) -> BackendNote:
-    """Commit what a backend runs, and how it is asked, where that is not what was last seen here.
+    """Commit what a backend runs and how it is asked, unless it is what was last seen here.
 
     Args:
         repo: the companion's.
@@ -109,7 +109,7 @@ def note_fingerprint(
 
 
 def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> RequestForm:
-    """How requests are sent to a backend as of a commit; nothing is written."""
+    """How a commit says that requests are sent to a backend; writes nothing."""
     path = lock_path(device())
     seen: LockEntry | None = None
     with suppress(CompanionProblem):
@@ -119,7 +119,7 @@ def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint
 
 
 def same_model(seen: LockEntry, found: Fingerprint) -> bool:
-    """Whether a backend runs what was seen, as far as it tells before a reply or after one."""
+    """Whether a backend still runs what was seen, as far as it says."""
     details = {key: value for key, value in found.details.items() if value}
     now_seen = LockEntry(found.short, details)
     return seen.fingerprint == found.short or _learns(now_seen, seen) or _learns(seen, now_seen)
@@ -131,7 +131,7 @@ def form_of(
     seen: LockEntry | None,
     learned: RequestForm | None = None,
 ) -> RequestForm:
-    """How requests are sent: the manifest's word, else what was learned, last seen, or is stated.
+    """How requests are sent: as the manifest says, else as was learned, last seen, or is stated.
 
     ``seen`` is the lock's entry where it is of the same model.
     """
@@ -145,7 +145,7 @@ def form_of(
 
 
 def _shape(text: str) -> Shape:
-    """A lock file may come from anywhere: words that mean nothing here say nothing."""
+    """The shape that a lock entry names; a plain one for words that mean nothing here."""
     try:
         return parse_shape(text) if text else PLAIN
     except ValueError:
@@ -153,7 +153,7 @@ def _shape(text: str) -> Shape:
 
 
 def form_at_base(repo: Repository, rev: str, backend: str, fingerprint: str) -> RequestForm:
-    """The form that a turn's requests had, as the lock files of its base commit tell.
+    """The form that a turn's requests had, read from the lock files of its base commit.
 
     Of several devices that know the backend, the one that saw the same fingerprint counts, and of
     those this one: the turn does not say which it was.
@@ -190,7 +190,7 @@ def _sent(seen: LockEntry) -> str:
 
 
 def _learns(without: LockEntry, served: LockEntry) -> bool:
-    """Whether the second differs from the first by nothing but what a reply tells."""
+    """Whether the second differs from the first only by what a reply tells."""
     only_there = "served" in served.details and "served" not in without.details
     return only_there and _as_asked(without.details) == _as_asked(served.details)
 

@@ -47,7 +47,7 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,59}")
 
 @dataclass(frozen=True, slots=True)
 class BackendRow:
-    """A backend as its file says. ``order`` counts from 1; 0 outside companion.yaml's list."""
+    """One backend, as its file says. ``order`` counts from 1; 0 outside companion.yaml's list."""
 
     name: str
     order: int
@@ -59,7 +59,7 @@ class BackendRow:
 
 
 class BackendActions:
-    """A companion's backends, as the folder has them: the newest commit, and edits on top of it."""
+    """Acts on a companion's backends as the folder has them, hand edits included."""
 
     def __init__(self, path: Path) -> None:
         """Open the companion. Raises HistoryError, RequestProblem, CompanionProblem."""
@@ -103,7 +103,7 @@ class BackendActions:
         self._own = {each.name for each in trust.written_here(self._repo, edits.ready)}
 
     def listed(self) -> list[BackendRow]:
-        """All manifests: those in failover order first. None of them is opened."""
+        """All manifests, those in failover order first. Opens none of the backends."""
         order = self._companion.settings.backends
         paths = {entry.path for entry in self._repo.files(_FOLDER)} | self._edits.keys()
         names = {
@@ -148,11 +148,11 @@ class BackendActions:
         )
 
     def manifest(self, name: str) -> Manifest:
-        """A manifest, read. Raises NoBackend, CompanionProblem with file and line."""
+        """Read a manifest. Raises NoBackend, CompanionProblem with file and line."""
         return parse_manifest(self.text(name), manifest_path(name))
 
     def spec(self, manifest: Manifest) -> BackendSpec:
-        """What a driver needs of it; disabled where the user has not agreed to it.
+        """What a driver needs of a manifest; disabled until the user agrees to it.
 
         Raises:
             BadFile: it has a key that means nothing.
@@ -163,7 +163,7 @@ class BackendActions:
         return trust.usable_spec(self._repo, manifest)
 
     def backend(self, name: str) -> Backend:
-        """One of them, not yet opened; one that refuses, if it waits to be confirmed.
+        """Make a backend, not yet opened; one that refuses where it waits to be confirmed.
 
         Raises:
             NoBackend, CompanionProblem, BackendError: there is none, or it cannot be used.
@@ -179,7 +179,7 @@ class BackendActions:
         return None
 
     async def pin(self, backend: Backend) -> str:
-        """Accept what a backend runs now as what it should run; the fingerprint.
+        """Accept what a backend runs as what it should run; returns the fingerprint.
 
         Raises BackendError; HistoryError where it cannot be noted.
         """
@@ -203,7 +203,7 @@ class BackendActions:
         ).told
 
     def note_form(self, spec: BackendSpec, found: Fingerprint, form: RequestForm) -> None:
-        """Keep how a backend is to be asked, if that is news.
+        """Note how a backend wants to be asked, if that is new.
 
         Not where it runs another model than last seen: accepting that is the next turn's, or
         `pin`'s. Raises HistoryError.
@@ -256,7 +256,7 @@ class BackendActions:
         return order.index(manifest.name) + 1
 
     def use(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Put backends in failover order; those not named go out of the list, not of the folder."""
+        """Set the failover order. Backends that are not named stay in the folder."""
         for name in names:
             self.manifest(name)
         order = list(dict.fromkeys(names))
@@ -265,7 +265,7 @@ class BackendActions:
         return tuple(order)
 
     def waiting(self, names: Iterable[str] | None = None) -> list[Unconfirmed]:
-        """The backends that wait to be confirmed, listed or not, with who brought each."""
+        """The backends that wait to be confirmed, in the list or not, with who brought each."""
         return trust.unconfirmed_backends(self._repo, "HEAD", names, most=_SEARCHED)
 
     def confirm(self, agreed: Iterable[Unconfirmed]) -> None:

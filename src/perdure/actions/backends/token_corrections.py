@@ -1,4 +1,4 @@
-"""How far a counter of tokens was off, learned from what backends report, kept in the cache.
+"""How far a token counter was off, learned from what backends report and kept in the cache.
 
 One entry for each backend, model and counter. The cache may be deleted at any time: the first
 reports teach it anew. What a past prompt was made from is on its commit; nothing there is decided
@@ -30,7 +30,7 @@ class _Entry(msgspec.Struct):
 
 
 class Corrections:
-    """What was learned so far. Used by one thread at a time, or guarded where two may meet."""
+    """What was learned so far. Not for two threads at once without a lock."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """``folder`` is the repository's cache; without one, nothing outlives the session."""
@@ -40,7 +40,7 @@ class Corrections:
         self._counts: dict[str, CountCache] = {}
 
     def applied(self, spec: BackendSpec, tokenizer: Tokenizer) -> Tokenizer:
-        """The counter, corrected where it is not exact and something was learned."""
+        """The counter, corrected where it is not exact and there is something to correct it by."""
         if tokenizer.exact:
             return tokenizer
         with self._guard:
@@ -48,7 +48,7 @@ class Corrections:
         return with_correction(tokenizer, found) if found is not None else tokenizer
 
     def remembering(self, spec: BackendSpec, tokenizer: Tokenizer) -> Tokenizer:
-        """The counter, with the counts of a session's texts remembered: most are asked for again.
+        """A counter that remembers its counts: a session asks for most texts again.
 
         One that looks its counts up elsewhere is handed back as it is.
         """
@@ -57,7 +57,7 @@ class Corrections:
         return with_cache(tokenizer, known)
 
     def learn(self, spec: BackendSpec, tokenizer: Tokenizer, counted: int, reported: int) -> None:
-        """Take over what a backend reported for a prompt that ``tokenizer`` counted. Never raises.
+        """Learn from what a backend reported for a prompt that ``tokenizer`` counted. Never raises.
 
         Exact counters have nothing to learn. What cannot be written is learned for this session.
         """
@@ -89,7 +89,7 @@ def _key(spec: BackendSpec, tokenizer: Tokenizer) -> str:
 
 
 def _read(path: Path) -> dict[str, Correction]:
-    """What the file holds; nothing where it is missing, damaged or makes no sense."""
+    """Read the file; nothing where it is missing or damaged, or makes no sense."""
     try:
         if path.stat().st_size > _SIZE_LIMIT:
             return {}

@@ -1,4 +1,4 @@
-"""One call to a backend in the roles of a real turn, with words of our own: no persona, no talk."""
+"""One call to a backend in the roles of a real turn, without any word of the companion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class TrialCall:
-    """What one call came to. Times in seconds: until the reply began, and until its end."""
+    """The result of one call. Times in seconds: until the reply began, and until it ended."""
 
     form: RequestForm
     reply: str
@@ -48,7 +48,7 @@ class TrialCall:
 
 
 async def try_forms(backend: Backend, form: RequestForm, *, most: int = MOST) -> TrialCall:
-    """Call an open backend until it takes a form, beginning with ``form``.
+    """Call an open backend until it accepts a form, starting with ``form``.
 
     Nothing is learned from what is no refusal of the request: that is raised at once, and so is the
     refusal of a shape that the manifest itself names. Where a refusal did not say that it was the
@@ -75,7 +75,7 @@ async def try_forms(backend: Backend, form: RequestForm, *, most: int = MOST) ->
 
 
 def _stricter(spec: BackendSpec, form: RequestForm, refusal: BackendError) -> RequestForm | None:
-    """The form to be tried next; also where a server does not say what it refuses."""
+    """The form to try next, even where a server does not say what it refuses."""
     if getattr(refusal, "blames_request", False) and not spec.shape:
         shape = next_shape(form.shape, "")
         return replace(form, shape=shape) if shape is not None else None
@@ -83,14 +83,14 @@ def _stricter(spec: BackendSpec, form: RequestForm, refusal: BackendError) -> Re
 
 
 def next_form(spec: BackendSpec, form: RequestForm, refusal: BackendError) -> RequestForm | None:
-    """The form to be tried after a refusal; None where there is none, or the manifest says one."""
+    """The form to try after a refusal; None if none is left, or the manifest fixes one."""
     if isinstance(refusal, ShapeRefused) and spec.shape:
         return None
     return form_after_refusal(form, refusal)
 
 
 def first_form(spec: BackendSpec, stated: str = "") -> RequestForm:
-    """The form to begin with: the manifest's shape, else what the model's template states."""
+    """The form to begin with: the manifest's, else the one that the model's template states."""
     shape = spec.shape or stated
     return RequestForm(parse_shape(shape)) if shape else RequestForm()
 

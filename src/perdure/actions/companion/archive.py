@@ -32,7 +32,7 @@ _NOTES = "archives.json"
 
 @dataclass(frozen=True, slots=True)
 class ArchivePlan:
-    """What archiving will do. ``tag``: "" where she is in the archive already."""
+    """What archiving will do. ``tag`` is "" where she is in the archive already."""
 
     name: str
     folder: Path
@@ -74,7 +74,7 @@ class ArchiveCopy:
 
 
 def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePlan:
-    """What archiving would do.
+    """Plan to archive a companion.
 
     Args:
         workspace: the companion.
@@ -127,7 +127,7 @@ def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:
 
 
 def reopen(workspace: Workspace) -> str:
-    """Take a companion out of the archive; the commit. Raises CannotAct where she is in none."""
+    """Take a companion out of the archive in one commit. Raises CannotAct if she is not in it."""
     if not workspace.settings.archived:
         raise CannotAct(
             f"{workspace.settings.name} is not in the archive", kept="nothing was changed"
@@ -181,7 +181,7 @@ Then, to talk again: `{REOPEN}`, or take the line `archived: yes` out of `compan
 
 
 def _note(repo: Repository, copy: ArchiveCopy) -> None:
-    """Remember the copy, so that `proven_copy` finds it. Losing this costs a new copy."""
+    """Note where the copy is, for `proven_copy`. If the note is lost, a new copy is needed."""
     known = [each for each in _noted(repo) if each["path"] != str(copy.bundle)]
     value = [*known, {"path": str(copy.bundle), "sha256": copy.sha256}]
     with suppress(OSError):
@@ -202,7 +202,7 @@ def _noted(repo: Repository) -> list[dict[str, str]]:
 
 
 def proven_copy(repo: Repository) -> Path | None:
-    """A bundle that has every branch and tag as they are now, byte for byte as it was checked."""
+    """Find a bundle that holds every branch and tag as they are, and is still what was checked."""
     wanted = shared_refs(repo)
     for row in reversed(_noted(repo)):
         path = Path(row["path"])

@@ -1,4 +1,4 @@
-"""Making a companion: a template, a backend that answers, the first commit."""
+"""Create a companion: a template, a backend that answers, the first commit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EMBEDDED_PARAMETERS = {"temperature": 0.7, "repeat_penalty": 1.15, "max_tokens"
 
 @dataclass(frozen=True, slots=True)
 class CreatedCompanion:
-    """A companion that was just made. ``voice`` says in a sentence what it speaks through."""
+    """A new companion. ``voice`` says in a sentence which model speaks for her."""
 
     name: str
     path: Path
@@ -38,7 +38,7 @@ class CreatedCompanion:
 def create_companion(
     path: Path, *, name: str, template: str, user: str | None = None
 ) -> CreatedCompanion:
-    """Make a companion repository at ``path``.
+    """Create a companion repository at ``path``.
 
     Without ``user`` the companion calls its user by the first word of git's ``user.name``, else by
     the login. A running Ollama with a model that can talk is taken first; without one,

@@ -1,4 +1,4 @@
-"""A reading copy: every conversation as one plain Markdown file, to be read without a program."""
+"""Write a reading copy: every conversation as plain Markdown, readable without any program."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_reading_copy(repo: Repository, folder: Path, name: str) -> int:
 
 
 def _files(repo: Repository, folder: Path) -> list[str]:
-    """Copy persona, lore and memory; lines about those whose names may not be written."""
+    """Copy persona, lore and memory; returns lines about files whose names cannot be written."""
     lines = []
     for top in _FOLDERS:
         for entry in repo.files(top):

@@ -1,4 +1,4 @@
-"""Her face on a forge, kept current: a commit of its own before the first talk of a month."""
+"""Keep her README current: one commit before the first conversation of a month."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from perdure.git.repository.repository import Author, Change, Repository
 def refresh_readme(
     repo: Repository, *, tip: str, branch: str, author: Author, name: str, month: str
 ) -> str | None:
-    """Commit ``README.md`` where it lacks this month, or an avatar that is there.
+    """Commit ``README.md`` if it lacks this month, or an avatar that exists.
 
     A page that is gone stays gone, and one that somebody else is writing at this moment is done
     another time: no talk waits for it.

@@ -1,4 +1,4 @@
-"""Remove: the whole folder goes to the trash, once a copy elsewhere is proven or the name typed."""
+"""Move the whole folder to the trash, once a copy is proven or the name was typed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RemovePlan:
 
 
 def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
-    """What removing would do.
+    """Plan to remove a companion.
 
     Args:
         workspace: the companion.
@@ -97,7 +97,7 @@ def _all_of(workspace: Workspace, tips: list[str]) -> Ahead:
 
 
 def check_agreed(plan: RemovePlan, typed: str) -> None:
-    """Raise NotProven without a proven copy and without the name, typed."""
+    """Raise NotProven if there is no proven copy and the name was not typed."""
     if plan.copy is None and typed != plan.name:
         raise NotProven(
             f"no copy of everything is proven, and {plan.name!r} was not typed",
@@ -108,7 +108,7 @@ def check_agreed(plan: RemovePlan, typed: str) -> None:
 
 
 def remove(workspace: Workspace, plan: RemovePlan) -> Path:
-    """Do what a plan says; the place in the trash.
+    """Do what a plan says; returns the place in the trash.
 
     Raises:
         CannotAct: a chat is open.
@@ -130,7 +130,7 @@ def remove(workspace: Workspace, plan: RemovePlan) -> Path:
 
 
 def _in_use(state: Path) -> bool:
-    """Whether another process has a journal or a conversation of this companion open."""
+    """Whether another process has this companion's journal, or a conversation of hers, open."""
     for path in [*(state / "journals").glob("*.journal"), *(state / "leases").glob("*")]:
         lock = KernelLock(path)
         try:
@@ -146,7 +146,7 @@ def _in_use(state: Path) -> bool:
 
 
 def _place(path: Path, home: Path) -> Path:
-    """A free place in the platform's trash, or in ours, on the same disk: a rename, no copy."""
+    """Find a free place in a trash on the same disk: a rename is enough, no copy."""
     device = path.stat().st_dev
     name = f"{path.name}-{now():%Y%m%d-%H%M%S}"
     for folder in (*_platform_trash(), home / ".trash"):
@@ -161,7 +161,7 @@ def _place(path: Path, home: Path) -> Path:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """``name`` there, or it with the first number that nothing in the trash has."""
+    """The path ``name`` in the trash, or the name with the first number that is free."""
     place, number = folder / name, 2
     while place.exists() or _info(place).exists():
         place, number = folder / f"{name}-{number}", number + 1
@@ -181,7 +181,7 @@ def _platform_trash() -> list[Path]:
 
 
 def _write_info(plan: RemovePlan) -> None:
-    """What file managers need to put the folder back where it was."""
+    """Write what file managers need to put the folder back."""
     if plan.trash.parent.name != "files":
         return
     info = _info(plan.trash)

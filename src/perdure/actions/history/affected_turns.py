@@ -1,4 +1,4 @@
-"""Which turns were answered after a change, and with it in their past."""
+"""Which turns were answered with a change in their past."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from perdure.snapshot.revisions.ahead import commits_ahead
 def affected_turns(
     repo: Repository, parents: Sequence[str], change: str, tip: str
 ) -> tuple[TurnId, ...]:
-    """Turns with replies that stand at the tip and were committed on top of a change.
+    """The answered turns at the tip that were committed on top of a change.
 
     Args:
         repo: the repository.
@@ -41,7 +41,7 @@ def affected_turns(
 
 
 def _after(commits: Sequence[CommitInfo], change: str) -> list[CommitInfo]:
-    """Those of the commits that have a change in their past, in the same order."""
+    """The commits that have a change in their past, in the same order."""
     known = {info.id: info for info in commits}
     after: dict[str, bool] = {change: True}
     for start in commits:

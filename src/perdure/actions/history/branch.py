@@ -1,4 +1,4 @@
-"""Branches: listing with the last talk on each, beginning, switching, taking a name away."""
+"""Branches: listed with the last turn on each, begun, checked out, removed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True)
 class BranchRow:
-    """A branch as it is listed. ``talk``: the newest commit with talk; None where none is near."""
+    """A branch in a list. ``talk`` is its newest turn's commit; None where none is near."""
 
     branch: Branch
     talk: CommitInfo | None
@@ -50,7 +50,7 @@ class BranchRow:
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:
-    """Taking a branch's name away. ``left``: what is on no other branch."""
+    """What removing a branch will do. ``ahead`` is what no other branch has."""
 
     name: str
     commit: str
@@ -74,12 +74,12 @@ class DropPlan:
 
 
 def subject_words(info: CommitInfo) -> str:
-    """The first words of a turn, from its commit's subject."""
+    """The first words of a turn, taken from its commit's subject."""
     return info.subject.partition(": ")[2] or info.subject
 
 
 def list_branches(workspace: Workspace) -> list[BranchRow]:
-    """Every branch, the one last committed to first."""
+    """All branches, the one last committed to first."""
     found = branches(workspace.repo)
     last = {
         commit: _last_talk(workspace.repo, commit) for commit in {each.commit for each in found}
@@ -99,7 +99,7 @@ def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
 def begin_branch(
     workspace: Workspace, name: str, at: str = "", progress: Progress | None = None
 ) -> Operation:
-    """Begin a branch without going there.
+    """Create a branch without checking it out.
 
     Args:
         workspace: the companion.
@@ -120,7 +120,7 @@ def begin_branch(
 
 
 def check_out_branch(workspace: Workspace, name: str) -> Operation | None:
-    """Check out a branch; edits by hand are committed first, on the branch that is left.
+    """Check out a branch. Hand edits are committed first, to the branch that one leaves.
 
     Returns:
         None where it is checked out already: then there is nothing to take back.
@@ -149,7 +149,7 @@ def check_out_branch(workspace: Workspace, name: str) -> Operation | None:
 
 
 def plan_drop(workspace: Workspace, name: str) -> DropPlan:
-    """What taking a branch's name away would hide.
+    """Plan to remove a branch: what would be hidden.
 
     Raises:
         UnknownRevision: there is no such branch.
@@ -174,5 +174,5 @@ def remove_branch(workspace: Workspace, plan: DropPlan) -> Operation:
 
 
 def short_time(at: datetime) -> str:
-    """A day and a time as lists show them."""
+    """A date and time, short as in a list."""
     return f"{at:%Y-%m-%d %H:%M}"

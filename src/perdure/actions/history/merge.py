@@ -1,4 +1,4 @@
-"""Merging a branch into the one that is talked on: talk by talk, persona and memory by lines."""
+"""Merge a branch into the current one: conversations turn by turn, persona and memory by lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _claims(path: str) -> bool:
 def _merge(
     files: Sequence[ThreeWay], read: Callable[[str], ThreeWay]
 ) -> Mapping[str, bytes | None]:
-    """Conversations and their summaries: neither comes to a conflict."""
+    """Merge conversations and their summaries, which never conflict."""
     talk = merge_conversations([file for file in files if is_chunk(file.path)], read)
     return {**talk, **merge_summaries(file for file in files if not is_chunk(file.path))}
 
@@ -51,7 +51,7 @@ _REMOVED = {
 
 @dataclass(frozen=True, slots=True)
 class BranchMerge:
-    """What a merge will do. ``brings``: what is only on the other branch."""
+    """What a merge will do. ``brings`` is what only the other branch has."""
 
     plan: MergePlan
     brings: Ahead
@@ -91,7 +91,7 @@ class BranchMerge:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What became of a merge: an entry in the log of operations, or files to be settled."""
+    """The result of a merge: an entry in the log of operations, or files in conflict."""
 
     plan: BranchMerge
     operation: Operation | None
@@ -130,7 +130,7 @@ def conflict_record(conflict: FileConflict) -> dict[str, object]:
 
 
 def plan_branch_merge(workspace: Workspace, name: str) -> BranchMerge:
-    """What merging a branch would do. It need not be a branch: any revision goes.
+    """Plan to merge a branch, or any other revision.
 
     Raises:
         CannotAct: no branch is checked out.
@@ -189,11 +189,11 @@ class UnfinishedMerge:
 
     @property
     def waits(self) -> int:
-        """How many files are still to be settled."""
+        """How many files are still in conflict."""
         return sum(not conflict.settled for conflict in self.merge.conflicts)
 
     def describe(self) -> list[str]:
-        """What it waits for, and the next steps."""
+        """What the merge waits for, and the next steps."""
         lines = [f"A merge of {self.name} into {self.branch} is open."]
         for conflict in self.merge.conflicts:
             lines += _conflict_lines(conflict)
@@ -210,7 +210,7 @@ class UnfinishedMerge:
 
 
 def unfinished_merge(workspace: Workspace) -> UnfinishedMerge | None:
-    """The merge that is open here, whoever began it."""
+    """The merge that is open in this folder, whoever began it; None without one."""
     found = git_merge.open_merge(workspace.repo)
     if found is None:
         return None
@@ -232,7 +232,7 @@ def _need_open(workspace: Workspace) -> UnfinishedMerge:
 
 
 def take_side(workspace: Workspace, path: str, side: str) -> None:
-    """Settle a file of the open merge with one side's version: ``ours`` or ``theirs``.
+    """Resolve a conflict with one side's version: ``ours`` or ``theirs``.
 
     Raises:
         CannotAct: no merge is open.
@@ -244,12 +244,12 @@ def take_side(workspace: Workspace, path: str, side: str) -> None:
 
 
 def marks_in(content: bytes | None) -> bool:
-    """Whether a conflict's marks stand in a file."""
+    """Whether a file holds conflict marks."""
     return bool(content and marked(content))
 
 
 def take_file(workspace: Workspace, path: str) -> None:
-    """Settle a file of the open merge with what stands in the folder.
+    """Resolve a conflict with the file as it is in the folder.
 
     Raises:
         CannotAct: no merge is open.
@@ -262,7 +262,7 @@ def take_file(workspace: Workspace, path: str) -> None:
 
 
 def conclude(workspace: Workspace) -> Operation:
-    """Commit the open merge with the files as they stand.
+    """Commit the open merge with the files as they are.
 
     Raises:
         CannotAct: no merge is open.
@@ -274,7 +274,7 @@ def conclude(workspace: Workspace) -> Operation:
 
 
 def abort(workspace: Workspace) -> None:
-    """Forget the open merge; files are as the branch has them again.
+    """Give up the open merge; the files are again as the branch has them.
 
     Raises:
         CannotAct: no merge is open.

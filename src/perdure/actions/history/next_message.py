@@ -1,4 +1,4 @@
-"""What steering leaves for the next message: a place to go on from, a fresh start, or a refusal.
+"""What an act on history means for the next message: where it goes on from, or a refusal.
 
 Light, since every session asks.
 """
@@ -28,7 +28,7 @@ _LOOKED_AT = 50
 
 
 def refuse_archived(settings: CompanionSettings) -> None:
-    """Raise Archived for a companion in the archive: called before a turn."""
+    """Raise Archived for a companion in the archive. Called before each turn."""
     if settings.archived:
         raise Archived(
             f"{settings.name} is in the archive: she is read, and not talked to.",
@@ -38,7 +38,7 @@ def refuse_archived(settings: CompanionSettings) -> None:
 
 
 def starts_conversation(repo: Repository, tip: str) -> bool:
-    """Whether the next message begins a conversation, because of a revert since the last turn."""
+    """Whether a revert since the last turn makes the next message begin a conversation."""
     here: str | None = tip
     for _ in range(_LOOKED_AT):
         if here is None:
@@ -55,7 +55,7 @@ def starts_conversation(repo: Repository, tip: str) -> bool:
 
 
 def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
-    """The turn that the next message on a branch continues, where a rewind or an undo led there.
+    """The turn that the next message continues after a rewind or an undo; None without one.
 
     None once something was said since, and where nothing was moved: then the usual rules hold.
 
@@ -80,7 +80,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
 
 
 def _last_move(repo: Repository, branch: str) -> Operation | None:
-    """The newest entry that led to a branch; tags do not count, and going away and back neither."""
+    """The newest operation that moved a branch. Tags, and going away and back, do not count."""
     try:
         tip = repo.resolve("refs/perdure/ops")
     except UnknownRevision:

@@ -1,4 +1,4 @@
-"""What somebody did, as words for who did it: “your message “the weir” and her reply”.
+"""What somebody did, in words for that person: “your message “the weir” and her reply”.
 
 Without ids and hashes. Reads as “Undone: …” and as “takes back …”.
 """
@@ -49,7 +49,7 @@ _OPERATIONS = {
 
 
 def act_of(repo: Repository, entry: Operation) -> str:
-    """What an entry of the log of operations, or a plain commit, did."""
+    """What an operation or a plain commit did, in words."""
     if entry.is_commit:
         return commit_words(repo, repo.commit_info(entry.id))
     if entry.undoes:
@@ -61,7 +61,7 @@ def act_of(repo: Repository, entry: Operation) -> str:
 
 
 def row_words(repo: Repository, entry: Operation) -> str:
-    """The same, short, for a row that names the kind: without ids and hashes."""
+    """The same, short, for a row that already names the kind; without ids and hashes."""
     about = entry.id if entry.is_commit else entry.undoes
     with suppress(HistoryError):
         if about and any(key == "Answer" for key, _ in repo.commit_info(about).trailers):
@@ -70,7 +70,7 @@ def row_words(repo: Repository, entry: Operation) -> str:
 
 
 def commit_words(repo: Repository, info: CommitInfo) -> str:
-    """What a commit did."""
+    """What a commit did, in words."""
     kind, colon, says = info.subject.partition(": ")
     if not colon:
         return f"the commit “{info.subject}”"
@@ -110,7 +110,7 @@ def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
 
 
 def operation_words(entry: Operation) -> str:
-    """What an operation did."""
+    """What an operation did, in words."""
     says = _without_ids(entry.says)
     name = says.partition(" begins at")[0].partition(" at")[0]
     quoted = _QUOTED.search(says)

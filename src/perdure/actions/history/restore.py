@@ -1,4 +1,4 @@
-"""Restore: bring files back as they were at some time. Talk is not brought back this way."""
+"""Restore: bring files back as they were at some time. Conversations are not restored this way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TALK = {"conversations", "alternatives"}
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """What a restore will do: files afterwards, as of a commit."""
+    """What a restore will do, with the files as they will be."""
 
     commit: CommitInfo
     at: str
@@ -38,7 +38,7 @@ class RestorePlan:
 
     @property
     def removed(self) -> tuple[str, ...]:
-        """Paths that were not there then, and go."""
+        """Files that did not exist then, and will go."""
         return tuple(change.path for change in self.changes if change.content is None)
 
     def describe(self) -> list[str]:
@@ -64,7 +64,7 @@ class RestorePlan:
 
 
 def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: str) -> RestorePlan:
-    """What bringing files back would do.
+    """Plan to restore files.
 
     Args:
         workspace: the companion.
@@ -98,7 +98,7 @@ def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: st
 def _files(
     repo: Repository, path: str, commit: str, tip: str, at: str
 ) -> list[tuple[str, str | None, str | None]]:
-    """Each file at or below a path with its blob then and now."""
+    """Each file at or below a path, with its blob then and its blob at the tip."""
     if path.partition("/")[0] in _TALK:
         raise CannotRestore(
             f"{path} is talk, which is not brought back file by file",
@@ -120,7 +120,7 @@ def _files(
 
 
 def restore(workspace: Workspace, plan: RestorePlan) -> list[str]:
-    """Do what a plan says: one commit for each concern; their ids.
+    """Do what a plan says, one commit for each concern; returns their ids.
 
     Raises:
         CannotAct: a file has an edit that is in no commit.

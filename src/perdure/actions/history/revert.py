@@ -1,4 +1,4 @@
-"""Revert: take back one change of persona, lore, memory or settings, and keep the talk since.
+"""Revert: take back one change of persona, lore, memory or settings, and keep all turns since.
 
 File by file, three ways: the change is the common past, the files as they are now one side, the
 files before the change the other. So later edits of other lines stay.
@@ -88,7 +88,7 @@ class RevertPlan:
 
 
 def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
-    """What taking back a commit would do.
+    """Plan to revert a commit.
 
     Args:
         workspace: the companion.
@@ -130,7 +130,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
 
 
 def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
-    """The commit's parents: exactly one. Raises CannotRevert."""
+    """The parent of a commit that can be reverted. Raises CannotRevert for others."""
     parents = repo.commits.parents(info.id)
     if len(parents) > 1:
         raise CannotRevert(
@@ -164,7 +164,7 @@ def _no_talk(info: CommitInfo) -> CannotRevert:
 
 
 def _without(repo: Repository, info: CommitInfo, file: FileChange, tip: str) -> bytes | None:
-    """A file as it is now without what a commit did to it. Raises CannotRevert."""
+    """A file at the tip without what a commit did to it. Raises CannotRevert."""
     before = repo.blob(file.old_oid) if file.old_oid else None
     after = repo.blob(file.new_oid) if file.new_oid else None
     current = repo.read(file.path, tip)
@@ -185,7 +185,7 @@ def _without(repo: Repository, info: CommitInfo, file: FileChange, tip: str) -> 
 
 
 def _set_of_lines(before: bytes, after: bytes, current: bytes) -> bytes | None:
-    """Facts are a set of lines: those that came go, those that went come back. None: no file."""
+    """Revert a file of facts line by line: what came goes, what went comes back. None: no file."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     came = {line for line in set(new) - set(old) if line.startswith(_BULLET)}
     went = [line for line in old if line.startswith(_BULLET) and line not in new]
@@ -212,7 +212,7 @@ def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> C
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """What a revert made. ``aside``: commit that set the turns aside, "" without one."""
+    """The result of a revert. ``aside`` is the commit that excluded the turns, "" without one."""
 
     commit: str
     aside: str
@@ -244,7 +244,7 @@ def revert(workspace: Workspace, plan: RevertPlan, then: str = "keep") -> Revert
 def exclude_after_revert(
     workspace: Workspace, ranges: Sequence[TurnRange], reason: str, facts: Sequence[Change] = ()
 ) -> str:
-    """Commit that turns are kept out of prompts, with files for facts; the commit's id."""
+    """Commit that turns, and the facts from them, are excluded; returns the commit's id."""
     changes = [
         Change(aside_path(turns), render_aside(Aside((turns,), reason=reason))) for turns in ranges
     ]

@@ -1,4 +1,4 @@
-"""Rewind: talk on from an earlier turn, on a branch of its own. The line it leaves keeps its name.
+"""Rewind: go on from an earlier turn on a new branch. The branch that one leaves stays as it is.
 
 The entry in the log of operations names the turn, and `next_message` finds it there: so the next
 message begins a conversation that ``continues:`` that turn, however long ago it was said.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RewindTarget:
-    """A turn and the commit as of which it is the last word."""
+    """A turn, and the commit at which it was the last one."""
 
     turn: TurnId | None
     commit: str
@@ -91,7 +91,7 @@ class RewindPlan:
 
 
 def find_target(repo: Repository, text: str, progress: Progress | None = None) -> RewindTarget:
-    """The place that ``@``, ``@-3``, ``7``, a piece of a turn's id, a date or a revision names.
+    """Find what ``@``, ``@-3``, ``7``, part of a turn's id, a date or a revision names.
 
     A date means the last word of that day, a revision the last word as of that commit.
 
@@ -131,7 +131,7 @@ def _whole_id(name: str) -> TurnId | None:
 
 
 def _as_of(repo: Repository, tip: str, turn: TurnId, progress: Progress | None) -> str:
-    """The newest commit of a turn before anything followed it: an answer may have come later."""
+    """The newest commit of a turn before anything followed it, so that later answers count."""
     first = commit_of_turn(repo, tip, turn, progress)
     if first is None:
         raise UnknownTurn(f"no commit here added the turn {turn}.")
@@ -147,7 +147,7 @@ def _as_of(repo: Repository, tip: str, turn: TurnId, progress: Progress | None) 
 def plan_rewind(
     workspace: Workspace, where: str, name: str = "", progress: Progress | None = None
 ) -> RewindPlan:
-    """What going on from a place would do.
+    """Plan to go on from an earlier turn.
 
     Args:
         workspace: the companion.
@@ -191,7 +191,7 @@ def plan_rewind(
 
 
 def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
-    """Do what a plan says; one entry in the log of operations.
+    """Do what a plan says, as one entry in the log of operations.
 
     Raises:
         BadPath: the branch's name is taken, or git would not take it.

@@ -11,7 +11,7 @@ from perdure.git.operations.operation import Operation
 
 
 def list_tags(workspace: Workspace) -> list[dict[str, str | None]]:
-    """Every tag by name: its commit, the commit's time and subject, its own message."""
+    """All tags by name: the commit, its time and subject, and the tag's own message."""
     found: list[dict[str, str | None]] = []
     for each in branches.tags(workspace.repo):
         info = workspace.repo.commit_info(each.commit)
@@ -29,7 +29,7 @@ def list_tags(workspace: Workspace) -> list[dict[str, str | None]]:
 
 
 def tag(workspace: Workspace, name: str, commit: str, message: str = "") -> Operation:
-    """Name a commit. What looks like a key in the message is taken out.
+    """Tag a commit. What looks like a key is taken out of the message.
 
     Raises:
         BadPath: the tag exists, or git would not take the name.
@@ -45,5 +45,5 @@ def tag(workspace: Workspace, name: str, commit: str, message: str = "") -> Oper
 
 
 def remove_tag(workspace: Workspace, name: str) -> Operation:
-    """Take a tag away. Raises UnknownRevision."""
+    """Remove a tag. Raises UnknownRevision."""
     return drop_tag(workspace.repo, name, author=workspace.author, at=now())

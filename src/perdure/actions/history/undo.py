@@ -1,4 +1,4 @@
-"""Undo, redo and the list of what was done, with words for the user."""
+"""Undo, redo, and the list of what was done, in words for the user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_c
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One undo or redo that was thought out.
+    """What one undo or redo will do.
 
     Attributes:
         plan: the engine's plan.
@@ -37,11 +37,11 @@ class UndoStep:
 
     @property
     def is_safe(self) -> bool:
-        """Whether it needs no question: it hides no more than one act, which redo brings back."""
+        """Whether it needs no question: it hides one act at most, which redo brings back."""
         return self.plan.is_redo or (self.hidden.is_all and self.hidden.acts <= 1)
 
     def notes(self) -> list[str]:
-        """What there is to say beside what is taken back: branches that come, go, are gone to."""
+        """What else happens: branches that come, go, or are checked out."""
         lines = list(self.plan.says)
         if not self.is_safe:
             lines.append(f"on no branch afterwards: {self.hidden}; redo brings it back")
@@ -52,7 +52,7 @@ class UndoStep:
         return [f"{'brings' if self.plan.is_redo else 'takes'} back {self.what}", *self.notes()]
 
     def said(self) -> str:
-        """The same once it is done, one sentence."""
+        """What was done, in one sentence."""
         where = f" You are on {self.plan.head} again." if self.plan.head else ""
         pushed = " It was pushed, so a new commit does it." if self.plan.by_commit else ""
         done = "Redone" if self.plan.is_redo else "Undone"
@@ -75,7 +75,7 @@ class UndoStep:
 
 @dataclass(frozen=True, slots=True)
 class OperationRow:
-    """An entry as it is listed.
+    """An operation in a list.
 
     Attributes:
         entry: the entry.
@@ -109,17 +109,17 @@ class OperationRow:
 
 
 def next_undo(workspace: Workspace) -> UndoStep:
-    """What undo would take back now. Raises NothingToUndo, RefElsewhere."""
+    """Plan the next undo. Raises NothingToUndo, RefElsewhere."""
     return _step(workspace, undo.plan_undo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
 def next_redo(workspace: Workspace) -> UndoStep:
-    """What redo would bring back now. Raises NothingToUndo, RefElsewhere."""
+    """Plan the next redo. Raises NothingToUndo, RefElsewhere."""
     return _step(workspace, undo.plan_redo(workspace.repo, ProgramCommits(workspace.repo)))
 
 
 def _step(workspace: Workspace, plan: UndoPlan) -> UndoStep:
-    """Count what no branch has once the moves are made.
+    """Add to a plan what no branch will have afterwards.
 
     Raises:
         BadPath, CannotMerge, TooManyFiles: the files there cannot be written to the disk.
@@ -154,7 +154,7 @@ def _step(workspace: Workspace, plan: UndoPlan) -> UndoStep:
 
 
 def _goal(workspace: Workspace, plan: UndoPlan) -> str | None:
-    """The commit whose files will be checked out; None where that stays as it is."""
+    """The commit whose files will be checked out; None where it stays the same."""
     branch = plan.head or workspace.repo.head().branch
     ref = f"refs/heads/{branch}"
     for move in plan.moves:
@@ -177,7 +177,7 @@ def _turn(workspace: Workspace, plan: UndoPlan) -> TurnId | None:
 
 
 def perform_step(workspace: Workspace, step: UndoStep) -> Operation:
-    """Do a step.
+    """Do what a step says.
 
     Raises:
         RefElsewhere: something was done meanwhile.
@@ -188,7 +188,7 @@ def perform_step(workspace: Workspace, step: UndoStep) -> Operation:
 
 
 def next_undone(workspace: Workspace, count: int) -> list[Operation]:
-    """The entries that so many undos would take back, as far as can be told beforehand."""
+    """The operations that so many undos would take back, as far as one can tell beforehand."""
     program = ProgramCommits(workspace.repo)
     first = undo.plan_undo(workspace.repo, program).entry
     entries = operations(workspace.repo, limit=None, is_own=program.is_own)
@@ -200,7 +200,7 @@ def next_undone(workspace: Workspace, count: int) -> list[Operation]:
 
 
 def list_operations(workspace: Workspace, limit: int | None = 50) -> list[OperationRow]:
-    """What was done, newest first."""
+    """The log of operations, newest first."""
     program = ProgramCommits(workspace.repo)
     entries = operations(workspace.repo, limit=limit, is_own=program.is_own)
     undone = _undone(workspace)
@@ -220,7 +220,7 @@ def list_operations(workspace: Workspace, limit: int | None = 50) -> list[Operat
 
 
 def _undone(workspace: Workspace) -> set[str]:
-    """Ids of what is taken back now: undone, and not brought back since."""
+    """Ids of the operations that are undone, and were not brought back."""
     try:
         log = workspace.repo.resolve("refs/perdure/ops")
     except UnknownRevision:

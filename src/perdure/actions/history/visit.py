@@ -1,4 +1,4 @@
-"""Talking to her as she was: a scratch branch that begins at a place in the past.
+"""Talk to her as she was, on a scratch branch that begins in the past.
 
 The entry in the log of operations is all that tells a visit from another branch, so a crash leaves
 nothing half done: the scratch branch is checked out, the next session says so, and every way back
@@ -47,7 +47,7 @@ class Visit:
 
 
 def plan_visit(workspace: Workspace, where: str, progress: Progress | None = None) -> RewindPlan:
-    """What talking to her as of a turn, date or revision does; nothing is changed.
+    """Plan to talk to her as she was at a turn, date or revision.
 
     Raises:
         Archived: she is in the archive.
@@ -68,7 +68,7 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
 
 
 def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
-    """Check out the scratch branch. What was edited by hand is committed first.
+    """Check out the scratch branch. Hand edits are committed first.
 
     Raises:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
@@ -89,7 +89,7 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
 
 
 def current_visit(repo: Repository) -> Visit | None:
-    """The visit whose branch is checked out; None without one."""
+    """The visit that is under way; None without one."""
     branch = repo.head().branch
     if branch is None:
         return None
@@ -115,7 +115,7 @@ def current_visit(repo: Repository) -> Visit | None:
 
 
 def visit_notice(repo: Repository) -> list[Notice]:
-    """Says that a visit is under way, and how to go back."""
+    """Tell that a visit is under way, and how to go back."""
     visit = current_visit(repo)
     if visit is None:
         return []
@@ -129,7 +129,7 @@ def visit_notice(repo: Repository) -> list[Notice]:
 
 
 def ahead_of_start(workspace: Workspace, visit: Visit) -> Ahead:
-    """What came to the scratch branch since it began; nothing where it is gone."""
+    """What the scratch branch has gained since it began; nothing where it is gone."""
     try:
         tip = workspace.repo.resolve(f"{_HEADS}{visit.name}")
     except UnknownRevision:
@@ -140,7 +140,7 @@ def ahead_of_start(workspace: Workspace, visit: Visit) -> Ahead:
 def end_visit(
     workspace: Workspace, visit: Visit, *, keep: str = "", drop: bool = False
 ) -> Operation | None:
-    """Go back to where the visit was begun from; one entry in the log of operations.
+    """Go back to where the visit began, as one entry in the log of operations.
 
     A branch on which nothing was done goes in any case.
 
@@ -183,7 +183,7 @@ def end_visit(
 
 
 def check_name(repo: Repository, name: str) -> None:
-    """Raise BadPath, or CannotAct for a key, where a branch cannot be called so."""
+    """Raise BadPath for a bad branch name, or CannotAct for one that holds a key."""
     refuse_key(name)
     check_branch(name)
     try:

@@ -1,4 +1,4 @@
-"""What she keeps in memory from some turns: the facts they taught, the summaries made of them."""
+"""What memory holds of some turns: the facts that they taught, and the summaries made of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.snapshot.files import read_small
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What came of turns, without what is set aside already.
+    """What was derived from turns, without what is already excluded.
 
     Attributes:
         facts: name and words of each fact that names one of the turns as its source.
@@ -41,7 +41,7 @@ NOTHING_DERIVED = Derived()
 def derived_from(
     repo: Repository, tip: str, ranges: Sequence[TurnRange], reason: str = ""
 ) -> Derived:
-    """Look through the memory as of a commit.
+    """Find in a commit's memory what was derived from some turns.
 
     Args:
         repo: the repository.

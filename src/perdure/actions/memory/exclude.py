@@ -1,4 +1,4 @@
-"""Setting turns aside: they stay where they are, and out of prompts, until brought back."""
+"""Exclude turns: they stay in the history and out of prompts until they are brought back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from perdure.snapshot.excluded import Excluded, read_excluded
 
 @dataclass(frozen=True, slots=True)
 class ExcludePlan:
-    """What setting turns aside, or bringing them back, does.
+    """What excluding turns, or bringing them back, will do.
 
     Attributes:
         turns: the turns in question, oldest first.
@@ -76,7 +76,7 @@ class ExcludePlan:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedRow:
-    """One file of what is set aside, with the first words of its first turn."""
+    """One file in ``memory/aside/``, with the first words of its first turn."""
 
     path: str
     aside: Aside
@@ -106,7 +106,7 @@ def as_ranges(turns: Sequence[TurnId]) -> tuple[TurnRange, ...]:
 
 
 def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
-    """The turns that ``TURN`` or ``TURN..TURN`` names, both ends included, oldest first.
+    """Find the turns of ``TURN`` or ``TURN..TURN``, both ends included, oldest first.
 
     A bare number behind the dots is of the same conversation as what stands before them. A range
     may go over several conversations, in the order in which they began.
@@ -144,7 +144,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
 def plan_exclude(
     workspace: Workspace, text: str, *, back: bool = False, reason: str = ""
 ) -> ExcludePlan:
-    """What setting turns aside, or bringing them back, would do.
+    """Plan to exclude turns, or to bring them back.
 
     Args:
         workspace: the companion.
@@ -192,7 +192,7 @@ def _back(excluded: Excluded, turns: Sequence[TurnId]) -> list[Change]:
 
 
 def exclude_turns(workspace: Workspace, plan: ExcludePlan) -> str:
-    """Do what a plan says: one commit by the human; its id.
+    """Do what a plan says in one commit by the human; returns its id.
 
     Raises:
         CannotAct: a file of it has an edit that is in no commit.
@@ -206,7 +206,7 @@ def exclude_turns(workspace: Workspace, plan: ExcludePlan) -> str:
 
 
 def excluded_rows(workspace: Workspace) -> list[ExcludedRow]:
-    """Everything that is set aside, by file."""
+    """Everything that is excluded, by file."""
     tip = workspace.tip
     transcript = Transcript(workspace.repo, tip)
     found = []

@@ -1,4 +1,4 @@
-"""What she knows, changed by hand: facts added, edited, moved, removed, set aside.
+"""Facts that the user adds, edits, moves, removes or sets aside.
 
 Each act is a plan, thought out from one commit, and one commit that does it; ``undo`` takes it
 back. A plan changes single lines: what else stands in a file stays as it is.
@@ -40,7 +40,7 @@ _NOTHING = "nothing was changed"
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """What a change of what she knows will do.
+    """What a change of her memory will do.
 
     Attributes:
         what: one word for it: add, edit, remove, aside, back, accept, reject.
@@ -86,7 +86,7 @@ class MemoryPlan:
 
 @dataclass(frozen=True, slots=True)
 class FactEdit:
-    """What shall be otherwise about a fact; None: as it is."""
+    """What to change about a fact. None leaves it as it is."""
 
     text: str | None = None
     topic: str | None = None
@@ -94,7 +94,7 @@ class FactEdit:
 
 
 class FactFiles:
-    """The files of facts as they will be, on top of what a commit has."""
+    """The files of facts as they will be, starting from a commit."""
 
     def __init__(self, workspace: Workspace, tip: str) -> None:
         self._workspace = workspace
@@ -102,12 +102,12 @@ class FactFiles:
         self._files: dict[str, bytes | None] = {}
 
     def add(self, fact: Fact, chunk_path: str = "") -> None:
-        """Write a fact at the end of its topic's file."""
+        """Add a fact at the end of its topic's file."""
         path = facts_path(fact.topic)
         self._files[path] = with_line(self._now(path), fact.topic, render_line(fact, chunk_path))
 
     def change(self, old: Fact, new: Fact | None, chunk_path: str = "") -> None:
-        """Write a fact in the place of another, or take it out; one call a file."""
+        """Replace a fact by another, or take it out. Call once for each file."""
         data = self._now(old.path) or b""
         if new is not None and facts_path(new.topic) == old.path:
             line = render_line(new, chunk_path)
@@ -118,7 +118,7 @@ class FactFiles:
             self.add(new, chunk_path)
 
     def _now(self, path: str) -> bytes | None:
-        """The file as it will be. Raises BadFile: what cannot be read is not written to."""
+        """The file as it will be. Raises BadFile: a file that cannot be read is not written to."""
         if path in self._files:
             return self._files[path]
         data = self._workspace.repo.read(path, self._tip)
@@ -132,7 +132,7 @@ class FactFiles:
 
     @property
     def changes(self) -> list[Change]:
-        """The files that are other than before."""
+        """The files that have changed."""
         return [
             Change(path, data)
             for path, data in self._files.items()
@@ -154,7 +154,7 @@ def plan_add_fact(
     turn: str = "",
     pinned: bool = False,
 ) -> MemoryPlan:
-    """What writing down a fact would do.
+    """Plan to add a fact.
 
     Args:
         workspace: the companion.
@@ -199,7 +199,7 @@ def plan_add_fact(
 def plan_edit_fact(
     workspace: Workspace, known: KnownFacts, row: FactRow, edit: FactEdit
 ) -> MemoryPlan:
-    """What changing a fact would do: its line, and no other. New words are the user's words.
+    """Plan to change a fact: its line and no other. New words are the user's.
 
     Raises:
         BadFact: no words are left, too many, or no topic.
@@ -240,7 +240,7 @@ def plan_edit_fact(
 
 
 def plan_remove_fact(workspace: Workspace, known: KnownFacts, row: FactRow) -> MemoryPlan:
-    """What taking a fact out would do; the history keeps it."""
+    """Plan to remove a fact. The history keeps it."""
     pages = FactFiles(workspace, known.tip)
     pages.change(row.fact, None)
     return MemoryPlan(
@@ -255,7 +255,7 @@ def plan_remove_fact(workspace: Workspace, known: KnownFacts, row: FactRow) -> M
 def plan_exclude_fact(
     known: KnownFacts, row: FactRow, *, back: bool = False, reason: str = ""
 ) -> MemoryPlan:
-    """What setting a fact aside, or bringing it back, would do: it stays where it is.
+    """Plan to exclude a fact where it stands, or to bring it back.
 
     Raises:
         CannotAct: it is so already.
@@ -298,7 +298,7 @@ def _brought_back(known: KnownFacts, fact: Fact) -> list[Change]:
 
 
 def commit_plan(workspace: Workspace, plan: MemoryPlan) -> str:
-    """Do what a plan says: one commit; its id.
+    """Do what a plan says in one commit; returns its id.
 
     Raises:
         CannotAct: a file of it has an edit that is in no commit.
@@ -309,14 +309,14 @@ def commit_plan(workspace: Workspace, plan: MemoryPlan) -> str:
 
 
 def memory_message(text: str, source: TurnId | None, more: str = "") -> str:
-    """The message of a commit of memory; ``source`` is the turn that caused it."""
+    """The message of a commit that changes memory; ``source`` is the turn that caused it."""
     parts = [f"memory: {title_from(text, _TITLE)}", more]
     parts.append(f"Caused-By: {source}" if source is not None else "")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def chunk_of(transcript: Transcript | None, turn: TurnId | None) -> str:
-    """Path of the chunk that holds a turn; "" where there is none."""
+    """The path of the chunk that holds a turn; "" without one."""
     if transcript is None or turn is None:
         return ""
     for index, ref in enumerate(transcript.chunks):

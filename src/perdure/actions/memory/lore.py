@@ -1,4 +1,4 @@
-"""Lore looked at, tried out and changed: one entry, one commit, by the human's hand."""
+"""Lore listed, tried out and changed by the user: one commit for each entry."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PER_ENTRY = 4
 
 @dataclass(frozen=True, slots=True)
 class LoreRow:
-    """An entry as it is listed.
+    """An entry in a list.
 
     Attributes:
         entry: the entry.
@@ -77,7 +77,7 @@ class LoreList:
 
 @dataclass(frozen=True, slots=True)
 class LoreTrial:
-    """What a text would bring in.
+    """Which entries a text would bring in.
 
     Attributes:
         kept: what comes in, in the order of the prompt, and what it costs.
@@ -102,7 +102,7 @@ class LoreTrial:
 
 @dataclass(frozen=True, slots=True)
 class LoreCommit:
-    """A change that was made."""
+    """A change that was committed."""
 
     entry: LoreEntry
     commit: str
@@ -134,7 +134,7 @@ def entry_record(entry: LoreEntry) -> dict[str, object]:
 
 
 def list_lore(workspace: Workspace, progress: Progress | None = None) -> LoreList:
-    """All lore as it stands in the folder, in no commit or in one.
+    """All lore as it is in the folder, committed or not.
 
     Raises:
         HistoryError: the history cannot be read.
@@ -157,7 +157,7 @@ def try_lore(
     window: int | None = None,
     draw: str | None = None,
 ) -> LoreTrial:
-    """What would come in if these messages were said, the newest last.
+    """Try which entries these messages would bring in, the newest message last.
 
     Args:
         workspace: the companion; its lore counts as it stands in the folder.
@@ -206,7 +206,7 @@ def try_lore(
 
 
 def find_entry(workspace: Workspace, name: str) -> LoreEntry:
-    """The entry that a name means.
+    """Find the entry that a name means.
 
     That is its file, with or without folder and ending, its title, or a piece of the file's name
     that no other has.
@@ -221,7 +221,7 @@ def find_entry(workspace: Workspace, name: str) -> LoreEntry:
 
 
 def add_lore(workspace: Workspace, entry: LoreEntry) -> LoreCommit:
-    """Commit a new entry; its file is named after its title or first key.
+    """Commit a new entry. Its file is named after its title or first key.
 
     Raises:
         CannotAct: it has no text, or could never come in.
@@ -237,7 +237,7 @@ def add_lore(workspace: Workspace, entry: LoreEntry) -> LoreCommit:
 
 
 def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> LoreCommit:
-    """Commit an entry's change; comments and unknown keys of its file stay.
+    """Commit a change of an entry. Comments and unknown keys of its file stay.
 
     Args:
         workspace: the companion.
@@ -262,7 +262,7 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Lo
 
 
 def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> LoreCommit:
-    """Commit an entry's whole file, as an editor left it. Raises as `change_lore`."""
+    """Commit an entry's whole file as an editor left it. Raises what `change_lore` does."""
     if data == workspace.repo.read(path, workspace.tip):
         raise CannotAct(f"{path} reads so already", kept="nothing was changed")
     entry = read_entry(data, path)
@@ -270,7 +270,7 @@ def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> Lo
 
 
 def remove_lore(workspace: Workspace, name: str) -> LoreCommit:
-    """Commit that an entry goes. A file that cannot be read can go too.
+    """Remove an entry in one commit, even one whose file cannot be read.
 
     Raises:
         CannotAct: there is no such entry, or several.
@@ -300,7 +300,7 @@ def _checked(data: bytes, entry: LoreEntry) -> bytes:
 
 
 def _files(workspace: Workspace) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
-    """The files as the next turn sees them: the last commit's, with edits that it will commit."""
+    """The files as the next turn will see them: the last commit's, with the hand edits on top."""
     tip = workspace.tip
     files = files_below(workspace.repo, LORE_FOLDER, tip, wanted=is_lore)
     edits = workspace.repo.edits.find([LORE_FOLDER])
@@ -331,7 +331,7 @@ def _last_changes(
 
 
 def _counter(workspace: Workspace) -> tuple[Tokenizer, int | None]:
-    """A counter for the first backend's model that needs no network, and the window it states."""
+    """A token counter for the first backend's model that works offline, and the model's window."""
     from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
     from perdure.companion.config.manifest import parse_manifest
     from perdure.companion.errors import CompanionProblem
@@ -353,7 +353,7 @@ def _filled(workspace: Workspace, text: str) -> str:
 
 
 def path_of(workspace: Workspace, name: str) -> str:
-    """The file that a name means, as in `find_entry`; it need not be readable."""
+    """The path of the file that a name means, as in `find_entry`, even if it cannot be read."""
     tip = workspace.tip
     entries = entries_below(workspace.repo, LORE_FOLDER, tip)
     there = [entry.path for entry in entries if is_lore(entry.path)]
@@ -378,7 +378,7 @@ def path_of(workspace: Workspace, name: str) -> str:
 
 
 def _free_path(workspace: Workspace, words: str) -> str:
-    """A file name that nothing has, at the tip or in the folder, whatever case is folded there."""
+    """A file name that is free at the tip and in the folder, also where case does not count."""
     there = {entry.path.casefold() for entry in workspace.repo.files(LORE_FOLDER, workspace.tip)}
     folder = workspace.repo.path / LORE_FOLDER
     if folder.is_dir():

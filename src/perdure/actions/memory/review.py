@@ -1,4 +1,4 @@
-"""What waits for the user's word: proposals, and imported facts that look like instructions.
+"""What the user has to decide on: proposals, and imported facts that look like instructions.
 
 Accepting writes the fact and takes the proposal off its list in one commit, by the companion, with
 the turn that caused it; what the user changes first is the user's. Rejecting only takes it off.
@@ -35,7 +35,7 @@ _NOTHING = "nothing was changed"
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """One thing that waits.
+    """One thing to decide on.
 
     Attributes:
         number: its place in the list, from 1; changes when others go.
@@ -59,7 +59,7 @@ class ReviewItem:
 
     @property
     def is_order(self) -> bool:
-        """Whether it looks like an instruction, so that nobody should let it in unseen."""
+        """Whether it looks like an instruction, which nobody should accept unread."""
         return self.held is not None or instruction_shaped(self.proposal.text)
 
     def to_dict(self) -> dict[str, object]:
@@ -85,7 +85,7 @@ class ReviewItem:
 
 @dataclass(frozen=True, slots=True)
 class ReviewList:
-    """All that waits as of a commit.
+    """All that is to be decided, as of a commit.
 
     Attributes:
         rows: what waits: proposals by conversation, oldest first, then imported facts.
@@ -98,7 +98,7 @@ class ReviewList:
     known: KnownFacts
 
     def find(self, name: str) -> ReviewItem:
-        """What waits under a number or an id. Raises UnknownFact."""
+        """Find an item by its number or id. Raises UnknownFact."""
         for row in self.rows:
             if name in {str(row.number), row.id}:
                 return row
@@ -111,7 +111,7 @@ class ReviewList:
 
 
 def review_list(workspace: Workspace) -> ReviewList:
-    """All that waits for the user's word."""
+    """Read all that the user has to decide on."""
     tip = workspace.tip
     known = read_known_facts(workspace.repo, tip)
     found: list[ReviewItem] = []
@@ -174,7 +174,7 @@ def plan_accept(
     text: str | None = None,
     topic: str | None = None,
 ) -> MemoryPlan:
-    """What accepting it would do, as it is or with other words.
+    """Plan to accept an item, as it is or in other words.
 
     Raises:
         BadFact: the new words are none, or too many.
@@ -218,7 +218,7 @@ def plan_accept(
 
 
 def _fact_of(known: KnownFacts, row: ReviewItem, text: str | None, topic: str | None) -> Fact:
-    """The fact that a proposal comes to."""
+    """The fact that a proposal will become."""
     proposal = row.proposal
     trust: Trust = default_trust(proposal.source)
     if text is not None:
@@ -243,7 +243,7 @@ def _let_in(
     text: str | None,
     topic: str | None,
 ) -> MemoryPlan:
-    """An imported fact that the user has read, and lets in."""
+    """Let in an imported fact that the user has read."""
     old = held.fact
     fact = replace(old, reviewed=True)
     if text is not None:
@@ -300,7 +300,7 @@ def _accept_summary(
 
 
 def plan_reject(workspace: Workspace, listed: ReviewList, row: ReviewItem) -> MemoryPlan:
-    """What rejecting it would do: it goes from its list; an imported fact goes from its file."""
+    """Plan to reject an item: it leaves its list; an imported fact leaves its file."""
     proposal = row.proposal
     words = proposal.text or proposal.instead_of
     if row.held is not None:
