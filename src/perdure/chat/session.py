@@ -10,38 +10,30 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from perdure.actions.workspace import Workspace
 from perdure.backends.drivers import make_backend, make_counter
-from perdure.backends.errors import BackendError
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
 from perdure.chat.background.memory import Remembering
 from perdure.chat.background.prefill import ReadingAhead
-from perdure.chat.errors import SessionClosed, TurnRunning
+from perdure.chat.errors import SessionClosed
 from perdure.chat.events import (
     Event,
-    Failed,
-    Greeted,
     SessionInfo,
 )
-from perdure.chat.routing.failover import RoutedReply
 from perdure.chat.routing.roster import BackendSet, Candidate, Make, find_listed
-from perdure.chat.routing.router import Question, Router, Switch
-from perdure.chat.turn.prepared import Done, Prepared
-from perdure.chat.turn.regenerate import as_before, give_up, prepare_again
-from perdure.chat.turn.reply_end import broken_off, end_notices, nothing_said
-from perdure.chat.turn.store import KEY_MASKED, TurnStore
-from perdure.chat.turn.stream import facts_of, kept_event, reply_of
+from perdure.chat.routing.router import Router, Switch
+from perdure.chat.runner import TurnRunner
+from perdure.chat.turn.regenerate import prepare_again
+from perdure.chat.turn.store import TurnStore
 from perdure.companion.turns import Reply
-from perdure.git.errors import HistoryError, storage_errors
+from perdure.git.errors import storage_errors
 from perdure.git.maintenance.refresh_timeline import start_if_missing
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.companion import CompanionAt
 from perdure.views.git_warnings import git_warnings
 
 if TYPE_CHECKING:
@@ -69,13 +61,9 @@ class Session:
         self._worker = worker
         self._closed = False
         self._router = Router(store, roster, self._work)
-        self._running: asyncio.Task[None] | None = None
         self._ahead = ReadingAhead(store, self._router, self._work)
         self._remembering = Remembering(store, self._router, self._work, self._ahead.begin)
-        self._stop = asyncio.Event()
-        self._window = 0
-        self._used = 0
-        self._saved_at: datetime | None = None
+        self._runner = TurnRunner(store, self._router, self._remembering, self._ahead, self._work)
         self.notices: list[Notice] = []
 
     @classmethod
@@ -120,9 +108,9 @@ class Session:
             model=spoke.spec.model,
             rehearsal=coming.rehearsal,
             conversation=self._store.conversation,
-            window=self._window,
-            used=self._used,
-            saved_at=self._saved_at,
+            window=self._runner.window,
+            used=self._runner.used,
+            saved_at=self._runner.saved_at,
             path=self._store.repo.path,
             next_backend=coming.spec.name,
             next_model=coming.spec.model,
@@ -138,7 +126,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while a turn is running."""
-        return self._running is not None and not self._running.done()
+        return self._runner.busy
 
     def opening(self) -> Reply | None:
         """The greeting that the next message will be sent under; None in mid-conversation."""
@@ -155,7 +143,7 @@ class Session:
         """
         first = self._router.first
         await first.open()
-        self._window = await first.context_window()
+        self._runner.window = await first.context_window()
         if isinstance(first, ServerBackend) and first.doubt is not None:
             raise first.doubt
         if not (self._ahead.has_begun or self.busy):
@@ -201,7 +189,7 @@ class Session:
         """
         switch = await self._router.choose_from_now(name)
         if not self.busy:
-            await self._end_background()
+            await self._runner.end_background()
             await self._router.let_go()
         return switch
 
@@ -210,11 +198,11 @@ class Session:
 
         Raises TurnRunning if a reply is still streaming.
         """
-        return self._turn(lambda: self._store.prepare_turn(text))
+        return self._runner.run(lambda: self._store.prepare_turn(text))
 
     def resume(self) -> AsyncIterator[Event]:
         """Answer the last message, if it has no reply yet. Raises NothingToAnswer."""
-        return self._turn(self._store.prepare_answer)
+        return self._runner.run(self._store.prepare_answer)
 
     def regenerate(self, turn: str = "", name: str = "") -> AsyncIterator[Event]:
         """Another answer to a turn; the one that stands is kept as an alternative.
@@ -230,7 +218,7 @@ class Session:
         Raises:
             UnknownTurn, CannotAct, CompanionProblem: nothing was changed.
         """
-        return self._turn(lambda: prepare_again(self._store, turn, name))
+        return self._runner.run(lambda: prepare_again(self._store, turn, name))
 
     def next_greeting(self) -> Reply | None:
         """Let another greeting open the conversation that has not begun; None in mid-talk."""
@@ -238,7 +226,7 @@ class Session:
 
     def stop(self) -> None:
         """End the running reply; the part that came is committed, marked interrupted."""
-        self._stop.set()
+        self._runner.stop()
 
     def new_conversation(self) -> None:
         """The next message opens a conversation of its own."""
@@ -270,11 +258,8 @@ class Session:
             TurnRunning: a reply is still being written.
             RequestProblem, HistoryError, CompanionProblem: what ``act`` raises.
         """
-        if self.busy:
-            raise TurnRunning(
-                "a reply is still being written.", next_step="Stop it, or wait for its end"
-            )
-        await self._end_background()
+        self._runner.check_idle()
+        await self._runner.end_background()
         try:
             return await self._work(lambda: act(self._store.workspace))
         finally:
@@ -298,10 +283,7 @@ class Session:
     async def close(self) -> None:
         """Stop and commit a running reply, then let go of locks and of the model."""
         self._closed = True
-        self.stop()
-        if self._running is not None:
-            await asyncio.wait({self._running})
-        await self._end_background()
+        await self._runner.end()
         # A switch that is under way is done by then: one worker does one thing after another.
         await self._on_worker(self._store.close)
         self._worker.shutdown()
@@ -314,132 +296,6 @@ class Session:
         if self._closed and not self.busy:
             raise SessionClosed("the companion is closed.", next_step="Open it again")
         return await self._on_worker(call)
-
-    async def _turn(self, prepare: Callable[[], Prepared | Done]) -> AsyncIterator[Event]:
-        """Run the turn as a task of its own: a face that goes away must not lose the reply."""
-        if self.busy:
-            raise TurnRunning(
-                "a reply is still being written.", next_step="Stop it, or wait for its end"
-            )
-        self._stop = asyncio.Event()
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-
-        async def run() -> None:
-            try:
-                await self._run(prepare, queue.put_nowait)
-            finally:
-                queue.put_nowait(None)
-
-        self._running = asyncio.create_task(run())
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self.stop()
-            await asyncio.wait({self._running})
-        self._running.result()
-
-    async def _run(
-        self, prepare: Callable[[], Prepared | Done], emit: Callable[[Event], None]
-    ) -> None:
-        # First of all: what is prepared below must be the last that was committed.
-        self._router.recaller.pause()
-        await self._remembering.stop()
-        chosen = self._router.take_chosen()
-        try:
-            prepared = await self._work(prepare)
-        except BaseException as problem:
-            self._router.give_back(chosen)
-            if not isinstance(problem, HistoryError):
-                raise
-            emit(Failed(problem.what, problem.kept, problem.next_step))
-            return
-        if isinstance(prepared, Done):
-            self._router.give_back(chosen)
-            for event in prepared.events:
-                emit(event)
-            return
-        for notice in prepared.notices:
-            emit(notice)
-        if prepared.greeting is not None:
-            emit(Greeted(prepared.greeting_id, prepared.greeting.replies[0]))
-        if not prepared.answers:
-            emit(kept_event(prepared.place, prepared.turn))
-        await self._end_background()
-        question = Question(prepared, self._stop, chosen)
-        answered = await self._router.answer(question, emit)
-        await self._land(prepared, answered, emit)
-        await self._router.let_go()
-        self._router.recaller.go_on()
-        if answered.spoken.prompt is not None:
-            self._remembering.turn_over(prepared.thread, answered.spoken.prompt.choice.window)
-
-    async def _land(
-        self, prepared: Prepared, answered: RoutedReply, emit: Callable[[Event], None]
-    ) -> None:
-        companion = self._store.companion
-        backend, spoken = answered.backend, answered.spoken
-        reply = reply_of(spoken, companion, backend, stand_in=answered.stand_in)
-        if spoken.prompt is not None:
-            self._window = await _window_or_zero(backend)
-            self._used = spoken.prompt_tokens
-        if spoken.masked:
-            emit(Notice(KEY_MASKED, "warning"))
-        if reply is None and prepared.answers:
-            for notice in await self._work(lambda: give_up(self._store, prepared)):
-                emit(notice)
-        elif not await self._commit(prepared, reply, answered, companion, emit):
-            return
-        await self._router.learn(answered)
-        limit = spoken.reply_tokens
-        failure = spoken.failure
-        if failure is None and reply is None and not spoken.stopped:
-            failure = nothing_said(spoken, backend, limit)
-        if reply is not None:
-            for notice in end_notices(spoken, backend, limit):
-                emit(notice)
-            failure = failure or broken_off(spoken, backend)
-        if failure is not None:
-            emit(as_before(failure) if prepared.again and reply is None else failure)
-
-    async def _commit(
-        self,
-        prepared: Prepared,
-        reply: Reply | None,
-        answered: RoutedReply,
-        companion: CompanionAt,
-        emit: Callable[[Event], None],
-    ) -> bool:
-        """Commit the turn; False, and told, where that is not possible now."""
-        spoken = answered.spoken
-        facts = facts_of(spoken, prepared.place, companion, answered.backend, answered.instead_of)
-        try:
-            saved = await self._work(lambda: self._store.land(prepared, reply, facts))
-        except HistoryError as problem:
-            emit(
-                Failed(
-                    problem.what,
-                    "Your words and the reply are kept in the journal.",
-                    problem.next_step or "They are committed when the companion is next opened.",
-                )
-            )
-            return False
-        self._saved_at = spoken.ended_at
-        emit(saved)
-        for notice in await self._work(self._store.landing_notices):
-            emit(notice)
-        return True
-
-    async def _end_background(self) -> None:
-        await self._remembering.stop()
-        await self._ahead.stop()
-
-
-async def _window_or_zero(backend: Backend) -> int:
-    try:
-        return await backend.context_window()
-    except BackendError:
-        return 0
 
 
 async def preview(path: Path, text: str) -> Explanation:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import Location, Written, begin, write_answer, write_turn
+from perdure.actions.turns.pending import PendingTurn, TurnKind, moved
+from perdure.actions.turns.place import Location, begin, write_answer, write_turn
 from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.companion.turns import Turn
+from perdure.companion.turns import Reply, Turn
 from perdure.git.errors import TipMoved
-from perdure.git.repository.repository import Author, Change, Repository
+from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Journal, Leftover
 from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 from perdure.snapshot.errors import UnknownTurn
@@ -21,34 +22,12 @@ from perdure.snapshot.errors import UnknownTurn
 
 @dataclass(frozen=True, slots=True)
 class CommittedTurn:
-    """Where a turn came to stand."""
+    """A turn as it was committed, and the chunk that it was written to."""
 
-    turn: TurnId
+    turn_id: TurnId
+    turn: Turn
     commit: str
     path: str
-    said: Turn | None = None
-    """The turn as it stands there; None where it is as it was handed in."""
-    continues: TurnId | None = None
-    """Set where another hand was faster and the turn opened a conversation that goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """A turn ready to be committed at its place."""
-
-    place: Location
-    turn: Turn
-    greeting: Turn | None
-    facts: TurnFacts
-    branch: str
-    author: Author
-    at: datetime
-    start: str | None = None
-    """The commit at which the branch begins, where it is not there yet."""
-    answers: bool = False
-    """True where the message stands in the chunk already and only replies are added."""
-    again: bool = False
-    """True where the turn has an answer already and gets another one."""
 
 
 class TurnCommitter:
@@ -58,106 +37,136 @@ class TurnCommitter:
         self._repo = repo
         self.lease = ConversationLease(repo)
 
-    def land(self, landing: Landing, journal: Journal | Leftover | None) -> CommittedTurn:
-        """Commit. If the chunk changed meanwhile, the turn opens a conversation that continues."""
-        try:
-            if landing.again:
-                return self._answer_again(landing, journal)
-            return self._commit(landing, journal, continues=None)
-        except (TipMoved, UnknownTurn, CompanionProblem):
-            # A landing that is no second answer meets only the first of them.
-            moved = self._elsewhere(landing)
-            return self._commit(moved, journal, continues=moved.place.head.continues)
-
-    def _commit(
-        self, landing: Landing, journal: Journal | Leftover | None, *, continues: TurnId | None
+    def commit(
+        self,
+        pending: PendingTurn,
+        reply: Reply | None,
+        facts: TurnFacts,
+        *,
+        author: Author,
+        at: datetime,
+        journal: Journal | Leftover | None,
     ) -> CommittedTurn:
-        place = landing.place
-        written = self._written(landing)
-        if written.expect is not None and self._repo.edits.is_edited(landing.branch, written.path):
+        """Commit. If the chunk changed meanwhile, the turn opens a conversation that continues.
+
+        Args:
+            pending: the turn.
+            reply: what was replied; None leaves its message unanswered.
+            facts: the trailers, of the turn as it was prepared.
+            author: whose commit it is.
+            at: when.
+            journal: what the commit brings home; None: it is removed by the caller.
+
+        Raises:
+            HistoryError: nothing was changed.
+        """
+        try:
+            if pending.kind is TurnKind.ANOTHER:
+                return self._add_answer(pending, reply, facts, author, at, journal)
+            return self._append(pending, reply, facts, author, at, journal)
+        except (TipMoved, UnknownTurn, CompanionProblem):
+            # Where no answer is added it can only be the first of them.
+            other = _elsewhere(pending, at)
+            facts = _with_window(facts, pending.location, other.location)
+            return self._append(other, reply, facts, author, at, journal)
+
+    def _append(
+        self,
+        pending: PendingTurn,
+        reply: Reply | None,
+        facts: TurnFacts,
+        author: Author,
+        at: datetime,
+        journal: Journal | Leftover | None,
+    ) -> CommittedTurn:
+        location, turn = pending.location, pending.answered(reply)
+        if pending.is_in_chunk:
+            change, expect = write_answer(location, turn)
+        else:
+            change, expect = write_turn(location, turn, pending.opening, at)
+        if expect is not None and self._repo.edits.is_edited(pending.branch, change.path):
             # Edited while the reply was written.
-            raise TipMoved(written.path)
-        hand = self.lease.take(str(place.conversation))
-
-        def message(parent: str | None) -> str:
-            facts = replace(landing.facts, turn=place.turn_id)
-            return _message(landing.turn, facts, parent)
-
+            raise TipMoved(change.path)
+        lease = self.lease.take(str(location.conversation))
+        named = replace(facts, turn=location.turn_id)
         commit = self._repo.commit(
-            [Change(written.path, written.content)],
-            message=message,
-            author=landing.author,
-            branch=landing.branch,
-            at=landing.at,
-            expect={written.path: written.expect},
+            [change],
+            message=lambda parent: _message(turn, named, parent),
+            author=author,
+            branch=pending.branch,
+            at=at,
+            expect={change.path: expect},
             journal=journal,
-            start=landing.start,
+            start=pending.start,
         )
-        if hand is not None:
-            oid = self._repo.oid(written.path, commit)
+        if lease is not None:
+            oid = self._repo.oid(change.path, commit)
             if oid is not None:
-                hand.record(landing.branch, written.path, oid)
-        said = landing.turn if continues is not None else None
-        return CommittedTurn(place.turn_id, commit, written.path, said, continues)
+                lease.record(pending.branch, change.path, oid)
+        return CommittedTurn(location.turn_id, turn, commit, change.path)
 
-    def _answer_again(self, landing: Landing, journal: Journal | Leftover | None) -> CommittedTurn:
+    def _add_answer(
+        self,
+        pending: PendingTurn,
+        reply: Reply | None,
+        facts: TurnFacts,
+        author: Author,
+        at: datetime,
+        journal: Journal | Leftover | None,
+    ) -> CommittedTurn:
         """The new answer stands, and the one before joins the alternatives: one commit."""
-        place, said = landing.place, [landing.turn]
+        location, turn = pending.location, pending.answered(reply)
 
-        def another(spot: StoredTurn) -> Rewriting:
-            number = next_answer(spot.files, place.number)
-            replies = tuple(replace(reply, answer=number) for reply in landing.turn.replies)
-            said[0] = replace(landing.turn, replies=replies)
-            files = add_answer(spot.files, place.number, replies, shown=spot.is_last)
-            facts = replace(landing.facts, answer=number)
-            return Rewriting(files, lambda parent: _message(said[0], facts, parent))
+        def add(stored: StoredTurn) -> Rewriting:
+            nonlocal turn
+            number = next_answer(stored.files, location.number)
+            replies = tuple(replace(each, answer=number) for each in turn.replies)
+            turn = replace(turn, replies=replies)
+            files = add_answer(stored.files, location.number, replies, shown=stored.is_last)
+            named = replace(facts, answer=number)
+            return Rewriting(files, lambda parent: _message(turn, named, parent))
 
         commit = rewrite(
             self._repo,
             self.lease,
-            place.turn_id,
-            another,
-            branch=landing.branch,
-            author=landing.author,
-            at=landing.at,
+            location.turn_id,
+            add,
+            branch=pending.branch,
+            author=author,
+            at=at,
             journal=journal,
-            start=landing.start,
+            start=pending.start,
         )
-        return CommittedTurn(place.turn_id, commit, place.path, said[0])
-
-    @staticmethod
-    def _written(landing: Landing) -> Written:
-        if landing.answers:
-            return write_answer(landing.place, landing.turn)
-        return write_turn(landing.place, landing.turn, landing.greeting, landing.at)
-
-    @staticmethod
-    def _elsewhere(landing: Landing) -> Landing:
-        """The same words in a conversation of their own that names where it goes on from."""
-        place = landing.place
-        is_answer = landing.answers and not landing.again
-        before = TurnId(place.conversation, place.number - (0 if is_answer else 1))
-        own = begin(
-            landing.at,
-            title=place.head.title,
-            participants=place.head.participants,
-            continues=place.head.continues if place.begins else before,
-            joins=place.head.joins if place.begins else (),
-        )
-        turn = replace(landing.turn, number=own.number)
-        if landing.answers and not landing.again:
-            turn = replace(turn, message=None)
-        facts = landing.facts
-        if facts.window is not None and _is_new(place, facts.window):
-            # The window began with a turn that now stands under another id.
-            window = TurnId(own.conversation, facts.window.number - place.number + own.number)
-            facts = replace(facts, window=window)
-        return replace(landing, place=own, turn=turn, facts=facts, answers=False, again=False)
+        return CommittedTurn(location.turn_id, turn, commit, location.path)
 
 
-def _is_new(place: Location, turn: TurnId) -> bool:
-    """Whether a turn came with what is landed: the turn itself, or the greeting before it."""
-    return turn == place.turn_id or (place.begins and turn.conversation == place.conversation)
+def _elsewhere(pending: PendingTurn, at: datetime) -> PendingTurn:
+    """The same words in a conversation of their own that names where it goes on from."""
+    location = pending.location
+    is_reply = pending.kind is TurnKind.REPLY
+    before = TurnId(location.conversation, location.number - (0 if is_reply else 1))
+    own = begin(
+        at,
+        title=location.head.title,
+        participants=location.head.participants,
+        continues=location.head.continues if location.begins else before,
+        joins=location.head.joins if location.begins else (),
+    )
+    return replace(moved(pending, own), kind=TurnKind.REPLY if is_reply else TurnKind.NEW)
+
+
+def _with_window(facts: TurnFacts, before: Location, after: Location) -> TurnFacts:
+    """The trailers, where the window began with a turn that gets another id."""
+    if facts.window is None or not _is_new(before, facts.window):
+        return facts
+    number = facts.window.number - before.number + after.number
+    return replace(facts, window=TurnId(after.conversation, number))
+
+
+def _is_new(location: Location, turn: TurnId) -> bool:
+    """Whether a turn comes with what is committed: the turn itself, or the greeting before it."""
+    is_greeting = location.begins and turn.conversation == location.conversation
+    return turn == location.turn_id or is_greeting
 
 
 def _message(turn: Turn, facts: TurnFacts, parent: str | None) -> str:

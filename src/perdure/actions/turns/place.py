@@ -20,6 +20,7 @@ from perdure.companion.conversation.chunk import (
 )
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Turn
+from perdure.git.repository.repository import Change
 from perdure.snapshot.conversation.transcript import (
     ConversationRef,
     Transcript,
@@ -55,15 +56,6 @@ class Location:
     @property
     def turn_id(self) -> TurnId:
         return TurnId(self.conversation, self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One file to be committed: its path, its new content, and the blob it must still have."""
-
-    path: str
-    content: bytes
-    expect: str | None
 
 
 def ended(last: Turn | None, now: datetime, policy: ConversationPolicy) -> bool:
@@ -116,19 +108,25 @@ def begin(
     return Location(head, path, None, b"", 1, begins=True)
 
 
-def write_turn(place: Location, turn: Turn, greeting: Turn | None, at: datetime) -> Written:
-    """Append a turn, rolling over to the next chunk where the limit would be passed."""
+def write_turn(
+    location: Location, turn: Turn, greeting: Turn | None, at: datetime
+) -> tuple[Change, str | None]:
+    """Append a turn, rolling over to the next chunk where the limit would be passed.
+
+    Returns:
+        The file as it will be, and the blob that it must still have; None: it must not be there.
+    """
     new = (render_turn(greeting) if greeting is not None else b"") + render_turn(turn)
-    if place.oid is None:
-        return Written(place.path, render_head(place.head) + new, None)
-    if len(place.content) + len(new) <= CHUNK_LIMIT:
-        return Written(place.path, place.content + new, place.oid)
-    head = replace(place.head, chunk=place.head.chunk + 1)
-    path = chunk_path(place.conversation, head.chunk, at.date())
-    return Written(path, render_head(head) + new, None)
+    if location.oid is None:
+        return Change(location.path, render_head(location.head) + new), None
+    if len(location.content) + len(new) <= CHUNK_LIMIT:
+        return Change(location.path, location.content + new), location.oid
+    head = replace(location.head, chunk=location.head.chunk + 1)
+    path = chunk_path(location.conversation, head.chunk, at.date())
+    return Change(path, render_head(head) + new), None
 
 
-def write_answer(place: Location, turn: Turn) -> Written:
+def write_answer(location: Location, turn: Turn) -> tuple[Change, str | None]:
     """Append the replies of ``turn`` to the message that stands last in the chunk."""
     replies = b"".join(render_reply(turn.number, reply) for reply in turn.replies)
-    return Written(place.path, place.content + replies, place.oid)
+    return Change(location.path, location.content + replies), location.oid

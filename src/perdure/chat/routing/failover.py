@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from perdure.actions.backends.trial_call import MOST, next_form, try_forms
@@ -27,8 +28,10 @@ from perdure.chat.events import Event, Failed
 from perdure.chat.routing.roster import BackendOrder
 from perdure.chat.turn.prompt import reply_room
 from perdure.chat.turn.stream import ReplyRequest, StreamedReply, ask, unless_stopped
+from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice
+from perdure.snapshot.conversation.trailers import TurnFacts
 
 _TRIES = 3
 _PAUSE = 0.5
@@ -43,15 +46,19 @@ _LESS = 0.75
 
 @dataclass(frozen=True, slots=True)
 class RoutedReply:
-    """Who spoke, what came of it, and why those before did not: ``name: reason`` each."""
+    """Which backend replied, and what came of it.
+
+    Attributes:
+        backend: the one that was asked last.
+        spoken: what it said.
+        facts: the trailers of the turn's commit, but for the base of its prompt.
+        absent: names of those that were asked in vain.
+    """
 
     backend: Backend
     spoken: StreamedReply
-    instead_of: tuple[str, ...] = ()
-    stand_in: bool = False
-    """Another one was asked before."""
+    facts: TurnFacts
     absent: frozenset[str] = frozenset()
-    """Names of those that were asked in vain."""
 
 
 async def answer(
@@ -78,7 +85,7 @@ async def answer(
         spoken = await _patiently(question, emit)
         settled = spoken.failure is None or spoken.spoke or spoken.action is Action.ASK
         if settled or asking.stop.is_set():
-            return RoutedReply(backend, spoken, tuple(failures), place > 0, frozenset(absent))
+            return _routed(asking.turn, backend, spoken, failures, absent)
         absent.add(backend.spec.name)
         reason = _reason(backend, spoken)
         failures.append(f"{backend.spec.name}: {reason}")
@@ -90,7 +97,18 @@ async def answer(
             spoken.failure.kept,
             _next_step(order),
         )
-    return RoutedReply(last, spoken, tuple(failures), last is not order[0], frozenset(absent))
+    return _routed(asking.turn, last, spoken, failures, absent)
+
+
+def _routed(
+    turn: TurnId,
+    backend: Backend,
+    spoken: StreamedReply,
+    failures: Sequence[str],
+    absent: AbstractSet[str],
+) -> RoutedReply:
+    facts = replace(spoken.facts or TurnFacts(turn=turn), instead_of=tuple(failures))
+    return RoutedReply(backend, spoken, facts, frozenset(absent))
 
 
 def _reason(backend: Backend, spoken: StreamedReply) -> str:

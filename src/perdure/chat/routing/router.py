@@ -29,7 +29,7 @@ from perdure.chat.routing.roster import (
     find_listed,
 )
 from perdure.chat.routing.switch import candidates, look_up, put_first
-from perdure.chat.turn.prepared import Prepared
+from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.prompt import PreviousChoice, PromptSources, previous_choice
 from perdure.chat.turn.recall import RecalledTurns as Recalled
 from perdure.chat.turn.recall import Recaller, RecallRequest
@@ -41,6 +41,7 @@ from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
 from perdure.snapshot.conversation.merged_thread import whole_history
+from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.errors import NoBackend
 from perdure.snapshot.memory import MemoryAt, read_memory
 
@@ -60,15 +61,6 @@ class Switch:
 
     candidate: Candidate
     notices: tuple[Notice, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A prepared turn that wants its reply; ``chosen`` is to give it, if the user said so."""
-
-    prepared: Prepared
-    stop: asyncio.Event
-    chosen: BackendEntry | None
 
 
 class Router:
@@ -159,20 +151,30 @@ class Router:
 
     # Answering
 
-    async def answer(self, question: Question, emit: Emit) -> RoutedReply:
-        """Ask who is to speak by what the tree of this turn says. What fails is in the answer."""
-        prepared = question.prepared
+    async def answer(
+        self, prepared: PreparedTurn, chosen: BackendEntry | None, stop: asyncio.Event, emit: Emit
+    ) -> RoutedReply:
+        """Ask the backends that the tree of this turn lists. What fails is in the answer.
+
+        Args:
+            prepared: the turn.
+            chosen: who is to answer first, where the user said so.
+            stop: set where the user wants no more.
+            emit: takes the events.
+        """
+        pending = prepared.pending
         try:
-            line_up = await self._line_up(question.chosen)
+            line_up = await self._line_up(chosen)
             material = await self.material(prepared.thread, emit)
         except Problem as problem:
             failed = Failed(problem.what, "Your message is kept.", problem.next_step)
-            return RoutedReply(self.spoke_last, StreamedReply(failure=failed, ended_at=now()))
+            spoken = StreamedReply(failure=failed, ended_at=now())
+            return RoutedReply(self.spoke_last, spoken, TurnFacts(turn=pending.turn_id))
 
         async def saw(
             spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
         ) -> RequestForm:
-            note = partial(self._store.note_fingerprint, prepared, spec, found, learned)
+            note = partial(self._store.note_fingerprint, pending.branch, spec, found, learned)
             noted = await self._work(note)
             if noted.told:
                 emit(Notice(noted.told, "warning"))
@@ -180,12 +182,12 @@ class Router:
 
         asking = ReplyRequest(
             companion=self._store.companion,
-            place=prepared.place,
+            turn=pending.turn_id,
             thread=prepared.thread,
             backend=line_up.order[0],
             journal=prepared.journal,
             material=material,
-            stop=question.stop,
+            stop=stop,
             saw=saw,
             corrections=self.corrections,
         )

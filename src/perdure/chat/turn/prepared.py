@@ -1,50 +1,29 @@
-"""What a turn is before its reply: its message on disk, its place known."""
+"""A turn before its reply: its message on the disk, its location known, its thread read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perdure.actions.turns.place import Location
-from perdure.chat.events import Event
-from perdure.companion.ids import TurnId
-from perdure.companion.turns import Turn
+from perdure.actions.turns.pending import PendingTurn
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A turn whose message is journaled and whose place is known.
+class PreparedTurn:
+    """A pending turn that is journaled.
 
     Attributes:
-        answers: the message stands in the history already, and wants its reply.
-        again: it has one, and the reply to come is another answer.
-        begun: id of the operation that led to a branch of its own, "" without one.
+        pending: the turn.
+        thread: the conversation that is to be answered, its newest message last.
+        journal: holds the turn until it is committed.
+        notices: what there is to tell of the preparation.
+        began: id of the operation that began a branch for it; "" without one.
     """
 
-    place: Location
-    turn: Turn
-    greeting: Turn | None
+    pending: PendingTurn
     thread: tuple[PastTurn, ...]
     journal: Journal
     notices: tuple[Notice, ...]
-    branch: str
-    answers: bool = False
-    again: bool = False
-    begun: str = ""
-
-    @property
-    def begins(self) -> bool:
-        return self.place.begins
-
-    @property
-    def greeting_id(self) -> TurnId:
-        return TurnId(self.place.conversation, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A turn that asks no backend: a greeting takes the place of another."""
-
-    events: tuple[Event, ...]
+    began: str = ""

@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from perdure.actions.turns.commit import Landing, TurnCommitter
-from perdure.actions.turns.place import (
-    Location,
-    begin,
-    go_on,
-)
+from perdure.actions.turns.commit import TurnCommitter
+from perdure.actions.turns.pending import PendingTurn, TurnKind, moved, read_header
+from perdure.actions.turns.place import begin, go_on
 from perdure.actions.turns.rewrite import find_stored_turn
-from perdure.chat.turn.branch import TalkBranch, branch_to_land_on
-from perdure.chat.turn.salvage import Where, keep, makes_sense
+from perdure.chat.turn.branch import branch_to_land_on
+from perdure.chat.turn.salvage import Where, keep
 from perdure.companion.clock import now
-from perdure.companion.ids import ConversationId, TurnId
+from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.turns import Message, Reply, Turn
+from perdure.companion.turns import Reply
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover, leftover
-from perdure.git.state.fields import is_oid
 from perdure.notice import Notice
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
-
-
-def journal_header(
-    branch: str,
-    place: Location,
-    turn: Turn,
-    greeting: Turn | None,
-    speaker: str,
-    *,
-    answers: bool = False,
-    again: bool = False,
-    base: str = "",
-) -> dict[str, object]:
-    """What a journal must hold so that the turn can be committed without this process."""
-    return {
-        "branch": branch,
-        "base": base,
-        "conversation": str(place.conversation),
-        "number": place.number,
-        "title": place.head.title,
-        "participants": list(place.head.participants),
-        "continues": str(place.head.continues or ""),
-        "joins": [str(end) for end in place.head.joins],
-        "begins": place.begins,
-        "answers": answers,
-        "again": again,
-        "speaker": speaker,
-        "message": _said(turn.message),
-        "greeting": _said(greeting.replies[0] if greeting else None),
-    }
 
 
 def end_record(reply: Reply) -> dict[str, object]:
@@ -72,67 +39,49 @@ def recover_turns(repo: Repository, committer: TurnCommitter, where: Where) -> l
     `leftover` leaves out those that reached their commit before the crash. One whose header makes
     no sense is kept as words.
     """
-    told: list[Notice] = []
+    notices: list[Notice] = []
     for found in leftover(repo):
-        if makes_sense(found.header):
-            told += _recover(repo, committer, where.author, found)
+        pending = read_header(found.header)
+        if pending is not None:
+            notices += _recover(repo, committer, where.author, found, pending)
         elif keep(repo, committer, where, found):
-            told.append(
+            notices.append(
                 Notice(
                     "What a crash had cut off could not be put back into its place, so it is "
                     "committed now in a conversation of its own."
                 )
             )
-    return told
+    return notices
 
 
 def _recover(
-    repo: Repository, committer: TurnCommitter, author: Author, found: Leftover
+    repo: Repository,
+    committer: TurnCommitter,
+    author: Author,
+    found: Leftover,
+    pending: PendingTurn,
 ) -> list[Notice]:
-    header = found.header
-    base = header.get("base")
-    talk = branch_to_land_on(
-        repo,
-        str(header["branch"]),
-        start=None,
-        base=base if isinstance(base, str) and is_oid(base) else "",
-        since=None,
-    )
-    sentence = _land(repo, committer, author, found, talk)
-    return [*talk.notices, Notice(sentence)] if sentence else []
-
-
-def _land(
-    repo: Repository, committer: TurnCommitter, author: Author, found: Leftover, talk: TalkBranch
-) -> str:
-    header, branch, start = found.header, talk.name, talk.start
-    transcript = Transcript(repo, start or f"refs/heads/{branch}")
-    message = _message(header["message"])
+    branch = branch_to_land_on(repo, pending.branch, start=None, base=pending.base, since=None)
     reply = recovered_reply(found)
-    answers = bool(header["answers"])
-    if answers and reply is None:
+    if reply is None and (pending.kind is not TurnKind.NEW or pending.message is None):
         found.discard()
-        return ""
-    if header.get("again") and reply is not None:
-        return _recover_again(repo, transcript, committer, author, found, reply, talk)
-    place, in_chunk = _place(repo, transcript, committer, branch, header)
-    spoken_to = None if answers and not in_chunk else message
-    turn = Turn(place.number, spoken_to, (reply,) if reply else ())
-    greeting = _greeting(header) if place.begins and place.head.continues is None else None
-    committer.land(
-        Landing(
-            place=place,
-            turn=turn,
-            greeting=greeting,
-            facts=TurnFacts(turn=place.turn_id),
-            branch=branch,
-            author=author,
-            at=now(),
-            answers=in_chunk,
-            start=start,
-        ),
-        found,
-    )
+        return []
+    pending = replace(pending, branch=branch.name, start=branch.start)
+    pending = _located(repo, committer, pending)
+    facts = TurnFacts(turn=pending.turn_id)
+    committer.commit(pending, reply, facts, author=author, at=now(), journal=found)
+    return [*branch.notices, Notice(_sentence(pending.kind, reply))]
+
+
+def _sentence(kind: TurnKind, reply: Reply | None) -> str:
+    """What to tell of a turn that was recovered."""
+    if kind is TurnKind.ANOTHER:
+        how = (
+            "that was cut off is committed now, as far as it came, marked interrupted"
+            if reply is None or reply.interrupted
+            else "that could not be committed at its end is committed now"
+        )
+        return f"Another answer {how}; the one before is kept: perdure alternatives @"
     if reply is None:
         return "A message that had not been committed is committed now; it waits for its reply."
     if not reply.interrupted:
@@ -151,7 +100,7 @@ def recovered_reply(found: Leftover) -> Reply | None:
         return Reply(speaker, text, now(), interrupted=True)
     backend, model = (end.get(key) for key in ("backend", "model"))
     try:
-        at = _at(str(end.get("at", "")))
+        at = datetime.fromisoformat(str(end.get("at", "")))
     except ValueError:
         at = None
     return Reply(
@@ -165,101 +114,42 @@ def recovered_reply(found: Leftover) -> Reply | None:
     )
 
 
-def _recover_again(
-    repo: Repository,
-    transcript: Transcript,
-    committer: TurnCommitter,
-    author: Author,
-    found: Leftover,
-    reply: Reply,
-    talk: TalkBranch,
-) -> str:
-    """Another answer to a turn that has one: it stands, as far as it came; the old one is kept."""
-    header = found.header
-    turn_id = TurnId(ConversationId(str(header["conversation"])), int(str(header["number"])))
-    names = header["participants"]
-    participants = tuple(str(name) for name in names) if isinstance(names, list) else ()
-    spot = find_stored_turn(repo, transcript, turn_id)
-    before = TurnId(turn_id.conversation, turn_id.number - 1) if turn_id.number else None
-    title = str(header["title"])
-    place = (
-        spot.place
-        if spot is not None
-        else begin(now(), title=title, participants=participants, continues=before)
-    )
-    committer.land(
-        Landing(
-            place=place,
-            turn=Turn(place.number, _message(header["message"]), (reply,)),
-            greeting=None,
-            facts=TurnFacts(turn=place.turn_id),
-            branch=talk.name,
-            author=author,
-            at=now(),
-            again=spot is not None,
-            start=talk.start,
-        ),
-        found,
-    )
-    if not reply.interrupted:
-        return (
-            "Another answer that could not be committed at its end is committed now; the one "
-            "before is kept: perdure alternatives @"
-        )
-    return (
-        "Another answer that was cut off is committed now, as far as it came, marked interrupted; "
-        "the one before is kept: perdure alternatives @"
-    )
-
-
-def _place(
-    repo: Repository,
-    transcript: Transcript,
-    committer: TurnCommitter,
-    branch: str,
-    header: dict[str, object],
-) -> tuple[Location, bool]:
-    """Where the left turn goes, and whether it only answers a message that stands there."""
-    identity = ConversationId(str(header["conversation"]))
-    title = str(header["title"])
-    names = header["participants"]
-    participants = tuple(str(name) for name in names) if isinstance(names, list) else ()
-    conversation = transcript.find(identity)
+def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -> PendingTurn:
+    """The turn with its location in the branch as that stands by now."""
+    transcript = Transcript(repo, pending.start or f"refs/heads/{pending.branch}")
+    if pending.kind is TurnKind.ANOTHER:
+        return _with_its_turn(repo, transcript, pending)
+    conversation = transcript.find(pending.location.conversation)
     if conversation is None:
-        continues = str(header["continues"])
-        after = TurnId.parse(continues) if continues else None
-        return begin(now(), title=title, participants=participants, continues=after), False
+        return _beginning(pending, pending.location.head.continues)
     last = last_turn(transcript, conversation)
-    hand = committer.lease.take(str(identity))
-    place = go_on(repo, transcript, conversation, hand, branch) if hand is not None else None
-    if place is None:
-        after = TurnId(identity, last.number) if last is not None else None
-        return begin(now(), title=title, participants=participants, continues=after), False
-    if bool(header["answers"]) and last is not None and last.number == header["number"]:
-        same = Location(place.head, place.path, place.oid, place.content, last.number, begins=False)
-        return same, True
-    return place, False
+    lease = committer.lease.take(str(conversation.id))
+    location = (
+        go_on(repo, transcript, conversation, lease, pending.branch) if lease is not None else None
+    )
+    if location is None:
+        after = TurnId(conversation.id, last.number) if last is not None else None
+        return _beginning(pending, after)
+    if pending.kind is TurnKind.NEW:
+        return moved(pending, location)
+    if last is not None and last.number == pending.location.number:
+        return replace(pending, location=replace(location, number=last.number))
+    # The message is no longer the last one: the reply comes behind it, as a turn without one.
+    return replace(moved(pending, location), kind=TurnKind.NEW, message=None)
 
 
-def _said(said: Message | Reply | None) -> dict[str, str] | None:
-    if said is None:
-        return None
-    at = said.at.isoformat() if said.at is not None else ""
-    return {"speaker": said.speaker, "text": said.text, "at": at}
+def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTurn) -> PendingTurn:
+    """Another answer where its turn stands; the turn as a new one where that is gone."""
+    stored = find_stored_turn(repo, transcript, pending.turn_id)
+    if stored is not None:
+        return replace(pending, location=stored.place)
+    number = pending.location.number
+    before = TurnId(pending.location.conversation, number - 1) if number else None
+    return replace(_beginning(pending, before), kind=TurnKind.NEW)
 
 
-def _message(said: object) -> Message | None:
-    if not isinstance(said, dict):
-        return None
-    return Message(said["speaker"], said["text"], _at(said["at"]))
-
-
-def _greeting(header: dict[str, object]) -> Turn | None:
-    said = header["greeting"]
-    if not isinstance(said, dict):
-        return None
-    return Turn(0, None, (Reply(said["speaker"], said["text"], _at(said["at"])),))
-
-
-def _at(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _beginning(pending: PendingTurn, continues: TurnId | None) -> PendingTurn:
+    """The turn in a conversation of its own."""
+    head = pending.location.head
+    own = begin(now(), title=head.title, participants=head.participants, continues=continues)
+    return moved(pending, own)

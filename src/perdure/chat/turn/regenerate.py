@@ -12,26 +12,27 @@ from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, next_number
+from perdure.actions.turns.pending import TurnKind
 from perdure.actions.turns.regenerate import AgainPlan, last_word, plan_again, stored_turn
 from perdure.actions.turns.rewrite import StoredTurn
 from perdure.chat.events import (
-    Failed,
+    Event,
     Greeted,
     Saved,
 )
-from perdure.chat.turn.prepared import Done, Prepared
-from perdure.chat.turn.recovery import journal_header
+from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
 from perdure.git.operations import undo
-from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 
-def prepare_again(store: TurnStore, where: str = "", name: str = "") -> Prepared | Done:
+def prepare_again(
+    store: TurnStore, where: str = "", name: str = ""
+) -> PreparedTurn | tuple[Event, ...]:
     """Find the turn, begin a branch there if it is not the last, put the question on disk.
 
     Args:
@@ -44,6 +45,9 @@ def prepare_again(store: TurnStore, where: str = "", name: str = "") -> Prepared
         CannotAct: nobody said anything there that could be answered.
         CompanionProblem: the turn's file is damaged.
         HistoryError: nothing was changed.
+
+    Returns:
+        The turn; or, of a greeting that gave way to the next one, what there is to tell.
     """
     notices = store.commit_outside()
     refuse_archived(store.companion.settings)
@@ -51,9 +55,9 @@ def prepare_again(store: TurnStore, where: str = "", name: str = "") -> Prepared
     plan = plan_again(store.workspace, wanted, name, own=store.conversation)
     spot = stored_turn(store.repo, store.transcript, plan.turn)
     _check_asked(store, plan, spot)
-    begun = ""
+    began = ""
     if plan.rewind is not None:
-        begun = rewind(store.workspace, plan.rewind).id
+        began = rewind(store.workspace, plan.rewind).id
         store.look_again()
         leaves = plan.rewind.leaves
         notices.append(
@@ -66,7 +70,7 @@ def prepare_again(store: TurnStore, where: str = "", name: str = "") -> Prepared
         return _another_greeting(store, plan, spot, notices)
     spot = stored_turn(store.repo, store.transcript, plan.turn)
     prepare = _in_place if spot.is_last else _beside
-    return replace(prepare(store, spot, notices), begun=begun)
+    return prepare(store, spot, notices, began)
 
 
 def _check_asked(store: TurnStore, plan: AgainPlan, spot: StoredTurn) -> None:
@@ -87,85 +91,57 @@ def _before(store: TurnStore, spot: StoredTurn) -> list[PastTurn]:
     return [past for past in until if past.id != spot.turn_id]
 
 
-def _in_place(store: TurnStore, spot: StoredTurn, notices: list[Notice]) -> Prepared:
-    asked = _before(store, spot)
-    if spot.turn.message is not None:
-        asked.append(PastTurn(spot.turn_id, Turn(spot.turn.number, spot.turn.message)))
-    shown = spot.turn
+def _in_place(
+    store: TurnStore, spot: StoredTurn, notices: list[Notice], began: str
+) -> PreparedTurn:
+    thread = _before(store, spot)
+    message = spot.turn.message
+    if message is not None:
+        thread.append(PastTurn(spot.turn_id, Turn(spot.turn.number, message)))
     store.committer.lease.take(str(spot.turn_id.conversation))
-    header = journal_header(
-        store.branch,
-        spot.place,
-        shown,
-        None,
-        store.companion.name,
-        answers=True,
-        again=True,
-        base=store.base,
-    )
-    journal = Journal.begin(store.repo, header)
-    store.begun(spot.turn_id.conversation)
-    return Prepared(
-        spot.place, shown, None, tuple(asked), journal, tuple(notices), store.branch,
-        answers=True, again=True,
-    )  # fmt: skip
+    return store.begin_turn(TurnKind.ANOTHER, spot.place, message, thread, notices, began=began)
 
 
-def _beside(store: TurnStore, spot: StoredTurn, notices: list[Notice]) -> Prepared:
+def _beside(store: TurnStore, spot: StoredTurn, notices: list[Notice], began: str) -> PreparedTurn:
     """Later turns came in the same commit, as imports do: the question is put once more.
 
     It opens a conversation that goes on from the turn before.
     """
-    message = spot.turn.message
-    if message is None:
+    if spot.turn.message is None:
         raise CannotAct(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
-    at = now()
+    message = replace(spot.turn.message, at=now())
     before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
-    place = store.begin(message.text, at, before)
-    turn = Turn(place.number, replace(message, at=at))
-    past = (*_before(store, spot), PastTurn(place.turn_id, turn))
-    journal = Journal.begin(
-        store.repo,
-        journal_header(store.branch, place, turn, None, store.companion.name, base=store.base),
-    )
-    store.begun(place.conversation)
-    return Prepared(place, turn, None, past, journal, tuple(notices), store.branch)
+    location = store.begin(message.text, message.at or now(), before)
+    thread = [*_before(store, spot), PastTurn(location.turn_id, Turn(location.number, message))]
+    return store.begin_turn(TurnKind.NEW, location, message, thread, notices, began=began)
 
 
 def _another_greeting(
     store: TurnStore, plan: AgainPlan, spot: StoredTurn, notices: list[Notice]
-) -> Done:
+) -> tuple[Event, ...]:
     """The greeting that comes after the one that stands; no backend is asked."""
     number = next_number(store.companion, spot)
-    landed = add_greeting(
+    added = add_greeting(
         store.workspace, store.companion, spot, number, fresh=plan.rewind is not None
     )
     store.look_again()
-    store.begun(landed.turn.conversation)
-    said = Turn(0, None, (landed.reply,))
-    return Done(
-        (
-            *notices,
-            Greeted(landed.turn, landed.reply),
-            Saved(landed.turn, said, landed.commit, store.branch),
-        )
+    store.begun(added.turn.conversation)
+    greeted = Turn(0, None, (added.reply,))
+    return (
+        *notices,
+        Greeted(added.turn, added.reply),
+        Saved(added.turn, greeted, added.commit, store.branch),
     )
 
 
-def give_up(store: TurnStore, prepared: Prepared) -> list[Notice]:
+def give_up(store: TurnStore, prepared: PreparedTurn) -> list[Notice]:
     """No word came: the journal says nothing, and a branch that was begun for it goes."""
     prepared.journal.finish()
-    if not prepared.begun:
+    if not prepared.began:
         return []
     plan = undo.plan_undo(store.repo)
-    if plan.entry.id != prepared.begun:
+    if plan.entry.id != prepared.began:
         return []
     undo.undo(store.repo, plan, author=store.human, at=now())
     store.look_again()
     return [Notice(f"No answer came, so the talk is on {store.branch} again.")]
-
-
-def as_before(failed: Failed) -> Failed:
-    """What to tell where no other answer came: the turn has its reply."""
-    step = failed.next_step.replace("perdure say --resume", "perdure regenerate")
-    return Failed(failed.what, "All is as it was before.", step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perdure.actions.turns.pending import TurnKind
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Failed
 from perdure.chat.turn.stream import StreamedReply
@@ -15,14 +16,34 @@ _APART = (
 )
 
 
-def end_notices(spoken: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
-    """What the user should know about a reply that is there.
+def end_events(kind: TurnKind, spoken: StreamedReply, backend: Backend) -> list[Notice | Failed]:
+    """What is told once the turn is saved, or given up.
 
     Args:
+        kind: of the turn.
         spoken: what came.
         backend: it came from.
-        limit: tokens that it might have.
     """
+    limit, failure = spoken.reply_tokens, spoken.failure
+    if spoken.reply is not None:
+        failure = failure or _broken_off(spoken, backend)
+        notices = _notices(spoken, backend, limit)
+        return [*notices, failure] if failure is not None else [*notices]
+    if failure is None and not spoken.stopped:
+        failure = _nothing_said(spoken, backend, limit)
+    if failure is None:
+        return []
+    return [_as_before(failure) if kind is TurnKind.ANOTHER else failure]
+
+
+def _as_before(failed: Failed) -> Failed:
+    """What to tell where no other answer came: the turn has its reply."""
+    step = failed.next_step.replace("perdure say --resume", "perdure regenerate")
+    return Failed(failed.what, "All is as it was before.", step)
+
+
+def _notices(spoken: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
+    """What the user should know about a reply that is there; it might have ``limit`` tokens."""
     notices = []
     if spoken.unsaid:
         notices.append(
@@ -49,7 +70,7 @@ def _limit_setting(backend: Backend, limit: int) -> str:
     return "context.reply_tokens in companion.yaml"
 
 
-def broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
+def _broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
     """Why a reply that has words is no whole one, where no error and no user ended it."""
     stop = spoken.finished.stop if spoken.finished is not None else None
     name = backend.spec.name
@@ -74,7 +95,7 @@ def broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
     return Failed(what, "What came of the reply is kept, marked interrupted.", step)
 
 
-def nothing_said(spoken: StreamedReply, backend: Backend, limit: int) -> Failed:
+def _nothing_said(spoken: StreamedReply, backend: Backend, limit: int) -> Failed:
     """Why a message stands unanswered though the model ended its reply."""
     finished, name = spoken.finished, backend.spec.name
     if finished is not None and finished.tool:

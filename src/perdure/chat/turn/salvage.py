@@ -13,44 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
-from perdure.actions.turns.commit import Landing, TurnCommitter
+from perdure.actions.turns.commit import TurnCommitter
+from perdure.actions.turns.pending import PendingTurn, TurnKind
 from perdure.actions.turns.place import begin
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.turns import Message, Reply, Turn
+from perdure.companion.turns import Message, Reply
 from perdure.git.repository.foreign_words import words
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover
-from perdure.git.state.fields import is_branch
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
 _LONGEST_NAME = 100
-
-
-class _Said(msgspec.Struct):
-    speaker: str
-    text: str
-    at: str
-
-
-class _Header(msgspec.Struct):
-    branch: str
-    conversation: str
-    number: int
-    title: str
-    participants: list[str]
-    continues: str
-    begins: bool
-    answers: bool
-    speaker: str
-    message: _Said | None
-    greeting: _Said | None
-    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +38,6 @@ class Where:
     start: str | None
     user: str
     author: Author
-
-
-def makes_sense(header: Mapping[str, object]) -> bool:
-    """Whether a journal's header is one that `journal_header` has made."""
-    try:
-        found = msgspec.convert(header, type=_Header)
-        ConversationId(found.conversation)
-        if found.continues:
-            TurnId.parse(found.continues)
-        said = [each for each in (found.message, found.greeting) if each is not None]
-        for text in (found.title, found.speaker, *found.participants):
-            text.encode()
-        times = [_time(each.at) is not None or not each.at for each in said]
-    except (msgspec.ValidationError, ValueError, RecursionError):
-        return False
-    return is_branch(found.branch) and 0 <= found.number < 10**9 and all(times)
 
 
 def keep_foreign(repo: Repository, committer: TurnCommitter, where: Where) -> list[str]:
@@ -112,19 +73,10 @@ def keep(repo: Repository, committer: TurnCommitter, where: Where, found: Leftov
         continues=_before(repo, where, found.header),
         hex_digits=mark,
     )
-    turn = Turn(place.number, message, (reply,) if reply is not None else ())
-    landing = Landing(
-        place=place,
-        turn=turn,
-        greeting=None,
-        facts=TurnFacts(turn=place.turn_id),
-        branch=where.branch,
-        author=where.author,
-        at=now(),
-        start=where.start,
-    )
+    pending = PendingTurn(TurnKind.NEW, place, message, speaker, where.branch, start=where.start)
     # Without the journal: a commit writes into it, and the next open would have to obey that.
-    committer.land(landing, None)
+    facts = TurnFacts(turn=place.turn_id)
+    committer.commit(pending, reply, facts, author=where.author, at=now(), journal=None)
     committer.lease.release()
     found.discard()
     return True

@@ -6,7 +6,7 @@ All methods block; a `Session` calls them on its worker thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,8 @@ from perdure.actions.history.visit import visit_notice
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.trust import begin_record as begin_confirming
 from perdure.actions.trust import unconfirmed_backends
-from perdure.actions.turns.commit import CommittedTurn, Landing, TurnCommitter
+from perdure.actions.turns.commit import CommittedTurn, TurnCommitter
+from perdure.actions.turns.pending import PendingTurn, TurnKind
 from perdure.actions.turns.place import Location
 from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import RequestForm
@@ -35,8 +36,8 @@ from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
 from perdure.chat.turn.branch import TalkBranch, branch_to_land_on, branch_to_talk_on
 from perdure.chat.turn.position import Position
-from perdure.chat.turn.prepared import Prepared
-from perdure.chat.turn.recovery import end_record, journal_header, recover_turns
+from perdure.chat.turn.prepared import PreparedTurn
+from perdure.chat.turn.recovery import end_record, recover_turns
 from perdure.chat.turn.salvage import Where, keep_foreign
 from perdure.chat.turn.side_branch import join_sides
 from perdure.companion.clock import now
@@ -117,7 +118,7 @@ class TurnStore(Position):
         self._told: set[str] = set()
         self._is_left = False
         """Whether a turn of this session waits in a journal that was set aside."""
-        self._landed: list[Notice] = []
+        self._commit_notices: list[Notice] = []
 
     @classmethod
     def open(cls, path: Path) -> tuple[Self, list[Notice]]:
@@ -192,7 +193,7 @@ class TurnStore(Position):
         self.companion = read_companion(self.repo, commit)
         self.transcript.refresh(commit)
 
-    def prepare_turn(self, text: str) -> Prepared:
+    def prepare_turn(self, text: str) -> PreparedTurn:
         """Commit outside edits, find the turn's place, put the message on disk."""
         notices = self.commit_outside()
         refuse_archived(self.companion.settings)
@@ -211,20 +212,15 @@ class TurnStore(Position):
         elif greeting is None:
             self.conversation = None
             greeting = self.opening()
-        turn = Turn(place.number, Message(settings.user, text, at))
-        opened = Turn(0, None, (greeting,)) if greeting is not None else None
-        before = self.thread_before(place)
-        if opened is not None:
-            before.append(PastTurn(TurnId(place.conversation, 0), opened))
-        before.append(PastTurn(place.turn_id, turn))
-        journal = Journal.begin(
-            self.repo,
-            journal_header(self.branch, place, turn, opened, settings.name, base=self.base),
-        )
-        self.begun(place.conversation)
-        return Prepared(place, turn, opened, tuple(before), journal, tuple(notices), self.branch)
+        message = Message(settings.user, text, at)
+        thread = self.thread_before(place)
+        if greeting is not None:
+            opened = Turn(0, None, (greeting,))
+            thread.append(PastTurn(TurnId(place.conversation, 0), opened))
+        thread.append(PastTurn(place.turn_id, Turn(place.number, message)))
+        return self.begin_turn(TurnKind.NEW, place, message, thread, notices, greeting=greeting)
 
-    def prepare_answer(self) -> Prepared:
+    def prepare_answer(self) -> PreparedTurn:
         """The last message, to be answered. Raises NothingToAnswer if it has its reply."""
         notices = self.commit_outside()
         refuse_archived(self.companion.settings)
@@ -240,32 +236,33 @@ class TurnStore(Position):
         asked = TurnId(conversation.id, last.number)
         past = self.thread_to([end.id for end in ends] or [asked], keep=asked)
         place = None if ends else self.go_on(conversation)
-        answers = place is not None
-        if place is None:
+        if place is not None:
+            place = replace(place, number=last.number)
+        else:
             place = (
                 self.joining(ends, now()) if ends else self.continuing(conversation, last, now())
             )
             notices += self._say_joined(place) or self._say_edited(place)
-        else:
-            place = Location(
-                place.head, place.path, place.oid, place.content, last.number, begins=False
-            )
-        journal = Journal.begin(
-            self.repo,
-            journal_header(
-                self.branch,
-                place,
-                last,
-                None,
-                self.companion.name,
-                answers=answers,
-                base=self.base,
-            ),
+        return self.begin_turn(TurnKind.REPLY, place, last.message, past, notices)
+
+    def begin_turn(
+        self,
+        kind: TurnKind,
+        location: Location,
+        message: Message | None,
+        thread: Sequence[PastTurn],
+        notices: Sequence[Notice],
+        *,
+        greeting: Reply | None = None,
+        began: str = "",
+    ) -> PreparedTurn:
+        """Journal a turn: from here on a crash loses none of its words."""
+        pending = PendingTurn(
+            kind, location, message, self.companion.name, self.branch, greeting, self.base
         )
-        self.begun(place.conversation)
-        return Prepared(
-            place, last, None, tuple(past), journal, tuple(notices), self.branch, answers=True
-        )
+        journal = Journal.begin(self.repo, pending.to_header())
+        self.begun(location.conversation)
+        return PreparedTurn(pending, tuple(thread), journal, tuple(notices), began)
 
     def _refresh_front_page(self, place: Location) -> None:
         """Commit the README as of the month that a conversation begins in."""
@@ -288,14 +285,14 @@ class TurnStore(Position):
         self.start = None
 
     def note_fingerprint(
-        self, prepared: Prepared, spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
+        self, branch: str, spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
     ) -> BackendNote:
         """Commit what a backend runs and how it is asked, where that is news."""
         gone = self._branch_is_gone()
         noted = note_fingerprint(
             self.repo,
             tip=self.base if gone else self.tip,
-            branch=None if gone else prepared.branch,
+            branch=None if gone else branch,
             author=self.companion_author,
             spec=spec,
             found=found,
@@ -305,61 +302,55 @@ class TurnStore(Position):
             self._follow_own(noted.commit)
         return noted
 
-    def land(self, prepared: Prepared, reply: Reply | None, facts: TurnFacts) -> Saved:
+    def commit(self, prepared: PreparedTurn, reply: Reply | None, facts: TurnFacts) -> Saved:
         """Commit a prepared turn with its reply, or unanswered without one."""
         if reply is not None:
             # Where the commit has to wait, it is known all the same how the reply ended.
             prepared.journal.end(reply.text, end_record(reply))
-        replies = (reply,) if reply is not None else ()
-        turn = Turn(prepared.turn.number, prepared.turn.message, replies)
-        in_chunk = prepared.answers and prepared.place.oid is not None
-        if prepared.answers and not in_chunk and not prepared.again:
-            turn = Turn(prepared.place.number, None, replies)
-        landing = Landing(
-            place=prepared.place,
-            turn=turn,
-            greeting=prepared.greeting,
-            facts=facts,
-            branch=prepared.branch,
-            author=self.companion_author,
-            at=now(),
-            answers=in_chunk,
-            again=prepared.again,
-            start=self.start,
-        )
-        landed, branch = self._land(landing, prepared.journal)
+        facts = replace(facts, base=self.companion.commit)
+        committed, branch = self._commit(prepared, reply, facts)
         # It is saved: what else is there to tell must not fail it.
         with suppress(HistoryError), storage_errors("looking at the folder"):
-            self._landed += chunk_notices(self.repo, branch, prepared.place.path, landed.path)
+            path = prepared.pending.location.path
+            self._commit_notices += chunk_notices(self.repo, branch, path, committed.path)
         self.start = None
-        self._stands = landed.commit
-        turn = landed.said or turn
-        self.conversation = landed.turn.conversation
+        self._stands = committed.commit
+        turn = committed.turn
+        self.conversation = committed.turn_id.conversation
         self.unanswered = turn.message.text if turn.message and turn.unanswered else ""
-        return Saved(landed.turn, turn, landed.commit, branch)
+        return Saved(committed.turn_id, turn, committed.commit, branch)
 
-    def _land(self, landing: Landing, journal: Journal) -> tuple[CommittedTurn, str]:
+    def _commit(
+        self, prepared: PreparedTurn, reply: Reply | None, facts: TurnFacts
+    ) -> tuple[CommittedTurn, str]:
         """Commit on the branch of the prompt, wherever git has brought it since; and its name."""
-        base, since = self._prepared
+        pending, (base, since) = prepared.pending, self._prepared
         for attempt in range(_ATTEMPTS):
             talk = branch_to_land_on(
-                self.repo, landing.branch, start=landing.start, base=base, since=since
+                self.repo, pending.branch, start=self.start, base=base, since=since
             )
-            there = replace(landing, branch=talk.name, start=talk.start)
+            there = replace(pending, branch=talk.name, start=talk.start)
             try:
-                landed = self.committer.land(there, journal)
+                committed = self.committer.commit(
+                    there,
+                    reply,
+                    facts,
+                    author=self.companion_author,
+                    at=now(),
+                    journal=prepared.journal,
+                )
             except (BranchGone, BranchRewritten):
                 # It was changed after the look.
                 if attempt == _ATTEMPTS - 1:
                     raise
                 continue
-            self._landed += talk.notices
-            return landed, talk.name
+            self._commit_notices += talk.notices
+            return committed, talk.name
         raise AssertionError
 
-    def landing_notices(self) -> list[Notice]:
-        """What there is to tell of the turn that landed last."""
-        told, self._landed = self._landed, []
+    def commit_notices(self) -> list[Notice]:
+        """What there is to tell of the turn that was committed last."""
+        told, self._commit_notices = self._commit_notices, []
         behind = self.index_notice()
         return [*told, Notice(behind, "warning")] if behind else told
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.turns.place import Location
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
@@ -31,15 +30,15 @@ from perdure.chat.errors import LeavesMachine
 from perdure.chat.events import (
     Event,
     Failed,
-    MessageKept,
     ReplyPiece,
     ReplyStarted,
     ThinkingPiece,
 )
 from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
 from perdure.companion.clock import now
+from perdure.companion.ids import TurnId
 from perdure.companion.secrets import SecretMasker, mask_secrets
-from perdure.companion.turns import Reply, Turn
+from perdure.companion.turns import Reply
 from perdure.errors import Problem
 from perdure.git.errors import HistoryError
 from perdure.git.repository.turn_journal import Journal
@@ -62,6 +61,10 @@ class StreamedReply:
     """What came of asking the backend. ``failure`` is set where it broke off or never began."""
 
     text: str = ""
+    reply: Reply | None = None
+    """As it is recorded; None where not a word came, or nothing but blanks."""
+    facts: TurnFacts | None = None
+    """The trailers of the turn's commit, as far as the backend decides them."""
     finished: Finished | None = None
     thought: str = ""
     """What the model thought before it spoke, keys masked."""
@@ -99,7 +102,7 @@ class ReplyRequest:
     """A question to the backend: the thread with the newest message last, and where it stands."""
 
     companion: CompanionAt
-    place: Location
+    turn: TurnId
     thread: tuple[PastTurn, ...]
     backend: Backend
     journal: Journal
@@ -135,6 +138,7 @@ async def ask(asking: ReplyRequest, emit: Emit) -> StreamedReply:
         elif isinstance(problem, LeavesMachine):
             spoken.action = Action.FAIL_OVER
     spoken.ended_at = now()
+    spoken.reply, spoken.facts = _reply(asking, spoken), _facts(asking, spoken)
     return spoken
 
 
@@ -211,7 +215,7 @@ async def _request(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> R
     _say_what_was_left_out(asking, prompt, emit)
     emit(
         ReplyStarted(
-            turn=asking.place.turn_id,
+            turn=asking.turn,
             speaker=companion.name,
             backend=backend.spec.name,
             model=backend.spec.model,
@@ -305,47 +309,30 @@ async def _stream(
         await stream.aclose()
 
 
-def kept_event(place: Location, turn: Turn) -> MessageKept:
-    """The event that says that the message is on disk."""
-    if turn.message is None:
-        raise ValueError("a turn without a message has nothing to keep")
-    return MessageKept(place.turn_id, turn.message)
-
-
-def reply_of(
-    spoken: StreamedReply, companion: CompanionAt, backend: Backend, *, stand_in: bool
-) -> Reply | None:
-    """The reply as it is recorded; None where not a word came, or nothing but blanks."""
+def _reply(asking: ReplyRequest, spoken: StreamedReply) -> Reply | None:
     if not spoken.spoke:
         return None
     finished = spoken.finished
     whole = finished is not None and finished.stop in ("end", "length", "unknown")
     return Reply(
-        speaker=companion.name,
+        speaker=asking.companion.name,
         text=spoken.text,
         at=spoken.ended_at,
-        backend=backend.spec.name,
+        backend=asking.backend.spec.name,
         model=finished.model if finished and finished.model else spoken.model,
         interrupted=not whole,
-        stand_in=stand_in,
+        stand_in=asking.stand_in,
     )
 
 
-def facts_of(
-    spoken: StreamedReply,
-    place: Location,
-    companion: CompanionAt,
-    backend: Backend,
-    instead_of: tuple[str, ...],
-) -> TurnFacts:
-    """The trailers of the turn's commit."""
+def _facts(asking: ReplyRequest, spoken: StreamedReply) -> TurnFacts:
     prompt = spoken.prompt
     if prompt is None or spoken.counted is None or not spoken.spoke:
-        return TurnFacts(turn=place.turn_id, instead_of=instead_of, base=companion.commit)
+        return TurnFacts(turn=asking.turn)
     usage = spoken.finished.usage if spoken.finished else Usage(None, None)
     facts = TurnFacts(
-        turn=place.turn_id,
-        backend=backend.spec.name,
+        turn=asking.turn,
+        backend=asking.backend.spec.name,
         model=spoken.finished.model if spoken.finished else spoken.model,
         fingerprint=spoken.fingerprint,
         assembly=newest_assembly(),
@@ -355,7 +342,5 @@ def facts_of(
             # Servers need not say it, and none does for a reply that was stopped.
             EstimateTokenizer().count(spoken.text) if usage.reply is None else usage.reply,
         ),
-        instead_of=instead_of,
-        base=companion.commit,
     )
     return with_choice(facts, prompt.choice, spoken.counted.inputs)
