@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.actions.persona import persona_paths
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.open import open_store
 from perdure.git.repository.repository import Repository
 from perdure.views.persona_check import check_companion
 from tests.conftest import git
@@ -15,7 +15,7 @@ COPY = "10-who (Ana's conflicted copy 2026-01-01).md"
 
 def said(companion: Path) -> list[str]:
     """What a session tells on the way to its first turn."""
-    desk, notices = TurnStore.open(companion)
+    desk, notices = open_store(companion)
     try:
         return [each.text for each in (*notices, *desk.commit_outside())]
     finally:

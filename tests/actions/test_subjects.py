@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.actions.subjects import Edit, changed_words, describe_edits, edit_subject
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.open import open_store
 from perdure.terminal.sanitise import sanitise
 from tests.conftest import git
 
@@ -72,7 +72,7 @@ def test_any_edit_has_a_subject_of_one_short_line(old: bytes, new: bytes, name: 
 
 
 def said(companion: Path) -> list[str]:
-    desk, _ = TurnStore.open(companion)
+    desk, _ = open_store(companion)
     try:
         return [each.text for each in desk.commit_outside()]
     finally:

@@ -90,12 +90,14 @@ async def measure_window(path: Path, window: int, counter: Tokenizer, words: Wor
         text = words.text(15)
         for recall, took in ((False, plain), (True, whole)):
             begun, worked = time.perf_counter(), time.process_time()
-            thread = await work(lambda text=text: store.thread_to_come(text))  # type: ignore[misc]
+            thread = await work(lambda text=text: store.position.thread_to_come(text))  # type: ignore[misc]
             material = await router.material(thread, wait=60)
             if not recall:
                 material = PromptSources(material.memory, material.previous)
             by = await measure(backend)
-            made = await make_prompt(store.companion, thread, by, material, router.corrections)
+            made = await make_prompt(
+                store.position.companion, thread, by, material, router.corrections
+            )
             took.append((time.perf_counter() - begun) * 1000)
             if not recall:
                 cpu.append((time.process_time() - worked) * 1000)

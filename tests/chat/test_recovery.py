@@ -20,8 +20,8 @@ from tests.speaking import Scripted
 CRASH = """
 import os, sys
 from pathlib import Path
-from perdure.chat.turn.store import TurnStore
-desk, _ = TurnStore.open(Path(sys.argv[1]))
+from perdure.chat.turn.open import open_store
+desk, _ = open_store(Path(sys.argv[1]))
 prepared = getattr(desk, sys.argv[2])(*sys.argv[4:])
 if sys.argv[3]:
     prepared.journal.append(sys.argv[3])

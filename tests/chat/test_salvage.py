@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.open import open_store
 from perdure.companion.turns import Turn
 from perdure.git.layout import find
 from perdure.git.state import mark
@@ -158,14 +158,14 @@ def test_any_header_in_an_own_journal(
     end: object,
 ) -> None:
     """No internal error, the words are committed, and the next open has nothing left to do."""
-    TurnStore.open(companion)[0].close()
+    open_store(companion)[0].close()
     header = {key: value for key, value in HEADER.items() if key not in gone} | changes
     journals = find(companion).state / "journals"
     journals.mkdir(exist_ok=True)
     record = {"begin": header | {"message": said}, "boot": "", "recent": []}
     write(journals / "7-x.journal", record, {"text": "Half a reply"}, {"end": end})
     before = words_of(companion)
-    desk, _ = TurnStore.open(companion)
+    desk, _ = open_store(companion)
     desk.close()
     assert mark.set_aside(find(companion)) == []
     assert list(journals.glob("7-x.journal")) == []

@@ -32,7 +32,7 @@ _WINDOW = 8_192
 
 async def preview_for(store: TurnStore, router: Router, work: Work, text: str) -> Explanation:
     """The same, for a session: as of what it last saw of the branch."""
-    thread = await work(lambda: store.thread_to_come(text))
+    thread = await work(lambda: store.position.thread_to_come(text))
     material = await router.material(thread, wait=_WAIT)
     found = RecalledTurns()
 
@@ -43,11 +43,11 @@ async def preview_for(store: TurnStore, router: Router, work: Work, text: str) -
 
     heard = replace(material, recall=recall if material.recall is not None else None)
     by, note = await _measure(router)
-    made = await make_prompt(store.companion, thread, by, heard, router.corrections)
+    made = await make_prompt(store.position.companion, thread, by, heard, router.corrections)
     told = _explained(store, by, made, material, found)
     edited = await work(lambda: _edited(store))
     told = replace(told, note=" ".join(filter(None, (note, found.notice, edited))))
-    start = store.companion.commit
+    start = store.position.companion.commit
     return await work(lambda: share_of(store.repo, start, told, thread))
 
 
@@ -67,7 +67,7 @@ def _explained(
     material: PromptSources,
     found: RecalledTurns,
 ) -> Explanation:
-    again = Replayed(made.prompt, made.inputs, store.companion, material.memory)
+    again = Replayed(made.prompt, made.inputs, store.position.companion, material.memory)
     taken = {str(each): each for each in made.prompt.choice.recalled}
 
     def scored(part: ExplainedPart) -> ExplainedPart:
@@ -83,7 +83,7 @@ def _explained(
     return Explanation(
         None,
         "not-sent",
-        base=store.companion.commit,
+        base=store.position.companion.commit,
         assembly=newest_assembly(),
         backend=by.spec.name,
         model=by.spec.model,
@@ -91,7 +91,7 @@ def _explained(
         messages=fold(made.prompt.messages, by.form.shape),
         shape=by.form.shape.told if by.form.shape != PLAIN else "",
         parts=tuple(map(scored, explained_parts(again, made.tokenizer))),
-        left_out=(*left_out(made.inputs, made.prompt, store.companion.settings), *out),
+        left_out=(*left_out(made.inputs, made.prompt, store.position.companion.settings), *out),
         tokens=made.tokens,
         window=by.window,
         counter=made.tokenizer.name,

@@ -27,6 +27,7 @@ from perdure.chat.events import (
 from perdure.chat.routing.roster import BackendSet, Candidate, Make, find_listed
 from perdure.chat.routing.router import Router, Switch
 from perdure.chat.runner import TurnRunner
+from perdure.chat.turn.open import open_store
 from perdure.chat.turn.regenerate import prepare_again
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.turns import Reply
@@ -80,12 +81,12 @@ class Session:
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
         loop = asyncio.get_running_loop()
         try:
-            store, notices = await loop.run_in_executor(worker, told(lambda: TurnStore.open(path)))
+            store, notices = await loop.run_in_executor(worker, told(lambda: open_store(path)))
             notices += await loop.run_in_executor(worker, told(lambda: git_warnings(store.repo)))
             await loop.run_in_executor(worker, start_if_missing, store.repo.git_dir)
             roster = BackendSet(backends, make)
             if not roster.fixed:
-                rev = store.companion.commit
+                rev = store.position.companion.commit
                 found = told(lambda: find_listed(store.repo, rev))
                 roster.follow(await loop.run_in_executor(worker, found))
         except BaseException:
@@ -98,16 +99,16 @@ class Session:
     @property
     def info(self) -> SessionInfo:
         """The state of things for a status line."""
-        companion = self._store.companion
+        companion = self._store.position.companion
         spoke, coming = self._router.spoke_last, self._router.coming
         return SessionInfo(
             companion=companion.name,
             user=companion.settings.user,
-            branch=self._store.branch,
+            branch=self._store.position.branch,
             backend=spoke.spec.name,
             model=spoke.spec.model,
             rehearsal=coming.rehearsal,
-            conversation=self._store.conversation,
+            conversation=self._store.position.conversation,
             window=self._runner.window,
             used=self._runner.used,
             saved_at=self._runner.saved_at,
@@ -121,7 +122,7 @@ class Session:
     @property
     def unanswered(self) -> str:
         """The text of a last message that waits for its reply; empty without one."""
-        return self._store.unanswered
+        return self._store.position.unanswered
 
     @property
     def busy(self) -> bool:
@@ -130,7 +131,7 @@ class Session:
 
     def opening(self) -> Reply | None:
         """The greeting that the next message will be sent under; None in mid-conversation."""
-        return self._store.opening()
+        return self._store.position.opening()
 
     async def prepare(self) -> None:
         """Load the model ahead of the first message.
@@ -222,7 +223,7 @@ class Session:
 
     def next_greeting(self) -> Reply | None:
         """Let another greeting open the conversation that has not begun; None in mid-talk."""
-        return self._store.next_greeting()
+        return self._store.position.next_greeting()
 
     def stop(self) -> None:
         """End the running reply; the part that came is committed, marked interrupted."""
@@ -230,7 +231,7 @@ class Session:
 
     def new_conversation(self) -> None:
         """The next message opens a conversation of its own."""
-        self._store.close_conversation()
+        self._store.position.close_conversation()
         self._remembering.go_on()
 
     async def preview(self, text: str) -> Explanation:

@@ -31,11 +31,11 @@ class CommittedTurn:
 
 
 class TurnCommitter:
-    """Commits turns with one repository; keeps the lease of the conversation it writes."""
+    """Commits turns with one repository, and renews the lease of the conversation it writes."""
 
-    def __init__(self, repo: Repository) -> None:
+    def __init__(self, repo: Repository, lease: ConversationLease) -> None:
         self._repo = repo
-        self.lease = ConversationLease(repo)
+        self.lease = lease
 
     def commit(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from perdure.actions.history.next_message import continues_from, starts_conversation
 from perdure.actions.history.visit import current_visit
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.position import Position
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import TurnRange
@@ -100,21 +100,21 @@ class Reading:
         )
 
 
-def refusal(store: TurnStore, *, asked: bool = False) -> str:
+def refusal(position: Position, *, asked: bool = False) -> str:
     """Why nothing may be written now; empty where it may.
 
     By itself, nothing is written on a visit: the scratch branch may go. Nor after a rewind, an undo
     or a revert, until something was said: a commit would take away what redo brings back.
 
     Args:
-        store: the companion.
+        position: where the session stands.
         asked: the user has just asked for it.
     """
-    repo = store.repo
-    if store.companion.settings.archived:
-        return f"{store.companion.name} is in the archive: she is read, and not written to"
-    if store.start is not None or repo.head().branch != store.branch:
-        return f"{store.branch} is not checked out"
+    repo = position.repo
+    if position.companion.settings.archived:
+        return f"{position.companion.name} is in the archive: she is read, and not written to"
+    if position.start is not None or repo.head().branch != position.branch:
+        return f"{position.branch} is not checked out"
     if operation := repo.state_of_work().open_operation:
         return f"a {operation} is not finished here"
     if asked:
@@ -122,8 +122,8 @@ def refusal(store: TurnStore, *, asked: bool = False) -> str:
     if current_visit(repo) is not None:
         return "you talk with her as she was"
     waits = (
-        starts_conversation(repo, store.tip)
-        or continues_from(repo, store.branch, store.tip) is not None
+        starts_conversation(repo, position.tip)
+        or continues_from(repo, position.branch, position.tip) is not None
     )
     return "nothing was said yet since you went back" if waits else ""
 
@@ -138,33 +138,33 @@ def left_of(thread: Sequence[PastTurn], window: TurnId | None) -> dict[Conversat
     return {}
 
 
-def newest(store: TurnStore, count: int) -> list[ConversationId]:
+def newest(position: Position, count: int) -> list[ConversationId]:
     """The newest conversations, the newest first, without the one that goes on."""
-    store.transcript.refresh(store.tip)
-    found = store.transcript.conversations()[-count - 1 :]
-    return [each.id for each in reversed(found) if each.id != store.conversation][:count]
+    position.transcript.refresh(position.tip)
+    found = position.transcript.conversations()[-count - 1 :]
+    return [each.id for each in reversed(found) if each.id != position.conversation][:count]
 
 
 def read_talk(
-    store: TurnStore,
+    position: Position,
     conversation: ConversationId,
     through: int | None = None,
     *,
     facts: bool = False,
 ) -> Reading | None:
     """Read a conversation, up to ``through`` or to its end. None where there is nothing in it."""
-    tip = store.tip
-    store.transcript.refresh(tip)
-    ref = store.transcript.find(conversation)
+    tip = position.tip
+    position.transcript.refresh(tip)
+    ref = position.transcript.find(conversation)
     if ref is None:
         return None
-    turns, paths, blobs = _turns(store, ref)
+    turns, paths, blobs = _turns(position, ref)
     if not turns:
         return None
     last = turns[-1].number
     wanted = last if through is None else min(through, last)
-    excluded = store.excluded() if tip == store.companion.commit else _excluded(store, tip)
-    reading = _Files(store, tip)
+    excluded = position.excluded() if tip == position.companion.commit else _excluded(position, tip)
+    reading = _Files(position, tip)
     path = summary_path(conversation)
     data = reading.take(path)
     standing = parse_summary(data, path)[0] if data is not None else None
@@ -177,13 +177,13 @@ def read_talk(
     if facts:
         found = {
             entry.path: content
-            for entry in entries_below(store.repo, FACTS, tip)
+            for entry in entries_below(position.repo, FACTS, tip)
             if (content := reading.take(entry.path)) is not None
         }
         known = read_facts(found)[0]
     return Reading(
         conversation,
-        store.transcript.title(ref),
+        position.transcript.title(ref),
         tuple(
             turn
             for turn in turns
@@ -192,7 +192,7 @@ def read_talk(
         wanted,
         wanted == last,
         tip,
-        store.branch,
+        position.branch,
         standing,
         data is not None and standing is None,
         review,
@@ -200,15 +200,15 @@ def read_talk(
         paths,
         {**blobs, **reading.blobs},
         reading.files,
-        own=_is_own(store, ref),
+        own=_is_own(position, ref),
     )
 
 
 class _Files:
     """Reads files of one commit, and keeps what they were."""
 
-    def __init__(self, store: TurnStore, tip: str) -> None:
-        self._repo = store.repo
+    def __init__(self, position: Position, tip: str) -> None:
+        self._repo = position.repo
         self._tip = tip
         self.blobs: dict[str, str | None] = {}
         self.files: dict[str, bytes] = {}
@@ -222,35 +222,35 @@ class _Files:
         return self.files[path]
 
 
-def _excluded(store: TurnStore, tip: str) -> Excluded:
+def _excluded(position: Position, tip: str) -> Excluded:
     from perdure.snapshot.excluded import read_excluded
 
-    return read_excluded(store.repo, tip)
+    return read_excluded(position.repo, tip)
 
 
 def _turns(
-    store: TurnStore, ref: ConversationRef
+    position: Position, ref: ConversationRef
 ) -> tuple[list[Turn], dict[int, str], dict[str, str | None]]:
     turns: list[Turn] = []
     paths: dict[int, str] = {}
     blobs: dict[str, str | None] = {}
     for place in range(ref.first_chunk, ref.first_chunk + ref.chunk_count):
-        chunk = store.transcript.chunks[place]
+        chunk = position.transcript.chunks[place]
         blobs[chunk.path] = chunk.oid
-        for turn in store.transcript.turns(place):
+        for turn in position.transcript.turns(place):
             turns.append(turn)
             paths[turn.number] = chunk.path
     turns.sort(key=lambda turn: turn.number)
     return turns, paths, blobs
 
 
-def _is_own(store: TurnStore, ref: ConversationRef) -> bool:
+def _is_own(position: Position, ref: ConversationRef) -> bool:
     """Whether this very folder wrote its end."""
-    chunk = store.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
-    if store.conversation == ref.id:
+    chunk = position.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
+    if position.conversation == ref.id:
         return True
-    hand = store.repo.take(str(ref.id))
+    hand = position.repo.take(str(ref.id))
     if hand is None:
-        return store.committer.lease.take(str(ref.id)) is not None
+        return position.lease.take(str(ref.id)) is not None
     with hand:
-        return hand.fits(store.branch, chunk.path, chunk.oid)
+        return hand.fits(position.branch, chunk.path, chunk.oid)

@@ -124,17 +124,17 @@ class Remembering:
 
     def _names(self, left: dict[ConversationId, int]) -> list[tuple[ConversationId, int | None]]:
         """The conversations in question, and up to which turn; None: to the end."""
-        policy = self._store.companion.settings.memory
-        if (policy.summaries == "off" and policy.facts == "off") or refusal(self._store):
+        policy = self._store.position.companion.settings.memory
+        if (policy.summaries == "off" and policy.facts == "off") or refusal(self._store.position):
             return []
         found: dict[ConversationId, int | None] = dict(left)
-        found.update(dict.fromkeys(newest(self._store, NEWEST)))
+        found.update(dict.fromkeys(newest(self._store.position, NEWEST)))
         return list(found.items())
 
     def _task(self, name: ConversationId, through: int | None, *, has_model: bool) -> Task | None:
         """What is to be done for a conversation; None where it is done."""
-        policy = self._store.companion.settings.memory
-        reading = read_talk(self._store, name, through, facts=has_model)
+        policy = self._store.position.companion.settings.memory
+        reading = read_talk(self._store.position, name, through, facts=has_model)
         if reading is None or self._begun[name, reading.through] >= _TRIES:
             return None
         mark = self._marks.of(reading.branch, name)
@@ -159,7 +159,7 @@ class Remembering:
             return reading.whole or done < 0 or since >= _ROLLS_ON
         if standing is None or standing.by_hand:
             return False
-        if self._store.companion.settings.memory.summaries == "review":
+        if self._store.position.companion.settings.memory.summaries == "review":
             return False
         if reading.is_stale:
             return True
@@ -189,7 +189,7 @@ class Remembering:
         has_model = self._has_model()
 
         def look() -> Task | None:
-            reading = read_talk(self._store, conversation, facts=facts)
+            reading = read_talk(self._store.position, conversation, facts=facts)
             if reading is None:
                 return None
             standing = reading.standing
@@ -220,7 +220,7 @@ class Remembering:
 
     async def _ask(self, task: Task, calls: int, *, allowed: bool = False) -> tuple[Outcome, str]:
         """What a model makes of it, or the talk's own sentences; and what went wrong."""
-        reading, settings = task.reading, self._store.companion.settings
+        reading, settings = task.reading, self._store.position.companion.settings
         outcome, why = Outcome(), ""
         try:
             first = self._router.first
@@ -239,7 +239,7 @@ class Remembering:
         return outcome, why
 
     async def _by_model(self, asked: Asked, task: Task, calls: int) -> tuple[Outcome, str]:
-        reading, settings = task.reading, self._store.companion.settings
+        reading, settings = task.reading, self._store.position.companion.settings
         summary: Summary | None = None
         outcome, why = Outcome(backend=asked.name, model=asked.backend.spec.model), ""
         if task.summary:

@@ -37,11 +37,16 @@ class ReadingAhead:
             return
         # What cannot be read or locked now is said when a message is sent.
         with contextlib.suppress(HistoryError, BackendError):
-            thread = await self._work(self._store.thread_to_come)
+            thread = await self._work(self._store.position.thread_to_come)
             material = await self._router.material(thread)
             form = await self._router.form(first)
             reading = read_ahead(
-                self._store.companion, thread, first, material, self._router.corrections, form
+                self._store.position.companion,
+                thread,
+                first,
+                material,
+                self._router.corrections,
+                form,
             )
             self._task = asyncio.create_task(reading)
 

@@ -94,15 +94,15 @@ def land(
         TipMoved: the branch has moved since it was read; nothing was changed.
         HistoryError: nothing was changed.
     """
-    policy = store.companion.settings.memory
+    policy = store.position.companion.settings.memory
     draft = _Draft(reading, policy)
     draft.take_summary(outcome.summary)
     draft.take_facts(outcome.proposals)
     changes = draft.changes(outcome)
     if not changes:
         return None
-    why = refusal(store, asked=asked)
-    if store.branch != reading.branch:
+    why = refusal(store.position, asked=asked)
+    if store.position.branch != reading.branch:
         why = f"{reading.branch} was left meanwhile"
     edited = store.repo.diff(None, None, [change.path for change in changes])
     if edited:
@@ -121,12 +121,12 @@ def land(
     commit = store.repo.commit(
         changes,
         message=message,
-        author=store.companion_author,
+        author=store.position.companion_author,
         branch=reading.branch,
         at=now(),
         expect=reading.blobs,
     )
-    store.stands_at(commit)
+    store.follow_own_commit(commit)
     return Written(commit, title, draft.summary, tuple(draft.waits), tuple(draft.learned))
 
 

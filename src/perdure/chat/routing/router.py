@@ -181,7 +181,7 @@ class Router:
             return noted.form
 
         asking = ReplyRequest(
-            companion=self._store.companion,
+            companion=self._store.position.companion,
             turn=pending.turn_id,
             thread=prepared.thread,
             backend=line_up.order[0],
@@ -203,7 +203,7 @@ class Router:
             BackendError, HistoryError: it cannot be asked what it runs, or the lock not be read.
         """
         found = await backend.fingerprint()
-        repo, rev = self._store.repo, self._store.companion.commit
+        repo, rev = self._store.repo, self._store.position.companion.commit
         return await self._work(lambda: known_form(repo, rev, backend.spec, found))
 
     async def material(
@@ -217,7 +217,7 @@ class Router:
             wait: seconds that recall may take; as long as a turn waits without.
         """
         store = self._store
-        companion, excluded = store.companion, await self._work(store.excluded)
+        companion, excluded = store.position.companion, await self._work(store.position.excluded)
 
         settings = companion.settings
         with_recall = settings.memory.recall and settings.context.recall_tokens != 0
@@ -226,12 +226,12 @@ class Router:
             conversations = {past.id.conversation for past in thread}
             memory = read_memory(store.repo, companion.commit, excluded, conversations)
             previous = previous_choice(store.repo, companion.commit)
-            troubles = store.say_unreadable(memory.troubles) if emit is not None else []
+            troubles = store.notices.unreadable(memory.troubles) if emit is not None else []
             alone = _stays_alone(thread, previous) or starts_conversation(
                 store.repo, companion.commit
             )
             life = (
-                whole_history(store.transcript, thread, excluded=excluded)
+                whole_history(store.position.transcript, thread, excluded=excluded)
                 if with_recall and not alone
                 else ()
             )
@@ -253,7 +253,7 @@ class Router:
         """The backends as the tree has them; a file that was edited meanwhile counts."""
         if self._roster.fixed:
             return self._roster.follow(self._roster.listed, chosen)
-        repo, rev = self._store.repo, self._store.companion.commit
+        repo, rev = self._store.repo, self._store.position.companion.commit
 
         def read() -> tuple[list[BackendEntry], BackendEntry | None]:
             again = find(repo, rev, chosen.spec.name) if chosen is not None else None
@@ -289,7 +289,7 @@ class Router:
     async def follow_tree(self) -> None:
         """Take over what companion.yaml lists now: the branch was moved, or is another one."""
         if not self._roster.fixed:
-            repo, rev = self._store.repo, self._store.companion.commit
+            repo, rev = self._store.repo, self._store.position.companion.commit
             self._roster.follow(await self._work(lambda: find_listed(repo, rev)))
 
     # Letting go

@@ -1,4 +1,4 @@
-"""Where a talk stands: its branch, its conversation, the place of the next turn, the thread so far.
+"""Where a session stands: its branch, its conversation, the next turn's location, the thread.
 
 All methods block; a `Session` calls them on its worker thread.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from perdure.actions.history.next_message import continues_from, starts_conversation
-from perdure.actions.turns.commit import TurnCommitter
+from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.place import (
     Location,
     begin,
@@ -25,7 +25,7 @@ from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.author import author_of, human_of
-from perdure.snapshot.companion import CompanionAt
+from perdure.snapshot.companion import CompanionAt, read_companion
 from perdure.snapshot.conversation.heads import LineEnd, open_ends
 from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
@@ -35,15 +35,15 @@ _CLOCK_STEP = timedelta(minutes=1)
 
 
 class Position:
-    """A talk on one branch.
+    """Where a session stands on one branch.
 
     Attributes:
         repo: the repository.
-        branch: the branch that is talked on.
+        branch: the branch that turns go to.
         start: the commit at which that branch begins, where it is not there yet.
         companion: the companion as of the branch's tip when it was last looked at.
-        transcript: the life on the branch, as of then.
-        committer: commits turns; keeps the hand of the conversation.
+        transcript: every conversation on the branch, as of then.
+        lease: of the conversation that is written.
         conversation: the one that the next message belongs to; None opens one.
         unanswered: text of a last message that waits for its reply; empty without one.
     """
@@ -56,12 +56,12 @@ class Position:
         self.start = start
         self.companion = companion
         self.transcript = Transcript(repo, companion.commit)
-        self.committer = TurnCommitter(repo)
+        self.lease = ConversationLease(repo)
         self.conversation: ConversationId | None = None
         self.unanswered = ""
         self._fresh = False
         self._greeting = 0
-        self.look_at_last()
+        self._look_at_last()
 
     @property
     def companion_author(self) -> Author:
@@ -82,6 +82,32 @@ class Position:
             if self.start is None:
                 raise
             return self.start
+
+    def branch_is_gone(self) -> bool:
+        """Whether the branch was deleted meanwhile."""
+        try:
+            self.repo.resolve(f"refs/heads/{self.branch}")
+        except UnknownRevision:
+            return self.start is None
+        return False
+
+    # Following the branch
+
+    def switch(self, branch: str, start: str | None) -> None:
+        """Go on, on another branch."""
+        self.branch, self.start, self.conversation = branch, start, None
+
+    def follow(self, commit: str) -> None:
+        """Read the companion as of a commit of the branch."""
+        self.companion = read_companion(self.repo, commit)
+        self.transcript.refresh(commit)
+
+    def reopen(self, commit: str) -> None:
+        """The same, and find the conversation that goes on there."""
+        self.follow(commit)
+        self.conversation, self.unanswered = None, ""
+        if not self._fresh:
+            self._look_at_last()
 
     # Before the first message
 
@@ -106,7 +132,7 @@ class Position:
         self.conversation = None
         self.unanswered = ""
 
-    def begun(self, conversation: ConversationId) -> None:
+    def began(self, conversation: ConversationId) -> None:
         """The next turn belongs to this conversation."""
         self._fresh = False
         self._greeting = 0
@@ -146,11 +172,11 @@ class Position:
         return place if place is not None else self.continuing(conversation, last, at, text)
 
     def go_on(self, conversation: ConversationRef) -> Location | None:
-        """The place behind the last turn, or None where this hand may not append there."""
-        hand = self.committer.lease.take(str(conversation.id))
-        if hand is None:
+        """The place behind the last turn, or None where this session may not append there."""
+        lease = self.lease.take(str(conversation.id))
+        if lease is None:
             return None
-        return go_on(self.repo, self.transcript, conversation, hand, self.branch)
+        return go_on(self.repo, self.transcript, conversation, lease, self.branch)
 
     def begin(self, text: str, at: datetime, continues: TurnId | None = None) -> Location:
         """A place in a conversation of its own."""
@@ -237,7 +263,7 @@ class Position:
         """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""
         return merged_thread(self.transcript, ends, excluded=self.excluded(), keep=keep)
 
-    def look_at_last(self) -> None:
+    def _look_at_last(self) -> None:
         """What the newest conversation leaves open when a session begins."""
         conversation = self.transcript.last_conversation()
         last = last_turn(self.transcript, conversation) if conversation else None

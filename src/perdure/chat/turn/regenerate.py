@@ -50,25 +50,25 @@ def prepare_again(
         The turn; or, of a greeting that gave way to the next one, what there is to tell.
     """
     notices = store.commit_outside()
-    refuse_archived(store.companion.settings)
-    wanted = where or last_word(store.transcript, store.conversation)
-    plan = plan_again(store.workspace, wanted, name, own=store.conversation)
-    spot = stored_turn(store.repo, store.transcript, plan.turn)
+    refuse_archived(store.position.companion.settings)
+    wanted = where or last_word(store.position.transcript, store.position.conversation)
+    plan = plan_again(store.workspace, wanted, name, own=store.position.conversation)
+    spot = stored_turn(store.repo, store.position.transcript, plan.turn)
     _check_asked(store, plan, spot)
     began = ""
     if plan.rewind is not None:
         began = rewind(store.workspace, plan.rewind).id
         store.look_again()
-        leaves = plan.rewind.leaves
+        branch, leaves = store.position.branch, plan.rewind.leaves
         notices.append(
             Notice(
-                f"On the new branch {store.branch}; {leaves} keeps what came after. Go back with: "
+                f"On the new branch {branch}; {leaves} keeps what came after. Go back with: "
                 f"perdure switch {leaves}"
             )
         )
     if plan.turn.number == 0:
         return _another_greeting(store, plan, spot, notices)
-    spot = stored_turn(store.repo, store.transcript, plan.turn)
+    spot = stored_turn(store.repo, store.position.transcript, plan.turn)
     prepare = _in_place if spot.is_last else _beside
     return prepare(store, spot, notices, began)
 
@@ -87,7 +87,7 @@ def _check_asked(store: TurnStore, plan: AgainPlan, spot: StoredTurn) -> None:
 
 def _before(store: TurnStore, spot: StoredTurn) -> list[PastTurn]:
     """The thread up to the turn, without it."""
-    until = store.thread_to((spot.turn_id,), keep=spot.turn_id)
+    until = store.position.thread_to((spot.turn_id,), keep=spot.turn_id)
     return [past for past in until if past.id != spot.turn_id]
 
 
@@ -98,7 +98,7 @@ def _in_place(
     message = spot.turn.message
     if message is not None:
         thread.append(PastTurn(spot.turn_id, Turn(spot.turn.number, message)))
-    store.committer.lease.take(str(spot.turn_id.conversation))
+    store.position.lease.take(str(spot.turn_id.conversation))
     return store.begin_turn(TurnKind.ANOTHER, spot.place, message, thread, notices, began=began)
 
 
@@ -111,7 +111,7 @@ def _beside(store: TurnStore, spot: StoredTurn, notices: list[Notice], began: st
         raise CannotAct(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
     message = replace(spot.turn.message, at=now())
     before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
-    location = store.begin(message.text, message.at or now(), before)
+    location = store.position.begin(message.text, message.at or now(), before)
     thread = [*_before(store, spot), PastTurn(location.turn_id, Turn(location.number, message))]
     return store.begin_turn(TurnKind.NEW, location, message, thread, notices, began=began)
 
@@ -120,17 +120,17 @@ def _another_greeting(
     store: TurnStore, plan: AgainPlan, spot: StoredTurn, notices: list[Notice]
 ) -> tuple[Event, ...]:
     """The greeting that comes after the one that stands; no backend is asked."""
-    number = next_number(store.companion, spot)
+    number = next_number(store.position.companion, spot)
     added = add_greeting(
-        store.workspace, store.companion, spot, number, fresh=plan.rewind is not None
+        store.workspace, store.position.companion, spot, number, fresh=plan.rewind is not None
     )
     store.look_again()
-    store.begun(added.turn.conversation)
+    store.position.began(added.turn.conversation)
     greeted = Turn(0, None, (added.reply,))
     return (
         *notices,
         Greeted(added.turn, added.reply),
-        Saved(added.turn, greeted, added.commit, store.branch),
+        Saved(added.turn, greeted, added.commit, store.position.branch),
     )
 
 
@@ -142,6 +142,6 @@ def give_up(store: TurnStore, prepared: PreparedTurn) -> list[Notice]:
     plan = undo.plan_undo(store.repo)
     if plan.entry.id != prepared.began:
         return []
-    undo.undo(store.repo, plan, author=store.human, at=now())
+    undo.undo(store.repo, plan, author=store.position.human, at=now())
     store.look_again()
-    return [Notice(f"No answer came, so the talk is on {store.branch} again.")]
+    return [Notice(f"No answer came, so the talk is on {store.position.branch} again.")]

@@ -24,6 +24,8 @@ from perdure.companion.turns import Message, Reply
 from perdure.git.repository.foreign_words import words
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.repository.turn_journal import Leftover
+from perdure.snapshot.author import author_of
+from perdure.snapshot.companion import CompanionAt
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
@@ -38,6 +40,11 @@ class Where:
     start: str | None
     user: str
     author: Author
+
+
+def where_to_keep(branch: str, start: str | None, companion: CompanionAt) -> Where:
+    """Where a companion's own words are kept."""
+    return Where(branch, start, companion.settings.user, author_of(companion.name))
 
 
 def keep_foreign(repo: Repository, committer: TurnCommitter, where: Where) -> list[str]:

@@ -1,0 +1,103 @@
+"""What a session tells about its companion around a turn, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perdure.actions.notice_marks import mark_first
+from perdure.actions.trust import unconfirmed_backends
+from perdure.actions.turns.place import Location
+from perdure.chat.turn.position import Position
+from perdure.companion.errors import FileTrouble
+from perdure.companion.names import title_from
+from perdure.companion.persona.persona import PUT_BACK
+from perdure.notice import Notice
+
+
+class TurnNotices:
+    """The notices of one session: what is wrong with files, backends and the index."""
+
+    def __init__(self, position: Position) -> None:
+        self._position = position
+        self._index_trouble = ""
+        self._unconfirmed_said: set[tuple[str, str]] = set()
+        self._exclusions_said: set[str] = set()
+        self._unreadable_said: set[str] = set()
+
+    def unconfirmed(self) -> list[Notice]:
+        """Listed backends that came from outside and wait to be confirmed; each is said once."""
+        companion = self._position.companion
+        names = companion.settings.backends
+        found = [
+            each
+            for each in unconfirmed_backends(
+                self._position.repo, self._position.companion.commit, names
+            )
+            if (each.name, each.digest) not in self._unconfirmed_said
+        ]
+        self._unconfirmed_said |= {(each.name, each.digest) for each in found}
+        return [Notice(each.notice, "warning") for each in found]
+
+    def index(self) -> str:
+        """Why git's index could not follow the last turn, once for each reason; else ""."""
+        trouble = self._position.repo.writer.index_trouble
+        if not trouble or trouble == self._index_trouble:
+            return ""
+        self._index_trouble = trouble
+        return f"The turn is saved, but git status is behind: {trouble}."
+
+    def left_out(self) -> list[Notice]:
+        """Text of the persona that does not come into prompts, once for each state of a file."""
+        repo, companion = self._position.repo, self._position.companion
+        return [
+            Notice(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.")
+            for each in companion.persona.left_out
+            if mark_first(
+                repo, "left-out-said", f"{each.path} {repo.oid(each.path, companion.commit)}"
+            )
+        ]
+
+    def joined(self, location: Location) -> list[Notice]:
+        """Which lines a conversation goes on from, where it is more than one."""
+        if not (location.begins and location.head.joins):
+            return []
+        turns = [
+            turn for end in location.head.ends if (turn := self._position.transcript.turn(end))
+        ]
+        words = [f"“{title_from((turn.message or turn.replies[0]).text, 40)}”" for turn in turns]
+        return [
+            Notice(
+                "Talk from two places has come together here. It goes on from "
+                f"{'both' if len(words) == 2 else 'all of it'}: {', '.join(words[:-1])} and "
+                f"{words[-1]}."
+            )
+        ]
+
+    def edited(self, location: Location) -> list[Notice]:
+        """That a talk goes on elsewhere because its file is in somebody's editor."""
+        path = self._position.edited_chunk(location)
+        if not path:
+            return []
+        return [
+            Notice(
+                f"{path} was edited by hand, so nothing is added to it: the talk goes on in a new "
+                "conversation. Commit that edit with git, or take it back, when you like.",
+                "warning",
+            )
+        ]
+
+    def unreadable_exclusions(self) -> list[Notice]:
+        """Files that were to set something aside, and cannot be read; each is said once."""
+        found = [
+            text
+            for text in self._position.excluded().unreadable
+            if text not in self._exclusions_said
+        ]
+        self._exclusions_said.update(found)
+        return [Notice(f"Nothing is set aside by it: {text}", "warning") for text in found]
+
+    def unreadable(self, troubles: Iterable[FileTrouble]) -> list[Notice]:
+        """Lore, facts and summaries that cannot be read; each trouble is said once."""
+        found = [text for text in map(str, troubles) if text not in self._unreadable_said]
+        self._unreadable_said.update(found)
+        return [Notice(f"Left out of the prompt: {text}", "warning") for text in found]

@@ -1,0 +1,99 @@
+"""Opening a companion to talk with: what a crash left is committed, and what is odd is told."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from perdure.actions.hand_edits import copy_notices, stray_branch_notices
+from perdure.actions.history.visit import visit_notice
+from perdure.actions.lease import ConversationLease
+from perdure.actions.notice_marks import mark_first
+from perdure.actions.trust import begin_record as begin_confirming
+from perdure.actions.turns.commit import TurnCommitter
+from perdure.chat.turn.branch import branch_to_talk_on
+from perdure.chat.turn.position import Position
+from perdure.chat.turn.recovery import recover_turns
+from perdure.chat.turn.salvage import Where, keep_foreign, where_to_keep
+from perdure.chat.turn.store import NO_BOUNDARIES, TurnStore
+from perdure.companion.clock import now
+from perdure.git.errors import HistoryError
+from perdure.git.objects.commit import is_before_git
+from perdure.git.repository.foreign_words import take_draft
+from perdure.git.repository.missing import hole
+from perdure.git.repository.repository import Repository
+from perdure.notice import Notice
+from perdure.snapshot.companion import read_companion
+from perdure.snapshot.files import check_counts
+
+_HOLE = (
+    "Part of this history cannot be read: {}. What is said now is saved all the same. `git fsck` "
+    "names what is missing; fetch it from another copy of this companion"
+)
+_CLOCK = (
+    "The clock of this machine stands before 1970, where git has no time: commits get the time of "
+    "the one before. Put the clock right"
+)
+
+_FROM_ELSEWHERE = (
+    "This folder is a copy, was restored, or comes from somebody else: what perdure had kept in it "
+    "for itself is not used here and lies in {}. The talk goes on in a conversation of its own, "
+    "and backends are confirmed anew."
+)
+_NOT_KNOWN = (
+    "{} cannot be written, so this folder is not known again: what perdure keeps in it for itself "
+    "is set aside at each start, and backends are confirmed for one start only. Make that folder "
+    "writable, or name another in XDG_DATA_HOME."
+)
+
+
+def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
+    """Open, recover, and tell what was found. Raises HistoryError, RequestProblem."""
+    repo = Repository.open(path)
+    notices: list[Notice] = []
+    if repo.recovery_trouble:
+        notices.append(Notice(repo.recovery_trouble, "warning"))
+    talk = branch_to_talk_on(repo)
+    notices += talk.notices
+    companion = read_companion(repo, talk.start or talk.name)
+    check_counts(repo, companion.commit)
+    notices += _recovered(repo, where_to_keep(talk.name, talk.start, companion))
+    # What was recovered may have begun the branch.
+    talk = branch_to_talk_on(repo)
+    store = TurnStore(
+        Position(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
+    )
+    begin_confirming(repo)
+    notices += store.look_again() or []
+    notices += visit_notice(repo) + store.notices.unconfirmed()
+    if not companion.persona.boundaries and mark_first(repo, "no-boundaries-said"):
+        notices.append(Notice(NO_BOUNDARIES))
+    notices += store.notices.left_out()
+    folders = ("conversations", "alternatives", "backends.lock")
+    notices += copy_notices(repo, [it for each in folders for it in repo.edits.copies(each)])
+    notices += stray_branch_notices(repo)
+    if trouble := hole(repo, store.position.tip):
+        notices.append(Notice(_HOLE.format(trouble), "warning"))
+    if is_before_git(now()):
+        notices.append(Notice(_CLOCK, "warning"))
+    return store, notices
+
+
+def _recovered(repo: Repository, where: Where) -> list[Notice]:
+    """Commit what a crash left here, or had left where this folder comes from; tell of it."""
+    # A folder that cannot be written can be read all the same.
+    unknown = None
+    with suppress(HistoryError):
+        repo.state.own()
+        unknown = repo.state.unknown_because_of
+    told = [_FROM_ELSEWHERE.format(place) for place in repo.state.tell_set_aside()]
+    if unknown is not None:
+        told = [_NOT_KNOWN.format(unknown)]
+    notices = [Notice(text, "warning") for text in told]
+    committer = TurnCommitter(repo, ConversationLease(repo))
+    notices += recover_turns(repo, committer, where)
+    committer.lease.release()
+    if repo.state.is_own():
+        notices += [Notice(text) for text in keep_foreign(repo, committer, where)]
+        take_draft(repo)
+    return notices
