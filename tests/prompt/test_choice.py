@@ -15,8 +15,8 @@ from perdure.companion.memory.summaries import Summary
 from perdure.companion.persona.persona import Persona, PersonaFile
 from perdure.companion.turns import Message, Reply, Turn
 from perdure.prompt import (
+    BaseChoice,
     Choice,
-    Chosen,
     PastTurn,
     PromptInputs,
     add_recalled,
@@ -52,7 +52,9 @@ def inputs(turns: tuple[PastTurn, ...] = (), **more: object) -> PromptInputs:
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def chosen(given: PromptInputs, previous: Choice | None = None, *, recall: bool = False) -> Chosen:
+def chosen(
+    given: PromptInputs, previous: Choice | None = None, *, recall: bool = False
+) -> BaseChoice:
     made = choose(given, budgets=SHARES, tokenizer=PLAIN, previous=previous, recall=recall)
     spent = PLAIN.count_prompt(assemble(given, made.choice).messages)
     assert spent + made.recall <= SHARES.prompt
