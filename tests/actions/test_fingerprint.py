@@ -63,18 +63,18 @@ async def test_a_changed_model_is_said_before_the_reply_and_is_its_own_commit(
 async def test_who_notes_a_model_while_another_one_does_speaks_all_the_same(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, read = lock_path(device()), fingerprint.small_at
+    path, read = lock_path(device()), fingerprint.read_small_at
 
     def then_another(repo: Repository, where: str, rev: str) -> bytes | None:
         data = read(repo, where, rev)
-        monkeypatch.setattr(fingerprint, "small_at", read)
+        monkeypatch.setattr(fingerprint, "read_small_at", read)
         entries = {"other": LockEntry(NEW.short, dict(NEW.details), "2026-11-01T10:00:00+00:00")}
         change = Change(path, render_lock(entries))
         with Repository.open(companion) as other:
             other.commit([change], message="backend: other\n", author=MIRA, branch="main")
         return data
 
-    monkeypatch.setattr(fingerprint, "small_at", then_another)
+    monkeypatch.setattr(fingerprint, "read_small_at", then_another)
     (first,) = await talk(companion, "Hello.", backend=Scripted(prints=OLD))
     assert [reply.backend for reply in first.turn.replies] == ["scripted"]
     assert parse_lock((companion / path).read_bytes(), path).keys() == {"other"}

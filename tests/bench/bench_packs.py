@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,7 @@ from perdure.git.packs import background
 from perdure.git.packs.delta import full_entry
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import Repacking
-from perdure.git.packs.small import build
+from perdure.git.packs.write import PackStream
 from perdure.git.repository.create import create_repository
 from tests.background import wait_for_children
 from tests.bench.bench_commit import MIRA, fsync_latency, ours, place, turns
@@ -82,25 +81,26 @@ def fresh_objects(store: ObjectStore, commit: str, seen: set[bytes]) -> Iterator
             waiting += [inner for _, _, inner in tree_entries(data) if inner not in seen]
 
 
-def joined(source: Path) -> Iterator[tuple[bytes, bytes, str]]:
-    """A history as joined packs, as sessions would have left them, oldest first."""
+def joined(source: Path) -> Iterator[dict[bytes, bytes]]:
+    """The entries of joined packs, as sessions would have left a history, oldest first."""
     store = ObjectStore(source / ".git" / "objects")
     commits = git(source, "rev-list", "--reverse", "--topo-order", "--all").split()
     seen: set[bytes] = set()
     for first in range(0, len(commits), JOINED):
-        entries = []
+        entries: dict[bytes, bytes] = {}
         for commit in commits[first : first + JOINED]:
             for oid in fresh_objects(store, commit, seen):
-                entry = full_entry(*store.read(oid.hex()))
-                entries.append((oid, entry, zlib.crc32(entry)))
-        yield build(entries)
+                entries[oid] = full_entry(*store.read(oid.hex()))
+        yield entries
 
 
-def adopt(git_dir: Path, pack: bytes, index: bytes, name: str) -> None:
+def adopt(git_dir: Path, entries: dict[bytes, bytes]) -> None:
     """Put a pack in as a session leaves one that it has joined: for the background to pack."""
-    folder = git_dir / "objects" / "pack"
-    (folder / f"{name}.pack").write_bytes(pack)
-    (folder / f"{name}.idx").write_bytes(index)
+    with PackStream(git_dir / "objects" / "pack", len(entries)) as stream:
+        for oid, entry in entries.items():
+            stream.add(oid, entry)
+        name = stream.finish(read_back=False)
+        stream.put_in_place()
     with (git_dir / "perdure" / "state" / "packs").open("a") as ours:
         ours.write(f"2 {name}\n")
 
@@ -113,8 +113,8 @@ def feed(source: Path, target: Path) -> Cost:
     state.mkdir(parents=True)
     folder = target / ".git" / "objects" / "pack"
     cost = Cost()
-    for number, pack in enumerate(joined(source)):
-        adopt(target / ".git", *pack)
+    for number, entries in enumerate(joined(source)):
+        adopt(target / ".git", entries)
         if number % background.JOINED_LIMIT == background.JOINED_LIMIT - 1:
             work(target, cost)
             cost.most_packs = max(cost.most_packs, len(list(folder.glob("*.pack"))))

@@ -17,7 +17,7 @@ from perdure.git.objects.commit import parse_commit, render_commit
 from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs.delta import entry_header, full_entry
-from perdure.git.packs.small import build
+from perdure.git.packs.write import PackStream
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.timeline.query import Query
 from tests.git.conftest import Git
@@ -71,9 +71,11 @@ def test_a_giant_is_refused_by_its_header(
 
 
 def packed(folder: Path, entries: list[tuple[bytes, bytes]]) -> PackFile:
-    pack, index = build((oid, data, zlib.crc32(data)) for oid, data in entries)
-    (folder / "a.pack").write_bytes(pack)
-    (folder / "a.idx").write_bytes(index)
+    with PackStream(folder, len(entries), name="a") as stream:
+        for oid, data in entries:
+            stream.add(oid, data)
+        stream.finish(read_back=False)
+        stream.put_in_place()
     return PackFile(folder / "a.idx")
 
 

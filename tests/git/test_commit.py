@@ -66,10 +66,10 @@ def test_create_wants_an_empty_place(tmp_path: Path, mira: Author) -> None:
 def test_creating_leaves_nothing_when_it_fails(
     tmp_path: Path, mira: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **_more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("perdure.git.packs.small.PackWriter._place", full)
+    monkeypatch.setattr("perdure.git.packs.write.PackStream.finish", full)
     with pytest.raises(StorageFull, match="disk is full"):
         create_repository(tmp_path / "mira", {"a.md": b"a"}, message="c", author=mira)
     assert list(tmp_path.iterdir()) == []

@@ -71,8 +71,7 @@ def test_a_power_cut_at_any_step(
             abort_merge(two)
     cut()
     assert len(cuts) > 6
-    for module in ("transaction", "recovery"):
-        monkeypatch.setattr(f"perdure.git.commit.{module}.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.state.fields.boot", lambda: "another start")
     seen = [is_open_after(place, tip) for place in cuts]
     assert set(seen) == {True, False}
     assert seen[-1] == (act == "open")

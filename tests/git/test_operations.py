@@ -718,7 +718,7 @@ def test_a_power_cut_at_any_step_leaves_all_of_it_or_nothing(
         )  # fmt: skip
     cut()
     assert len(cuts) > 15
-    monkeypatch.setattr("perdure.git.commit.transaction.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.state.fields.boot", lambda: "another start")
     seen = set()
     for place in cuts:
 

@@ -473,7 +473,7 @@ def dying(*args, **more):
         os._exit(77)
     return inner(*args, **more)
 setattr(place, name, dying)
-packer = repacking.Repacking(Path(sys.argv[1]))
+packer = repack.Repacking(Path(sys.argv[1]))
 packer.sweep()
 for _ in packer.steps(): pass
 """

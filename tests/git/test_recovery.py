@@ -52,7 +52,8 @@ TURN = (
 )
 BEFORE = [
     "perdure.git.packs.small.PackWriter.write",
-    "perdure.git.packs.small.PackWriter._place",
+    "perdure.git.packs.write.PackStream.finish",
+    "perdure.git.packs.write.PackStream.put_in_place",
     "perdure.git.refs.refs.Refs.prepare",
     "perdure.git.commit.journal_file.JournalFile.intend",
     "perdure.git.worktree.sync.Level.lock_index",
@@ -346,7 +347,7 @@ def test_power_cuts_leave_the_old_or_the_new_state(
             state["old"] = text
             cut()
     assert len(cuts) > 20
-    monkeypatch.setattr("perdure.git.commit.recovery.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.state.fields.boot", lambda: "another start")
     for place, old, new in cuts:
         with Repository.open(as_its_own(place)) as again:
             found = again.read(CHUNK) or b""
@@ -425,7 +426,7 @@ def test_a_lock_whose_twin_the_power_cut_took_is_known_from_the_journal(
     shutil.rmtree(repo.state_dir / "held")
     Repository.open(repo.path).close()
     assert lock.exists(), "the machine was not started anew: it could be anybody's"
-    monkeypatch.setattr("perdure.git.commit.recovery.boot", lambda: "another start")
+    monkeypatch.setattr("perdure.git.state.fields.boot", lambda: "another start")
     Repository.open(repo.path).close()
     assert not lock.exists()
     sound()

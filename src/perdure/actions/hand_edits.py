@@ -12,6 +12,7 @@ from perdure.actions.subjects import Edit, describe_edits, edit_subject
 from perdure.actions.trust import confirm, written_here
 from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.persona.check import CONFLICT, mask
 from perdure.companion.persona.persona import read_persona
@@ -20,7 +21,6 @@ from perdure.git.errors import HistoryError, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, ConflictCopy
 from perdure.notice import Notice
-from perdure.snapshot.companion import SETTINGS
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
 _KINDS = {

@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Self
 from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
 from perdure.companion.clock import now
-from perdure.companion.config.upgrades import refuse_newer
+from perdure.companion.config.upgrades import SETTINGS, refuse_newer
 from perdure.companion.errors import CompanionProblem, NewerFormat
-from perdure.companion.names import slug
 from perdure.git.errors import HistoryError
-from perdure.git.operations import log
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import author_of, human_of
+from perdure.snapshot.device import device
 from perdure.snapshot.errors import newer_companion
 from perdure.snapshot.files import read_small_at
 
 if TYPE_CHECKING:
     from perdure.actions.hand_edits import OutsideCommits
     from perdure.companion.config.settings import CompanionSettings
-
-SETTINGS = "companion.yaml"
 
 
 class Workspace:
@@ -116,7 +113,7 @@ class Workspace:
 
     def generated(self, start: str) -> str:
         """A branch name that no other device makes up: ``<start>-<day>-<device>``."""
-        return f"{start}-{now():%Y-%m-%d}-{slug(log.device())}"
+        return f"{start}-{now():%Y-%m-%d}-{device()}"
 
     def take_edits(self) -> OutsideCommits:
         """Commit hand edits, each concern by itself, as before a turn."""

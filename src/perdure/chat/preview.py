@@ -9,6 +9,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
 from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, PromptTarget, make_prompt, measure
 from perdure.chat.turn.recall import RecalledTurns
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.ids import TurnId
 from perdure.prompt import newest_assembly
 from perdure.views.why.explain import (
@@ -53,7 +54,7 @@ async def preview_for(store: TurnStore, router: Router, work: Work, text: str) -
 
 def _edited(store: TurnStore) -> str:
     """What a turn would commit first, and so take up."""
-    found = store.repo.edits.find(("companion.yaml", "persona", "lore", "memory")).ready
+    found = store.repo.edits.find((SETTINGS, "persona", "lore", "memory")).ready
     if not found:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""

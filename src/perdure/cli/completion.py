@@ -42,15 +42,15 @@ def _branches(repo: Repository) -> Iterator[str]:
 
 
 def _tags(repo: Repository) -> Iterator[str]:
-    from perdure.git.operations.branches import tags
-
-    yield from (each.name for each in tags(repo))
+    yield from repo.tags()
 
 
 def _files(repo: Repository) -> Iterator[str]:
+    from perdure.companion.config.upgrades import SETTINGS
+
     for folder in ("persona", "lore", "memory", "backends", "probes"):
         yield from (entry.path for entry in repo.files(folder))
-    yield "companion.yaml"
+    yield SETTINGS
 
 
 def _stems(folder: str, ending: str) -> Callable[[Repository], Iterator[str]]:

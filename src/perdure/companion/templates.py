@@ -12,8 +12,8 @@ import msgspec
 
 from perdure.companion import readme
 from perdure.companion.config import manifest as manifests
-from perdure.companion.config import settings
 from perdure.companion.config.manifest import Manifest
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.conversation.escape import escape_field
 from perdure.companion.errors import BadFile, UnknownTemplate
 from perdure.companion.names import check_name, slug
@@ -115,7 +115,7 @@ def new_companion(
         "language": info.language,
     }
     files = dict(_template_files(folder))
-    files[settings.SETTINGS_PATH] = _text("companion.yaml", info.language, fields)
+    files[SETTINGS] = _text(SETTINGS, info.language, fields)
     files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
     shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
     files[RESTORE] = _text("restore.md", info.language, shown)

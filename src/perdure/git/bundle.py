@@ -17,6 +17,7 @@ from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
 from perdure.git.objects.tree import FOLDER, parse_tree
 from perdure.git.packs.delta_order import write_versions
 from perdure.git.packs.write import PackStream
+from perdure.git.refs.refs import HEADS, TAGS
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Parts, Repository
@@ -30,7 +31,7 @@ _SUBMODULE = 0o160000
 def shared_refs(repo: Repository) -> dict[str, str]:
     """Branches and tags with the object that each names: what a copy has to have."""
     refs = repo.parts().refs
-    return {**refs.names("refs/heads/"), **refs.names("refs/tags/")}
+    return {**refs.names(HEADS), **refs.names(TAGS)}
 
 
 def write_bundle(repo: Repository, path: Path) -> str:

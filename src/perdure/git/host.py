@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 
@@ -11,3 +13,8 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def device_name() -> str:
+    """The machine's name up to its first dot, without spaces: how operations name the device."""
+    return re.sub(r"\s", "-", os.uname().nodename.partition(".")[0]) or "this-device"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from perdure.backends.protocol import BackendSpec
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
@@ -17,8 +18,6 @@ from perdure.snapshot.errors import (
     newer_companion,
 )
 from perdure.snapshot.files import files_below, read_small_at
-
-SETTINGS = "companion.yaml"
 
 
 @dataclass(frozen=True, slots=True)

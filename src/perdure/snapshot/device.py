@@ -1,12 +1,11 @@
-"""What this device is called in a companion."""
+"""What this device is called in a companion's files and branches."""
 
 from __future__ import annotations
 
-import platform
-
 from perdure.companion.names import slug
+from perdure.git.host import device_name
 
 
 def device() -> str:
-    """This machine's name in file names."""
-    return slug(platform.node().partition(".")[0]) or "this-device"
+    """The device's name as file names and branches have it."""
+    return slug(device_name()) or "this-device"

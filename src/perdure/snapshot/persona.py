@@ -8,6 +8,7 @@ from perdure.backends.protocol import Tokenizer
 from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
 from perdure.companion.config.manifest import Manifest, manifest_path, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.persona import persona
 from perdure.companion.persona.check import Kind, Window, kind_of
@@ -16,7 +17,6 @@ from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
-from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import NotACompanion
 from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, read_small_at, too_many_files
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from perdure.companion.config.settings import parse_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
 from perdure.errors import one_line
 from perdure.git.errors import HistoryError
 from perdure.git.repository.lost_file import way_back
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.conversation.transcript import Transcript, last_turn, newest_time
 from perdure.snapshot.files import read_small_at
 

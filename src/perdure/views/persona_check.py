@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.persona.check import Finding, PersonaReport, Window, check_persona
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.persona import (
     PersonaFiles,
     files_at,

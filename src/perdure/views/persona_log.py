@@ -8,7 +8,6 @@ from itertools import islice
 
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.names import companion_email, slug
-from perdure.git.refs.tags import tags
 from perdure.git.repository.repository import Author, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
@@ -59,7 +58,9 @@ def persona_changes(
     """
     timeline = repo.timeline(progress)
     found = timeline.listing(start, query)
-    tagged = tags(repo)
+    tagged: dict[str, list[str]] = {}
+    for name, commit in repo.tags().items():
+        tagged.setdefault(commit, []).append(name)
     hers = _her_marks(repo, start)
     while page := list(islice(found, _PAGE)):
         trees = {listed.commit.id: _persona_tree(repo, listed.commit.id) for listed in page}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.git.errors import HistoryError
-from perdure.git.operations.branches import branches, tags
+from perdure.git.operations.branches import branches
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Listed, Query
 from perdure.progress import Progress
@@ -122,12 +123,10 @@ class TimelineRow:
 def read_ref_names(repo: Repository) -> RefNames:
     """Branches and tags. Raises HistoryError where a commit of theirs cannot be read."""
     found = []
-    for each in tags(repo):
-        try:
-            info = repo.commit_info(each.commit)
-        except HistoryError:
-            continue  # a tag of something else than a commit
-        found.append(TagName(each.name, each.commit, info.committed_at, info.subject))
+    for name, commit in repo.tags().items():
+        with suppress(HistoryError):
+            info = repo.commit_info(commit)
+            found.append(TagName(name, commit, info.committed_at, info.subject))
     return RefNames(
         tuple(
             BranchName(each.name, each.commit, each.at, each.subject, each.is_current)

@@ -30,11 +30,12 @@ from perdure.companion.config.manifest import (
     render_manifest,
 )
 from perdure.companion.config.settings import CompanionSettings, edit_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
-from perdure.snapshot.companion import SETTINGS, CompanionAt, backend_spec, read_companion
+from perdure.snapshot.companion import CompanionAt, backend_spec, read_companion
 from perdure.snapshot.device import device
 from perdure.snapshot.errors import NoBackend, RequestProblem
 from perdure.snapshot.files import read_small_at

@@ -19,13 +19,13 @@ from perdure.actions.history.next_message import REOPEN
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.config.settings import edit_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.names import slug
 from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.repository.repository import Change, Repository
 from perdure.plural import plural
-from perdure.snapshot.companion import SETTINGS
 
 _NOTES = "archives.json"
 

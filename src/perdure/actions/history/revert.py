@@ -15,6 +15,7 @@ from perdure.actions.history.next_message import NEW_CONVERSATION
 from perdure.actions.memory.derived import NOTHING_DERIVED, Derived, derived_from
 from perdure.actions.memory.exclude import as_ranges
 from perdure.actions.workspace import Workspace
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
 from perdure.git.merge.text import Conflict, merge_text
@@ -26,7 +27,7 @@ from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_text import commit_label, turns_label
 
 _TALK = ("conversations/", "alternatives/")
-_VOICE = ("persona/", "lore/", "memory/", "backends/", "companion.yaml")
+_VOICE = ("persona/", "lore/", "memory/", "backends/", SETTINGS)
 _BULLET = (b"- ", b"* ", b"+ ")
 _SILENT = ("memory/aside/", "memory/summaries/", "memory/review/", "backends.lock/")
 

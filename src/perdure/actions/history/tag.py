@@ -13,13 +13,13 @@ from perdure.git.operations.operation import Operation
 def list_tags(workspace: Workspace) -> list[dict[str, str | None]]:
     """All tags by name: the commit, its time and subject, and the tag's own message."""
     found: list[dict[str, str | None]] = []
-    for each in branches.tags(workspace.repo):
-        info = workspace.repo.commit_info(each.commit)
-        note = tag_note(workspace.repo, each.name)
+    for name, commit in workspace.repo.tags().items():
+        info = workspace.repo.commit_info(commit)
+        note = tag_note(workspace.repo, name)
         found.append(
             {
-                "name": each.name,
-                "commit": each.commit,
+                "name": name,
+                "commit": commit,
                 "at": info.at.isoformat(),
                 "subject": info.subject,
                 "message": note.message.split("\n")[0] if note else None,

@@ -19,13 +19,12 @@ from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.operations import log
 from perdure.git.operations.branches import free_name, start_branch
 from perdure.git.operations.operation import Operation, RefMove, perform
-from perdure.git.refs.refs import check_branch
+from perdure.git.refs.refs import HEADS, check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.progress import Progress
 from perdure.snapshot.revisions.ahead import Ahead, ahead
 
-_HEADS = "refs/heads/"
 _LOOKED_AT = 200
 
 
@@ -109,7 +108,7 @@ def current_visit(repo: Repository) -> Visit | None:
         elif entry.kind == "leave" and entry.before.branch == branch:
             return None
         elif entry.kind == "visit" and entry.after.branch == branch and entry.before.branch:
-            start = next((m.new for m in entry.moves if m.ref == f"{_HEADS}{branch}"), None)
+            start = next((m.new for m in entry.moves if m.ref == f"{HEADS}{branch}"), None)
             return Visit(branch, entry.before.branch, start, entry.says) if start else None
     return None
 
@@ -131,7 +130,7 @@ def visit_notice(repo: Repository) -> list[Notice]:
 def ahead_of_start(workspace: Workspace, visit: Visit) -> Ahead:
     """What the scratch branch has gained since it began; nothing where it is gone."""
     try:
-        tip = workspace.repo.resolve(f"{_HEADS}{visit.name}")
+        tip = workspace.repo.resolve(f"{HEADS}{visit.name}")
     except UnknownRevision:
         return Ahead(0, 0, 0)
     return ahead(workspace.repo, tip, [visit.start])
@@ -187,7 +186,7 @@ def check_name(repo: Repository, name: str) -> None:
     refuse_key(name)
     check_branch(name)
     try:
-        repo.resolve(f"{_HEADS}{name}")
+        repo.resolve(f"{HEADS}{name}")
     except UnknownRevision:
         return
     raise BadPath(f"there is a branch {name} already", "it stays as it is", "choose another name")

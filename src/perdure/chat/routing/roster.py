@@ -18,9 +18,10 @@ from perdure.backends.drivers import make_backend
 from perdure.backends.errors import Action, BackendError
 from perdure.backends.protocol import Backend, BackendSpec
 from perdure.companion.config.settings import parse_settings
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.companion import SETTINGS, read_manifest
+from perdure.snapshot.companion import read_manifest
 from perdure.snapshot.errors import NoBackend
 from perdure.snapshot.files import read_small_at
 

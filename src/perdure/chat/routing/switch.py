@@ -13,8 +13,8 @@ from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
 from perdure.chat.routing.roster import BackendEntry, UnusableManifest, find_listed
 from perdure.chat.turn.store import TurnStore
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.notice import Notice
-from perdure.snapshot.companion import SETTINGS
 from perdure.snapshot.errors import RequestProblem
 
 

@@ -17,6 +17,7 @@ from perdure.git.layout import WorkState
 from perdure.git.operations.operation import RefMove, made_commit, perform
 from perdure.git.operations.side_branch import Side, aborted, mark, sides, unmark
 from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import HEADS
 from perdure.git.repository.repository import Author, Repository
 from perdure.notice import Notice
 from perdure.snapshot.device import device
@@ -24,7 +25,6 @@ from perdure.snapshot.device import device
 if TYPE_CHECKING:
     from perdure.git.merge.plan import MergePlan
 
-_HEADS = "refs/heads/"
 _TALK = (
     "conversations/",
     "alternatives/",
@@ -71,7 +71,7 @@ def _start(repo: Repository, state: WorkState) -> str:
     """The branch that is rewritten, as it is; else what is checked out."""
     if state.branch is not None:
         try:
-            return repo.resolve(f"{_HEADS}{state.branch}")
+            return repo.resolve(f"{HEADS}{state.branch}")
         except UnknownRevision:
             pass
     return repo.resolve("HEAD")
@@ -122,7 +122,7 @@ def _is_talk(repo: Repository, side: Side) -> bool:
 
 def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Notice]:
     for attempt in range(_ATTEMPTS):
-        tip = repo.resolve(f"{_HEADS}{side.name}") if side.name and side.tip else side.tip
+        tip = repo.resolve(f"{HEADS}{side.name}") if side.name and side.tip else side.tip
         if tip is None:
             unmark(repo, side.name)
             return []
@@ -143,9 +143,9 @@ def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Auth
     from perdure.actions.history.merge import RESOLVER
     from perdure.git.merge.plan import plan_merge
 
-    ours = repo.resolve(f"{_HEADS}{branch}")
+    ours = repo.resolve(f"{HEADS}{branch}")
     reach = Reach(repo.commit_info, repo.commits.shallow_ends())
-    moves = [RefMove(f"{_HEADS}{side.name}", tip, None)] if side.name else []
+    moves = [RefMove(f"{HEADS}{side.name}", tip, None)] if side.name else []
     if reach.is_ancestor(tip, ours):
         # Somebody has merged it.
         if moves:
@@ -158,7 +158,7 @@ def _join_once(repo: Repository, branch: str, side: Side, tip: str, author: Auth
         return [_not_joined(branch, side, f"both have changed {files}")]
     what = side.name or "what was said"
     with _joined(repo, plan, has_start=has_start, what=what, author=author) as new:
-        all_moves = [RefMove(f"{_HEADS}{branch}", ours, new), *moves]
+        all_moves = [RefMove(f"{HEADS}{branch}", ours, new), *moves]
         perform(repo, "merge", f"{what} into {branch}", all_moves, author=author, at=now())
     return [Notice(f"What was said while git was at work on its branch is on {branch} now.")]
 

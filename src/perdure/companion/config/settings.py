@@ -8,13 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from perdure.companion.config.upgrades import FORMAT, check_format
+from perdure.companion.config.upgrades import FORMAT, SETTINGS, check_format
 from perdure.companion.errors import BadFile, BadName, Trouble
 from perdure.companion.names import check_name, normalised
 from perdure.companion.yaml import schema, strict
 from perdure.companion.yaml.quote import scalar
-
-SETTINGS_PATH = "companion.yaml"
 
 TimeShown = Literal["off", "date", "full"]
 FactsPolicy = Literal["review", "accept", "off"]
@@ -152,7 +150,7 @@ _INNER: Mapping[str, type[msgspec.Struct]] = {
 
 
 def parse_settings(
-    data: bytes, where: str = SETTINGS_PATH, *, read_only: bool = False
+    data: bytes, where: str = SETTINGS, *, read_only: bool = False
 ) -> CompanionSettings:
     """Read ``companion.yaml``.
 
@@ -218,7 +216,7 @@ def _name(node: strict.Mapping, key: str, name: str, where: str) -> str:
 Setting = str | int | float | bool | list[str] | None
 
 
-def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = SETTINGS_PATH) -> bytes:
+def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = SETTINGS) -> bytes:
     """Change values in a YAML file and keep its comments, its order and every other value.
 
     Args:

@@ -11,11 +11,13 @@ import re
 
 from perdure.companion.errors import BadFile, NewerFormat
 
+SETTINGS = "companion.yaml"
+"""The file that makes a folder a companion, and names the version of its format."""
 FORMAT = 1
 _LINE = re.compile(rb"^format:[ \t]*([0-9]{1,9})[ \t\r]*(?:#.*)?$", re.MULTILINE)
 
 
-def refuse_newer(settings: bytes, where: str = "companion.yaml") -> None:
+def refuse_newer(settings: bytes, where: str = SETTINGS) -> None:
     """Raise NewerFormat where ``companion.yaml`` says so; whatever else is in it does not matter.
 
     A look at one line, without the YAML library, before anything is changed.
@@ -25,7 +27,7 @@ def refuse_newer(settings: bytes, where: str = "companion.yaml") -> None:
         raise NewerFormat(where, settings.count(b"\n", 0, said.start()) + 1, int(said[1]), FORMAT)
 
 
-def check_format(found: int, where: str = "companion.yaml", line: int = 0) -> None:
+def check_format(found: int, where: str = SETTINGS, line: int = 0) -> None:
     """Raise NewerFormat for a newer format, BadFile for one that never was."""
     if found > FORMAT:
         raise NewerFormat(where, line, found, FORMAT)

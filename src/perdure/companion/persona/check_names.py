@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.persona.findings import Finding, PersonaText, PersonaTexts, quote
 
 _APOSTROPHE = "['\u2019]"
@@ -135,7 +136,7 @@ def name_findings(persona: PersonaTexts) -> Iterator[Finding]:
         yield Finding(
             "problem",
             "names-differ",
-            "companion.yaml",
+            SETTINGS,
             0,
             f"the persona has {len(all_of_them)} more names for {persona.name}: {places}",
             "write {{char}} for the companion's name everywhere",

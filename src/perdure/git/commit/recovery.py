@@ -8,7 +8,6 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import Record, dead_files
-from perdure.git.host import boot
 from perdure.git.layout import Layout
 from perdure.git.locks import sweep
 from perdure.git.packs.small import PackWriter
@@ -54,7 +53,8 @@ class Recovery:
                 (self._layout.spare / name).unlink(missing_ok=True)
         for file, record in dead_files(self._layout.state / "journals"):
             try:
-                self._break_locks(record)
+                for intent in record.intents:
+                    fields.break_locks(record.boot, intent.locks, self._layout.git_dir)
                 done = self._finish(record) or record.is_done
                 self._restore(record)
                 if done:
@@ -63,16 +63,6 @@ class Recovery:
             finally:
                 # Whatever became of it: `leftover` must find it free.
                 file.abandon()
-
-    def _break_locks(self, record: Record) -> None:
-        """Locks that the journal names, when the machine has been started anew since.
-
-        Within one start the twin tells; a power cut may have kept the lock and lost the twin.
-        """
-        if not record.boot or record.boot == boot():
-            return
-        for intent in record.intents:
-            fields.break_locks(intent.locks, self._layout.git_dir)
 
     def _finish(self, record: Record) -> bool:
         """Bring work files and index entries to the tip. True when the turn had landed.

@@ -33,7 +33,7 @@ from perdure.git.layout import Layout, beside, intent_file
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
-from perdure.git.refs.refs import Moved, RefMove, Refs
+from perdure.git.refs.refs import HEADS, Moved, RefMove, Refs, short_name
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
 from perdure.git.worktree.checkout import Checkout, Step, Survey
 from perdure.git.worktree.files import WorkTree
@@ -240,7 +240,7 @@ class Mover:
 
     def _log(self, plan: Plan, who: bytes, says: str) -> None:
         for move in plan.moves:
-            if move.new is not None and move.ref.startswith("refs/heads/"):
+            if move.new is not None and move.ref.startswith(HEADS):
                 self._refs.note(move.ref, move.old, move.new, who, f"perdure: {says}")
         before, after = plan.before, plan.after
         if before == after or after.commit is None:
@@ -277,9 +277,7 @@ class Mover:
             found = plan_file.read(data)
         except plan_file.BadPlan as error:
             raise self._put_away(str(error)) from error
-        if found.boot and found.boot != boot():
-            # A power cut may have kept a lock and lost its twin (`Recovery`).
-            break_locks(found.locks, self._layout.git_dir)
+        break_locks(found.boot, found.locks, self._layout.git_dir)
         layout = beside(self._layout, found.own)
         if layout is None:
             # The work tree was removed since; what it was about went with it.
@@ -359,7 +357,7 @@ class Mover:
 
 
 def _elsewhere(ref: str) -> RefElsewhere:
-    name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    name = short_name(ref)
     return RefElsewhere(
         f"{name} was moved by someone else meanwhile",
         "nothing was changed",

@@ -16,7 +16,7 @@ from perdure.git.objects.commit import Author, is_before_git, parse_commit, rend
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees
 from perdure.git.packs.small import PackWriter
-from perdure.git.refs.refs import Moved, Refs, check_branch
+from perdure.git.refs.refs import HEADS, Moved, Refs, check_branch
 from perdure.git.worktree.sync import Level
 
 _ATTEMPTS = 100
@@ -94,7 +94,7 @@ class Lander:
             self._level.check_not_rewritten(order.branch)
             tip = self._refs.read(ref)
             parent = tip or order.start
-            if parent is None and self._refs.names("refs/heads/"):
+            if parent is None and self._refs.names(HEADS):
                 raise BranchGone(
                     f"the branch {order.branch} is gone",
                     "nothing was changed",

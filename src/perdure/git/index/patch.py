@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from perdure.git.index import cache_tree
 from perdure.git.index import file as index_file
-from perdure.git.index.file import EXTENDED, FIXED, IndexTrouble, Slot
+from perdure.git.index.file import FIXED, IndexTrouble, Slot
 
 _KEPT_EXTENSIONS = {b"TREE", b"REUC"}
 
@@ -93,7 +93,7 @@ def patch(
     if unknown:
         raise IndexTrouble("the index is of an unknown kind")
     for edit in edits:
-        grown = _apply(buffer, end, edit)
+        grown = _apply(buffer, count, end, edit)
         if grown is None:
             outcome.left.append(edit.path)
             continue
@@ -119,12 +119,12 @@ def patch(
     return outcome
 
 
-def _apply(buffer: bytearray, end: int, edit: IndexEdit) -> tuple[int, int] | None:
+def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[int, int] | None:
     """Apply one edit; growth of the entry list in bytes and entries, None when it was left."""
     path = edit.path.encode("utf-8", "surrogateescape")
     try:
         present = find_quickly(buffer, end, path)
-        found, insert = ([present], present.start) if present else _find(buffer, end, path)
+        found, insert = ([present], present.start) if present else _find(buffer, count, end, path)
     except IndexTrouble:
         return None
     if any(slot.stage or slot.only_intended for slot in found):
@@ -167,19 +167,14 @@ def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> Slot | Non
     return Slot(start, stop, path, mode, oid, 0, size, mtime, flags)
 
 
-def _find(buffer: bytearray, end: int, path: bytes) -> tuple[list[Slot], int]:
+def _find(buffer: bytearray, count: int, end: int, path: bytes) -> tuple[list[Slot], int]:
     """The entries of a path (several when it is in conflict) and where one would be inserted."""
     steps = path.split(b"/")
     above = {b"/".join(steps[:depth]) for depth in range(1, len(steps))}
     inside = path + b"/"
     found: list[Slot] = []
-    insert = at = 12
-    flags_of = struct.Struct(">H").unpack_from
-    while at < end:
-        (flags,) = flags_of(buffer, at + 60)
-        start = at + (FIXED + 2 if flags & EXTENDED else FIXED)
-        length = flags & 0xFFF
-        stop = start + length if length < 0xFFF else buffer.index(b"\0", start)
+    insert = 12
+    for at, start, stop, after in index_file.spans(buffer, count, end):
         name = bytes(buffer[start:stop])
         if name in above:
             raise IndexTrouble(f"{os.fsdecode(name)} is a file in the index")
@@ -189,7 +184,6 @@ def _find(buffer: bytearray, end: int, path: bytes) -> tuple[list[Slot], int]:
             found.append(index_file.slot_at(buffer, at))
         elif name > inside:
             break
-        at += (stop - at + 8) & ~7
         if name < path:
-            insert = at
+            insert = after
     return found, insert

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from perdure.git.index import cache_tree
 from perdure.git.index import file as index_file
-from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.file import IndexTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,6 @@ class NewEntry:
     oid: str
     stat: os.stat_result | None = None
     stage: int = 0
-
-
-def by_path(data: bytes) -> dict[str, list[Slot]]:
-    """Every entry of an index by its path; more than one where a path is in conflict.
-
-    Raises:
-        IndexTrouble: the index cannot be read.
-    """
-    found: dict[str, list[Slot]] = {}
-    for slot in index_file.slots(data):
-        found.setdefault(os.fsdecode(slot.path), []).append(slot)
-    return found
 
 
 def rewrite(

@@ -14,7 +14,7 @@ from typing import Literal
 from perdure.git.errors import BadPath
 from perdure.git.index import file as index_file
 from perdure.git.packs.keep import TEMPORARY
-from perdure.git.refs.refs import NO_OID, check_branch, packed_refs
+from perdure.git.refs.refs import HEADS, NO_OID, check_branch, packed_refs
 from perdure.plural import plural
 
 Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
@@ -122,7 +122,7 @@ def _one_ref(git_dir: Path, name: str, value: str, roots: Roots, names: dict[str
         return
     if _OID.fullmatch(value):
         roots.add(value, name)
-        if name.startswith("refs/heads/"):
+        if name.startswith(HEADS):
             roots.commits.add(value)
         return
     log = git_dir / "logs" / name

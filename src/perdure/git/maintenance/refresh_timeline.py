@@ -17,6 +17,7 @@ from perdure.git import disk
 from perdure.git.errors import HistoryError
 from perdure.git.layout import Layout
 from perdure.git.packs import background
+from perdure.git.refs.refs import HEADS
 from perdure.git.timeline.query import VERSION
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def bring_level(git_dir: Path) -> bool:
         with lock:
             place = Layout(git_dir.parent, git_dir, git_dir)
             timeline = Repository(place).timeline()
-            tips = dict.fromkeys(Refs(place).names("refs/heads/").values())
+            tips = dict.fromkeys(Refs(place).names(HEADS).values())
             # All of them first: a branch that cannot be read keeps no other back.
             known = [_can_know(timeline, tip) for tip in tips]
             return all(known)

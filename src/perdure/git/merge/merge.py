@@ -24,13 +24,12 @@ from perdure.git.objects.commit import Author
 from perdure.git.objects.store import object_id
 from perdure.git.objects.tree import FILE, Change, Node
 from perdure.git.operations.operation import Operation, made_commit, perform
-from perdure.git.refs.refs import RefMove
+from perdure.git.refs.refs import HEADS, RefMove
 from perdure.git.worktree.merge_state import FILES, MergeState, marked, work_content
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
-_HEADS = "refs/heads/"
 _ATTEMPTS = 5
 
 
@@ -112,7 +111,7 @@ def _carry_out(
         made = made_commit(repo, plan.changes, parents=parents, message=text, author=author, at=at)
     says = f"{plan.name} into {plan.branch}"
     with made as new:
-        move = RefMove(f"{_HEADS}{plan.branch}", plan.ours, new)
+        move = RefMove(f"{HEADS}{plan.branch}", plan.ours, new)
         return perform(repo, "merge", says, [move], author=author, at=at)
 
 
@@ -246,7 +245,7 @@ def conclude_merge(
             repo,
             "merge",
             f"{opened.theirs[:7]} into {head.branch}",
-            [RefMove(f"{_HEADS}{head.branch}", head.commit, new)],
+            [RefMove(f"{HEADS}{head.branch}", head.commit, new)],
             author=author,
             at=at,
             accepted=accepted,

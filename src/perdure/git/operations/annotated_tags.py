@@ -10,12 +10,10 @@ from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.objects.commit import Author, parse_person, stamp
 from perdure.git.objects.store import object_id
 from perdure.git.operations.operation import Operation, RefMove, perform
-from perdure.git.refs.refs import is_ref_name
+from perdure.git.refs.refs import TAGS, is_ref_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-
-_TAGS = "refs/tags/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def tag_with_note(
         BadPath: the tag exists, or git would not take the name.
         UnknownRevision: there is no such commit.
     """
-    ref = f"{_TAGS}{name}"
+    ref = f"{TAGS}{name}"
     if not name or not is_ref_name(ref):
         raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
     parts = repo.parts()
@@ -72,7 +70,7 @@ def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Op
     Raises:
         UnknownRevision: there is no such tag.
     """
-    ref = f"{_TAGS}{name}"
+    ref = f"{TAGS}{name}"
     oid = repo.parts().refs.read(ref) if is_ref_name(ref) else None
     if oid is None:
         raise UnknownRevision(
@@ -84,7 +82,7 @@ def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Op
 def tag_note(repo: Repository, name: str) -> TagNote | None:
     """What a tag's own object says; None for a plain one."""
     parts = repo.parts()
-    oid = parts.refs.read(f"{_TAGS}{name}")
+    oid = parts.refs.read(f"{TAGS}{name}")
     kind, data = parts.store.read(oid) if oid else (b"", b"")
     if kind != b"tag":
         return None

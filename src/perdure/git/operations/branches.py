@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perdure.git.errors import BadPath, HistoryError, UnknownRevision
+from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.objects.commit import Author
 from perdure.git.operations.operation import Operation, RefMove, checked_out_elsewhere, perform
-from perdure.git.refs.refs import check_branch, is_ref_name
+from perdure.git.refs.refs import HEADS, TAGS, check_branch, is_ref_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-
-_HEADS = "refs/heads/"
-_TAGS = "refs/tags/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +27,14 @@ class Branch:
     elsewhere: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """One tag and the commit that it names."""
-
-    name: str
-    commit: str
-
-
 def branches(repo: Repository) -> list[Branch]:
     """Every branch, the one last committed to first."""
     refs = repo.parts().refs
     current = refs.head().branch
     elsewhere = checked_out_elsewhere(repo)
     found = []
-    for ref, commit in refs.names(_HEADS).items():
-        name = ref.removeprefix(_HEADS)
+    for ref, commit in refs.names(HEADS).items():
+        name = ref.removeprefix(HEADS)
         info = repo.commit_info(commit)
         found.append(
             Branch(
@@ -58,17 +47,6 @@ def branches(repo: Repository) -> list[Branch]:
             )
         )
     return sorted(found, key=lambda branch: (-branch.at.timestamp(), branch.name))
-
-
-def tags(repo: Repository) -> list[Tag]:
-    """Every tag that names a commit, by name."""
-    found = []
-    for ref in repo.parts().refs.names(_TAGS):
-        try:
-            found.append(Tag(ref.removeprefix(_TAGS), repo.resolve(ref)))
-        except HistoryError:
-            continue
-    return found
 
 
 def check_checkout(repo: Repository, commit: str) -> None:
@@ -140,7 +118,7 @@ def start_branch(
         raise BadPath(
             f"there is a branch {name} already", "it stays as it is", "choose another name"
         )
-    if refs.read(f"{_TAGS}{name}") is not None:
+    if refs.read(f"{TAGS}{name}") is not None:
         raise _ambiguous(name, "tag")
     commit = repo.resolve(start or "HEAD")
     says = says or f"{name} begins at {commit[:7]}"
@@ -194,12 +172,12 @@ def tag(
         BadPath: the tag exists, a branch has its name, or git would not take the name.
         UnknownRevision: there is no such commit.
     """
-    ref = f"{_TAGS}{name}"
+    ref = f"{TAGS}{name}"
     if not is_ref_name(ref) or not name:
         raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
     if repo.parts().refs.read(ref) is not None:
         raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
-    if repo.parts().refs.read(f"{_HEADS}{name}") is not None:
+    if repo.parts().refs.read(f"{HEADS}{name}") is not None:
         raise _ambiguous(name, "branch")
     commit = repo.resolve(rev or "HEAD")
     return perform(

@@ -7,7 +7,6 @@ the rest. The ref is local: it is in no refspec that anybody writes, and a clone
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,11 +75,6 @@ class Operation:
     undoes: str = ""
     redoes: str = ""
     trail: Trail = field(default_factory=Trail)
-
-
-def device() -> str:
-    """A short name of this computer."""
-    return re.sub(r"\s", "-", os.uname().nodename.partition(".")[0]) or "this-device"
 
 
 def render(operation: Operation) -> str:

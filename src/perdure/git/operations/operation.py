@@ -24,13 +24,14 @@ from perdure.git.errors import (
     Unfinished,
     UnknownRevision,
 )
+from perdure.git.host import device_name
 from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change
 from perdure.git.operations import log as oplog
 from perdure.git.operations.log import Operation, Trail
-from perdure.git.refs.ancestry import is_ancestor
-from perdure.git.refs.refs import Head, RefMove, check_branch, is_ref_name
+from perdure.git.refs.ancestry import Reach
+from perdure.git.refs.refs import HEADS, Head, RefMove, check_branch, is_ref_name, short_name
 
 if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted
@@ -104,7 +105,7 @@ def perform(
         _check_moves(repo, parts, all_moves, before, after, is_merge=bool(done))
         log = parts.refs.read(OPS)
         entry = Operation(
-            "", kind, says, when, author, oplog.device(), tuple(all_moves), before, after,
+            "", kind, says, when, author, device_name(), tuple(all_moves), before, after,
             undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log),
         )  # fmt: skip
         op, objects = _entry_commit(repo, parts, entry, log)
@@ -165,13 +166,13 @@ def _check_moves(
             raise BadPath(f"{move.ref!r} cannot be moved", "nothing was changed")
         if parts.refs.read(move.ref) != move.old:
             raise RefElsewhere(
-                f"{_short(move.ref)} is not where it was",
+                f"{short_name(move.ref)} is not where it was",
                 "nothing was changed",
                 "look again and repeat",
             )
         if move.new is not None:
             kind = parts.store.read(move.new)[0]
-            if move.ref.startswith("refs/heads/") and kind != b"commit":
+            if move.ref.startswith(HEADS) and kind != b"commit":
                 raise UnknownRevision(f"{move.new} is not a commit", "nothing was changed")
         if move.old is None:
             _check_beside(move.ref, existing)
@@ -182,7 +183,7 @@ def _check_moves(
             "nothing was changed",
             f"finish it, or give it up with `git {state.open_operation} --abort`",
         )
-    names = {move.ref.removeprefix("refs/heads/") for move in moves}
+    names = {move.ref.removeprefix(HEADS) for move in moves}
     if after.branch is not None and after.branch != before.branch:
         names.add(after.branch)
     for branch, place in checked_out_elsewhere(repo).items():
@@ -200,14 +201,10 @@ def _check_beside(ref: str, existing: set[str]) -> None:
     )
     if near is not None:
         raise BadPath(
-            f"{_short(ref)} cannot stand beside {_short(near)}",
+            f"{short_name(ref)} cannot stand beside {short_name(near)}",
             "nothing was changed",
             "choose another name",
         )
-
-
-def _short(ref: str) -> str:
-    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
 def checked_out_elsewhere(repo: Repository) -> Mapping[str, str]:
@@ -259,6 +256,7 @@ def _entry_commit(
 
 def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
     """Commits that were a tip before and are not in the past of what replaces them."""
+    reach = Reach(repo.commit_info, parts.boundary)
     found = []
     for move in entry.moves:
         if move.old is None or move.ref.startswith(_KEPT):
@@ -266,10 +264,8 @@ def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
         if parts.store.read(move.old)[0] != b"commit":
             continue
         new = move.new
-        is_past = new is not None and parts.store.read(new)[0] == b"commit" and is_ancestor(
-            move.old, new, repo.commit_info
-        )  # fmt: skip
-        if not is_past:
+        is_commit = new is not None and parts.store.read(new)[0] == b"commit"
+        if new is None or not is_commit or not reach.is_ancestor(move.old, new):
             found.append(move.old)
     if entry.before.branch is None and entry.before.commit and entry.after != entry.before:
         found.append(entry.before.commit)
@@ -360,7 +356,7 @@ def _made_by(repo: Repository, entry: Operation) -> Iterator[str]:
     yield from entry.trail.stands_for
     if not (entry.undoes or entry.redoes):
         for move in entry.moves:
-            if move.ref.startswith("refs/heads/") and move.old is not None and move.new is not None:
+            if move.ref.startswith(HEADS) and move.old is not None and move.new is not None:
                 parents = repo.commit_info(move.new).parents
                 if parents and parents[0] == move.old:
                     yield move.new

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, storage_errors
-from perdure.git.refs.refs import Moved, check_branch
+from perdure.git.refs.refs import HEADS, Moved, check_branch
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
 MARKS = "refs/worktree/perdure/side/"
-_HEADS = "refs/heads/"
 _TAIL = 8192
 _ABORTED = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) [^\t]*\trebase\b.*\babort")
 
@@ -89,7 +88,7 @@ def aborted(repo: Repository, branch: str) -> list[Side]:
     It puts the branch back to where the rebase began, wherever it is by then. Only what has not
     been looked at: perdure's own line in the reflog ends the search.
     """
-    path = repo.git_dir / "logs" / _HEADS / branch
+    path = repo.git_dir / "logs" / HEADS / branch
     found: list[Side] = []
     with storage_errors("reading the reflog"):
         try:
@@ -118,7 +117,7 @@ def renamed(repo: Repository, branch: str, since: float) -> str | None:
     refs = repo.parts().refs
     moves: dict[str, tuple[float, str]] = {}
     pattern = re.compile(rb"> (\d+) [^\t]*\tBranch: renamed refs/heads/(.+) to refs/heads/(.+)$")
-    for ref in refs.names(_HEADS):
+    for ref in refs.names(HEADS):
         try:
             lines = (repo.git_dir / "logs" / ref).read_bytes()[-_TAIL:].split(b"\n")
         except OSError:

@@ -28,13 +28,11 @@ from perdure.git.operations import log as oplog
 from perdure.git.operations.log import Operation, Trail
 from perdure.git.operations.operation import as_entry, made_commit, perform
 from perdure.git.refs.ancestry import Reach
-from perdure.git.refs.refs import Head, RefMove
+from perdure.git.refs.refs import HEADS, REMOTES, Head, RefMove, short_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
 
-_HEADS = "refs/heads/"
-_REMOTES = "refs/remotes/"
 _Own = list[CommitInfo]
 _LOG_LIMIT = 2000
 """Operations that are looked through for commits which undo has made."""
@@ -339,7 +337,7 @@ class _Walk:
         )
 
     def _take_back_commit(self, info: CommitInfo, own: _Own, draft: _Draft) -> None:
-        ref = f"{_HEADS}{self._head.branch}"
+        ref = f"{HEADS}{self._head.branch}"
         parents = self._reach.parents(info.id)
         if not parents:
             raise NothingToUndo(
@@ -369,17 +367,17 @@ class _Walk:
             own = self._own_above(now, move.new)
             if own is None:
                 raise RefElsewhere(
-                    f"{_short(move.ref)} is not where “{entry.kind}: {entry.says}” left it",
+                    f"{short_name(move.ref)} is not where “{entry.kind}: {entry.says}” left it",
                     "nothing was changed",
                     "see perdure log, and use perdure rewind or git instead",
                 )
-            if not move.ref.startswith(_HEADS):
+            if not move.ref.startswith(HEADS):
                 draft.moves.append(RefMove(move.ref, now, move.old))
                 word = "goes" if move.old is None else "comes back"
-                draft.says.append(f"the tag {_short(move.ref)} {word}")
+                draft.says.append(f"the tag {short_name(move.ref)} {word}")
             elif now is None:
                 draft.moves.append(RefMove(move.ref, None, move.old))
-                draft.says.append(f"the branch {_short(move.ref)} comes back")
+                draft.says.append(f"the branch {short_name(move.ref)} comes back")
             elif move.old is None:
                 self._take_away(move.ref, now, after, draft)
             else:
@@ -397,8 +395,8 @@ class _Walk:
                 "nothing was changed",
                 f"git switch --detach {(entry.before.commit or '')[:10]}",
             )
-        returns = any(m.ref == f"{_HEADS}{before}" and m.new is None for m in entry.moves)
-        if self._refs.read(f"{_HEADS}{before}") is None and not returns:
+        returns = any(m.ref == f"{HEADS}{before}" and m.new is None for m in entry.moves)
+        if self._refs.read(f"{HEADS}{before}") is None and not returns:
             raise RefElsewhere(
                 f"the branch {before} is gone", "nothing was changed", "perdure branch"
             )
@@ -407,14 +405,14 @@ class _Walk:
 
     def _take_away(self, ref: str, now: str, after: str | None, draft: _Draft) -> None:
         """Remove a branch that the entry made, unless a remote knows what only it has."""
-        name = _short(ref)
+        name = short_name(ref)
         if name == after:
             raise RefElsewhere(
                 f"{name} is the current branch",
                 "nothing was changed",
                 "switch to another one first",
             )
-        kept = [oid for other, oid in self._refs.names(_HEADS).items() if other != ref]
+        kept = [oid for other, oid in self._refs.names(HEADS).items() if other != ref]
         if self._reach.holds_hidden(self._remote_tips(), now, kept):
             draft.says.append(f"the branch {name} stays, because it was pushed")
             return
@@ -430,7 +428,7 @@ class _Walk:
 
         ``own``: commits of the program, newest first, that are to be there afterwards.
         """
-        name = _short(ref)
+        name = short_name(ref)
         if now is None or now == target:
             return
         if name == self._head.branch:
@@ -467,7 +465,7 @@ class _Walk:
                 raise parts.store.missing(change.new_oid)
 
     def _remote_tips(self) -> Sequence[str]:
-        return list(self._refs.names(_REMOTES).values())
+        return list(self._refs.names(REMOTES).values())
 
     # Forth
 
@@ -502,7 +500,3 @@ class _Walk:
             is_redo=True,
             kept=draft.kept,
         )
-
-
-def _short(ref: str) -> str:
-    return ref.removeprefix(_HEADS).removeprefix("refs/tags/")

@@ -9,12 +9,10 @@ touched, never those of git.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
-import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,33 +22,12 @@ from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import keep as keeps
 from perdure.git.packs.delta import full_entry
-from perdure.git.packs.keep import TEMPORARY, Keep
-from perdure.git.packs.write import PACK_MODE, index_of
+from perdure.git.packs.keep import Keep
+from perdure.git.packs.write import PackStream
 
 SMALL_LIMIT = 32
 """Packs of one turn that are joined into one."""
 PROTECTED = (".keep", ".promisor", ".mtimes", ".bitmap")
-
-
-def build(entries: Iterable[tuple[bytes, bytes, int]]) -> tuple[bytes, bytes]:
-    """Put entries together.
-
-    Args:
-        entries: raw id, the entry's bytes, their CRC-32; each id once.
-
-    Returns:
-        The pack, and its index of version 2.
-    """
-    offset = 12
-    rows: list[tuple[bytes, int, int]] = []
-    body: list[bytes] = []
-    for oid, data, crc in entries:
-        rows.append((oid, crc, offset))
-        body.append(data)
-        offset += len(data)
-    content = b"PACK" + struct.pack(">LL", 2, len(rows)) + b"".join(body)
-    checksum = hashlib.sha1(content, usedforsecurity=False).digest()
-    return content + checksum, index_of(rows, checksum)
 
 
 def fresh_name() -> str:
@@ -146,14 +123,10 @@ class PackWriter:
         Returns:
             What keeps git from removing the pack; to be released when a ref reaches the objects.
         """
-        entries = []
-        for oid, kind, data in objects:
-            entry = full_entry(kind, data)
-            entries.append((bytes.fromhex(oid), entry, zlib.crc32(entry)))
         name = fresh_name()
         keep = Keep(self._folder, name)
         try:
-            self._place(*build(entries), name)
+            self._place(name, {bytes.fromhex(o): full_entry(k, data) for o, k, data in objects})
             self._note(f"1 {name}")
         except BaseException:
             keep.release()
@@ -163,20 +136,14 @@ class PackWriter:
         self._store.add_pack(name)
         return keep
 
-    def _place(self, pack: bytes, index: bytes, name: str) -> None:
-        """Write both files beside their place, then rename: git sees a pack by its index."""
-        new_pack = self._folder / f"{TEMPORARY}{name}.p"
-        new_index = self._folder / f"{TEMPORARY}{name}.i"
-        try:
-            for path, content in ((new_pack, pack), (new_index, index)):
-                disk.write_file(path, content, mode=PACK_MODE)
-            new_pack.replace(self._folder / f"{name}.pack")
-            new_index.replace(self._folder / f"{name}.idx")
-        except BaseException:
-            new_pack.unlink(missing_ok=True)
-            new_index.unlink(missing_ok=True)
-            raise
-        disk.sync_folder(self._folder)
+    def _place(self, name: str, entries: Mapping[bytes, bytes]) -> None:
+        """Write a pack of such a name, by raw id the bytes of each entry; on the disk at return."""
+        stream = PackStream(self._folder, len(entries), name=name, prefix=keeps.TEMPORARY)
+        with stream:
+            for oid, entry in entries.items():
+                stream.add(oid, entry)
+            stream.finish(read_back=False)
+            stream.put_in_place()
 
     def _note(self, line: str) -> None:
         """Remember packs as ours. A lost line costs a pack that is never joined, nothing else."""
@@ -217,7 +184,7 @@ class PackWriter:
         both, which is a waste and no harm. A reader that has an old pack open keeps its mapping;
         one that comes too late looks for packs again.
         """
-        entries: dict[bytes, tuple[bytes, int]] = {}
+        entries: dict[bytes, bytes] = {}
         sound: list[str] = []
         for name in names:
             try:
@@ -226,13 +193,13 @@ class PackWriter:
                 continue
             if all(zlib.crc32(entry.data) == entry.crc and entry.number < 5 for entry in raw):
                 sound.append(name)
-                entries.update((entry.oid, (entry.data, entry.crc)) for entry in raw)
+                entries.update((entry.oid, entry.data) for entry in raw)
         left = {name: tier for name, tier in ours.packs.items() if name not in names}
         if len(sound) < 2:
             write_list(self._list, left, synced=False)
             return
         new = fresh_name()
-        self._place(*build((oid, data, crc) for oid, (data, crc) in entries.items()), new)
+        self._place(new, entries)
         if not PackFile(self._folder / f"{new}.idx").is_whole():
             raise DamagedRepository(f"{new} did not read back as it was written")
         if not remove_multi_pack_index(self._folder):
@@ -246,7 +213,7 @@ class PackWriter:
     def sweep(self) -> None:
         """Remove half-written packs of a process that was killed."""
         # The last two are names that these had in earlier versions.
-        for prefix in (TEMPORARY, "tmp_pack_pack-", "tmp_idx_pack-"):
+        for prefix in (keeps.TEMPORARY, "tmp_pack_pack-", "tmp_idx_pack-"):
             for path in self._folder.glob(f"{prefix}*"):
                 path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Writing a large pack in pieces; it is put in place once it has been read back."""
+"""Writing a pack: entry by entry beside its place, and put there once all of it is on the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from perdure.git import disk
 from perdure.git.objects.pack import PackFile
 from perdure.git.packs.scan import verify
 
-PACK_MODE = 0o400
+_MODE = 0o400
 TEMPORARY = "tmp_perdure_"
 """Start of the names of unfinished packs; `git prune` removes what begins with ``tmp_`` too."""
 _SYNC_EVERY = 512 * 1024
@@ -28,7 +28,7 @@ rest = 0.0
 """Seconds to wait after each piece; whoever has time sets it."""
 
 
-def index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
+def _index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
     """An index of version 2 for a pack below 2 GiB.
 
     Args:
@@ -57,23 +57,31 @@ def index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
 
 
 class PackStream:
-    """One pack on its way. Left before it is in place, nothing of it stays."""
+    """One pack that is being written. Left before it is in place, nothing of it stays."""
 
-    def __init__(self, folder: Path, count: int) -> None:
-        """Begin a pack of ``count`` entries in the folder that it will stay in."""
+    def __init__(
+        self, folder: Path, count: int, *, name: str = "", prefix: str = TEMPORARY
+    ) -> None:
+        """Begin a pack.
+
+        Args:
+            folder: where it will stay.
+            count: how many entries it will have.
+            name: its name, ``pack-…``; without one it is named by its checksum, as git does.
+            prefix: start of the names of the unfinished files.
+        """
         self._folder = folder
         mark = secrets.token_hex(8)
-        self._pack = folder / f"{TEMPORARY}{mark}_pack"
-        self._index = folder / f"{TEMPORARY}{mark}_idx"
+        self._pack = folder / f"{prefix}{mark}_pack"
+        self._index = folder / f"{prefix}{mark}_idx"
         self._sum = hashlib.sha1(usedforsecurity=False)
         self._rows: list[tuple[bytes, int, int]] = []
-        self._fd = os.open(
-            self._pack, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PACK_MODE
-        )
+        self._fd = os.open(self._pack, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self.size = 0
-        self._name = ""
+        self._name = name
+        self._is_placed = False
         self._put(b"PACK" + struct.pack(">LL", 2, count))
 
     def _put(self, data: bytes) -> None:
@@ -81,15 +89,15 @@ class PackStream:
         self._waiting.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= _SYNC_EVERY:
-            self._flush()
+            disk.write_all(self._fd, self._waiting_data())
+            disk.sync_data(self._fd)
+            time.sleep(rest)
 
-    def _flush(self) -> None:
+    def _waiting_data(self) -> bytes:
         data = b"".join(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
         self._sum.update(data)
-        disk.write_all(self._fd, data)
-        disk.sync_data(self._fd)
-        time.sleep(rest)
+        return data
 
     def add(self, oid: bytes, entry: bytes) -> int:
         """Append one entry; the offset at which it begins."""
@@ -98,30 +106,34 @@ class PackStream:
         self._put(entry)
         return at
 
-    def finish(self) -> str:
-        """Finish pack and index, on the disk, and read them back; the name they will have.
+    def finish(self, *, read_back: bool = True) -> str:
+        """Finish pack and index, on the disk at return; the name they will have.
+
+        Args:
+            read_back: read all of it back, from the disk where the system allows that.
 
         Raises:
             DamagedRepository: what was read back is not what was written; nothing is in place.
             OSError: no space, or somebody removed the unfinished files.
         """
-        self._flush()
+        data = self._waiting_data()
         checksum = self._sum.digest()
-        disk.write_all(self._fd, checksum)
+        disk.write_all(self._fd, data + checksum)
         disk.sync(self._fd)
-        if hasattr(os, "posix_fadvise"):
-            # What is read back then comes from the disk, not from memory.
+        if read_back and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         self._close()
-        disk.write_file(self._index, index_of(self._rows, checksum), mode=PACK_MODE)
-        verify(PackFile(self._index, self._pack))
-        self._name = f"pack-{checksum.hex()}"
+        disk.write_file(self._index, _index_of(self._rows, checksum), mode=_MODE)
+        if read_back:
+            verify(PackFile(self._index, self._pack))
+        self._name = self._name or f"pack-{checksum.hex()}"
         return self._name
 
     def put_in_place(self) -> None:
         """Give a finished pack its name, on the disk at return; git sees it from then on."""
         self._pack.replace(self._folder / f"{self._name}.pack")
         self._index.replace(self._folder / f"{self._name}.idx")
+        self._is_placed = True
         disk.sync_folder(self._folder)
 
     def _close(self) -> None:
@@ -132,7 +144,7 @@ class PackStream:
     def abandon(self) -> None:
         """Remove what is not in place."""
         self._close()
-        for path in (self._pack, self._index):
+        for path in () if self._is_placed else (self._pack, self._index):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection, Iterable
 
-from perdure.git.errors import DamagedRepository
 from perdure.git.objects.commit import CommitInfo
 
 Read = Callable[[str], CommitInfo]
@@ -90,38 +89,3 @@ class Reach:
         """Whether one of ``tips`` has a commit in its past that `hidden` would list."""
         kept = list(kept)
         return len(self.hidden(tip, [*kept, *tips])) < len(self.hidden(tip, kept))
-
-
-_WALK_LIMIT = 20_000
-
-
-_CLOCK_SLACK = 86_400.0
-
-
-def is_ancestor(commit: str, tip: str, read: Callable[[str], CommitInfo]) -> bool:
-    """Whether a commit is a tip or in its past.
-
-    The walk goes by commit time and ends a day before the commit's own, to allow for clocks that
-    were wrong.
-    """
-    try:
-        until = read(commit).committed_at.timestamp() - _CLOCK_SLACK
-    except DamagedRepository:
-        return False
-    start = read(tip)
-    queue = [(-start.committed_at.timestamp(), tip, start.parents)]
-    seen = {tip}
-    for _ in range(_WALK_LIMIT):
-        if not queue:
-            return False
-        when, oid, parents = heapq.heappop(queue)
-        if oid == commit:
-            return True
-        if -when < until:
-            continue
-        for parent in parents:
-            if parent not in seen:
-                seen.add(parent)
-                info = read(parent)
-                heapq.heappush(queue, (-info.committed_at.timestamp(), parent, info.parents))
-    return False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
 NO_OID = "0" * 40
+HEADS, TAGS, REMOTES = "refs/heads/", "refs/tags/", "refs/remotes/"
 _TAKEN = re.compile(
     rb"> (\d+) [^\t]*\t(?:reset: moving to (?:HEAD|@|([0-9a-f]{40}))|rebase\b.*\babort.*)$"
 )
@@ -72,16 +73,21 @@ def check_branch(name: str) -> str:
 
 def free_branch(refs: Refs, wanted: str) -> str:
     """``wanted``, or it with the first number that makes it a new branch's name."""
-    taken = [name.removeprefix("refs/heads/") for name in refs.names("refs/heads/")]
+    taken = [name.removeprefix(HEADS) for name in refs.names(HEADS)]
     name, number = wanted, 2
     while any(each == name or each.startswith(f"{name}/") for each in taken):
         name, number = f"{wanted}-{number}", number + 1
     return name
 
 
+def short_name(ref: str) -> str:
+    """A branch's or a tag's name without ``refs/heads/`` or ``refs/tags/``."""
+    return ref.removeprefix(HEADS).removeprefix(TAGS)
+
+
 def is_ref_name(name: str) -> bool:
     """Whether a full name is one of a branch, a tag, or a ref of our own that git would take."""
-    is_ours = name.startswith(("refs/heads/", "refs/tags/", "refs/perdure/"))
+    is_ours = name.startswith((HEADS, TAGS, "refs/perdure/"))
     rest = name.partition("/")[2].partition("/")[2]
     return is_ours and bool(rest) and not _BAD_NAME.search(rest)
 
@@ -193,7 +199,7 @@ class Refs:
         content = self._content("HEAD") or ""
         if content.startswith("ref: "):
             name = _checked_target("HEAD", content)
-            return Head(name.removeprefix("refs/heads/"), self.read(name))
+            return Head(name.removeprefix(HEADS), self.read(name))
         return Head(None, self.read("HEAD"))
 
     def _packed_refs(self) -> dict[str, str]:

@@ -116,12 +116,12 @@ class Commits:
 
     def is_on_branch(self, branch: str, commit: str) -> bool:
         """Whether a commit is in the history of a branch."""
-        from perdure.git.refs.ancestry import is_ancestor
+        from perdure.git.refs.ancestry import Reach
 
         tip = self._refs.read(check_branch(branch))
         if tip is None:
             return False
         try:
-            return is_ancestor(commit, tip, self.read)
+            return Reach(self.read).is_ancestor(commit, tip)
         except DamagedRepository:
             return False

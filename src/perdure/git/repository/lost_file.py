@@ -20,11 +20,10 @@ from perdure.git.index.full import read_index
 from perdure.git.layout import Layout
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
-from perdure.git.refs.refs import Refs, free_branch
+from perdure.git.refs.refs import HEADS, REMOTES, TAGS, Refs, free_branch
 from perdure.git.refs.revisions import Revisions
 from perdure.git.repository.repository import Repository
 
-_HEADS, _REMOTES, _TAGS = "refs/heads/", "refs/remotes/", "refs/tags/"
 _MOST = 2000
 """Branches and tags that are looked at: about 0.2 ms each."""
 _INDEX_READ = 16 << 20
@@ -84,7 +83,7 @@ def way_back(work: Path, path: str) -> WayBack | None:
     """
     found = _Commits(work, path)
     if found.is_bare:
-        name = next(found.names(), "").removeprefix(_HEADS)
+        name = next(found.names(), "").removeprefix(HEADS)
         option = "" if found.at_head or not name else f" -b {shlex.quote(name)}"
         return WayBack(
             f"{work.name} is a bare repository, without files to talk in",
@@ -111,9 +110,9 @@ def _to_a_branch(found: _Commits) -> WayBack | None:
     else:
         what = f"the branch {here}, checked out in {found.work}, has no commit yet"
     command = found.switch(names)
-    shown = names[0].removeprefix(_HEADS).removeprefix(_REMOTES).removeprefix(_TAGS)
+    shown = names[0].removeprefix(HEADS).removeprefix(REMOTES).removeprefix(TAGS)
     go = "go there with"
-    if not found.is_born and command.startswith("git switch ") and names[0].startswith(_HEADS):
+    if not found.is_born and command.startswith("git switch ") and names[0].startswith(HEADS):
         # git refuses where the talk has gone on since: all that is staged here looks like edits.
         go = f"perdure {command.removeprefix('git ')} goes there, and if nothing was said since"
     words = _in(found.work, f"{shown} has it; {go}: {command}")
@@ -180,7 +179,7 @@ class _Commits:
 
     def names(self) -> Iterator[str]:
         """Full names of branches and tags whose commit has the file, the usual ones first."""
-        for prefix in (_HEADS, _REMOTES, _TAGS):
+        for prefix in (HEADS, REMOTES, TAGS):
             refs = self._refs.names(prefix)
             usual = {name: index for index, name in enumerate(_USUAL)}
             order = sorted(
@@ -209,16 +208,16 @@ class _Commits:
     def switch(self, names: Sequence[str]) -> str:
         """The command that goes to the best of some branches and tags."""
         elsewhere = self._checked_out()
-        free = [name for name in names if name.removeprefix(_HEADS) not in elsewhere]
+        free = [name for name in names if name.removeprefix(HEADS) not in elsewhere]
         best = (free or names)[0]
-        short = best.removeprefix(_HEADS).removeprefix(_TAGS)
-        if best.startswith(_HEADS) and free:
+        short = best.removeprefix(HEADS).removeprefix(TAGS)
+        if best.startswith(HEADS) and free:
             return f"git switch {shlex.quote(short)}"
-        if not best.startswith(_REMOTES):
+        if not best.startswith(REMOTES):
             name = free_branch(self._refs, "restored")
             return f"git switch -c {name} {shlex.quote(short)}"
-        remote, _, branch = best.removeprefix(_REMOTES).partition("/")
-        twins = [name for name in self._refs.names(_REMOTES) if name.endswith(f"/{branch}")]
+        remote, _, branch = best.removeprefix(REMOTES).partition("/")
+        twins = [name for name in self._refs.names(REMOTES) if name.endswith(f"/{branch}")]
         if branch in self._heads():
             wanted = shlex.quote(free_branch(self._refs, f"{remote}-{branch}"))
             return f"git switch -c {wanted} {shlex.quote(f'{remote}/{branch}')}"
@@ -228,7 +227,7 @@ class _Commits:
         return f"git switch {shlex.quote(branch)}"
 
     def _heads(self) -> set[str]:
-        return {name.removeprefix(_HEADS) for name in self._refs.names(_HEADS)}
+        return {name.removeprefix(HEADS) for name in self._refs.names(HEADS)}
 
     def _checked_out(self) -> set[str]:
         """Branches that other work trees have checked out: git refuses to go there."""

@@ -26,7 +26,7 @@ from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FOLDER, Change, Entry, FileChange, Trees
 from perdure.git.packs import keep
-from perdure.git.refs.refs import Head, Refs, free_branch
+from perdure.git.refs.refs import TAGS, Head, Refs, free_branch
 from perdure.git.repository.commits import Commits
 from perdure.git.state import mark
 from perdure.git.state.folder import StateFolder
@@ -198,6 +198,14 @@ class Repository:
     def stray_refs(self) -> dict[str, str]:
         """Files among the branches that git does not take for one, and the id that each holds."""
         return self._refs.strays()
+
+    def tags(self) -> dict[str, str]:
+        """Every tag that names a commit, by name; annotated ones are followed."""
+        found: dict[str, str] = {}
+        for ref in self._refs.names(TAGS):
+            with contextlib.suppress(HistoryError):
+                found[ref.removeprefix(TAGS)] = self.resolve(ref)
+        return found
 
     def free_branch(self, wanted: str) -> str:
         """A name for a new branch: ``wanted``, or it with the first number that is free."""

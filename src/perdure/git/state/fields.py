@@ -12,6 +12,7 @@ from pathlib import Path
 
 from perdure.git import paths
 from perdure.git.errors import BadPath, HistoryError
+from perdure.git.host import boot
 from perdure.git.refs.refs import check_branch
 
 _OID = re.compile(r"[0-9a-f]{40}")
@@ -96,8 +97,18 @@ def lock_files(value: object, git_dir: Path | None = None) -> list[tuple[str, in
     return found
 
 
-def break_locks(value: object, git_dir: Path) -> None:
-    """Remove those of the named locks that still are the named files."""
+def break_locks(then: str, value: object, git_dir: Path) -> None:
+    """Remove the named locks that are still the named files, if the machine restarted since.
+
+    Within one start the twin tells (`git.locks`); a power cut may keep the lock and lose the twin.
+
+    Args:
+        then: the start of the machine in which they were named; "" where it is not known.
+        value: rows of path and inode.
+        git_dir: only locks inside this folder.
+    """
+    if not then or then == boot():
+        return
     for name, inode in lock_files(value, git_dir):
         try:
             if Path(name).lstat().st_ino == inode:

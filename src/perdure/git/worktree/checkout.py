@@ -147,7 +147,7 @@ class Checkout:
     def _slots(self) -> tuple[dict[str, list[Slot]], int]:
         try:
             written = self._index.stat().st_mtime_ns
-            return rewrite.by_path(read_index(self._index, self._trees)), written
+            return index_file.below(read_index(self._index, self._trees)), written
         except FileNotFoundError:
             return {}, 0
 

@@ -17,6 +17,7 @@ from typing import Any
 from perdure.git import disk
 from perdure.git.errors import HistoryError, UnsavedEdits
 from perdure.git.host import boot
+from perdure.git.index import file as index_file
 from perdure.git.index import rewrite
 from perdure.git.index.file import IndexTrouble, Slot
 from perdure.git.index.full import read_index
@@ -104,7 +105,7 @@ class MergeState:
             HistoryError: it cannot be read.
         """
         try:
-            return rewrite.by_path(read_index(self._index, self._trees))
+            return index_file.below(read_index(self._index, self._trees))
         except FileNotFoundError:
             return {}
         except IndexTrouble as error:
