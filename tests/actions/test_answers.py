@@ -14,7 +14,7 @@ from perdure.actions.history.undo import next_undo, perform_step
 from perdure.actions.memory.exclude import exclude_turns, plan_exclude
 from perdure.actions.turns.answers import choose, list_answers, plan_choice
 from perdure.actions.turns.correct import correct, find_words
-from perdure.actions.turns.regenerate import plan_again
+from perdure.actions.turns.regenerate import plan_regenerate
 from perdure.actions.workspace import Workspace
 from perdure.backends.errors import ConnectionRefused, StreamCut
 from perdure.chat.errors import TurnRunning
@@ -121,7 +121,7 @@ async def test_further_up_a_branch_begins(companion: Path) -> None:
     await talk(companion, "One.", "Two.", "Three.", backend=counting())
     before = git(companion, "rev-parse", "main")
     with Workspace.open(companion) as workspace:
-        plan = plan_again(workspace, "2")
+        plan = plan_regenerate(workspace, "2")
     assert plan.rewind is not None
     assert any("1 turn" in line for line in plan.describe())
     events = await again(companion, "2")

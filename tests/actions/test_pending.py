@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perdure.actions.turns.location import Location, new_conversation
 from perdure.actions.turns.pending import PendingTurn, TurnKind, read_header
-from perdure.actions.turns.place import Location, begin
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Message, Reply
 
@@ -110,7 +110,7 @@ def test_any_turn_comes_back_from_its_header(
     greeting: Reply | None,
     continues: TurnId | None,
 ) -> None:
-    new = begin(AT, title=title, participants=("Ana",), continues=continues)
+    new = new_conversation(AT, title=title, participants=("Ana",), continues=continues)
     head = replace(new.head, started=None)
     oid = "1" * 40 if kind is TurnKind.ANOTHER else None
     location = Location(head, new.path, oid, b"", number, begins=oid is None)

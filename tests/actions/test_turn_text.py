@@ -58,7 +58,7 @@ async def test_plans(talked: Path) -> None:
     assert re.search(f"3 turns, from “the weir” {_WHEN} to “the hill” {_WHEN}", said)
     said = _said(talked, lambda workspace: rewind.plan_rewind(workspace, "1").describe())
     assert "“the weir”" in said
-    said = _said(talked, lambda workspace: regenerate.plan_again(workspace, "1").describe())
+    said = _said(talked, lambda workspace: regenerate.plan_regenerate(workspace, "1").describe())
     assert "not the newest message" in said
     said = _said(talked, lambda workspace: answers.plan_choice(workspace, "3", 1).describe())
     assert "Answer 1 to “the hill” stands" in said

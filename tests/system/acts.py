@@ -11,7 +11,7 @@ from perdure.actions.history import restore, revert, tag, undo
 from perdure.actions.history.rewind import plan_rewind, rewind
 from perdure.actions.memory import exclude
 from perdure.actions.turns import answers, correct
-from perdure.actions.turns.answers import ChoicePlan, Chosen
+from perdure.actions.turns.answers import AnswerPlan, ChosenAnswer
 from perdure.actions.turns.correct import Corrected
 from perdure.actions.workspace import Workspace
 from perdure.errors import Problem
@@ -300,7 +300,7 @@ def _choose(life: Life, pick: Pick) -> None:
         raise Idle
     turn, chance, name = turns[pick(len(turns))], pick(4), life.fresh("chosen")
 
-    def do(workspace: Workspace) -> tuple[ChoicePlan, Chosen]:
+    def do(workspace: Workspace) -> tuple[AnswerPlan, ChosenAnswer]:
         rows = [row for row in answers.list_answers(workspace, turn).rows if not row.shown]
         number = rows[chance % len(rows)].number
         plan = answers.plan_choice(workspace, turn, number, name)

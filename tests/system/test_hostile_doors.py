@@ -174,7 +174,7 @@ def test_every_way_back_refuses_before_a_plan_and_before_edits_are_taken(life: L
         "rewind to the turn": lambda: rewind.plan_rewind(workspace, "@-1"),
         "visit": lambda: begin_visit(workspace, plan_visit(workspace, "@-1")),
         "choose": lambda: answers.plan_choice(workspace, "@-1", 1),
-        "regenerate": lambda: regenerate.plan_again(workspace, "@-1"),
+        "regenerate": lambda: regenerate.plan_regenerate(workspace, "@-1"),
         "switch": lambda: branch.check_out_branch(workspace, "odd"),
         "start": lambda: branches.start_branch(life.repo, "x", life.odd, author=workspace.author),
     }

@@ -28,7 +28,7 @@ from perdure.chat.routing.roster import BackendSet, Candidate, Make, find_listed
 from perdure.chat.routing.router import Router, Switch
 from perdure.chat.runner import TurnRunner
 from perdure.chat.turn.open import open_store
-from perdure.chat.turn.regenerate import prepare_again
+from perdure.chat.turn.regenerate import prepare_another
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.turns import Reply
 from perdure.git.errors import storage_errors
@@ -219,7 +219,7 @@ class Session:
         Raises:
             UnknownTurn, CannotAct, CompanionProblem: nothing was changed.
         """
-        return self._runner.run(lambda: prepare_again(self._store, turn, name))
+        return self._runner.run(lambda: prepare_another(self._store, turn, name))
 
     def next_greeting(self) -> Reply | None:
         """Let another greeting open the conversation that has not begun; None in mid-talk."""

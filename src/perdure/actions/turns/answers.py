@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, greeting_answers
-from perdure.actions.turns.place import begin
+from perdure.actions.turns.location import new_conversation
 from perdure.actions.turns.regenerate import (
-    AgainPlan,
-    plan_again,
+    RegeneratePlan,
+    plan_regenerate,
     stored_turn,
 )
-from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -38,7 +38,7 @@ from perdure.snapshot.conversation.turn_names import first_words, name_turn
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class TurnAnswers:
     """Every answer to a turn, by number; which one stands is in each.
 
     Attributes:
@@ -81,10 +81,10 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class ChoicePlan:
+class AnswerPlan:
     """What choosing an answer does."""
 
-    again: AgainPlan
+    again: RegeneratePlan
     answer: Answer
 
     def describe(self) -> list[str]:
@@ -101,7 +101,7 @@ class ChoicePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenAnswer:
     """An answer that stands now: where, and the commit that says so."""
 
     turn: TurnId
@@ -109,7 +109,7 @@ class Chosen:
     branch: str
 
 
-def list_answers(workspace: Workspace, where: str) -> Answers:
+def list_answers(workspace: Workspace, where: str) -> TurnAnswers:
     """Every answer to a turn. For a greeting, the persona's others too.
 
     Raises:
@@ -117,16 +117,16 @@ def list_answers(workspace: Workspace, where: str) -> Answers:
         CompanionProblem: the turn's file is damaged.
     """
     transcript = Transcript(workspace.repo, workspace.tip)
-    spot = stored_turn(workspace.repo, transcript, name_turn(transcript, where))
-    other = other_wording(spot.files, spot.turn_id.number)
-    rows = _answers(workspace, spot)
-    return Answers(spot.turn_id, first_words(spot.turn), rows, other.text if other else "")
+    stored = stored_turn(workspace.repo, transcript, name_turn(transcript, where))
+    other = other_wording(stored.files, stored.turn_id.number)
+    rows = _answers(workspace, stored)
+    return TurnAnswers(stored.turn_id, first_words(stored.turn), rows, other.text if other else "")
 
 
-def _answers(workspace: Workspace, spot: StoredTurn) -> tuple[Answer, ...]:
-    if spot.turn_id.number == 0:
-        return greeting_answers(read_companion(workspace.repo, workspace.tip), spot.files)
-    return answers(spot.files, spot.turn_id.number)
+def _answers(workspace: Workspace, stored: StoredTurn) -> tuple[Answer, ...]:
+    if stored.turn_id.number == 0:
+        return greeting_answers(read_companion(workspace.repo, workspace.tip), stored.files)
+    return answers(stored.files, stored.turn_id.number)
 
 
 def plan_choice(
@@ -137,7 +137,7 @@ def plan_choice(
     *,
     own: ConversationId | None = None,
     progress: Progress | None = None,
-) -> ChoicePlan:
+) -> AnswerPlan:
     """What letting another answer stand would do.
 
     Args:
@@ -166,12 +166,12 @@ def plan_choice(
         raise CannotAct(
             f"answer {number} to “{found.words}” stands already", kept="nothing was changed"
         )
-    return ChoicePlan(
-        plan_again(workspace, str(found.turn), name, own=own, progress=progress), wanted
+    return AnswerPlan(
+        plan_regenerate(workspace, str(found.turn), name, own=own, progress=progress), wanted
     )
 
 
-def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
+def choose(workspace: Workspace, plan: AnswerPlan) -> ChosenAnswer:
     """Let an answer stand.
 
     Raises:
@@ -179,26 +179,26 @@ def choose(workspace: Workspace, plan: ChoicePlan) -> Chosen:
     """
     turn_id = plan.again.turn
     companion = read_companion(workspace.repo, workspace.tip)
-    spot = stored_turn(workspace.repo, Transcript(workspace.repo, workspace.tip), turn_id)
+    stored = stored_turn(workspace.repo, Transcript(workspace.repo, workspace.tip), turn_id)
     if plan.again.rewind is not None:
         rewind(workspace, plan.again.rewind)
     if turn_id.number == 0:
         fresh = plan.again.rewind is not None
-        done = add_greeting(workspace, companion, spot, plan.answer.number, fresh=fresh)
-        return Chosen(done.turn, done.commit, workspace.branch)
+        done = add_greeting(workspace, companion, stored, plan.answer.number, fresh=fresh)
+        return ChosenAnswer(done.turn, done.commit, workspace.branch)
     if plan.again.rewind is not None and plan.again.rewind.later:
-        return _beside(workspace, spot, plan.answer)
-    return Chosen(turn_id, _swap(workspace, turn_id, plan.answer), workspace.branch)
+        return _beside(workspace, stored, plan.answer)
+    return ChosenAnswer(turn_id, _swap(workspace, turn_id, plan.answer), workspace.branch)
 
 
 def _swap(workspace: Workspace, turn_id: TurnId, answer: Answer) -> str:
-    def swapped(spot: StoredTurn) -> Rewriting:
-        words = first_words(spot.turn)
+    def swapped(stored: StoredTurn) -> ChunkEdit:
+        words = first_words(stored.turn)
         message = (
             f"edit: answer {answer.number} to “{words}”\n\n"
             f"In {turn_id} answer {answer.number} stands now.\n"
         )
-        return Rewriting(_with(spot.files, turn_id.number, answer), lambda _: message)
+        return ChunkEdit(_with(stored.files, turn_id.number, answer), lambda _: message)
 
     with workspace.leased() as lease:
         return rewrite(
@@ -239,20 +239,24 @@ def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:
     return replace(files, chunk=sheet.render(), alternatives=aside)
 
 
-def _beside(workspace: Workspace, spot: StoredTurn, answer: Answer) -> Chosen:
+def _beside(workspace: Workspace, stored: StoredTurn, answer: Answer) -> ChosenAnswer:
     """Later turns came in the same commit, as imports do: a conversation goes on before them."""
-    head, at = spot.place.head, now()
-    before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
-    place = begin(at, title=head.title, participants=head.participants, continues=before)
+    head, at = stored.location.head, now()
+    before = TurnId(stored.turn_id.conversation, stored.turn_id.number - 1)
+    location = new_conversation(
+        at, title=head.title, participants=head.participants, continues=before
+    )
     replies = tuple(replace(reply, answer=1) for reply in answer.replies)
-    turn = Turn(place.number, spot.turn.message, replies)
+    turn = Turn(location.number, stored.turn.message, replies)
+    message = (
+        f"edit: answer {answer.number} to “{first_words(stored.turn)}”\n\nOf {stored.turn_id}.\n"
+    )
     commit = workspace.repo.commit(
-        [Change(place.path, render_head(place.head) + render_turn(turn))],
-        message=f"edit: answer {answer.number} to “{first_words(spot.turn)}”\n"
-        f"\nOf {spot.turn_id}.\n",
+        [Change(location.path, render_head(location.head) + render_turn(turn))],
+        message=message,
         author=workspace.author,
         branch=workspace.branch,
         at=at,
-        expect={place.path: None},
+        expect={location.path: None},
     )
-    return Chosen(place.turn_id, commit, workspace.branch)
+    return ChosenAnswer(location.turn_id, commit, workspace.branch)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.actions.lease import ConversationLease
+from perdure.actions.turns.location import Location, new_conversation, write_answer, write_turn
 from perdure.actions.turns.pending import PendingTurn, TurnKind, moved
-from perdure.actions.turns.place import Location, begin, write_answer, write_turn
-from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
@@ -117,14 +117,14 @@ class TurnCommitter:
         """The new answer stands, and the one before joins the alternatives: one commit."""
         location, turn = pending.location, pending.answered(reply)
 
-        def add(stored: StoredTurn) -> Rewriting:
+        def add(stored: StoredTurn) -> ChunkEdit:
             nonlocal turn
             number = next_answer(stored.files, location.number)
             replies = tuple(replace(each, answer=number) for each in turn.replies)
             turn = replace(turn, replies=replies)
             files = add_answer(stored.files, location.number, replies, shown=stored.is_last)
             named = replace(facts, answer=number)
-            return Rewriting(files, lambda parent: _message(turn, named, parent))
+            return ChunkEdit(files, lambda parent: _message(turn, named, parent))
 
         commit = rewrite(
             self._repo,
@@ -145,7 +145,7 @@ def _elsewhere(pending: PendingTurn, at: datetime) -> PendingTurn:
     location = pending.location
     is_reply = pending.kind is TurnKind.REPLY
     before = TurnId(location.conversation, location.number - (0 if is_reply else 1))
-    own = begin(
+    own = new_conversation(
         at,
         title=location.head.title,
         participants=location.head.participants,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.turns.regenerate import stored_turn
-from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
 from perdure.companion.clock import now
@@ -76,17 +76,17 @@ def find_words(
     """
     transcript = Transcript(workspace.repo, workspace.tip)
     turn_id = name_turn(transcript, where)
-    spot = stored_turn(workspace.repo, transcript, turn_id)
-    about = first_words(spot.turn)
+    stored = stored_turn(workspace.repo, transcript, turn_id)
+    about = first_words(stored.turn)
     if not reply:
-        if spot.turn.message is None:
+        if stored.turn.message is None:
             raise CannotAct(
                 f"“{about}” has no message of yours",
                 kept="nothing was changed",
                 next_step="her words are corrected with: perdure edit TURN --reply",
             )
-        return Words(turn_id, 0, spot.turn.message.text, about)
-    for row in answers(spot.files, turn_id.number):
+        return Words(turn_id, 0, stored.turn.message.text, about)
+    for row in answers(stored.files, turn_id.number):
         if row.number == answer or (answer is None and row.shown):
             return Words(turn_id, row.number, row.replies[0].text, about)
     raise CannotAct(
@@ -118,16 +118,16 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
             kept="nothing was changed",
         )
 
-    def corrected(spot: StoredTurn) -> Rewriting:
-        _check_clean(workspace, spot)
-        _check_same(spot, words)
+    def corrected(stored: StoredTurn) -> ChunkEdit:
+        _check_clean(workspace, stored)
+        _check_same(stored, words)
         number = words.turn.number
         if words.answer:
-            files = edit_reply(spot.files, number, text, answer=words.answer)
+            files = edit_reply(stored.files, number, text, answer=words.answer)
         else:
-            files = edit_message(spot.files, number, text)
+            files = edit_message(stored.files, number, text)
         message = f"edit: {title_from(text, 60)}\n\nCorrects {words.whose} {words.turn}.\n"
-        return Rewriting(files, lambda _: message)
+        return ChunkEdit(files, lambda _: message)
 
     with workspace.leased() as lease:
         commit = rewrite(
@@ -142,12 +142,12 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
     return Corrected(words.turn, commit, masked)
 
 
-def _check_same(spot: StoredTurn, words: Words) -> None:
+def _check_same(stored: StoredTurn, words: Words) -> None:
     """What somebody else has corrected meanwhile is not written over unseen."""
-    turn = spot.turn
+    turn = stored.turn
     texts = [turn.message.text] if turn.message and not words.answer else []
     if words.answer:
-        there = answers(spot.files, turn.number)
+        there = answers(stored.files, turn.number)
         texts = [row.replies[0].text for row in there if row.number == words.answer]
     if words.text not in texts:
         raise CannotAct(
@@ -157,7 +157,7 @@ def _check_same(spot: StoredTurn, words: Words) -> None:
         )
 
 
-def _check_clean(workspace: Workspace, spot: StoredTurn) -> None:
+def _check_clean(workspace: Workspace, stored: StoredTurn) -> None:
     """An edit of the very file in an editor is not written over, nor left behind."""
     state = workspace.repo.state_of_work()
     if state.open_operation and state.open_operation != "merge":
@@ -166,7 +166,7 @@ def _check_clean(workspace: Workspace, spot: StoredTurn) -> None:
             "nothing was changed",
             f"finish it, or give it up with: git {state.open_operation} --abort",
         )
-    edited = workspace.repo.diff(None, None, list(spot.oids))
+    edited = workspace.repo.diff(None, None, list(stored.oids))
     if edited:
         raise CannotAct(
             f"{edited[0].path} has an edit that is in no commit",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import begin
-from perdure.actions.turns.rewrite import Rewriting, StoredTurn, rewrite
+from perdure.actions.turns.location import new_conversation
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -34,7 +34,7 @@ from perdure.snapshot.conversation.trailers import TurnFacts, turn_message
 
 
 @dataclass(frozen=True, slots=True)
-class LandedGreeting:
+class CommittedGreeting:
     """A greeting that stands now."""
 
     turn: TurnId
@@ -65,40 +65,40 @@ def _texts(companion: CompanionAt) -> Sequence[str]:
     return list(dict.fromkeys(text for text in filled if text))
 
 
-def next_number(companion: CompanionAt, spot: StoredTurn) -> int:
+def next_number(companion: CompanionAt, stored: StoredTurn) -> int:
     """The answer after the one that stands, round and round.
 
     Raises:
         CannotAct: there is no other greeting.
     """
-    found = greeting_answers(companion, spot.files)
+    found = greeting_answers(companion, stored.files)
     if len(found) < 2:
         raise CannotAct(
             "there is no other greeting",
             kept="nothing was changed",
             next_step="write one as a file of persona/greetings/",
         )
-    places = [place for place, answer in enumerate(found) if answer.shown]
+    places = [at for at, answer in enumerate(found) if answer.shown]
     return found[(places[0] + 1 if places else 0) % len(found)].number
 
 
 def add_greeting(
-    workspace: Workspace, companion: CompanionAt, spot: StoredTurn, number: int, *, fresh: bool
-) -> LandedGreeting:
+    workspace: Workspace, companion: CompanionAt, stored: StoredTurn, number: int, *, fresh: bool
+) -> CommittedGreeting:
     """Let a greeting stand, as one commit.
 
     Args:
         workspace: the companion, on the branch where that shall be.
         companion: as it was when the greetings were listed.
-        spot: turn 0, whose answers were listed.
+        stored: turn 0, whose answers were listed.
         number: which of them.
-        fresh: open a conversation with it instead of changing the one of ``spot``.
+        fresh: open a conversation with it instead of changing the one of ``stored``.
 
     Raises:
         CannotAct: there is no greeting of that number.
         HistoryError: nothing was changed.
     """
-    listed = greeting_answers(companion, spot.files)
+    listed = greeting_answers(companion, stored.files)
     wanted = next((answer for answer in listed if answer.number == number), None)
     if wanted is None:
         raise CannotAct(f"there is no greeting {number}", kept="nothing was changed")
@@ -108,7 +108,7 @@ def add_greeting(
         if fresh:
             return _open(workspace, lease, companion, replace(reply, answer=1), author)
 
-        def swapped(at: StoredTurn) -> Rewriting:
+        def swapped(at: StoredTurn) -> ChunkEdit:
             files = at.files
             there = {answer.number for answer in answers(files, 0)}
             for other in listed:
@@ -118,18 +118,18 @@ def add_greeting(
             files = choose_answer(files, 0, number)
             turn = Turn(0, None, (replace(reply, answer=number),))
             facts = TurnFacts(turn=at.turn_id, answer=number)
-            return Rewriting(files, lambda _: turn_message(turn, facts))
+            return ChunkEdit(files, lambda _: turn_message(turn, facts))
 
         commit = rewrite(
             workspace.repo,
             lease,
-            spot.turn_id,
+            stored.turn_id,
             swapped,
             branch=workspace.branch,
             author=author,
             at=now(),
         )
-    return LandedGreeting(spot.turn_id, replace(reply, answer=number), commit)
+    return CommittedGreeting(stored.turn_id, replace(reply, answer=number), commit)
 
 
 def _open(
@@ -138,23 +138,23 @@ def _open(
     companion: CompanionAt,
     reply: Reply,
     author: Author,
-) -> LandedGreeting:
+) -> CommittedGreeting:
     settings, at = companion.settings, now()
-    place = begin(
+    location = new_conversation(
         at, title=title_from(reply.text), participants=(settings.user, settings.name)
     )  # fmt: skip
-    turn_id = TurnId(place.conversation, 0)
+    turn_id = TurnId(location.conversation, 0)
     turn = Turn(0, None, (reply,))
-    hand = lease.take(str(place.conversation))
+    hand = lease.take(str(location.conversation))
     commit = workspace.repo.commit(
-        [Change(place.path, render_head(place.head) + render_turn(turn))],
+        [Change(location.path, render_head(location.head) + render_turn(turn))],
         message=turn_message(turn, TurnFacts(turn=turn_id)),
         author=author,
         branch=workspace.branch,
         at=at,
-        expect={place.path: None},
+        expect={location.path: None},
     )
-    oid = workspace.repo.oid(place.path, commit)
+    oid = workspace.repo.oid(location.path, commit)
     if hand is not None and oid is not None:
-        hand.record(workspace.branch, place.path, oid)
-    return LandedGreeting(turn_id, reply, commit)
+        hand.record(workspace.branch, location.path, oid)
+    return CommittedGreeting(turn_id, reply, commit)

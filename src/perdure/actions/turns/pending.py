@@ -13,7 +13,7 @@ from enum import Enum
 
 import msgspec
 
-from perdure.actions.turns.place import Location
+from perdure.actions.turns.location import Location
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.state.fields import is_branch, is_oid

@@ -21,7 +21,7 @@ from perdure.snapshot.revisions.ahead import ahead
 
 
 @dataclass(frozen=True, slots=True)
-class AgainPlan:
+class RegeneratePlan:
     """Where another answer to a turn goes.
 
     Attributes:
@@ -47,14 +47,14 @@ class AgainPlan:
         return {"turn": str(self.turn), "in_place": rewind is None, "rewind": rewind}
 
 
-def plan_again(
+def plan_regenerate(
     workspace: Workspace,
     where: str = "@",
     name: str = "",
     *,
     own: ConversationId | None = None,
     progress: Progress | None = None,
-) -> AgainPlan:
+) -> RegeneratePlan:
     """Where another answer to a turn would go.
 
     Args:
@@ -73,27 +73,27 @@ def plan_again(
     transcript = Transcript(repo, tip)
     refuse_key(name)
     turn_id = name_turn(transcript, where)
-    spot = stored_turn(repo, transcript, turn_id)
-    words = first_words(spot.turn)
+    stored = stored_turn(repo, transcript, turn_id)
+    words = first_words(stored.turn)
     newest = transcript.last_conversation()
     is_newest = newest is not None and turn_id.conversation in {newest.id, own}
-    if spot.is_last and is_newest:
+    if stored.is_last and is_newest:
         _ = workspace.branch
-        return AgainPlan(turn_id, words, None)
+        return RegeneratePlan(turn_id, words, None)
     if turn_id.number == 0:
         rewind = _before(workspace, turn_id, name, progress)
     else:
         rewind = plan_rewind(workspace, str(turn_id), name, progress)
-    return AgainPlan(turn_id, words, rewind)
+    return RegeneratePlan(turn_id, words, rewind)
 
 
 def stored_turn(repo: Repository, transcript: Transcript, turn_id: TurnId) -> StoredTurn:
     """Where a turn stands. Raises UnknownTurn, or CompanionProblem for a damaged file."""
-    spot = find_stored_turn(repo, transcript, turn_id)
-    if spot is None:
+    stored = find_stored_turn(repo, transcript, turn_id)
+    if stored is None:
         raise UnknownTurn(f"there is no turn {turn_id} here.", kept="Nothing was changed")
-    answers(spot.files, turn_id.number)
-    return spot
+    answers(stored.files, turn_id.number)
+    return stored
 
 
 def _before(
@@ -116,7 +116,7 @@ def _before(
     )
 
 
-def last_word(transcript: Transcript, conversation: ConversationId | None) -> str:
+def last_turn_name(transcript: Transcript, conversation: ConversationId | None) -> str:
     """Name of the last turn of a conversation, or of all; ``@`` where there is none."""
     found = transcript.find(conversation) if conversation else None
     last = last_turn(transcript, found) if found else None

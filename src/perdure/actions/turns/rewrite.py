@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import Location
+from perdure.actions.turns.location import Location
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
@@ -34,14 +34,14 @@ class StoredTurn:
     """A turn in its files as of a commit.
 
     Attributes:
-        place: its chunk; ``number`` is the turn's own.
+        location: its chunk; ``number`` is the turn's own.
         turn: the turn as it stands.
         files: the chunk and its alternatives.
         oids: their blobs; None: not there.
         is_last: it is the last turn of its conversation.
     """
 
-    place: Location
+    location: Location
     turn: Turn
     files: ChunkFiles
     oids: Mapping[str, str | None]
@@ -49,11 +49,11 @@ class StoredTurn:
 
     @property
     def turn_id(self) -> TurnId:
-        return self.place.turn_id
+        return self.location.turn_id
 
 
 @dataclass(frozen=True, slots=True)
-class Rewriting:
+class ChunkEdit:
     """What becomes of the files, and the commit's message, from its parent."""
 
     files: ChunkFiles
@@ -94,7 +94,7 @@ def rewrite(
     repo: Repository,
     lease: ConversationLease,
     turn_id: TurnId,
-    make: Callable[[StoredTurn], Rewriting],
+    make: Callable[[StoredTurn], ChunkEdit],
     *,
     branch: str,
     author: Author,
@@ -124,15 +124,15 @@ def rewrite(
     """
     for attempt in range(_ATTEMPTS):
         transcript = Transcript(repo, start or repo.resolve(f"refs/heads/{branch}"))
-        spot = find_stored_turn(repo, transcript, turn_id)
-        if spot is None:
+        stored = find_stored_turn(repo, transcript, turn_id)
+        if stored is None:
             raise UnknownTurn(f"{branch} has no turn {turn_id}.", kept="Nothing was changed")
-        made = make(spot)
-        path, other = spot.files.path, alternatives_path(spot.files.path)
+        made = make(stored)
+        path, other = stored.files.path, alternatives_path(stored.files.path)
         contents = {path: made.files.chunk, other: made.files.alternatives}
-        before = {path: spot.files.chunk, other: spot.files.alternatives}
+        before = {path: stored.files.chunk, other: stored.files.alternatives}
         hand = lease.take(str(turn_id.conversation))
-        fits = hand is not None and hand.fits(branch, path, spot.oids[path])
+        fits = hand is not None and hand.fits(branch, path, stored.oids[path])
         try:
             commit = repo.commit(
                 [Change(p, data) for p, data in contents.items() if data != before[p]],
@@ -140,7 +140,7 @@ def rewrite(
                 author=author,
                 branch=branch,
                 at=at,
-                expect=spot.oids,
+                expect=stored.oids,
                 journal=journal,
                 start=start,
             )

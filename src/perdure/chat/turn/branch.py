@@ -20,7 +20,7 @@ from perdure.snapshot.device import device
 
 
 @dataclass(frozen=True, slots=True)
-class TalkBranch:
+class TurnBranch:
     """A branch to talk on.
 
     Attributes:
@@ -34,7 +34,7 @@ class TalkBranch:
     notices: tuple[Notice, ...] = ()
 
 
-def branch_to_talk_on(repo: Repository) -> TalkBranch:
+def current_branch(repo: Repository) -> TurnBranch:
     """The branch that is checked out; else one of its own, with the commit that it begins at.
 
     Whoever says one thing after another beside the same commit, each in a process of its own, goes
@@ -45,11 +45,11 @@ def branch_to_talk_on(repo: Repository) -> TalkBranch:
         return _beside(repo)
     head = repo.head()
     if head.branch is not None:
-        return TalkBranch(head.branch)
+        return TurnBranch(head.branch)
     waiting = [side for side in sides(repo) if side.tip is not None]
     if waiting:
         # A rebase has ended without a branch checked out: what it belongs to is still to come.
-        return TalkBranch(waiting[-1].name)
+        return TurnBranch(waiting[-1].name)
     commit = repo.resolve("HEAD")
     name = f"chat-{commit[:8]}-{device()}"
     there = next((each for each in branches(repo) if each.name == name), None)
@@ -59,17 +59,17 @@ def branch_to_talk_on(repo: Repository) -> TalkBranch:
         f"No branch is checked out here, so the talk goes on, on {branch}. "
         f"To go there: perdure switch {branch}"
     )
-    return TalkBranch(branch, commit if is_new else None, (Notice(text, "warning"),))
+    return TurnBranch(branch, commit if is_new else None, (Notice(text, "warning"),))
 
 
-def _beside(repo: Repository) -> TalkBranch:
+def _beside(repo: Repository) -> TurnBranch:
     name, start, notice = side_branch(repo, repo.state_of_work())
-    return TalkBranch(name, start, (notice,))
+    return TurnBranch(name, start, (notice,))
 
 
-def branch_to_land_on(
+def branch_to_commit_on(
     repo: Repository, branch: str, *, start: str | None, base: str, since: float | None
-) -> TalkBranch:
+) -> TurnBranch:
     """Where a turn lands that was prompted on a branch.
 
     Args:
@@ -88,18 +88,18 @@ def branch_to_land_on(
         name = renamed(repo, branch, since or 0.0)
         if name is not None:
             text = f"{branch} was renamed {name} while the reply was written; the turn is there."
-            return TalkBranch(name, None, (Notice(text),))
+            return TurnBranch(name, None, (Notice(text),))
     if tip is not None:
-        return TalkBranch(branch)
+        return TurnBranch(branch)
     if start is not None:
-        return TalkBranch(branch, start)
+        return TurnBranch(branch, start)
     for side in sides(repo):
         if side.name == branch:
-            return TalkBranch(branch, side.start)
+            return TurnBranch(branch, side.start)
     return _gone(repo, branch, base)
 
 
-def _gone(repo: Repository, branch: str, base: str) -> TalkBranch:
+def _gone(repo: Repository, branch: str, base: str) -> TurnBranch:
     """The branch was deleted."""
     head = repo.head()
     if not _is_here(repo, base):
@@ -107,14 +107,14 @@ def _gone(repo: Repository, branch: str, base: str) -> TalkBranch:
     reach = Reach(repo.commit_info, repo.commits.shallow_ends())
     if head.branch and head.commit and reach.is_ancestor(base, head.commit):
         text = f"{branch} was deleted while the reply was written; the turn is on {head.branch}."
-        return TalkBranch(head.branch, None, (Notice(text, "warning"),))
+        return TurnBranch(head.branch, None, (Notice(text, "warning"),))
     name = repo.free_branch(branch)
     what = "is a branch again" if name == branch else f"has a successor, {name}"
     text = (
         f"{branch} was deleted while the reply was written. It {what}, from where the prompt was "
         f"made, with this turn. To go there: perdure switch {name}"
     )
-    return TalkBranch(name, base, (Notice(text, "warning"),))
+    return TurnBranch(name, base, (Notice(text, "warning"),))
 
 
 def _is_here(repo: Repository, commit: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perdure.chat.turn.branch import TalkBranch, branch_to_talk_on
+from perdure.chat.turn.branch import TurnBranch, current_branch
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.side_branch import join_sides
 from perdure.notice import Notice
@@ -22,21 +22,21 @@ class BranchFollower:
         """Go where git was switched to between two turns, and say so."""
         state = self._position.repo.state_of_work()
         if state.is_rewriting:
-            return self._move_to(branch_to_talk_on(self._position.repo))
+            return self._move_to(current_branch(self._position.repo))
         notices = self._first_time(join_sides(self._position.repo, self._position.human))
         head = self._position.repo.head()
         branch = head.branch if head.commit is not None else None
         if branch is None and self._position.branch_is_gone():
-            return notices + self._move_to(branch_to_talk_on(self._position.repo))
+            return notices + self._move_to(current_branch(self._position.repo))
         if branch is None:
             return notices + self._detached_notice()
         self._is_detached = False
         if branch == self._position.branch:
             return notices
         switched = Notice(f"The branch was switched: the talk goes on, on {branch}.")
-        return self._move_to(TalkBranch(branch, None, tuple(notices or [switched])))
+        return self._move_to(TurnBranch(branch, None, tuple(notices or [switched])))
 
-    def _move_to(self, talk: TalkBranch) -> list[Notice]:
+    def _move_to(self, talk: TurnBranch) -> list[Notice]:
         """Go on, on another branch; nothing where the talk is there already."""
         if talk.name == self._position.branch:
             return []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.trust import unconfirmed_backends
-from perdure.actions.turns.place import Location
+from perdure.actions.turns.location import Location
 from perdure.chat.turn.position import Position
 from perdure.companion.errors import FileTrouble
 from perdure.companion.names import title_from

@@ -11,10 +11,10 @@ from perdure.actions.lease import ConversationLease
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.trust import begin_record as begin_confirming
 from perdure.actions.turns.commit import TurnCommitter
-from perdure.chat.turn.branch import branch_to_talk_on
+from perdure.chat.turn.branch import current_branch
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.recovery import recover_turns
-from perdure.chat.turn.salvage import Where, keep_foreign, where_to_keep
+from perdure.chat.turn.salvage import SalvageTarget, keep_foreign, salvage_target
 from perdure.chat.turn.store import NO_BOUNDARIES, TurnStore
 from perdure.companion.clock import now
 from perdure.git.errors import HistoryError
@@ -53,13 +53,13 @@ def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
     notices: list[Notice] = []
     if repo.recovery_trouble:
         notices.append(Notice(repo.recovery_trouble, "warning"))
-    talk = branch_to_talk_on(repo)
+    talk = current_branch(repo)
     notices += talk.notices
     companion = read_companion(repo, talk.start or talk.name)
     check_counts(repo, companion.commit)
-    notices += _recovered(repo, where_to_keep(talk.name, talk.start, companion))
+    notices += _recovered(repo, salvage_target(talk.name, talk.start, companion))
     # What was recovered may have begun the branch.
-    talk = branch_to_talk_on(repo)
+    talk = current_branch(repo)
     store = TurnStore(
         Position(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
     )
@@ -79,14 +79,14 @@ def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
     return store, notices
 
 
-def _recovered(repo: Repository, where: Where) -> list[Notice]:
+def _recovered(repo: Repository, where: SalvageTarget) -> list[Notice]:
     """Commit what a crash left here, or had left where this folder comes from; tell of it."""
     # A folder that cannot be written can be read all the same.
     unknown = None
     with suppress(HistoryError):
         repo.state.own()
         unknown = repo.state.unknown_because_of
-    told = [_FROM_ELSEWHERE.format(place) for place in repo.state.tell_set_aside()]
+    told = [_FROM_ELSEWHERE.format(path) for path in repo.state.tell_set_aside()]
     if unknown is not None:
         told = [_NOT_KNOWN.format(unknown)]
     notices = [Notice(text, "warning") for text in told]

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from perdure.actions.history.next_message import continues_from, starts_conversation
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.place import (
+from perdure.actions.turns.location import (
     Location,
-    begin,
     ended,
-    go_on,
+    new_conversation,
+    next_in,
 )
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
@@ -143,57 +143,63 @@ class Position:
     def thread_to_come(self, text: str = "…") -> tuple[PastTurn, ...]:
         """The thread as the next message will find it, with a made-up message at its end."""
         at, settings = now(), self.companion.settings
-        place = self.next_place("", at)
-        before = self.thread_before(place)
+        location = self.next_location("", at)
+        before = self.thread_before(location)
         greeting = self.opening() if not before else None
         if greeting is not None:
-            before.append(PastTurn(TurnId(place.conversation, 0), Turn(0, None, (greeting,))))
+            before.append(PastTurn(TurnId(location.conversation, 0), Turn(0, None, (greeting,))))
         message = Message(settings.user, text, at)
-        return (*before, PastTurn(place.turn_id, Turn(place.number, message)))
+        return (*before, PastTurn(location.turn_id, Turn(location.number, message)))
 
-    def next_place(self, text: str, at: datetime) -> Location:
+    def next_location(self, text: str, at: datetime) -> Location:
         """Where the next message goes."""
         if self._fresh or starts_conversation(self.repo, self.companion.commit):
-            return self.begin(text, at)
+            return self.new_conversation(text, at)
         after = continues_from(self.repo, self.branch, self.companion.commit)
         ends = self.open_ends()
         if ends and after in {None, *(end.id for end in ends)}:
-            return self.joining(ends, at, text)
+            return self.joined(ends, at, text)
         if after is not None:
-            return self.begin(text, at, after)
+            return self.new_conversation(text, at, after)
         policy = self.companion.settings.conversation
         own = self.transcript.find(self.conversation) if self.conversation else None
         conversation = own or self.transcript.last_conversation()
         last = last_turn(self.transcript, conversation) if conversation else None
         if conversation is None or ended(last, at, policy):
-            return self.begin(text, at)
+            return self.new_conversation(text, at)
         full = conversation.chunk_count >= policy.max_chunks
-        place = None if full else self.go_on(conversation)
-        return place if place is not None else self.continuing(conversation, last, at, text)
+        location = None if full else self.next_in(conversation)
+        return (
+            location
+            if location is not None
+            else self.continued_elsewhere(conversation, last, at, text)
+        )
 
-    def go_on(self, conversation: ConversationRef) -> Location | None:
+    def next_in(self, conversation: ConversationRef) -> Location | None:
         """The place behind the last turn, or None where this session may not append there."""
         lease = self.lease.take(str(conversation.id))
         if lease is None:
             return None
-        return go_on(self.repo, self.transcript, conversation, lease, self.branch)
+        return next_in(self.repo, self.transcript, conversation, lease, self.branch)
 
-    def begin(self, text: str, at: datetime, continues: TurnId | None = None) -> Location:
+    def new_conversation(
+        self, text: str, at: datetime, continues: TurnId | None = None
+    ) -> Location:
         """A place in a conversation of its own."""
         settings = self.companion.settings
-        return begin(
+        return new_conversation(
             self._after_the_newest(at),
             title=title_from(text),
             participants=(settings.user, settings.name),
             continues=continues,
         )
 
-    def continuing(
+    def continued_elsewhere(
         self, conversation: ConversationRef, last: Turn | None, at: datetime, text: str = ""
     ) -> Location:
         """A place in a conversation that goes on from another one's last turn."""
         settings = self.companion.settings
-        return begin(
+        return new_conversation(
             self._after_the_newest(at),
             title=self.transcript.title(conversation) or title_from(text),
             participants=(settings.user, settings.name),
@@ -211,12 +217,12 @@ class Position:
         """The same, a message that waits for its reply first, the newest word next."""
         return tuple(sorted(self.open_ends(), key=lambda end: not end.turn.unanswered))
 
-    def joining(self, ends: Sequence[LineEnd], at: datetime, text: str = "") -> Location:
+    def joined(self, ends: Sequence[LineEnd], at: datetime, text: str = "") -> Location:
         """A place in a conversation that goes on from several lines."""
         settings = self.companion.settings
         newest = self.transcript.find(ends[0].id.conversation)
         title = self.transcript.title(newest) if newest is not None else ""
-        return begin(
+        return new_conversation(
             self._after_the_newest(at),
             title=title or title_from(text),
             participants=(settings.user, settings.name),
@@ -224,11 +230,11 @@ class Position:
             joins=tuple(end.id for end in ends[1:]),
         )
 
-    def edited_chunk(self, place: Location) -> str:
+    def edited_chunk(self, location: Location) -> str:
         """The chunk that somebody is editing, so that ``place`` is behind it; else empty."""
-        if not place.begins or place.head.continues is None:
+        if not location.begins or location.head.continues is None:
             return ""
-        before = self.transcript.find(place.head.continues.conversation)
+        before = self.transcript.find(location.head.continues.conversation)
         if before is None:
             return ""
         last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
@@ -253,11 +259,11 @@ class Position:
         """What is kept out of prompts."""
         return read_excluded(self.repo, self.companion.commit)
 
-    def thread_before(self, place: Location) -> list[PastTurn]:
+    def thread_before(self, location: Location) -> list[PastTurn]:
         """The turns that a new one at ``place`` follows."""
-        if place.oid is None:
-            return self.thread_to(place.head.ends)
-        return self.thread_to((TurnId(place.conversation, place.number - 1),))
+        if location.oid is None:
+            return self.thread_to(location.head.ends)
+        return self.thread_to((TurnId(location.conversation, location.number - 1),))
 
     def thread_to(self, ends: Sequence[TurnId], keep: TurnId | None = None) -> list[PastTurn]:
         """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""

@@ -245,7 +245,7 @@ def look(
 def worth_a_place(hits: Sequence[Hit]) -> list[Hit]:
     """The first of them, and those behind that fit nearly as well as the best."""
     least = FLOOR * max((hit.score for hit in hits), default=0.0)
-    return [hit for place, hit in enumerate(hits) if place < SURE or hit.score >= least]
+    return [hit for rank, hit in enumerate(hits) if rank < SURE or hit.score >= least]
 
 
 def _around(

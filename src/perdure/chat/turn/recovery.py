@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from perdure.actions.turns.commit import TurnCommitter
+from perdure.actions.turns.location import new_conversation, next_in
 from perdure.actions.turns.pending import PendingTurn, TurnKind, moved, read_header
-from perdure.actions.turns.place import begin, go_on
 from perdure.actions.turns.rewrite import find_stored_turn
-from perdure.chat.turn.branch import branch_to_land_on
-from perdure.chat.turn.salvage import Where, keep
+from perdure.chat.turn.branch import branch_to_commit_on
+from perdure.chat.turn.salvage import SalvageTarget, keep
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
@@ -33,7 +33,7 @@ def end_record(reply: Reply) -> dict[str, object]:
     }
 
 
-def recover_turns(repo: Repository, committer: TurnCommitter, where: Where) -> list[Notice]:
+def recover_turns(repo: Repository, committer: TurnCommitter, where: SalvageTarget) -> list[Notice]:
     """Commit every turn that a dead session left; what there is to tell of each.
 
     `leftover` leaves out those that reached their commit before the crash. One whose header makes
@@ -47,7 +47,7 @@ def recover_turns(repo: Repository, committer: TurnCommitter, where: Where) -> l
         elif keep(repo, committer, where, found):
             notices.append(
                 Notice(
-                    "What a crash had cut off could not be put back into its place, so it is "
+                    "What a crash had cut off could not be put back into its location, so it is "
                     "committed now in a conversation of its own."
                 )
             )
@@ -61,7 +61,7 @@ def _recover(
     found: Leftover,
     pending: PendingTurn,
 ) -> list[Notice]:
-    branch = branch_to_land_on(repo, pending.branch, start=None, base=pending.base, since=None)
+    branch = branch_to_commit_on(repo, pending.branch, start=None, base=pending.base, since=None)
     reply = recovered_reply(found)
     if reply is None and (pending.kind is not TurnKind.NEW or pending.message is None):
         found.discard()
@@ -125,7 +125,9 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
     last = last_turn(transcript, conversation)
     lease = committer.lease.take(str(conversation.id))
     location = (
-        go_on(repo, transcript, conversation, lease, pending.branch) if lease is not None else None
+        next_in(repo, transcript, conversation, lease, pending.branch)
+        if lease is not None
+        else None
     )
     if location is None:
         after = TurnId(conversation.id, last.number) if last is not None else None
@@ -142,7 +144,7 @@ def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTur
     """Another answer where its turn stands; the turn as a new one where that is gone."""
     stored = find_stored_turn(repo, transcript, pending.turn_id)
     if stored is not None:
-        return replace(pending, location=stored.place)
+        return replace(pending, location=stored.location)
     number = pending.location.number
     before = TurnId(pending.location.conversation, number - 1) if number else None
     return replace(_beginning(pending, before), kind=TurnKind.NEW)
@@ -151,5 +153,7 @@ def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTur
 def _beginning(pending: PendingTurn, continues: TurnId | None) -> PendingTurn:
     """The turn in a conversation of its own."""
     head = pending.location.head
-    own = begin(now(), title=head.title, participants=head.participants, continues=continues)
+    own = new_conversation(
+        now(), title=head.title, participants=head.participants, continues=continues
+    )
     return moved(pending, own)

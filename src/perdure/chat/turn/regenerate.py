@@ -13,7 +13,12 @@ from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, next_number
 from perdure.actions.turns.pending import TurnKind
-from perdure.actions.turns.regenerate import AgainPlan, last_word, plan_again, stored_turn
+from perdure.actions.turns.regenerate import (
+    RegeneratePlan,
+    last_turn_name,
+    plan_regenerate,
+    stored_turn,
+)
 from perdure.actions.turns.rewrite import StoredTurn
 from perdure.chat.events import (
     Event,
@@ -30,7 +35,7 @@ from perdure.notice import Notice
 from perdure.prompt import PastTurn
 
 
-def prepare_again(
+def prepare_another(
     store: TurnStore, where: str = "", name: str = ""
 ) -> PreparedTurn | tuple[Event, ...]:
     """Find the turn, begin a branch there if it is not the last, put the question on disk.
@@ -51,10 +56,10 @@ def prepare_again(
     """
     notices = store.commit_outside()
     refuse_archived(store.position.companion.settings)
-    wanted = where or last_word(store.position.transcript, store.position.conversation)
-    plan = plan_again(store.workspace, wanted, name, own=store.position.conversation)
-    spot = stored_turn(store.repo, store.position.transcript, plan.turn)
-    _check_asked(store, plan, spot)
+    wanted = where or last_turn_name(store.position.transcript, store.position.conversation)
+    plan = plan_regenerate(store.workspace, wanted, name, own=store.position.conversation)
+    stored = stored_turn(store.repo, store.position.transcript, plan.turn)
+    _check_asked(store, plan, stored)
     began = ""
     if plan.rewind is not None:
         began = rewind(store.workspace, plan.rewind).id
@@ -67,17 +72,17 @@ def prepare_again(
             )
         )
     if plan.turn.number == 0:
-        return _another_greeting(store, plan, spot, notices)
-    spot = stored_turn(store.repo, store.position.transcript, plan.turn)
-    prepare = _in_place if spot.is_last else _beside
-    return prepare(store, spot, notices, began)
+        return _another_greeting(store, plan, stored, notices)
+    stored = stored_turn(store.repo, store.position.transcript, plan.turn)
+    prepare = _in_place if stored.is_last else _beside
+    return prepare(store, stored, notices, began)
 
 
-def _check_asked(store: TurnStore, plan: AgainPlan, spot: StoredTurn) -> None:
+def _check_asked(store: TurnStore, plan: RegeneratePlan, stored: StoredTurn) -> None:
     """A reply that follows a reply has no question to be asked again."""
-    if plan.turn.number == 0 or spot.turn.message is not None:
+    if plan.turn.number == 0 or stored.turn.message is not None:
         return
-    before = _before(store, spot)
+    before = _before(store, stored)
     if not before or before[-1].turn.message is None or before[-1].turn.replies:
         raise CannotAct(
             f"nobody said anything in {plan.turn} that could be answered again",
@@ -85,44 +90,48 @@ def _check_asked(store: TurnStore, plan: AgainPlan, spot: StoredTurn) -> None:
         )
 
 
-def _before(store: TurnStore, spot: StoredTurn) -> list[PastTurn]:
+def _before(store: TurnStore, stored: StoredTurn) -> list[PastTurn]:
     """The thread up to the turn, without it."""
-    until = store.position.thread_to((spot.turn_id,), keep=spot.turn_id)
-    return [past for past in until if past.id != spot.turn_id]
+    until = store.position.thread_to((stored.turn_id,), keep=stored.turn_id)
+    return [past for past in until if past.id != stored.turn_id]
 
 
 def _in_place(
-    store: TurnStore, spot: StoredTurn, notices: list[Notice], began: str
+    store: TurnStore, stored: StoredTurn, notices: list[Notice], began: str
 ) -> PreparedTurn:
-    thread = _before(store, spot)
-    message = spot.turn.message
+    thread = _before(store, stored)
+    message = stored.turn.message
     if message is not None:
-        thread.append(PastTurn(spot.turn_id, Turn(spot.turn.number, message)))
-    store.position.lease.take(str(spot.turn_id.conversation))
-    return store.begin_turn(TurnKind.ANOTHER, spot.place, message, thread, notices, began=began)
+        thread.append(PastTurn(stored.turn_id, Turn(stored.turn.number, message)))
+    store.position.lease.take(str(stored.turn_id.conversation))
+    return store.begin_turn(
+        TurnKind.ANOTHER, stored.location, message, thread, notices, began=began
+    )
 
 
-def _beside(store: TurnStore, spot: StoredTurn, notices: list[Notice], began: str) -> PreparedTurn:
+def _beside(
+    store: TurnStore, stored: StoredTurn, notices: list[Notice], began: str
+) -> PreparedTurn:
     """Later turns came in the same commit, as imports do: the question is put once more.
 
     It opens a conversation that goes on from the turn before.
     """
-    if spot.turn.message is None:
-        raise CannotAct(f"{spot.turn_id} has no message of yours", kept="nothing was changed")
-    message = replace(spot.turn.message, at=now())
-    before = TurnId(spot.turn_id.conversation, spot.turn_id.number - 1)
-    location = store.position.begin(message.text, message.at or now(), before)
-    thread = [*_before(store, spot), PastTurn(location.turn_id, Turn(location.number, message))]
+    if stored.turn.message is None:
+        raise CannotAct(f"{stored.turn_id} has no message of yours", kept="nothing was changed")
+    message = replace(stored.turn.message, at=now())
+    before = TurnId(stored.turn_id.conversation, stored.turn_id.number - 1)
+    location = store.position.new_conversation(message.text, message.at or now(), before)
+    thread = [*_before(store, stored), PastTurn(location.turn_id, Turn(location.number, message))]
     return store.begin_turn(TurnKind.NEW, location, message, thread, notices, began=began)
 
 
 def _another_greeting(
-    store: TurnStore, plan: AgainPlan, spot: StoredTurn, notices: list[Notice]
+    store: TurnStore, plan: RegeneratePlan, stored: StoredTurn, notices: list[Notice]
 ) -> tuple[Event, ...]:
     """The greeting that comes after the one that stands; no backend is asked."""
-    number = next_number(store.position.companion, spot)
+    number = next_number(store.position.companion, stored)
     added = add_greeting(
-        store.workspace, store.position.companion, spot, number, fresh=plan.rewind is not None
+        store.workspace, store.position.companion, stored, number, fresh=plan.rewind is not None
     )
     store.look_again()
     store.position.began(added.turn.conversation)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.actions.turns.commit import TurnCommitter
+from perdure.actions.turns.location import new_conversation
 from perdure.actions.turns.pending import PendingTurn, TurnKind
-from perdure.actions.turns.place import begin
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
@@ -33,8 +33,8 @@ _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """Where words are kept, and whose they are: the talk as it stands here."""
+class SalvageTarget:
+    """Where such words are kept, and whose they are, as the companion stands here."""
 
     branch: str
     start: str | None
@@ -42,12 +42,12 @@ class Where:
     author: Author
 
 
-def where_to_keep(branch: str, start: str | None, companion: CompanionAt) -> Where:
+def salvage_target(branch: str, start: str | None, companion: CompanionAt) -> SalvageTarget:
     """Where a companion's own words are kept."""
-    return Where(branch, start, companion.settings.user, author_of(companion.name))
+    return SalvageTarget(branch, start, companion.settings.user, author_of(companion.name))
 
 
-def keep_foreign(repo: Repository, committer: TurnCommitter, where: Where) -> list[str]:
+def keep_foreign(repo: Repository, committer: TurnCommitter, where: SalvageTarget) -> list[str]:
     """Commit what journals from elsewhere hold; returns a sentence for each."""
     return [
         "Words that were being said when this folder was copied, or before it was restored, are "
@@ -57,7 +57,7 @@ def keep_foreign(repo: Repository, committer: TurnCommitter, where: Where) -> li
     ]
 
 
-def keep(repo: Repository, committer: TurnCommitter, where: Where, found: Leftover) -> bool:
+def keep(repo: Repository, committer: TurnCommitter, where: SalvageTarget, found: Leftover) -> bool:
     """Commit a journal's words in a conversation of their own, then drop it. False: it has none."""
     message = _message(found.header.get("message"), where.user)
     speaker = _name(found.header.get("speaker"), where.author.name)
@@ -73,16 +73,16 @@ def keep(repo: Repository, committer: TurnCommitter, where: Where, found: Leftov
         # By a process that was killed before it could remove the journal.
         found.discard()
         return True
-    place = begin(
+    location = new_conversation(
         now(),
         title=title_from(message.text if message is not None else text),
         participants=(where.user, where.author.name),
         continues=_before(repo, where, found.header),
         hex_digits=mark,
     )
-    pending = PendingTurn(TurnKind.NEW, place, message, speaker, where.branch, start=where.start)
+    pending = PendingTurn(TurnKind.NEW, location, message, speaker, where.branch, start=where.start)
     # Without the journal: a commit writes into it, and the next open would have to obey that.
-    facts = TurnFacts(turn=place.turn_id)
+    facts = TurnFacts(turn=location.turn_id)
     committer.commit(pending, reply, facts, author=where.author, at=now(), journal=None)
     committer.lease.release()
     found.discard()
@@ -95,12 +95,12 @@ def _mark(found: Leftover, message: Message | None, reply: str) -> str:
     return hashlib.sha256(json.dumps(row).encode()).hexdigest()[:8]
 
 
-def _is_kept(repo: Repository, where: Where, mark: str) -> bool:
+def _is_kept(repo: Repository, where: SalvageTarget, mark: str) -> bool:
     transcript = Transcript(repo, where.start or f"refs/heads/{where.branch}")
     return any(str(each.id).endswith(f"-{mark}") for each in transcript.conversations())
 
 
-def _before(repo: Repository, where: Where, header: Mapping[str, object]) -> TurnId | None:
+def _before(repo: Repository, where: SalvageTarget, header: Mapping[str, object]) -> TurnId | None:
     """The last turn of the conversation that was talked in, where it is one of these."""
     try:
         identity = ConversationId(str(header.get("conversation")))

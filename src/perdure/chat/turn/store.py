@@ -20,21 +20,21 @@ from perdure.actions.hand_edits import (
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.turns.commit import CommittedTurn, TurnCommitter
+from perdure.actions.turns.location import Location
 from perdure.actions.turns.pending import PendingTurn, TurnKind
-from perdure.actions.turns.place import Location
 from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
 from perdure.backends.protocol import BackendSpec, Fingerprint
 from perdure.chat.errors import NothingToAnswer
 from perdure.chat.events import Saved
-from perdure.chat.turn.branch import branch_to_land_on
+from perdure.chat.turn.branch import branch_to_commit_on
 from perdure.chat.turn.follow import BranchFollower
 from perdure.chat.turn.notices import TurnNotices
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.recovery import end_record, recover_turns
-from perdure.chat.turn.salvage import where_to_keep
+from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
@@ -124,7 +124,7 @@ class TurnStore:
         at = now()
         settings = position.companion.settings
         greeting = position.opening()
-        location = position.next_place(text, at)
+        location = position.next_location(text, at)
         notices += self.notices.joined(location) or self.notices.edited(location)
         if location.begins:
             self._refresh_readme(location)
@@ -156,14 +156,14 @@ class TurnStore:
             raise NothingToAnswer("the last message has its reply.", next_step="Just say something")
         asked = TurnId(conversation.id, last.number)
         past = position.thread_to([end.id for end in ends] or [asked], keep=asked)
-        location = None if ends else position.go_on(conversation)
+        location = None if ends else position.next_in(conversation)
         if location is not None:
             location = replace(location, number=last.number)
         else:
             location = (
-                position.joining(ends, now())
+                position.joined(ends, now())
                 if ends
-                else position.continuing(conversation, last, now())
+                else position.continued_elsewhere(conversation, last, now())
             )
             notices += self.notices.joined(location) or self.notices.edited(location)
         return self.begin_turn(TurnKind.REPLY, location, last.message, past, notices)
@@ -193,7 +193,7 @@ class TurnStore:
         self.position.began(location.conversation)
         return PreparedTurn(pending, tuple(thread), journal, tuple(notices), began)
 
-    def _refresh_readme(self, place: Location) -> None:
+    def _refresh_readme(self, location: Location) -> None:
         """Commit the README as of the month that a conversation begins in."""
         commit = refresh_readme(
             self.repo,
@@ -201,7 +201,7 @@ class TurnStore:
             branch=self.position.branch,
             author=self.position.companion_author,
             name=self.position.companion.name,
-            month=place.path.split("/")[1],
+            month=location.path.split("/")[1],
         )
         if commit is not None:
             self._follow_own(commit)
@@ -255,7 +255,7 @@ class TurnStore:
         """Commit on the branch of the prompt, wherever git has brought it since; and its name."""
         pending, (base, since) = prepared.pending, self._prompt_base
         for attempt in range(_ATTEMPTS):
-            talk = branch_to_land_on(
+            talk = branch_to_commit_on(
                 self.repo, pending.branch, start=self.position.start, base=base, since=since
             )
             there = replace(pending, branch=talk.name, start=talk.start)
@@ -318,7 +318,7 @@ class TurnStore:
         self._is_left = self.repo.writer.set_aside_journal() or self._is_left
         if not self._is_left:
             return []
-        where = where_to_keep(self.position.branch, self.position.start, self.position.companion)
+        where = salvage_target(self.position.branch, self.position.start, self.position.companion)
         told = recover_turns(self.repo, self._committer, where)
         # A journal that cannot be opened now is looked for again.
         self._is_left = not told

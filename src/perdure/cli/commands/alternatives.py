@@ -10,7 +10,7 @@ from perdure.cli.render.output import emit_json, json_option, print_line, print_
 from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
-    from perdure.actions.turns.answers import Answers
+    from perdure.actions.turns.answers import TurnAnswers
 
 _CELLS = 100
 
@@ -44,7 +44,7 @@ def command(turn: str, *, as_json: bool) -> None:
         print_line(f"To let them stand: perdure edit {found.turn} TEXT")
 
 
-def _list(found: Answers) -> None:
+def _list(found: TurnAnswers) -> None:
     from perdure.companion.names import title_from
 
     width = max((len(str(row.number)) for row in found.rows), default=1)

@@ -36,12 +36,12 @@ def command(
     To a turn further up, a branch begins there; the old line keeps its name, and all that came
     after. A greeting gives way to the next one of persona/greetings.
     """
-    from perdure.actions.turns.regenerate import plan_again
+    from perdure.actions.turns.regenerate import plan_regenerate
     from perdure.actions.workspace import Workspace
 
     path = chosen_companion()
     with Workspace.open(path) as workspace:
-        plan = plan_again(workspace, turn, name, progress=IndexProgress())
+        plan = plan_regenerate(workspace, turn, name, progress=IndexProgress())
     agreed = confirm_plan(
         plan.describe() if plan.rewind or dry_run else [],
         "Begin a branch there?",

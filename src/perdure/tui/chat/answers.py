@@ -40,10 +40,12 @@ class AnswerController:
             return
 
         async def plan(session: Session) -> None:
-            from perdure.actions.turns.regenerate import plan_again
+            from perdure.actions.turns.regenerate import plan_regenerate
 
             own = session.info.conversation
-            found = await session.steer(lambda workspace: plan_again(workspace, str(turn), own=own))
+            found = await session.steer(
+                lambda workspace: plan_regenerate(workspace, str(turn), own=own)
+            )
             if found.rewind is not None:
                 go = Choice("go", "Ask there, on the new branch", "z takes it back.")
                 if not await here.agrees("Another answer", found.describe(), _LEAVE, go):

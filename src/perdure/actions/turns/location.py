@@ -64,7 +64,7 @@ def ended(last: Turn | None, now: datetime, policy: ConversationPolicy) -> bool:
     return at is not None and now - at > timedelta(hours=policy.idle_hours)
 
 
-def go_on(
+def next_in(
     repo: Repository,
     transcript: Transcript,
     conversation: ConversationRef,
@@ -84,7 +84,7 @@ def go_on(
     return Location(chunks[0].head, ref.path, ref.oid, repo.blob(ref.oid), number, begins=False)
 
 
-def begin(
+def new_conversation(
     at: datetime,
     *,
     title: str,
