@@ -1,4 +1,4 @@
-"""Facts that a model proposes from a talk: what it is asked, and how strictly it is read.
+"""Facts that a model finds in a conversation: what it is asked, and how strictly it is read.
 
 One line each: ``topic | fact | number of the turn``. A line that is anything else is dropped and
 counted, and so is one whose turn was not in the record, or has nothing to do with the fact.
@@ -40,7 +40,7 @@ _LINE = re.compile(r"\s*(?:[-*•]\s+)?([^|｜]+)[|｜]([^|｜]+)[|｜]\s*\[?\s*
 
 @dataclass(frozen=True, slots=True)
 class FoundFact:
-    """A fact that a model named, as a value to be judged; ``turn`` taught it."""
+    """A fact that a model named, not yet judged; ``turn`` taught it."""
 
     topic: str
     text: str
@@ -49,7 +49,7 @@ class FoundFact:
 
 @dataclass(frozen=True, slots=True)
 class FoundFacts:
-    """What an answer held. ``dropped`` lines of it could not be taken for facts."""
+    """The facts in an answer. ``dropped`` counts lines that were no facts."""
 
     facts: tuple[FoundFact, ...]
     dropped: int = 0
@@ -58,7 +58,7 @@ class FoundFacts:
 def facts_prompt(
     talk: Sequence[RecordMessage], known: Sequence[str], *, language: str, char: str, user: str
 ) -> tuple[PromptMessage, ...]:
-    """What a model is asked. ``known`` are facts that it need not repeat."""
+    """The messages that ask a model for facts. ``known`` are facts that it need not repeat."""
     task, text = task_in(FIND_FACTS, language, char=char, user=user)
     parts = [f"{task.record}\n{render_record(talk)}", task.ask]
     if known:
@@ -70,7 +70,7 @@ def facts_prompt(
 def read_facts_answer(
     answer: str, talk: Sequence[RecordMessage], *, names: Collection[str] = ()
 ) -> FoundFacts:
-    """The facts in a model's answer, each once.
+    """Read the facts in a model's answer, each once.
 
     Args:
         answer: its words.
@@ -103,7 +103,7 @@ def proposals(
     known: Sequence[Fact],
     waiting: Sequence[Proposal] = (),
 ) -> tuple[Proposal, ...]:
-    """What becomes of the facts that were found. Those with a note wait, whatever the policy.
+    """Make proposals of found facts. Those with a note wait for the user, whatever the policy.
 
     What is known, or waits already, is left out. What cannot hold beside something known is
     proposed in its place, for the user to see both.

@@ -1,4 +1,4 @@
-"""Texts in the shape of an instruction: what a stranger may have put in to be obeyed."""
+"""Recognise text that reads as an instruction, which a stranger may have put in to be obeyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's answer as plain text: whatever it says, it stays words.
+"""Make plain text of a model's answer: whatever it says, it stays words.
 
 What comes out goes into files and prompts. So it has no controls, no marks of chat templates, of
 Markdown or of quoting, nobody's name in front as if he spoke, and a bounded length.
@@ -34,7 +34,7 @@ _LINK = re.compile(r"!?\[([^\]\n]{0,200})\]\([^)\n]{0,400}\)")
 
 
 def one_line(text: str) -> str:
-    """Words on one line, without anything that a file, a prompt or a terminal would obey."""
+    """Put words on one line, without anything that a file, a prompt or a terminal would obey."""
     text = _TEMPLATE.sub(" ", text)
     text = _LINK.sub(r"\1", _TAG.sub(" ", text))
     kept = "".join(
@@ -50,12 +50,12 @@ def one_line(text: str) -> str:
 
 
 def _invisible(letter: str) -> bool:
-    """Format characters, bidi controls among them; not the joiners that scripts need."""
+    """Whether a character is an invisible control; the joiners that scripts need do not count."""
     return unicodedata.category(letter) == "Cf" and letter not in "\u200c\u200d"
 
 
 def paragraph(text: str, most: int) -> str:
-    """An answer as one paragraph of at most ``most`` characters, cut at a sentence's end.
+    """Make an answer one paragraph of at most ``most`` characters, cut at the end of a sentence.
 
     Sentences that give orders, that are there already, or that only announce the answer are left
     out. Empty where nothing is left.
@@ -80,7 +80,7 @@ def paragraph(text: str, most: int) -> str:
 
 
 def is_order(sentence: str) -> bool:
-    """Whether a sentence of a summary reads as something to obey.
+    """Whether a sentence of a summary reads as an instruction.
 
     ``she will`` and ``he has to`` are what a summary mostly tells, and of people of the talk; in a
     lone fact, whose "she" may be the companion, they are looked at more strictly.
@@ -89,7 +89,7 @@ def is_order(sentence: str) -> bool:
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most ``most`` characters, cut at a word's end where it has words."""
+    """Shorten a text to at most ``most`` characters, at the end of a word where it has words."""
     if len(text) <= most:
         return text
     cut = text[: most - 1]

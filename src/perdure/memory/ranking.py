@@ -1,4 +1,4 @@
-"""Which facts may stand in a prompt, and which of them comes first."""
+"""Which facts a prompt may have, and which comes first."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ExcludedFacts:
 
 
 def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ...]:
-    """The facts that may stand in a prompt, best first.
+    """The facts that a prompt may have, best first.
 
     Pinned ones before all others, then those of more trust, then those of newer turns; among the
     rest of one file the later line, since new ones are written at its end. What a topic has twice
@@ -59,7 +59,7 @@ def in_order(facts: Iterable[Fact], aside: Iterable[str] = ()) -> tuple[Fact, ..
 
 
 def _when(fact: Fact) -> tuple[str, int]:
-    """The minute of the conversation and the turn's number; what has no turn is before all.
+    """When a fact was learned: its conversation's minute and its turn; first of all without a turn.
 
     Conversations of one minute are told apart by chance alone; so that does not order them.
     """
@@ -70,5 +70,5 @@ def _when(fact: Fact) -> tuple[str, int]:
 
 
 def is_held(fact: Fact) -> bool:
-    """Whether a fact waits for the user's review: imported, and in the shape of an instruction."""
+    """Whether a fact waits for the user: an imported one that reads as an instruction."""
     return fact.trust == "imported" and not fact.reviewed and instruction_shaped(fact.text)

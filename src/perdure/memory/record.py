@@ -1,4 +1,4 @@
-"""Talk as a record that a model is shown: numbered, quoted line by line, cut to what fits.
+"""A conversation as a record for a model: numbered, quoted line by line, cut to fit.
 
 Every line of it begins with ``> ``, so no text in it can end the record and speak for itself.
 """
@@ -44,12 +44,12 @@ def messages_of(turns: Iterable[Turn], settings: CompanionSettings) -> tuple[Rec
 
 
 def quoted_block(text: str) -> str:
-    """A text with ``> `` before each of its lines, whichever way these end."""
+    """Put ``> `` before each line of a text, whatever ends the lines."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or ">"
 
 
 def render_record(talk: Sequence[RecordMessage]) -> str:
-    """The record of a talk; each message begins with its turn's number in square brackets.
+    """Write the record; each message begins with its turn's number in square brackets.
 
     Its further lines are set in, so that none of them can pass for the next message.
     """
@@ -66,7 +66,7 @@ def _set_in(text: str) -> str:
 def portion(
     talk: Sequence[RecordMessage], fits: Callable[[Sequence[RecordMessage]], bool]
 ) -> tuple[tuple[RecordMessage, ...], tuple[RecordMessage, ...]]:
-    """As many messages from the front as fit, whole turns, and those that are left.
+    """Take as many whole turns from the front as fit; returns their messages and the others.
 
     One turn at least: where not even that fits, its messages are cut in the middle. So whoever
     takes one portion after another comes to an end. Both are empty where even 200 characters of
@@ -97,7 +97,7 @@ def portion(
 
 
 def _cut(text: str, most: int) -> str:
-    """A text without its middle: what was meant stands at the ends of a long message."""
+    """Cut out the middle of a long message: what was meant is at its ends."""
     if len(text) <= most:
         return text
     return f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"

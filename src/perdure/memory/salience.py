@@ -1,4 +1,4 @@
-"""How much a sentence of talk tells: names, numbers, dates and relations, found by words alone.
+"""How much a sentence tells: names, numbers, dates and relations, found by words alone.
 
 For summaries that are made without a model. A sentence that only greets, thanks, admires or wonders
 tells nothing, whoever says it and however often.
@@ -92,7 +92,7 @@ _MOST_COUNTED = 3
 
 @dataclass(frozen=True, slots=True)
 class Substance:
-    """What a sentence tells.
+    """The words of a sentence, and how much they tell.
 
     Attributes:
         words: what it is about.
@@ -130,6 +130,6 @@ def substance(sentence: str, *, by_user: bool) -> Substance:
 
 
 def _names(text: str) -> set[str]:
-    """Words written as names are, but for the first of the sentence."""
+    """The words written as names are, without the sentence's first."""
     words = re.findall(r"[^\W\d_][\w'’-]*", text)
     return {word for word in words[1:] if word[0].isupper() and len(word) > 1 and word[1].islower()}

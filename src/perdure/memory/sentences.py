@@ -1,4 +1,4 @@
-"""Sentences of talk: of English and its kin, and of Chinese and Japanese."""
+"""Split text into sentences, in English and its relatives, Chinese and Japanese."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MONTH = re.compile(
 
 
 def sentences(text: str) -> list[str]:
-    """A text's sentences, each on one line; a line's end ends one too."""
+    """The sentences of a text, each on one line. The end of a line ends a sentence, too."""
     found, begin = [], 0
     for end in _END.finditer(text):
         piece = text[begin : end.end()]

@@ -1,4 +1,4 @@
-"""Facts that say the same, and facts that cannot both hold: found by words alone.
+"""Find facts that say the same, and facts that contradict each other, by words alone.
 
 No model is asked, so it is quick, the same everywhere, and no more than a hint: what is found is
 shown side by side, and the user decides. It errs on the side of silence.
@@ -50,7 +50,7 @@ _MOST_ADDED = 0.3
 
 
 class _Slot(NamedTuple):
-    """A slot of one value: of whom, and what it is filled with. No name: no such slot."""
+    """A property with one value: whose it is, and the value. Without a name there is none."""
 
     name: str = ""
     subject: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class _Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A fact's words as they are compared.
+    """The words of a fact, ready to be compared.
 
     Attributes:
         plain: the fact, its case and marks at its ends left aside.
@@ -81,12 +81,12 @@ class _Reading:
 
 
 def near_duplicates(text: str, facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Facts that say what ``text`` says, in the same words or nearly, in the order given."""
+    """The facts that say what ``text`` says in about the same words, in the given order."""
     return tuple(fact for fact in facts if is_alike(text, fact.text))
 
 
 def contradictions(text: str, facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Facts that cannot hold beside ``text``, as far as words show it, in the order given."""
+    """The facts that contradict ``text``, as far as words show, in the given order."""
     return tuple(fact for fact in facts if is_contrary(text, fact.text))
 
 
@@ -94,7 +94,7 @@ Kind = Literal["like", "against"]
 
 
 def pairs(facts: Iterable[Fact]) -> list[tuple[Fact, Fact, Kind]]:
-    """All pairs that say the same, or cannot both hold, in the order given.
+    """All pairs that say the same or contradict each other, in the given order.
 
     Only facts that share a slot's subject or one of their rarer words are held against each other:
     all other rules ask for half of the words to be shared, so one of the rarer half is among them.
@@ -122,7 +122,7 @@ def pairs(facts: Iterable[Fact]) -> list[tuple[Fact, Fact, Kind]]:
 
 
 def is_alike(one: str, other: str) -> bool:
-    """Whether two texts say nearly the same, with the same numbers and none denied."""
+    """Whether two texts say about the same, with the same numbers and nothing denied."""
     a, b = _read(one), _read(other)
     if a.plain == b.plain:
         return bool(a.plain)
@@ -142,7 +142,7 @@ def is_alike(one: str, other: str) -> bool:
 
 
 def is_contrary(one: str, other: str) -> bool:
-    """Whether two texts cannot both hold, as far as their words show it."""
+    """Whether two texts contradict each other, as far as their words show."""
     a, b = _read(one), _read(other)
     if a.past != b.past or a.plain == b.plain or not a.content & b.content:
         return False
@@ -161,7 +161,7 @@ def is_contrary(one: str, other: str) -> bool:
 def _values_differ(
     mine: frozenset[str], theirs: frozenset[str], sign: int, their_sign: int
 ) -> bool:
-    """Of one slot: another value, or the same one denied. Two that are denied both hold.
+    """Whether two values of a slot contradict: different ones, or one denied. Two denied do not.
 
     A number and a word are values of two kinds: she was born in 1990, and in Ghent.
     """
@@ -201,7 +201,7 @@ def _read(text: str) -> _Reading:
 
 
 def _stem(word: str) -> str:
-    """A word without the commonest endings; rough, and the same for both sides."""
+    """A word without the most common endings: rough, and the same for both sides."""
     for ending in ("ings", "ing", "ied", "ies", "ed", "es", "en", "s", "e", "n"):
         if len(word) - len(ending) >= 3 and word.endswith(ending):
             return word[: -len(ending)]
@@ -210,7 +210,7 @@ def _stem(word: str) -> str:
 
 @lru_cache(maxsize=32_768)
 def _slot(reading: _Reading) -> _Slot:
-    """Which slot a sentence fills."""
+    """The slot that a sentence fills."""
     said = reading.said
     is_wide = bool(_IS_WIDE.search(said))
     for name, pattern in WIDE_SLOTS if is_wide else SLOTS:
@@ -250,7 +250,7 @@ def _bag(text: str) -> frozenset[str]:
 
 
 def _read_wide(folded: str) -> _Reading:
-    """Chinese and Japanese: overlapping pairs of characters stand for words."""
+    """Read Chinese or Japanese: overlapping pairs of characters stand for words."""
     numbers = frozenset(found[0] for found in _WIDE_NUMBER.finditer(folded))
     sign, plain = 1, folded
     for denial, said in WIDE_DENIAL.items():

@@ -1,4 +1,4 @@
-"""Summaries of talk: what a model is asked for, and what is made without one.
+"""Summaries: what a model is asked for, and what is made without a model.
 
 A summary rolls on: the text that stands, and the turns since, become the next text. Without a model
 it is sentences of the talk itself, those that tell most, the same each time.
@@ -42,7 +42,7 @@ _MOST_SENTENCES = 4000
 
 
 def summary_room(window: int) -> int:
-    """Tokens of one summary, for a model's window: 150 of 4k, 300 of 8k, 48 to 400.
+    """How many tokens a summary gets for a window: 150 for 4k, 300 for 8k, always 48 to 400.
 
     Half of what `perdure.prompt.budgets` has for all of them, so that one always fits in.
     """
@@ -58,7 +58,7 @@ def summary_prompt(
     user: str,
     tokens: int,
 ) -> tuple[PromptMessage, ...]:
-    """What a model is asked: the text that stands, the talk since, and what to make of both."""
+    """The messages that ask a model for a summary of the old one and of what was said since."""
     task, text = task_in(SUMMARISE, language, char=char, user=user)
     heading, parts = task.record, []
     if previous.strip():
@@ -71,7 +71,7 @@ def summary_prompt(
 
 
 def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> str:
-    """A model's answer as the text of a summary; empty where it is none.
+    """Make a summary's text of a model's answer; empty where it is none.
 
     It is none where most of it goes on with the talk, or copies it: sentences that begin with one
     of the ``speakers`` and a colon.
@@ -84,7 +84,7 @@ def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> s
 
 
 def extract_summary(talk: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS) -> str:
-    """The sentences that tell most, in the order in which they fell.
+    """Pick the sentences that tell most, in the order in which they were said.
 
     What the user told comes first: names, numbers, dates, relations
     (`perdure.memory.salience`). What a chosen sentence has said counts little for the others, and
@@ -113,7 +113,7 @@ def extract_summary(talk: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS)
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A sentence, and what it tells."""
+    """A sentence and what it tells."""
 
     said: RecordMessage
     text: str
@@ -121,7 +121,7 @@ class _Row:
 
 
 def _rows(talk: Sequence[RecordMessage]) -> list[_Row]:
-    """Each sentence once."""
+    """Weigh every sentence, each once."""
     found: dict[str, _Row] = {}
     for one in talk:
         for sentence in sentences(one.text):
@@ -135,7 +135,7 @@ def _rows(talk: Sequence[RecordMessage]) -> list[_Row]:
 
 
 def _worth(row: _Row, known: Collection[str]) -> float:
-    """What a sentence adds to the words that are known."""
+    """How much a sentence adds to the words that are already taken."""
     words = row.told.words
     new = sum(word not in known for word in words) / len(words)
     if new < _LEAST_NEW:

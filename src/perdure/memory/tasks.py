@@ -1,4 +1,4 @@
-"""What a model is asked to do with a record of talk, in the languages that companions speak."""
+"""What a model is asked to do with a record, in the languages that companions speak."""
 
 # ruff: noqa: RUF001 - Chinese and Japanese have marks of their own
 
@@ -11,7 +11,7 @@ from perdure.memory.model_answer import one_line
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task, and the headings of what is shown; names stand in braces."""
+    """A task and the headings of what is shown with it; names are in braces."""
 
     task: str
     given: str
@@ -154,7 +154,7 @@ FIND_FACTS = {
 
 
 def task_in(tasks: dict[str, Task], tag: str, *, char: str, user: str) -> tuple[Task, str]:
-    """The task for a companion's language, and its first part with the names filled in.
+    """The task in a companion's language, and its first part with the names filled in.
 
     Where the language is none of these, the task is in English and says which one to write in.
     """

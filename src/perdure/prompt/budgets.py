@@ -1,4 +1,4 @@
-"""How the context window of a model is shared out, in tokens."""
+"""How a model's window is shared out, in tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ They stand behind the talk and are read anew with each message.
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The most that each part of a prompt may take; ``reply`` is kept free behind it.
+    """The most tokens that each part of a prompt may take; ``reply`` is kept free for the answer.
 
     Earlier turns have ``recall`` for themselves, and up to ``empty`` of what all else leaves empty.
     All that was ever said is sent as talk where it has room in ``life``.
@@ -38,7 +38,7 @@ class Budgets:
     life: int = MOST_SENT
 
     def within(self, left: int) -> Budgets:
-        """The same, its parts scaled down evenly where they would take more than half of ``left``.
+        """The same budgets, scaled down evenly where they would take more than half of ``left``.
 
         Args:
             left: tokens that the persona and the newest message leave of the prompt.

@@ -1,4 +1,4 @@
-"""What goes into the next prompt: decided once, by counts of tokens, and then recorded.
+"""Decide what goes into the next prompt, once, by counting tokens; the choice is recorded.
 
 Pure functions; the same inputs, budgets and counts give the same choice. Each text is counted once,
 the whole prompt when everything is decided: a count may be a call to a model's server.
@@ -43,7 +43,7 @@ _SAMPLE = 50_000
 
 @dataclass(slots=True)
 class TokenCosts:
-    """Tokens of texts, each counted once; of absurdly long ones an estimate."""
+    """Counts tokens, each text once; absurdly long texts are estimated."""
 
     tokenizer: Tokenizer
     room: int
@@ -64,7 +64,7 @@ class TokenCosts:
         return part * len(text) // _SAMPLE
 
     def messages(self, messages: Iterable[PromptMessage]) -> int:
-        """About what so many messages cost together."""
+        """Roughly what several messages cost together."""
         return sum(self.text(each.content) + PER_MESSAGE for each in messages)
 
 
@@ -78,7 +78,7 @@ def choose(
     recall: bool = False,
     rules: Assemble = assemble,
 ) -> BaseChoice:
-    """Decide what of everything fits into a prompt of ``budgets.prompt`` tokens.
+    """Choose what fits into a prompt of ``budgets.prompt`` tokens.
 
     Args:
         inputs: what there is.
@@ -135,7 +135,7 @@ def _too_large(
 
 @dataclass(slots=True)
 class _Room:
-    """One attempt to fill what persona and newest message leave."""
+    """One attempt to fill the room that persona and newest message leave."""
 
     inputs: PromptInputs
     costs: TokenCosts
@@ -171,14 +171,14 @@ class _Room:
     # The talk
 
     def _kept_window(self) -> TurnId | None:
-        """The window of the turn before, where the thread still has it."""
+        """The previous turn's window, if the thread still has it."""
         if self.previous is None:
             return None
         known = any(past.id == self.previous.window for past in self.inputs.turns)
         return self.previous.window if known else None
 
     def _window(self, kept: TurnId | None, room: int) -> tuple[TurnId, int]:
-        """The first turn to be sent, and how many example talks."""
+        """The first turn to send, and how many examples."""
         ids = [past.id for past in self.inputs.turns]
         sizes = self._sizes(room)
         first = ids.index(kept) if kept is not None else 0
@@ -196,7 +196,7 @@ class _Room:
         return ids[self._later(sizes, first, room * 3 // 4)], 0
 
     def _sizes(self, room: int) -> list[int]:
-        """Tokens of each turn but the newest; those that cannot fit are not counted one by one."""
+        """The tokens of each turn but the newest; those that cannot fit are not counted singly."""
         sizes: list[int] = []
         total = 0
         for past in reversed(self.inputs.turns[:-1]):
@@ -210,7 +210,7 @@ class _Room:
 
     @staticmethod
     def _later(sizes: Sequence[int], first: int, target: int) -> int:
-        """The earliest turn from which on everything fits into the target."""
+        """The earliest turn from which everything fits into the target."""
         spent, place = 0, len(sizes) - 1
         least = max(first, len(sizes) - MOST_TURNS * 3 // 4)
         while place > least and spent + sizes[place - 1] <= target:
@@ -219,7 +219,7 @@ class _Room:
         return place
 
     def _examples(self) -> int:
-        """How many example talks have room in their own budget."""
+        """How many examples fit into their own budget."""
         shown = len(self.inputs.persona.examples)
         if self.previous is not None:
             shown = min(shown, self.previous.examples)
@@ -235,7 +235,7 @@ class _Room:
     # Memory
 
     def _facts(self) -> int:
-        """How many facts, the best first, have room."""
+        """How many facts fit, the best first."""
         used = 0
         for place, fact in enumerate(self.inputs.facts):
             used += self._cost_of_line(fact.text)
@@ -259,7 +259,7 @@ class _Room:
     def _summaries(
         self, window: TurnId, kept: TurnId | None, costs: dict[ConversationId, int]
     ) -> tuple[ConversationId, ...]:
-        """Newest first, as far as there is room; none of a talk that is sent from its start on."""
+        """The newest summaries that fit; none of a conversation that is sent from its start."""
         whole = self._sent_whole(window)
         if self.previous is not None and kept == window:
             stay = [each for each in self.previous.summaries if each in costs]
@@ -282,7 +282,7 @@ class _Room:
     # Lore
 
     def _lore(self, *, stay: bool) -> list[LoreEntry]:
-        """Entries in their order, as many as there is room for."""
+        """The entries that fit, in their order."""
         if self.scanned is None:
             return []
         from perdure.prompt.lore import Triggered, fit_lore  # only for companions that have lore
@@ -305,7 +305,7 @@ class _Room:
 
 
 def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> LoreScan:
-    """The lore that the talk as it stands brings in, and by which key. ``without``: as `scan`."""
+    """The lore that the conversation brings in, and by which key. ``without`` is as in `scan`."""
     from perdure.prompt.lore import scan
 
     return scan(
@@ -320,7 +320,7 @@ def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] 
 
 
 def recent_texts(inputs: PromptInputs, most: int = 200) -> tuple[str, ...]:
-    """Texts of the last messages and replies, the newest last, as lore searches them."""
+    """The texts of the last messages and replies that lore is looked for in, the newest last."""
     texts: list[str] = []
     for past in inputs.turns[-most:]:
         if past.turn.message is not None:

@@ -1,4 +1,4 @@
-"""What can go wrong while a prompt is put together."""
+"""Why a prompt cannot be put together."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class PersonaTooLarge(MemoryProblem):
 
 
 class UnknownAssembly(MemoryProblem):
-    """A prompt was put together by rules that this version does not have."""
+    """This version lacks the rules by which a prompt was put together."""
 
 
 class ChoiceMissing(MemoryProblem):
-    """A recorded choice names something that the tree does not have."""
+    """A recorded choice names something that the tree lacks."""

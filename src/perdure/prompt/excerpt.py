@@ -1,4 +1,4 @@
-"""The part of a long message that a question is about: what a moment of version 2 shows of it.
+"""The part of a long message that a question is about, as version 2 shows it.
 
 A pure function of two texts: its output stands in prompts that are rebuilt from commits, so it
 never changes. It knows no stop list and no stemmer, which may become better; Python's case folding
@@ -23,7 +23,7 @@ _LEAST_WORD = 40
 
 
 def excerpt(text: str, question: str, cells: int) -> str:
-    """A text of so many cells at most: the sentences around the one that fits a question best.
+    """Shorten a text to so many cells: the sentences around the one that fits a question best.
 
     Words that few sentences of the text have count most. Without a word in common it is the
     beginning. ``…`` stands where something was left out, and comes on top of the cells.
@@ -79,7 +79,7 @@ def _sentences(text: str) -> list[tuple[int, int]]:
 
 
 def _fits_best(sentences: list[str], question: str) -> int:
-    """Which sentence has most of the question's words, the first of equals."""
+    """The sentence with most of the question's words, the first among equals."""
     asked = _words(question)
     shared = [asked & _words(sentence) for sentence in sentences]
     spread = Counter(word for words in shared for word in words)
@@ -99,7 +99,7 @@ def _words(text: str) -> set[str]:
 
 
 def _cut(text: str, cells: int) -> str:
-    """A text cut at a word's end, where it is longer than so many cells."""
+    """Cut a text at the end of a word if it is longer than so many cells."""
     cut = text[: fitting(text, cells)]
     if cut == text:
         return text

@@ -1,4 +1,4 @@
-"""Which lore comes in: the keys of the entries, looked for in the newest messages.
+"""Find which lore comes in: look for the keys of entries in the newest messages.
 
 No chance but one drawn from what is recorded, and the same work on every machine. A clock only for
 expressions where RE2 is not installed: what it stops is told and recorded. A key is looked for as
@@ -47,12 +47,12 @@ _READY_WORK = 16
 
 
 class _TooMuchWork(Exception):
-    """Looking for plain keys went over its limit."""
+    """The search for plain keys went over its limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Triggered:
-    """An entry that comes in.
+    """An entry that comes into the prompt.
 
     Attributes:
         entry: the entry.
@@ -67,7 +67,7 @@ class Triggered:
 
 @dataclass(frozen=True, slots=True)
 class LoreScan:
-    """What a talk triggers.
+    """The entries that a conversation brings in.
 
     Attributes:
         triggered: what comes in, in the order of the prompt.
@@ -84,7 +84,7 @@ class LoreScan:
 
 
 def timed_out_text(path: str) -> FileTrouble:
-    """What users read of an entry that is left out since searching for a key took too long."""
+    """What users read of an entry left out because the search for its keys took too long."""
     return FileTrouble(path, 0, "searching for its keys takes too long; it was given up")
 
 
@@ -98,7 +98,7 @@ def scan(
     draw: str | None = None,
     without: Collection[str] = (),
 ) -> LoreScan:
-    """Look for the keys of all entries.
+    """Look for the keys of all entries in the newest messages.
 
     The texts of entries that came in are searched too, until nothing new comes in; each comes in
     once, so entries that trigger one another end.
@@ -120,7 +120,7 @@ def scan(
 def fit_lore(
     found: Sequence[Triggered], tokens: Callable[[LoreEntry], int], budget: int
 ) -> tuple[tuple[Triggered, ...], tuple[Triggered, ...]]:
-    """What of it fits into ``budget`` tokens, and what is left out.
+    """Split entries into those that fit into ``budget`` tokens and those that are left out.
 
     Left out first is the lowest priority; among equals what stands later. Constant entries go last.
     """
@@ -141,7 +141,7 @@ def fit_lore(
 
 
 def is_drawn(draw: str, entry: LoreEntry) -> bool:
-    """Whether an entry's probability lets it in: the same for the same draw, on every machine."""
+    """Whether an entry's probability lets it in: the same draw decides alike everywhere."""
     if entry.probability >= 100:
         return True
     seed = f"{draw}\n{entry.path}".encode("utf-8", "surrogatepass")
@@ -159,7 +159,7 @@ class _Source:
 
 @dataclass(slots=True)
 class _Scan:
-    """One search over talk and entries."""
+    """One search over messages and entries."""
 
     talk: list[str]
     depth: int
@@ -199,7 +199,7 @@ class _Scan:
         )
 
     def search(self, waiting: list[LoreEntry]) -> None:
-        """Search the talk, then the texts of what came in, then of what those brought in."""
+        """Search the messages, then the texts of entries that came in, and so on."""
         hits: dict[str, Triggered] = {}
         searched = -1
         while len(self.sources) > searched:
@@ -230,7 +230,7 @@ class _Scan:
     def hit(
         self, entry: LoreEntry, new: Sequence[_Source], hits: dict[str, Triggered]
     ) -> Triggered | None:
-        """How an entry comes in now; None: not yet. ``hits`` keeps the key that was found."""
+        """How an entry comes in; None if it does not yet. ``hits`` keeps the key that was found."""
         self.charge(1)
         if entry.constant:
             return Triggered(entry)
@@ -249,7 +249,7 @@ class _Scan:
         ]
 
     def first_key(self, entry: LoreEntry, sources: Sequence[_Source]) -> Triggered | None:
-        """The first of the newest messages with a key, and the first such key in it."""
+        """The newest message with a key in it, and its first such key."""
         for source in sources:
             for key in entry.keys:
                 if self.is_in(key, source.text, entry):
@@ -257,7 +257,7 @@ class _Scan:
         return None
 
     def allows(self, entry: LoreEntry) -> bool:
-        """Whether the secondary keys let it in."""
+        """Whether the secondary keys let an entry in."""
         if not entry.secondary_keys:
             return True
         heard = self.heard(entry, self.heard_so_far)
@@ -291,7 +291,7 @@ class _Scan:
         return wanted in there and self.is_found(wanted, there, entry)
 
     def is_found(self, wanted: str, there: str, entry: LoreEntry) -> bool:
-        """Whether a key that is in a text is there as the entry wants it."""
+        """Whether a text has a key as the entry wants it."""
         at = there.find(wanted)
         while at >= 0:
             if not entry.whole_words or _is_whole(there, at, at + len(wanted)):
@@ -301,7 +301,7 @@ class _Scan:
         return False
 
     def fold(self, text: str, entry: LoreEntry) -> str:
-        """A text in the form in which keys are compared: one form of each letter, single spaces."""
+        """Fold a text for comparing keys: one form of each letter, single spaces."""
         name = (text, entry.case_sensitive)
         folded = self.folded.get(name)
         if folded is None:
@@ -317,7 +317,7 @@ class _Scan:
             raise _TooMuchWork
 
     def matches(self, key: str, text: str, entry: LoreEntry) -> bool:
-        """A regular expression; one that would take too much work is not searched for.
+        """Search for a regular expression, unless it would take too much work.
 
         Raises:
             SearchTimeout: it took too long.
@@ -347,7 +347,7 @@ def _ordered(found: Sequence[Triggered]) -> tuple[Triggered, ...]:
 
 
 def _is_whole(text: str, begin: int, end: int) -> bool:
-    """Whether a piece of a text is of whole words, as far as its ends are of spaced scripts."""
+    """Whether part of a text is whole words, where its script has spaces."""
     begins = begin == 0 or not (_joined(text[begin - 1]) and _joined(text[begin]))
     return begins and (end == len(text) or not (_joined(text[end - 1]) and _joined(text[end])))
 
@@ -362,7 +362,7 @@ _UNSPACED = (
 
 
 def _joined(character: str) -> bool:
-    """Whether a character can be one of a word that spaces part from others."""
+    """Whether a character belongs to words that spaces separate."""
     code = ord(character)
     if code >= 0x0E00 and any(first <= code <= last for first, last in _UNSPACED):
         return False

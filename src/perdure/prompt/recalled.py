@@ -1,4 +1,4 @@
-"""Earlier turns in the next prompt, and what a whole prompt costs."""
+"""Add earlier turns to the next prompt, and count what a whole prompt costs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOMENT = 8
 
 @dataclass(frozen=True, slots=True)
 class BaseChoice:
-    """A choice without recalled turns, and the tokens that are left for those."""
+    """A choice without recalled turns, and the tokens that are left for them."""
 
     choice: Choice
     recall: int
@@ -60,7 +60,7 @@ def add_recalled(
     tokenizer: Tokenizer,
     rules: Assemble = assemble,
 ) -> Choice:
-    """The choice with as many of the earlier turns as there is room for.
+    """Add as many earlier turns to a choice as fit.
 
     Args:
         inputs: with the turns of ``found``, and those around them, in ``recalled``.
@@ -95,7 +95,7 @@ def fitting_turns(
     tokens: int,
     shown: v2.ShownMoment = v2.moment_lines,
 ) -> list[TurnId]:
-    """Which earlier turns have room.
+    """The earlier turns that fit.
 
     What was found comes first, the best first, as long as it fits; what is left goes to the turns
     around it.
@@ -127,7 +127,7 @@ def _around(turn: TurnId, found: Sequence[TurnId]) -> list[TurnId]:
 
 
 def as_ranges(turns: Iterable[TurnId]) -> tuple[TurnRange, ...]:
-    """Turns as ranges, oldest first, neighbours joined."""
+    """Turns as ranges, oldest first; neighbours are joined."""
     from perdure.companion.memory.aside import TurnRange
 
     ranges: list[TurnRange] = []

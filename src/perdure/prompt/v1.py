@@ -1,4 +1,4 @@
-"""Version 1 of prompt assembly: persona, example talk, turns, reminder and time.
+"""Version 1 of the prompt: persona, examples, turns, reminder and time.
 
 Its output never changes; a change of wording or order is a new version.
 

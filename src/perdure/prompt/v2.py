@@ -1,4 +1,4 @@
-"""Version 2 of prompt assembly: lore, notes and earlier moments beside what version 1 has.
+"""Version 2 of the prompt: version 1 with lore, notes and earlier turns.
 
 Its output never changes; a change of wording or order is a new version.
 
@@ -55,7 +55,7 @@ def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
 def put_together(
     inputs: PromptInputs, choice: Choice, said_by: SaidBy, shown: ShownMoment
 ) -> Prompt:
-    """The same, with the two things that a later version reads otherwise.
+    """Put the chosen parts together, with the two functions that a later version replaces.
 
     Args:
         inputs: what there is.
@@ -137,7 +137,7 @@ def _lore_parts(inputs: PromptInputs, lore: Sequence[LoreEntry], place: str) -> 
 
 
 def example_text(inputs: PromptInputs, lines: Iterable[ExampleLine]) -> str:
-    """One example talk as it is shown."""
+    """One example as the model is shown it."""
     return "\n".join(
         f"{inputs.user if line.by_user else inputs.char}: {_named(inputs, line.text)}"
         for line in lines
@@ -148,7 +148,7 @@ def example_text(inputs: PromptInputs, lines: Iterable[ExampleLine]) -> str:
 
 
 def quoted_lines(text: str) -> list[str]:
-    """Each line of a text behind ``> ``, whatever a reader might take for a line's end."""
+    """Put ``> `` before each line of a text, whatever a reader might take for a line's end."""
     return [f"> {line}".rstrip() for line in text.splitlines()] or [">"]
 
 
@@ -226,7 +226,7 @@ def _day(turn: Turn) -> date | None:
 
 
 def moment_lines(turn: Turn, question: str) -> list[str]:
-    """What was said in an earlier turn; of long messages the part that a question is about."""
+    """What was said in an earlier turn, of long messages the part that a question is about."""
     said = [(turn.message.speaker, turn.message.text)] if turn.message is not None else []
     said += [(reply.speaker, reply.text) for reply in turn.replies]
     shown = [(speaker, excerpt(text, question, MOMENT_CELLS)) for speaker, text in said]
@@ -234,7 +234,7 @@ def moment_lines(turn: Turn, question: str) -> list[str]:
 
 
 def question_of(inputs: PromptInputs) -> str:
-    """What earlier moments are shown for: the newest message."""
+    """The text that earlier turns are shown for: the newest message."""
     message = inputs.turns[-1].turn.message
     return message.text if message is not None else ""
 
@@ -267,7 +267,7 @@ def _talk(
 
 
 def said(inputs: PromptInputs, turn: Turn) -> list[PromptMessage]:
-    """A turn as messages, nothing added."""
+    """A turn as messages, with nothing added."""
     spoken = [PromptMessage("user", turn.message.text)] if turn.message is not None else []
     for reply in turn.replies:
         own = reply.speaker == inputs.char
@@ -277,7 +277,7 @@ def said(inputs: PromptInputs, turn: Turn) -> list[PromptMessage]:
 
 
 def _front(inputs: PromptInputs, choice: Choice, shown: ShownMoment) -> tuple[str, list[Part]]:
-    """What stands before the newest message, in it: earlier moments, and the time."""
+    """The beginning of the newest message: earlier turns, and the time."""
     block, parts = moments_block(inputs, choice.recalled, shown)
     front = f"{block}\n\n" if block else ""
     if inputs.time != "off" and inputs.now is not None:
@@ -303,7 +303,7 @@ def _merge(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
 def _deep(
     inputs: PromptInputs, lore: Sequence[LoreEntry]
 ) -> tuple[list[tuple[int, str]], list[Part]]:
-    """What stands so many messages before the end, with that number: lore, then the reminder."""
+    """What goes so many messages before the end, with that number: lore, then the reminder."""
     deep = [
         (entry.position, Part("lore", entry.path, _named(inputs, entry.text)))
         for entry in lore
@@ -318,7 +318,7 @@ def _deep(
 
 
 def _insert(talk: Sequence[PromptMessage], deep: Sequence[tuple[int, str]]) -> list[PromptMessage]:
-    """The talk with system messages in it; what meets at one place is one message."""
+    """Insert system messages into the turns; those that meet at one place become one message."""
     at: dict[int, list[str]] = {}
     for depth, text in deep:
         # The last message is the user's: several providers want it so.

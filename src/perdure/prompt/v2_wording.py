@@ -1,4 +1,4 @@
-"""The words that version 2 of prompt assembly adds, in the languages that it knows.
+"""The words that version 2 of the prompt adds, in the languages that it knows.
 
 A prompt must be the same years later, so nothing here follows the locale, and none of it is ever
 changed: another wording belongs to another version.

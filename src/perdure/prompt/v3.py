@@ -1,4 +1,4 @@
-"""Version 3 of prompt assembly: her words are hers under every name that she had.
+"""Version 3 of the prompt: her words are hers under every name that she has had.
 
 Its output never changes; a change of wording or order is a new version.
 
@@ -30,7 +30,7 @@ def assemble(inputs: PromptInputs, choice: Choice) -> Prompt:
 
 
 def said(inputs: PromptInputs, turn: Turn) -> list[PromptMessage]:
-    """A turn as messages, nothing added: what she said is the assistant's, all else the user's."""
+    """A turn as messages: what she said is the assistant's, all else the user's."""
     spoken = [PromptMessage("user", turn.message.text)] if turn.message is not None else []
     for reply in turn.replies:
         if _is_hers(inputs, turn, reply):

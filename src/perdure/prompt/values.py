@@ -1,4 +1,4 @@
-"""What every version of prompt assembly takes and gives, as plain values."""
+"""What every version of the prompt takes and returns, as plain values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PartKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """A turn under its permanent id."""
+    """A turn with its permanent id."""
 
     id: TurnId
     turn: Turn
@@ -35,7 +35,7 @@ class PastTurn:
 
 @dataclass(frozen=True, slots=True)
 class PromptInputs:
-    """All that a prompt is made from: values of one tree, and the newest message.
+    """All that a prompt is made of: the values of one tree, and the newest message.
 
     Attributes:
         persona: who she is.
@@ -113,7 +113,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The messages as they are sent, and the account of what they were made from."""
+    """The messages as they are sent, and what each was made of."""
 
     messages: tuple[PromptMessage, ...]
     parts: tuple[Part, ...]

@@ -1,4 +1,4 @@
-"""The versions of prompt assembly. Old ones stay, so that a prompt of any year can be rebuilt."""
+"""The versions of the prompt. Old ones stay, so that a prompt of any year can be rebuilt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASSEMBLIES: dict[int, Assemble] = {1: v1.assemble, 2: v2.assemble, 3: v3.assembl
 
 
 def newest_assembly() -> int:
-    """The version that new prompts are made by."""
+    """The version by which new prompts are made."""
     return max(ASSEMBLIES)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of recall, and what it answers. Imports nothing that costs time."""
+"""What recall is asked, and what it answers. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from perdure.companion.ids import TurnId
 
 
 def never(turn: TurnId) -> bool:  # noqa: ARG001 - the signature of RecallQuery.without
-    """No turn is left out."""
+    """Leave out no turn."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One earlier turn.
+    """One earlier turn that fits a question.
 
     Attributes:
         turn: its id.
@@ -34,7 +34,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RecallQuery:
-    """What is being talked about.
+    """What the conversation is about.
 
     Attributes:
         text: the newest message, or what somebody searches for.
@@ -62,23 +62,23 @@ LONGEST = 600
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors whose dot product says how close they are in meaning."""
+    """Turns texts into vectors; their dot product says how close they are in meaning."""
 
     @property
     def name(self) -> str:
-        """Names the model and its version: vectors of another name are not comparable."""
+        """The model and its version. Vectors under different names cannot be compared."""
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """How many numbers a vector has."""
 
     @property
     def share(self) -> float:
-        """What meaning counts beside words, from 0 to 1."""
+        """How much meaning counts against words, from 0 to 1."""
 
     @property
     def least(self) -> float:
-        """Dot product below which nothing is like a question of which no word was said."""
+        """The dot product that makes a message like a question of which it has no word."""
 
     def embed(self, text: str) -> Sequence[float]:
         """The vector of a text that was said, of length 1."""

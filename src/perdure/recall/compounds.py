@@ -1,4 +1,4 @@
-"""Words that are made of others and written as one, as German and its neighbours have them.
+"""Compounds: words made of others and written as one, as in German and its neighbours.
 
 No dictionary is at hand. A word that is asked for is looked for at the beginning and at the end of
 longer ones; and a long one that is asked for is taken apart where a part of it was ever said.
@@ -27,12 +27,12 @@ _PREFIXES = frozenset(_BEGINNINGS.split())
 
 
 def compounding(languages: Iterable[str]) -> list[str]:
-    """Those of some languages that write compounds as one word."""
+    """The languages among these that write compounds as one word."""
     return [language for language in languages if LANGUAGES[language].compounds]
 
 
 def compounds_with(store: Store, word: str, own: Sequence[str], language: str) -> list[str]:
-    """Longer words of the index that begin or end with a word, in one of its forms."""
+    """Longer words of the index that begin or end with a form of a word."""
     root = stem(language, word)
     if len(root) < _SHORTEST:
         return []
@@ -57,7 +57,7 @@ def _is_part(rest: str) -> bool:
 
 
 def compound_parts(store: Store, word: str, language: str) -> list[tuple[str, ...]]:
-    """For each part of a word that was ever said: the words of the index that are forms of it."""
+    """For each part of a word, the words of the index that are forms of it."""
     if len(word) < 2 * _SHORTEST:
         return []
     found: dict[tuple[str, ...], None] = {}

@@ -54,7 +54,7 @@ class RecallIndex:
 
     @classmethod
     def open(cls, repo: Repository, *, embedder: Embedder | None = None) -> RecallIndex:
-        """An index over a repository's cache. Nothing is read before something is asked.
+        """Open the index in a repository's cache. Nothing is read before somebody asks.
 
         Args:
             repo: the repository.
@@ -64,7 +64,7 @@ class RecallIndex:
 
     @classmethod
     def open_usual(cls, repo: Repository, *, needs_file: bool = True) -> RecallIndex:
-        """The index as prompts and searches use it: by meaning too where that is installed.
+        """Open the index as prompts and searches use it, with meaning where that is installed.
 
         Args:
             repo: the repository.
@@ -77,7 +77,7 @@ class RecallIndex:
 
     @property
     def by_meaning(self) -> bool:
-        """Whether turns are found by meaning as well, as far as `embed` has read them."""
+        """Whether turns are found by meaning too, as far as `embed` has read them."""
         return self._embedder is not None
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class RecallIndex:
         self.close()
 
     def update(self, rev: str, progress: Progress | None = None) -> int:
-        """Bring the index level with a revision.
+        """Bring the index up to a revision.
 
         It may be interrupted at any time and goes on from what is there.
 
@@ -114,7 +114,7 @@ class RecallIndex:
         return self._try(lambda store: self._update(store, rev, progress), 0)
 
     def embed(self, rev: str, progress: Progress | None = None) -> int:
-        """Read the meaning of what was said until a revision, the newest first.
+        """Embed the messages of a revision, the newest first.
 
         A question asked before the end is answered with what was read until then. It may be
         interrupted at any time, by what ``progress`` raises too, and goes on from what is there.
@@ -133,7 +133,7 @@ class RecallIndex:
         return self._try(lambda store: self._embed_all(store, rev, progress), 0)
 
     def unembedded(self, rev: str) -> tuple[int, int]:
-        """Of how many messages of a revision the meaning was not read yet, and of how many it was.
+        """How many messages of a revision have no vector yet, and how many have one.
 
         Raises:
             HistoryError: the conversations cannot be read.
@@ -141,7 +141,7 @@ class RecallIndex:
         return self._try(lambda store: self._unembedded(store, rev), (0, 0))
 
     def find(self, rev: str, query: RecallQuery, *, limit: int = 10) -> list[Hit]:
-        """The turns of a revision that fit a question best, best first.
+        """Find the turns of a revision that fit a question best, best first.
 
         The same tree gives the same answer, whatever else the index holds. What it does not hold
         yet is read first.
@@ -159,7 +159,7 @@ class RecallIndex:
         return self._try(lambda store: self._find(store, rev, query, limit), nothing)
 
     def marks(self, text: str, matched: tuple[str, ...]) -> list[tuple[int, int]]:
-        """Where in a text the words of a hit stand: begin and end of each.
+        """Where the words of a hit are in a text: begin and end of each.
 
         Args:
             text: the text of a message.
@@ -175,7 +175,7 @@ class RecallIndex:
     # The file
 
     def _try(self, work: Callable[[Store], T], otherwise: T) -> T:
-        """Do something with the file; a damaged one is made anew once."""
+        """Do something with the file; rebuild it once if it is damaged."""
         import sqlite3
 
         for attempt in range(2):
@@ -270,7 +270,7 @@ class RecallIndex:
             return self._told(*bring_level(store, self._repo, rev, tree, progress))
 
     def _told(self, read: int, passed: Sequence[str]) -> int:
-        """How many chunks were read; says which were passed over."""
+        """How many chunks were read; warns of those that were skipped."""
         if passed:
             self.notice = passed_over(passed)
         return read
@@ -316,7 +316,7 @@ class RecallIndex:
     def _have_vectors(
         self, store: Store, embedder: Embedder, messages: MessageSequence, first: int
     ) -> None:
-        """Have the vectors that there are."""
+        """Load the vectors that there are."""
         from perdure.recall.embedders.dense import Vectors
 
         if store.path is None:
@@ -329,7 +329,7 @@ class RecallIndex:
     def _embed(
         self, store: Store, rev: str, chunks: list[StoredChunk], goes_on: Callable[[], None]
     ) -> None:
-        """Make the vectors that chunks lack, unless another process does."""
+        """Embed what has no vector yet, unless another process does."""
         from perdure.recall.embedders.embed import embed_missing
 
         # Not the writer's lock: words are read meanwhile, and this may take an hour.
@@ -374,7 +374,7 @@ class RecallIndex:
         return lacking, sum(len(chunk.message_rows()) for chunk in chunks) - lacking
 
     def _chunks_at(self, store: Store, rev: str) -> list[StoredChunk]:
-        """The chunks of a revision in the order of the talk."""
+        """The chunks of a revision in the order of the conversations."""
         tree = self._repo.folder_oid(CONVERSATIONS, rev)
         if tree is None:
             return []
@@ -391,7 +391,7 @@ class RecallIndex:
 
 
 def _is_refused(error: OSError | sqlite3.OperationalError) -> bool:
-    """Whether a file cannot be had at all, as on a disk that is read only."""
+    """Whether no file is to be had at all, as on a read-only disk."""
     import sqlite3
 
     if isinstance(error, OSError):

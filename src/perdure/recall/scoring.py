@@ -1,4 +1,4 @@
-"""BM25 over messages in their context, from nothing but the tree's own messages.
+"""BM25 over messages with their neighbours, from nothing but the tree's own messages.
 
 A message is weighed as if it were a text of its own: itself, with less weight two messages before
 it and one after it, and the time at which it was said. How often a word stands in such a text
@@ -50,7 +50,7 @@ class Term:
 
 
 class Scores:
-    """Scores of the messages of a tree for one question, by place."""
+    """The scores of a tree's messages for one question, by place."""
 
     def __init__(self, messages: MessageSequence, also: Sequence[int] = ()) -> None:
         """``also``: messages that common words are looked for in, whatever the rare ones say."""
@@ -63,7 +63,7 @@ class Scores:
         self.by_place: dict[int, float] = {}
 
     def add_terms(self, terms: Sequence[Term]) -> None:
-        """Add what each term says for each message near which it stands.
+        """Add what each term says for the messages near it.
 
         Args:
             terms: the rarest first.
@@ -108,7 +108,7 @@ class Scores:
                 self.by_place[place] = score + gain * times / (times + short + long * window[place])
 
     def _near(self, places: Mapping[int, int]) -> dict[int, float]:
-        """How often a word counts for each message, itself and its neighbours taken together."""
+        """How often a word counts for each message, with its neighbours."""
         talk = self._messages.talk
         near = {place: SELF * times for place, times in places.items()}
         for place, times in places.items():
@@ -119,7 +119,7 @@ class Scores:
         return near
 
     def gain(self, term: Term) -> float:
-        """The most that a term adds: its weight, and how rare it is among messages in context.
+        """The most that a term can add: its weight times how rare it is.
 
         How many messages have it in their context is taken from how many have it themselves.
         """
@@ -128,12 +128,12 @@ class Scores:
         return term.weight * _rarity(near, total) * (K1 + 1)
 
     def add_speaker(self, places: Sequence[int]) -> None:
-        """Let messages of a speaker count a little more: as a word in every second would."""
+        """Let a speaker's messages count a little more, as if by a word that half of all have."""
         for place in places:
             self.by_place[place] += math.log(2)
 
     def add_mark(self, places: range | Sequence[int], *, weight: float, everywhere: bool) -> None:
-        """Add a word that all these messages have in their heads: a date, a speaker.
+        """Add a word that the headers of these messages have: a date, a speaker.
 
         Args:
             places: the messages.
@@ -169,7 +169,7 @@ def _both(places: range | Sequence[int], scores: dict[int, float]) -> list[int]:
 
 
 def places_in(messages: MessageSequence, time: Time) -> list[range]:
-    """Places of the messages of a time, by the clock where they were said; runs of them."""
+    """The runs of places of messages from a time, by the clock where they were said."""
     if not len(messages):
         return []
     known = [wall for wall in (messages.wall[0], messages.wall[-1]) if wall]

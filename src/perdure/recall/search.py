@@ -1,4 +1,4 @@
-"""From a question to the turns that answer it."""
+"""Find the turns that answer a question."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _FIRST = 400
 
 @dataclass(frozen=True, slots=True)
 class ScoredTurn:
-    """A turn that fits.
+    """A turn that fits, and how well.
 
     Attributes:
         place: of its best message.
@@ -82,7 +82,7 @@ class ScoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is looked up of a question.
+    """A word of a question, as it is looked up.
 
     Attributes:
         word: as the question has it.
@@ -165,7 +165,7 @@ class Finder:
         return scores.by_place
 
     def _with_sessions(self, scores: dict[int, float]) -> dict[int, float]:
-        """A message fits a little better where others of its conversation fit as well."""
+        """Let a message fit a little better where others of its conversation fit too."""
         if not PRIOR:
             return scores
         talk = self._messages.talk
@@ -179,7 +179,7 @@ class Finder:
         }
 
     def _with_before(self, words: dict[str, float]) -> dict[str, float]:
-        """Words of the newest message, and of those before it where it leans on them."""
+        """The words of the newest message, and of those before where it leans on them."""
         leans = len(words) < LITTLE or _POINTERS & set(words_of(self._text))
         if not leans:
             return words
@@ -190,7 +190,7 @@ class Finder:
         return merged
 
     def _terms(self, words: dict[str, float]) -> list[Term]:
-        """Where the words stand: the rarest first, the commonest not at all.
+        """Where the words are: the rarest first, the most common left out.
 
         What counts is how many messages of this tree have a word. Counting those of the whole index
         is quicker, and enough where it holds nothing else.
@@ -222,7 +222,7 @@ class Finder:
         return _rarest(found)
 
     def _forms(self, words: dict[str, float]) -> list[_Asked]:
-        """What is looked up for each word: its forms, compounds with it, parts of it."""
+        """What to look up for each word: its forms, its compounds, its parts."""
         store, found = self._store, []
         compounding = compounds.compounding(self._languages)
         for word, weight in words.items():
@@ -248,7 +248,7 @@ class Finder:
         return rows == 0 or (rows < _FEW_ROWS and not self._places(tokens))
 
     def _places(self, stems: Sequence[str]) -> dict[int, int]:
-        """How often one of the stems stands in each message of this tree that has it."""
+        """How often one of the stems is in each message of this tree."""
         place = self._messages.place_of
         # Another process may add rows while this one reads: they are none of this tree's.
         last = len(place)
@@ -258,7 +258,7 @@ class Finder:
         return counts
 
     def _add_speakers(self, scores: Scores, words: Iterable[str]) -> None:
-        """A named speaker's own messages fit a little better."""
+        """Let a named speaker's own messages fit a little better."""
         asked = set(words)
         hers = {word for name in self._query.hers for word in words_of(name)}
         asked |= hers if asked & hers else set()
@@ -309,7 +309,7 @@ class Finder:
         return any(place in term.places for term in self._asked)
 
     def _newest_first(self, found: list[ScoredTurn]) -> list[ScoredTurn]:
-        """Where few turns say the same words of the question about equally well, the newest first.
+        """Put the newest first where a few turns say the same words about equally well.
 
         Of "I live in Leeds" and, months later, "I live in Bristol", the second is true. They change
         places among themselves, and nothing else moves. What many turns share with a question is a
@@ -347,7 +347,7 @@ class Finder:
         return (since is None or at >= since) and (until is None or at < until)
 
     def _matched(self, place: int) -> tuple[str, ...]:
-        """Words of the question that the turn says itself."""
+        """The words of the question that the turn itself says."""
         turn = self._messages.turn_places(place)
         said = [term for term in self._asked if any(each in term.places for each in turn)]
         whole = {term.word for term in said if term.whole}
@@ -355,13 +355,13 @@ class Finder:
 
 
 def _written(time: Time) -> str:
-    """A day as figures have it; "" for a longer time."""
+    """A day in figures; "" for a longer time."""
     is_day = isinstance(time, DaySpan) and time.end - time.begin == timedelta(days=1)
     return time.begin.isoformat() if isinstance(time, DaySpan) and is_day else ""
 
 
 def _within(runs: Sequence[range], term: Term) -> Term:
-    """The name of a time as a word of what was said in that time, and of nothing else.
+    """Let the name of a time count as a word of what was said in that time only.
 
     "Last summer", and no more, asks for what was said then, and not for another year's summer.
     """
@@ -370,7 +370,7 @@ def _within(runs: Sequence[range], term: Term) -> Term:
 
 
 def _rarest(terms: list[Term]) -> list[Term]:
-    """As many of the terms as are read for one question, the rarest first, at least one."""
+    """The rarest terms, as many as one question reads, and at least one."""
     terms.sort(key=lambda term: (sum(term.places.values()), term.word))
     kept: list[Term] = []
     read = 0
@@ -383,7 +383,7 @@ def _rarest(terms: list[Term]) -> list[Term]:
 
 
 def _repeated_last(found: Iterable[ScoredTurn]) -> list[ScoredTurn]:
-    """Who says the very same once more tells nothing more: that goes behind all else."""
+    """Put repetitions of the same words behind everything else."""
     first: list[ScoredTurn] = []
     again: list[ScoredTurn] = []
     said: set[int] = set()
@@ -395,7 +395,7 @@ def _repeated_last(found: Iterable[ScoredTurn]) -> list[ScoredTurn]:
 
 
 def languages_of(messages: MessageSequence) -> tuple[str, ...]:
-    """Languages that a question about a life is asked under, the likeliest first."""
+    """The languages that a question may be in, the likeliest first."""
     found = history_languages(messages.languages)
     known = sum(count for number, count in messages.languages.items() if number)
     scripts = {LANGUAGES[name].script for name in found} if known >= TOLD else set()
@@ -404,7 +404,7 @@ def languages_of(messages: MessageSequence) -> tuple[str, ...]:
 
 
 def tokens_for(store: Store, word: str, languages: Sequence[str]) -> tuple[str, ...]:
-    """The words of the index that are forms of a word in some languages."""
+    """The words of the index that are forms of a word, in some languages."""
     if is_cjk(word):
         return (word,)
     found = dict.fromkeys([folded(word)])
@@ -420,7 +420,7 @@ def tokens_for(store: Store, word: str, languages: Sequence[str]) -> tuple[str, 
 def marks(
     store: Store, text: str, matched: Sequence[str], languages: Sequence[str]
 ) -> list[tuple[int, int]]:
-    """Where in a text words of a question stand, in any of their forms."""
+    """Where words of a question are in a text, in any of their forms."""
     import re
 
     tokens = {token for word in matched for token in tokens_for(store, word, languages)}

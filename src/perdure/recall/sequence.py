@@ -1,4 +1,4 @@
-"""The messages of one tree, one after another, as a question walks over them."""
+"""The messages of a tree in the order in which they were said."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NONE = array("i", [-1, -1])
 
 
 class MessageSequence:
-    """Places of messages: 0 for the first ever said, conversation after conversation.
+    """The place of each message: 0 for the first ever said, conversation after conversation.
 
     Attributes:
         place_of: place by row, -1 for rows that are not in this tree.
@@ -63,7 +63,7 @@ class MessageSequence:
         return len(self.row)
 
     def arrange(self, ids: Sequence[int], load: Mapping[int, StoredChunk]) -> int:
-        """Become the messages of these chunks. What both begin with stays as it is.
+        """Take these chunks in place of the old ones. Those that both begin with stay.
 
         Args:
             ids: chunks in the order of the talk.
@@ -85,7 +85,7 @@ class MessageSequence:
         return first
 
     def same_as(self, ids: Sequence[int]) -> int:
-        """How many chunks at the start are the very same."""
+        """How many chunks at the start are the same."""
         same = 0
         for mine, wanted in zip(self._chunks, ids, strict=False):
             if mine != wanted:
@@ -129,7 +129,7 @@ class MessageSequence:
             self.place_of[row] = place
 
     def make_room(self, last: int) -> None:
-        """Have an answer for every row up to one."""
+        """Make room for every row up to one."""
         if last >= len(self.place_of):
             self.place_of.extend([-1] * (last + 1 - len(self.place_of)))
 
@@ -140,7 +140,7 @@ class MessageSequence:
         return self._numbers[name]
 
     def _weigh(self, first: int) -> None:
-        """Words of each message's window, from a place on."""
+        """Count the words around each message, from a place on."""
         begin = max(0, first - AFTER)
         self.size -= sum(self.window[begin:])
         del self.window[begin:]
@@ -172,7 +172,7 @@ class MessageSequence:
         return self._paths[bisect_right(self._starts, place) - 1]
 
     def turn_places(self, place: int) -> range:
-        """Places of all messages of the turn at a place."""
+        """The places of all messages of the turn at a place."""
         talk, turn = self.talk[place], self.turn[place]
         begin = end = place
         while begin > 0 and self.talk[begin - 1] == talk and self.turn[begin - 1] == turn:

@@ -1,4 +1,4 @@
-"""Names of those who speak, as a question says them.
+"""The names of speakers, as a question says them.
 
 A name at the front of a message calls somebody and asks for nothing. And where a question is
 compared by meaning, a name draws it to what was said *to* its bearer, whose own messages do not
@@ -16,7 +16,7 @@ _STOPS = r"[,!:;…\-\u2013\u2014\uff0c\u3001\uff01\uff1a~]"
 
 
 def name_parts(names: Iterable[str]) -> list[str]:
-    """Names and their parts as they are written, the longest first."""
+    """Names and parts of them, as written, the longest first."""
     found: set[str] = set()
     for name in names:
         plain = " ".join(normal(name).split())

@@ -1,4 +1,4 @@
-"""Words that nobody ever said, as slips of words that somebody did."""
+"""Find misspelt words: words that nobody said, close to words that somebody did."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEGINS = 2
 
 
 def nearest_words(store: Store, word: str) -> tuple[str, ...]:
-    """Words of the index that are nearest to a word, as the index has them."""
+    """The words of the index that are nearest to a word."""
     if len(word) < _SHORTEST or not word.isalpha() or is_cjk(word):
         return ()
     plain = folded(word)
@@ -36,7 +36,7 @@ def nearest_words(store: Store, word: str) -> tuple[str, ...]:
 
 
 def slips(one: str, other: str, most: int) -> int:
-    """Letters left out, put in, changed, or changed places, from one word to another.
+    """How many letters are left out, added, changed or swapped from one word to another.
 
     Optimal string alignment; ``most + 1`` for more than ``most``.
     """

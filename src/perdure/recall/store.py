@@ -1,4 +1,4 @@
-"""The index file: what was said, word by word, and which messages a chunk holds.
+"""The index file: every word that was said, and the messages of each chunk.
 
 It lies in ``.git/perdure/cache`` and follows from the chunks alone. A message has one row for ever,
 named by a hash of what it is, so a chunk that grows by a turn costs that turn, and branches share
@@ -82,7 +82,7 @@ its words, by which the same sentence said again is known."""
 
 @dataclass(frozen=True, slots=True)
 class StoredChunk:
-    """One chunk: its number here, its path, its messages and the conversations that they are of."""
+    """A chunk: its number here, its path, its messages, and their conversations."""
 
     id: int
     path: str
@@ -145,7 +145,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """All of the block or nothing."""
+        """Write all of the block or nothing."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -159,14 +159,14 @@ class Store:
     # Chunks and trees
 
     def has(self, blob: str, path: str) -> int | None:
-        """The number of a chunk that is indexed."""
+        """The number of an indexed chunk."""
         row = self._db.execute(
             "SELECT id FROM chunks WHERE blob = ? AND path = ?", (bytes.fromhex(blob), path)
         ).fetchone()
         return int(row[0]) if row else None
 
     def known(self) -> dict[tuple[str, str], int]:
-        """Every chunk that is indexed: its number by path and blob."""
+        """The numbers of all indexed chunks, by path and blob."""
         rows = self._db.execute("SELECT path, blob, id FROM chunks")
         return {(path, blob.hex()): number for path, blob, number in rows}
 
@@ -181,7 +181,7 @@ class Store:
         return str(row[0]) if row else None
 
     def begins_with(self, longer: int, shorter: int) -> bool:
-        """Whether a chunk has all messages of another one, and then some."""
+        """Whether a chunk has all messages of another, and maybe more."""
         both = self.chunks([longer, shorter])
         if len(both) < 2:
             return False
@@ -189,7 +189,7 @@ class Store:
         return both[longer].rows[: len(data)] == data
 
     def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
-        """Chunks by their numbers; those that are gone are left out."""
+        """Read chunks by their numbers; those that are gone are left out."""
         if len(ids) > 200:
             wanted = set(ids)
             rows = self._db.execute("SELECT id, path, rows, conversations FROM chunks").fetchall()
@@ -207,7 +207,7 @@ class Store:
         }
 
     def tree(self, oid: str) -> array[int] | None:
-        """The chunks of a tree in the order of the talk; None where it was not looked at yet."""
+        """The chunks of a tree in the order of its conversations; None for one not yet known."""
         row = self._db.execute(
             "SELECT chunks FROM trees WHERE id = ?", (bytes.fromhex(oid),)
         ).fetchone()
@@ -219,7 +219,7 @@ class Store:
         return row[0].hex() if row else None
 
     def keep_tree(self, oid: str, chunks: Sequence[int], instead_of: str | None) -> None:
-        """Remember a tree, in place of the one that it grew out of; drop those long not asked for.
+        """Keep a tree in place of the one that it grew from; drop those not asked for lately.
 
         Chunks that no kept tree has go with them. Their messages stay: most are in a newer version
         of the chunk, and the others are not of the tree that a question is about.
@@ -251,7 +251,7 @@ class Store:
         self._db.executemany("DELETE FROM chunks WHERE id = ?", [(number,) for number in gone])
 
     def add_chunk(self, blob: str, path: str, data: bytes) -> int:
-        """Index one chunk; its number."""
+        """Index one chunk; returns its number."""
         conversations: dict[str, int] = {}
         numbers = array("I")
         said: list[tuple[int, str]] = []
@@ -360,7 +360,7 @@ class Store:
             self._add_language(number)
 
     def have_languages(self, chunks: Sequence[int], among: Sequence[int]) -> None:
-        """Have stems in every language of a tree; the caller holds the writer's lock.
+        """Make stems in every language of a tree. The caller holds the writer's lock.
 
         Args:
             chunks: those of the tree.
@@ -409,7 +409,7 @@ class Store:
         return [token for (token,) in found]
 
     def count(self, term: str, enough: int) -> int:
-        """How often a term stands in all rows; at least ``enough`` where it is so often.
+        """How often a term is in all rows; at least ``enough`` where there are that many.
 
         Rows never go, so what was enough once is so for good; counting them takes its time.
         """

@@ -1,4 +1,4 @@
-"""Bringing the index level with a tree: what it lacks is read, what it has is never read again."""
+"""Bring the index up to a tree: read what it lacks, and nothing twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 64
 
 
 def chunks_of(repo: Repository, rev: str) -> list[File]:
-    """Every chunk of a revision in the order of the talk."""
+    """All chunks of a revision in the order of the conversations."""
     files = [(entry.path, entry.oid) for entry in repo.files(CONVERSATIONS, rev)]
     return sorted((file for file in files if parse_chunk_path(file[0])), key=lambda f: _key(f[0]))
 
@@ -61,7 +61,7 @@ def bring_level(
 
 
 def _add(store: Store, repo: Repository, path: str, oid: str, passed: list[str]) -> int:
-    """Index one chunk; of one that is larger than is read nothing but that it is there."""
+    """Index one chunk; of one that is too large to be read, only that it exists."""
     data = repo.small(oid, CHUNK_FILE_LIMIT)
     if not data and repo.size(oid):
         passed.append(path)
@@ -69,7 +69,7 @@ def _add(store: Store, repo: Repository, path: str, oid: str, passed: list[str])
 
 
 def _grow(store: Store, repo: Repository, rev: str, tree: str, passed: list[str]) -> int | None:
-    """Make a tree known that is the one asked about last and what was said since.
+    """Make a tree known that is the last one with what was said since.
 
     Returns:
         How many chunks were read; None where anything else was changed too.
@@ -106,7 +106,7 @@ def _grow(store: Store, repo: Repository, rev: str, tree: str, passed: list[str]
 
 
 def _put(store: Store, ids: array[int], number: int, path: str, old: int | None) -> bool:
-    """Put a chunk where the one is that it grew out of, or at the end; False where it fits not."""
+    """Put a chunk in place of the one that it grew from, or at the end; False if neither fits."""
     if old is not None:
         if old not in ids or not store.begins_with(number, old):
             return False

@@ -1,4 +1,4 @@
-"""Chunks that the index has and knows no message of: told where they are too large to be read."""
+"""Tell of chunks that are too large to be read, and of which the index has no message."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def passed_over(paths: Sequence[str]) -> str:
-    """Says that chunks are larger than is read."""
+    """The notice that chunks are too large to be read."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return f"not looked through, being larger than {CHUNK_FILE_LIMIT >> 20} MiB: {paths[0]}{more}"
 
 
 class Silent:
-    """Chunks of which the index has no message: those that are too large are told.
+    """The chunks of which the index has no message.
 
     Attributes:
         told: what a person should know of them; "" for nothing.
@@ -32,7 +32,7 @@ class Silent:
     def follow(
         self, repo: Repository, rev: str, same: Sequence[int], new: Mapping[int, StoredChunk]
     ) -> None:
-        """Follow the arrangement: the chunks ``same`` stay, those that came after are ``new``.
+        """Follow the sequence of messages: chunks that are the ``same`` stay, ``new`` ones follow.
 
         Raises:
             HistoryError: a chunk cannot be found.

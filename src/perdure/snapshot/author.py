@@ -1,4 +1,4 @@
-"""Who commits: the human, or the companion for what she does herself."""
+"""Who a commit is by: the human, or the companion for what she does herself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from perdure.git.repository.repository import Author, Repository
 
 
 def author_of(name: str) -> Author:
-    """A companion, or a user whom git knows nothing of, by name."""
+    """The author for a name: a companion, or a user whom git does not know."""
     return Author(name, companion_email(slug(name)))
 
 
 def human_of(repo: Repository, user: str) -> Author:
-    """The human: git's identity, or the companion's user."""
+    """The human as an author: git's identity, else the companion's user."""
     return repo.human() or author_of(user)

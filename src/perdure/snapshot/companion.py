@@ -1,4 +1,4 @@
-"""A companion as of one commit: settings, persona and manifests, read from the tree."""
+"""A companion as of one commit: settings, persona and manifests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from perdure.snapshot.files import files_below, read_small_at
 
 @dataclass(frozen=True, slots=True)
 class CompanionAt:
-    """What the tree of ``commit`` says about the companion."""
+    """The settings and persona in the tree of ``commit``."""
 
     commit: str
     settings: CompanionSettings
@@ -67,7 +67,7 @@ def read_companion(repo: Repository, rev: str) -> CompanionAt:
 
 
 def her_names(repo: Repository, rev: str) -> tuple[str, ...]:
-    """Her name as of a commit, and those that she had before; none where that cannot be read."""
+    """Her name as of a commit and her former names; none where they cannot be read."""
     try:
         data = read_small_at(repo, SETTINGS, rev)
         return parse_settings(data, read_only=True).her_names if data is not None else ()
@@ -76,7 +76,7 @@ def her_names(repo: Repository, rev: str) -> tuple[str, ...]:
 
 
 def _none_here(repo: Repository, lacking: str) -> NotACompanion:
-    """What to tell of a repository without a companion at HEAD: the way back, if there is one."""
+    """The error for a repository without a companion at HEAD, with the way back if there is one."""
     from perdure.git.repository.lost_file import is_known, way_back
 
     if is_known(repo.path, SETTINGS) or (repo.path / SETTINGS).is_file():
@@ -91,7 +91,7 @@ def _none_here(repo: Repository, lacking: str) -> NotACompanion:
 
 
 def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:
-    """The manifest of a backend. Raises NoBackend if the tree has none of that name."""
+    """Read the manifest of a backend. Raises NoBackend if the tree has none of that name."""
     path = f"backends/{name}.yaml"
     data = read_small_at(repo, path, rev)
     if data is None:

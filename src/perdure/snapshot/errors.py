@@ -1,4 +1,4 @@
-"""What can keep a companion, or a part of it, from being read."""
+"""Why a companion, or a part of it, cannot be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from perdure.errors import Problem
 
 
 class RequestProblem(Problem):
-    """Base of the errors of reading a companion and acting on her: what was asked cannot be."""
+    """Base of errors about what was asked of a companion: it cannot be read, or done."""
 
 
 class NotACompanion(RequestProblem):
@@ -14,11 +14,11 @@ class NotACompanion(RequestProblem):
 
 
 class NewerCompanion(RequestProblem):
-    """The companion was written by a newer perdure; it can be read, not continued."""
+    """The companion was written by a newer perdure: it can be read, and not continued."""
 
 
 def newer_companion(problem: Problem) -> NewerCompanion:
-    """What to tell where ``companion.yaml`` names a newer format."""
+    """The error where ``companion.yaml`` names a newer format."""
     return NewerCompanion(
         problem.what,
         kept="Nothing was changed",
@@ -31,12 +31,12 @@ class NoBackend(RequestProblem):
 
 
 class UnknownTurn(RequestProblem):
-    """No turn answers to the name that was given."""
+    """No turn has the given name."""
 
 
 class UnknownFact(RequestProblem):
-    """No fact, or no proposal, answers to the name that was given."""
+    """No fact and no proposal has the given name."""
 
 
 class NoRevision(RequestProblem):
-    """Nothing in this history answers to the words: no commit, date or turn."""
+    """The words name no commit, date or turn of this history."""

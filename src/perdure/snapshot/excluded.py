@@ -13,7 +13,7 @@ from perdure.snapshot.files import read_small
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Every such file of one commit.
+    """All files of ``memory/aside/`` in one commit.
 
     Attributes:
         files: path and content of each that could be read, by path.
@@ -28,11 +28,11 @@ class Excluded:
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """Lines of facts set aside, as `perdure.memory.ranking.in_order` takes them."""
+        """Lines of excluded facts, as `perdure.memory.ranking.in_order` takes them."""
         return tuple(line for _, aside in self.files for line in aside.facts)
 
     def names(self, turn: str) -> bool:
-        """Whether a turn, by its whole id, is set aside; False for what is no id."""
+        """Whether a turn, given by its whole id, is excluded; False for what is no id."""
         try:
             return TurnId.parse(turn) in self
         except ValueError:
@@ -40,7 +40,7 @@ class Excluded:
 
 
 def read_excluded(repo: Repository, rev: str | None) -> Excluded:
-    """What is set aside as of a revision, HEAD's commit without one."""
+    """Read what is excluded as of a revision, HEAD without one."""
     found, troubles = [], []
     for entry in repo.files(ASIDE_FOLDER, rev):
         if not entry.path.endswith(".md"):

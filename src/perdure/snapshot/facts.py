@@ -1,4 +1,4 @@
-"""What she knows as of a commit, as people look at it: every fact under a name."""
+"""Facts as of a commit, each under the name that people call it by."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class FactRow:
-    """A fact, and how it stands.
+    """A fact with its number and state.
 
     Attributes:
         fact: the fact.
@@ -39,12 +39,12 @@ class FactRow:
 
     @property
     def name(self) -> str:
-        """What it is called by: ``people:3``."""
+        """What the fact is called: ``people:3``."""
         return f"{self.fact.topic}:{self.number}"
 
     @property
     def day(self) -> str:
-        """The day on which the talk began that taught it; "" where none did."""
+        """The day on which the conversation began that taught it; "" without one."""
         turn = self.fact.turn
         return turn.conversation.day.isoformat() if turn else ""
 
@@ -70,7 +70,7 @@ class FactRow:
 
 @dataclass(frozen=True, slots=True)
 class KnownFacts:
-    """All that she knows as of a commit.
+    """All facts as of a commit.
 
     Attributes:
         rows: every fact, by topic and line.
@@ -85,7 +85,7 @@ class KnownFacts:
     tip: str
 
     def find(self, name: str) -> FactRow:
-        """The fact that is called ``name``: ``people:3``, or words that only one fact has.
+        """Find a fact by its name, ``people:3``, or by words that only one fact has.
 
         Raises:
             UnknownFact: none is, or several are.
@@ -120,7 +120,7 @@ class KnownFacts:
         return exact or [row for row, text in texts if wanted and wanted in text]
 
     def topic(self, name: str) -> str:
-        """The topic that is called so: one that there is, else a new one. Raises BadFact."""
+        """The topic of that name: an existing one, else a new one. Raises BadFact."""
         made = topic_name(name)
         there = list(dict.fromkeys(row.fact.topic for row in self.rows))
         given = name.strip().removesuffix(".md")
@@ -129,7 +129,7 @@ class KnownFacts:
         return next((each for each in there if slug(each) == made), made)
 
     def same(self, topic: str, text: str) -> FactRow | None:
-        """The fact of a topic with just these words."""
+        """The fact of a topic with exactly these words."""
         for row in self.rows:
             if (row.fact.topic, row.fact.text) == (topic, text):
                 return row
@@ -140,11 +140,11 @@ class KnownFacts:
         return self._of(near_duplicates(text, self._others(but)))
 
     def against(self, text: str, but: Iterable[FactRow | None] = ()) -> tuple[FactRow, ...]:
-        """Facts that cannot hold beside it, as far as words show it."""
+        """Facts that contradict it, as far as words show."""
         return self._of(contradictions(text, self._others(but)))
 
     def pairs(self) -> list[tuple[FactRow, FactRow, Kind]]:
-        """All facts that say the same, or cannot both hold; those set aside are left out."""
+        """All pairs that say the same or contradict each other, without excluded facts."""
         rows = {row.fact: row for row in self.rows if not row.aside}
         return [(rows[one], rows[other], kind) for one, other, kind in pairs(rows)]
 
@@ -157,7 +157,7 @@ class KnownFacts:
 
 
 def read_known_facts(repo: Repository, rev: str) -> KnownFacts:
-    """What she knows as of a commit (an id). Raises HistoryError where the tree cannot be read."""
+    """Read all facts as of a commit (an id). Raises HistoryError where the tree cannot be read."""
     files = files_below(repo, FACTS_FOLDER, rev)
     facts, troubles = read_facts(files)
     excluded = read_excluded(repo, rev)

@@ -1,4 +1,4 @@
-"""The files of a companion, read within bounds: a folder may be a stranger's.
+"""Read a companion's files within limits: a folder may come from a stranger.
 
 Sizes are asked from the objects' headers before anything is unpacked, and names are counted before
 anything is read. The numbers are in docs/format.md, "Limits".
@@ -29,7 +29,7 @@ TOO_LARGE = bytes(SIZE_LIMIT + 1)
 def files_below(
     repo: Repository, folder: str, rev: str | None, *, wanted: Callable[[str], bool] | None = None
 ) -> dict[str, bytes]:
-    """The files below one of the folders of `MOST_FILES`, by path.
+    """Read the files below one of the folders of `MOST_FILES`, by path.
 
     A file above 1 MiB is there as `TOO_LARGE`.
 
@@ -55,7 +55,7 @@ def files_below(
 
 
 def entries_below(repo: Repository, folder: str, rev: str | None) -> list[Entry]:
-    """The files below one of these folders, by path, none of them read. Raises BadFile."""
+    """List the files below one of these folders, by path, without reading them. Raises BadFile."""
     most = MOST_FILES[folder]
     try:
         return repo.files(folder, rev, most=most)
@@ -64,7 +64,7 @@ def entries_below(repo: Repository, folder: str, rev: str | None) -> list[Entry]
 
 
 def check_counts(repo: Repository, rev: str) -> None:
-    """Refuse a companion of which no prompt can be made, before anything of it is looked at.
+    """Refuse a companion with too many files for a prompt, before any of them is read.
 
     Raises:
         BadFile: one of these folders has too many files.
@@ -74,7 +74,7 @@ def check_counts(repo: Repository, rev: str) -> None:
 
 
 def too_many_files(folder: str) -> BadFile:
-    """The error for one of these folders that holds too many files."""
+    """The error for a folder with too many files."""
     return _bad(folder, f"more than {MOST_FILES[folder]:,} files, the most that is read")
 
 
@@ -90,11 +90,11 @@ def _bad(folder: str, problem: str) -> BadFile:
 
 
 def read_small(repo: Repository, oid: str) -> bytes:
-    """A file of at most 1 MiB, by its blob; in the place of a larger one `TOO_LARGE`."""
+    """Read a file of at most 1 MiB by its blob; `TOO_LARGE` in place of a larger one."""
     return repo.small(oid, SIZE_LIMIT, TOO_LARGE)
 
 
 def read_small_at(repo: Repository, path: str, rev: str | None = None) -> bytes | None:
-    """The same by its path; None where there is no such file."""
+    """Read a file of at most 1 MiB by its path; None without one."""
     oid = repo.oid(path, rev)
     return read_small(repo, oid) if oid else None

@@ -1,4 +1,4 @@
-"""What a companion remembers as of one commit: lore, facts and summaries, read from the tree."""
+"""A companion's memory as of one commit: lore, facts and summaries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LATEST = 4
 
 @dataclass(frozen=True, slots=True)
 class MemoryAt:
-    """What the tree of a commit remembers.
+    """The memory in the tree of a commit.
 
     Attributes:
         lore: every entry, by path.
@@ -51,7 +51,7 @@ def read_memory(
     *,
     latest: int = LATEST,
 ) -> MemoryAt:
-    """Read what stands in ``lore/``, ``memory/facts/`` and ``memory/summaries/``.
+    """Read ``lore/``, ``memory/facts/`` and ``memory/summaries/``.
 
     Args:
         repo: the repository.
@@ -106,7 +106,7 @@ def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[File
 def _facts(
     repo: Repository, rev: str, aside: tuple[str, ...]
 ) -> tuple[tuple[Fact, ...], tuple[FileTrouble, ...]]:
-    """What may stand in a prompt, best first."""
+    """The facts that a prompt may have, best first."""
     folder = repo.folder_oid("memory/facts", rev)
     if folder is None:
         return (), ()
@@ -136,7 +136,7 @@ def _files(repo: Repository, rev: str, folder: str) -> dict[str, bytes]:
 def _summaries(
     repo: Repository, rev: str, thread: Collection[ConversationId], latest: int
 ) -> dict[str, bytes]:
-    """Files of the wanted conversations, and of the newest ones."""
+    """The summaries of the wanted conversations and of the newest ones."""
     if repo.folder_oid("memory/summaries", rev) is None:
         return {}
     entries = {each.path.rsplit("/", 1)[-1]: each for each in repo.files("memory/summaries", rev)}

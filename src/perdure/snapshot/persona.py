@@ -1,4 +1,4 @@
-"""The persona's files, as committed or as they are in the folder, and as a model is given them."""
+"""The persona's files, committed or in the folder, and what a model is given of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINK = "a link, or something else that is no file; links are never followed"
 
 @dataclass(frozen=True, slots=True)
 class PersonaFiles:
-    """Files of a companion.
+    """A companion's files, as far as they are about the persona or count beside it.
 
     Attributes:
         settings: companion.yaml.
@@ -45,7 +45,7 @@ class PersonaFiles:
 
 @dataclass(frozen=True, slots=True)
 class PersonaPart:
-    """One file as a model is given it.
+    """What a model is given of one file.
 
     Attributes:
         path: the file.
@@ -61,7 +61,7 @@ class PersonaPart:
 
 
 def files_at(repo: Repository, commit: str) -> PersonaFiles:
-    """The files of a commit. Raises NotACompanion, CompanionProblem."""
+    """Read the files as of a commit. Raises NotACompanion, CompanionProblem."""
     data = read_small_at(repo, SETTINGS, commit)
     if data is None:
         raise NotACompanion(f"{repo.path.name} has no {SETTINGS} there")
@@ -72,7 +72,7 @@ def files_at(repo: Repository, commit: str) -> PersonaFiles:
 
 
 def files_in_folder(repo: Repository) -> PersonaFiles:
-    """The files as they are in the folder, edits that are in no commit included.
+    """Read the files as they are in the folder, uncommitted edits included.
 
     Raises NotACompanion, CompanionProblem, HistoryError.
     """
@@ -159,7 +159,7 @@ def _parted(settings: CompanionSettings, found: dict[str, bytes]) -> PersonaFile
 
 
 def parts_of(files: PersonaFiles, tokenizer: Tokenizer) -> list[PersonaPart]:
-    """What a model is given, in the order of the prompt; greetings last.
+    """The parts that a model is given, in the order of the prompt, greetings last.
 
     Raises BadFile for a file that cannot be read.
     """
@@ -180,7 +180,7 @@ def parts_of(files: PersonaFiles, tokenizer: Tokenizer) -> list[PersonaPart]:
 
 
 def windows_of(repo: Repository, files: PersonaFiles, commit: str | None = None) -> list[Window]:
-    """What each listed backend takes in, as far as files tell; no server is asked.
+    """The window of each listed backend, as far as files tell; no server is asked.
 
     The manifest goes first, then what was seen on this device, then what the driver assumes.
     Manifests that cannot be read are passed over: ``perdure backend list`` says why.
@@ -197,7 +197,7 @@ def windows_of(repo: Repository, files: PersonaFiles, commit: str | None = None)
 
 
 def manifests_of(files: PersonaFiles) -> list[Manifest]:
-    """The manifests of companion.yaml's list that can be read, in its order."""
+    """The manifests that companion.yaml lists and that can be read, in its order."""
     found = []
     for name in files.settings.backends:
         path = manifest_path(name)
@@ -209,7 +209,7 @@ def manifests_of(files: PersonaFiles) -> list[Manifest]:
 
 
 def _window(manifest: Manifest, seen: LockEntry | None) -> tuple[int, bool]:
-    """Tokens, and whether that is only assumed."""
+    """A backend's window in tokens, and whether that is only assumed."""
     details = seen.details if seen is not None else {}
     own = _number(details.get("context_length"))
     if manifest.context_window:
@@ -225,7 +225,7 @@ def _number(text: str | None) -> int:
 
 
 def _default(manifest: Manifest) -> tuple[int, bool]:
-    """What the driver takes where nothing names a window, and whether a server may say another."""
+    """The driver's window where nothing names one, and whether a server may name another."""
     if manifest.driver == "anthropic":
         from perdure.backends.anthropic.driver import DEFAULT_WINDOW as HOSTED
 
@@ -249,7 +249,7 @@ def _seen(repo: Repository, commit: str | None) -> dict[str, LockEntry]:
 
 
 def tokenizer_of(files: PersonaFiles, windows: list[Window]) -> Tokenizer:
-    """The counter for the model with the smallest window, without loading that model."""
+    """The token counter for the model with the smallest window, without loading the model."""
     from perdure.backends.tokens.estimate import tokenizer_for
 
     smallest = min(windows, key=lambda each: (each.room, each.backend), default=None)

@@ -14,7 +14,7 @@ NO_MEMORY = MemoryAt()
 def prompt_inputs(
     companion: CompanionAt, thread: tuple[PastTurn, ...], memory: MemoryAt = NO_MEMORY
 ) -> PromptInputs:
-    """What `assemble` needs for the last turn of ``thread``."""
+    """Gather what `assemble` needs for the last turn of ``thread``."""
     newest = thread[-1].turn
     asked_at = newest.message.at if newest.message is not None else newest_time(newest)
     return PromptInputs(
@@ -34,6 +34,6 @@ def prompt_inputs(
 
 
 def sent_turns(inputs: PromptInputs, choice: Choice) -> frozenset[TurnId]:
-    """The turns of the thread that a prompt has."""
+    """The turns of the thread that a prompt holds."""
     ids = [past.id for past in inputs.turns]
     return frozenset(ids[ids.index(choice.window) :])

@@ -1,4 +1,4 @@
-"""Lines of a file with the commits that brought them, and the turns that caused those."""
+"""The lines of a file with the commits that brought them and the turns that caused those."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from perdure.snapshot.conversation.turn_commits import cause
 
 @dataclass(frozen=True, slots=True)
 class LineCause:
-    """A line, and the turn that its commit says it was caused by."""
+    """A line, and the turn that its commit names as its cause."""
 
     line: BlamedLine
     turn: TurnId | None
@@ -41,7 +41,7 @@ def blamed_lines(
     path: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[LineCause]:
-    """Every line of a file as of a commit (an id), traced back."""
+    """Trace every line of a file back from a commit (an id)."""
     with repo.timeline(progress).jumps(start) as jump:
         lines = blame(repo, start, path, jump)
     commits = {line.commit.id: line.commit for line in lines}

@@ -1,4 +1,4 @@
-"""One line about a companion, for lists: nothing is recovered, locked or parsed in full."""
+"""One line about a companion, for lists; recovers, locks and fully parses nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from perdure.snapshot.files import read_small_at
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a list shows of a companion; ``problem`` is set where it cannot be read."""
+    """A companion in a list; ``problem`` is set where it cannot be read."""
 
     path: Path
     name: str = ""
@@ -30,7 +30,7 @@ class Overview:
 
 
 def overview(path: Path) -> Overview:
-    """Look at a companion. Never raises for what is wrong with it."""
+    """Read a companion's line. Never raises for what is wrong with it."""
     try:
         repo = Repository.open(path, recover=False)
         back = way_back(repo.path, SETTINGS)

@@ -1,4 +1,4 @@
-"""Git settings and hooks of a companion's folder with which git would run programs: said once."""
+"""Warn once of git settings and hooks in a companion's folder that make git run programs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MOST = 6
 
 
 def git_warnings(repo: Repository) -> list[Notice]:
-    """Notices for what was not said yet in this folder, or has changed since."""
+    """Notices for what was not yet told in this folder, or has changed since."""
     return _led_elsewhere(repo) + _running(repo)
 
 
 def _led_elsewhere(repo: Repository) -> list[Notice]:
-    """That what is said here is said in another folder's repository."""
+    """The warning that conversations here are written to another folder's repository."""
     place = repo.lies_with
     if place is None or repo.state.is_told(f"leads from {repo.path} to {place}"):
         return []
@@ -33,7 +33,7 @@ def _led_elsewhere(repo: Repository) -> list[Notice]:
 
 
 def _running(repo: Repository) -> list[Notice]:
-    """What makes git run programs. perdure itself heeds none of it."""
+    """Settings that make git run programs. perdure itself ignores them."""
     told: dict[Path, list[str]] = {}
     for path, key, value in repo.odd_config():
         if not repo.state.is_told(f"setting {path.name} {key} {value}"):
@@ -64,7 +64,7 @@ def _some(names: list[str]) -> str:
 
 
 def _hooks(folder: Path) -> list[tuple[str, bytes]]:
-    """Hooks that git would run, executable and without an ending, and what is in them."""
+    """Hooks that git would run, which are executable and have no ending, with their contents."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(each.name for each in entries if os.access(each.path, os.X_OK))

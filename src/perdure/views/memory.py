@@ -1,4 +1,4 @@
-"""What she knows, all of it at once, as a screen shows it."""
+"""All that she knows, for a screen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from perdure.snapshot.files import read_small
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
-    """All that she knows, and what waits, as of one commit.
+    """All that she knows, and all that is to be decided, as of one commit.
 
     Attributes:
         tip: the commit.
@@ -40,7 +40,7 @@ class MemoryView:
 
 
 def read_memory_view(repo: Repository) -> MemoryView:
-    """Read it as of HEAD. Raises HistoryError where the tree cannot be read."""
+    """Read her memory as of HEAD. Raises HistoryError where the tree cannot be read."""
     workspace = Workspace(repo)
     review = review_list(workspace)
     tip = review.known.tip
@@ -56,7 +56,7 @@ def read_memory_view(repo: Repository) -> MemoryView:
 
 
 def count_waiting(repo: Repository) -> int:
-    """How much waits for the user's word as of HEAD; reads no more than it needs."""
+    """Count what the user has to decide on, as of HEAD; reads no more than it needs."""
     tip = repo.head().commit
     if tip is None:
         return 0

@@ -1,4 +1,4 @@
-"""The check of a companion's persona: its files gathered, and what they cost."""
+"""Check a companion's persona: gather its files, and count what they cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from perdure.snapshot.persona import (
 
 @dataclass(frozen=True, slots=True)
 class PersonaCheck:
-    """What a check came to.
+    """The result of a check.
 
     Attributes:
         report: findings and sizes.

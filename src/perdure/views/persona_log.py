@@ -1,4 +1,4 @@
-"""How a persona grew: one line a change, with its author, words, size in tokens and tags."""
+"""How a persona grew: one line for each change, with author, words, tokens and tags."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PersonaChange:
 def persona_changes(
     repo: Repository, start: str, query: Query, progress: Progress | None = None
 ) -> Iterator[PersonaChange]:
-    """Changes of the persona, newest first.
+    """List the changes of the persona, newest first.
 
     Args:
         repo: the repository.
@@ -93,7 +93,7 @@ def _tokens(repo: Repository, commit: str) -> int:
 
 
 def _her_marks(repo: Repository, start: str) -> Callable[[Author], bool]:
-    """Whether an author is the companion: by the address that marks her commits."""
+    """Whether an author is the companion, told by the address that marks her commits."""
     names = {repo.path.name, *map(slug, her_names(repo, start))}
     addresses = {companion_email(name) for name in names}
     return lambda author: author.email in addresses

@@ -1,4 +1,4 @@
-"""A second look at a companion while a talk goes on: its own repository, on its own thread.
+"""Read a companion during a conversation, with a second repository on a thread of its own.
 
 A `Session` does one thing after another; a question about years of history must not hold up a turn.
 """
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 class ReaderClosed(Exception):
-    """Nobody waits for the answer any more."""
+    """The reader was closed: nobody waits for the answer any more."""
 
 
 class BackgroundReader:
-    """Answers questions about the history. Only reads, but for the index in the cache."""
+    """Answers questions about the history. Writes nothing but the index in the cache."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class BackgroundReader:
         self._closed = False
 
     async def ask(self, question: Callable[[Repository], T]) -> T:
-        """Put a question to the repository.
+        """Ask the repository something.
 
         Raises:
             HistoryError, RequestProblem: what the question raises.
@@ -44,16 +44,16 @@ class BackgroundReader:
         return await asyncio.get_running_loop().run_in_executor(self._worker, answer)
 
     def goes_on(self) -> None:
-        """Called by long work now and then; raises Leaving once the reader is closed."""
+        """Long work calls this now and then; it raises ReaderClosed once the reader is closed."""
         if self._closed:
             raise ReaderClosed
 
     def close(self) -> None:
-        """Answer nothing more; an index that is being made is left as far as it came."""
+        """Stop answering. An index that is being made stays as far as it came."""
         self.close_with(lambda: None)
 
     def close_with(self, last: Callable[[], None]) -> Future[None]:
-        """The same, and do something on the thread before it ends; done when its files are."""
+        """Stop answering, and do one more thing on the thread before it ends."""
         self._closed = True
 
         def let_go() -> None:

@@ -1,4 +1,4 @@
-"""Earlier moments of the whole life, found by words: for ``perdure search`` and the screen."""
+"""Find earlier turns by their words, for ``perdure search`` and the screen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class FoundTurn:
-    """A hit with what was said."""
+    """A hit, with what was said."""
 
     hit: Hit
     title: str
@@ -53,7 +53,7 @@ def search_turns(
     until: datetime | None = None,
     limit: int = 10,
 ) -> list[FoundTurn]:
-    """The moments that fit a text best, best first; turns that are set aside are not found.
+    """The turns that fit a text best, best first. Excluded turns are not found.
 
     Args:
         repo: the repository.
@@ -75,7 +75,7 @@ def search_turns(
 
 
 def with_own_words(found: Sequence[FoundTurn]) -> list[FoundTurn]:
-    """Those worth a reader's look, in the same order.
+    """Leave out turns that were found only by the words of a listed neighbour; keeps the order.
 
     A turn also fits by what was said around it. Where that is listed by itself, and none of the
     words stand in the turn, it is left out here; prompts weigh it all the same.
@@ -107,7 +107,7 @@ def _moment(repo: Repository, start: str, hit: Hit) -> FoundTurn:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search on the screen found.
+    """The result of a search on the screen.
 
     Attributes:
         turns: best first, each with the marks of its messages, in their order.
@@ -119,7 +119,7 @@ class SearchResult:
 
 
 class HistorySearch:
-    """Searches again and again; all calls come from one thread, which the index belongs to."""
+    """Searches as often as it is asked. All calls come from one thread, which owns the index."""
 
     def __init__(self) -> None:
         self._index: RecallIndex | None = None
@@ -133,7 +133,7 @@ class HistorySearch:
         limit: int = 50,
         progress: Progress | None = None,
     ) -> SearchResult:
-        """The moments of HEAD's life that fit a text best.
+        """Find the turns as of HEAD that fit a text best.
 
         Raises:
             HistoryError: the conversations cannot be read.

@@ -1,4 +1,4 @@
-"""What `show` and `diff` look at: turns, commits, and texts of two states."""
+"""What `show` and `diff` show: turns, commits, and texts of two states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from perdure.snapshot.revisions.diff import TextChange, changes_in
 
 @dataclass(frozen=True, slots=True)
 class ShownTurn:
-    """A turn as it stands now, and the commit that added it, if it could be found."""
+    """A turn as it is at the tip, and the commit that added it, if one was found."""
 
     id: TurnId
     turn: Turn
@@ -97,7 +97,7 @@ class ShownCommit:
 def find_shown(
     path: Path, name: str, now: datetime, progress: Progress | None = None
 ) -> ShownTurn | ShownCommit:
-    """A turn by one of its names, else the commit that a revision or a date names.
+    """Find a turn by one of its names, else the commit that a revision or a date names.
 
     Raises:
         UnknownTurn: it looks like a turn's name, but none answers to it.
@@ -137,7 +137,7 @@ def find_shown(
 def _by_whole_id(
     repo: Repository, head: str | None, name: str, progress: Progress | None
 ) -> ShownTurn | None:
-    """A turn by its whole id, without listing all that was ever said."""
+    """Find a turn by its whole id, without listing every conversation."""
     try:
         turn_id = TurnId.parse(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The history as a screen lists it: branches and tags by name, changes a page at a time.
+"""The history for a screen: branches and tags by name, commits a page at a time.
 
 Consecutive turns of one conversation are one row. All of it only reads.
 """
@@ -35,7 +35,7 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class BranchName:
-    """A branch; ``subject`` is of its newest commit."""
+    """A branch; ``subject`` is that of its newest commit."""
 
     name: str
     commit: str
@@ -46,7 +46,7 @@ class BranchName:
 
 @dataclass(frozen=True, slots=True)
 class TagName:
-    """A tag and the commit that it stays on."""
+    """A tag, and the commit that it names."""
 
     name: str
     commit: str
@@ -111,17 +111,17 @@ class TimelineRow:
 
     @property
     def begins_run(self) -> bool:
-        """Whether turns that could be one row begin with it, the newest of them."""
+        """Whether it is the newest of several turns that could be one row."""
         return len(self.run) > 1 and self.run[0] == self.commit.id
 
     @property
     def is_answer(self) -> bool:
-        """Whether its newest commit brought another answer to a turn that was there."""
+        """Whether its newest commit brought another answer to an older turn."""
         return any(key == "Answer" for key, _ in self.commit.trailers)
 
 
 def read_ref_names(repo: Repository) -> RefNames:
-    """Branches and tags. Raises HistoryError where a commit of theirs cannot be read."""
+    """Read branches and tags. Raises HistoryError where a commit of theirs cannot be read."""
     found = []
     for name, commit in repo.tags().items():
         with suppress(HistoryError):
@@ -147,7 +147,7 @@ def history_page(
     beside: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Listed]:
-    """A page of the history of a commit, newest first; shorter than ``count`` at its end.
+    """Read a page of a commit's history, newest first; shorter than ``count`` at the end.
 
     Args:
         repo: the repository.
@@ -168,7 +168,7 @@ def history_page(
 
 
 def children_first(found: Sequence[Listed]) -> list[Listed]:
-    """The same commits in the same order, but none before one that descends from it.
+    """Sort commits as little as needed, so that no commit comes before one that descends from it.
 
     Without an index they come by time, and several lines may have been written in one second.
     """
@@ -193,7 +193,7 @@ def children_first(found: Sequence[Listed]) -> list[Listed]:
 def collapse(
     found: Iterable[Listed], known: RefNames, opened: Collection[str] = frozenset()
 ) -> list[TimelineRow]:
-    """Rows of a listing; consecutive turns of one conversation become one.
+    """Make rows of commits; consecutive turns of one conversation become one row.
 
     A turn with a name on it (a tag, a branch) begins a row of its own, so that the name is seen.
 
@@ -221,7 +221,7 @@ def collapse_lines(
     *,
     here: str = "",
 ) -> list[TimelineRow]:
-    """Rows of a listing of several lines, as a graph is drawn of them.
+    """Make rows of commits on several lines, as a graph draws them.
 
     Turns that follow upon one another on a line become one row, where nothing begins between them,
     also when those of another line were said meanwhile.
@@ -256,7 +256,7 @@ _Run = list[tuple[int, TimelineRow]]
 
 
 def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[TimelineRow]:
-    """One row for a run, or those of an opened one each by itself, in the order of the listing."""
+    """One row for each run, and single rows for a run that is opened, in the given order."""
     placed: _Run = []
     for run in runs:
         ids = tuple(row.commit.id for _, row in run)
@@ -268,7 +268,7 @@ def _rows(runs: Iterable[_Run], opened: Collection[str]) -> list[TimelineRow]:
 
 
 def _as_one(rows: Sequence[TimelineRow]) -> TimelineRow:
-    """One row for consecutive ones, given newest first."""
+    """Join consecutive rows, newest first, into one."""
     if len(rows) == 1:
         return rows[0]
     turns = {each.first.turn for each in rows}
@@ -300,7 +300,7 @@ class _Naming:
 
 
 def changes_of(repo: Repository, row: TimelineRow) -> list[TextChange]:
-    """What the commits of a row changed, against the first parent of the oldest of them.
+    """The texts that a row's commits changed, against the first parent of the oldest.
 
     Raises:
         HistoryError: they cannot be read.
@@ -316,12 +316,12 @@ def changes_of(repo: Repository, row: TimelineRow) -> list[TextChange]:
 
 
 def ahead_of_head(repo: Repository, commit: str) -> Ahead:
-    """What is in the past of a commit and not in that of HEAD."""
+    """How far a commit is ahead of HEAD."""
     return ahead(repo, commit, [repo.resolve("HEAD")])
 
 
 def persona_change_before(repo: Repository, commit: str) -> str | None:
-    """The newest change of the persona up to a commit, itself included; None without one."""
+    """The newest change of the persona up to and including a commit; None without one."""
     query = Query(folders=FOLDERS["persona"], limit=1)
     found = next(iter(repo.timeline().listing(repo.resolve(commit), query)), None)
     return found.commit.id if found is not None else None

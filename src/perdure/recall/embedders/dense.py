@@ -1,4 +1,4 @@
-"""Meaning beside words: vectors of messages, and what they say put together with BM25.
+"""Meaning beside words: vectors of messages, and their scores put together with BM25.
 
 Off unless an embedder is given. Vectors lie in the index by message, so a text is embedded once. A
 question is compared with all of them, and a message's likeness is that of its vector added up with
@@ -35,7 +35,7 @@ _STEPS = (*range(-BEFORE, 0), *range(1, AFTER + 1))
 
 
 class Vectors:
-    """Vectors of the messages of one tree, in context."""
+    """The vectors of a tree's messages, each with its neighbours."""
 
     def __init__(self, embedder: Embedder) -> None:
         import numpy as np
@@ -46,7 +46,7 @@ class Vectors:
         self._length: Any = np.zeros(0, dtype=np.float32)
 
     def arrange(self, store: Store, messages: MessageSequence, first: int) -> None:
-        """Have the vectors of a tree's messages, as far as there are any.
+        """Load the vectors of a tree's messages, as far as there are any.
 
         Args:
             store: where they are kept.
@@ -66,7 +66,7 @@ class Vectors:
         self._measure(messages, max(0, first - AFTER), total)
 
     def add(self, messages: MessageSequence, vectors: Sequence[tuple[int, bytes]]) -> None:
-        """Take in vectors that were just made, by row."""
+        """Add vectors that were just made, by row."""
         places = self._fill(messages, vectors)
         if places:
             last = min(len(messages), max(places) + BEFORE + 1)
@@ -87,7 +87,7 @@ class Vectors:
         return places
 
     def _measure(self, messages: MessageSequence, begin: int, end: int) -> None:
-        """Lengths of the sums of vectors around the messages at some places."""
+        """Measure the sums of vectors around the messages at some places."""
         import numpy as np
 
         talk = _talk(messages)
@@ -143,7 +143,7 @@ class Likeness:
         self.places: list[int] = np.argpartition(-self._near, most - 1)[:most].tolist()
 
     def fuse(self, scores: dict[int, float]) -> dict[int, float]:
-        """Scores of the messages that words or meaning name, from 0 to 1.
+        """Put both scores together, from 0 to 1, for messages that words or meaning name.
 
         Some message is always the nearest. Where no word of the question was said at all, only
         those are named that are nearer than the nearest of so many would be by chance.

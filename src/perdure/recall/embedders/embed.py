@@ -1,4 +1,4 @@
-"""Making the vectors of messages that have none yet, the newest first."""
+"""Embed the messages that have no vector yet, the newest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOGETHER = 16
 
 
 def missing(store: Store, model: str, chunks: Sequence[StoredChunk]) -> int:
-    """How many messages of some chunks have no vector yet."""
+    """Count the messages of some chunks that have no vector yet."""
     return sum(len(set(chunk.message_rows()) - _have(store, model, chunk)) for chunk in chunks)
 
 
@@ -78,7 +78,7 @@ def _waiting(
 
 
 def _small(embedder: Embedder, text: str) -> bytes:
-    """A vector with a byte a number: how long it is does not count, only where it points."""
+    """Store a vector with one byte a number: only its direction counts, not its length."""
     import numpy as np
 
     vector = np.asarray(embedder.embed(text), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Words whose forms no stemmer joins: whoever asks what she bought may have said "buy"."""
+"""Irregular words, whose forms no stemmer joins: who asks what she bought may have said "buy"."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OVA = {
 
 
 def forms(word: str, language: str = "en") -> tuple[str, ...]:
-    """A word and its other forms, as far as no rule joins them: itself alone for most."""
+    """A word and its irregular forms; most words have none."""
     if language != "en":
         return (word, *_with_two_stems(word, language))
     found = [word]
@@ -54,7 +54,7 @@ def forms(word: str, language: str = "en") -> tuple[str, ...]:
 
 
 def _with_two_stems(word: str, language: str) -> list[str]:
-    """Forms with the other stem. What is no such verb makes words that nobody ever said."""
+    """Forms with a verb's other stem. For other words these are forms that nobody ever said."""
     one, other = _OVA.get(language, ((), ()))
     return [
         word.removesuffix(ending) + form
@@ -66,7 +66,7 @@ def _with_two_stems(word: str, language: str) -> list[str]:
 
 
 def _bases(word: str) -> tuple[str, ...]:
-    """What a word may be a form of: buying and buys of buy, giving of give, swimming of swim."""
+    """The words that a word may be a form of: buying of buy, giving of give, swimming of swim."""
     stem = word.removesuffix("ing")
     if stem != word and len(stem) > 2:
         return stem, f"{stem}e", stem[:-1]

@@ -1,4 +1,4 @@
-"""Languages of what was said, by script and words of grammar, and the stems of their words.
+"""Tell languages by script and words of grammar, and find the stems of words.
 
 Stemmers are those of Snowball (snowballstemmer, BSD-3-Clause, written in Python alone, so that
 every machine makes the same stems). Ukrainian, which Snowball lacks, has endings taken off here.
@@ -20,7 +20,7 @@ from perdure.recall.language.stopwords import STOP
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language that words have stems in.
+    """A language with a stemmer.
 
     Attributes:
         algorithm: Snowball's name for it; "" for ours.
@@ -113,7 +113,7 @@ for _language, _words in STOP.items():
 
 
 def name_of(number: int) -> str:
-    """The language of a number; "" for none."""
+    """The language with a number; "" for none."""
     return _BY_NUMBER[number] if number < len(_BY_NUMBER) else ""
 
 
@@ -123,12 +123,12 @@ def _script_of(letter: str) -> str:
 
 
 def script_of(word: str) -> str:
-    """The script of a word's first letter; "" for those that have no stems here."""
+    """The script of a word's first letter; "" for scripts without stemmers."""
     return _script_of(word[0]) if word else ""
 
 
 def language_of(words: Sequence[str]) -> str:
-    """The language that most of some words of grammar are of; "" where they do not tell."""
+    """The language that most of these words of grammar belong to; "" where they do not tell."""
     counts: dict[str, int] = {}
     foreign: list[str] = []
     for word in words:
@@ -146,7 +146,7 @@ def language_of(words: Sequence[str]) -> str:
 
 
 def history_languages(counts: Mapping[int, int]) -> list[str]:
-    """Languages that a life is told in, the commonest first, by how many messages are of each.
+    """The languages of all conversations, most common first, given the messages in each.
 
     One in which next to nothing was said was mistaken for another.
     """
@@ -199,7 +199,7 @@ def stem(language: str, word: str) -> str:
 
 
 def _apart(word: str) -> str:
-    """An English word that its stem would make one with another; "" for others."""
+    """An English word whose stem is that of an unrelated word; "" for others."""
     forms = (word, word.removesuffix("es"), word.removesuffix("s"))
     return next((form for form in forms if form in _APART), "")
 
@@ -230,7 +230,7 @@ _UKRAINIAN_ENDINGS = """
 
 
 class _Ukrainian:
-    """Takes the longest ending off that leaves a vowel and three letters."""
+    """Takes off the longest ending that leaves a vowel and three letters."""
 
     _ENDINGS = sorted(_UKRAINIAN_ENDINGS.split(), key=lambda ending: (-len(ending), ending))
 

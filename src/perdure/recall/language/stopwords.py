@@ -1,4 +1,4 @@
-"""Words of grammar: what a question consists of besides what it is about."""
+"""Words of grammar, which do not say what a question is about."""
 
 # ruff: noqa: RUF001 - letters of other scripts
 

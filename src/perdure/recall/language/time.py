@@ -38,7 +38,7 @@ _BACK = {
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Months that come every year, or a day of one: "in March", "on 8 May" without a year.
+    """Months, or a day, of every year: "in March", "on 8 May" without a year.
 
     Attributes:
         month: the first month, 1 to 12.
@@ -51,7 +51,7 @@ class Season:
     day: int = 0
 
     def stretches(self, first: int, last: int) -> list[DaySpan]:
-        """Its stretches in these years; one that begins in the year before is among them."""
+        """Its stretches in these years, with one that begins in the year before."""
         found = []
         for year in range(first - 1, last + 1):
             try:
@@ -69,7 +69,7 @@ Time = DaySpan | Season
 
 @dataclass(frozen=True, slots=True)
 class TimedText:
-    """What a message says, by its times and its words.
+    """The times that a message speaks of, and its other words.
 
     Attributes:
         times: the times that it speaks of.
@@ -83,12 +83,12 @@ class TimedText:
 
     @property
     def words(self) -> str:
-        """All of it but what only places it in time."""
+        """All words but those that only place it in time."""
         return f"{self.rest} {self.named}".rstrip()
 
 
 def times_in(text: str, now: datetime | None) -> TimedText:
-    """Times that a message speaks of, and what else it says.
+    """Find the times that a message speaks of, and what else it says.
 
     Args:
         text: the message.

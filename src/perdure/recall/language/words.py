@@ -1,4 +1,4 @@
-"""Words of a text, as the index has them and as a question means them.
+"""The words of a text, as the index stores them and as a question means them.
 
 Scripts that are written without spaces (Han, kana) and Hangul, whose particles cling to the word,
 are cut into overlapping pairs of characters. SQLite's trigram tokenizer would find nothing for the
@@ -33,12 +33,12 @@ MOST_WORDS = 48
 
 
 def normal(text: str) -> str:
-    """Text in one form of Unicode (NFKC): full-width letters and half-width kana become usual."""
+    """Normalise text (NFKC): full-width letters and half-width kana become the usual ones."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 def tokens_of(words: list[str]) -> list[str]:
-    """Words of `words_of` as the index has them, without accents.
+    """The words of `words_of` as the index stores them, without accents.
 
     Runs without spaces are there as their pairs of characters, and each character by itself.
     """
@@ -60,12 +60,12 @@ def is_cjk(word: str) -> bool:
 
 
 def words_of(text: str) -> list[str]:
-    """Words of a text in their order, folded; a run without spaces is one word."""
+    """The words of a text in order, folded; a run without spaces is one word."""
     return [found.casefold() for found in _WORD.findall(normal(text))]
 
 
 def content_words(text: str, likely: Sequence[str] = ("en",)) -> dict[str, float]:
-    """Words of a question that say what it is about, each once, with a weight.
+    """The words that say what a question is about, each once, with a weight.
 
     Words of grammar are left out. Pairs of characters are words.
 
@@ -90,12 +90,12 @@ def single_characters(words: Iterable[str]) -> list[str]:
 
 
 def all_words(text: str) -> dict[str, float]:
-    """Words of a question that consists of grammar only."""
+    """The words of a question that consists only of grammar."""
     return _longest(dict.fromkeys(pieces_of(text), 1.0))
 
 
 def pieces_of(text: str) -> list[str]:
-    """Words of a text, runs without spaces in pairs."""
+    """The words of a text, with runs without spaces cut into pairs."""
     return [piece for word in words_of(text) for piece in _pieces(word)]
 
 
@@ -113,7 +113,7 @@ def _pieces(word: str) -> list[str]:
 
 
 def _says(word: str) -> bool:
-    """False for pairs of characters that only hold a sentence together."""
+    """Whether a pair of characters says something, and does not only hold a sentence together."""
     if not is_cjk(word):
         return True
     if word in CJK_STOP:

@@ -1,4 +1,4 @@
-"""The ends of the lines that came together since the last turn: where a talk goes on from.
+"""The ends of the lines that were merged since the last turn: what a conversation continues.
 
 A pull of another machine, and a merge of a branch, bring a second line beside the one that is
 talked on. Until the first turn after that, the talk stands at the end of each.
@@ -34,7 +34,7 @@ class LineEnd:
 
     @property
     def said_at(self) -> float:
-        """When the last word of it was said, in seconds since 1970; 0 where that is not known."""
+        """When its last word was said, in seconds since 1970; 0 where that is not known."""
         at = newest_time(self.turn)
         return at.timestamp() if at is not None else 0.0
 
@@ -42,7 +42,7 @@ class LineEnd:
 def open_ends(
     repo: Repository, transcript: Transcript, tip: str, pause: timedelta
 ) -> tuple[LineEnd, ...]:
-    """The ends of the lines that met since the last turn, the newest word first.
+    """The ends of the lines that were merged since the last turn, the newest first.
 
     None where no lines met, and where all that met leads to one turn.
 
@@ -78,7 +78,7 @@ def open_ends(
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A turn as a commit brought it."""
+    """A turn, and the commit that brought it."""
 
     commit: str
     turn: TurnId
@@ -87,7 +87,7 @@ class _Said:
 
 
 def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[_Said]:
-    """The last turn of each line below a commit, of those that stand."""
+    """The last turn of each line below a commit, among the turns that are still there."""
     waiting, seen, left = [tip], set[str](), _LOOKED_AT
     while waiting:
         here: str | None = waiting.pop()
@@ -114,7 +114,7 @@ def _said_below(repo: Repository, transcript: Transcript, tip: str) -> Iterator[
 
 
 def _is_past(repo: Repository, said: _Said, later: _Said) -> bool:
-    """Whether a turn was said before another one, on the way to it."""
+    """Whether a turn is in another one's past."""
     if later.moved:
         return False
     reach = Reach(repo.commit_info, repo.commits.shallow_ends())
@@ -125,7 +125,7 @@ def _is_past(repo: Repository, said: _Said, later: _Said) -> bool:
 
 
 def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
-    """The turn that a commit brought; None where it did not, or where that was taken back."""
+    """The turn that a commit brought; None where it brought none, or the turn was taken back."""
     facts = parse_trailers(info.trailers)
     if facts is None or facts.answer or not info.subject.startswith("turn: "):
         return None
@@ -134,7 +134,7 @@ def _brought(transcript: Transcript, info: CommitInfo) -> TurnId | None:
 
 
 def _end(repo: Repository, transcript: Transcript, said: _Said) -> LineEnd | None:
-    """The end of the conversation that a turn stands in."""
+    """The last turn of the conversation that a turn belongs to."""
     now, then = transcript.turn(said.turn), None
     with suppress(HistoryError):  # a partial clone may lack what stood there
         then = Transcript(repo, said.commit).turn(said.turn)
@@ -147,7 +147,7 @@ def _end(repo: Repository, transcript: Transcript, said: _Said) -> LineEnd | Non
 
 
 def _written_anew(transcript: Transcript, turn: TurnId) -> ConversationId | None:
-    """The conversation that a merge has written a turn into, under another id."""
+    """The conversation, under another id, into which a merge has written a turn."""
     for conversation in reversed(transcript.conversations()):
         if conversation.id.day < turn.conversation.day:
             break

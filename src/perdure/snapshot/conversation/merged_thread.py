@@ -1,4 +1,4 @@
-"""The thread as version 3 of prompt assembly reads it: all lines that a talk goes on from, by time.
+"""The thread that version 3 of the prompt reads: all lines that a conversation continues, by time.
 
 A function of the tree alone. Versions 1 and 2 read `perdure.snapshot.conversation.thread`.
 """
@@ -36,7 +36,7 @@ def merged_thread(
     excluded: Excluded | None = None,
     keep: TurnId | None = None,
 ) -> list[PastTurn]:
-    """The turns up to each of these ``ends``, oldest first, at the most ``most``.
+    """The turns up to each of the ``ends``, oldest first, ``most`` of them at most.
 
     Lines are followed backwards through what their conversations go on from. Each turn stands once,
     behind every turn that leads to it; where several lines run side by side, by time. An end that
@@ -54,7 +54,7 @@ def merged_thread(
 
 
 def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400) -> bool:
-    """Whether a turn stands on a line that leads to an ``end``, so many turns back at the most."""
+    """Whether a turn is on a line that leads to an ``end``, at most so many turns back."""
     lines = _Lines(transcript, most)
     lines.read((end,))
     reached = lines.turns.get(turn.conversation)
@@ -64,7 +64,7 @@ def is_behind(transcript: Transcript, turn: TurnId, end: TurnId, most: int = 400
 def whole_history(
     transcript: Transcript, thread: Sequence[PastTurn], *, excluded: Excluded | None = None
 ) -> list[PastTurn]:
-    """A thread, and before it, by time, what else was said in earlier conversations.
+    """A thread, with all other earlier conversations before it, by time.
 
     Those are the conversations that begin before the one that the thread ends in. Empty where
     nothing is added, and where that is more than `MOST_TURNS`. The first turn is none of the
@@ -87,7 +87,7 @@ def whole_history(
 
 
 def _said_at(turn: Turn) -> datetime | None:
-    """When a turn was begun: another answer may be years younger."""
+    """When a turn began; another answer to it may be years younger."""
     if turn.message is not None and turn.message.at is not None:
         return turn.message.at
     return min((reply.at for reply in turn.replies if reply.at is not None), default=None)
@@ -95,7 +95,7 @@ def _said_at(turn: Turn) -> datetime | None:
 
 @dataclass(slots=True)
 class _Lines:
-    """What can be reached from some ends, no further back than ``most`` turns on any line."""
+    """All that leads to some ends, at most ``most`` turns back on each line."""
 
     transcript: Transcript
     most: int
@@ -106,7 +106,7 @@ class _Lines:
     starts: tuple[TurnId, ...] = ()
 
     def read(self, ends: Iterable[TurnId]) -> None:
-        """Find the conversations of all lines, the nearest ones first."""
+        """Read the conversations of all lines, the nearest first."""
         self.starts = tuple(dict.fromkeys(ends))
         waiting: list[tuple[int, str, TurnId]] = []
         for end in self.starts:
@@ -129,7 +129,7 @@ class _Lines:
                     heappush(waiting, (behind, str(further), further))
 
     def newest_first(self) -> list[PastTurn]:
-        """The turns, each before all that lead to it; of those that may stand next the newest."""
+        """The turns, each before all that lead to it; where several could come next, the newest."""
         later = self._later()
         free: list[tuple[float, str, int, _Place]] = []
         held: set[_Place] = set()
@@ -174,7 +174,7 @@ class _Lines:
         return said.timestamp() if said is not None else 0.0, str(place[0]), place[1]
 
     def _later(self) -> Counter[_Place]:
-        """How many turns go on directly from each turn."""
+        """How many turns continue each turn directly."""
         later: Counter[_Place] = Counter()
         for conversation, turns in self.turns.items():
             later.update((conversation, at) for at in range(len(turns) - 1))
@@ -182,14 +182,14 @@ class _Lines:
         return later
 
     def _before(self, place: _Place) -> list[_Place]:
-        """The turns that one goes on from directly."""
+        """The turns that a turn continues directly."""
         conversation, at = place
         if at:
             return [(conversation, at - 1)]
         return self._places(self.ends.get(conversation, ()))
 
     def _places(self, ends: Iterable[TurnId]) -> list[_Place]:
-        """Where turns stand, as far as they are reached."""
+        """Where each turn is, as far as turns were reached."""
         found: dict[_Place, None] = {}
         for end in ends:
             numbers = [turn.number for turn in self.turns.get(end.conversation, ())]
@@ -208,7 +208,7 @@ class _Lines:
         return known
 
     def _up_to(self, end: TurnId) -> list[Turn]:
-        """The turns of a conversation up to one, at the most ``most``, oldest first."""
+        """The turns of a conversation up to a given one, oldest first, ``most`` of them at most."""
         place = self.transcript.find(end.conversation)
         if place is None:
             return []

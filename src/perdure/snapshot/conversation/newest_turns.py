@@ -1,4 +1,4 @@
-"""The newest turns, and single conversations, without listing the folders of all the years."""
+"""Find the newest turns, or one conversation, without listing the folders of all years."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from perdure.progress import Progress
 
 
 class NeedsTranscript(Exception):
-    """Names alone do not tell: the whole `Transcript` has to be asked."""
+    """File names alone are not enough: the whole `Transcript` has to be asked."""
 
 
 def turn_back(
     repo: Repository, rev: str, back: int, progress: Progress | None = None
 ) -> TurnId | None:
-    """The turn so many before the last one, in the order of `Transcript`; None: no such turn.
+    """The turn so many before the last one, in the order of `Transcript`; None without one.
 
     Args:
         repo: the repository.
@@ -50,7 +50,7 @@ def turn_back(
 def conversation_turns(
     repo: Repository, rev: str, conversation: ConversationId, progress: Progress | None = None
 ) -> list[Turn]:
-    """Every turn of a conversation as of a commit, in order; none where it is not there.
+    """All turns of a conversation as of a commit, in order; none without such a conversation.
 
     Args:
         repo: the repository.
@@ -73,7 +73,7 @@ def conversation_turns(
 
 
 def _known(repo: Repository, rev: str, progress: Progress | None) -> list[str]:
-    """Paths of conversations, those that are gone too, in no order."""
+    """Paths of conversations, deleted ones included, in no order."""
     found = repo.timeline(progress).paths_below(rev, CONVERSATIONS)
     if found is None:
         raise NeedsTranscript
@@ -91,7 +91,7 @@ def _minute(path: str) -> str:
 def _standing(
     repo: Repository, rev: str, paths: list[str]
 ) -> list[tuple[int, ConversationId, tuple[str, str]]]:
-    """Those that are chunks and stand as of a commit: number, conversation, path and blob."""
+    """The chunks that a commit has: number, conversation, path and blob."""
     found = []
     for path in paths:
         named, oid = parse_chunk_path(path), repo.oid(path, rev)

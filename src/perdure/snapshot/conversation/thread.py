@@ -1,4 +1,4 @@
-"""The thread as versions 1 and 2 of prompt assembly read it: a conversation and what it continues.
+"""The thread that versions 1 and 2 of the prompt read: a conversation and what it continues.
 
 Its output never changes; version 3 and what comes after it read
 `perdure.snapshot.conversation.merged_thread`.

@@ -95,7 +95,7 @@ def turn_message(turn: Turn, facts: TurnFacts) -> str:
 
 
 def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
-    """The trailers of a turn's commit, read back; None where they name no turn.
+    """Read the trailers of a turn's commit; None where they name no turn.
 
     Trailers may come from anywhere, so what cannot be read counts as not there.
     """
@@ -137,7 +137,7 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
 
 
 def with_choice(facts: TurnFacts, choice: Choice, inputs: PromptInputs) -> TurnFacts:
-    """The facts, with what of a choice the tree does not say."""
+    """The facts, with those parts of a choice that the tree does not tell."""
     constant = {entry.path for entry in inputs.lore if entry.constant and entry.enabled}
     shown = len(inputs.persona.examples)
     every = choice.facts is None or choice.facts >= len(inputs.facts)
@@ -155,7 +155,7 @@ def with_choice(facts: TurnFacts, choice: Choice, inputs: PromptInputs) -> TurnF
 
 
 def recorded_choice(facts: TurnFacts, inputs: PromptInputs) -> Choice | None:
-    """The choice that a commit recorded, over the same tree; None where it recorded none."""
+    """The choice that a commit recorded for the same tree; None without one."""
     if facts.window is None:
         return None
     orders = {entry.path: (entry.order, entry.path) for entry in inputs.lore}
@@ -173,7 +173,7 @@ def recorded_choice(facts: TurnFacts, inputs: PromptInputs) -> Choice | None:
 
 
 def earlier_choice(facts: TurnFacts) -> Choice | None:
-    """What a commit recorded of its choice, for the turn after it to go on from."""
+    """What a commit recorded of its choice, as a starting point for the next turn."""
     if facts.window is None:
         return None
     examples = ALL_FACTS if facts.examples is None else facts.examples
@@ -187,7 +187,7 @@ def earlier_choice(facts: TurnFacts) -> Choice | None:
 
 
 def _one_line(value: str) -> str:
-    """A trailer ends at its line's end, so a model name must not hold one."""
+    """A value on one line: a trailer ends where its line does."""
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 

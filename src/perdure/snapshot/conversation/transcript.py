@@ -1,4 +1,4 @@
-"""The life on a branch, lazily read: names first, a chunk's text only when somebody looks."""
+"""All conversations of a branch: names are read first, a chunk's text only when it is asked for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ConversationRef:
 
 
 class Transcript:
-    """All chunks as of a branch's tip (or a commit), oldest conversation first.
+    """All chunks as of a commit, oldest conversation first.
 
     Only folder listings are read up front. Parsed chunks are kept by blob id, so a refresh after a
     commit reads again just what changed.
@@ -62,11 +62,11 @@ class Transcript:
 
     @property
     def rev(self) -> str | None:
-        """The revision that it was read at; None: HEAD."""
+        """The revision that was read; None is HEAD."""
         return self._rev
 
     def refresh(self, rev: str | None = None) -> None:
-        """Read the list of chunks again, from here on of ``rev`` if that is given."""
+        """Read the list of chunks again, at ``rev`` from then on if that is given."""
         self._rev = rev or self._rev
         if self._rev is None and self._repo.head().commit is None:
             self.chunks = ()
@@ -93,7 +93,7 @@ class Transcript:
         )
 
     def _starts(self, found: list[ChunkRef]) -> dict[str, tuple[str, int]]:
-        """Exact starts of conversations that began within one minute: their ids do not order.
+        """Exact starts of conversations that began within the same minute, which ids do not order.
 
         Within one second, one that goes on from another comes after it.
         """
@@ -110,7 +110,7 @@ class Transcript:
         }
 
     def parsed(self, index: int) -> tuple[Chunk, ...]:
-        """The chunk as it parses: one as a rule, several where files were joined by hand."""
+        """Parse a chunk: usually one, several where somebody has joined files."""
         return self._parse(self.chunks[index])
 
     def _parse(self, ref: ChunkRef) -> tuple[Chunk, ...]:
@@ -131,11 +131,11 @@ class Transcript:
         return tuple(turn for chunk in self.parsed(index) for turn in chunk.turns)
 
     def troubles(self, index: int) -> tuple[Trouble, ...]:
-        """What was wrong with the chunk; lines count from 1 in the file."""
+        """What is wrong with the chunk; lines count from 1 in the file."""
         return tuple(trouble for chunk in self.parsed(index) for trouble in chunk.troubles)
 
     def marks(self, index: int) -> TurnMarks:
-        """What stands beside the turns of a chunk: other answers, and what is set aside."""
+        """What belongs to the turns of a chunk: other answers, and which turns are excluded."""
         ref = self.chunks[index]
         folder = self._repo.folder_oid(ASIDES, self._rev)
         if folder != self._asides_of:
@@ -160,7 +160,7 @@ class Transcript:
         return found
 
     def title(self, conversation: ConversationRef) -> str:
-        """What the conversation is called; empty where it has no title."""
+        """The title of a conversation; empty where it has none."""
         head = self.head(conversation.first_chunk)
         return head.title if head else ""
 
@@ -194,7 +194,7 @@ class Transcript:
 
 
 def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
-    """Why a chunk has nothing in it: it is empty, or larger than is read."""
+    """Why a chunk has no turns: it is empty, or too large to be read."""
     size = repo.size(ref.oid)
     limit = CHUNK_FILE_LIMIT >> 20
     too_large = f"larger than {limit} MiB: not read, {size >> 20} MiB stay in git as they are"
@@ -202,7 +202,7 @@ def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
 
 
 def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
-    """How many of these conversations one goes on from, directly or through another of them."""
+    """How many of these conversations one continues, directly or through another of them."""
     seen: set[str] = set()
     waiting = [head]
     while waiting:
@@ -215,7 +215,7 @@ def _steps_back(head: ChunkHead, heads: Mapping[str, ChunkHead]) -> int:
 
 
 def read_turns(repo: Repository, rev: str, wanted: Sequence[TurnId]) -> dict[TurnId, Turn]:
-    """Turns by id, as they stand in a commit; those that it lacks are left out."""
+    """Read turns by id as of a commit; those that it lacks are left out."""
     from perdure.snapshot.conversation.transcript import Transcript
 
     if not wanted:
@@ -234,7 +234,7 @@ def newest_time(turn: Turn) -> datetime | None:
 
 
 def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | None:
-    """The last turn that can be read of a conversation."""
+    """The last turn of a conversation that can be read."""
     last = conversation.first_chunk + conversation.chunk_count - 1
     for place in range(last, conversation.first_chunk - 1, -1):
         turns = transcript.turns(place)
@@ -245,7 +245,7 @@ def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | N
 
 @dataclass(frozen=True, slots=True)
 class TurnMarks:
-    """Of the turns of one chunk.
+    """Other answers and excluded turns of one chunk.
 
     Attributes:
         answers: by turn number, the place of the answer that stands among all, from 1, and how many
@@ -265,7 +265,7 @@ def marks_of(
     turns: tuple[Turn, ...],
     excluded: Excluded,
 ) -> TurnMarks:
-    """Look beside a chunk. Alternatives that cannot be read are none."""
+    """Find other answers and excluded turns of a chunk. Unreadable alternatives are skipped."""
     others: dict[int, set[int]] = {}
     oid = repo.oid(alternatives_path(path), rev)
     if oid is not None:

@@ -1,4 +1,4 @@
-"""How people name a turn: ``@``, ``@-3``, ``7``, a piece of an id, or a date."""
+"""What people call a turn: ``@``, ``@-3``, ``7``, part of an id, or a date."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PIECE = re.compile(r"([0-9a-f-]{4,24})(?:/(\d{1,6}))?(?:~\d+)?")
 def find_turn_at(
     repo: Repository, rev: str, name: str, progress: Callable[[int, int], None] | None = None
 ) -> TurnId | None:
-    """What `find_turn` finds as of a commit; one counted back is found without listing them all.
+    """Find a turn by its name as of a commit, one counted back without listing them all.
 
     Args:
         repo: the repository.
@@ -47,7 +47,7 @@ def find_turn_at(
 
 
 def find_turn(transcript: Transcript, name: str) -> TurnId | None:
-    """The turn that ``name`` means; None where it names no turn at all (a branch, a commit).
+    """The turn that ``name`` means; None where it names something else, as a branch or a commit.
 
     Raises:
         UnknownTurn: it has the form of a turn's name, but no or several turns answer to it.
@@ -118,7 +118,7 @@ def _by_piece(transcript: Transcript, piece: str, number: str | None) -> TurnId 
 
 
 def name_turn(transcript: Transcript, name: str) -> TurnId:
-    """The turn that people call so. Raises UnknownTurn."""
+    """The turn that a name means. Raises UnknownTurn."""
     turn = find_turn(transcript, name.strip())
     if turn is None:
         raise UnknownTurn(

@@ -1,4 +1,4 @@
-"""Ranges of turns on one line, as the trailer ``Recalled`` has them (docs/format.md).
+"""Ranges of turns on one line, as in the trailer ``Recalled`` (docs/format.md).
 
 Each is ``<turn-id>`` or ``<turn-id>..<n>``, and leaves out what it has in common with the one
 before: the whole conversation (``/12``), or the leading parts of its id, year, month and day
@@ -18,7 +18,7 @@ _DATE = 3
 
 
 def ranges_text(ranges: Sequence[TurnRange]) -> str:
-    """Ranges on one line, in their order."""
+    """Write ranges on one line, in their order."""
     words: list[str] = []
     before: list[str] = []
     for each in ranges:
@@ -37,7 +37,7 @@ def ranges_text(ranges: Sequence[TurnRange]) -> str:
 
 
 def read_ranges(text: str) -> tuple[TurnRange, ...]:
-    """Ranges from such a line. Raises ValueError."""
+    """Read ranges from such a line. Raises ValueError."""
     from perdure.companion.memory.aside import TurnRange
 
     found: list[TurnRange] = []

@@ -1,4 +1,4 @@
-"""Turns in words, for people: what was said, and when."""
+"""Turns in words for people: what was said, and when."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def turn_label(turn: Turn | None) -> str:
 
 
 def turns_label(transcript: Transcript, turns: Sequence[TurnId]) -> str:
-    """Turns, oldest first: how many they are, the first and the last by their words."""
+    """Turns, oldest first: how many, and the first and the last by their words."""
     first, last = transcript.turn(turns[0]), transcript.turn(turns[-1])
     if len(turns) == 1:
         return turn_label(first)
@@ -38,5 +38,5 @@ def commit_label(info: CommitInfo) -> str:
 
 
 def time_label(at: datetime) -> str:
-    """A moment, as it is told."""
+    """A date and time for people."""
     return f"{at.day} {at:%b %Y %H:%M}"

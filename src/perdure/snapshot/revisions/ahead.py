@@ -85,7 +85,7 @@ def ahead(repo: Repository, tip: str, kept: Iterable[str], most: int = MOST) -> 
 
 
 class _Count:
-    """Counts turns by their ids, and other commits by what they touch."""
+    """Counts turns by id, and other commits by what they touch."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
@@ -95,7 +95,7 @@ class _Count:
         self._persona = self._other = self._acts = 0
 
     def take(self, info: CommitInfo) -> None:
-        """The next commit, in any order."""
+        """Count a commit; in any order."""
         if self._program.is_own(info):
             return
         self._acts += 1
@@ -119,25 +119,25 @@ class _Count:
             self._other += 1
 
     def said(self, turn: str, *, again: bool) -> None:
-        """A turn's commit; ``again``: it brings another answer."""
+        """Count a turn's commit; ``again`` if it brings another answer."""
         if again:
             self._about.append(turn)
         else:
             self._turns.add(turn)
 
     def said_at(self, turns: Iterable[str], about: Sequence[str], commits: int) -> None:
-        """Turns that the index of the history knows, and those that were only answered again."""
+        """Count turns that the timeline's index knows, and those that were only answered again."""
         self._turns.update(turns)
         self._about.extend(about)
         self._acts += commits
 
     def ahead(self, *, is_all: bool = True) -> Ahead:
-        """What was counted. Answers and corrections of a turn that goes count with it."""
+        """The result. Answers and corrections of a turn that goes count with that turn."""
         changed = sum(turn not in self._turns for turn in self._about)
         return Ahead(len(self._turns), self._persona, self._other + changed, is_all, self._acts)
 
     def _added(self, info: CommitInfo) -> set[str]:
-        """Turns that a commit brought which says nothing of them, as imports do."""
+        """The turns that a commit brought without naming them, as imports do."""
         found: set[str] = set()
         parents = self._repo.commits.parents(info.id)
         before = self._repo.folder_oid(CONVERSATIONS, parents[0]) if parents else None
@@ -156,7 +156,7 @@ class _Count:
 
 
 def _by_index(repo: Repository, tip: str, kept: list[str]) -> Ahead | None:
-    """The same from the index of the history; None where it does not know these commits by now."""
+    """The same from the timeline's index; None where it does not yet know these commits."""
     start, others = repo.resolve(tip), [repo.resolve(rev) for rev in kept]
     known = repo.timeline().only_in(start, others)
     if known is None:
@@ -169,7 +169,7 @@ def _by_index(repo: Repository, tip: str, kept: list[str]) -> Ahead | None:
 
 
 def commits_ahead(repo: Repository, tip: str, kept: Iterable[str]) -> Iterator[CommitInfo]:
-    """Commits in the past of ``tip`` and in that of none of ``kept``, newest first.
+    """Commits in the past of ``tip`` and not in that of any of ``kept``, newest first.
 
     Commit times order the walk; where clocks were wrong, a commit of both sides may be among them.
     """

@@ -49,7 +49,7 @@ class Span:
 
 
 def parse_date(text: str, now: datetime, zone: tzinfo | None = None) -> Span | None:
-    """The time that a text means; None where it is none of `ACCEPTED`.
+    """The time that a text means; None where it is not one of `ACCEPTED`.
 
     Args:
         text: what somebody wrote, in any case.
@@ -64,7 +64,7 @@ def parse_date(text: str, now: datetime, zone: tzinfo | None = None) -> Span | N
 
 
 def _exact(text: str, zone: tzinfo | None) -> Span | None:
-    """ISO 8601 with an offset of its own, as JSON output has it."""
+    """A time in ISO 8601 with its own offset, as in JSON output."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(:\d\d)?(\.\d+)?(z|[+-]\d\d:?\d\d)", text):
         return None
     moment = datetime.fromisoformat(text.upper()).astimezone(zone)
@@ -112,7 +112,7 @@ def _days(text: str, today: date) -> DaySpan | None:
 
 
 def _named(text: str, today: date) -> DaySpan | None:
-    """A day of the week; a week, month or year by its distance from this one."""
+    """A day of the week, or a week, month or year counted from this one."""
     if found := _WEEK_DAY.fullmatch(text):
         return calendar.weekday(found[1], today)
     if found := _CHINESE_DAY.fullmatch(text):
@@ -124,7 +124,7 @@ def _named(text: str, today: date) -> DaySpan | None:
 
 
 def _ago(counted: str, unit: str, now: datetime, zone: tzinfo | None) -> Span | None:
-    """So long before now. Hours and less by the clock's run, days and more by the calendar."""
+    """A time ago: hours and less by the clock, days and more by the calendar."""
     units = calendar.UNITS
     plural = units.get(unit) or units.get(unit.removesuffix("s") if len(unit) > 3 else "")
     count = calendar.number(counted)
@@ -151,5 +151,5 @@ def _local(day: date, zone: tzinfo | None) -> datetime:
 
 
 def _aware(naive: datetime, zone: tzinfo | None) -> datetime:
-    """A wall clock's time with its offset on that day."""
+    """A wall clock's time, with the offset of that day."""
     return naive.astimezone() if zone is None else naive.replace(tzinfo=zone)

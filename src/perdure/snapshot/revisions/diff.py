@@ -1,4 +1,4 @@
-"""Texts of two states, compared file by file."""
+"""Compare the texts of two states, file by file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_TOGETHER = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """A file's text before and after; None where it was not there.
+    """A file's text before and after; None where the file did not exist.
 
     Attributes:
         path: the file.
@@ -40,14 +40,14 @@ class TextChange:
 
 
 def changes_in(repo: Repository, commit: str) -> list[TextChange]:
-    """Texts that a commit changed against its first parent."""
+    """The texts that a commit changed against its first parent."""
     return _texts(repo, repo.commits.changed(commit))
 
 
 def changes_between(
     repo: Repository, old: str, new: str | None, paths: Sequence[str] = ()
 ) -> list[TextChange]:
-    """Texts that differ.
+    """The texts that differ between two states.
 
     Args:
         repo: the repository.
@@ -85,7 +85,7 @@ _Side = tuple[bytes, int] | None
 
 
 def _stored(repo: Repository, oid: str | None, most: int) -> _Side:
-    """One side as it is stored, read where it has at most so many bytes.
+    """One side as it is stored, if it is small enough to be read.
 
     A submodule's, or what is missing here, counts as binary.
     """
@@ -103,7 +103,7 @@ def _text(data: bytes | None) -> str | None:
 
 
 def _work_file(work: WorkTree, path: str) -> _Side:
-    """A file of the work tree; links are not followed, so nothing outside is ever shown."""
+    """Read a file of the work tree. Links are not followed, so nothing outside is ever shown."""
     try:
         seen = work.read(path, most=MOST_BYTES)
     except TooLarge as error:

@@ -1,4 +1,4 @@
-"""Commits that the program made by itself: a summary, proposals, the README's months, a lock.
+"""Commits that nobody asked for: a summary, proposals, the README's month, a lock entry.
 
 They are no acts of the user's. Undo takes them along with the turn that they are about, and leaves
 those about other talk where they are.
@@ -25,7 +25,7 @@ _FRONT_PAGE, _LOCKS = "companion: the README has ", "backend: "
 
 
 class ProgramCommits:
-    """Tells them from the user's, in one repository."""
+    """Tells the program's own commits from the user's, in one repository."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
@@ -45,7 +45,7 @@ class ProgramCommits:
         return not asked and all(path.startswith("memory/") for path in self._paths(info))
 
     def is_brought_by(self, info: CommitInfo, act: CommitInfo) -> bool:
-        """Whether an own commit right before a turn was made for it: a lock, the month's page."""
+        """Whether the program's own commit right before a turn was made for that turn."""
         turn = turn_of_commit(act)
         if turn is None:
             return False
@@ -55,7 +55,7 @@ class ProgramCommits:
         return info.subject.startswith(_LOCKS)
 
     def goes_with(self, info: CommitInfo, act: CommitInfo | None, target: str) -> bool:
-        """Whether an own commit goes with what is taken back.
+        """Whether the program's own commit goes with what is taken back.
 
         Args:
             info: the own commit.
@@ -76,7 +76,7 @@ class ProgramCommits:
 
 
 def turn_of_commit(info: CommitInfo) -> TurnId | None:
-    """The turn that a commit is about by its own words: said, answered, corrected or swapped."""
+    """The turn that a commit says it is about: one said, answered, corrected or swapped."""
     for key, value in info.trailers:
         if key == "Turn":
             return _parsed(value)

@@ -26,7 +26,7 @@ def resolve_revision(
     now: datetime,
     progress: Progress | None = None,
 ) -> str:
-    """Id of the commit that a revision, a date or a turn names.
+    """Find the id of the commit that a revision, a date or a turn names.
 
     Tried in this order: ``@`` and ``@-3`` (turns); a branch, tag, ``HEAD~2``, the start of an id; a
     date; a turn's id, a piece of it, a number of the last conversation. A date means the state in
@@ -66,7 +66,7 @@ def resolve_revision(
 
 
 def parse_span(text: str, now: datetime) -> Span:
-    """A date or a stretch of time. Raises NoRevision with what would be taken."""
+    """Read a date or a stretch of time. Raises NoRevision, which says what is accepted."""
     from perdure.snapshot.revisions.dates import ACCEPTED, parse_date
 
     span = parse_date(text, now)
