@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.processes import ROOT, Words, started
@@ -90,7 +90,7 @@ def on_a_terminal(
     folder: Path = ROOT,
     size: tuple[int, int] = (100, 30),
     has_keys: bool = False,
-    **environ: str,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
     """The program, which is there until the end of the block and no longer.
 
@@ -104,9 +104,10 @@ def on_a_terminal(
     command = [sys.executable, "-ISc", _WITH_KEYS, *words] if has_keys else words
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", **environ}
-    ends = {"stdin": follower, "stdout": follower, "stderr": follower}
-    with started(command, folder=folder, env=env, **ends) as process:
+    env = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
+    with started(
+        command, folder=folder, env=env, stdin=follower, stdout=follower, stderr=follower
+    ) as process:
         os.close(follower)
         terminal = Terminal(leader, process)
         try:

@@ -19,6 +19,7 @@ from perdure.backends.protocol import (
     PromptMessage,
     Request,
     StreamEvent,
+    Tokenizer,
     Usage,
 )
 from perdure.backends.tokens.estimate import EstimateTokenizer
@@ -73,7 +74,7 @@ class Scripted:
     async def context_window(self) -> int:
         return self.window
 
-    async def tokenizer(self) -> EstimateTokenizer:
+    async def tokenizer(self) -> Tokenizer:
         return EstimateTokenizer()
 
     async def fingerprint(self) -> Fingerprint:

@@ -12,6 +12,7 @@ from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lo
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.notice import Notice
 from perdure.snapshot.device import device
+from perdure.snapshot.files import read_small_at
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
@@ -63,7 +64,7 @@ async def test_a_changed_model_is_said_before_the_reply_and_is_its_own_commit(
 async def test_who_notes_a_model_while_another_one_does_speaks_all_the_same(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, read = lock_path(device()), fingerprint.read_small_at
+    path, read = lock_path(device()), read_small_at
 
     def then_another(repo: Repository, where: str, rev: str) -> bytes | None:
         data = read(repo, where, rev)

@@ -215,7 +215,7 @@ def latency(folder: Path, count: int = 800) -> None:
                 if not fed:
                     break
                 for pack in fed:
-                    adopt(repo.git_dir, *pack)
+                    adopt(repo.git_dir, pack)
                 child.start()
             child.go_on(does=is_beside)
             block = [ours(repo, next(talk)) for _ in range(8)]

@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from perdure.backends.protocol import Tokenizer
@@ -41,7 +42,7 @@ FILL = 40
 class Counting(Scripted):
     counter: Tokenizer = field(default_factory=EstimateTokenizer)
 
-    async def tokenizer(self) -> Tokenizer:  # type: ignore[override]
+    async def tokenizer(self) -> Tokenizer:
         return self.counter
 
 
@@ -90,7 +91,7 @@ async def measure_window(path: Path, window: int, counter: Tokenizer, words: Wor
         text = words.text(15)
         for recall, took in ((False, plain), (True, whole)):
             begun, worked = time.perf_counter(), time.process_time()
-            thread = await work(lambda text=text: store.position.thread_to_come(text))  # type: ignore[misc]
+            thread = await work(partial(store.position.thread_to_come, text))
             material = await router.material(thread, wait=60)
             if not recall:
                 material = PromptSources(material.memory, material.previous)

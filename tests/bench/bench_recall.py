@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from perdure.companion.conversation.chunk import parse_chunks
@@ -54,13 +55,13 @@ def _figures(path: Path) -> None:
         first = _timed(lambda: RecallIndex.open(repo).find("HEAD", questions[0]))
         print(f"  first question of a process: {first * 1e3:.0f} ms")
         index.find("HEAD", questions[0])
-        found = [_timed(lambda q=each: index.find("HEAD", q)) * 1e3 for each in questions]  # type: ignore[misc]
+        found = [_timed(partial(index.find, "HEAD", each)) * 1e3 for each in questions]
         cuts = statistics.quantiles(found, n=20)
         print(f"  a question: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms (target 30)")
         grown = [_timed(lambda: index.update("HEAD")) for _ in _growing(repo)]
         print(f"  one turn more: {statistics.median(grown) * 1e3:.1f} ms")
         again = [
-            (_timed(lambda q=questions[n]: index.find("HEAD", q)) * 1e3)  # type: ignore[misc]
+            _timed(partial(index.find, "HEAD", questions[n])) * 1e3
             for n, _ in enumerate(_growing(repo))
         ]
         print(f"  a question after one turn more: p50 {statistics.median(again):.1f} ms")

@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.lives import make_life
@@ -123,10 +124,8 @@ def run() -> None:
             lambda: started([sys.executable, "-c", _EMPTY], paint="message"),
         )
         for turns, path in lives.items():
-            words = last_words(path)
-            ours = _openings(
-                f"perdure chat, {turns:,} turns", lambda p=path, w=words: opening(p, w)
-            )
+            start = partial(opening, path, last_words(path))
+            ours = _openings(f"perdure chat, {turns:,} turns", start)
         print(
             f"  at {TURNS[-1]:,} turns {ours.composer / peer.composer:.1f} times the empty program "
             f"(a key at most {OPENING_LIMIT} s, RSS below {RSS_LIMIT} MB)"

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from perdure.git.diff.blame import blame
@@ -153,7 +154,7 @@ def _increment(path: Path) -> float:
         with Repository.open(path, recover=False) as repo:
             tip = repo.resolve("HEAD")
             timeline = repo.timeline()
-            spent.append(once(lambda t=timeline, at=tip: t.update(at)))  # type: ignore[misc]
+            spent.append(once(partial(timeline.update, tip)))
     return statistics.median(spent)
 
 

@@ -62,7 +62,8 @@ class Writer(Scripted):
         what = asks_for(request)
         if what != "ahead":
             self.asked_for.append(what)
-        said = {"notes": self.notes, "facts": lambda: self.facts}.get(what, lambda: "I heard you.")
+        replies: dict[str, Callable[[], str]] = {"notes": self.notes, "facts": lambda: self.facts}
+        said = replies.get(what, lambda: "I heard you.")
         self.reply = lambda _: said()
         self.hold_after = 0 if what == self.holds else None
         try:

@@ -70,8 +70,9 @@ def fork_at_each_line() -> None:
 @pytest.fixture
 def killed_at() -> Iterator[Callable[[int, Path, str], bool]]:
     """Open, and say something, and die before the n-th change; whether it came."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with started([sys.executable, "-m", "tests.chat.test_killed_openings"], **pipes) as process:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "tests.chat.test_killed_openings"]
+    with started(command, stdin=pipe, stdout=pipe) as process:
 
         def killed_at(step: int, path: Path, text: str) -> bool:
             assert process.stdin is not None

@@ -38,7 +38,8 @@ async def test_it_reads_on_between_turns_and_stops_for_one(
         recaller = Recaller(tmp_path / "mira")
         model.recaller = recaller
         recaller.go_on()
-        assert recaller._embedding is None  # nobody has asked for work in the background
+        before = recaller._embedding
+        assert before is None  # nobody has asked for work in the background
         recaller.begin()
         assert recaller._embedding is not None
         await recaller._embedding

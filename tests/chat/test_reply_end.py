@@ -132,8 +132,8 @@ async def test_a_reply_that_the_server_broke_off_is_kept_and_told_as_that(
 
 
 async def test_thoughts_with_their_last_mark_only_are_not_kept_as_words(companion: Path) -> None:
-    events = [Piece("She greets."), ThoughtsClosed(), Piece("Good evening."), ends("end")]
-    failed, (notice,) = await turn(companion, *events)
+    pieces = (Piece("She greets."), ThoughtsClosed(), Piece("Good evening."))
+    failed, (notice,) = await turn(companion, *pieces, ends("end"))
     assert failed == []
     assert "--reasoning-format" in notice
     assert said(companion) == [("Good evening.", False)]

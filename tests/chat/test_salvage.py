@@ -137,11 +137,13 @@ HEADER = {
     "message": {"speaker": "Ana", "text": "Words of hers", "at": "2026-11-22T18:03:00+01:00"},
     "greeting": None,
 }
-odd = st.none() | st.integers() | st.text(max_size=5) | st.just("\ud800") | st.just([{}])
+odd: st.SearchStrategy[object] = (
+    st.none() | st.integers() | st.text(max_size=5) | st.just("\ud800") | st.just([{}])
+)
 
 
 @settings(
-    max_examples=max(15, settings.default.max_examples // 3),
+    max_examples=max(15, settings().max_examples // 3),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -450,16 +450,18 @@ async def test_a_commit_made_beside_a_reply_is_named_as_base(companion: Path) ->
 async def test_what_was_left_out_is_said_once_and_recorded(companion: Path) -> None:
     backend = Scripted(window=2400)
     session = await Session.open(companion, backends=[backend])
-    told = []
+    told, last = [], None
     for number in range(12):
         events = await events_of(session.send(f"{number} " + "a long message " * 20))
         told += [e.text for e in events if isinstance(e, Notice)]
         saved = events[-1]
         assert isinstance(saved, Saved)
+        last = saved
     await session.close()
     assert any("no longer fit into the context window" in text for text in told)
     assert len(told) < 8
-    assert trailers(companion)["Window"] != f"{saved.turn_id.conversation}/0"
+    assert last is not None
+    assert trailers(companion)["Window"] != f"{last.turn_id.conversation}/0"
 
 
 async def test_a_context_too_small_for_the_persona_is_said_with_numbers(companion: Path) -> None:

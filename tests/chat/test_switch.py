@@ -73,7 +73,8 @@ class Voices:
         voice = Voice(name=spec.name, reply=lambda prompt: f"{spec.name}: {prompt[-1].content}")
         voice.own_spec = spec
         voice.is_hosted = spec.name.startswith("cloud")
-        self.setup.get(spec.name, lambda _: None)(voice)
+        if spec.name in self.setup:
+            self.setup[spec.name](voice)
         self.made.setdefault(spec.name, []).append(voice)
         return voice
 

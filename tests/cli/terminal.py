@@ -36,7 +36,9 @@ def on_terminal(words: Sequence[str], answers: Sequence[tuple[str, str]], folder
     """
     command = [str(Path(sys.executable).with_name("perdure")), *words]
     about = {"TERM": "xterm", "COLUMNS": "120"}
-    with on_a_terminal(command, folder=folder, size=(0, 0), has_keys=True, **about) as terminal:
+    with on_a_terminal(
+        command, folder=folder, size=(0, 0), has_keys=True, environ=about
+    ) as terminal:
         answered = 0
         for question, answer in answers:
             # The blank comes from what hides the answer: what is typed before that is thrown away.

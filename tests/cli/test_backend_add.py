@@ -192,12 +192,12 @@ def test_a_clone_confirms_before_it_speaks(
     here = ("-c", str(there))
     rows = json.loads(perdure(*here, "backend", "list", "--json").stdout)
     assert [row["state"] for row in rows if row["name"] == "openai"] == ["unconfirmed"]
-    for words in (("check", "openai"), ("pin", "openai")):
-        refused = perdure(*here, "backend", *words)
+    for act in ("check", "pin"):
+        refused = perdure(*here, "backend", act, "openai")
         assert refused.returncode == 1
         assert "perdure backend confirm openai" in refused.stderr
-    for words in (("openai",), (), ("--yes",)):
-        refused = perdure(*here, "backend", "confirm", *words)
+    for more in (["openai"], [], ["--yes"]):
+        refused = perdure(*here, "backend", "confirm", *more)
         assert refused.returncode == 2
         assert "--yes" in refused.stderr
     assert server.asked == []
@@ -240,8 +240,8 @@ def test_list_tells_each_state(perdure: Perdure, mira: Path, server: ApiServer) 
         for name, address in (("up", server.address), ("shut", refusing.address)):
             words = ("--address", address, "--model", "tiny", "--name", name, "--no-check")
             assert perdure("backend", "add", "openai", *words).returncode == 0
-        words = ("--model", "claude", "--key", "env:NO_SUCH_KEY", "--no-check")
-        assert perdure("backend", "add", "anthropic", *words).returncode == 0
+        claude = ("--model", "claude", "--key", "env:NO_SUCH_KEY", "--no-check")
+        assert perdure("backend", "add", "anthropic", *claude).returncode == 0
         (mira / "backends" / "bad.yaml").write_text("driver: openai\nmodel: [\n")
         rows = json.loads(perdure("backend", "list", "--json").stdout)
     states = {row["name"]: row.get("state") for row in rows}

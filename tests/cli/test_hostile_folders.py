@@ -20,7 +20,7 @@ WAYS = {
 }
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
 def odd(request: pytest.FixtureRequest, companion: Path) -> str:
     """A turn, then a commit that the branch `odd` names, with an entry that nobody may write.
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,7 +19,7 @@ from tests.cli.test_docs import JSON, PAGE, walk
 from tests.conftest import copied
 from tests.speaking import Scripted
 
-Prints = Callable[..., object]
+Prints = Callable[..., Any]
 ALSO = {
     "perdure redo": "perdure undo",
     "perdure lore edit": "perdure lore add",

@@ -238,7 +238,7 @@ def on_terminal(*words: str, cwd: Path, **environ: str) -> str:
     (cwd / "bin/less").chmod(0o755)
     command = [str(Path(sys.executable).with_name("perdure")), *words]
     environ = {"TERM": "xterm", "PAGER": str(cwd / "bin/less")} | environ
-    with on_a_terminal(command, folder=cwd, size=(0, 0), **environ) as terminal:
+    with on_a_terminal(command, folder=cwd, size=(0, 0), environ=environ) as terminal:
         terminal.ended()
     return terminal.shown.decode()
 

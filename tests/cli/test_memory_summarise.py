@@ -128,8 +128,8 @@ def test_an_interrupt_ends_it_and_what_was_written_stays(mira: Path) -> None:
     use(mira, f"driver: openai\nmodel: m\naddress: {address}\ncontext_window: 8192\n")
     words = ["-c", str(mira), "memory", "summarise", "--all"]
     try:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with started([PERDURE, *words], **pipes) as process:
+        pipe = subprocess.PIPE
+        with started([PERDURE, *words], stdout=pipe, stderr=pipe) as process:
             wait_for(Slow.asked, process)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate()

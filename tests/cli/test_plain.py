@@ -17,7 +17,7 @@ from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
 
 RIVER = "My sister Ruth lives by the river, and it was loud tonight."
-Say = Callable[[bytes], None]
+Say = Callable[[bytes], int]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def pipe() -> Iterator[tuple[TypedLines, Say, Callable[[], None]]]:
         ends.discard(write)
         os.close(write)
 
-    yield TypedLines(read), lambda data: os.write(write, data) and None, end
+    yield TypedLines(read), lambda data: os.write(write, data), end
     for each in ends:
         os.close(each)
 

@@ -136,8 +136,8 @@ def test_a_signal_to_end_commits_what_there_is_and_ends(
             desk.add(Manifest("house", "openai", "tiny", server.address))
             desk.use(["house"])
         command = str(Path(sys.executable).with_name("perdure"))
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        with started([command, "-c", str(companion), *words], **pipes) as process:
+        line, pipe = [command, "-c", str(companion), *words], subprocess.PIPE
+        with started(line, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as process:
             assert process.stdin is not None
             process.stdin.write("Hello?\nAnd this is not read any more.\n")
             process.stdin.flush()

@@ -110,8 +110,8 @@ def test_an_edit_by_hand_stays_on_the_branch_where_it_was_made(changed: Path) ->
 async def test_a_crash_in_a_visit_leaves_a_clear_state(changed: Path) -> None:
     before = tip(changed)
     words = [str(Path(sys.executable).with_name("perdure")), "chat", "--plain", "--at", "@-1"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with started(words, folder=changed, **pipes) as child:
+    pipe = subprocess.PIPE
+    with started(words, folder=changed, stdin=pipe, stdout=pipe) as child:
         assert child.stdout is not None
         assert child.stdout.readline()
     assert branch(changed).startswith("visit-")

@@ -201,8 +201,10 @@ def test_the_front_matter_is_yaml_that_says_the_same(head: ChunkHead) -> None:
 def test_times_keep_microseconds_and_odd_offsets(offset: timedelta) -> None:
     at = datetime(1883, 11, 18, 12, 3, 58, 7, timezone(offset))
     (chunk,) = parse_chunks(render_chunk(HEAD, [Turn(1, Message("Ana", "x", at))]))
-    assert chunk.turns[0].message == Message("Ana", "x", at)
-    assert chunk.turns[0].message.at.isoformat() == at.isoformat()
+    message = chunk.turns[0].message
+    assert message == Message("Ana", "x", at)
+    assert message.at is not None
+    assert message.at.isoformat() == at.isoformat()
 
 
 @pytest.mark.parametrize(

@@ -210,8 +210,8 @@ def test_text_under_an_unreadable_header_is_a_turn_of_its_own(gone: str) -> None
     lines[at] = line
     chunk = one("\n".join([*lines, ""]))
     assert said(chunk.turns) == said(TURNS)
-    odd = [turn for turn in chunk.turns if turn.message and turn.message.speaker == ""]
-    assert [turn.message.notes for turn in odd] == [{"unread header": line}]
+    messages = [turn.message for turn in chunk.turns if turn.message]
+    assert [each.notes for each in messages if each.speaker == ""] == [{"unread header": line}]
     assert (at + 1, f"not quoted with '> ': {line}") in troubles(chunk)
 
 

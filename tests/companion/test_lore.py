@@ -29,12 +29,12 @@ only sounds loud at night.
 """
 
 _line = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\r\n"), max_size=20
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20
 ).filter(lambda text: text == text.strip())
 _keys = st.lists(_line.filter(bool), max_size=3, unique=True).map(tuple)
 _numbers = st.integers(-(10**9), 10**9)
 _texts = (
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r"), max_size=60)
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=60)
     .map(str.rstrip)
     .map(lambda text: text.lstrip("\n"))
 )

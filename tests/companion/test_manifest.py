@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from perdure.companion.config.manifest import (
     Manifest,
+    Parameter,
     manifest_path,
     parse_manifest,
     render_manifest,
@@ -145,7 +146,7 @@ def test_reading_gives_back_what_was_written(
     address: str,
     key: str,
     window: int,
-    parameters: dict[str, object],
+    parameters: dict[str, Parameter],
     http: bool,  # noqa: FBT001 - hypothesis gives it
     wait: float,
 ) -> None:

@@ -33,8 +33,8 @@ ranges = st.tuples(numbers, numbers).map(lambda pair: TurnRange(CONVERSATION, mi
 named = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)
 
 
-def made(text: str, through: int = 7, **more: str) -> Summary:
-    return as_written(Summary(CONVERSATION, through, text, path=PATH, **more))
+def made(text: str, through: int = 7, *, backend: str = "", model: str = "") -> Summary:
+    return as_written(Summary(CONVERSATION, through, text, backend, model, PATH))
 
 
 def read(data: bytes) -> Summary:

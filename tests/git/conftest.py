@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from perdure.git.leases import Hand
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
 
@@ -36,10 +37,17 @@ def mira() -> Author:
 
 
 @pytest.fixture
-def repo(tmp_path: Path, mira: Author) -> Repository:
+def repo(tmp_path: Path, mira: Author) -> Iterator[Repository]:
     made = create_repository(tmp_path / "mira", FILES, message="companion: begin", author=mira)
     yield made
     made.close()
+
+
+def taken(repo: Repository, conversation: str) -> Hand:
+    """The right to append to a conversation, which nobody else has."""
+    hand = repo.take(conversation)
+    assert hand is not None
+    return hand
 
 
 @pytest.fixture

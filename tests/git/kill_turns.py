@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from perdure.git.commit.write_order import HasJournal
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
@@ -34,7 +35,7 @@ def chunk(number: int) -> str:
     return f"conversations/2026-11/22/2026-11-22-1803-{number:04d}-9f3a77c0.md"
 
 
-def save(repo: Repository, turn: int, text: str, journal: object) -> None:
+def save(repo: Repository, turn: int, text: str, journal: HasJournal) -> None:
     """Append a turn to its chunk; twenty turns to a chunk."""
     path = chunk(turn // 20)
     old = repo.read(path, "main") or b""

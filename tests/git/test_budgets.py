@@ -6,7 +6,7 @@ import hashlib
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ ANA = Author("Ana", "ana@example.org")
 
 
 @pytest.fixture
-def peak() -> Callable[[], int]:
+def peak() -> Iterator[Callable[[], int]]:
     """Bytes that were asked for at once since the test began."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]

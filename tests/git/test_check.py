@@ -12,6 +12,7 @@ import pytest
 from perdure.git.maintenance import verify as checking
 from perdure.git.maintenance.check_roots import Finding
 from perdure.git.maintenance.verify import Report, check
+from perdure.git.objects.pack import PackFile
 from perdure.git.packs import small
 from perdure.git.packs.repack import Repacking, loose_files
 from perdure.git.repository.repository import Author, Change, Repository
@@ -313,7 +314,10 @@ def test_odd_refs_are_named(talked: Repository, git: Git) -> None:
 def test_a_shallow_clone_and_borrowed_objects_are_sound(talked: Repository, tmp_path: Path) -> None:
     shallow, borrowing = tmp_path / "shallow", tmp_path / "borrowing"
     url = f"file://{talked.path}"
-    for words in (["--depth=3", url, shallow], ["--shared", talked.path, borrowing]):
+    for words in (
+        ["--depth=3", url, str(shallow)],
+        ["--shared", str(talked.path), str(borrowing)],
+    ):
         subprocess.run(["git", "clone", "-q", *words], check=True)
     for place in (shallow, borrowing):
         report = check(place / ".git")
@@ -357,13 +361,12 @@ def test_objects_that_are_packed_anew_meanwhile_are_not_missed(
     talked: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Git packs everything anew after the packs were listed and before they are opened."""
-    opening = checking.PackFile
     once = [True]
 
-    def slow(idx: Path) -> object:
+    def slow(idx: Path) -> PackFile:
         if once.pop() if once else False:
             git("repack", "-adfq")
-        return opening(idx)
+        return PackFile(idx)
 
     monkeypatch.setattr(checking, "PackFile", slow)
     assert list(loose_files(talked.git_dir / "objects"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from perdure.git.errors import (
 from perdure.git.locks import GitLock
 from perdure.git.operations.annotated_tags import tag_with_note
 from perdure.git.operations.branches import start_branch
+from perdure.git.packs.keep import Keep
 from perdure.git.refs.refs import Refs
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
@@ -30,12 +31,24 @@ Git = Callable[..., str]
 CHUNK = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
 
 
-def land(repo: Repository, path: str, content: bytes | None, **more: object) -> str:
+def land(
+    repo: Repository,
+    path: str,
+    content: bytes | None,
+    *,
+    branch: str = "main",
+    start: str | None = None,
+    expect: Mapping[str, str | None] | None = None,
+    journal: Journal | None = None,
+) -> str:
     return repo.commit(
         [Change(path, content)],
         message=f"turn: {path}",
         author=Author("Mira", "mira@companion.invalid"),
-        **{"branch": "main", **more},
+        branch=branch,
+        start=start,
+        expect=expect,
+        journal=journal,
     )
 
 
@@ -442,7 +455,7 @@ def test_someone_elses_commit_in_between_is_kept(
     write = PackWriter.write
     raced: list[str] = []
 
-    def racing(packs: PackWriter, objects: object) -> str:
+    def racing(packs: PackWriter, objects: Sequence[tuple[str, bytes, bytes]]) -> Keep:
         if len(raced) < 3:
             raced.append("x")
             git("commit", "--allow-empty", "-qm", f"by hand {len(raced)}")

@@ -131,7 +131,8 @@ DOORS = [UNWRITABLE[i] for i in (0, 2, 3, 4, 5, 8, 9, 16, 24, 27, 30)]
 
 @pytest.fixture(params=DOORS, ids=lambda way: repr(b"|".join(way))[2:30])
 def way(request: pytest.FixtureRequest) -> tuple[bytes, ...]:
-    return request.param
+    door: tuple[bytes, ...] = request.param
+    return door
 
 
 @pytest.fixture
@@ -421,7 +422,8 @@ def test_a_folder_swapped_for_a_link_between_look_and_open_leads_nowhere(
     work = WorkTree(repo.path, repo.state_dir / "spare")
     stat = (repo.path / "persona/10-who.md").stat()
     victim = repo.git_dir / "logs/refs/heads" if act == "reflog" else repo.path / "persona"
-    opened, swapped = os.open, []
+    opened = os.open
+    swapped: list[str | Path] = []
 
     def swapping(path: str | Path, flags: int, *more: int, dir_fd: int | None = None) -> int:
         if Path(path).name == victim.name and not swapped and not victim.is_symlink():

@@ -61,9 +61,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_as_git_ignores(
     work: Path, top: str, a: str, ab: str, exclude: str, paths: list[str], case: str, end: str
 ) -> None:
-    for path in sorted(work.iterdir()):
-        if path.name != ".git":
-            subprocess.run(["rm", "-rf", str(path)], check=True)
+    for there in sorted(work.iterdir()):
+        if there.name != ".git":
+            subprocess.run(["rm", "-rf", str(there)], check=True)
     for folder, text in (("", top), ("a", a), ("a/b", ab)):
         if text:
             (work / folder).mkdir(parents=True, exist_ok=True)

@@ -168,9 +168,9 @@ def test_a_landing_that_fails_halfway_leaves_no_wrong_idea_of_the_index(
     from perdure.git.locks import GitLock
     from perdure.git.repository.turn_journal import Journal
 
-    def put(path: str, **more: object) -> None:
+    def put(path: str, journal: Journal | None = None) -> None:
         change = Change(path, path.encode())
-        repo.commit([change], message="x", author=MIRA, branch="main", **more)
+        repo.commit([change], message="x", author=MIRA, branch="main", journal=journal)
 
     def full(lock: GitLock) -> None:
         raise OSError(28, "No space left on device")
@@ -181,7 +181,7 @@ def test_a_landing_that_fails_halfway_leaves_no_wrong_idea_of_the_index(
     with monkeypatch.context() as patch:
         patch.setattr(GitLock, "publish", full)
         with pytest.raises(StorageFull):
-            put("lore/new.md", journal=Journal.begin(repo, {}))
+            put("lore/new.md", Journal.begin(repo, {}))
     assert not (repo.path / "lore" / "new.md").exists()
     put("c.md")
     put("lore/other.md")

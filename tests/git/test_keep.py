@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from perdure.git import disk
 from perdure.git.commit.transaction import Mover
 from perdure.git.errors import Busy, NotCarriedOut
 from perdure.git.merge.merge import conclude_merge, merge, settle_conflict
@@ -27,10 +27,10 @@ MIRA = Author("Mira", "mira@companion.invalid")
 HOUSEKEEPING = ["repack -adq", "gc -q --prune=now", "repack -Adq", "prune --expire=now"]
 
 
-def turn(repo: Repository, number: int, **more: object) -> str:
+def turn(repo: Repository, number: int, journal: Journal | None = None) -> str:
     path = f"conversations/c-{number}.md"
     change = Change(path, b"turn %d\n" % number)
-    return repo.commit([change], message="turn: x", author=MIRA, branch="main", **more)  # type: ignore[arg-type]
+    return repo.commit([change], message="turn: x", author=MIRA, branch="main", journal=journal)
 
 
 def marks(repo: Repository) -> list[str]:
@@ -62,7 +62,7 @@ def test_a_turn_is_there(
 ) -> None:
     turn(repo, 1)
     just_before(Level, "lock_index")
-    turn(repo, 2, journal=Journal.begin(repo, {}))
+    turn(repo, 2, Journal.begin(repo, {}))
     assert repo.read("conversations/c-2.md") == b"turn 2\n"
     assert marks(repo) == []
     sound()
@@ -180,7 +180,7 @@ def test_only_what_a_dead_owner_kept_is_swept(repo: Repository) -> None:
     users = {"pack-1.keep": b"", "pack-2.keep": b"receive-pack 12 on here\n"}
     for name, content in users.items():
         (folder / name).write_bytes(content)
-    words = [sys.executable, "-c", _OWNER, folder]
+    words = [sys.executable, "-c", _OWNER, str(folder)]
     with started(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "kept\n"
@@ -228,12 +228,12 @@ def test_a_mark_goes_where_the_pack_could_not_be_written(
 def test_git_prunes_no_unfinished_pack(
     repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = small.disk.write_file
+    write: Callable[..., None] = disk.write_file
 
-    def then_prune(path: Path, *args: object, **named: object) -> None:
-        write(path, *args, **named)  # type: ignore[arg-type]
+    def then_prune(*args: object, **named: object) -> None:
+        write(*args, **named)
         git("prune", "--expire=now")
 
-    monkeypatch.setattr(small.disk, "write_file", then_prune)
+    monkeypatch.setattr(disk, "write_file", then_prune)
     turn(repo, 1)
     assert repo.read("conversations/c-1.md") == b"turn 1\n"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from perdure.git.repository.repository import Author, Change, Repository
+from tests.git.conftest import taken
 
 Git = Callable[..., str]
 TALK = "2026-11-22-1803-9f3a77c0"
@@ -23,7 +24,7 @@ def write(repo: Repository, text: bytes) -> str:
 
 
 def test_what_was_written_here_last_fits(repo: Repository) -> None:
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         assert not hand.fits("main", CHUNK, None)
         oid = write(repo, b"one")
         assert not hand.fits("main", CHUNK, oid)
@@ -32,7 +33,7 @@ def test_what_was_written_here_last_fits(repo: Repository) -> None:
         assert not hand.fits("side", CHUNK, oid)
         assert not hand.fits("main", CHUNK + "x", oid)
         assert not hand.fits("main", CHUNK, None)
-    with Repository.open(repo.path) as again, again.take(TALK) as hand:
+    with Repository.open(repo.path) as again, taken(again, TALK) as hand:
         assert hand.fits("main", CHUNK, again.oid(CHUNK))
 
 
@@ -43,7 +44,7 @@ def test_one_hand_only(repo: Repository) -> None:
         "import sys; from perdure.git.repository.repository import Repository\n"
         "print(Repository.open(sys.argv[1]).take(sys.argv[2]))"
     )
-    command = [sys.executable, "-c", script, repo.path, TALK]
+    command = [sys.executable, "-c", script, str(repo.path), TALK]
     assert subprocess.run(command, check=True, capture_output=True).stdout == b"None\n"
     with Repository.open(repo.path) as other:
         assert other.take(TALK) is None
@@ -56,26 +57,26 @@ def test_copies_resets_and_other_machines_do_not_fit(
     repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(repo, b"one")
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         hand.record("main", CHUNK, write(repo, b"one two"))
     copy = repo.path.with_name("copy")
     shutil.copytree(repo.path, copy)
-    with Repository.open(copy) as there, there.take(TALK) as hand:
+    with Repository.open(copy) as there, taken(there, TALK) as hand:
         assert not hand.fits("main", CHUNK, there.oid(CHUNK)), "a copied folder"
     with monkeypatch.context() as patch:
         patch.setattr("perdure.git.leases.machine", lambda: "another")
-        with repo.take(TALK) as hand:
+        with taken(repo, TALK) as hand:
             assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "another machine"
     git("reset", "-q", "--hard", "HEAD~1")
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "after a reset"
 
 
 def test_a_torn_lease_does_not_fit(repo: Repository) -> None:
     oid = write(repo, b"one")
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         hand.record("main", CHUNK, oid)
     lease = repo.state_dir / "leases" / TALK
     lease.write_bytes(lease.read_bytes()[:-9])
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         assert not hand.fits("main", CHUNK, oid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,9 @@ def test_a_power_cut_at_any_step(
         for owner, name in STEPS:
             inner = getattr(owner, name)
 
-            def stepping(*args: object, _inner: object = inner, **more: object) -> object:
+            def stepping(
+                *args: object, _inner: Callable[..., object] = inner, **more: object
+            ) -> object:
                 cut()
                 return _inner(*args, **more)
 

@@ -196,7 +196,12 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
-    monkeypatch.setattr(background, "_spawn", lambda path: started.append(path) or 0)
+
+    def spawn(path: Path) -> int:
+        started.append(path)
+        return 0
+
+    monkeypatch.setattr(background, "_spawn", spawn)
     assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT - 1)
     with background.lock_of(repo.git_dir) as lock:
         assert lock.try_take()
@@ -339,7 +344,10 @@ def test_many_loose_objects_of_git_are_packed(
 # Merging
 
 
-def _pack(folder: Path, entries: list[tuple[bytes, bytes, bytes | None, bytes]]) -> PackFile:
+Entry = tuple[bytes, bytes, bytes | None, bytes]
+
+
+def _pack(folder: Path, entries: list[Entry]) -> PackFile:
     """A pack of (id, content, base id, base content), all of them blobs."""
     stream = PackStream(folder, len(entries))
     at: dict[bytes, int] = {}
@@ -395,9 +403,9 @@ def test_a_base_that_stands_behind_its_delta_is_no_trouble(
 def test_chains_that_would_get_too_deep_are_encoded_again(repo: Repository, git: Git) -> None:
     """The newer pack has a chain of 48; each object of the older one stands on its end."""
     texts = _blobs(90)
-    long = [(*texts[0], None, b"")]
+    long: list[Entry] = [(*texts[0], None, b"")]
     long += [(*texts[n], *texts[n - 1]) for n in range(1, 49)]
-    tail = [(*texts[48], None, b"")]
+    tail: list[Entry] = [(*texts[48], None, b"")]
     tail += [(*texts[n], *texts[n - 1]) for n in range(49, 90)]
     packs_there = [_pack(folder_of(repo), long), _pack(folder_of(repo), tail)]
     stream = merge(packs_there, repo.parts().store, folder_of(repo))
@@ -666,8 +674,9 @@ def test_readers_in_another_process_never_miss_an_object(
         "print(tips)\n"
     )
     done = repo.git_dir / "enough"
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with started([sys.executable, "-c", script, repo.path, done], **pipes) as reader:
+    command = [sys.executable, "-c", script, str(repo.path), str(done)]
+    pipe = subprocess.PIPE
+    with started(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         say(repo, 100, first=20)

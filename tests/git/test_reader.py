@@ -18,9 +18,11 @@ Git = Callable[..., str]
 MIRA = Author("Mira", "mira@companion.invalid")
 
 
-def put(repo: Repository, path: str, text: str, branch: str = "main", **more: str) -> str:
+def put(
+    repo: Repository, path: str, text: str, branch: str = "main", start: str | None = None
+) -> str:
     change = Change(path, text.encode())
-    return repo.commit([change], message=f"{path}: {text}", author=MIRA, branch=branch, **more)
+    return repo.commit([change], message=f"{path}: {text}", author=MIRA, branch=branch, start=start)
 
 
 @pytest.fixture

@@ -271,16 +271,24 @@ class Disk:
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         fsync, fdatasync, opening = os.fsync, os.fdatasync, os.open
 
-        def opened(path: object, flags: int, *more: object, **named: object) -> int:
-            fd = opening(path, flags, *more, **named)
+        def opened(path: str | Path, flags: int, *more: int, dir_fd: int | None = None) -> int:
+            fd = opening(path, flags, *more, dir_fd=dir_fd)
             if flags & os.O_EXCL:  # a new file, whose inode may have been another's before
                 self.contents.pop(os.fstat(fd).st_ino, None)
             return fd
 
+        def synced(fd: int) -> None:
+            fsync(fd)
+            self.note(fd)
+
+        def data_synced(fd: int) -> None:
+            fdatasync(fd)
+            self.note(fd)
+
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", opened)
-            patch.setattr(os, "fsync", lambda fd: (fsync(fd), self.note(fd))[0])
-            patch.setattr(os, "fdatasync", lambda fd: (fdatasync(fd), self.note(fd))[0])
+            patch.setattr(os, "fsync", synced)
+            patch.setattr(os, "fdatasync", data_synced)
             yield
 
     def after_the_cut(self, target: Path, *, entries: bool) -> None:
@@ -330,7 +338,9 @@ def test_power_cuts_leave_the_old_or_the_new_state(
         for owner, name in steps:
             inner = getattr(owner, name)
 
-            def stepping(*args: object, _inner: object = inner, **more: object) -> object:
+            def stepping(
+                *args: object, _inner: Callable[..., object] = inner, **more: object
+            ) -> object:
                 cut()
                 return _inner(*args, **more)
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from perdure.git import leases
 from perdure.git.errors import HistoryError
 from perdure.git.layout import find
 from perdure.git.locks import GitLock
@@ -25,6 +26,7 @@ from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
 from perdure.git.state import mark
+from tests.git.conftest import taken
 from tests.git.test_strangers import snapshot
 
 Git = Callable[..., str]
@@ -35,13 +37,15 @@ CHUNK = f"conversations/2026-11/22/{TALK}.md"
 
 def say(repo: Repository, text: bytes) -> None:
     """One turn, with its lease."""
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         repo.commit([Change(CHUNK, text)], message="turn: x", author=MIRA, branch="main")
-        hand.record("main", CHUNK, repo.oid(CHUNK))
+        oid = repo.oid(CHUNK)
+        assert oid is not None
+        hand.record("main", CHUNK, oid)
 
 
 def fits(repo: Repository) -> bool:
-    with repo.take(TALK) as hand:
+    with taken(repo, TALK) as hand:
         return hand.fits("main", CHUNK, repo.oid(CHUNK))
 
 
@@ -205,7 +209,7 @@ def test_a_container_whose_machine_changes(
     """Home and folder are kept: what is known of both holds, where the file system tells enough."""
     say(repo, b"one")
     repo.close()
-    machine = mark.machine()
+    machine = leases.machine()
     monkeypatch.setattr(mark, "machine", lambda: "another")
     if _tells_generation(repo.path):
         with Repository.open(repo.path) as there:
@@ -392,7 +396,7 @@ def use(repo: Repository) -> None:
 
 suite = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    max_examples=max(8, settings.default.max_examples // 4),
+    max_examples=max(8, settings().max_examples // 4),
 )
 
 

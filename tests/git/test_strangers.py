@@ -385,9 +385,12 @@ def test_a_process_of_ours_gets_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name in ("OPENAI_API_KEY", "MY_SECRET", "PERDURE_TOKEN", "XDG_TOKEN", "PYTHON_KEY"):
         monkeypatch.setenv(name, "sk-very-secret")
     given: list[dict[str, str]] = []
-    monkeypatch.setattr(
-        background.os, "posix_spawn", lambda _path, _words, env, **_: given.append(env) or 1
-    )
+
+    def spawn(path: str, words: object, env: dict[str, str], **more: object) -> int:
+        given.append(env)
+        return 1
+
+    monkeypatch.setattr(os, "posix_spawn", spawn)
     background._spawn(tmp_path)
     assert given == [child_environment()]
     assert "sk-very-secret" not in given[0].values()

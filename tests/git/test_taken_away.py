@@ -98,9 +98,7 @@ def test_switching_back_at_once_is_no_branch_without_the_turn(
     monkeypatch.setattr(writer, "_WATCH", 0.0)
     turn(repo, "two")
     git("symbolic-ref", "HEAD", "refs/heads/other")
-    monkeypatch.setattr(
-        writer.time, "sleep", lambda _: git("symbolic-ref", "HEAD", "refs/heads/main")
-    )
+    monkeypatch.setattr(time, "sleep", lambda _: git("symbolic-ref", "HEAD", "refs/heads/main"))
     repo.parts().writer._bring_back()
     assert (repo.path / CHUNK).read_text() == "one\ntwo\n"
     sound()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.git.disk import KernelLock
+from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.repository.repository import Repository
 from perdure.git.timeline import commit_info, index, index_file
+from perdure.git.timeline.commit_info import Facts, facts_of
 from perdure.git.timeline.query import Query
 from tests.lives import make_life
 from tests.processes import killed_after
@@ -296,11 +299,11 @@ def test_new_commits_are_added_without_looking_at_the_old_ones(
     (mira.path / "persona/20-voice.md").write_text("Calm.\n")
     git(mira.path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "persona: calm")
     looked_at = []
-    real = index_file.facts_of
+    real: Callable[..., Facts] = facts_of
 
-    def counted(info: object, **more: object) -> object:
+    def counted(info: CommitInfo, **more: object) -> Facts:
         looked_at.append(info)
-        return real(info, **more)  # type: ignore[arg-type]
+        return real(info, **more)
 
     monkeypatch.setattr(index_file, "facts_of", counted)
     repo = Repository.open(mira.path)
@@ -344,10 +347,10 @@ def test_without_a_usable_cache_the_answer_comes_from_git(
         db = sqlite3.connect(index_path(repo))
         # As root, permissions do not hold: SQLite itself is told to write nothing.
         db.close()
-        real = sqlite3.connect
+        real: Callable[..., sqlite3.Connection] = sqlite3.connect
 
         def read_only(name: object, **more: object) -> sqlite3.Connection:
-            made: sqlite3.Connection = real(name, **more)  # type: ignore[call-overload]
+            made = real(name, **more)
             made.execute("PRAGMA query_only = ON")
             return made
 

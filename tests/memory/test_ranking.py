@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from perdure.companion.memory.facts import Fact
+from perdure.companion.memory.facts import Fact, Trust
 from perdure.memory.ranking import in_order, instruction_shaped, is_held
 
 ORDERS = [
@@ -78,8 +78,16 @@ RECORDS = [
 ]
 
 
-def fact(text: str, source: str = "", **more: object) -> Fact:
-    return replace(Fact("people", text, source, "companion", path="memory/facts/people.md"), **more)
+def fact(
+    text: str,
+    source: str = "",
+    *,
+    topic: str = "people",
+    trust: Trust = "companion",
+    pinned: bool = False,
+    line: int = 0,
+) -> Fact:
+    return Fact(topic, text, source, trust, pinned, path="memory/facts/people.md", line=line)
 
 
 def turn(day: int, number: int = 1) -> str:

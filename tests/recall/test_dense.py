@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -13,7 +15,7 @@ import pytest
 from perdure.git.repository.repository import Repository
 from perdure.recall import Embedder, RecallIndex, RecallQuery
 from perdure.recall.embedders import e5
-from tests.recall.recall_eval import make_companion, measure, ours, read_dialogue
+from tests.recall.recall_eval import Session, make_companion, measure, ours, read_dialogue
 from tests.recall.test_recall import CHATTER, GARDEN, grow, said, talk
 
 pytestmark = pytest.mark.skipif(find_spec("numpy") is None, reason="the extra [dense] is not there")
@@ -75,7 +77,7 @@ def test_no_word_needs_to_be_the_same(tmp_path: Path) -> None:
             assert CANINE[0] not in said(each.find("HEAD~1", RecallQuery("dogs")), repo)
 
 
-def _later(*turns: tuple[str, str]) -> Sequence[object]:
+def _later(*turns: tuple[str, str]) -> Sequence[Session]:
     return talk(*([[]] * 9), list(turns)).sessions[9:]
 
 
@@ -151,7 +153,7 @@ def test_the_model_finds_more_than_words_alone(tmp_path: Path) -> None:
 def test_the_model_runs_where_its_wheels_do(
     monkeypatch: pytest.MonkeyPatch, processor: str, system: str, flags: str, *, runs: bool
 ) -> None:
-    monkeypatch.setattr(e5.platform, "machine", lambda: processor)
-    monkeypatch.setattr(e5.sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(Path, "read_text", lambda *_: f"flags\t\t: {flags}\n")
     assert e5._runs_here() is runs

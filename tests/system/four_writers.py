@@ -21,7 +21,8 @@ import threading
 import time
 from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from perdure.actions.backends.manage import BackendActions
@@ -136,8 +137,8 @@ def write(path: Path, commits: int, seed: int) -> Outcome:
         new(path)
         with BackendActions(path) as desk:
             # On a busy machine the server is slow to take a connection; that is not looked at here.
-            limits = {"connect_timeout": 3600.0, "timeout": 3600.0}
-            desk.add(Manifest("tiny", "openai", "tiny", server.address, **limits))
+            tiny = Manifest("tiny", "openai", "tiny", server.address)
+            desk.add(replace(tiny, connect_timeout=3600.0, timeout=3600.0))
             desk.use(["tiny"])
 
         def session(name: str) -> AbstractContextManager[subprocess.Popen[str]]:
@@ -208,8 +209,8 @@ def check(path: Path, outcome: Outcome) -> list[str]:
 def _order(path: Path) -> list[str]:
     """Each conversation: times never go back, a writer's words are in the order he said them."""
     troubles = []
-    heads = {}
-    seen: dict[str, tuple[object, dict[str, str]]] = {}
+    heads: dict[str, TurnId | None] = {}
+    seen: dict[str, tuple[datetime | None, dict[str, str]]] = {}
     for name in run_git(path, "ls-files", "conversations").splitlines():
         for chunk in parse_chunks((path / name).read_bytes(), name):
             conversation = str(chunk.head.conversation)
@@ -219,7 +220,7 @@ def _order(path: Path) -> list[str]:
                 if turn.message is None:
                     continue
                 writer, text = turn.message.text.split()[0], turn.message.text
-                if at is not None and turn.message.at is not None and turn.message.at < at:  # type: ignore[operator]
+                if at is not None and turn.message.at is not None and turn.message.at < at:
                     troubles.append(f"{conversation}/{turn.number} is older than the one before")
                 if text < last.get(writer, ""):
                     troubles.append(f"{conversation}: {text} after {last[writer]}")
@@ -229,7 +230,7 @@ def _order(path: Path) -> list[str]:
     troubles += [
         f"{conversation} continues {after}, which is nowhere"
         for conversation, after in heads.items()
-        if isinstance(after, TurnId) and str(after) not in known
+        if after is not None and str(after) not in known
     ]
     return troubles
 

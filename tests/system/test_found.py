@@ -129,11 +129,14 @@ async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_onc
     def correct(workspace: Workspace, old: str, new: str) -> None:
         correcting.correct(workspace, correcting.find_words(workspace, turns[old]), new)
 
+    async def check_out(branch: str) -> None:
+        await session.steer(lambda h: branching.check_out_branch(h, branch))
+
     try:
         await _say(session, "Where it all began.")
         await session.steer(lambda h: branching.begin_branch(h, "hills", ""))
         for branch, texts in (("hills", ("One hill.", "Two.")), ("main", ("A river.", "A sea."))):
-            await session.steer(lambda h, b=branch: branching.check_out_branch(h, b))
+            await check_out(branch)
             session.new_conversation()
             for text in texts:
                 turns[text] = await _say(session, text)
@@ -180,6 +183,7 @@ async def test_what_was_steered_stands_also_where_it_cannot_be_read(companion: P
         git(companion, "commit", "-qam", "companion: broken")
         git(companion, "switch", "-q", "main")
         done = await session.steer(lambda h: branching.check_out_branch(h, "broken"))
+        assert done is not None
         assert done.kind == "switch"
         with pytest.raises(Problem, match=r"companion\.yaml"):
             await _say(session, "Two.")

@@ -77,6 +77,11 @@ async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
         await pilot.pause()
 
 
+async def until_shown(app: ChatApp, pilot: Pilot[int], words: str) -> None:
+    """Let the program work until words stand in the transcript."""
+    await until(pilot, lambda: words in shown(app))
+
+
 @pytest.fixture
 def running() -> Running:
     """Runs the program without a terminal, opened and with its model ready."""

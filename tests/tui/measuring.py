@@ -51,7 +51,7 @@ def started(
     with tempfile.TemporaryDirectory() as no_models:
         began = time.perf_counter()
         environ = {"COLORTERM": "truecolor", "PERDURE_MODELS": no_models}
-        with on_a_terminal(command, folder=Path.cwd(), size=SIZE, **environ) as terminal:
+        with on_a_terminal(command, folder=Path.cwd(), size=SIZE, environ=environ) as terminal:
             seen = dict.fromkeys((paint, _KEY, last_words), 0.0)
             while not all(seen.values()) and time.perf_counter() - began < limit:
                 if terminal.is_ready(0.05):

@@ -21,6 +21,7 @@ from perdure.chat.events import (
 )
 from perdure.chat.routing.roster import Candidate
 from perdure.chat.routing.router import Switch
+from perdure.chat.session import Session
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import (

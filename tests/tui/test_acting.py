@@ -134,10 +134,15 @@ async def test_r_again_and_the_arrows_after_another_answer(companion: Path) -> N
         await pilot.press("r")
         await until(pilot, lambda: "answer 3" in picked(app))
         await settled(app, pilot)
-        for key, words in (("left", "answer 2"), ("left", "I heard: three"), ("right", "answer 2")):
+
+        async def turns_to(key: str, words: str) -> None:
             await pilot.press(key)
-            await until(pilot, lambda words=words: words in picked(app))  # type: ignore[misc]
+            await until(pilot, lambda: words in picked(app))
             await settled(app, pilot)
+
+        await turns_to("left", "answer 2")
+        await turns_to("left", "I heard: three")
+        await turns_to("right", "answer 2")
         assert numbers(app) == 3
     assert_sound(companion)
 

@@ -10,7 +10,7 @@ from perdure.tui.dialogs.edit import Editing
 from perdure.tui.dialogs.text import Reading
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
-from tests.tui.conftest import say, shown, until
+from tests.tui.conftest import say, shown, until, until_shown
 from tests.tui.test_real_session import chatting
 from tests.tui.test_steering import asked, browse, flash, talk
 
@@ -58,7 +58,7 @@ async def test_another_answer_further_up_begins_a_branch_and_asks_first(companio
         for number, text in enumerate(("first", "second"), 1):
             numbered(backend, number)
             await say(pilot, text)
-            await until(pilot, lambda number=number: f"answer number {number}" in shown(app))  # type: ignore[misc]
+            await until_shown(app, pilot, f"answer number {number}")
             await until(pilot, lambda: not app.chat.conversation.is_talking)
         numbered(backend, 3)
         await browse(app, pilot, "k", "k", "r")

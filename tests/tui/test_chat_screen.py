@@ -129,11 +129,12 @@ async def test_a_companion_that_cannot_be_opened_is_told(running: Running) -> No
     from perdure.snapshot.errors import NotACompanion
     from perdure.terminal.glyphs import UNICODE
     from perdure.tui.app import ChatApp
+    from perdure.tui.chat.startup import Opened
 
-    async def refuse() -> object:
+    async def refuse() -> Opened:
         raise NotACompanion("there is no companion here.", next_step="Make one: perdure new")
 
-    app = ChatApp(refuse, UNICODE)  # type: ignore[arg-type]
+    app = ChatApp(refuse, UNICODE)
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: "no companion here" in shown(app))
         assert "perdure new" in shown(app)
@@ -265,8 +266,9 @@ async def test_a_message_that_was_not_kept_comes_back(
         assert "back in the message box" in shown(app)
         assert "/answer" not in shown(app)
         assert "first" not in shown(app)
-        assert app.chat.status.status.unkept
-        assert app.chat.status.status.queued == 0
+        status = app.chat.status.status
+        assert status.unkept
+        assert status.queued == 0
         session.unkept = None
         app.chat.composer.focus()
         await pilot.press("enter")

@@ -92,7 +92,8 @@ async def test_what_would_be_sent_now_names_facts_and_leads_to_their_turn(compan
         at = next(at for at, row in enumerate(rows(app)) if "memory/facts/people.md:4" in row)
         drawer(app).list.highlighted = at
         await until(pilot, lambda: "turn 2" in beside(app).partition("taught by")[2])
-        assert "French" not in "".join(part.text for part in view.explanation.parts)  # type: ignore[union-attr]
+        assert view.explanation is not None
+        assert "French" not in "".join(part.text for part in view.explanation.parts)
         await pilot.press("o")
         await until(pilot, lambda: app.screen is app.chat)
         assert str(app.chat.conversation.picked_turn) == turns[1]

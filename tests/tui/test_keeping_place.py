@@ -167,4 +167,4 @@ async def test_escape_in_the_talk_does_not_begin_to_write(companion: Path) -> No
         await pilot.pause()
         app.chat.rail.focus()
         await pilot.press("escape")
-        assert app.chat.focused is app.chat.composer
+        assert app.chat.composer.has_focus

@@ -26,7 +26,7 @@ from perdure.tui.conflicts.screen import ConflictsScreen
 from perdure.tui.drawers.prompt import PromptView
 from perdure.tui.drawers.search import Search, SearchView
 from perdure.tui.widgets.composer import Composer
-from perdure.views.search import FoundTurn, SearchResult
+from perdure.views.search import FoundTurn, Marks, SearchResult
 from perdure.views.why.explain import ExplainedPart, Explanation
 from perdure.views.why.reasons import LeftOut
 from tests.tui.conftest import chat_app, until
@@ -162,7 +162,7 @@ def test_the_prompt(snap_compare: Compare, look: Look) -> None:
 @looks
 def test_search(snap_compare: Compare, look: Look) -> None:
     """Moments with what was found marked."""
-    moments = []
+    moments: list[tuple[FoundTurn, tuple[Marks, ...]]] = []
     for number in (4, 1, 5):
         said = turn(number)
         moment = FoundTurn(

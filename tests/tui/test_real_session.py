@@ -167,9 +167,13 @@ async def test_what_is_written_down_between_turns_is_told(companion: Path) -> No
     """After /new the talk is summarised, and the next message breaks nothing."""
     backend = Scripted(reply=lambda _prompt: "Ana told Mira that the weir was loud.")
     async with chatting(companion, backend) as (app, pilot):
+
+        async def committed(text: str) -> None:
+            await until(pilot, lambda: f"turn: {text}" in git(companion, "log"))
+
         for text in ("the weir was loud", "and still is"):
             await say(pilot, text)
-            await until(pilot, lambda said=text: f"turn: {said}" in git(companion, "log"))
+            await committed(text)
             await until(pilot, lambda: app.chat.status.status.state == "ready")
         await say(pilot, "/new")
         await until(pilot, lambda: "was summarised." in str(app.chat.flash.render()))

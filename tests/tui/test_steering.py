@@ -12,7 +12,7 @@ from perdure.tui.dialogs.name import NameDialog
 from perdure.tui.dialogs.question import Question
 from perdure.tui.widgets.rail import Named
 from tests.conftest import assert_sound, git
-from tests.tui.conftest import say, shown, until
+from tests.tui.conftest import say, shown, until, until_shown
 from tests.tui.test_real_session import chatting
 
 
@@ -36,7 +36,7 @@ async def talk(app: ChatApp, pilot: Pilot[int], *texts: str) -> None:
     """Say several things, each answered and saved."""
     for text in texts:
         await say(pilot, text)
-        await until(pilot, lambda text=text: f"I heard: {text}" in shown(app))  # type: ignore[misc]
+        await until_shown(app, pilot, f"I heard: {text}")
         await until(pilot, lambda: app.chat.status.status.state == "ready")
         await until(pilot, lambda: not app.chat.conversation.is_talking)
 

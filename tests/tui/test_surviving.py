@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -320,7 +321,7 @@ async def test_a_draft_that_cannot_be_written_is_tried_again(tmp_path: Path) -> 
 
 
 async def test_words_that_no_draft_keeps_are_printed(
-    running: Running, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The companion is gone, or the disk is full: the terminal is the only place left."""
     from perdure.tui.run import show
@@ -337,8 +338,7 @@ async def test_words_that_no_draft_keeps_are_printed(
         app.chat.composer.put("half a \x1b[31mthought")
         await app.action_quit()
 
-    run = app.run_async
-    app.run_async = lambda: run(headless=True)  # type: ignore[method-assign]
+    monkeypatch.setattr(app, "run_async", partial(app.run_async, headless=True))
     task = asyncio.create_task(leave())
     assert await show(app) == 0
     await task

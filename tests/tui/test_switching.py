@@ -206,7 +206,8 @@ async def test_a_server_dies_another_answers_and_the_first_is_used_again(compani
         assert "Here speaks second." in seen
         assert "stand-in: second tiny-1" in seen
         assert "first did not answer" in flash(app)
-        assert app.chat.status.status.away
+        status = app.chat.status.status
+        assert status.away
         assert "Backend: second" in last_trailers(companion)
         assert "Instead-Of: first: " in last_trailers(companion)
         await first.start()

@@ -176,7 +176,7 @@ def test_a_giant_paste_is_bounded_and_told() -> None:
 def talking(draft: Path) -> Iterator[Terminal]:
     """The program, once its message box is there."""
     command = [sys.executable, "-m", "tests.tui.on_a_terminal", str(draft)]
-    with on_a_terminal(command, TEXTUAL_ANIMATIONS="none") as terminal:
+    with on_a_terminal(command, environ={"TEXTUAL_ANIMATIONS": "none"}) as terminal:
         terminal.until("Write to")
         yield terminal
 

@@ -27,7 +27,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import perdure.companion.clock
+import pytest
+
 from perdure.actions.history import branch
 from perdure.actions.history import merge as merge_action
 from perdure.actions.history.rewind import plan_rewind, rewind
@@ -40,6 +41,7 @@ from perdure.backends.protocol import PromptMessage, Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.events import Event, Saved
 from perdure.chat.session import Session
+from perdure.companion import clock
 from perdure.companion.config.manifest import Manifest
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
@@ -86,7 +88,7 @@ class Voice(Scripted):
     counter: Tokenizer = field(default_factory=EstimateTokenizer)
     meanwhile: Callable[[], None] | None = None
 
-    async def tokenizer(self) -> Tokenizer:  # type: ignore[override]
+    async def tokenizer(self) -> Tokenizer:
         return self.counter
 
 
@@ -207,7 +209,7 @@ class Life:
                 message="persona: by another hand",
                 author=ANA,
                 branch=repo.head().branch or "main",
-                at=perdure.companion.clock.now(),
+                at=clock.now(),
             )
         self.git("checkout", "-q", "HEAD", "--", path)
 
@@ -294,21 +296,18 @@ def moving_clock() -> Iterator[Callable[[timedelta], None]]:
     """The program's clock, moved on by what is handed to the function."""
     passed = timedelta()
 
-    class Moved(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # noqa: ARG003
+    class Moved:
+        @staticmethod
+        def now() -> datetime:
             return datetime.now() + passed  # noqa: DTZ005 - as the clock asks for it
 
     def wait(more: timedelta) -> None:
         nonlocal passed
         passed += more
 
-    before = perdure.companion.clock.datetime
-    perdure.companion.clock.datetime = Moved  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("perdure.companion.clock.datetime", Moved)
         yield wait
-    finally:
-        perdure.companion.clock.datetime = before  # type: ignore[misc]
 
 
 @contextmanager
