@@ -1,4 +1,4 @@
-"""What a process that perdure starts by itself gets of the environment: no keys.
+"""The environment for processes that perdure starts by itself: without keys.
 
 A key may stand in any variable (``key: env:NAME`` in a manifest), so what goes along is named, and
 the rest stays. Programs that the user chose, an editor or a pager, get all of it as ever.
@@ -23,7 +23,7 @@ _CARRIED = frozenset(
 
 
 def child_environment(*prefixes: str) -> dict[str, str]:
-    """The variables that a child of ours needs.
+    """The variables that a child process of ours needs.
 
     Args:
         prefixes: beginnings of more names that this child needs.

@@ -1,10 +1,10 @@
-"""The root of every room's errors."""
+"""The base class of every room's errors."""
 
 from __future__ import annotations
 
 
 class Problem(Exception):
-    """Something that could not be done. ``str()`` is one line, fit for a person to read.
+    """Something that could not be done. ``str()`` gives one line for people to read.
 
     Attributes:
         what: what happened, a clause without a full stop.
@@ -23,13 +23,13 @@ class Problem(Exception):
 
 
 def one_line(*clauses: str) -> str:
-    """Clauses as sentences on one line; empty ones are left out."""
+    """Clauses as sentences on one line; empty ones are skipped."""
     plain = [" ".join(clause.split()).rstrip(".") for clause in clauses if clause]
     return ". ".join([*plain[:1], *map(_sentence, plain[1:])])
 
 
 def _sentence(clause: str) -> str:
-    """A capital at the front, except where a command to type stands there."""
+    """A capital first letter, unless the clause starts with a command to type."""
     if clause.startswith(("perdure ", "git ", "pip ")):
         return clause
     return clause[:1].upper() + clause[1:]

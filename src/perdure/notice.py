@@ -1,4 +1,4 @@
-"""What the user is told besides an answer or an error."""
+"""Messages to the user other than answers and errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should see: an outside edit committed, a trimmed context, a recovery."""
+    """Something the user should know: a committed edit, a trimmed context, a recovery."""
 
     text: str
     level: Literal["info", "warning"] = "info"

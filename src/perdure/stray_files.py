@@ -1,4 +1,4 @@
-"""What editors, systems and sync programs leave beside the files that people write.
+"""Recognise the files that editors, systems and sync programs leave beside people's own.
 
 Scratch files are recognised by their name alone. So are copies whose name says that a sync program
 made them; one whose name could be anybody's (``voice 2.md``) counts only where its original is
@@ -73,7 +73,7 @@ _MARK_LIMIT = 200
 
 
 def is_scratch_file(name: str) -> bool:
-    """Whether a file of this name is a program's own: a swap file, a backup, a hidden one."""
+    """Whether a file is a program's own, by its name: a swap file, a backup, a hidden one."""
     if name.startswith(_SCRATCH_STARTS) or name.endswith(_SCRATCH_ENDS):
         return True
     if name.casefold() in _SCRATCH_NAMES or _NUMBERED.search(name):
@@ -84,7 +84,7 @@ def is_scratch_file(name: str) -> bool:
 
 
 def original_of(name: str, beside: Iterable[str]) -> str | None:
-    """The name of the file that one of this name is a copy of; None where it is nobody's copy.
+    """The name of the file that this one is a copy of; None if it is no copy.
 
     Args:
         name: of a file or folder.
@@ -101,7 +101,7 @@ def original_of(name: str, beside: Iterable[str]) -> str | None:
 
 
 def possible_originals(name: str) -> Iterator[tuple[str, bool]]:
-    """What a file of this name may be a copy of, and whether the name alone says that it is one."""
+    """The names this file may be a copy of, and whether its name alone proves that."""
     extension = found[0] if (found := _EXTENSION.search(name)) else ""
     if led := _LED.fullmatch(name):
         yield led["name"], False
@@ -111,12 +111,12 @@ def possible_originals(name: str) -> Iterator[tuple[str, bool]]:
 
 
 def same_name(name: str) -> str:
-    """A name as a disk compares it that tells no capitals and no ways to write an accent apart."""
+    """A name as seen by a disk that ignores case and accent encoding."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _parted(stem: str) -> Iterator[tuple[str, bool]]:
-    """A name without what may be a copy's mark at its end, and whether that alone is enough."""
+    """A name without a possible copy mark at its end, and whether that alone proves a copy."""
     start = max(0, len(stem) - _MARK_LIMIT)
     opened = _opened(stem, start) if stem.endswith((")", "]")) else None
     if opened is not None:
@@ -131,7 +131,7 @@ def _parted(stem: str) -> Iterator[tuple[str, bool]]:
 
 
 def _opened(stem: str, start: int) -> int | None:
-    """Where the bracket begins that the name ends with."""
+    """Where the bracket at the end of a name opens."""
     depth = 0
     for at in range(len(stem) - 1, start - 1, -1):
         depth += (stem[at] in ")]") - (stem[at] in "([")
@@ -141,7 +141,7 @@ def _opened(stem: str, start: int) -> int | None:
 
 
 def _bracketed(inside: str) -> bool | None:
-    """Whether words in brackets tell a copy for sure; None where they tell none."""
+    """Whether the words in brackets prove a copy; None if they suggest none."""
     words = inside.casefold()
     if any(each in words for each in _CONFLICT):
         return "sfconflict" in words or any(each in words for each in _COPY)

@@ -1,4 +1,4 @@
-"""Where a backend's talk goes, told without a connection and without the packages of a driver."""
+"""Where a backend sends conversations, found without connecting or importing a driver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from perdure.backends.protocol import BackendSpec
 
 
 def load_driver(driver: str) -> None:
-    """Import what a driver needs to reach its server: seconds on a slow machine. Never raises.
+    """Import what a driver needs to reach its server, which may take seconds. Never raises.
 
     For who measures a server and not this machine; what is missing is said when it is opened.
     """
@@ -20,7 +20,7 @@ def load_driver(driver: str) -> None:
 
 
 def default_address(driver: str) -> str:
-    """The address that a driver takes where a manifest has none; empty for one without a server."""
+    """A driver's address for a manifest that names none; empty for a driver without a server."""
     if driver == "ollama":
         from perdure.backends.ollama.discover import DEFAULT_PORT
 
@@ -37,7 +37,7 @@ def default_address(driver: str) -> str:
 
 
 def destination(spec: BackendSpec) -> str:
-    """The host that a talk through ``spec`` goes to, with its port where it names one.
+    """The host that ``spec`` sends text to, with its port if it names one.
 
     Empty for a model inside perdure. Whether the address may be used at all is the driver's to say.
     """

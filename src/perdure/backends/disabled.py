@@ -1,4 +1,4 @@
-"""A backend that refuses: nobody has agreed to its manifest yet, or it cannot be made at all."""
+"""A backend that refuses every request: unconfirmed, or impossible to create."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from perdure.backends.protocol import (
 
 
 class DisabledBackend:
-    """Stands where the backend would; a `Backend` that reads no key and opens no connection."""
+    """Takes a backend's place; a `Backend` that reads no key and opens no connection."""
 
     def __init__(self, spec: BackendSpec, problem: BackendError | None = None) -> None:
-        """``problem`` is what it says; without one, that it waits to be confirmed."""
+        """``problem`` is the error it raises; by default that it is not confirmed."""
         self._spec = spec
         self._problem = problem
 
@@ -28,7 +28,7 @@ class DisabledBackend:
 
     @property
     def hosted(self) -> bool:
-        """False: what nobody agreed to gives no consent to another hosted one either."""
+        """False: what nobody confirmed gives no consent to other hosted backends."""
         return False
 
     @property
@@ -41,11 +41,11 @@ class DisabledBackend:
         return self._refusal()
 
     async def open(self) -> None:
-        """Raises NotConfirmed or its problem, as everything else here but closing."""
+        """Raise NotConfirmed or its problem, as every other method but `close` does."""
         raise self._refusal()
 
     async def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing: nothing was opened."""
 
     async def context_window(self) -> int:
         raise self._refusal()

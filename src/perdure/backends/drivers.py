@@ -1,4 +1,4 @@
-"""From a spec to its driver; a driver's module is imported when it is asked for."""
+"""Create the backend for a spec; a driver's module is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DRIVERS = tuple(_DRIVERS)
 
 
 def make_counter(spec: BackendSpec) -> Backend:
-    """The same for who counts tokens and asks for no reply: a model in this process takes less.
+    """A backend that only counts tokens: a model in this process then takes less memory.
 
     Raises:
         DriverMissing, BadParameter: as for `make_backend`.
@@ -58,7 +58,7 @@ def make_counter(spec: BackendSpec) -> Backend:
 
 
 def make_backend(spec: BackendSpec) -> Backend:
-    """The backend that a spec describes, not yet opened; one that refuses, if it is disabled.
+    """The unopened backend for a spec; one that refuses if the spec is disabled.
 
     Raises:
         DriverMissing: this version has no such driver.

@@ -1,4 +1,4 @@
-"""What can go wrong between perdure and a model, and what the caller should do about it.
+"""Errors of backends, and what the caller should do about each.
 
     BackendError
     ├── Unreachable            no connection, or the machine has no such driver running
@@ -34,7 +34,7 @@ from perdure.errors import Problem
 
 
 class Action(Enum):
-    """What the caller of a backend should do after an error."""
+    """What a caller should do after a backend's error."""
 
     RETRY = "retry"
     """The same backend may answer after a pause."""
@@ -65,7 +65,7 @@ class BackendError(Problem):
 
 
 class Unreachable(BackendError):
-    """No connection to the backend, or it is closed."""
+    """There is no connection to the backend, or it was closed."""
 
     action = Action.FAIL_OVER
     hung_up = False
@@ -73,11 +73,11 @@ class Unreachable(BackendError):
 
 
 class ConnectionRefused(Unreachable):
-    """The machine answers and nothing listens at that port."""
+    """The machine responds, but nothing listens on that port."""
 
 
 class TimedOut(Unreachable):
-    """Connected, but no answer within the time set for it."""
+    """The connection works, but no answer came in time."""
 
 
 class AuthenticationFailed(BackendError):
@@ -87,7 +87,7 @@ class AuthenticationFailed(BackendError):
 
 
 class QuotaExceeded(BackendError):
-    """The account has nothing left to spend; a retry cannot help."""
+    """The account has no credit left; retrying cannot help."""
 
     action = Action.FAIL_OVER
 
@@ -99,29 +99,29 @@ class RateLimited(BackendError):
 
 
 class Overloaded(BackendError):
-    """The server is up and too busy."""
+    """The server is running but too busy."""
 
     action = Action.RETRY
 
 
 class ModelLoading(Overloaded):
-    """The server is up and reads the model into memory."""
+    """The server is still loading the model into memory."""
 
 
 class ModelMissing(BackendError):
-    """The model is not on this machine, or the server does not know its name."""
+    """The model is not on this machine, or the server does not know it."""
 
     action = Action.FAIL_OVER
 
 
 class WrongChecksum(BackendError):
-    """A model file is not the one its name promises. Never loaded, never passed over silently."""
+    """A model file is not what its name promises. It is never loaded and always reported."""
 
     action = Action.ASK
 
 
 class ContextExceeded(BackendError):
-    """The prompt is longer than the model's window. Both numbers are tokens.
+    """The prompt is longer than the model's window. Both counts are in tokens.
 
     ``prompt_tokens`` is None where the backend does not say how many there are.
     """
@@ -143,25 +143,25 @@ class ContextExceeded(BackendError):
 
 
 class ContentRefused(BackendError):
-    """The provider declined this prompt. Not asked of the next one behind the user's back."""
+    """The provider declined this prompt. No other backend is asked without the user knowing."""
 
     action = Action.ASK
 
 
 class StreamCut(BackendError):
-    """The reply ended without its end mark; what came before is as it was streamed."""
+    """The reply ended without its end mark; the text before that is as streamed."""
 
     action = Action.FAIL_OVER
 
 
 class ReplyTooLong(BackendError):
-    """The model does not end; what came up to the bound is as it was streamed."""
+    """The model does not stop; the text up to the limit is as streamed."""
 
     action = Action.ASK
 
 
 class ProtocolError(BackendError):
-    """The backend answered in a way that its protocol does not have."""
+    """The backend's answer breaks its protocol."""
 
     action = Action.FAIL_OVER
     blames_request = False
@@ -169,13 +169,13 @@ class ProtocolError(BackendError):
 
 
 class BadParameter(BackendError):
-    """A manifest's field or parameter that the driver cannot honour, named."""
+    """A manifest's field or parameter that the driver cannot honour."""
 
     action = Action.ASK
 
 
 class ShapeRefused(ProtocolError):
-    """The server, or the model's template, does not take the prompt's roles in their order.
+    """The server, or the model's template, rejects the order of roles in the prompt.
 
     ``words`` are the server's. ``proven``: its status says that the request is at fault, and its
     words that the roles are; without, only a call that proves it teaches a shape.
@@ -188,7 +188,7 @@ class ShapeRefused(ProtocolError):
 
 
 class FieldRefused(BadParameter):
-    """The server refuses ``field``, which the request had and can do without.
+    """The server refuses ``field``, which the request can do without.
 
     Not ``proven`` where the name may be a word of the messages that the server repeats.
     """
@@ -200,18 +200,18 @@ class FieldRefused(BadParameter):
 
 
 class NotConfirmed(BackendError):
-    """A manifest that came from outside; nothing is opened or sent before the user agrees."""
+    """The manifest came from outside; nothing is opened or sent until the user agrees."""
 
     action = Action.FAIL_OVER
 
 
 class DriverMissing(BackendError):
-    """No such driver in this version, or the package that it needs is not installed."""
+    """This version has no such driver, or the package it needs is not installed."""
 
     action = Action.FAIL_OVER
 
 
 class FetchFailed(BackendError):
-    """A model could not be fetched; nothing that looks complete was left behind."""
+    """A model could not be downloaded; no file that looks complete was left behind."""
 
     action = Action.ASK

@@ -19,12 +19,12 @@ _loaded: set[str] = set()
 
 
 def loaded_secrets() -> frozenset[str]:
-    """The keys that this process has resolved, for a guard over what is stored or printed."""
+    """The keys this process has resolved, so that nothing stored or printed contains them."""
     return frozenset(_loaded)
 
 
 def keyring_ready() -> bool:
-    """Whether this machine has a keyring that keeps something. Never raises.
+    """Whether this machine has a working keyring. Never raises.
 
     Looking for one imports every keyring there is and may ask the desktop's bus: call this in a
     thread where a screen waits.
@@ -42,7 +42,7 @@ def keyring_ready() -> bool:
 
 
 def store(service: str, user: str, secret: str) -> str:
-    """Put a key into the system's keyring, and read it back to be sure.
+    """Store a key in the system's keyring, and read it back to be sure.
 
     A keyring may ask its user to unlock it: call this in a thread where a screen waits.
 
@@ -86,7 +86,7 @@ def store(service: str, user: str, secret: str) -> str:
 
 
 def check_reference(reference: str, backend: str) -> None:
-    """Raises BadParameter where the ``key`` of ``backend`` is no reference; empty is fine."""
+    """Raise BadParameter if a backend's ``key`` is no reference; empty is fine."""
     if reference and not _REFERENCE.fullmatch(reference):
         raise BadParameter(
             f"backend {backend}: its key is no reference",
@@ -95,7 +95,7 @@ def check_reference(reference: str, backend: str) -> None:
 
 
 def resolve(reference: str, backend: str) -> str:
-    """The secret that a reference names; empty for an empty one.
+    """The secret behind a reference; empty for an empty one.
 
     A keyring may ask its user to unlock it, or the disk: call this in a thread.
 

@@ -1,4 +1,4 @@
-"""Which models a server offers, for who is about to choose one."""
+"""The models that a server offers, for choosing one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Lister(Protocol):
 
 
 async def offered_models(spec: BackendSpec) -> tuple[OfferedModel, ...]:
-    """The models to choose from, in the server's order; empty where it offers no list.
+    """The server's models in its order; empty if it has no list.
 
     ``model`` of the spec plays no part and may be empty. One that cannot talk is left out where the
     server says so, as is one whose name cannot be shown or is very long: a name that was mended
@@ -52,7 +52,7 @@ def _catalogue() -> tuple[OfferedModel, ...]:
 
 
 def selectable(models: list[OfferedModel]) -> tuple[OfferedModel, ...]:
-    """Those whose names can be shown and chosen, each name once, `MOST` at the most."""
+    """The models with displayable names, each name once, at most `MOST`."""
     seen: dict[str, OfferedModel] = {}
     for model in models:
         name = model.name

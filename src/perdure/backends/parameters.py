@@ -1,4 +1,4 @@
-"""Sampling parameters under their common names, checked before a driver translates them."""
+"""Sampling parameters by their common names, checked before a driver translates them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _RULES: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 def checked_parameters(spec: BackendSpec, honoured: Collection[str]) -> dict[str, Any]:
-    """The parameters of ``spec``, each known to the driver and within its bounds.
+    """The parameters of ``spec``, each known to the driver and within bounds.
 
     Raises:
         BadParameter: names the first parameter that the driver does not have or whose value is

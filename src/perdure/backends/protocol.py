@@ -1,4 +1,4 @@
-"""What every driver offers, and the values that pass between a driver and the rest.
+"""The interface that every driver implements, and the values that cross it.
 
 A driver is made from a `BackendSpec`, opened, asked for streams, and closed. It knows nothing of
 companions or of git. All failures are raised from the tree in `perdure.backends.errors`.
@@ -20,7 +20,7 @@ _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message of a prompt. ``name`` is the speaker where several share a role."""
+    """One message of a prompt. ``name`` is the speaker if several share a role."""
 
     role: Role
     content: str
@@ -28,7 +28,7 @@ class PromptMessage:
 
 
 def sendable(text: str) -> str:
-    """A text as UTF-8 can carry it: a lone surrogate goes out as U+FFFD.
+    """A text that UTF-8 can encode: a lone surrogate becomes U+FFFD.
 
     Bytes that are no UTF-8, in a message or a damaged chunk, are read as lone surrogates; sent as
     they are, no server could read the request.
@@ -38,7 +38,7 @@ def sendable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BackendSpec:
-    """Everything a driver needs to know; comes from a manifest in the companion's tree.
+    """Everything a driver needs; made from a manifest.
 
     ``context_window`` counts tokens of prompt and reply together. ``parameters`` are sampling
     parameters under their common names (temperature, top_p, top_k, min_p, repeat_penalty, seed,
@@ -69,7 +69,7 @@ class BackendSpec:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One reply to be streamed."""
+    """A request for one streamed reply."""
 
     messages: tuple[PromptMessage, ...]
     max_tokens: int
@@ -79,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the backend counted them; None where it does not say."""
+    """Tokens as the backend counted them; None if it does not say."""
 
     prompt: int | None
     reply: int | None
@@ -96,14 +96,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Reasoning text that the model keeps apart from its reply."""
+    """Reasoning text that the model keeps separate from its reply."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ThoughtsClosed:
-    """All pieces so far were thoughts: their last mark has come, and it had no first one."""
+    """All text so far was thoughts: a closing mark came that had no opening one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class OfferedModel:
-    """One model that a server, or perdure's own catalogue, has."""
+    """One model of a server, or of perdure's own catalogue."""
 
     name: str
     """What a manifest's ``model`` is to say; printable, without blanks at its ends."""
@@ -152,7 +152,7 @@ class OfferedModel:
 
 
 class Tokenizer(Protocol):
-    """Counts tokens. ``exact`` is False for an estimate, which is then called one on screen."""
+    """Counts tokens. ``exact`` is False for an estimate, which the screen calls one."""
 
     @property
     def exact(self) -> bool: ...
@@ -163,7 +163,7 @@ class Tokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a whole prompt, chat template included."""
+        """Tokens of a whole prompt, including the chat template."""
         ...
 
 
@@ -175,22 +175,22 @@ class Backend(Protocol):
 
     @property
     def hosted(self) -> bool:
-        """True where text leaves this machine."""
+        """True if text leaves this machine."""
         ...
 
     @property
     def rehearsal(self) -> bool:
-        """True for the small embedded model, which is labelled as what it is."""
+        """True for the small embedded model, which is labelled as such."""
         ...
 
     async def open(self) -> None:
-        """Load or connect. Cheap when already open. Raises BackendError."""
+        """Load the model or connect. Cheap if already open. Raises BackendError."""
         ...
 
     async def close(self) -> None: ...
 
     async def context_window(self) -> int:
-        """Tokens of prompt and reply together."""
+        """Tokens for prompt and reply together."""
         ...
 
     async def tokenizer(self) -> Tokenizer: ...
@@ -198,5 +198,5 @@ class Backend(Protocol):
     async def fingerprint(self) -> Fingerprint: ...
 
     def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
-        """Stream one reply. Closing the iterator (``aclose``) stops the model soon after."""
+        """Stream one reply. Closing the iterator (``aclose``) soon stops the model."""
         ...

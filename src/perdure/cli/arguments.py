@@ -1,4 +1,4 @@
-"""Revisions, dates and paths among a command's words, and the wait for a first index."""
+"""Revisions, dates and paths in a command's arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.git.repository.repository import Repository
 
 
 def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
-    """Id of the commit that a revision, a date or a turn names. Raises NoRevision."""
+    """The id of the commit that a revision, date or turn names. Raises UnknownRevision."""
     try:
         # Most are revisions, and those need none of what dates and turns need.
         if not text.startswith("@"):
@@ -26,7 +26,7 @@ def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
 
 
 def path_of(repo: Repository, word: str) -> str:
-    """A path of the companion, as written from its root or from the folder one stands in.
+    """A path in the companion, given from its root or from the current folder.
 
     "" is the whole of it.
     """
@@ -47,14 +47,14 @@ def path_of(repo: Repository, word: str) -> str:
 
 
 def _straight(path: Path) -> str:
-    """Without ``.`` and ``..``; links are not followed."""
+    """The path without ``.`` and ``..``; links are not followed."""
     import os.path
 
     return os.path.normpath(path)
 
 
 def is_path(repo: Repository, word: str) -> bool:
-    """Whether a file or folder of that name is here, or in the last commit."""
+    """Whether a file or folder of that name exists here or in the last commit."""
     path = path_of(repo, word)
     if (repo.path / path).exists():
         return True
@@ -65,7 +65,7 @@ def is_path(repo: Repository, word: str) -> bool:
 def split_arguments(
     repo: Repository, words: Sequence[str], *, most: int, branch: str | None = None
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Leading words that name commits, as ids, and the others as paths.
+    """The leading arguments that name commits, as ids, and the rest as paths.
 
     A file's or folder's name is a path. ``A..B`` is two revisions. A word that names no commit is a
     path too, of a file that is gone by now, where it looks like one or a revision came before it.

@@ -1,4 +1,4 @@
-"""What the shell completes: branches, tags, files, backends and lore of the companion meant."""
+"""What the shell completes: the companion's branches, tags, files, backends and lore."""
 
 from __future__ import annotations
 

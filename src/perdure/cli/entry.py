@@ -1,4 +1,4 @@
-"""The console script: dispatch, and errors as one clear line."""
+"""The console script: runs a command and shows any error on one clear line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from perdure import __version__
 
 
 def main() -> int:
-    """Run the command line; returns or exits with 0 done, 1 could not, 2 usage, 3 findings."""
+    """Run the command line; exits with 0 done, 1 failed, 2 usage error, 3 findings."""
     if sys.argv[1:] == ["--version"]:
         print(f"perdure {__version__}")  # noqa: T201 - answered before click is imported
         return 0
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _show_traceback(problem: Exception) -> None:
-    """The whole traceback on stderr, without keys and without orders to the terminal."""
+    """Print the whole traceback to stderr, without keys or terminal control sequences."""
     import traceback
 
     from perdure.companion.secrets import mask_secrets
@@ -51,7 +51,7 @@ _STORAGE = {
 
 
 def _of_the_disk(problem: OSError) -> Exception:
-    """What the disk refused, as every other error of it is told."""
+    """An error of the disk, in the same form as other errors."""
     from perdure.git.errors import HistoryError, storage_errors
 
     try:
@@ -62,7 +62,7 @@ def _of_the_disk(problem: OSError) -> Exception:
 
 
 def _explain(problem: Exception) -> None:
-    """One line on stderr: what happened, what is safe, what to do."""
+    """Print one line to stderr: what happened, what is safe, what to do next."""
     from perdure.errors import Problem
     from perdure.terminal.sanitise import sanitise
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a command before any room is asked."""
+"""Errors that a command finds before it calls any other room."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class CommandProblem(Problem):
 
 
 class UnknownCompanion(CommandProblem):
-    """No companion goes by that name, or none was named and several are there."""
+    """No companion has that name, or several exist and none was named."""
 
 
 class LostCompanion(CommandProblem):
-    """A companion's folder without its companion.yaml, its branch or its repository."""
+    """The companion's folder lacks its companion.yaml, its branch or its repository."""

@@ -1,4 +1,4 @@
-"""What the commands that change much have in common: the plan first, then the question."""
+"""For commands with far-reaching effects: show the plan, then ask."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def confirm_plan(
     is_safe: bool = False,
     quiet: bool = False,
 ) -> bool:
-    """Show a plan, and find out whether it shall be done.
+    """Show a plan and find out whether to carry it out.
 
     Args:
         says: the plan, one sentence a line. With JSON it goes to stderr, and only if asked about.
@@ -73,7 +73,7 @@ def confirm_plan(
 def print_result(
     plan: object, operation: Operation | None, *, as_json: bool, said: str = "", **more: object
 ) -> None:
-    """The end of a command: what was done, for people or as JSON."""
+    """Print a command's result, for people or as JSON."""
     if as_json:
         record = operation_record(operation) if operation is not None else None
         emit_json({"plan": plan, "operation": record, **more})

@@ -1,4 +1,4 @@
-"""The command group: every command lives in a module that is imported when it is called."""
+"""The command group: each command's module is imported when it runs."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from perdure.cli.target import complete_names
 
 # Command name -> module and what `perdure --help` says of it, so that help imports none of them.
 _COMMANDS = {
-    "new": ("new", "Make a companion from a template."),
-    "list": ("list_companions", "List the companions, and where they are."),
-    "where": ("where", "Print the folder of a companion."),
-    "chat": ("chat", "Talk in the terminal program (or in plain lines)."),
-    "say": ("say", "Say one thing; the reply is streamed to stdout."),
-    "log": ("log", "Show the history: turns, persona changes and all else."),
-    "show": ("show", "Show one turn, or one commit."),
-    "why": ("why", "Show what a turn was answered to: the prompt, part by part."),
-    "diff": ("diff", "Show what changed between two states, word by word."),
-    "search": ("search", "Find earlier moments of the whole life."),
-    "blame": ("blame", "Show which commit, and which turn, brought each line of a file."),
-    "undo": ("undo", "Take back the last thing that was done."),
-    "redo": ("redo", "Bring back what undo took back."),
-    "ops": ("ops", "List what was done, and what undo would take back next."),
-    "rewind": ("rewind", "Talk on from an earlier turn, on a new branch."),
-    "regenerate": ("regenerate", "Ask for another answer; the old one is kept beside it."),
+    "new": ("new", "Create a companion from a template."),
+    "list": ("list_companions", "List your companions and their folders."),
+    "where": ("where", "Print a companion's folder."),
+    "chat": ("chat", "Chat in the terminal program, or in plain lines."),
+    "say": ("say", "Send one message and print the reply."),
+    "log": ("log", "Show the history: turns, persona changes, everything else."),
+    "show": ("show", "Show one turn or commit."),
+    "why": ("why", "Show the prompt behind a reply, part by part."),
+    "diff": ("diff", "Show what changed between two revisions, word by word."),
+    "search": ("search", "Search everything that was ever said."),
+    "blame": ("blame", "Show which commit and turn each line of a file comes from."),
+    "undo": ("undo", "Undo the last operation."),
+    "redo": ("redo", "Redo what undo took back."),
+    "ops": ("ops", "List past operations, and what undo would take back."),
+    "rewind": ("rewind", "Continue from an earlier turn, on a new branch."),
+    "regenerate": ("regenerate", "Ask for another answer; the old one is kept."),
     "alternatives": ("alternatives", "List the answers to a turn."),
-    "choose": ("choose", "Let another answer to a turn stand."),
+    "choose": ("choose", "Show another answer to a turn instead."),
     "edit": ("edit", "Correct the words of a turn; later turns stay."),
-    "aside": ("aside", "Keep turns out of prompts, or bring them back."),
-    "branch": ("branch", "List the branches, begin one, take a name away."),
-    "switch": ("switch", "Go to another branch."),
-    "merge": ("merge", "Join another branch with this one."),
-    "revert": ("revert", "Take back one change of persona or memory, and keep the talk since."),
-    "restore": ("restore", "Bring files back as they were at some time."),
-    "tag": ("tag", "Name a state; list the names."),
-    "archive": ("archive", "Copy everything to a folder, and stop talking."),
-    "remove": ("remove", "Move a companion to the trash, once a copy is proven."),
-    "persona": ("persona", "Read, change and check the persona."),
-    "lore": ("lore", "List, add and test lore: what comes in when it is spoken of."),
-    "memory": ("memory.group", "What she knows: list, add, edit facts; review proposals."),
-    "templates": ("templates", "List the personas to begin with."),
+    "aside": ("aside", "Set turns aside, out of prompts, or bring them back."),
+    "branch": ("branch", "List, create or delete branches."),
+    "switch": ("switch", "Switch to another branch."),
+    "merge": ("merge", "Merge another branch into this one."),
+    "revert": ("revert", "Revert one change of persona or memory; keep later turns."),
+    "restore": ("restore", "Restore files to an earlier version."),
+    "tag": ("tag", "Name a revision, or list the tags."),
+    "archive": ("archive", "Copy everything to a folder, and end the conversation."),
+    "remove": ("remove", "Move a companion to the trash, once a copy is verified."),
+    "persona": ("persona", "Read, edit and check the persona."),
+    "lore": ("lore", "List, add and test lore: background that comes up by key."),
+    "memory": ("memory.group", "List, add and edit what she knows; review proposals."),
+    "templates": ("templates", "List the personas you can start from."),
     "backend": ("backend", "List, add, check and order the backends."),
-    "models": ("models", "List and fetch the models that run inside perdure."),
-    "completion": ("completion", "Print the shell completion script."),
+    "models": ("models", "List and download the models that run inside perdure."),
+    "completion": ("completion", "Print a shell completion script."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one when it is run."""
+    """A group that knows its commands by name and imports one only to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)

@@ -1,4 +1,4 @@
-"""Which companion a command means, and where companions live.
+"""Which companion a command is about, and where companions live.
 
 In order: ``-c``, ``PERDURE_COMPANION``, the companion's folder one stands in, the only companion
 there is; else an error that lists them. A companion whose companion.yaml, or whose branch, is
@@ -24,14 +24,14 @@ _PARTS = ("persona", "conversations", "memory", "backends")
 
 @dataclass(frozen=True, slots=True)
 class FoundCompanion:
-    """The folder of a companion. ``by_default``: nobody named it, and it is the only one."""
+    """A companion's folder. ``by_default``: nobody named it, and it is the only one."""
 
     path: Path
     by_default: bool = False
 
 
 def home() -> Path:
-    """The folder of companions: ``PERDURE_HOME``, else the platform's folder for user data."""
+    """The folder of companions: ``PERDURE_HOME``, else in the user's data folder."""
     chosen_companion = os.environ.get("PERDURE_HOME")
     if chosen_companion:
         return Path(chosen_companion).expanduser()
@@ -49,7 +49,7 @@ def companions() -> list[Path]:
 
 
 def is_companion(path: Path) -> bool:
-    """True for a companion's folder, also where its companion.yaml or its branch is missing."""
+    """Whether a folder is a companion's, even without its companion.yaml or branch."""
     try:
         if (path / _MARK).is_file():
             return (path / ".git").exists() or any((path / part).is_dir() for part in _PARTS)
@@ -66,7 +66,7 @@ def is_companion(path: Path) -> bool:
 
 
 def find_companion(name: str | None = None) -> FoundCompanion:
-    """The companion that is meant, whatever is wrong with it. Raises UnknownCompanion."""
+    """The companion meant, whatever its state. Raises UnknownCompanion."""
     ctx = click.get_current_context(silent=True)
     named = name or (ctx.meta.get(__name__) if ctx else None)
     named = named or (ctx.find_root().obj if ctx else None) or os.environ.get("PERDURE_COMPANION")
@@ -89,7 +89,7 @@ def find_companion(name: str | None = None) -> FoundCompanion:
 
 
 def chosen_companion(name: str | None = None, *, lacking: bool = False) -> Path:
-    """The folder of the companion that is meant.
+    """The folder of the companion meant.
 
     Args:
         name: of the companion, before all else that names one.
@@ -105,7 +105,7 @@ def chosen_companion(name: str | None = None, *, lacking: bool = False) -> Path:
 
 
 def companion_to_talk_to(name: str | None = None) -> Path:
-    """`chosen_companion`, which tells on stderr who is talked to where nobody said so."""
+    """`chosen_companion`, naming it on stderr if the user did not."""
     from perdure.cli.render.output import print_line
 
     found = find_companion(name)
@@ -116,7 +116,7 @@ def companion_to_talk_to(name: str | None = None) -> Path:
 
 
 def check_whole(path: Path, *, lacking: bool = False) -> None:
-    """Raise LostCompanion where a companion's folder has no companion.yaml, or is no repository."""
+    """Raise LostCompanion if the folder lacks a companion.yaml or a repository."""
     has_git = (path / ".git").exists()
     if (path / _MARK).is_file() and has_git:
         return
@@ -144,7 +144,7 @@ def check_whole(path: Path, *, lacking: bool = False) -> None:
 
 
 def _here() -> Path:
-    """The folder that the user stands in. Raises UnknownCompanion: it is gone."""
+    """The current folder. Raises UnknownCompanion if it is gone."""
     try:
         return Path.cwd()
     except OSError as error:
@@ -155,7 +155,7 @@ def _here() -> Path:
 
 
 def _around(here: Path) -> Path | None:
-    """The companion's folder that ``here`` is, or is in."""
+    """The companion's folder that contains ``here``, or is it."""
     return next((folder for folder in (here, *here.parents) if is_companion(folder)), None)
 
 
@@ -179,7 +179,7 @@ def _by_name(named: str) -> Path:
 
 
 def companion_option(command: _Command) -> _Command:
-    """``-c`` behind the command, as well as before it."""
+    """Accept ``-c`` after the command as well as before it."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
         if value:
@@ -201,5 +201,5 @@ def complete_names(
     param: click.Parameter,  # noqa: ARG001
     incomplete: str,
 ) -> list[str]:
-    """Folder names of companions, for the shell's completion."""
+    """The folder names of companions, for shell completion."""
     return [path.name for path in companions() if path.name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""``undo`` and ``redo``: one step, or several, each said before it is done."""
+"""``undo`` and ``redo``: one or more steps, each announced before it happens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERBS = ("takes ", "brings ", "the ", "on ")
 
 
 def walk_command(name: str, about: str) -> click.Command:
-    """The command that walks back (``undo``) or forth (``redo``)."""
+    """The command that goes back (``undo``) or forward (``redo``)."""
 
     @click.command(name, help=inspect.cleandoc(about))
     @click.option(
@@ -85,7 +85,7 @@ def _walk(
 
 
 def _further(workspace: Workspace, name: str, count: int) -> list[str]:
-    """What the steps after the first one take back, as far as can be told beforehand."""
+    """What the steps after the first one would undo, as far as it can be known beforehand."""
     if count == 1 or name != "undo":
         return []
     from perdure.actions.history.operation_text import act_of
@@ -95,5 +95,5 @@ def _further(workspace: Workspace, name: str, count: int) -> list[str]:
 
 
 def _line(clause: str) -> str:
-    """A clause of a plan as a sentence; a branch's name at its front keeps its letters."""
+    """A plan's clause as a sentence; a leading branch name keeps its case."""
     return f"{clause[:1].upper()}{clause[1:]}." if clause.startswith(_VERBS) else f"{clause}."

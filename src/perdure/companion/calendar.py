@@ -1,4 +1,4 @@
-"""The calendar as people speak of it: names and numbers in words, and stretches of days.
+"""Words for numbers, weekdays, months and units of time, and the days they stand for.
 
 Commands read one date out of a whole text, recall finds times inside of a message; both with the
 words and by the arithmetic here. Weeks begin on Monday.
@@ -49,14 +49,14 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class DaySpan:
-    """From the start of one day to the start of another, on the clock where the words were said."""
+    """Whole days from a start to an end, on the clock of the place where the words were said."""
 
     begin: date
     end: date
 
 
 def number(text: str) -> int:
-    """What figures or a word from `NUMBERS` count.
+    """The number that digits or a word from `NUMBERS` stand for.
 
     Raises:
         ValueError: if it is neither.
@@ -67,12 +67,12 @@ def number(text: str) -> int:
 
 
 def days(begin: date, count: int = 1) -> DaySpan:
-    """So many days from one on."""
+    """A span of ``count`` days."""
     return DaySpan(begin, begin + timedelta(days=count))
 
 
 def months(year: int, month: int, count: int = 1) -> DaySpan:
-    """So many whole months from one on.
+    """A span of whole months.
 
     Raises:
         ValueError: if the month or the year is none.
@@ -82,13 +82,13 @@ def months(year: int, month: int, count: int = 1) -> DaySpan:
 
 
 def months_before(day: date, count: int) -> tuple[int, int]:
-    """Year and month that were so many months before a day's."""
+    """The year and month that lie a number of months before a day's month."""
     left = day.year * 12 + day.month - 1 - count
     return left // 12, left % 12 + 1
 
 
 def weekday(name: str, today: date, *, of_last_week: bool = False) -> DaySpan | None:
-    """A day of the week that is over or today; None for one to come.
+    """The latest such weekday, today included; None for one that is still to come.
 
     Monday (or mon) is the newest one before today; 一 of 周一 and 月 of 月曜日 are those of this
     week, or of the last one.
@@ -104,7 +104,7 @@ def weekday(name: str, today: date, *, of_last_week: bool = False) -> DaySpan | 
 
 
 def span(unit: str, back: int, today: date) -> DaySpan:
-    """The week, month or year (as `UNITS` names it) that is so many before this one."""
+    """The week, month or year (a word from `UNITS`) that lies a number of them before this one."""
     if unit == "weeks":
         return days(today - timedelta(days=today.weekday() + 7 * back), 7)
     if unit == "years":

@@ -1,4 +1,4 @@
-"""The time as it is written down: aware, local, whole seconds."""
+"""The current time as perdure writes it down: aware, local, whole seconds."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import datetime
 
 
 def now() -> datetime:
-    """Now, in the user's local time."""
+    """The current time in the user's own time zone."""
     return datetime.now().astimezone().replace(microsecond=0)

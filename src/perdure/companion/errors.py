@@ -1,4 +1,4 @@
-"""What can be wrong with a companion's files.
+"""Problems with a companion's files.
 
 ```
 CompanionProblem
@@ -24,7 +24,7 @@ class CompanionProblem(Problem):
 
 
 class BadFile(CompanionProblem):
-    """``file`` cannot be read at ``line`` (from 1; 0 where the whole file is meant)."""
+    """``file`` cannot be read at ``line`` (from 1; 0 means the whole file)."""
 
     def __init__(
         self, file: str, line: int, problem: str, kept: str = "", next_step: str = ""
@@ -37,7 +37,7 @@ class BadFile(CompanionProblem):
 
 
 class NewerFormat(BadFile):
-    """The companion was written in a format that this version does not know."""
+    """The companion's format is newer than this version of perdure."""
 
     def __init__(self, file: str, line: int, found: int, known: int) -> None:
         super().__init__(
@@ -52,28 +52,28 @@ class NewerFormat(BadFile):
 
 
 class NoSuchTurn(CompanionProblem):
-    """The chunk does not have that turn, or not what is asked for in it."""
+    """The chunk lacks that turn, or what was asked for in it."""
 
 
 class NoSuchAnswer(CompanionProblem):
-    """The turn does not have that answer."""
+    """The turn has no such answer."""
 
 
 class BadName(CompanionProblem):
-    """A name that is empty, too long, or holds path or control characters."""
+    """The name is empty, too long, or has path or control characters."""
 
 
 class BadFact(CompanionProblem):
-    """A fact without words, or one that is too long; a topic that is none."""
+    """The fact is empty or too long, or its topic cannot be used."""
 
 
 class UnknownTemplate(CompanionProblem):
-    """No template has that name."""
+    """There is no such template."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something in a file that could not be read as the format has it. ``line`` counts from 1."""
+    """A part of a file that does not follow the format. ``line`` counts from 1."""
 
     line: int
     what: str
@@ -81,7 +81,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class FileTrouble:
-    """A `Trouble` of one of several files: the file's path, the line (0: the whole file), what."""
+    """A `Trouble` with its file: the path, the line (0: the whole file), what is wrong."""
 
     path: str
     line: int

@@ -1,4 +1,4 @@
-"""Names that never change: conversations, turns and answers.
+"""Permanent ids of conversations, turns and answers.
 
 A conversation id is ``2026-11-22-1803-9f3a77c0``: its start in the user's local time and eight hex
 digits. A turn id is ``<conversation>/<n>``; an answer to it is ``<conversation>/<n>~<k>``.
@@ -17,7 +17,7 @@ _TURN = re.compile(r"(\d{4}-\d{2}-\d{2}-\d{4}-[0-9a-f]{8})/(0|[1-9]\d{0,8})(?:~(
 
 @dataclass(frozen=True, slots=True, order=True)
 class ConversationId:
-    """A run of turns. ``text`` is the whole id; it sorts by start time."""
+    """A conversation's id. ``text`` is the whole id; ids sort by start time."""
 
     text: str
 
@@ -30,17 +30,17 @@ class ConversationId:
 
     @property
     def hex(self) -> str:
-        """The eight hex digits that tell conversations of one minute apart."""
+        """The eight hex digits that distinguish conversations of the same minute."""
         return self.text[-8:]
 
     @property
     def minute(self) -> str:
-        """The start, ``2026-11-22-1803``, in the user's local time."""
+        """The start in the user's local time: ``2026-11-22-1803``."""
         return self.text[:-9]
 
     @property
     def day(self) -> date:
-        """The local day on which the conversation began."""
+        """The local day on which the conversation started."""
         return date.fromisoformat(self.text[:10])
 
     @classmethod
@@ -51,7 +51,7 @@ class ConversationId:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TurnId:
-    """One turn of a conversation; turn 0 is the greeting that opened it."""
+    """A turn's id; turn 0 is the opening greeting."""
 
     conversation: ConversationId
     number: int
@@ -61,7 +61,7 @@ class TurnId:
 
     @classmethod
     def parse(cls, text: str) -> TurnId:
-        """Read ``<conversation>/<n>``, an answer's ``~k`` left aside. Raises ValueError."""
+        """Read ``<conversation>/<n>``; an answer's ``~k`` is ignored. Raises ValueError."""
         found = _TURN.fullmatch(text)
         if not found:
             raise ValueError(f"not a turn id: {text!r}")

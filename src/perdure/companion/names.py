@@ -1,4 +1,4 @@
-"""Names: what a companion may be called, its folder, its address, the title of a conversation."""
+"""Names of companions and users, and the folder names, addresses and titles made from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 
 
 def check_name(name: str) -> str:
-    """A companion's or a user's name, spaces at its ends taken off.
+    """A companion's or user's name, trimmed. Raises BadName.
 
     Raises BadName for an empty or over-long name, and for path, control or invisible characters.
     """
@@ -38,7 +38,7 @@ def check_name(name: str) -> str:
 
 
 def normalised(name: str) -> str:
-    """A name without spaces at its ends, each letter and its accents one character (NFC)."""
+    """A name, trimmed, in Unicode's composed form (NFC)."""
     return unicodedata.normalize("NFC", name.strip())
 
 
@@ -49,7 +49,7 @@ def _is_visible(character: str) -> bool:
 
 
 def slug(name: str) -> str:
-    """A folder name for any name: lower-case letters and digits of any script, ``-`` between.
+    """A folder name for any name: lower-case letters and digits of any script, joined by ``-``.
 
     Never empty, never a path, the same on file systems that compose or fold case: NFKC, casefolded.
     Letters of other scripts stay (``小雨``), since a folder of dashes would tell nobody apart; a
@@ -71,7 +71,7 @@ def _is_word(character: str) -> bool:
 
 
 def companion_email(folder: str) -> str:
-    """The address that marks a companion's commits; ``.invalid`` can never receive mail."""
+    """The address that marks a companion's commits; ``.invalid`` never receives mail."""
     return f"{folder}@companion.invalid"
 
 
@@ -80,7 +80,7 @@ _ORDER = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")
 
 
 def title_from(text: str, limit: int = TITLE_LIMIT) -> str:
-    """A title from a message: its first line with words, on one line, at most ``limit`` characters.
+    """A title from a message: its first line with words, at most ``limit`` characters.
 
     Cut at a space where there is one, and never between a letter and its marks. "" for no words.
     """
@@ -102,7 +102,7 @@ def _cut(words: str, length: int) -> str:
 
 
 def _joins(words: str, end: int) -> bool:
-    """Whether a cut before ``words[end]`` would part a letter from its marks, or an emoji."""
+    """Whether a cut before ``words[end]`` would split a letter from its marks, or an emoji."""
     return (
         unicodedata.category(words[end])[0] == "M"
         or words[end] in _JOINERS

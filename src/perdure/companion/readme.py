@@ -1,4 +1,4 @@
-"""``README.md``: her face on a forge. What changes with time is kept current.
+"""``README.md``, the companion's page on a forge; its changing parts are kept current.
 
 Two things are the program's: the list of months below the link to ``conversations/``, and the
 avatar over a title that nothing stands before. Every other line stays as it is.
@@ -24,7 +24,7 @@ _MONTH = re.compile(r" *[-*] \[\d{4}-\d\d\]\((?:\./)?conversations/\d{4}-\d\d/?\
 def updated_readme(
     readme: bytes, *, name: str, months: Iterable[str], assets: Sequence[str]
 ) -> bytes:
-    """The page as of now; the same bytes where it is current, or somebody made it another page.
+    """The current page; the same bytes if nothing changed or somebody rewrote it.
 
     Args:
         readme: the page; one that is not UTF-8 is left alone.

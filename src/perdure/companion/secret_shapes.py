@@ -1,4 +1,4 @@
-"""What keys and passwords look like: by a provider's prefix, by their frame, by the word before.
+"""What keys and passwords look like: by provider prefix, by frame, by the word before them.
 
 A shape is a head, a literal by which it is found, and parts that follow. From the parts come the
 expression for its beginning, and the one that tells whether the end of a text may still become it.
@@ -19,7 +19,7 @@ Parts: TypeAlias = tuple[Part, ...]
 
 
 class Run(NamedTuple):
-    """So many characters of a class, which is written as in a regular expression."""
+    """A run of characters from a class, which is written as in a regular expression."""
 
     of: str
     least: int
@@ -27,13 +27,13 @@ class Run(NamedTuple):
 
 
 class Either(NamedTuple):
-    """One of several rows of parts."""
+    """One of several sequences of parts."""
 
     rows: tuple[Parts, ...]
 
 
 def _whole(parts: Parts) -> str:
-    """The expression for parts one after another."""
+    """The expression for parts in sequence."""
     found = []
     for part in parts:
         if isinstance(part, str):
@@ -46,7 +46,7 @@ def _whole(parts: Parts) -> str:
 
 
 def _begun(parts: Parts, *, is_last: bool = True) -> str:
-    """The expression for every beginning of parts, the empty one too; not for all of them."""
+    """The expression for every proper prefix of the parts, the empty one included."""
     pattern = ""
     for place in range(len(parts) - 1, -1, -1):
         part = parts[place]
@@ -83,7 +83,7 @@ _GAP = r"""[\s\\"',]"""
 
 
 class Rest(NamedTuple):
-    """What belongs to a key behind its beginning.
+    """The part of a key after its beginning.
 
     ``goes_on`` is as much of it as is there, its group ``closed`` the mark that ends it for good;
     ``open`` is what, at the end of a text, may be a part of it with what follows.
@@ -141,33 +141,33 @@ class Shape:
 
     @cached_property
     def keeps_head(self) -> bool:
-        """Whether the head is a frame, which stays."""
+        """Whether the head is a frame, which is not masked."""
         return self._frame is not None
 
     @cached_property
     def tail(self) -> re.Pattern[str]:
-        """What follows a head; its group ``key`` is the beginning of the key."""
+        """What follows a head; its group ``key`` is the start of the key."""
         frame, after = _whole(self._frame or ()), _whole(self._after)
         return re.compile(f"{frame}(?P<key>{_whole(self._key)}){after}")
 
     @cached_property
     def unfinished(self) -> re.Pattern[str]:
-        """Every beginning of `tail`."""
+        """Every prefix of `tail`."""
         return re.compile(_begun((*(self._frame or ()), *self._key, *self._after)))
 
     @cached_property
     def goes_on(self) -> re.Pattern[str]:
-        """What belongs to the key behind its beginning."""
+        """The rest of the key after its beginning."""
         return re.compile(self._rest.goes_on)
 
     @cached_property
     def open(self) -> re.Pattern[str]:
-        """What may belong to it with what follows."""
+        """What may still become the rest of the key."""
         return re.compile(self._rest.open)
 
 
 def _is_mixed(window: str) -> bool:
-    """Whether letters and digits stand as nobody writes words: ``a1B2c3``, not ``my-page-2``."""
+    """Whether letters and digits mix as in no ordinary word: ``a1B2c3``, not ``my-page-2``."""
     mixed = 0
     for word in re.split(r"[^A-Za-z0-9]+", window):
         kinds = sum(
@@ -186,7 +186,7 @@ def _has_digit(window: str) -> bool:
 
 
 def _is_random(window: str) -> bool:
-    """Whether a value has digits among its letters, or capitals as no name of a variable has."""
+    """Whether a value mixes digits into letters, or capitals as no variable name does."""
     letters = [each for each in window if each.isalpha()]
     if _has_digit(window):
         return bool(letters)
@@ -204,7 +204,7 @@ _STAND_INS = (
 
 
 def _is_literal(window: str) -> bool:
-    """Whether a value is more than a stand-in for one."""
+    """Whether a value is real, rather than a placeholder."""
     plain = window.casefold()
     is_variable = "_" in window and window.islower() and not _has_digit(window)
     is_written = any(each.isalnum() for each in plain) and not is_variable
@@ -216,7 +216,7 @@ def _is_digits_and_letters(window: str) -> bool:
 
 
 def _is_shown(window: str) -> bool:
-    """Whether a password is more than what stands in for one in an example."""
+    """Whether a password is real, rather than a placeholder in an example."""
     return (
         window.strip("*.x") != ""
         and window.casefold() not in ("password", "passwd")
@@ -364,7 +364,7 @@ _WITH_DIGIT: Parts = (
 
 
 def _passwords(names: tuple[str, ...], place: str) -> Iterator[Shape]:
-    """What stands behind a word for a password."""
+    """What may follow a word for "password"."""
     for frame, key, counts in (
         (_QUOTED, (Run(_VALUE, 4, 4),), _is_literal),
         (_ATTACHED, (Run(_VALUE, 6, 6),), _is_literal),
@@ -376,7 +376,7 @@ def _passwords(names: tuple[str, ...], place: str) -> Iterator[Shape]:
 
 
 def _secrets() -> Iterator[Shape]:
-    """What stands behind a word for a key: longer, or right behind it."""
+    """What may follow a word for "key": longer, or directly after it."""
     long, short = (Run(_VALUE, 16, 16),), (Run(_VALUE, 8, 8),)
     for frame, key, counts in (
         (_QUOTED, long, _is_random),
@@ -393,7 +393,7 @@ def _secrets() -> Iterator[Shape]:
 
 
 def _armoured() -> Iterator[Shape]:
-    """Private keys in lines of base64."""
+    """Private keys in base64 lines."""
     first = (Run("[A-Z0-9 ]", 0, 40), "PRIVATE KEY", _texts(" BLOCK-----", "-----"))
     # RFC 1421's and OpenPGP's lines between the header and the key: "Proc-Type: 4,ENCRYPTED".
     line_end: Parts = (Run(r"[\r\n\\]", 1, 1), Run(_GAP, 0, 15))
@@ -408,7 +408,7 @@ def _armoured() -> Iterator[Shape]:
 
 
 def _marked() -> Iterator[Shape]:
-    """Keys with a mark of their own."""
+    """Keys with a distinctive prefix."""
     for heads, of, count in _PREFIXES:
         yield Shape(heads, (Run(of, count, count),))
     yield Shape(("sk-", "pk-", "rk-"), (Run(LETTER, 16, 16),), counts=_is_mixed)
@@ -435,7 +435,7 @@ def _marked() -> Iterator[Shape]:
 
 
 def _sent() -> Iterator[Shape]:
-    """What is sent to a server: in an address, a header, or a command's options."""
+    """Credentials in addresses, headers and command options."""
     host, word = r"""[^\s/:@"'`<>\[\]?#]""", r"""[^\s/@"'`<>\[\]?#]"""
     # A connection string names the very database, and is secret as a whole.
     yield Shape(

@@ -1,4 +1,4 @@
-"""Keys and passwords, recognised by their shape (`secret_shapes`), in whole texts and in streams.
+"""Recognise and mask keys and passwords by their shape, in whole texts and in streams.
 
 A bare run of letters has no shape to know it by: for those there are the keys that this process
 itself has loaded.
@@ -21,7 +21,7 @@ MASK = "[key removed]"
 
 
 class _Heads:
-    """The literals that keys begin with, and the shapes behind each."""
+    """The literals that keys start with, and the shapes behind each."""
 
     def __init__(self) -> None:
         self.exact: dict[str, list[Shape]] = {}
@@ -47,12 +47,12 @@ class _Heads:
 
     @cached_property
     def begun(self) -> frozenset[str]:
-        """Every beginning of a head, folded."""
+        """Every prefix of a head, case-folded."""
         whole = (*map(str.casefold, self.exact), *self.folded)
         return frozenset(head[:size] for head in whole for size in range(1, len(head)))
 
     def at(self, text: str, place: int) -> Iterator[tuple[Shape, int]]:
-        """The shapes that may begin at a place, in their order, each with where its head ends."""
+        """The shapes that may start here, in order, and where each head ends."""
         found = []
         for size in self.sizes.get(text[place].casefold(), ()):
             piece = text[place : place + size]
@@ -69,7 +69,7 @@ _ORDER = {shape: number for number, shape in enumerate(SHAPES)}
 
 
 def _any_of(heads: Iterable[str]) -> str:
-    """An expression for some literals, told apart by their first letter first."""
+    """An expression for several literals, grouped by first letter."""
     by_first: dict[str, list[str]] = {}
     for head in sorted(heads, key=len):
         by_first.setdefault(head[0], []).append(re.escape(head[1:]))
@@ -114,7 +114,7 @@ def _known_finder(known: tuple[str, ...]) -> re.Pattern[str]:
 
 
 class _Found(NamedTuple):
-    """A key's beginning: where its frame starts, where it starts and ends itself, and its kind."""
+    """Where a key's frame starts, where the key starts and ends, and its shape."""
 
     start: int
     key: int
@@ -123,12 +123,12 @@ class _Found(NamedTuple):
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a key stands in ``text``, going by its shape."""
+    """Whether ``text`` contains something shaped like a key."""
     return _shaped(text, 0) is not None
 
 
 def _shaped(text: str, at: int) -> _Found | None:
-    """The first key from a place on, by its shape."""
+    """The first key after a position, by its shape."""
     heads = _heads()
     for place in heads.finder.finditer(text, at):
         for shape, end in heads.at(text, place.start()):
@@ -140,7 +140,7 @@ def _shaped(text: str, at: int) -> _Found | None:
 
 
 def _open_from(text: str, at: int) -> int:
-    """Where that begins which may become a key with what follows; the end where nothing may."""
+    """Where something starts that may still become a key; the end if nothing may."""
     heads = _heads()
     by_head = next(
         (
@@ -159,7 +159,7 @@ def _open_from(text: str, at: int) -> int:
 
 
 def _is_gap(text: str, place: int) -> bool:
-    """Whether a head, of whatever kind, may stand at a place."""
+    """Whether a head of any kind may start at a position."""
     before = text[place - 1 : place] if place else ""
     # A name may stand behind a digit; what may stand anywhere begins with no Latin letter.
     inside = (before + text[place]).isascii() and before.isalpha() and text[place].isalpha()
@@ -169,7 +169,7 @@ def _is_gap(text: str, place: int) -> bool:
 
 
 def mask_secrets(text: str, known: Collection[str] = ()) -> tuple[str, int]:
-    """Put `MASK` in the place of keys, and of the very strings in ``known``.
+    """Replace keys, and the exact strings in ``known``, by `MASK`.
 
     Returns the text and how many were masked.
     """
@@ -178,7 +178,7 @@ def mask_secrets(text: str, known: Collection[str] = ()) -> tuple[str, int]:
 
 
 class SecretMasker:
-    """Masks keys in a text that comes in pieces; the result does not depend on the pieces.
+    """Masks keys in streamed text; how the text is cut does not change the result.
 
     Only what may become a key is held back: nothing of ordinary talk but now and then a word's
     first letters, or what stands behind a word such as "password"; and never more than a key's
@@ -199,15 +199,15 @@ class SecretMasker:
         """Keys that were masked so far."""
 
     def feed(self, piece: str) -> str:
-        """Take the next piece; gives back what can be shown by now."""
+        """Take the next part; returns the text that is safe to show."""
         return self._drain(piece, last=False)
 
     def end(self) -> str:
-        """What was still held back. The masker may be fed again, as for a new text."""
+        """Return the text still held back. The masker can then be used again."""
         return self.whole("")
 
     def whole(self, text: str) -> str:
-        """Take a text to its end at once."""
+        """Mask a whole text at once."""
         # In slices: behind each key the rest is copied.
         shown = [
             self._drain(text[start : start + _SLICE], last=False)
@@ -252,7 +252,7 @@ class SecretMasker:
         return shaped
 
     def _behind_key(self, shape: Shape, text: str, at: int) -> int:
-        """Where a key ends that began before ``at``; still inside where that cannot be known."""
+        """Where a key that starts before ``at`` ends; still inside if that is not known yet."""
         goes_on = shape.goes_on.match(text, at)
         end = goes_on.end() if goes_on is not None else at
         is_closed = goes_on is not None and goes_on.groupdict().get("closed") is not None
@@ -261,7 +261,7 @@ class SecretMasker:
         return end
 
     def _unfinished_from(self, text: str, at: int) -> int:
-        """Where that begins which may become a key, by its shape or as a known one."""
+        """Where something starts that may still become a key, by shape or as a known one."""
         by_known = min(
             (
                 len(text) - size

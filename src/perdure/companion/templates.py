@@ -1,4 +1,4 @@
-"""Templates, and every file of a new companion's first commit."""
+"""Templates, and the files of a new companion's first commit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FILE_LIMIT = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """One template: a persona to begin with. ``default_name`` is used where none is given."""
+    """One template: a persona to start from. ``default_name`` is for companions without a name."""
 
     name: str
     language: str
@@ -49,14 +49,14 @@ class _Template(msgspec.Struct):
 
 
 def templates_folder() -> Path:
-    """Where the templates are: inside an installed package, or at the top of a source checkout."""
+    """The folder of templates: in the installed package, or at the top of a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "templates"
     return inside if inside.is_dir() else package.parents[1] / "templates"
 
 
 def templates(root: Path | None = None) -> list[TemplateInfo]:
-    """Every template below ``root`` (default: perdure's own), by name. Raises BadFile."""
+    """All templates in ``root`` (default: perdure's own), by name. Raises BadFile."""
     folder = root or templates_folder()
     if not folder.is_dir():
         return []
@@ -88,7 +88,7 @@ def new_companion(
     at: datetime,
     root: Path | None = None,
 ) -> dict[str, bytes]:
-    """Every file of a companion's first commit, by its path.
+    """Every file of a companion's first commit, by path.
 
     Args:
         template: Name of a template.
@@ -136,7 +136,7 @@ def new_companion(
 
 
 def boundaries_file(language: str, root: Path | None = None) -> bytes:
-    """The standard boundaries in ``language`` (English where there are none in it).
+    """The standard boundaries in ``language``, or in English if there are none.
 
     For `BOUNDARIES_PATH` of a persona that has none. Raises UnknownTemplate where no template
     carries any.
@@ -168,7 +168,7 @@ def _template_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _text(name: str, language: str, fields: Mapping[str, str]) -> bytes:
-    """A text of ours in ``language``, English where we have none in it, its fields filled in.
+    """One of our texts in ``language`` (or English), with its fields filled in.
 
     ``{{{char}}}`` becomes the mark ``{{char}}`` itself.
     """

@@ -1,4 +1,4 @@
-"""What was said: messages, replies and turns, as plain values."""
+"""Messages, replies and turns as plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.companion.ids import ConversationId, TurnId
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the user said. ``at`` is aware, or None where a source did not keep it."""
+    """What the user said. ``at`` is aware, or None if the source did not keep it."""
 
     speaker: str
     text: str
@@ -23,7 +23,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the companion, or another speaker beside her, said.
+    """What the companion, or another speaker with her, said.
 
     ``answer`` is the permanent number of the answer that this reply belongs to: replies of several
     speakers to one message share it, a regenerated answer has the next one.
@@ -42,7 +42,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An optional user message and zero or more replies; one of the two is there.
+    """A user message, replies, or both; never neither.
 
     A message without replies is unanswered. Turn 0 is a greeting: replies only.
     """
@@ -57,12 +57,12 @@ class Turn:
 
     @property
     def unanswered(self) -> bool:
-        """True where the user spoke and nobody has answered yet."""
+        """True if the user spoke and nobody has answered yet."""
         return not self.replies
 
     @property
     def unasked(self) -> bool:
-        """True for replies to a message that stands in another conversation, or is gone."""
+        """True for replies whose message is in another conversation, or gone."""
         return self.message is None and self.number > 0
 
 
@@ -84,18 +84,18 @@ class ChunkHead:
 
     @property
     def ends(self) -> tuple[TurnId, ...]:
-        """The turns that the conversation goes on from; none where it begins a talk."""
+        """The turns that the conversation continues from; empty if it starts afresh."""
         return (*((self.continues,) if self.continues is not None else ()), *self.joins)
 
     @property
     def aside(self) -> ChunkHead:
-        """The head of the file that holds other answers: it goes on from nothing."""
+        """The head of the alternatives file, which continues nothing."""
         return replace(self, continues=None, joins=())
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One chunk as read: its head, the turns as far as they go, and what was wrong with it."""
+    """One parsed chunk: its head, the turns that could be read, and what was wrong."""
 
     head: ChunkHead
     turns: tuple[Turn, ...]

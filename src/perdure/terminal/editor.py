@@ -1,4 +1,4 @@
-"""The user's own editor."""
+"""Open files in the user's own editor."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _KNOWN = ("sensible-editor", "nano", "vim", "vi")
 
 
 class NoEditor(Problem):
-    """No editor was found, or it ended on an error."""
+    """No editor was found, or it ended with an error."""
 
 
 def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
-    """The words that start the editor; a file's name goes behind them. Raises NoEditor."""
+    """The command that starts the editor, without the file. Raises NoEditor."""
     environment = os.environ if environ is None else environ
     named = environment.get("VISUAL") or environment.get("EDITOR")
     if named:
@@ -34,7 +34,7 @@ def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
 
 
 def edit_file(file: Path) -> None:
-    """Open a file in the editor, and wait for its end. The terminal is the editor's meanwhile.
+    """Open a file in the editor and wait; the editor has the terminal meanwhile.
 
     Raises:
         NoEditor: there is none, or it could not be run, or it ended on an error.

@@ -1,4 +1,4 @@
-"""The signs that faces draw with: one Unicode set, one ASCII set, and when to use colour."""
+"""The symbols on screen: one Unicode set, one ASCII set, and when to use colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """Every sign by what it means. Each is one cell wide, `ellipsis` and `rehearsal` aside."""
+    """Every symbol by meaning. Each is one cell wide, except `ellipsis` and `rehearsal`."""
 
     branch: str
     backend: str
@@ -130,6 +130,6 @@ def choose_glyphs(environ: Mapping[str, str] | None = None, encoding: str | None
 
 
 def wants_colour(environ: Mapping[str, str] | None = None) -> bool:
-    """False where ``NO_COLOR`` is set to anything (https://no-color.org) or ``TERM=dumb``."""
+    """False if ``NO_COLOR`` is set to anything (https://no-color.org), or ``TERM=dumb``."""
     environment = os.environ if environ is None else environ
     return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"

@@ -1,4 +1,4 @@
-"""Strangers' text made safe for a terminal: words stay, orders to the terminal go.
+"""Make untrusted text safe for a terminal: words stay, control sequences go.
 
 Replies, imported talk and file contents may hold escape sequences that set the clipboard, rewrite
 the title, move the cursor or make the terminal type an answer. What is stored keeps every
@@ -35,13 +35,13 @@ _STRINGS_7BIT = frozenset("]P_^X")
 
 
 def sanitise(text: str) -> str:
-    """The text as it may be written to a terminal."""
+    """The text, safe to write to a terminal."""
     cleaner = Sanitiser()
     return cleaner.feed(text) + cleaner.end()
 
 
 class Sanitiser:
-    """The same for text that comes in pieces.
+    """Sanitises text that arrives in pieces.
 
     A sequence may be cut anywhere between two pieces, so an unfinished tail is held back until it
     is clear what it is. ``feed`` of any split, followed by ``end``, gives what `sanitise` gives for
@@ -53,11 +53,11 @@ class Sanitiser:
         self._marks = 0
 
     def feed(self, piece: str) -> str:
-        """Take the next piece; returns what can be shown by now."""
+        """Take the next piece; returns the text that is safe to show."""
         return self._take(piece, final=False)
 
     def end(self) -> str:
-        """Nothing more comes; returns what was still held back, cleaned."""
+        """End the text; returns what was still held back, sanitised."""
         return self._take("", final=True)
 
     def _take(self, piece: str, *, final: bool) -> str:
@@ -105,7 +105,7 @@ def _stand_in(found: re.Match[str]) -> str:
 
 
 def _past_sequence(text: str, start: int, seen: int, *, final: bool) -> int | None:
-    """Where the sequence that begins at ``start`` ends; None while that cannot be known."""
+    """Where the sequence at ``start`` ends; None while that is unknown."""
     first = text[start]
     if first == _CSI_8BIT:
         return _past_csi(text, start + 1, final=final)
@@ -136,7 +136,7 @@ def _past_plain_escape(text: str, at: int, *, final: bool) -> int | None:
 
 
 def _past_string(text: str, at: int, seen: int, *, final: bool, seven_bit: bool) -> int | None:
-    """Past a control string's terminator, or past as much of an unterminated one as is dropped.
+    """The end of a control string, or of as much of an unterminated one as is dropped.
 
     Another introducer ends one as well: so no character is looked at for more than one of them.
     None before ``seen`` ends it.

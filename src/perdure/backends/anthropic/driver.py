@@ -1,4 +1,4 @@
-"""The Anthropic driver: a model behind a server that has ``/v1/messages``."""
+"""The Anthropic driver: a model behind a server with ``/v1/messages``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 
 
 class AnthropicBackend(HostedBackend):
-    """A model behind a server of Anthropic's protocol; a `Backend`."""
+    """A model on a server that speaks Anthropic's protocol; a `Backend`."""
 
     def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
-        """Nothing is imported or asked yet.
+        """Imports nothing and contacts nothing yet.
 
         Raises:
             BadParameter: the manifest asks for something that this driver does not have, or names
@@ -52,7 +52,7 @@ class AnthropicBackend(HostedBackend):
             )
 
     async def count(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt as the provider counts them, who sees it; for an explicit check.
+        """The provider's own token count of a prompt, which it sees; only for an explicit check.
 
         Raises:
             BackendError: as for a reply.
@@ -97,7 +97,7 @@ class AnthropicBackend(HostedBackend):
 def folded(
     messages: tuple[PromptMessage, ...],
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """A prompt as this protocol has it: the system text apart, then user and assistant in turns.
+    """A prompt in this protocol's form: the system text apart, user and assistant in turns.
 
     The system text is marked for the provider's cache.
     """

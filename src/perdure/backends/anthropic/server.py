@@ -1,4 +1,4 @@
-"""Talks with one server of Anthropic's protocol, with the `anthropic` package.
+"""Talk to one server of Anthropic's protocol, using the `anthropic` package.
 
 Importing this takes a second, which the package needs for its classes.
 """
@@ -42,14 +42,14 @@ _PAGES = 10
 
 
 class AnthropicServer(SdkServer):
-    """Connections to one server, for one backend."""
+    """The connections of one backend to its server."""
 
     _written: Written = staticmethod(named_event)
 
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
-        """Nothing is asked yet. ``name`` is the backend's."""
+        """Contacts nothing yet. ``name`` is the backend's."""
         super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
         self._sdk = anthropic.AsyncAnthropic(
             api_key=PLACEHOLDER,
@@ -61,11 +61,11 @@ class AnthropicServer(SdkServer):
         )
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         await self._sdk.close()
 
     async def window(self) -> int:
-        """What the server says about the model. Raises BackendError."""
+        """The model's window as the server states it. Raises BackendError."""
         path = f"/v1/models/{quote(self._model, safe='')}"
         try:
             answer = await self.wire.answer(self._sdk.get(path, cast_to=object))
@@ -81,7 +81,7 @@ class AnthropicServer(SdkServer):
         return token_count(json_object(answer).get("max_input_tokens")) or 0
 
     async def models(self) -> list[OfferedModel]:
-        """The list of models, page after page. Raises BackendError."""
+        """The list of models, across all pages. Raises BackendError."""
         found: list[OfferedModel] = []
         after = ""
         for _ in range(_PAGES):
@@ -96,7 +96,7 @@ class AnthropicServer(SdkServer):
         return found
 
     async def _page(self, after: str) -> Mapping[str, Any]:
-        """A page of the list; an empty one where the server has no list."""
+        """One page of the list; empty if the server has no list."""
         query = {"limit": _PAGE, **({"after_id": after} if after else {})}
         asking = self._sdk.get("/v1/models", cast_to=object, options={"params": query})
         try:
@@ -109,7 +109,7 @@ class AnthropicServer(SdkServer):
         return answer
 
     async def count(self, body: dict[str, Any]) -> int:
-        """Tokens of a prompt as the server counts them: a question of its own over the network.
+        """A prompt's tokens as the server counts them, which takes a request of its own.
 
         ``body`` has model, messages and system. Raises BackendError.
         """
@@ -120,7 +120,7 @@ class AnthropicServer(SdkServer):
         return token_count(self.wire.plain(answer).get("input_tokens")) or 0
 
     async def shape(self) -> str:
-        """The protocol's own."""
+        """The prompt shape that the protocol fixes."""
         return str(ANTHROPIC_SHAPE)
 
     def _key_headers(self, secret: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The embedded driver: llama.cpp in this very process, through xllamacpp.
+"""The embedded driver: llama.cpp in this process, through xllamacpp.
 
 llama.cpp runs as xllamacpp's `Server`: generation is called directly, with a callback per piece,
 in a worker thread of each reply. The server also listens on a loopback port and cannot be told
@@ -65,7 +65,7 @@ _STOPS: dict[str, StopReason] = {"stop": "end", "length": "length"}
 
 
 class _Server(Protocol):
-    """What this driver uses of ``xllamacpp.Server``, which ships no types."""
+    """The part of ``xllamacpp.Server`` we use, which ships no types."""
 
     listening_address: str
 
@@ -78,7 +78,7 @@ class _Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A running server and what it said about its model."""
+    """A running server and what it says about its model."""
 
     server: _Server
     calls: LoopbackCalls
@@ -90,7 +90,7 @@ class _Loaded:
 
 
 class _Relay:
-    """Carries the pieces of one reply from the worker thread to the event loop."""
+    """Carries the parts of one reply from the worker thread to the event loop."""
 
     def __init__(self) -> None:
         self.stop = False
@@ -99,14 +99,14 @@ class _Relay:
         self._loop = asyncio.get_running_loop()
 
     def put(self, item: dict[str, Any] | BackendError | None) -> None:
-        """From the worker. A loop that is closed has nobody left to hear."""
+        """Called by the worker. If the loop is closed, nobody is listening."""
         try:
             self._loop.call_soon_threadsafe(self.pieces.put_nowait, item)
         except RuntimeError:
             self.stop = True
 
     def piece(self, item: dict[str, Any]) -> bool:
-        """The callback: True makes llama.cpp stop.
+        """The callback; returns True to make llama.cpp stop.
 
         A process that is on its way out stops too: the interpreter waits for the worker.
         """
@@ -119,7 +119,7 @@ class EmbeddedBackend:
     """A GGUF model in this process; a `Backend`."""
 
     def __init__(self, spec: BackendSpec, *, counting: bool = False) -> None:
-        """Nothing is loaded or imported yet.
+        """Loads and imports nothing yet.
 
         Args:
             spec: what the manifest says.
@@ -154,7 +154,7 @@ class EmbeddedBackend:
         return self._spec.model in CATALOGUE
 
     async def open(self) -> None:
-        """Find, check and load the model, in a thread.
+        """Find, check and load the model in a thread.
 
         Raises:
             ModelMissing: no such file, or llama.cpp cannot load it.
@@ -166,7 +166,7 @@ class EmbeddedBackend:
                 self._loaded = await asyncio.to_thread(_load, self._spec, counting=self._counting)
 
     async def close(self) -> None:
-        """Stop running replies, wait for their threads and free the model."""
+        """Stop running replies, wait for their threads, and free the model."""
         async with self._opening:
             loaded, self._loaded = self._loaded, None
             if loaded is None:
@@ -191,7 +191,7 @@ class EmbeddedBackend:
 
     @split_thoughts
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
-        """Stream one reply; replies asked for at once are answered one after another.
+        """Stream one reply; concurrent requests are answered in turn.
 
         Raises:
             ContextExceeded: the prompt does not fit into the window; nothing was generated.
@@ -243,7 +243,7 @@ class EmbeddedBackend:
 
 
 def _generate(server: _Server, body: dict[str, Any], relay: _Relay) -> None:
-    """The worker thread of one reply; whatever happens, the relay hears of the end."""
+    """The worker thread of one reply; it always tells the relay when it ends."""
     try:
         server.handle_chat_completions(body, relay.piece)
     except Exception as error:  # noqa: BLE001 - a thread's error must reach who awaits the reply
@@ -253,7 +253,7 @@ def _generate(server: _Server, body: dict[str, Any], relay: _Relay) -> None:
 
 
 class _Reading:
-    """Reads llama.cpp's chunks, which have the shape of OpenAI's, into events."""
+    """Turns llama.cpp's chunks, shaped like OpenAI's, into events."""
 
     def __init__(self, model: str) -> None:
         self._model = Path(model).name
@@ -261,7 +261,7 @@ class _Reading:
         self._usage = Usage(None, None)
 
     def events(self, item: dict[str, Any] | BackendError) -> list[StreamEvent]:
-        """Raises the error where the item is or holds one."""
+        """The events in one item. Raises the error that an item is or holds."""
         if isinstance(item, BackendError):
             raise item
         if "error" in item:
@@ -285,7 +285,7 @@ class _Reading:
         return found
 
     def finished(self) -> Finished:
-        """The end mark. Raises StreamCut where llama.cpp stopped without one."""
+        """The final event. Raises StreamCut if llama.cpp stopped without an end mark."""
         if self._stop is None:
             raise StreamCut("the embedded model was stopped in the middle of its reply")
         return Finished(self._stop, self._usage, self._model)
@@ -330,7 +330,7 @@ def _load(spec: BackendSpec, *, counting: bool) -> _Loaded:
 
 
 def _shape(tokenizer: LlamaTokenizer) -> str:
-    """The widest shape that the model's template renders; empty for all roles, or for none."""
+    """The widest prompt shape that the template renders; empty if it takes all roles, or none."""
     for shape, messages in trials():
         with contextlib.suppress(ProtocolError):
             if is_whole(tokenizer.rendered(messages)):
@@ -339,7 +339,7 @@ def _shape(tokenizer: LlamaTokenizer) -> str:
 
 
 def _wait_for_loop(server: _Server) -> None:
-    """Return once the server's loop answers.
+    """Return once the server's loop responds.
 
     Bug of xllamacpp 2026.10: its constructor returns before the loop runs, and the loop forgets
     that it was told to end before it began. A server let go in that moment waits for its loop

@@ -1,4 +1,4 @@
-"""The one thing that has to be known of a GGUF file before llama.cpp loads it: its window.
+"""Read a model's context window from its GGUF file, before llama.cpp loads it.
 
 llama.cpp sets memory aside for the window that it is asked for before it looks at what the model
 was trained for: a million tokens of the smallest model take 23 GB.
@@ -23,11 +23,11 @@ _LONGEST = 1 << 16
 
 
 class NotGguf(Exception):
-    """The file is no GGUF file of a version that is known here, or is damaged at its head."""
+    """The file is not a GGUF file of a known version, or its header is damaged."""
 
 
 def trained_window(path: Path) -> int:
-    """Tokens that a model was trained for. Raises NotGguf and OSError."""
+    """The window, in tokens, that a model was trained for. Raises NotGguf and OSError."""
     with path.open("rb") as file:
         try:
             return _find(file)

@@ -1,4 +1,4 @@
-"""How llama.cpp is set up for one talk at a time, and how its package is imported."""
+"""Settings for running llama.cpp with one conversation at a time, and the import of its package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROMPT_STEP = 64
 def server_parameters(
     xllamacpp: ModuleType, spec: BackendSpec, path: Path, key: str, *, counting: bool = False
 ) -> object:
-    """Xllamacpp's parameters for one model; raises ModelMissing for a file that is no model."""
+    """Xllamacpp's parameters for one model. Raises ModelMissing if the file is no model."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.model_alias = spec.name
@@ -60,7 +60,7 @@ def server_parameters(
 
 
 def _cores() -> int:
-    """Physical cores that this process may use; 0 leaves it to llama.cpp, which knows macOS."""
+    """Physical cores this process may use; 0 lets llama.cpp decide, which knows macOS."""
     if sys.platform != "linux":
         return 0
     cores = set()
@@ -72,7 +72,7 @@ def _cores() -> int:
 
 
 def import_xllamacpp() -> ModuleType:
-    """The package, 100 MB of machine code; raises DriverMissing.
+    """Import the package, 100 MB of machine code. Raises DriverMissing.
 
     Its threads wait for one another by spinning for milliseconds, which on a busy machine takes
     the time from the thread that is waited for: 4 tokens/s of prompt against 61 with a short spin.
@@ -98,7 +98,7 @@ def import_xllamacpp() -> ModuleType:
 
 
 def window_of(spec: BackendSpec, path: Path) -> int:
-    """Tokens of the window that a model is given; raises ModelMissing for what is no model."""
+    """The window a model gets, in tokens. Raises ModelMissing if the file is no model."""
     try:
         trained = trained_window(path)
     except (NotGguf, OSError) as error:

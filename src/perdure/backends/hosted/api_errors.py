@@ -1,4 +1,4 @@
-"""What the OpenAI and Anthropic protocols say about a failure, in the many words that servers have.
+"""Errors of the OpenAI and Anthropic protocols, in all the wordings that servers use.
 
 Codes: https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors.
 """
@@ -54,7 +54,7 @@ _NO_MODEL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Whom we asked, for the errors' texts."""
+    """The backend and server that were asked, for error texts."""
 
     name: str
     model: str
@@ -68,7 +68,7 @@ def api_error(
     headers: Mapping[str, str] | None = None,
     sent: Mapping[str, Any] | None = None,
 ) -> BackendError:
-    """The error that a status and a server's words mean; 200 for an error in mid-stream.
+    """The error for a status and a server's words; 200 for an error in mid-stream.
 
     ``sent`` is the request's body.
     """
@@ -99,7 +99,7 @@ def api_error(
 def _refusal(
     asked: Endpoint, status: int, found: ServerMessage, sent: Mapping[str, Any]
 ) -> BackendError | None:
-    """A refusal that another form of the request may mend: it names a field, or the roles."""
+    """A refusal that a different request may avoid: it names a field, or the roles."""
     said = f"{asked.name} says: {found.text or found.codes}"
     # Some servers repeat what was said to them, and that may speak of fields and roles too.
     own = without_prompt(found.words, texts_of(sent))
@@ -116,7 +116,7 @@ def _refusal(
 
 
 def texts_of(sent: Mapping[str, Any]) -> str:
-    """What a request says in its messages, and in Anthropic's ``system``."""
+    """The texts of a request's messages, and of Anthropic's ``system``."""
     found: list[str] = []
     left = [sent.get("messages"), sent.get("system")]
     while left:
@@ -133,7 +133,7 @@ def texts_of(sent: Mapping[str, Any]) -> str:
 def role_refusal(
     said: str, words: str, status: int, *, name: str, model: str
 ) -> ShapeRefused | None:
-    """The refusal of a prompt's roles, where a server's words speak of them, or may do so.
+    """The refusal of a prompt's roles, if the server's words are (or may be) about them.
 
     llama.cpp answers 500 where a template raises, so that status may mean the request too.
     """
@@ -151,7 +151,7 @@ def role_refusal(
 
 
 def refused_field(named: Collection[str], words: str, sent: Collection[str]) -> str:
-    """The field of the request that a refusal names and that can be left out; empty for none.
+    """The optional request field that a refusal names; empty for none.
 
     ``named`` are the fields that it names apart from its words.
     """
@@ -168,7 +168,7 @@ def refused_field(named: Collection[str], words: str, sent: Collection[str]) -> 
 
 
 def _mention(name: str) -> str:
-    """How a refusal mentions a field; a name that is an ordinary word counts as a name only."""
+    """How a refusal mentions a field; a field named by an ordinary word must be quoted."""
     if "_" in name or name == "temperature":
         return rf"\b{name}\b"
     return (

@@ -1,4 +1,4 @@
-"""What the drivers of web APIs share: the window, the fingerprint, the stream."""
+"""What the drivers of web APIs share: window, fingerprint, stream."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServedBy:
-    """Who answered last, in the provider's words; empty before the first reply."""
+    """The model that answered last, as the provider names it; empty before the first reply."""
 
     model: str = ""
     system_fingerprint: str = ""
 
 
 class ApiServer(Server, Protocol):
-    """One of the packages, connected."""
+    """One of the packages, connected to a server."""
 
     wire: SdkWire
 
     async def window(self) -> int:
-        """Tokens that the server's list of models states; 0 where it does not."""
+        """The window in the server's list of models, in tokens; 0 if it states none."""
         ...
 
     async def shape(self) -> str:
-        """What the protocol, or the model's template, takes; empty where nothing is known."""
+        """What the protocol or the model's template accepts; empty if unknown."""
         ...
 
     def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]: ...
@@ -73,7 +73,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         honoured: Collection[str],
         default_window: int,
     ) -> None:
-        """Nothing is imported or asked yet. Raises BadParameter."""
+        """Imports nothing and contacts nothing yet. Raises BadParameter."""
         super().__init__(spec, timeouts, address=address, honoured=honoured)
         self._default_window = default_window
         self._served = ServedBy()
@@ -82,11 +82,11 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         return (await self._open_server()).window
 
     async def tokenizer(self) -> Tokenizer:
-        """Counts without the network: a call for each count would tell the provider each text."""
+        """Counts offline: counting on the server would show the provider every text."""
         return (await self._open_server()).tokenizer
 
     async def fingerprint(self) -> Fingerprint:
-        """What the provider lets be known: the model asked for, and the one that last answered."""
+        """What the provider reveals: the model asked for, and the one that last answered."""
         window = await self.context_window()
         served = self._served.model or self._spec.model
         known = json.dumps([self._spec.driver, self._address.url, self._spec.model, served])
@@ -126,7 +126,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
 
     @abstractmethod
     def _body(self, request: Request, limit: int) -> dict[str, Any]:
-        """The request in the words of the protocol; ``limit`` is the reply's, in tokens."""
+        """The request in the protocol's form; ``limit`` is the reply's, in tokens."""
 
     async def _learned(self, server: ApiServer) -> _Connected:
         stated = await server.window()
@@ -140,7 +140,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
 def api_address(
     spec: BackendSpec, default: str, path: str, *ends: str, versioned: bool = False
 ) -> Address:
-    """The checked address of an API; ``path`` is added where the manifest's has none.
+    """An API's checked address; ``path`` is added if the manifest's has none.
 
     ``ends`` are those of its questions, which are taken off. ``versioned``: see `checked_address`.
 
@@ -156,15 +156,15 @@ def api_address(
 
 
 def token_count(value: object) -> int | None:
-    """A token count, None where it is none."""
+    """A token count; None if it is not one."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def json_object(value: object) -> Mapping[str, Any]:
-    """A JSON object, empty where there is none."""
+    """A JSON object; empty if it is not one."""
     return value if isinstance(value, dict) else {}
 
 
 def json_text(value: object) -> str:
-    """A JSON string, empty where there is none."""
+    """A JSON string; empty if it is not one."""
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""What a server takes of a request: the shape of its prompt, and the fields that it refuses."""
+"""What a server accepts in a request: the prompt's shape, and the fields it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 
 @dataclass(frozen=True, slots=True)
 class RequestForm:
-    """How a request is sent to one backend's server.
+    """How requests are sent to one backend's server.
 
     Attributes:
         shape: of the prompt.
@@ -26,13 +26,13 @@ class RequestForm:
 
 
 def limit_field(without: tuple[str, ...], preferred: str) -> str:
-    """The name under which the reply's limit is sent; empty where both are refused."""
+    """The field that carries the reply's limit; empty if both names are refused."""
     names = (preferred, *(each for each in LIMITS if each != preferred))
     return next((each for each in names if each not in without), "")
 
 
 def form_after_refusal(form: RequestForm, refusal: BackendError) -> RequestForm | None:
-    """The form to be tried after a refusal; None where it teaches none."""
+    """The form to try after a refusal; None if the refusal teaches none."""
     match refusal:
         case FieldRefused() if refusal.field not in form.without:
             return replace(form, without=(*form.without, refusal.field))
@@ -43,7 +43,7 @@ def form_after_refusal(form: RequestForm, refusal: BackendError) -> RequestForm 
 
 
 def difference(before: RequestForm, after: RequestForm) -> str:
-    """What is sent otherwise than before, as the end of a sentence: "… is asked again with …"."""
+    """What changes in the request, to end a sentence: "… is asked again with …"."""
     told = [f"with {after.shape.told}"] if after.shape != before.shape else []
     for field in after.without[len(before.without) :]:
         other = limit_field(after.without, field) if field in LIMITS else ""

@@ -1,4 +1,4 @@
-"""One server, through the `openai` or the `anthropic` package: what both do alike."""
+"""What the servers behind the `openai` and `anthropic` packages have in common."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Stream(Protocol):
 
 
 class SdkServer(ABC):
-    """Connections to one server, for one backend."""
+    """The connections of one backend to its server."""
 
     _written: Written = staticmethod(plain_event)
     """Gives the bytes of an event, as the package reads it."""
@@ -34,7 +34,7 @@ class SdkServer(ABC):
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
-        """Nothing is asked yet. ``name`` is the backend's. Raises DriverMissing."""
+        """Contacts nothing yet. ``name`` is the backend's. Raises DriverMissing."""
         self.doubt: BackendError | None = None
         """What the list of models said about the key or the model; a talk may work all the same."""
         self._name = name
@@ -51,7 +51,7 @@ class SdkServer(ABC):
         )
 
     async def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
-        """The events of one reply, the last of them `Finished`. Raises BackendError.
+        """The events of one reply, ending with `Finished`. Raises BackendError.
 
         Closing the generator closes the connection, at which servers stop the model.
         """
@@ -61,16 +61,16 @@ class SdkServer(ABC):
                 yield event
 
     async def shape(self) -> str:
-        """What is known of the roles that a prompt may have; nothing."""
+        """What is known about the roles of a prompt: nothing."""
         return ""
 
     @abstractmethod
     def _key_headers(self, secret: str) -> dict[str, str]:
-        """How the protocol carries a key."""
+        """The headers that carry a key in this protocol."""
 
     @abstractmethod
     def _asking(self, body: dict[str, Any]) -> Awaitable[object]:
-        """The package's call for a stream."""
+        """The package's call that starts a stream."""
 
     @abstractmethod
     def _reading(self) -> Reading:
@@ -78,7 +78,7 @@ class SdkServer(ABC):
 
 
 class Reading(ABC):
-    """Reads one reply's events, as one of the packages has them, into ours."""
+    """Turns a package's events of one reply into ours."""
 
     def __init__(self, wire: SdkWire, name: str) -> None:
         self.stop: StopReason | None = None
@@ -96,7 +96,7 @@ class Reading(ABC):
         self._name = name
 
     def events(self, chunk: object) -> list[StreamEvent]:
-        """Raises BackendError where the chunk is an error or none."""
+        """The events in one chunk. Raises BackendError if the chunk is an error or malformed."""
         data = self._wire.plain(chunk)
         self.heard = True
         found = self._found(data)
@@ -104,7 +104,7 @@ class Reading(ABC):
         return found
 
     def finished(self, *, done: bool) -> Finished:
-        """The end. ``done``: OpenAI's end mark has come, whatever the chunks said.
+        """The final event. ``done``: OpenAI's end mark has come, whatever the chunks said.
 
         Raises:
             ContentRefused: a filter or the model refused, and not a word came.
@@ -122,16 +122,16 @@ class Reading(ABC):
         return self._end(self.stop or "unknown")
 
     def _error(self, data: object) -> BackendError:
-        """The error that an event is."""
+        """The error that an event carries."""
         return self._wire.error(200, data, sent=self.sent)
 
     @abstractmethod
     def _found(self, data: Mapping[str, Any]) -> list[StreamEvent]:
-        """What one chunk holds."""
+        """The events in one chunk."""
 
     @abstractmethod
     def _end(self, stop: StopReason) -> Finished:
-        """The last event, with the counts so far."""
+        """The final event, with the counts so far."""
 
 
 async def _events(

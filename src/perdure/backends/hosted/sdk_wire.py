@@ -1,4 +1,4 @@
-"""HTTP beneath the `openai` and `anthropic` packages: whom to tell what, and for how long to wait.
+"""HTTP below the `openai` and `anthropic` packages: headers, limits, timeouts and errors.
 
 Both (openai 3.54, anthropic 2.12) follow redirects, retry, take keys, addresses and headers from
 the environment, tell each server the machine's system and Python, and read errors of any length.
@@ -56,7 +56,7 @@ class SdkWire:
         timeouts: Timeouts,
         written: Written = plain_event,
     ) -> None:
-        """``key_headers`` carry the secret; empty where there is none.
+        """``key_headers`` carry the secret; empty if there is none.
 
         ``written`` gives the bytes of an event, as the package reads it.
         """
@@ -88,7 +88,7 @@ class SdkWire:
         await self._route.pin(request)
 
     async def _receive(self, response: httpx2.Response) -> None:
-        """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
+        """Runs before an answer is read: raises unless it is 2xx, and limits what follows."""
         if response.is_success and is_compressed(response.headers):
             await response.aclose()
             raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
@@ -108,7 +108,7 @@ class SdkWire:
         raise error
 
     async def _reply(self, response: httpx2.Response, stream: httpx2.AsyncByteStream) -> None:
-        """Make the bytes of a reply what the package reads; raises where they are an error."""
+        """Make a reply's bytes readable for the package; raises if they are an error."""
         asked = body_of(response.request)
         blocks = Blocks(stream)
         first = await blocks.first()
@@ -126,7 +126,7 @@ class SdkWire:
         response.stream = EventStream(source, self._name, limit=limit, written=self._written)
 
     def _tokens(self, asked: Mapping[str, Any]) -> int:
-        """Tokens that a reply may have: as asked for, else what the window holds."""
+        """The most tokens a reply may have: as requested, else the whole window."""
         limits = [asked[name] for name in LIMITS if isinstance(asked.get(name), int)]
         return limits[0] if limits else self.window
 
@@ -137,7 +137,7 @@ class SdkWire:
         headers: Mapping[str, str] | None = None,
         sent: Mapping[str, Any] | None = None,
     ) -> BackendError:
-        """The error that a status and a body mean; 200 for one in mid-stream.
+        """The error for a status and a body; 200 for an error in mid-stream.
 
         ``sent`` is the request's body.
         """
@@ -145,7 +145,7 @@ class SdkWire:
         return api_error(asked, status, read_server_message(body, self._secret), headers, sent)
 
     async def answer(self, asking: Awaitable[T]) -> T:
-        """What a question about models is answered. Raises BackendError, NotOffered."""
+        """The answer to a question about models. Raises BackendError, NotOffered."""
         try:
             async with asyncio.timeout(self.timeouts.answer):
                 return await asking
@@ -153,7 +153,7 @@ class SdkWire:
             raise self.failure(error, heard=False) from error
 
     async def begun(self, asking: Awaitable[T], patience: ReplyTimeouts) -> T:
-        """A stream, once the server has begun it. Raises BackendError."""
+        """The stream, once the server has started it. Raises BackendError."""
         try:
             # There is as much time as for the first word: some servers begin with it.
             async with patience.next(spoke=False):
@@ -182,7 +182,7 @@ class SdkWire:
         spoke: bool,
         sent: Mapping[str, Any],
     ) -> T | None:
-        """The next event of a stream; None at its end. Raises BackendError.
+        """The stream's next event; None at its end. Raises BackendError.
 
         ``heard``: an event was there already. ``spoke``: a word of the reply was. ``sent`` is the
         request's body.
@@ -196,7 +196,7 @@ class SdkWire:
     def failure(
         self, error: Exception, *, heard: bool, sent: Mapping[str, Any] | None = None
     ) -> Exception:
-        """Ours for what one of the packages raised, or httpx2 beneath it."""
+        """Our error for one that a package, or httpx2 below it, raised."""
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, (BackendError, NotOffered)):
@@ -212,7 +212,7 @@ class SdkWire:
         return self.nonsense()
 
     def nonsense(self) -> ProtocolError:
-        """The error for an answer that is none."""
+        """The error for an answer that makes no sense."""
         return ProtocolError(
             f"what {self._name} at {self.address.url} answers makes no sense",
             next_step="check the manifest's driver and address",
@@ -220,7 +220,7 @@ class SdkWire:
 
 
 def body_of(request: httpx2.Request) -> dict[str, Any]:
-    """What a request for a reply asks; nothing of a question."""
+    """The body of a request for a reply; nothing for other questions."""
     if request.method != "POST":
         return {}
     try:
@@ -233,7 +233,7 @@ def body_of(request: httpx2.Request) -> dict[str, Any]:
 
 
 class Bounded(httpx2.AsyncByteStream):
-    """The bytes of an answer to a question, up to a limit."""
+    """The bytes of an answer, up to a limit."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, name: str) -> None:
         self._stream = stream

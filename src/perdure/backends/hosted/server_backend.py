@@ -1,4 +1,4 @@
-"""What the drivers of every model behind a server share: where it is, opening, closing."""
+"""What all drivers for models behind a server share: address, opening, closing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from perdure.backends.protocol import BackendSpec, OfferedModel, Request
 
 
 class Server(Protocol):
-    """Connections to one server."""
+    """The connections to one server."""
 
     async def models(self) -> list[OfferedModel]: ...
 
@@ -27,7 +27,7 @@ S_co = TypeVar("S_co", bound=Server, covariant=True)
 
 
 class Connected(Protocol[S_co]):
-    """A server, and what it said about the model."""
+    """A server, and what it says about the model."""
 
     @property
     def server(self) -> S_co: ...
@@ -48,7 +48,7 @@ class ServerBackend(ABC, Generic[S, C]):
         address: Address,
         honoured: Collection[str],
     ) -> None:
-        """Nothing is imported or asked yet. Raises BadParameter."""
+        """Imports nothing and contacts nothing yet. Raises BadParameter."""
         check_reference(spec.key, spec.name)
         self._spec = spec
         self._timeouts = timeouts or timeouts_of(spec)
@@ -63,7 +63,7 @@ class ServerBackend(ABC, Generic[S, C]):
 
     @property
     def hosted(self) -> bool:
-        """True unless the server is on this machine."""
+        """True unless the server runs on this machine."""
         return not self._address.loopback
 
     @property
@@ -72,14 +72,14 @@ class ServerBackend(ABC, Generic[S, C]):
 
     @property
     def doubt(self) -> BackendError | None:
-        """What the server said about key or model when it was opened; a talk may work all the same.
+        """The server's complaint about the key or model at opening; replies may still work.
 
         None where it said nothing against them.
         """
         return getattr(self._connected.server, "doubt", None) if self._connected else None
 
     async def open(self) -> None:
-        """Connect, and ask about the model; what that says against key or model is the `doubt`.
+        """Connect and ask about the model; complaints about key or model go to `doubt`.
 
         Raises:
             Unreachable: no server, or none that answers in time.
@@ -93,14 +93,14 @@ class ServerBackend(ABC, Generic[S, C]):
                 self._connected = await self._connect()
 
     async def close(self) -> None:
-        """Drop the connections; a reply that is being written ends with an error."""
+        """Close the connections; a reply in progress ends with an error."""
         async with self._opening:
             connected, self._connected = self._connected, None
         if connected is not None:
             await connected.server.close()
 
     async def offered(self) -> list[OfferedModel]:
-        """The server's models, over a connection of their own. Raises BackendError."""
+        """The server's models, over a separate connection. Raises BackendError."""
         server = await self._reached()
         try:
             return await server.models()
@@ -109,7 +109,7 @@ class ServerBackend(ABC, Generic[S, C]):
 
     @abstractmethod
     def _package(self) -> Callable[..., S]:
-        """What makes a server; imports the driver's package. Raises ImportError."""
+        """The factory of servers; imports the driver's package. Raises ImportError."""
 
     @abstractmethod
     async def _learned(self, server: S) -> C:
@@ -122,7 +122,7 @@ class ServerBackend(ABC, Generic[S, C]):
         return self._connected
 
     def _limit(self, request: Request) -> int:
-        """Tokens that the reply may have. Raises BadParameter."""
+        """The most tokens a reply may have. Raises BadParameter."""
         limit = min(request.max_tokens, int(self._parameters.get("max_tokens", request.max_tokens)))
         if limit < 1:
             raise BadParameter(f"a reply of {limit} tokens cannot be asked for")

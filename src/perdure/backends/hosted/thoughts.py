@@ -1,4 +1,4 @@
-"""Keeps a model's thoughts apart where its server leaves them inside the reply, and bounds both.
+"""Separate thoughts from a reply when the server does not, and limit the length of both.
 
 Open models write their thoughts between two marks at the very front of a reply. Servers that know
 the model cut them out; those that do not stream them as words. Marks further on are the reply's own
@@ -95,7 +95,7 @@ Stream = Callable[[B, Request], AsyncGenerator[StreamEvent, None]]
 
 
 def split_thoughts(stream: Stream[B]) -> Stream[B]:
-    """A driver's ``stream`` whose thoughts at the front of a reply are `Thinking`.
+    """A driver's ``stream``, with thoughts before the reply turned into `Thinking`.
 
     Halves of a character that come apart are joined. A reply that goes on far beyond the tokens
     that it was asked for, thoughts included, ends with `ReplyTooLong`.
@@ -126,7 +126,7 @@ def split_thoughts(stream: Stream[B]) -> Stream[B]:
 
 
 class _Bound:
-    """Ends a reply that does not end by itself."""
+    """Ends a reply that would never end."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
@@ -134,7 +134,7 @@ class _Bound:
         self._left = limit
 
     def within(self, event: StreamEvent) -> StreamEvent:
-        """The event, its text cut where there is no room for all of it."""
+        """The event, with its text cut to the room that is left."""
         if not isinstance(event, Piece | Thinking):
             return event
         data = event.text.encode("utf-8", "surrogatepass")
@@ -144,7 +144,7 @@ class _Bound:
         return replace(event, text=data[: self._left].decode("utf-8", "ignore"))
 
     def check(self) -> None:
-        """Raises ReplyTooLong once the room is used up."""
+        """Raise ReplyTooLong when the room is used up."""
         if self._left < 0:
             raise ReplyTooLong(
                 f"{self._name} does not end its reply; it was stopped at {self._limit >> 10} KiB",
@@ -154,7 +154,7 @@ class _Bound:
 
 
 class _Halves:
-    """Joins the two halves of a character that JSON may write as two escapes, in two pieces."""
+    """Joins a character that JSON escapes split over two pieces."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -173,7 +173,7 @@ class _Halves:
 
 
 class ThoughtSplitter:
-    """Splits the pieces of one reply."""
+    """Splits the pieces of one reply into thoughts and words."""
 
     def __init__(self) -> None:
         self._state: Literal["front", "thoughts", "gap", "words"] = "front"
@@ -189,7 +189,7 @@ class ThoughtSplitter:
         self._halves = {Piece: _Halves(), Thinking: _Halves()}
 
     def events(self, event: StreamEvent) -> list[StreamEvent]:
-        """What can be told after one more event; the last event lets everything go."""
+        """The events that are certain after one more piece; the last one releases everything."""
         match event:
             case Thinking():
                 text = self._halves[Thinking].feed(event.text)
@@ -201,7 +201,7 @@ class ThoughtSplitter:
         return [event]
 
     def rest(self) -> list[StreamEvent]:
-        """What is still held back, where the reply broke off."""
+        """The text still held back when the reply broke off."""
         half = self._halves[Piece].end()
         held, self._held = self._lone + self._held + half, ""
         self._lone = ""
@@ -210,7 +210,7 @@ class ThoughtSplitter:
         return [Thinking(held) if self._state == "thoughts" else Piece(held)]
 
     def cut(self) -> list[StreamEvent]:
-        """The same, where it was broken off for its length: it may be all one thought."""
+        """The text held back when the length limit ended the reply: it may all be one thought."""
         return self._unclosed() or self.rest()
 
     def _finished(self, event: Finished) -> list[StreamEvent]:
@@ -227,7 +227,7 @@ class ThoughtSplitter:
         return [*found, event]
 
     def _unclosed(self) -> list[StreamEvent]:
-        """Thoughts whose last mark never came may be all that the model said."""
+        """Thoughts without a closing mark may be everything the model said."""
         if self._state != "thoughts":
             return []
         text = "".join(self._thought) + self._held + self._halves[Piece].end()
@@ -279,7 +279,7 @@ class ThoughtSplitter:
         return [Thinking(thought)] if thought.strip() or (thought and not end) else []
 
     def _gap(self) -> list[StreamEvent]:
-        """The line ends between thoughts and words belong to neither."""
+        """Line ends between thoughts and words belong to neither."""
         words = _headless(self._held).lstrip()
         if words and not self._lone and any(head.startswith(words) for head in _HEADS):
             self._held = words
@@ -307,7 +307,7 @@ class ThoughtSplitter:
         return self._say(text)
 
     def _up_to_lone(self, text: str) -> list[StreamEvent] | None:
-        """The words before a last mark that came alone; None where there is none."""
+        """The words before a closing mark without an opening one; None if there are none."""
         found = [(at, mark) for mark in _LONE if (at := text.find(mark)) >= 0]
         at, mark = min(found, default=(len(text), ""))
         if any(mark in self._said + text[:at] for mark in _FIRST_MARKS):
@@ -335,7 +335,7 @@ class ThoughtSplitter:
 
 
 def _headless(text: str) -> str:
-    """A text without the marks that a template leaves in front of a reply."""
+    """A text without the marks that a template leaves at its start."""
     begun = text.lstrip(_BLANK)
     head = next((head for head in _HEADS if begun.startswith(head)), "")
     return begun.removeprefix(head) if head else text
@@ -349,7 +349,7 @@ _KEPT = 4096
 
 
 def _begun(text: str, marks: tuple[str, ...]) -> int:
-    """How many characters at the end of ``text`` may be the beginning of one of the marks."""
+    """How many characters at the end of ``text`` may start one of the marks."""
     longest = max(map(len, marks))
     for length in range(min(longest - 1, len(text)), 0, -1):
         if any(mark.startswith(text[-length:]) for mark in marks):

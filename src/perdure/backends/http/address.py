@@ -1,4 +1,4 @@
-"""Which addresses a server may have, and whether text that goes there leaves this machine."""
+"""Which addresses a server may have, and whether text sent there leaves this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Address:
     version: str = ""
 
     def without_end(self, *ends: str) -> Address:
-        """The address without the last part, where somebody gave that of one question."""
+        """The address without its last part, if somebody gave the address of one request."""
         end = next((each for each in ends if self.url.endswith(each)), "")
         return replace(self, url=self.url.removesuffix(end).rstrip("/"))
 
@@ -49,7 +49,7 @@ def checked_address(
     allow_http: bool = False,
     versioned: bool = False,
 ) -> Address:
-    """Check the ``address`` of the manifest of ``backend``; a name is not looked up here.
+    """Check the ``address`` in a backend's manifest; names are not looked up here.
 
     http is for loopback only, unless ``allow_http``; everything else is https, so that a talk is
     not sent in clear unasked. Where ``default_port`` is given, ``host`` and ``host:port`` are
@@ -91,7 +91,7 @@ def checked_address(
 
 
 def as_ip(text: str) -> IP | None:
-    """The IP address that a text is, without a scope; None for a name."""
+    """The text as an IP address, without a scope; None for a name."""
     try:
         ip: IP = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -106,7 +106,7 @@ def as_ip(text: str) -> IP | None:
 
 
 def serves_models(ip: IP) -> bool:
-    """False for what is no machine of its own: link-local, multicast, a cloud's metadata."""
+    """False for addresses that no model server has: link-local, multicast, cloud metadata."""
     return not (
         ip.is_link_local
         or ip.is_multicast

@@ -1,4 +1,4 @@
-"""A server's own words about an error, out of the many bodies that carry them.
+"""Find a server's error message in the many kinds of bodies that carry one.
 
 Forms: https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors,
 https://www.rfc-editor.org/rfc/rfc9457; FastAPI's ``detail``, Google's ``details``, gateways that
@@ -67,7 +67,7 @@ class ServerMessage:
 
 
 def read_server_message(body: object, secret: str = "") -> ServerMessage:
-    """The words in an error's body, without ``secret``; another body has none. Never raises."""
+    """The message in an error's body, without ``secret``; may be empty. Never raises."""
     value = _read(body.decode("utf-8", "replace")) if isinstance(body, bytes) else body
     told = _Told()
     told.read(value, 0)
@@ -79,7 +79,7 @@ def read_server_message(body: object, secret: str = "") -> ServerMessage:
 
 
 def is_error(event: Mapping[str, Any]) -> bool:
-    """Whether an event of OpenAI's protocol is an error that another key than ``error`` has."""
+    """Whether an OpenAI event is an error under a key other than ``error``."""
     if event.get("object") == "error":
         return True
     if "choices" in event:
@@ -94,7 +94,7 @@ def is_error(event: Mapping[str, Any]) -> bool:
 
 
 def _read(text: str) -> object:
-    """What a body holds: JSON, also as an event or cut off in its middle, or words."""
+    """A body's content: JSON (also as an event, or cut off), else words."""
     text = text.lstrip("\ufeff \t\r\n")
     event = re.search(r"^data:\s*(\{.*)", text, re.MULTILINE)
     for each in (text, event[1] if event else ""):
@@ -121,7 +121,7 @@ def _unquoted(text: str) -> str:
 
 
 class _Told:
-    """What is found while a body is read, from the outside inwards."""
+    """What is found while a body is read, from the outside in."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -176,14 +176,14 @@ def _is_plain(value: object) -> bool:
 
 
 def _parts(place: object) -> Iterator[str]:
-    """The names in OpenAI's ``param``, in pydantic's ``loc``, and in paths of either."""
+    """The names in OpenAI's ``param``, pydantic's ``loc`` and paths of either."""
     for each in place if isinstance(place, list) else [place]:
         if isinstance(each, str):
             yield from filter(None, re.split(r"[.\[\]/]", each))
 
 
 def without_prompt(words: str, sent: str) -> str:
-    """The words without what they repeat of the texts of a request.
+    """The words without what they repeat of a request's texts.
 
     Args:
         words: a server's.

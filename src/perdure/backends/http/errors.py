@@ -1,4 +1,4 @@
-"""What HTTP says about a failure, and which error of ours that is; for every driver with a server.
+"""HTTP failures as backend errors, for every driver with a server.
 
 Nothing here imports an HTTP library: drivers bring the status, the headers and the exceptions.
 """
@@ -42,12 +42,12 @@ ERROR_LIMIT = 256 << 10
 
 
 def reply_limit(tokens: int) -> int:
-    """Bytes of text, thoughts included, at which a reply of so many tokens is broken off."""
+    """The bytes of text, thoughts included, at which a reply of that many tokens is cut off."""
     return _REPLY_LEAST + _LETTERS * max(tokens, 0)
 
 
 def stream_limit(tokens: int) -> int:
-    """Bytes of the whole stream of a reply of so many tokens, each in an event of its own."""
+    """The bytes of a whole stream for a reply of that many tokens, one event each."""
     return ANSWER_LIMIT + _FRAME * max(tokens, 0)
 
 
@@ -71,7 +71,7 @@ TOO_LONG = re.compile(
 
 
 class NotOffered(Exception):
-    """The server does not answer a question about models, or not to this key."""
+    """The server does not answer questions about models, or not with this key."""
 
     def __init__(self, why: BackendError, status: int) -> None:
         super().__init__(why.what)
@@ -79,13 +79,13 @@ class NotOffered(Exception):
         self.status = status
 
     def check(self) -> None:
-        """Raises what kept the server from answering, where it is no mere lack of a list."""
+        """Raise what kept the server from answering, unless it only lacks a list."""
         if self.status not in _NO_LIST:
             raise self.why from self
 
     @property
     def doubt(self) -> BackendError | None:
-        """What the refusal says against the key or the model."""
+        """What the refusal says about the key or the model."""
         return self.why if isinstance(self.why, AuthenticationFailed | ModelMissing) else None
 
 
@@ -98,7 +98,7 @@ def status_error(
     key_step: str,
     protocol_step: str,
 ) -> BackendError:
-    """The error that a status means by itself; 200 is for an error in mid-stream.
+    """The error that a status alone means; 200 for an error in mid-stream.
 
     Args:
         status: of the answer.
@@ -135,7 +135,7 @@ def status_error(
 
 
 class _Response(Protocol):
-    """Of httpx, or of httpx2."""
+    """A response of httpx or httpx2."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
@@ -146,7 +146,7 @@ class _Response(Protocol):
 
 
 async def error_body(response: _Response) -> bytes:
-    """The beginning of an error's body, where it is readable; the connection is closed then."""
+    """The start of an error's body, if readable; closes the connection."""
     body = bytearray()
     if not is_compressed(response.headers):
         async for block in response.aiter_raw():
@@ -158,7 +158,7 @@ async def error_body(response: _Response) -> bytes:
 
 
 def error_line(text: str, secret: str = "") -> str:
-    """A server's words on one line of bounded length, without the key that some servers repeat.
+    """A server's words on one short line, without the key that some servers repeat.
 
     The key goes first: half of one, at the line's end, would not be known for what it is.
     """
@@ -167,12 +167,12 @@ def error_line(text: str, secret: str = "") -> str:
 
 
 def is_compressed(headers: Mapping[str, str]) -> bool:
-    """Whether an answer is compressed, which was not asked for: 8 MiB may unpack to 8 GiB."""
+    """Whether an answer is compressed, which we did not ask for: 8 MiB may unpack to 8 GiB."""
     return headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3), or OpenAI's own form."""
+    """Seconds from ``Retry-After``: a number, a date (RFC 9110, 10.2.3), or OpenAI's form."""
     if "retry-after-ms" in headers:
         with contextlib.suppress(ValueError):
             return _bounded(float(headers["retry-after-ms"]) / 1000)
@@ -196,7 +196,7 @@ def _bounded(seconds: float) -> float | None:
 def lost_connection(
     error: Exception, name: str, address: str, *, heard: bool, start: str = ""
 ) -> BackendError:
-    """The error for a server that was not found, fell silent or was lost.
+    """The error for a server that was not found, fell silent or disconnected.
 
     ``heard``: a part of the reply was there already. ``start``: how to start such a server.
     """
@@ -225,7 +225,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def has_refused(error: BaseException | None) -> bool:
-    """Whether a refused connection is the reason; anyio hides it in a group of attempts."""
+    """Whether a refused connection is the cause; anyio hides it in a group of attempts."""
     while error is not None:
         if isinstance(error, ConnectionRefusedError):
             return True

@@ -1,4 +1,4 @@
-"""The bytes of a reply as servers send them, made into what the providers' packages read.
+"""Clean the bytes of a streamed reply into events that the providers' packages can read.
 
 The packages (openai 3.54, anthropic 2.12) lose an event behind a byte order mark, end at one whose
 data is no JSON, and take nothing but a stream. Servers and gateways send all of that: keep-alives
@@ -31,10 +31,10 @@ Written = Callable[[Mapping[str, Any]], bytes]
 
 
 class EventReader:
-    """Reads a stream block by block; gives every event that holds JSON, as the packages want it."""
+    """Reads a stream block by block and returns every JSON event, as the packages want it."""
 
     def __init__(self, written: Written) -> None:
-        """``written`` gives the bytes of one event."""
+        """``written`` makes the bytes of one event."""
         self.done = False
         """OpenAI's end mark has passed."""
         self.size = 0
@@ -48,7 +48,7 @@ class EventReader:
         self._event = b""
 
     def feed(self, block: bytes) -> list[bytes]:
-        """The events that a block completes."""
+        """The events that one more block completes."""
         if self._skips_line_feed and block:
             block, self._skips_line_feed = block.removeprefix(b"\n"), False
         self.size += len(block)
@@ -64,7 +64,7 @@ class EventReader:
         return [event for line in lines for event in self._line(line.rstrip(b"\r\n"))]
 
     def end(self) -> list[bytes]:
-        """What is there when the stream ends without a last empty line."""
+        """The events left when the stream ends without an empty line."""
         last = bytes(self._rest)
         self._rest = bytearray()
         return [*self._line(last), *self._dispatched(cut=True)] if last or self._data else []
@@ -111,7 +111,7 @@ class EventReader:
             yield from self._frames(text, event, cut=cut)
 
     def _frames(self, text: str, event: bytes, *, cut: bool) -> Iterator[bytes]:
-        """Each JSON object in the data: of one frame, or of several that were glued together."""
+        """Each JSON object in a frame's data, or in several frames glued together."""
         found, rest = json_objects(text)
         for value in found:
             error = event == b"error" and not value.get("error")
@@ -128,7 +128,7 @@ class EventReader:
 
 
 class Blocks(httpx2.AsyncByteStream):
-    """The blocks of an answer, whose beginning can be looked at before they are read."""
+    """The blocks of an answer; its start can be inspected before it is read."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -136,7 +136,7 @@ class Blocks(httpx2.AsyncByteStream):
         self._ahead: list[bytes] = []
 
     async def first(self) -> bytes:
-        """The first byte that is no white space and no byte order mark; empty where none comes."""
+        """The first byte that is no white space and no byte order mark; empty if none comes."""
         while True:
             begun = b"".join(self._ahead).removeprefix(_BOM).lstrip()
             if begun and not _BOM.startswith(begun):
@@ -149,7 +149,7 @@ class Blocks(httpx2.AsyncByteStream):
             self._ahead.append(block)
 
     async def whole(self, limit: int) -> bytes:
-        """All of it; what is beyond ``limit`` bytes is not read."""
+        """All of it, up to ``limit`` bytes."""
         body = bytearray()
         async for block in self:
             body += block
@@ -169,7 +169,7 @@ class Blocks(httpx2.AsyncByteStream):
 
 
 class EventStream(httpx2.AsyncByteStream):
-    """The bytes of one reply, clean, up to a limit for the whole and for one event."""
+    """One reply's bytes, cleaned, with limits on the whole and on each event."""
 
     def __init__(
         self, stream: httpx2.AsyncByteStream, name: str, *, limit: int, written: Written
@@ -182,12 +182,12 @@ class EventStream(httpx2.AsyncByteStream):
 
     @property
     def done(self) -> bool:
-        """OpenAI's end mark has passed, which its package keeps to itself."""
+        """OpenAI's end mark has come, which its package does not pass on."""
         return self._reader.done
 
     @property
     def aside(self) -> str:
-        """What a server said that was no event."""
+        """Text from the server that was no event."""
         return self._reader.aside
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -208,7 +208,7 @@ class EventStream(httpx2.AsyncByteStream):
 
 
 def whole_answer(body: bytes) -> bytes | None:
-    """A whole answer in the place of a stream, as a stream of one reply; None where it is none."""
+    """An unstreamed answer turned into a stream of one reply; None if it is not one."""
     try:
         value = json.loads(body.removeprefix(_BOM))
     except ValueError:
@@ -237,7 +237,7 @@ def plain_event(value: Mapping[str, Any]) -> bytes:
 
 
 def named_event(value: Mapping[str, Any]) -> bytes:
-    """One event of Anthropic's protocol, whose package goes by the event's name."""
+    """One event of Anthropic's protocol, whose package reads the event's name."""
     kind = value.get("type")
     if value.get("error") is not None:
         kind, value = "error", {**value, "type": "error"}

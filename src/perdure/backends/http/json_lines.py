@@ -1,4 +1,4 @@
-"""JSON objects out of what servers and gateways put into one line of a stream."""
+"""Read JSON objects from a stream's line, in all the ways that servers and gateways write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _decoder = json.JSONDecoder(strict=False)
 
 
 def json_objects(text: str) -> tuple[list[Mapping[str, Any]], str]:
-    """The objects at the front of a text, with or without ``data:`` between them, and the rest.
+    """The objects at the start of a text, with or without ``data:`` between them, and the rest.
 
     Gateways glue frames together and put a head before a head; keep-alives are no objects and are
     left over.

@@ -1,4 +1,4 @@
-"""The way to one server: its name is looked up and checked here, and connected to as checked.
+"""The route to one server: its name is resolved and checked here, then connected to as checked.
 
 A look-up of its own for each connection could give another address than the one that was checked
 (DNS rebinding). So a client of httpx or httpx2 is given the address itself, while TLS still proves
@@ -23,17 +23,17 @@ _MOST_ADDRESSES = 8
 
 
 async def look_up(host: str, port: int) -> list[str]:
-    """The IP addresses of a name, best first. Raises OSError, UnicodeError."""
+    """A name's IP addresses, best first. Raises OSError, UnicodeError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 class Route:
-    """The way to the server of one backend."""
+    """The route to one backend's server."""
 
     def __init__(self, address: Address, name: str, connect: float) -> None:
-        """``name`` is the backend's; ``connect`` in seconds. Raises DriverMissing."""
+        """``name`` is the backend's; ``connect`` is in seconds. Raises DriverMissing."""
         parts = urlsplit(address.url)
         self._address = address
         self._name = name
@@ -47,7 +47,7 @@ class Route:
         self._looking = asyncio.Lock()
 
     def settings(self, http: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx and httpx2 are alike
-        """Keyword arguments for a client of ``http``, which is httpx or httpx2."""
+        """Keyword arguments for a client of ``http``: httpx or httpx2."""
         loopback = self._address.loopback
         return {
             "follow_redirects": False,
@@ -63,7 +63,7 @@ class Route:
         }
 
     async def pin(self, request: Any) -> None:  # noqa: ANN401 - a request of either library
-        """Send ``request`` to the checked address; its ``Host`` and TLS keep the name.
+        """Send ``request`` to the checked address, keeping the name for ``Host`` and TLS.
 
         Raises:
             BadParameter: the name leads where no server for models is.
@@ -80,7 +80,7 @@ class Route:
         request.url = request.url.copy_with(host=self._checked)
 
     def forget(self) -> None:
-        """Look the name up again for the next request: the server may have moved."""
+        """Resolve the name again for the next request: the server may have moved."""
         self._checked = ""
 
     async def _found(self) -> str:
@@ -115,7 +115,7 @@ class Route:
                 )
 
     async def _answering(self, found: list[str]) -> str:
-        """The address that takes a connection first: often one of two kinds leads nowhere."""
+        """The address that accepts a connection first: often one of two kinds is unreachable."""
         if len(found) == 1:
             return found[0]
 

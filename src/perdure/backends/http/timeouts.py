@@ -10,7 +10,7 @@ from perdure.backends.protocol import BackendSpec
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection, an answer, a reply's first word, and each one after it.
+    """Seconds to wait for a connection, an answer, the first word of a reply, and each later one.
 
     The first word comes when the model is loaded and the prompt is read: minutes on a machine
     without a graphics card.
@@ -25,7 +25,7 @@ class Timeouts:
 
 
 def timeouts_of(spec: BackendSpec) -> Timeouts:
-    """What the manifest says, and the defaults for what it leaves out.
+    """The manifest's timeouts, with defaults for the rest.
 
     Its ``timeout`` is the longest silence of the server, before the first word too.
     """
@@ -38,13 +38,13 @@ def timeouts_of(spec: BackendSpec) -> Timeouts:
 
 
 class ReplyTimeouts:
-    """The wait for the parts of one reply, begun when the request leaves."""
+    """The timeouts of one reply, counted from when the request leaves."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._ends = asyncio.get_running_loop().time() + timeouts.first + timeouts.whole
 
     def next(self, *, spoke: bool) -> asyncio.Timeout:
-        """The time for the next part; ``spoke``: a word was there already."""
+        """The time allowed for the next part; ``spoke``: a word has come already."""
         silence = self._timeouts.between if spoke else self._timeouts.first
         return asyncio.timeout_at(min(asyncio.get_running_loop().time() + silence, self._ends))

@@ -1,4 +1,4 @@
-"""Finding an Ollama that runs on this machine, and the models there that can talk.
+"""Find an Ollama running on this machine, and its chat models.
 
 Nothing is sent but two questions.
 """
@@ -35,7 +35,7 @@ class OllamaFound:
 
 
 def ollama_address(setting: str | None) -> str | None:
-    """The address that Ollama's own ``OLLAMA_HOST`` means, or None where it is not this machine.
+    """The address that ``OLLAMA_HOST`` means, or None if it is not on this machine.
 
     The forms are Ollama's: ``host``, ``host:port``, ``:port``, ``scheme://host:port``. 0.0.0.0 and
     ``::`` are what a server listens on; a client reaches it over loopback.
@@ -66,7 +66,7 @@ def _loopback(host: str) -> bool:
 
 
 def find_ollama(timeout: float = 0.3) -> OllamaFound | None:
-    """The Ollama that runs here, or None. ``timeout`` in seconds is for each of two questions."""
+    """The Ollama running here, or None. ``timeout`` is in seconds for each of two requests."""
     address = ollama_address(os.environ.get("OLLAMA_HOST"))
     if address is None:
         return None
@@ -90,7 +90,7 @@ def _names(entries: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _talks(entry: dict[str, Any]) -> bool:
-    """Whether a model of ``/api/tags`` can talk and does so here: not the cloud's."""
+    """Whether a model of ``/api/tags`` can chat and runs here, not in the cloud."""
     return can_talk(entry) and not (cloud_name(entry["name"]) or entry.get("remote_host"))
 
 

@@ -1,4 +1,4 @@
-"""The Ollama driver: a model behind an Ollama server, of this machine or another."""
+"""The Ollama driver: a model behind an Ollama server, on this machine or another."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
     """A model behind an Ollama server; a `Backend`."""
 
     def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
-        """Nothing is imported or asked yet.
+        """Imports nothing and contacts nothing yet.
 
         Raises:
             BadParameter: the manifest asks for something that this driver does not have, or names
@@ -91,7 +91,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
 
     @property
     def hosted(self) -> bool:
-        """Also true for a model whose prompts an Ollama of this machine passes on to its cloud.
+        """Also true for a model that a local Ollama passes on to its cloud.
 
         Such a model is known by its name, and by the server's list once the backend is open.
         """
@@ -101,11 +101,11 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         return (await self._open_server()).model.window
 
     async def tokenizer(self) -> Tokenizer:
-        """Counts by another vocabulary or an estimate: Ollama has no call that counts."""
+        """Counts with another vocabulary or estimates: Ollama has no call that counts."""
         return (await self._open_server()).tokenizer
 
     async def fingerprint(self) -> Fingerprint:
-        """Asked anew each time: `ollama pull` changes the model behind a name at any moment."""
+        """Asked each time: `ollama pull` may change the model behind a name at any moment."""
         connected = await self._open_server()
         server, model = connected.server, connected.model
         entry = listed_entry(await server.told("/api/tags"), self._spec.model)
@@ -148,7 +148,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
                     yield self._finished(connected, request, part, tool)
 
     def _options(self, request: Request, model: OllamaModel) -> dict[str, Any]:
-        """Ollama's options. ``num_ctx`` is always there, as the server's default is another one."""
+        """Ollama's options. ``num_ctx`` is always set, since the server has its own default."""
         limit = self._limit(request)
         options = {_OPTIONS[name]: value for name, value in self._parameters.items()}
         if "stop" in options:

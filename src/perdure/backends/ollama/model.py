@@ -1,4 +1,4 @@
-"""What an Ollama says about a model, and what its token counts prove."""
+"""What an Ollama server says about a model, and what its token counts prove."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEMPLATE_SHARE = 16
 
 @dataclass(frozen=True, slots=True)
 class OllamaModel:
-    """One model of a server, as the server states it."""
+    """One model, as the server describes it."""
 
     name: str
     window: int
@@ -50,14 +50,14 @@ class OllamaModel:
     """What its template takes."""
 
     def fingerprint(self, version: str) -> Fingerprint:
-        """``short`` begins as the ID in ``ollama list``, or hashes what there is without one."""
+        """``short`` starts with the ID from ``ollama list``, or is a hash if there is none."""
         details = {**self.details, "runtime": f"ollama {version}".strip()}
         known = json.dumps([self.name, dict(self.details)], sort_keys=True)
         return Fingerprint((self.digest or _hash(known))[:16], details, self.shape)
 
 
 def cloud_name(model: str) -> bool:
-    """Whether a name says that Ollama's cloud runs the model: ``gpt-oss:120b-cloud``."""
+    """Whether a name means that Ollama's cloud runs the model: ``gpt-oss:120b-cloud``."""
     return model.rpartition(":")[2].lower().endswith("cloud") and ":" in model
 
 
@@ -67,7 +67,7 @@ def full_name(model: str) -> str:
 
 
 def listed_entry(tags: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The entry of ``model`` in an answer of ``/api/tags``; empty where there is none."""
+    """The entry for ``model`` in an answer of ``/api/tags``; empty if there is none."""
     wanted = {model.lower(), full_name(model).lower()}
     return next((each for each in entries(tags) if str(each["name"]).lower() in wanted), {})
 
@@ -83,7 +83,7 @@ def entries(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def can_talk(entry: Mapping[str, Any]) -> bool:
-    """Whether a model of ``/api/tags`` can talk: no embedding, no reranker."""
+    """Whether a model of ``/api/tags`` can chat: no embedding model, no reranker."""
     name = str(entry["name"]).lower()
     details = entry.get("details")
     details = details if isinstance(details, dict) else {}
@@ -100,7 +100,7 @@ def can_talk(entry: Mapping[str, Any]) -> bool:
 
 
 def offered(tags: Mapping[str, Any], running: Mapping[str, Any]) -> list[OfferedModel]:
-    """The models of ``/api/tags`` that can talk; ``running`` is an answer of ``/api/ps``."""
+    """The models of ``/api/tags`` that can chat; ``running`` is an answer of ``/api/ps``."""
     loaded = {str(each["name"]) for each in entries(running)}
     found = []
     for entry in filter(can_talk, entries(tags)):
@@ -112,13 +112,13 @@ def offered(tags: Mapping[str, Any], running: Mapping[str, Any]) -> list[Offered
 
 
 def digest_of(entry: Mapping[str, Any]) -> str:
-    """The digest in an entry of ``/api/tags``, without a prefix; empty where there is none."""
+    """The digest in an entry of ``/api/tags``, without its prefix; empty if there is none."""
     digest = str(entry.get("digest") or "").removeprefix("sha256:")
     return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else ""
 
 
 def ollama_model(spec: BackendSpec, entry: Mapping[str, Any], shown: ShowResponse) -> OllamaModel:
-    """A model from its entry in ``/api/tags`` and the answer of ``/api/show``."""
+    """The model from its entry in ``/api/tags`` and the answer of ``/api/show``."""
     facts = shown.modelinfo or {}
     own = _whole(facts.get(f"{facts.get('general.architecture')}.context_length"))
     set_up = _parameters(shown.parameters or "")
@@ -160,7 +160,7 @@ def _whole(value: object) -> int:
 
 
 def _parameters(text: str) -> dict[str, list[str]]:
-    """A Modelfile's parameters as ``/api/show`` prints them: a name and a value on each line."""
+    """A Modelfile's parameters as ``/api/show`` prints them: one name and value a line."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.strip().partition(" ")
@@ -184,7 +184,7 @@ def prompt_was_cut(
     messages: tuple[PromptMessage, ...],
     tokenizer: Tokenizer,
 ) -> bool:
-    """Whether the server's counts prove that the model did not see the whole prompt.
+    """Whether the server's counts prove that it cut the prompt.
 
     Ollama drops the oldest messages until the rest fits, then cuts the front of what is left to
     exactly the window, and answers with status 200. From 0.12.6 on this driver tells it not to;

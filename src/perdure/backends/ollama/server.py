@@ -1,4 +1,4 @@
-"""Questions to one Ollama server, with the `ollama` package; every failure is a `BackendError`.
+"""Talk to one Ollama server, using the `ollama` package; every failure is a `BackendError`.
 
 Importing this takes half a second, which pydantic needs for the package's classes.
 """
@@ -33,7 +33,7 @@ _NONSENSE = (ValueError, TypeError, AttributeError)
 
 
 class _Sdk(Protocol):
-    """What is used here of ``ollama.AsyncClient``, whose methods are typed in part."""
+    """The part of ``ollama.AsyncClient`` we use; its methods are only partly typed."""
 
     async def chat(
         self,
@@ -51,12 +51,12 @@ class _Sdk(Protocol):
 
 
 class OllamaServer:
-    """Connections to one server, for one backend."""
+    """The connections of one backend to its server."""
 
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
-        """Nothing is asked yet. ``name`` is the backend's; ``secret`` is its key, or empty."""
+        """Contacts nothing yet. ``name`` is the backend's; ``secret`` is its key, or empty."""
         self.doubt: BackendError | None = None
         """What was said against the key; a talk may work all the same."""
         self.wire = Wire(address, name=name, model=model, key=secret, timeouts=timeouts)
@@ -69,12 +69,12 @@ class OllamaServer:
         self._http = httpx2.AsyncClient(**self.wire.client_settings(httpx2))
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         await self._sdk.close()
         await self._http.aclose()
 
     async def told(self, path: str) -> dict[str, Any]:
-        """The JSON object at a path; an empty one where an imitation of an Ollama has none.
+        """The JSON object at a path; empty if an imitation of Ollama lacks it.
 
         Raises:
             BackendError: it cannot be reached, or is loading.
@@ -103,7 +103,7 @@ class OllamaServer:
         return answer
 
     async def show(self) -> ollama.ShowResponse:
-        """What the server says about the model; nothing where an imitation says nothing.
+        """What the server says about the model; empty if an imitation says nothing.
 
         Raises:
             ModelMissing: it has no such model.
@@ -121,7 +121,7 @@ class OllamaServer:
         return ollama.ShowResponse(model_info=None)
 
     async def models(self) -> list[OfferedModel]:
-        """The models that can talk, with what ``/api/ps`` adds. Raises BackendError."""
+        """The models that can chat, with details from ``/api/ps``. Raises BackendError."""
         try:
             tags = await self.get("/api/tags")
         except NotOffered as refused:
@@ -138,7 +138,7 @@ class OllamaServer:
     async def talk(
         self, messages: list[dict[str, str]], *, think: bool | None, options: Mapping[str, Any]
     ) -> AsyncGenerator[ollama.ChatResponse, None]:
-        """The parts of one reply, the last of them with ``done``. Raises BackendError.
+        """The parts of one reply, ending with one that has ``done``. Raises BackendError.
 
         Closing the generator closes the connection, at which Ollama stops the model.
         """
@@ -165,7 +165,7 @@ class OllamaServer:
         *,
         heard: bool,
     ) -> ollama.ChatResponse | None:
-        """The next part; None at the end of the connection."""
+        """The next part; None when the connection ends."""
         try:
             async with patience.next(spoke=heard):
                 return await anext(parts, None)

@@ -1,4 +1,4 @@
-"""What the `ollama` package leaves to its caller: HTTP's limits, its headers and its errors.
+"""HTTP limits, headers and errors, which the `ollama` package leaves to its caller.
 
 The package (0.6) raises errors without the response's headers, takes ``OLLAMA_API_KEY`` from the
 environment for whatever host it speaks to, cannot say ``truncate``, and leaves the cutting of a
@@ -59,7 +59,7 @@ _NO_LOADING = re.compile(r"system memory|(unable|failed) to load|error loading",
 
 
 class Wire:
-    """The hooks for one backend's clients: the package's, of httpx, and ours, of httpx2."""
+    """Hooks for one backend's httpx clients."""
 
     def __init__(
         self, address: Address, *, name: str, model: str, key: str, timeouts: Timeouts
@@ -80,12 +80,12 @@ class Wire:
         """Fields that the server refuses."""
 
     def client_settings(self, http: Any) -> dict[str, Any]:  # noqa: ANN401 - the two are alike
-        """Keyword arguments of a client of ``http``, which is httpx or httpx2."""
+        """Keyword arguments for httpx clients."""
         hooks = {"request": [self.send], "response": [self.receive]}
         return {**self._route.settings(http), "event_hooks": hooks}
 
     async def send(self, request: httpx.Request | httpx2.Request) -> None:
-        """Before a request leaves: this backend's key or none, and no silent cutting."""
+        """Runs before a request leaves: sets this backend's key or none; forbids silent cutting."""
         request.headers.pop("authorization", None)
         if self._key:
             request.headers["authorization"] = f"Bearer {self._key}"
@@ -104,7 +104,7 @@ class Wire:
         await self._route.pin(request)
 
     async def receive(self, response: httpx.Response | httpx2.Response) -> None:
-        """Before an answer is read: raises for every status but 2xx, and bounds what follows."""
+        """Runs before an answer is read: raises unless it is 2xx, and limits what follows."""
         if response.is_success and is_compressed(response.headers):
             await response.aclose()
             raise ProtocolError(f"{self.name} sends a compressed answer, which nobody asked for")
@@ -137,7 +137,7 @@ class Wire:
     def error(
         self, status: int, text: str, headers: Mapping[str, str] | None = None
     ) -> BackendError:
-        """The error that a status and the server's own words mean; 200 for one in mid-stream."""
+        """The error for a status and the server's words; 200 for an error in mid-stream."""
         text = error_line(text, self._key)
         return self._by_words(status, text) or self._by_status(status, text, headers or {})
 
@@ -161,7 +161,7 @@ class Wire:
         return self._refusal(status, text)
 
     def _refusal(self, status: int, text: str) -> BackendError | None:
-        """A refusal that another form of the request may mend."""
+        """A refusal that a different request may avoid."""
         said = f"{self.name} says: {text}"
         # Some servers repeat what was said to them, and that may speak of fields and roles too.
         for words, proven in ((without_prompt(text, texts_of(self._sent)), True), (text, False)):
@@ -192,7 +192,7 @@ class Wire:
 
 
 class _Lines(httpx.AsyncByteStream):
-    """The bytes of a reply, one JSON object a line, up to a limit for the whole or for one line.
+    """A reply's bytes, one JSON object a line, with limits on the whole and on each line.
 
     What imitations add is passed over: a byte order mark, comments, pings, heads of other formats.
     """
@@ -225,7 +225,7 @@ class _Lines(httpx.AsyncByteStream):
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """The bytes of an answer to a question, up to a limit."""
+    """The bytes of an answer, up to a limit."""
 
     def __init__(self, stream: httpx.AsyncByteStream, name: str) -> None:
         self._stream = stream
@@ -250,7 +250,7 @@ async def bounded(stream: AsyncIterable[bytes], name: str) -> AsyncIterator[byte
 
 
 def _objects_of(lines: bytes) -> bytes:
-    """The JSON objects of some lines, escaped so that httpx finds no line's end inside a text."""
+    """The JSON objects of some lines, escaped so that httpx sees no line end inside a text."""
     written = []
     for line in lines.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         found, rest = json_objects(line.decode("utf-8", "replace"))
@@ -262,7 +262,7 @@ def _objects_of(lines: bytes) -> bytes:
 
 
 def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part as the package takes it, which refuses a whole reply for one odd field.
+    """A part without odd fields, for which the package would refuse a whole reply.
 
     The last part of an Ollama of 2023 has no message; imitations have fields of other types.
     """
@@ -289,7 +289,7 @@ def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _call(call: object) -> Mapping[str, Any]:
-    """A tool's call: only its name is told."""
+    """A tool call, reduced to its name."""
     function = call.get("function") if isinstance(call, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     return {"function": {"name": name if isinstance(name, str) else "a tool", "arguments": {}}}

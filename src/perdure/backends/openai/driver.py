@@ -1,4 +1,4 @@
-"""The OpenAI driver: a model behind any server that has ``/v1/chat/completions``."""
+"""The OpenAI driver: a model behind any server with ``/v1/chat/completions``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _MORE = frozenset({"top_k", "min_p", "repeat_penalty"})
 
 
 class OpenAIBackend(HostedBackend):
-    """A model behind a server of OpenAI's protocol; a `Backend`."""
+    """A model on a server that speaks OpenAI's protocol; a `Backend`."""
 
     def __init__(self, spec: BackendSpec, timeouts: Timeouts | None = None) -> None:
-        """Nothing is imported or asked yet.
+        """Imports nothing and contacts nothing yet.
 
         Raises:
             BadParameter: the manifest asks for something that this driver does not have, or names

@@ -1,4 +1,4 @@
-"""Talks with one server of OpenAI's protocol, with the `openai` package.
+"""Talk to one server of OpenAI's protocol, using the `openai` package.
 
 Importing this takes more than a second, which the package needs for its classes.
 """
@@ -58,12 +58,12 @@ _WINDOWS = ("context_length", "max_model_len", "max_context_length", "context_wi
 
 
 class OpenAIServer(SdkServer):
-    """Connections to one server, for one backend."""
+    """The connections of one backend to its server."""
 
     def __init__(
         self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
     ) -> None:
-        """Nothing is asked yet. ``name`` is the backend's."""
+        """Contacts nothing yet. ``name`` is the backend's."""
         super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
         self._renders = False
         """It is a llama.cpp, whose template can be asked."""
@@ -77,11 +77,11 @@ class OpenAIServer(SdkServer):
         )
 
     async def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
         await self._sdk.close()
 
     async def window(self) -> int:
-        """What the model's entry in the list of models states. Raises BackendError."""
+        """The window in the model's entry in the list of models. Raises BackendError."""
         try:
             listed = await self._listed()
         except NotOffered as refused:
@@ -122,7 +122,7 @@ class OpenAIServer(SdkServer):
         ]
 
     async def _listed(self) -> list[Mapping[str, Any]]:
-        """The entries of the list: under ``data``, or another key, or in a bare list.
+        """The list's entries: under ``data``, under another key, or in a bare list.
 
         Raises:
             NotOffered: the server refuses or fails to list them.
@@ -142,7 +142,7 @@ class OpenAIServer(SdkServer):
         return [{"id": each} if isinstance(each, str) else json_object(each) for each in listed]
 
     async def shape(self) -> str:
-        """What the model's template takes, where a llama.cpp answers: it renders without talking.
+        """What the model's template accepts, if a llama.cpp answers: it renders without a reply.
 
         (https://github.com/ggml-org/llama.cpp/tree/master/tools/server, POST /apply-template; an
         older one shows its template at GET /props.)
@@ -166,7 +166,7 @@ class OpenAIServer(SdkServer):
         return ""
 
     async def _shown_shape(self, address: str) -> str:
-        """What the template says that a llama.cpp shows; empty where it shows none."""
+        """What a llama.cpp's template accepts, if it shows one; else empty."""
         try:
             answer = await self.wire.answer(self._sdk.get(address, cast_to=object))
         except (NotOffered, BackendError):
@@ -253,7 +253,7 @@ class _Chunks(Reading):
         return found
 
     def _content(self, content: object, *, thinks: bool) -> list[StreamEvent]:
-        """A text, or parts as Mistral sends them where a model thinks or draws."""
+        """A text, or parts, which Mistral sends for a model that thinks or draws."""
         parts = content if isinstance(content, list) else [content]
         found: list[StreamEvent] = []
         for part in parts:
@@ -285,18 +285,18 @@ _THINKS = re.compile("think|thought|reasoning")
 
 
 def _thought(delta: Mapping[str, Any]) -> str:
-    """Thoughts beside the words; in parts, as OpenRouter and Snowflake have them, or in one."""
+    """Thoughts beside the words: one text, or parts as in OpenRouter and Snowflake."""
     named = (_words_in(delta.get(key)) for key in _THOUGHTS)
     return next(filter(None, named), "") or _words_in(delta.get("reasoning_details"))
 
 
 def _is_thought(delta: Mapping[str, Any]) -> bool:
-    """Whether Gemini's compatible face marks the content itself as a thought."""
+    """Whether Gemini's compatible API marks the content itself as a thought."""
     return json_object(json_object(delta.get("extra_content")).get("google")).get("thought") is True
 
 
 def _words_in(value: object) -> str:
-    """A text, or the texts of parts."""
+    """A text, or the texts of its parts."""
     match value:
         case list():
             return "".join(map(_words_in, value))
@@ -307,7 +307,7 @@ def _words_in(value: object) -> str:
 
 
 def _reason(choice: Mapping[str, Any]) -> str:
-    """Why a choice ended; empty where it goes on."""
+    """Why a choice ended; empty if it continues."""
     reason = choice.get("finish_reason", choice.get("finishReason"))
     if isinstance(reason, dict):
         # SGLang's own form.
@@ -316,7 +316,7 @@ def _reason(choice: Mapping[str, Any]) -> str:
 
 
 def _stop(reason: str) -> StopReason:
-    """Why a reply ended; any name but the known ones is that of an end."""
+    """Why a reply ended; an unknown reason counts as an end."""
     plain = reason.lower()
     if plain.startswith("content_filter"):
         # Gemini's compatible face adds what was found.
@@ -325,7 +325,7 @@ def _stop(reason: str) -> StopReason:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    """A model's name in its entry, under any of the keys that servers have for it."""
+    """A model's name in its entry, under any key that servers use."""
     return next((name for key in _NAMES if (name := json_text(entry.get(key)))), "")
 
 

@@ -1,4 +1,4 @@
-"""What the words of a refusal, or of a chat template that raises, say about a prompt's roles."""
+"""What an error message says about the roles of a prompt, from a server or a chat template."""
 
 from __future__ import annotations
 
@@ -76,15 +76,15 @@ MAY_NAME_ROLES = _pattern(
 
 
 def no_system(words: str) -> bool:
-    """Whether words say that there is no system role."""
+    """Whether the words mean that there is no system role."""
     return _NO_SYSTEM.search(words) is not None
 
 
 def one_system(words: str) -> bool:
-    """Whether words say that a system message may stand at the front only."""
+    """Whether the words mean that only the first message may be a system message."""
     return _ONE_SYSTEM.search(words) is not None
 
 
 def turns_wanted(words: str) -> bool:
-    """Whether words say that user and assistant have to take turns."""
+    """Whether the words mean that user and assistant must alternate."""
     return _TURNS.search(words) is not None

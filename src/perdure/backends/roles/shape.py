@@ -1,4 +1,4 @@
-"""What a model's chat template takes of a prompt's roles, and a prompt folded into that shape.
+"""The order of roles that a chat template accepts, and prompts folded to fit it.
 
 Chat templates and servers differ in where a system message may stand, and in whether user and
 assistant have to take turns. A prompt is made in the widest shape that the protocols have; folding
@@ -23,7 +23,7 @@ _STRICTER: dict[System, int] = {"anywhere": 0, "first": 1, "none": 2}
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which roles may stand where.
+    """Which roles are allowed where.
 
     Attributes:
         system: system messages ``anywhere``, one at the front, or none.
@@ -39,19 +39,19 @@ class Shape:
             object.__setattr__(self, "system", "first")
 
     def __str__(self) -> str:
-        """As a manifest and a lock file say it; `parse_shape` reads it."""
+        """The form used in manifests and lock files; `parse_shape` reads it."""
         words = [_WORDS[self.system]] if self.system == "none" or not self.turns else []
         return " ".join([*words, *(["alternate"] if self.turns else [])])
 
     @property
     def told(self) -> str:
-        """In words, to stand behind "with"."""
+        """In words, to follow "with"."""
         system = {"anywhere": "", "first": "one system message", "none": "no system message"}
         parts = [system[self.system], "user and assistant in turns" if self.turns else ""]
         return " and ".join(filter(None, parts)) or "all its roles"
 
     def with_(self, system: System, *, turns: bool) -> Shape:
-        """The shape that fits this one and another."""
+        """The shape that satisfies both this one and another."""
         stricter = max(self.system, system, key=_STRICTER.__getitem__)
         return Shape(stricter, self.turns or turns)
 
@@ -68,7 +68,7 @@ SHAPES = (
 
 
 def parse_shape(text: str) -> Shape:
-    """The shape that words name: ``plain``, ``one-system``, ``no-system``, ``alternate``.
+    """The shape for the words ``plain``, ``one-system``, ``no-system``, ``alternate``.
 
     Raises:
         ValueError: one of them is no such word, or ``plain`` is not alone.
@@ -83,7 +83,7 @@ def parse_shape(text: str) -> Shape:
 
 
 def fold(messages: tuple[PromptMessage, ...], shape: Shape) -> tuple[PromptMessage, ...]:
-    """The messages in a shape; the same ones where it takes all roles anywhere.
+    """The messages folded into a shape; unchanged if it takes all roles anywhere.
 
     The system messages at the front become one, or, where there is no system role, the beginning of
     what the user says. A later one becomes a marked line of the user's message. Messages of the
@@ -117,13 +117,13 @@ def fold(messages: tuple[PromptMessage, ...], shape: Shape) -> tuple[PromptMessa
 
 
 def with_speaker(message: PromptMessage) -> str:
-    """A message's text as chat templates have it: these know no speakers, so a name leads it."""
+    """A message's text for a chat template: these know no speakers, so the name leads it."""
     text = f"{message.name}: {message.content}" if message.name else message.content
     return sendable(text)
 
 
 class FoldedTokenizer:
-    """Counts prompts as they are sent to a model that takes them in one shape only."""
+    """Counts prompts the way they are sent to a model that takes only one shape."""
 
     def __init__(self, plain: Tokenizer, shape: Shape) -> None:
         self._plain = plain
@@ -142,17 +142,17 @@ class FoldedTokenizer:
         return self._plain.count(text)
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt, folded."""
+        """Tokens of a prompt, after folding."""
         return self._plain.count_prompt(fold(messages, self._shape))
 
 
 def folded_counter(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
-    """The counter for prompts that are sent in a shape."""
+    """A counter for prompts that are sent in a shape."""
     return tokenizer if shape == PLAIN else FoldedTokenizer(tokenizer, shape)
 
 
 def narrowed(shape: Shape, words: str) -> Shape:
-    """The shape, stricter where words name what is not taken; the same where they name nothing."""
+    """The shape without what the words reject; unchanged if they reject nothing."""
     # "System role not supported after ..." would be both: the order of messages is the milder one.
     if one_system(words) and shape.system == "anywhere":
         shape = shape.with_("first", turns=False)
@@ -162,7 +162,7 @@ def narrowed(shape: Shape, words: str) -> Shape:
 
 
 def next_shape(shape: Shape, words: str) -> Shape | None:
-    """The shape to be tried after a server refused ``shape`` with words; None: there is none left.
+    """The shape to try after a server refused ``shape``; None if none is left.
 
     What the words say is believed where it makes the shape stricter, else the next stricter one is
     tried.

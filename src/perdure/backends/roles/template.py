@@ -1,4 +1,4 @@
-"""The shape of prompts that a model's own chat template takes, found without running the model.
+"""Find the prompt shape of a model's chat template, without running the model.
 
 A template that can be asked renders a trial talk of our own words in one shape after another. One
 is taken where it renders and every word is there, in its order: a template without a system role
@@ -25,13 +25,13 @@ _TRIAL = (
 
 
 def trials() -> Iterator[tuple[Shape, tuple[PromptMessage, ...]]]:
-    """The shapes from the widest to the strictest, each with a talk to be rendered in it."""
+    """The shapes from widest to strictest, each with a conversation to render in it."""
     for shape in SHAPES:
         yield shape, fold(_TRIAL, shape)
 
 
 def is_whole(rendered: object) -> bool:
-    """Whether a rendered trial talk has all of its words in their order."""
+    """Whether a rendered trial has all its words in order."""
     if not isinstance(rendered, str):
         return False
     places = [rendered.find(mark) for mark in _MARKS]
@@ -39,7 +39,7 @@ def is_whole(rendered: object) -> bool:
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape that was found, as a fingerprint has it: one that takes all roles says nothing."""
+    """A shape as fingerprints record it; empty for one that takes all roles."""
     return "" if shape == PLAIN else str(shape)
 
 
@@ -47,7 +47,7 @@ _RAISED = re.compile(r"""raise_exception\(\s*(['"])(.*?)\1""", re.DOTALL)
 
 
 def jinja_shape(template: str) -> str:
-    """The shape that a template in Jinja takes, by what it says where it raises; empty for all.
+    """The shape of a Jinja template, by what it says when it raises; empty for all roles.
 
     For servers that show their template and cannot be asked to render.
     """
@@ -62,7 +62,7 @@ _GO_FIELD = re.compile(r"\.(Messages|System|Role)\b")
 
 
 def ollama_shape(template: str, modelfile: str = "") -> str:
-    """The shape that a template of an Ollama takes; empty where it takes all roles.
+    """The shape of an Ollama template; empty if it takes all roles.
 
     Where the Modelfile names a renderer, Ollama's own code makes the prompt, and the template that
     it shows is not used.

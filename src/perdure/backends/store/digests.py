@@ -40,13 +40,13 @@ def _store(path: Path, known: dict[str, list[int | str]]) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex. Raises OSError."""
+    """The SHA-256 of a file, in hex. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hashed again only where size or time changed. Raises OSError."""
+    """The SHA-256 of a file, hashed again only if its size or time changed. Raises OSError."""
     real = path.resolve()
     state = real.stat()
     memory = _memory()

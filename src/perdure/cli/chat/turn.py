@@ -30,7 +30,7 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 def run_message(
     path: Path, text: str | None, *, fresh: bool, as_json: bool, backend: str = ""
 ) -> int:
-    """Send ``text``, or answer the last message where it is None. 0 when a whole reply came.
+    """Send ``text``, or answer the last message if it is None. Returns 0 for a whole reply.
 
     ``backend`` gives this one reply; empty for the one listed first.
     """
@@ -50,7 +50,7 @@ def run_turn(
     as_json: bool,
     backend: str = "",
 ) -> int:
-    """Run what ``begin`` makes of the open session. 0 when a whole reply came."""
+    """Run the turn that ``begin`` starts in an open session. Returns 0 for a whole reply."""
     return asyncio.run(_run(path, begin, as_json=as_json, backend=backend))
 
 
@@ -88,7 +88,7 @@ def _is_whole(turn: Turn) -> bool:
 
 
 def _stopped(turn: Turn) -> tuple[str, str, str]:
-    """What to tell of a reply that was ended from outside."""
+    """What to say about a reply that was stopped from outside."""
     if turn.replies:
         return "stopped", "What came of the reply is kept, marked interrupted", ""
     return "stopped", "Your message is kept, unanswered", "Ask again with: perdure say --resume"
@@ -123,12 +123,12 @@ async def _tell(events: AsyncIterator[Event], *, quiet: bool) -> tuple[Saved | N
 
 
 def failure_line(failed: Failed) -> str:
-    """What happened, what was kept, what to do: one line."""
+    """What happened, what was kept, what to do next, on one line."""
     return one_line(failed.what, failed.kept, failed.next_step)
 
 
 class stopping_on_interrupt:  # noqa: N801 - reads as what it does in a with statement
-    """Ctrl-C ends the reply instead of the program while this is entered.
+    """While entered, Ctrl-C stops the reply instead of the program.
 
     SIGTERM, and SIGHUP of a terminal that is closed, end both: the reply is committed as far as it
     came, and whoever entered this looks at ``ends`` and leaves.

@@ -1,4 +1,4 @@
-"""Talking to her as she was, for as long as a command runs: there, and back again."""
+"""Chat on a scratch branch at an earlier point for as long as a command runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def visit_options(command: _Command) -> _Command:
 
 @contextmanager
 def visited(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]:
-    """Check out a scratch branch at a place, and go back at the end, whatever happened.
+    """Check out a scratch branch at a revision, and return at the end whatever happens.
 
     With an empty ``place`` nothing of that is done.
 

@@ -1,1 +1,1 @@
-"""One module a command, each imported when its command is run."""
+"""One module for each command, imported when the command runs."""

@@ -20,7 +20,7 @@ _CELLS = 100
 @companion_option
 @json_option
 def command(turn: str, *, as_json: bool) -> None:
-    """List the answers to a turn, the last one without TURN; * marks the one that stands.
+    """List the answers to a turn, by default the last one; * marks the one shown.
 
     perdure choose TURN N lets another one stand. For a greeting (turn 0) the persona's other
     greetings are listed too. Where a merge has brought two corrections of your words, the other one

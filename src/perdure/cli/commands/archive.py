@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @companion_option
 @json_option
 def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Put a companion into the archive: a copy of everything, a tag, and no more talk.
+    """Archive a companion: make a copy of everything, tag it, and end the conversation.
 
     The copy is a folder with a git bundle (all branches and tags, checked after writing) and every
     conversation as plain Markdown. From then on she is read, and not talked to, until --reopen.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def command(
     turns: str | None, *, back: bool, lists: bool, reason: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Keep turns out of prompts: she does not hear them any more. They stay in the history.
+    """Set turns aside: they stay in the history but out of prompts.
 
     Both ends of a range are included: 3..7 of the last conversation, or whole ids. It is one file
     below memory/aside and one commit; --back, or perdure undo, takes it back.

@@ -33,7 +33,7 @@ _KINDS = ("ollama", "anthropic", "openai", "embedded")
 
 @click.group("backend")
 def command() -> None:
-    """List, add, confirm, check and order the backends that a companion speaks through."""
+    """List, add, confirm, check and order a companion's backends."""
 
 
 @command.command("list")
@@ -41,7 +41,7 @@ def command() -> None:
 @companion_option
 @json_option
 def list_backends(*, offline: bool, as_json: bool) -> None:
-    """List the backends in failover order, and how they are. Sends no text.
+    """List the backends in failover order and their state. Sends no conversation.
 
     \b
     reachable    answers
@@ -68,7 +68,7 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
 
 
 def _look(desk: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStatus]:
-    """Every backend that can be read, side by side."""
+    """Check all readable backends at the same time."""
     from perdure.actions.backends.check import BackendStatus, read_status
 
     read = [row for row in rows if row.manifest is not None]
@@ -84,7 +84,7 @@ def _look(desk: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStat
 @companion_option
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show a backend's manifest as it is written, and where the talk goes through it."""
+    """Show a backend's manifest as written, and where it sends conversations."""
     from perdure.actions.backends.manage import BackendActions
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
@@ -151,7 +151,7 @@ def add(
     no_check: bool,
     as_json: bool,
 ) -> None:
-    """Add a backend: asks what it needs, tries it by one tiny call, then commits it.
+    """Add a backend: asks for what it needs, tries one tiny call, then commits it.
 
     Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
     """
@@ -174,7 +174,7 @@ def add(
 
 @contextmanager
 def _saying_nothing_was_added() -> Iterator[None]:
-    """What Ctrl-C, or the end of the input, means before the commit."""
+    """Say so if Ctrl-C or the end of input comes before the commit."""
     try:
         yield
     except (click.Abort, KeyboardInterrupt, EOFError):
@@ -184,7 +184,7 @@ def _saying_nothing_was_added() -> Iterator[None]:
 
 
 def _check_new(manifest: Manifest) -> TestCall | None:
-    """The one tiny call; None where it failed and the backend is added all the same."""
+    """The one tiny call; None if it failed and the backend is added anyway."""
     from perdure.backends.drivers import make_backend
     from perdure.cli.input.backend_wizard import add_all_the_same
     from perdure.errors import Problem
@@ -250,7 +250,7 @@ def _tell_added(
 @companion_option
 @json_option
 def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: bool) -> None:
-    """Agree to backends that came from outside, on this machine.
+    """Allow backends that came from outside to be used on this machine.
 
     A manifest that a clone, a pull or a copy brought is not used until then: it decides where the
     talk and the key go. Shows each, and who brought it, and asks.
@@ -291,7 +291,7 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
 @companion_option
 @json_option
 def use(names: tuple[str, ...], *, as_json: bool) -> None:
-    """Set the order of failover: the first one is asked first, the others when it fails."""
+    """Set the failover order: the first backend is asked first, the others if it fails."""
     from perdure.actions.backends.manage import BackendActions
 
     with BackendActions(chosen_companion()) as desk:
@@ -314,7 +314,7 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 @companion_option
 @json_option
 def check(name: str, *, as_json: bool) -> None:
-    """Make one tiny call and tell how it went: the reply, its speed, the token counts."""
+    """Make one tiny call and report the reply, its speed and the token counts."""
     from perdure.actions.backends.manage import BackendActions
 
     with BackendActions(chosen_companion()) as desk:
@@ -335,7 +335,7 @@ def _checked(name: str, backend: Backend, known: Corrections | None = None) -> T
 
 
 def _note_form(desk: BackendActions, spec: BackendSpec, found: TestCall) -> None:
-    """Keep how the server wants to be asked; that it cannot be written down changes no check."""
+    """Record how the server wants to be asked; failing to record it fails no check."""
     from perdure.git.errors import HistoryError
 
     try:
@@ -345,7 +345,7 @@ def _note_form(desk: BackendActions, spec: BackendSpec, found: TestCall) -> None
 
 
 def _take_edits(desk: BackendActions) -> None:
-    """Commit hand edits first, as a turn does: what was just written is what is meant."""
+    """Commit edits by hand first, as a turn does, so that the check uses what was just written."""
     done = desk.take_edits()
     for text in done.committed:
         print_line(text, err=True)
@@ -358,7 +358,7 @@ def _take_edits(desk: BackendActions) -> None:
 @companion_option
 @json_option
 def pin(name: str, *, as_json: bool) -> None:
-    """Accept what a backend runs now as what it should run on this device."""
+    """Accept the model that a backend runs now as the one to expect on this device."""
     from perdure.actions.backends.manage import BackendActions
 
     with BackendActions(chosen_companion()) as desk:

@@ -32,7 +32,7 @@ _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 @companion_option
 @json_option
 def command(place: str, at: str | None, *, as_json: bool) -> None:
-    """Show which commit brought each line of a file, when, by whom, and because of which turn.
+    """Show who wrote each line of a file, in which commit, when, and after which turn.
 
     PATH is a file of the companion, such as persona/20-voice.md; files of the persona may be named
     without their folder. Lines are followed through merges and renamed files.
@@ -67,7 +67,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
 
 
 def _found(repo: Repository, path: str, start: str) -> str:
-    """The path, or the persona's file of that name. Raises CommandProblem."""
+    """The path, or the persona file of that name. Raises CommandProblem."""
     for name in (path, f"persona/{path}", f"persona/{path}.md"):
         if repo.oid(name, start) is not None:
             return name
@@ -77,7 +77,7 @@ def _found(repo: Repository, path: str, start: str) -> str:
 
 
 def _grouped(lines: Sequence[LineCause]) -> Iterator[str]:
-    """Runs of lines from one commit under a line about it."""
+    """Lines grouped by commit, each group below a line about it."""
     width = len(str(lines[-1].line.number)) if lines else 1
     for _, group in groupby(lines, key=lambda line: line.line.commit.id):
         run = list(group)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(
     name: str | None, place: str | None, *, drops: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """List the branches, or begin one.
+    """List branches, or create one.
 
     Without NAME: every branch with its last talk, the current one marked with *. With NAME: begins
     it here, or at a turn, revision or date, and stays where you are; perdure switch goes there.

@@ -27,7 +27,7 @@ from perdure.cli.target import (
 @visit_options
 @companion_option
 def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool) -> None:
-    """Talk in the terminal program.
+    """Chat in the terminal program.
 
     Without a terminal, on a dumb one, or with --plain, it reads lines from stdin and prints the
     replies.

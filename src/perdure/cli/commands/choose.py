@@ -20,7 +20,7 @@ from perdure.cli.target import chosen_companion, companion_option
 def command(
     turn: str, number: int, name: str, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Let answer N to a turn stand; perdure alternatives lists the answers.
+    """Show answer N to a turn; perdure alternatives lists the answers.
 
     The two swap places and keep their numbers. Further up than the last turn, a branch begins
     there; the old line keeps its name, and all that came after.

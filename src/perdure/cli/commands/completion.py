@@ -12,7 +12,7 @@ from perdure.cli.errors import CommandProblem
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print a shell's completion script.
 
     bash: add `eval "$(perdure completion bash)"` to ~/.bashrc; zsh: the same in ~/.zshrc;
     fish: `perdure completion fish > ~/.config/fish/completions/perdure.fish`.

@@ -19,7 +19,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @companion_option
 @json_option
 def command(what: tuple[str, ...], *, words: bool, work: bool, as_json: bool) -> None:
-    """Show what changed between two states, word by word.
+    """Show what changed between two revisions, word by word.
 
     Without A: the files in the folder against the last commit. With A: A against the last commit.
     With A and B: A against B.

@@ -21,7 +21,7 @@ from perdure.cli.target import chosen_companion, companion_option
 def command(
     turn: str, text: str | None, *, reply: bool, answer: int | None, as_json: bool
 ) -> None:  # fmt: skip
-    """Correct the words of a turn where they stand; later turns stay as they are.
+    """Correct the words of a turn in place; later turns stay as they are.
 
     TEXT may be `-` for standard input; without it your editor opens with the words. Git keeps them
     as they were: perdure undo takes the correction back, perdure diff shows it.
@@ -47,7 +47,7 @@ def command(
 
 
 def _new_words(old: str, text: str | None) -> str | None:
-    """The words as they shall be; None where the editor was left without a change."""
+    """The corrected words; None if the editor changed nothing."""
     if text is not None:
         return read_text().rstrip("\n") if text == "-" else text
     from perdure.cli.input.ask import on_terminal

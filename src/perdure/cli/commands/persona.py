@@ -23,7 +23,7 @@ _at = click.option(
 
 @click.group("persona")
 def command() -> None:
-    """Read, change and check the persona."""
+    """Read, edit and check the persona."""
 
 
 @command.command("show")
@@ -32,7 +32,7 @@ def command() -> None:
 @companion_option
 @json_option
 def show(file: str | None, *, at: str | None, as_json: bool) -> None:
-    """Print the persona as the model is given it: names filled in, with the tokens of each file.
+    """Print the persona as the model gets it: names filled in, with each file's tokens.
 
     Without FILE: the files of the system prompt in their order, sample talk and the reminder. With
     FILE (10-who, greetings/10-hello, ...): that one; greetings are shown only this way.
@@ -79,7 +79,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
 @companion_option
 @json_option
 def check(*, at: str | None, as_json: bool) -> None:
-    """Look for contradicting names, missing boundaries, keys, and what costs too much.
+    """Check for contradicting names, missing boundaries, keys, and costly files.
 
     Looks at the files in the folder, edits that are in no commit included, and asks no model. A
     problem does not work as it is written; advice works, and may not be what you meant. Keys and
@@ -115,7 +115,7 @@ def _commit(at: str) -> str:
 @companion_option
 @json_option
 def edit(file: str | None, *, note: str, as_json: bool) -> None:
-    """Open one file of the persona in your editor, and commit what you changed.
+    """Edit one file of the persona in your editor, and commit the change.
 
     FILE may be short (voice for persona/20-voice.md); a name that no file has begins a new one.
     The change is a commit of its own: perdure undo takes it back. What cannot be read afterwards is
@@ -166,7 +166,7 @@ def _asked(repo: Repository) -> str:
 @command.command("add-boundaries")
 @companion_option
 def add_boundaries() -> None:
-    """Add the standard boundaries file to a persona that has none, as its own commit."""
+    """Add the standard boundaries file to a persona without one, as its own commit."""
     from perdure.actions.persona import add_boundaries as add
 
     path = add(chosen_companion())

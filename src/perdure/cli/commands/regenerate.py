@@ -27,7 +27,7 @@ from perdure.cli.target import chosen_companion, companion_option
 def command(
     turn: str, name: str, backend: str, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Ask for another answer to a turn, the last one without TURN.
+    """Ask for another answer to a turn, by default the last one.
 
     The new answer stands, and the old one is kept beside it: perdure alternatives lists them,
     perdure choose swaps them. Ctrl-C ends the answer; the part that came is kept. If nothing comes,

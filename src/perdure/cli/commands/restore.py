@@ -19,7 +19,7 @@ from perdure.errors import Problem
 @companion_option
 @json_option
 def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Bring files back as they were at some time, as a commit: persona, lore, memory, backends.
+    """Restore files to an earlier version, as a commit: persona, lore, memory, backends.
 
     PATH is a file or a folder. A file that was deleted since comes back; one that was not there
     then is removed, and named before. Talk is not brought back file by file: see perdure rewind.

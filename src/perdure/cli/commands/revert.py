@@ -32,7 +32,7 @@ _THEN = (
 @companion_option
 @json_option
 def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Take back one change of persona, lore, memory, backends or settings, and keep the talk since.
+    """Revert one change of persona, lore, memory, backends or settings; keep later turns.
 
     Later edits of other lines stay. What was said under the change is still read by the model; so
     it lists those turns, and can begin a new conversation or set them aside.

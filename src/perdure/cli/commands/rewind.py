@@ -17,7 +17,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @companion_option
 @json_option
 def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Talk on from an earlier turn, on a new branch; the old line keeps its name.
+    """Continue from an earlier turn, on a new branch; the old branch keeps its name.
 
     TURN is `@` (the last one), `@-3`, a number of the last conversation, a piece of a turn's id, a
     date (its last word), or a revision. Persona and memory are as they were then.

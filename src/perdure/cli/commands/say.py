@@ -36,7 +36,7 @@ def command(
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Say one thing; the reply is streamed to stdout. TEXT may be `-` for standard input.
+    """Send one message and print the reply as it arrives. TEXT may be `-` for standard input.
 
     Ctrl-C ends the reply; the part that came is kept. With --at it is said to her as she was then,
     on a scratch branch; afterwards you are where you were.

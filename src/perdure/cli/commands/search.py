@@ -43,7 +43,7 @@ def command(
     *,
     as_json: bool,
 ) -> None:
-    """Find earlier moments of the whole life, the best first.
+    """Search the whole history for things that were said, best match first.
 
     It is the search that also chooses earlier turns for prompts: words in any of their forms, what
     was said just before and after, and dates such as "last summer" or "in March". Turns that were
@@ -109,7 +109,7 @@ def _lines(found: Sequence[FoundTurn], index: RecallIndex) -> Iterator[str]:
 
 
 def _shown(text: str, matched: tuple[str, ...], index: RecallIndex) -> list[str]:
-    """Lines with what was found in them, marked; the first line where nothing was."""
+    """Lines with matches, marked; the first line if there is none."""
     shown = []
     for line in text.split("\n"):
         marks = index.marks(line, matched)
@@ -122,7 +122,7 @@ def _shown(text: str, matched: tuple[str, ...], index: RecallIndex) -> list[str]
 
 
 def _marked(line: str, marks: Sequence[tuple[int, int]]) -> str:
-    """A line around its first mark. Stars say what was found where there is no colour."""
+    """A line around its first match. Without colour, asterisks mark it."""
     start = max(0, marks[0][0] - _WIDTH // 3)
     end = min(len(line), start + _WIDTH)
     pieces = ["… " * (start > 0)]

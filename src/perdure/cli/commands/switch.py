@@ -15,7 +15,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @companion_option
 @json_option
 def command(name: str, *, as_json: bool) -> None:
-    """Go to another branch: her files are as they are there, and the talk goes on there.
+    """Switch to another branch: its files and its conversation.
 
     What you edited by hand is committed first, on the branch that you leave.
     """

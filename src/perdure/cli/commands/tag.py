@@ -19,7 +19,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @companion_option
 @json_option
 def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_json: bool) -> None:
-    """Give a state a name that stays, such as "before-the-move". Without NAME: list the tags.
+    """Give a revision a lasting name, such as "before-the-move". Without NAME: list the tags.
 
     REV is a commit, branch, date or turn; the last commit without one. A tag can be used wherever a
     commit is meant. perdure undo takes the last one back.

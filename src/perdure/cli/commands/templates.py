@@ -11,7 +11,7 @@ from perdure.companion.templates import templates
 @click.command("templates")
 @json_option
 def command(*, as_json: bool) -> None:
-    """List the personas to begin with."""
+    """List the personas you can start from."""
     found = templates()
     if as_json:
         emit_json(

@@ -16,7 +16,7 @@ from perdure.cli.target import companion_option, complete_names, find_companion
 @companion_option
 @json_option
 def command(name: str | None, *, as_json: bool) -> None:
-    """Print the folder of a companion, so that git can be used there.
+    """Print a companion's folder, so that you can use git there.
 
     For example: cd "$(perdure where mira)". Without NAME it is the one that every other command
     would mean here.

@@ -29,7 +29,7 @@ _FINDINGS = 3
 def command(
     turn: str, *, answer: int | None, text: str | None, messages: bool, as_json: bool
 ) -> None:
-    """Show what a turn was answered to: the prompt, part by part.
+    """Show the prompt behind a reply, part by part.
 
     The prompt is rebuilt from the turn's commit, and checked by the hash that was recorded there.
     Each part is shown with where it came from, what it costs in tokens, and why it is in.

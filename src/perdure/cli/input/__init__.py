@@ -1,1 +1,1 @@
-"""What the command line asks for and reads."""
+"""What the command line asks and reads: questions, standard input, the backend wizard."""

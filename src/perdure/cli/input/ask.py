@@ -1,4 +1,4 @@
-"""Questions on a terminal. They go to stderr, so that what is printed can be piped.
+"""Questions on a terminal, written to stderr so that output can be piped.
 
 Without a terminal nobody is asked: what is missing is a usage error that names its option.
 """
@@ -18,17 +18,17 @@ _SHOWN = 40
 
 
 def on_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether there is a terminal to ask on."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def missing_answer(option: str, what: str) -> NoReturn:
-    """The usage error for an answer that nobody can be asked for."""
+    """The usage error for a question that cannot be asked."""
     raise click.UsageError(f"{what} is missing, and there is no terminal to ask on. Give {option}")
 
 
 def ask(text: str, default: str = "") -> str:
-    """One line; ``default``, which is shown, for an empty one."""
+    """Ask for one line; an empty answer gives ``default``, which is shown."""
     answer: str = click.prompt(
         sanitise(text), default=default, show_default=bool(default), err=True, type=str
     )
@@ -36,7 +36,7 @@ def ask(text: str, default: str = "") -> str:
 
 
 def ask_hidden(text: str) -> str:
-    """One line that is not shown while it is typed; may be empty."""
+    """Ask for one line without showing it; it may be empty."""
     answer: str = click.prompt(
         sanitise(text), default="", show_default=False, hide_input=True, err=True, type=str
     )
@@ -44,12 +44,12 @@ def ask_hidden(text: str) -> str:
 
 
 def ask_yes_no(text: str, *, default: bool = False) -> bool:
-    """A question with yes or no."""
+    """Ask a yes or no question."""
     return click.confirm(sanitise(text), default=default, err=True)
 
 
 def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> str:
-    """One of ``rows``, each a name and what is said of it, by its number or its name.
+    """Ask for one of ``rows`` (names and descriptions), by number or name.
 
     With ``own``, a name that is not in the list is taken too. The first row is the default.
     """

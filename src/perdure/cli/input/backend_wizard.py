@@ -1,4 +1,4 @@
-"""What `perdure backend add` asks for: name, address, key, model, window, place in the order.
+"""The questions of `perdure backend add`: name, address, key, model, window, place in the order.
 
 Every answer has an option. On a terminal the others are asked; elsewhere a default is taken, and
 what has none is a usage error.
@@ -35,7 +35,7 @@ _OFFER_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The options as given; None where one was not."""
+    """The given options; None for those left out."""
 
     kind: str
     name: str | None = None
@@ -48,7 +48,7 @@ class Answers:
 
 
 def manifest_from(desk: BackendActions, given: Answers) -> Manifest:
-    """The manifest that the options and the answers make. Raises Problem, click.UsageError."""
+    """The manifest from options and answers. Raises Problem, click.UsageError."""
     from perdure.companion.config.manifest import Manifest
 
     asking = on_terminal()
@@ -85,7 +85,7 @@ def _address(given: Answers, *, asking: bool) -> str:
 
 
 def _say_where(manifest: Manifest) -> bool:
-    """Say it where the talk leaves this machine. Raises BackendError for what cannot be used."""
+    """Say so if conversations will leave this machine. Raises BackendError for a bad address."""
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
 
@@ -107,7 +107,7 @@ def _hosted(manifest: Manifest) -> bool:
 
 
 def _key(given: Answers, manifest: Manifest, *, asking: bool) -> str:
-    """A reference to the key; a key that is typed or piped goes into the keyring."""
+    """A reference to the key; a typed or piped key goes into the keyring."""
     if given.key == "-":
         secret = (read_line() or "").strip()
         return _stored(manifest.name, secret)
@@ -145,7 +145,7 @@ def _ask_key(manifest: Manifest) -> str:
 
 
 def _store_typed(manifest: Manifest, secret: str) -> str:
-    """The reference of a typed key; empty where it could not be kept and is to be asked again."""
+    """Store a typed key and return its reference; empty to ask again."""
     from perdure.backends.errors import BackendError
     from perdure.backends.keys import keyring_ready
 
@@ -179,7 +179,7 @@ def _stored(name: str, secret: str) -> str:
 
 
 def _known_key(manifest: Manifest) -> str:
-    """A key that is there already: the provider's usual variable, or the keyring's entry."""
+    """A key that already exists: in the provider's usual variable, or in the keyring."""
     variable = _VARIABLES.get(manifest.driver, "")
     # A provider's own key is offered for the provider's own address only.
     if variable and not manifest.address and os.environ.get(variable):
@@ -199,7 +199,7 @@ def _resolves(reference: str, name: str) -> bool:
 
 
 def _choose_model(offered: list[OfferedModel]) -> str:
-    """One of the server's models; any name where it offers no list."""
+    """One of the server's models; any name if it has no list."""
     if offered:
         rows = [(each.name, _about(each)) for each in offered]
         return choose("Which model, number or name", rows, own=True)
@@ -251,7 +251,7 @@ def _ask_window() -> int:
 
 
 def goes_first(desk: BackendActions, given: Answers) -> bool:
-    """Whether the new backend is to be the first in the order of failover; asked on a terminal."""
+    """Whether the new backend goes first in the failover order; asked on a terminal."""
     order = desk.settings.backends
     if given.first is not None or not order or not on_terminal():
         return bool(given.first)
@@ -261,7 +261,7 @@ def goes_first(desk: BackendActions, given: Answers) -> bool:
 
 
 def add_all_the_same(problem: Problem) -> bool:
-    """Say that the check failed; whether to add it nevertheless."""
+    """Say that the check failed; returns whether to add the backend anyway."""
     print_line(f"The check failed: {problem}", err=True)
     if on_terminal():
         return ask_yes_no("Add it all the same?")

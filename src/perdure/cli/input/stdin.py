@@ -1,4 +1,4 @@
-"""What comes in on standard input, as bytes first: those that are no text spoil nothing else.
+"""Read standard input as bytes first, so that bad bytes spoil only themselves.
 
 Python's own reader decodes several lines at once, and throws all of them away for one bad byte.
 """
@@ -16,7 +16,7 @@ from perdure.errors import Problem
 
 
 class NotText(Problem):
-    """Standard input holds bytes that are no text in the encoding of this terminal."""
+    """Standard input has bytes that are not text in the terminal's encoding."""
 
     def __init__(self, error: UnicodeDecodeError) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ def read_text() -> str:
 
 
 def read_line() -> str | None:
-    """The next line without its end; None where there is none left. Raises NotText."""
+    """The next line without its end; None at the end. Raises NotText."""
     line = sys.stdin.buffer.readline()
     return _decoded(line).rstrip("\n") if line else None
 
@@ -48,7 +48,7 @@ _PIECE = 65536
 
 
 class TypedLines:
-    """Reads a file descriptor by whole lines; what happens between them is the loop's.
+    """Reads whole lines from a file descriptor while the event loop keeps running.
 
     Nothing reads in a thread: one that waits for a terminal could not be ended with the program.
     """
@@ -60,7 +60,7 @@ class TypedLines:
         self._ended = False
 
     async def next(self) -> str | None:
-        """The next line without its end; None at the end of the input.
+        """The next line without its end; None at the end of input.
 
         Raises:
             UnicodeDecodeError: it was no text in this encoding; the line is passed over.
@@ -76,7 +76,7 @@ class TypedLines:
         return line.decode(self._encoding).removesuffix("\r")
 
     async def _wait(self) -> None:
-        """Until there is something to read; a plain file always has something."""
+        """Wait until there is something to read; a plain file always has something."""
         ready = asyncio.Event()
         with self._watched(ready):
             await ready.wait()

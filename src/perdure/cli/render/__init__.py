@@ -1,1 +1,1 @@
-"""What the command line prints: lines for people, records for scripts."""
+"""Output of the command line: lines for people, records for scripts."""

@@ -1,4 +1,4 @@
-"""Backends as lines for people and as records for scripts."""
+"""Backends as lines for people and records for scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS = {"reachable": "green", "drift": "yellow", "unconfirmed": "yellow"}
 
 
 def show_row(row: BackendRow, found: BackendStatus | None) -> None:
-    """One backend: its place, what it is, how it is, and below, what to do about it."""
+    """One backend: its place in the order, what it is, its state, and what to do about it."""
     order = f"{row.order}." if row.order else "- "
     manifest = row.manifest
     what = f"{manifest.driver}: {manifest.model}" if manifest else "cannot be read"
@@ -76,7 +76,7 @@ def row_record(row: BackendRow, found: BackendStatus | None) -> dict[str, object
 
 
 def show_checked(name: str, found: TestCall, *, err: bool = False) -> None:
-    """What one tiny call came to."""
+    """The result of one tiny call."""
     print_line(
         f"{name} answers through {found.model}: first words after {found.first_piece:.2f} s, "
         f"all of it after {found.whole:.2f} s, window {found.window}.",
@@ -92,7 +92,7 @@ def show_checked(name: str, found: TestCall, *, err: bool = False) -> None:
 
 
 def _counts(found: TestCall) -> str:
-    """The tokens of the prompt: counted or estimated here, expected, read by the backend."""
+    """The prompt's tokens: counted or estimated here, expected, and read by the backend."""
     if found.exact:
         told = f"{found.counted} tokens counted by {found.counted_by}"
     else:
@@ -127,7 +127,7 @@ def checked_record(found: TestCall) -> dict[str, object]:
 
 
 def show_unconfirmed(each: Unconfirmed) -> None:
-    """What confirming a backend would allow, and who brought it. To stderr, before a question."""
+    """What confirming a backend would allow, and who brought it. Printed to stderr."""
     print_line(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
     print_line(f"   the talk would go to  {each.leads_to}", err=True)
     if each.manifest.key:
@@ -142,7 +142,7 @@ def show_unconfirmed(each: Unconfirmed) -> None:
 
 
 def unconfirmed_record(each: Unconfirmed, *, confirmed: bool) -> dict[str, object]:
-    """A backend that waits, or waited, for ``--json``."""
+    """A backend that waits, or waited, to be confirmed, for ``--json``."""
     return {
         "name": each.name,
         "driver": each.manifest.driver,

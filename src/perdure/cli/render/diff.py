@@ -1,4 +1,4 @@
-"""Differences of text files as coloured lines: by word, or by line as git shows them."""
+"""Differences between text files in colour: by word, or by line as git shows them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_LINES = 2_000
 
 
 def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[str]:
-    """Lines to print for all changes, one file after another."""
+    """The lines to print for all changes, file by file."""
     for change in changes[:MOST_SHOWN]:
         yield styled(f"{_verb(change)} {change.path}", bold=True)
         if change.sizes is not None:
@@ -42,7 +42,7 @@ def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[
 
 
 def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]:
-    """The same for scripts.
+    """The changes as plain data.
 
     Path, what happened, both texts (None where there is no file, or none that can be compared), and
     the pieces of text that are the same, gone, or have come.
@@ -96,7 +96,7 @@ def _by_lines(old: str, new: str) -> Iterator[str]:
 
 
 def _by_words(old: str, new: str) -> Iterator[str]:
-    """Changed lines and those around them, with removed and added words marked."""
+    """Changed lines with context, with removed and added words marked."""
     around: list[str] = []
     is_begun = False
     for is_gap, row in changed_lines(old, new):
@@ -114,7 +114,7 @@ def _by_words(old: str, new: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1)
 def _coloured() -> bool:
-    """Whether colours reach the eye: click takes them out for any pager but `less`."""
+    """Whether colours reach the screen: click strips them for any pager but `less`."""
     if not (sys.stdout.isatty() and sys.stdin.isatty() and wants_colour()):
         return False
     pager = shlex.split(os.environ.get("PAGER", "")) or ["less" if shutil.which("less") else ""]

@@ -1,4 +1,4 @@
-"""Lines about facts that several commands print."""
+"""Facts as lines, for several commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_beside(like: Sequence[FactRow], against: Sequence[FactRow]) -> None:
-    """Facts that say the same, or cannot hold beside it; each once."""
+    """Facts that are near-duplicates or contradictions; each once."""
     for row in against:
         _show_row("  but ", row, "red")
     for row in like:
@@ -33,7 +33,7 @@ def _show_row(word: str, row: FactRow, colour: str) -> None:
 
 
 def print_uncommitted(repo: Repository) -> None:
-    """Say which files of memory were edited by hand and are in no commit yet."""
+    """Say which memory files have edits by hand that are not committed yet."""
     for change in repo.diff(None, None, ["memory"]):
         print_line(
             f"{change.path} has edits that are not committed; the last commit counts.", err=True
@@ -41,7 +41,7 @@ def print_uncommitted(repo: Repository) -> None:
 
 
 def print_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
-    """What a plan did, or would do where there is no commit."""
+    """What a plan did, or would do without a commit."""
     if plan.masked:
         print_line("Something that looks like a key was taken out; the rest is kept.", err=True)
     if as_json:

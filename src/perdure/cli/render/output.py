@@ -1,4 +1,4 @@
-"""Printing: sanitised lines for people, JSON for scripts."""
+"""Print sanitised lines for people and JSON for scripts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _ORDERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def print_line(text: str = "", *, err: bool = False) -> None:
-    """One line, or several, with nothing in them that a terminal would obey."""
+    """Print one or more lines, without anything that a terminal would obey."""
     click.echo(sanitise(text), err=err)
 
 
 def emit_json(value: object) -> None:
-    """One JSON document on stdout, two-space indented, UTF-8.
+    """Print one JSON document on stdout, indented by two, in UTF-8.
 
     What a terminal would obey stands there as JSON's own escapes, so that nothing is lost.
     """
@@ -41,7 +41,7 @@ def emit_json(value: object) -> None:
 
 
 def show_lines(lines: Iterable[str], nothing: str = "") -> None:
-    """Finished lines: through the pager on a terminal, plainly elsewhere.
+    """Print finished lines: through the pager on a terminal, directly elsewhere.
 
     Where there are none, ``nothing`` is told on stderr.
     """
@@ -62,7 +62,7 @@ def show_lines(lines: Iterable[str], nothing: str = "") -> None:
 
 
 def styled(text: str, fg: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
-    """Sanitised text in a colour, where the terminal wants colour (``NO_COLOR`` is honoured)."""
+    """Sanitised text in a colour, if the terminal wants colour (``NO_COLOR`` is honoured)."""
     clean = sanitise(text)
     if sys.stdout.isatty() and wants_colour():
         # None leaves a style alone; False would write a code that turns it off.
@@ -82,7 +82,7 @@ def json_option(command: _Command) -> _Command:
 
 @contextmanager
 def progress_line(text: str) -> Iterator[None]:
-    """A line on stderr for as long as the block runs; none where that is no terminal."""
+    """Show a line on stderr while the block runs; nothing if stderr is no terminal."""
     shown = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if shown:
         click.echo(f"{sanitise(text)} …", nl=False, err=True)

@@ -1,4 +1,4 @@
-"""The persona, and what a check of it found, as lines for people and as records for scripts."""
+"""The persona and the findings of its check, as lines for people and records for scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS = {"problem": "red", "advice": "yellow"}
 
 
 def check_lines(checked: PersonaCheck) -> Iterator[str]:
-    """Findings, then what each file costs."""
+    """The findings, then each file's size."""
     findings = checked.report.findings
     for finding in findings:
         yield from _finding(finding)
@@ -91,7 +91,7 @@ def _window_line(window: Window) -> str:
 
 
 def check_record(checked: PersonaCheck) -> dict[str, object]:
-    """The same as plain data; tokens, and shares of the smallest window from 0 to 1."""
+    """The check as plain data: tokens, and shares of the smallest window from 0 to 1."""
     sizes = checked.report.sizes
     return {
         "findings": [finding.to_dict() for finding in checked.report.findings],
@@ -126,7 +126,7 @@ def check_record(checked: PersonaCheck) -> dict[str, object]:
 def show_lines_of(
     parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[FileTrouble] = ()
 ) -> Iterator[str]:
-    """The persona's texts, each under its path and size, and what of their files is no text."""
+    """The persona's texts, each below its path and size, and what is left out of them."""
     for part in parts:
         about = f" · {_SAID[part.kind]}" if _SAID[part.kind] else ""
         yield styled(f"{part.path} · {part.tokens:,} tokens{about}", dim=True)
@@ -138,14 +138,14 @@ def show_lines_of(
 
 
 def left_out_line(each: FileTrouble) -> str:
-    """That text of a file does not reach her, and what to do about it."""
+    """That some text of a file does not reach her, and what to do about it."""
     return styled(f"{each}. {PUT_BACK[:1].upper()}{PUT_BACK[1:]}.", "yellow")
 
 
 def show_record(
     parts: Sequence[PersonaPart], counted_by: str, left_out: Sequence[FileTrouble] = ()
 ) -> dict[str, object]:
-    """The same as plain data."""
+    """The persona as plain data."""
     return {
         "files": [
             {"path": part.path, "kind": part.kind, "tokens": part.tokens, "text": part.text}

@@ -1,4 +1,4 @@
-"""Progress of long work, on standard error."""
+"""Progress of long work, on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 @dataclass(slots=True)
 class IndexProgress:
-    """A line on stderr while something long is read for the first time; none without a terminal."""
+    """A line on stderr during a long first read; nothing without a terminal."""
 
     what: str = "history"
     unit: str = "commits"
@@ -19,7 +19,7 @@ class IndexProgress:
     shown: bool = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how much was read; a wait of less than half a second stays unsaid."""
+        """Show the progress, once half a second has passed."""
         if not sys.stderr.isatty() or time.monotonic() - self.begun < 0.5:
             return
         if total and done >= total:

@@ -1,4 +1,4 @@
-"""``backends.lock/<device>.yaml``: what each backend ran when it was last seen on one device."""
+"""``backends.lock/<device>.yaml``: which model each backend ran when this device last used it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = ("digest", "quantisation", "template", "adapters", "context_length")
 
 @dataclass(frozen=True, slots=True)
 class LockEntry:
-    """One backend as last seen.
+    """What one backend ran when it was last used.
 
     Attributes:
         fingerprint: 16 hex digits.
@@ -34,12 +34,12 @@ class LockEntry:
 
 
 def lock_path(device: str) -> str:
-    """The lock file of a device; ``device`` is a slug."""
+    """The path of a device's lock file; ``device`` is a slug."""
     return f"{LOCKS_FOLDER}/{device}.yaml"
 
 
 def parse_lock(data: bytes, where: str) -> dict[str, LockEntry]:
-    """Read a lock file: backend name to what was seen. Entries without a fingerprint are left out.
+    """Read a lock file: its entries by backend name. Entries without a fingerprint are skipped.
 
     Raises BadFile with file and line where it is no YAML mapping.
     """
@@ -60,7 +60,7 @@ def parse_lock(data: bytes, where: str) -> dict[str, LockEntry]:
 
 
 def render_lock(entries: Mapping[str, LockEntry]) -> bytes:
-    """The file, backends by name, details in a fixed order."""
+    """Write a lock file: backends by name, details in a fixed order."""
     lines = [_TOP]
     for name in sorted(entries):
         entry = entries[name]

@@ -1,4 +1,4 @@
-"""``backends/<name>.yaml``: how one model is reached. Holds references to keys, never a key."""
+"""``backends/<name>.yaml``: how to reach one model. It holds references to keys, never a key."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]{1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One backend. ``name`` is the file's, without ``.yaml``."""
+    """One backend's manifest. ``name`` is the file name without ``.yaml``."""
 
     name: str
     driver: str
@@ -94,12 +94,12 @@ class _Known(_Manifest):
 
 
 def manifest_path(name: str) -> str:
-    """Where the manifest of backend ``name`` stands in the tree."""
+    """The path of a backend's manifest."""
     return f"{BACKENDS_FOLDER}/{name}.yaml"
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
-    """Read a manifest; ``where`` is its path and gives its name.
+    """Read a manifest; ``where`` is its path and gives the backend its name.
 
     Raises:
         BadFile: it cannot be read, lacks driver or model, or holds a secret. The secret itself is
@@ -138,7 +138,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 
 
 def check_keys(manifest: Manifest) -> None:
-    """Raises BadFile where it has a key that means nothing: what it was meant to say is unknown.
+    """Raise BadFile for a key that perdure does not know: we cannot tell what it should do.
 
     A misspelt address would send the talk to the driver's usual one.
     """
@@ -153,7 +153,7 @@ def check_keys(manifest: Manifest) -> None:
 
 
 def _meant(trouble: Trouble) -> Trouble:
-    """An unknown key that other programs have, with the name that it has here."""
+    """Name our key for one that another program's files use."""
     key = trouble.what.removeprefix("unknown key '").partition("'")[0]
     if "did you mean" in trouble.what:
         return trouble
@@ -221,7 +221,7 @@ def _parameters(node: strict.Node | None, where: str) -> dict[str, Parameter]:
 
 
 def _value(node: strict.Scalar) -> Parameter:
-    """A parameter's value: a number, yes or no where it is written so without quotes; else text."""
+    """A parameter's value: a number, yes or no if it is unquoted and looks like one; else text."""
     if not node.plain:
         return node.text
     if _INTEGER.fullmatch(node.text):
@@ -235,7 +235,7 @@ def _value(node: strict.Scalar) -> Parameter:
 
 
 def render_manifest(manifest: Manifest) -> bytes:
-    """A manifest as a file, without what has its default."""
+    """Write a manifest, leaving out what equals its default."""
     lines = [
         f"driver: {scalar(manifest.driver)}",
         f"model: {scalar(manifest.model)}",

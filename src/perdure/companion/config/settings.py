@@ -21,7 +21,7 @@ SummariesPolicy = Literal["write", "review", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ConversationPolicy:
-    """When a conversation ends by itself."""
+    """When a conversation ends on its own."""
 
     idle_hours: float = 6
     """Hours without a turn after which the next one begins a new conversation."""
@@ -30,7 +30,7 @@ class ConversationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ContextPolicy:
-    """How the context window is shared out, in tokens; None: as the window of the model allows."""
+    """How the context window is divided, in tokens; None leaves it to the model's window."""
 
     reply_tokens: int | None = None
     """Room kept for the reply, and its longest length."""
@@ -47,7 +47,7 @@ class ContextPolicy:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPolicy:
-    """What is looked up, learned and written down without being asked."""
+    """What perdure may look up, learn and write down without asking."""
 
     recall: bool = True
     """Whether earlier turns are looked up for each message."""
@@ -59,7 +59,7 @@ class MemoryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class LorePolicy:
-    """When lore is triggered."""
+    """When lore enters a prompt."""
 
     scan_depth: int = 4
     """How many messages, the newest last, are searched for keys."""
@@ -69,7 +69,7 @@ class LorePolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompanionSettings:
-    """``companion.yaml`` as read, defaults filled in."""
+    """The contents of ``companion.yaml``, with defaults filled in."""
 
     name: str
     user: str = "User"
@@ -92,7 +92,7 @@ class CompanionSettings:
 
     @property
     def her_names(self) -> tuple[str, ...]:
-        """Her name, and those that she had before."""
+        """Her name and all her former names."""
         return (self.name, *self.former_names)
 
 
@@ -217,7 +217,7 @@ Setting = str | int | float | bool | list[str] | None
 
 
 def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = SETTINGS) -> bytes:
-    """Change values in a YAML file and keep its comments, its order and every other value.
+    """Change values in a YAML file; comments, order and all other values stay.
 
     Args:
         data: The file's bytes.
@@ -292,14 +292,14 @@ def _parent(tree: Any, parents: list[str]) -> Any:  # noqa: ANN401  ruamel's own
 
 
 def _item(text: str) -> str:
-    """An item of a list in one line; ruamel.yaml (0.19.1) writes ``[?x]``, which is a mapping."""
+    """A list item on one line; ruamel.yaml (0.19.1) writes ``[?x]``, which is a mapping."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     return text if scalar(text) == text else DoubleQuotedScalarString(text)
 
 
 def _typed(value: str | float) -> object:
-    """``yes`` and ``no`` as the file has them; YAML 1.2 writes them without quotes.
+    """``yes`` and ``no`` as plain words; YAML 1.2 writes them without quotes.
 
     A text with control characters is quoted: ruamel.yaml (0.19.1) folds a U+0085 to a space.
     """

@@ -1,4 +1,4 @@
-"""The version of the companion format, and what is done about other ones.
+"""The format version of a companion, and how other versions are handled.
 
 An upgrade is one module here, named by the version that it upgrades from, holding a pure function
 from the files of a tree to the files of a tree, so that old commits can be read through it too.
@@ -18,7 +18,7 @@ _LINE = re.compile(rb"^format:[ \t]*([0-9]{1,9})[ \t\r]*(?:#.*)?$", re.MULTILINE
 
 
 def refuse_newer(settings: bytes, where: str = SETTINGS) -> None:
-    """Raise NewerFormat where ``companion.yaml`` says so; whatever else is in it does not matter.
+    """Raise NewerFormat if ``companion.yaml`` names a newer format; nothing else is checked.
 
     A look at one line, without the YAML library, before anything is changed.
     """
@@ -28,7 +28,7 @@ def refuse_newer(settings: bytes, where: str = SETTINGS) -> None:
 
 
 def check_format(found: int, where: str = SETTINGS, line: int = 0) -> None:
-    """Raise NewerFormat for a newer format, BadFile for one that never was."""
+    """Raise NewerFormat for a newer format, BadFile for one that never existed."""
     if found > FORMAT:
         raise NewerFormat(where, line, found, FORMAT)
     if found < 1:

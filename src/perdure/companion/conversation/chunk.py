@@ -1,4 +1,4 @@
-"""Chunks: the files that conversations are kept in. ``docs/format.md`` is their specification.
+"""Chunks, the files that hold conversations; ``docs/format.md`` specifies them.
 
 Writing and reading are inverse for every text: ``parse_chunks(render_chunk(head, turns))`` gives
 ``head`` and ``turns`` back, and the bytes of a chunk are those of its parts one after another, so
@@ -57,12 +57,12 @@ _PATH = re.compile(
 
 
 def render_head(head: ChunkHead) -> bytes:
-    """The front matter. Raises ValueError where ``started`` has no offset."""
+    """Write the front matter. Raises ValueError if ``started`` has no UTC offset."""
     return render_front(head).encode()
 
 
 def render_turn(turn: Turn) -> bytes:
-    """One turn. Raises ValueError for a time without an offset or a number out of range."""
+    """Write one turn. Raises ValueError for a time without an offset or a number out of range."""
     parts = []
     if turn.message is not None:
         parts.append(_block(message_header(turn.number, turn.message), turn.message.text))
@@ -71,12 +71,12 @@ def render_turn(turn: Turn) -> bytes:
 
 
 def render_reply(number: int, reply: Reply) -> bytes:
-    """One reply, to be appended to turn ``number`` at the end of a chunk."""
+    """Write one reply that goes at the end of a chunk, below turn ``number``."""
     return _block(reply_header(number, reply), reply.text).encode()
 
 
 def render_chunk(head: ChunkHead, turns: Iterable[Turn]) -> bytes:
-    """A whole chunk: the head and each turn, one after another."""
+    """Write a whole chunk: its head, then each turn."""
     return b"".join([render_head(head), *map(render_turn, turns)])
 
 
@@ -87,7 +87,7 @@ def _block(header: str, text: str) -> str:
 
 
 def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
-    """Read a chunk file; more than one chunk where files were concatenated, never none.
+    """Read a chunk file. Returns at least one chunk; several if files were concatenated.
 
     Never raises for what ``data`` holds: see ``troubles`` of each chunk. A chunk that has any is
     not to be appended to. ``path`` in the tree fills what a lost head would have told; without
@@ -112,7 +112,7 @@ def parse_chunks(data: bytes, path: str | None = None) -> list[Chunk]:
 
 
 def only_turns(data: bytes, numbers: Collection[int]) -> bytes:
-    """A chunk file with the turns of some numbers and its last one, which is quicker to parse.
+    """A chunk file cut down to some turns and its last one, which parses faster.
 
     Where anything but turns in their order stands in it, it stays as it is.
     """
@@ -132,7 +132,7 @@ def only_turns(data: bytes, numbers: Collection[int]) -> bytes:
 def chunk_path(
     conversation: ConversationId, number: int, day: date, root: str = CONVERSATIONS
 ) -> str:
-    """Where chunk ``number`` (from 1) stands; ``day`` is the local day of its first turn.
+    """The path of chunk ``number`` (from 1); ``day`` is the local day of its first turn.
 
     The conversation's hex digits stand last because git pairs versions by the end of a name.
     """
@@ -140,7 +140,7 @@ def chunk_path(
 
 
 def parse_chunk_path(path: str) -> tuple[ConversationId, int] | None:
-    """The conversation and number in a chunk's path, or an alternatives file's; else None."""
+    """The conversation and number that a chunk's or alternatives file's path names, or None."""
     found = _PATH.fullmatch(path)
     if not found:
         return None
@@ -161,7 +161,7 @@ _HEADER = re.compile(rb"^#### ([0-9]+)(~)?", re.MULTILINE)
 
 
 def turn_numbers(data: bytes, path: str | None = None) -> list[int]:
-    """Numbers of the turns of a chunk, in its order, as `parse_chunks` finds them.
+    """The turn numbers in a chunk, in file order, as `parse_chunks` would find them.
 
     Args:
         data: the chunk.

@@ -1,4 +1,4 @@
-"""Changing turns that stand in a chunk: other answers, the choice among them, corrected words.
+"""Edits to turns in a chunk: add an answer, choose another, correct the words.
 
 Everything here is from bytes to bytes. A chunk and the file of its alternatives (``docs/format.md``
 §3.8) are changed together; the front matter keeps its bytes, and so does every turn that is written
@@ -23,7 +23,7 @@ from perdure.companion.turns import Chunk, ChunkHead, Message, Reply, Turn
 
 @dataclass(frozen=True, slots=True)
 class ChunkFiles:
-    """A chunk's file and that of its alternatives.
+    """A chunk file and the alternatives file beside it.
 
     Attributes:
         path: the chunk's path, for errors.
@@ -38,7 +38,7 @@ class ChunkFiles:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to a turn: replies that share a permanent number. ``shown``: the chosen one."""
+    """One answer to a turn: the replies that share a permanent number. ``shown`` if chosen."""
 
     number: int
     replies: tuple[Reply, ...]
@@ -47,38 +47,38 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class EditableChunk:
-    """One chunk taken apart: the bytes of its front matter, what they say, and its turns."""
+    """A chunk split into its raw front matter, the parsed head and the turns."""
 
     front: bytes
     head: ChunkHead
     turns: tuple[Turn, ...]
 
     def turn(self, number: int) -> Turn | None:
-        """The turn of that number."""
+        """The turn with that number."""
         return next((turn for turn in self.turns if turn.number == number), None)
 
     def with_turn(self, turn: Turn) -> EditableChunk:
-        """With a turn in place of the one of its number, or between its neighbours."""
+        """The same chunk with a turn replaced, or inserted in number order."""
         others = [other for other in self.turns if other.number != turn.number]
         ordered = sorted([*others, turn], key=lambda other: other.number)
         return replace(self, turns=tuple(ordered))
 
     def without(self, number: int) -> EditableChunk:
-        """Without the turn of that number."""
+        """The same chunk without that turn."""
         return replace(self, turns=tuple(t for t in self.turns if t.number != number))
 
     def render(self) -> bytes:
-        """The file."""
+        """The bytes of the file."""
         return self.front + b"".join(render_turn(turn) for turn in self.turns)
 
 
 def alternatives_path(path: str) -> str:
-    """Where the alternatives of a chunk stand."""
+    """The path of a chunk's alternatives file."""
     return f"{ALTERNATIVES}{path.removeprefix(CONVERSATIONS)}"
 
 
 def open_chunk(data: bytes, path: str) -> EditableChunk:
-    """Take a chunk apart.
+    """Split a chunk for editing.
 
     Raises:
         BadFile: it is damaged, or two chunks stand in one file.
@@ -99,7 +99,7 @@ def _damaged(path: str, line: int, what: str) -> BadFile:
 
 
 def _front(data: bytes, chunk: Chunk) -> bytes:
-    """The front matter's own bytes, its comments included."""
+    """The raw bytes of the front matter, comments included."""
     end = data.find(b"\n---\n", 3)
     return data[: end + 5] if data.startswith(b"---\n") and end >= 0 else render_head(chunk.head)
 
@@ -146,7 +146,7 @@ def answers(files: ChunkFiles, number: int) -> tuple[Answer, ...]:
 
 
 def other_wording(files: ChunkFiles, number: int) -> Message | None:
-    """A user's message in other words, which a merge of two corrections kept; None without one.
+    """The user's other wording of a message, kept by a merge of two corrections; None without one.
 
     Raises:
         BadFile: one of the files is damaged.
@@ -156,7 +156,7 @@ def other_wording(files: ChunkFiles, number: int) -> Message | None:
 
 
 def next_answer(files: ChunkFiles, number: int) -> int:
-    """The number of the next answer to a turn: no number comes twice.
+    """The next free answer number of a turn; numbers are never used twice.
 
     Raises:
         NoSuchTurn: the chunk does not have that turn.
@@ -194,7 +194,7 @@ def add_answer(
 
 
 def with_alternatives(other: EditableChunk, number: int, replies: Sequence[Reply]) -> EditableChunk:
-    """A sheet of alternatives with more replies to a turn, in the order of their numbers."""
+    """An alternatives file with more replies to a turn, in number order."""
     if not replies:
         return other
     there = other.turn(number) or Turn(number, None, tuple(replies[:1]))
@@ -204,7 +204,7 @@ def with_alternatives(other: EditableChunk, number: int, replies: Sequence[Reply
 
 
 def choose_answer(files: ChunkFiles, number: int, answer: int) -> ChunkFiles:
-    """Swap the shown answer of a turn with another one; both keep their numbers.
+    """Show another answer to a turn; both answers keep their numbers.
 
     Raises:
         NoSuchTurn: the chunk does not have that turn.
@@ -235,7 +235,7 @@ def choose_answer(files: ChunkFiles, number: int, answer: int) -> ChunkFiles:
 
 
 def edit_message(files: ChunkFiles, number: int, text: str) -> ChunkFiles:
-    """Correct the words of the user in a turn.
+    """Correct the user's words in a turn.
 
     Raises:
         NoSuchTurn: the chunk does not have that turn, or the user said nothing in it.

@@ -1,4 +1,4 @@
-"""Character references, the one escape of the chunk format: ``&#xH;``.
+"""Character references (``&#xH;``), the only escape in the chunk format.
 
 They are what Markdown itself calls numeric character references, so a forge shows the character
 that was meant. ``&#x;`` with no digits stands for empty text where a field may not be empty.
@@ -30,7 +30,7 @@ def _reference(found: re.Match[str]) -> str:
 
 
 def escape_text(text: str) -> str:
-    """``text`` with what no text line may hold written as references; may be several lines."""
+    """``text`` with forbidden characters written as references; it may span several lines."""
     return _IN_TEXT.sub(_reference, text)
 
 
@@ -40,7 +40,7 @@ def escape_field(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Take references back; one beyond Unicode stays as it is written."""
+    """Turn references back into characters; one beyond Unicode stays as written."""
     if "&#x" not in text:
         return text
     return _REFERENCE.sub(_character, text)

@@ -1,4 +1,4 @@
-"""The front matter of a chunk: written by our own few lines, read by them where they wrote it.
+"""A chunk's front matter: written here, and read here if perdure wrote it.
 
 It is YAML that is read without loading a YAML library. Whatever a hand has changed beyond that goes
 through the strict YAML reader, and what even that refuses is read line by line.
@@ -34,7 +34,7 @@ FrontValue = str | list[str]
 
 
 def render_front(head: ChunkHead) -> str:
-    """The front matter with both its ``---`` lines. Raises ValueError for a negative number."""
+    """Write the front matter with both ``---`` lines. Raises ValueError for a negative number."""
     if head.chunk < 0:
         raise ValueError(f"not a chunk's number: {head.chunk}")
     lines = [
@@ -72,7 +72,7 @@ def _key(key: str) -> str:
 
 @dataclass(slots=True)
 class FrontMatter:
-    """A front matter as read, before the path and defaults fill what it does not tell."""
+    """The front matter as written, before the path and defaults fill the gaps."""
 
     conversation: ConversationId | None = None
     chunk: int | None = None
@@ -85,7 +85,7 @@ class FrontMatter:
     troubles: list[Trouble] = field(default_factory=list)
 
     def head(self, conversation: ConversationId | None, chunk: int | None) -> ChunkHead:
-        """The head; ``conversation`` and ``chunk`` are what the path says."""
+        """The chunk's head; the path supplies ``conversation`` and ``chunk``."""
         return ChunkHead(
             conversation=self.conversation or conversation or UNKNOWN,
             chunk=self.chunk if self.chunk is not None else chunk or 0,
@@ -99,7 +99,7 @@ class FrontMatter:
 
 
 def read_front(lines: list[str], first_line: int) -> FrontMatter:
-    """Read the lines between the two ``---``. Never raises; what is wrong is in ``troubles``."""
+    """Read the lines between the two ``---``. Never raises; ``troubles`` lists what is wrong."""
     front = FrontMatter()
     node, front.troubles = read_undamaged(lines, first_line)
     for key, item in node.items.items():
@@ -118,7 +118,7 @@ def read_front(lines: list[str], first_line: int) -> FrontMatter:
 
 
 def _take(front: FrontMatter, key: str, value: FrontValue) -> str:
-    """Put one known key into ``front``; what is wrong with it, or ""."""
+    """Store one known key in ``front``; returns what is wrong with it, or ""."""
     match key, value:
         case "title", _:
             front.title = unescape(value if isinstance(value, str) else json.dumps(value))
@@ -141,7 +141,7 @@ def _take(front: FrontMatter, key: str, value: FrontValue) -> str:
 
 
 def _take_exact(front: FrontMatter, key: str, text: str) -> str:
-    """The same for the keys that are not free text. Raises ValueError for what they cannot be."""
+    """Store a key with a strict form. Raises ValueError for a value that breaks it."""
     match key:
         case "format":
             if int(text) != FORMAT:

@@ -1,4 +1,4 @@
-"""The line above each message of a chunk: ``#### 7~1 · Mira · time · backend: local · flag``."""
+"""The header line of each message: ``#### 7~1 · Mira · time · backend: local · flag``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLAGS = frozenset({"interrupted", "stand-in"})
 
 @dataclass(slots=True)
 class Header:
-    """One header as read. ``answer`` is 0 for the user's message."""
+    """One parsed header. ``answer`` is 0 for the user's message."""
 
     number: int
     answer: int
@@ -58,7 +58,7 @@ class Header:
 
 
 def format_time(at: datetime, separator: str = " ") -> str:
-    """``at`` as the format writes it. Raises ValueError without an offset of whole seconds."""
+    """``at`` in the format's notation. Raises ValueError unless its offset is whole seconds."""
     offset = at.utcoffset()
     if offset is None or offset.microseconds:
         raise ValueError(f"a time without a UTC offset in whole seconds: {at}")
@@ -66,7 +66,7 @@ def format_time(at: datetime, separator: str = " ") -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read a time with its offset; None where it is not one."""
+    """Read a time with its offset; None if it is not one."""
     if not _TIME.fullmatch(text):
         return None
     try:
@@ -110,7 +110,7 @@ def _numbered(number: int) -> str:
 
 
 def _notes(notes: Mapping[str, str], *, is_reply: bool) -> list[str]:
-    """Fields for ``notes``; a key that would read as one we know has its first letter escaped."""
+    """The fields for ``notes``; a key that looks like one of ours has its first letter escaped."""
     fields = []
     for key, value in notes.items():
         name = escape_field(key).replace(":", "&#x3A;")
@@ -121,7 +121,7 @@ def _notes(notes: Mapping[str, str], *, is_reply: bool) -> list[str]:
 
 
 def parse_header(line: str) -> Header | None:
-    """Read a header line; None where it is none. A bent one is read and says so in ``trouble``."""
+    """Read a header line; None if it is not one. A malformed one is read, with ``trouble`` set."""
     bent = ""
     if line.endswith("\r"):
         line, bent = line[:-1], "line end converted to CRLF"

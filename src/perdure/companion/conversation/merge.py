@@ -1,4 +1,4 @@
-"""Two lives of one conversation become one, turn by turn: never a conflict, never a lost word.
+"""Merge two versions of a conversation, turn by turn: never a conflict, never a lost word.
 
 A turn that one side has changed is taken from that side. Where both have:
 
@@ -40,7 +40,7 @@ _TURN = re.compile(rb"[0-9]{4}(?:-[0-9]{2}){2}-[0-9]{4}-[0-9a-f]{8}/[0-9]{1,9}")
 
 
 class Versions(Protocol):
-    """A file as the common past, our side and the other side have it; None: not there."""
+    """One file in the common past, on our side and on theirs; None: not there."""
 
     @property
     def path(self) -> str: ...
@@ -54,7 +54,7 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ThreeVersions:
-    """The plainest `Versions`."""
+    """The simplest `Versions`."""
 
     path: str
     base: bytes | None
@@ -63,7 +63,7 @@ class ThreeVersions:
 
 
 def is_chunk(path: str) -> bool:
-    """Whether `merge_conversations` merges this path."""
+    """Whether `merge_conversations` handles this path."""
     return parse_chunk_path(path) is not None
 
 
@@ -107,7 +107,7 @@ def merge_conversations(
 
 
 def _with_twins(group: Sequence[Versions], read: Callable[[str], Versions]) -> list[Versions]:
-    """Chunks with their alternatives and alternatives with their chunks."""
+    """Pair each chunk with its alternatives file, and the other way round."""
     found = {file.path: file for file in group}
     for file in group:
         is_aside = file.path.startswith(f"{ALTERNATIVES}/")
@@ -122,7 +122,7 @@ def _with_twins(group: Sequence[Versions], read: Callable[[str], Versions]) -> l
 
 
 def _following(data: bytes | None, moved: dict[TurnId, TurnId]) -> bytes | None:
-    """A chunk of theirs whose conversation goes on from a turn that has another id now."""
+    """One of their chunks that continues from a turn whose id has changed."""
     if data is None or not moved or not data.startswith(b"---\n"):
         return data
     end = data.find(b"\n---\n", 3)
@@ -137,7 +137,7 @@ def _following(data: bytes | None, moved: dict[TurnId, TurnId]) -> bytes | None:
 
 @dataclass(slots=True)
 class _Side:
-    """One side's turns of a conversation, and where each stands."""
+    """One side's turns of a conversation, and the file each is in."""
 
     sheets: dict[str, EditableChunk] = field(default_factory=dict)
     turns: dict[int, Turn] = field(default_factory=dict)
@@ -154,7 +154,7 @@ class _Side:
 
 
 class _Damaged(Exception):
-    """A side cannot be taken apart; its words are kept another way."""
+    """One side cannot be split into turns; its words are kept another way."""
 
 
 def _side(contents: Iterable[tuple[str, bytes | None]]) -> _Side:
@@ -183,7 +183,7 @@ def _side(contents: Iterable[tuple[str, bytes | None]]) -> _Side:
 
 
 class _Conversation:
-    """One conversation that both sides have changed."""
+    """One conversation that both sides changed."""
 
     def __init__(self, conversation: ConversationId, files: Sequence[Versions]) -> None:
         self.conversation = conversation
@@ -197,7 +197,7 @@ class _Conversation:
         """Shown replies of theirs as they were before they got another number."""
 
     def merge(self) -> dict[str, bytes | None]:
-        """Contents by path."""
+        """The merged files, by path."""
         try:
             self.base = _side((f.path, f.base) for f in self.files)
             self.ours = _side((f.path, f.ours) for f in self.files)
@@ -217,7 +217,7 @@ class _Conversation:
     # Turns
 
     def _know_again(self) -> None:
-        """A turn that both sides have and the common past lacks: one turn, if its message is one.
+        """A turn that both sides added: one turn if the message is the same.
 
         Where branches were merged across, the common past that git names can be an older one.
         """
@@ -252,7 +252,7 @@ class _Conversation:
             self.turns.update({turn.number: turn for turn in tail})
 
     def _merge_turn(self, b: Turn, o: Turn, t: Turn) -> Turn:
-        """A turn that both sides have changed. Replies not shown are `_write_alternatives`'."""
+        """A turn that both sides changed; `_write_alternatives` has the hidden replies."""
         message = o.message if t.message in (o.message, b.message) else t.message
         if t.message not in (o.message, b.message) and o.message != b.message:
             message = o.message
@@ -264,7 +264,7 @@ class _Conversation:
         return Turn(o.number, message, replies)
 
     def _merge_wordings(self) -> None:
-        """One other wording of a message stands among the alternatives, any more go apart."""
+        """One other wording of a message goes to the alternatives, further ones to a new file."""
         for side in (self.theirs, self.ours):
             for number, message in side.wordings.items():
                 other = self.ours if side is self.theirs else self.theirs
@@ -285,7 +285,7 @@ class _Conversation:
             self.rest.sort(key=lambda turn: turn.number)
 
     def _renumber_shown(self) -> None:
-        """An answer of theirs that is shown now, under a number that another of ours has."""
+        """Their shown answer when its number belongs to another one of ours."""
         for number, turn in self.turns.items():
             ours = self.ours.replies(number)
             foreign = [reply for reply in turn.replies if reply not in ours]
@@ -325,7 +325,7 @@ class _Conversation:
                 self.result[file.path] = EditableChunk(sheet.front, sheet.head, turns).render()
 
     def _sheet(self, file: Versions) -> tuple[EditableChunk | None, bytes | None]:
-        """Whose front matter a file gets, with the file it stands in."""
+        """Whose front matter a file gets, and which file that is from."""
         ours, theirs = self.ours.sheets.get(file.path), self.theirs.sheets.get(file.path)
         base = self.base.sheets.get(file.path)
         if ours is None or (base and theirs and ours.front == base.front != theirs.front):
@@ -333,7 +333,7 @@ class _Conversation:
         return ours, file.ours
 
     def _write_alternatives(self) -> None:
-        """Every reply that is on both sides or new on one, and not shown, by number."""
+        """Every hidden reply that both sides keep or one side added, by number."""
         sheets: dict[str, EditableChunk] = {}
         numbers = self.base.aside.keys() | self.ours.aside.keys() | self.theirs.aside.keys()
         for number in sorted(numbers | self.turns.keys() | self.wordings.keys()):
@@ -411,7 +411,7 @@ class _Conversation:
         self.moved.update(moved)
 
     def _keep_both(self) -> dict[str, bytes | None]:
-        """A damaged side is never rewritten: our file stays, words that it lacks go apart."""
+        """A damaged side is never rewritten: our file stays, and words it lacks go to a new one."""
         rest: list[Turn] = []
         source = ""
         for file in self.files:

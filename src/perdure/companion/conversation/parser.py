@@ -1,4 +1,4 @@
-"""Reading chunks, sound or damaged, line by line.
+"""Read chunks line by line, sound or damaged.
 
 Nothing here raises for what a file holds. Whatever is not as the format has it becomes a `Trouble`,
 and its words stay: with the message they stand in, or, where the header above them is lost, in a
@@ -33,7 +33,7 @@ _CUT_HEADER = re.compile(r"#{1,4}|#### [0-9]*~?[0-9]*(?: [·\udcc2]?)?|-{1,3}")
 def read_chunks(
     text: str, troubles: list[Trouble], conversation: ConversationId | None, number: int | None
 ) -> list[Chunk]:
-    """Every chunk of ``text``, at least one. ``troubles`` of the whole file go to the first."""
+    """All chunks in ``text``, at least one. Troubles of the whole file go to the first."""
     lines = text.split("\n")
     cut = lines[-1] != ""
     if not cut:
@@ -42,7 +42,7 @@ def read_chunks(
 
 
 class _Reader:
-    """One pass over the lines. Line numbers are indices here and count from 1 in troubles."""
+    """One pass over the lines. Line numbers are indices here; troubles count from 1."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class _Reader:
     # Front matter
 
     def begins_chunk(self, index: int) -> bool:
-        """Whether the ``---`` at ``index`` opens a front matter and is not just a ruled line."""
+        """Whether the ``---`` at ``index`` opens a front matter, or is only a ruled line."""
         lines = self.lines
         if index >= len(lines) or lines[index] != FENCE:
             return False
@@ -116,7 +116,7 @@ class _Reader:
         )
 
     def begin_without_fence(self) -> int:
-        """The file's first line is not ``---``: returns the index to read on from."""
+        """Read a file that does not open with ``---``; returns where to read on."""
         lines = self.lines
         if not lines:
             self.trouble(0, "file is empty")
@@ -128,7 +128,7 @@ class _Reader:
         return 0
 
     def begin_chunk(self, fence: int) -> int:
-        """Read the front matter whose ``---`` is at ``fence``; returns its last line's index."""
+        """Read the front matter that opens at ``fence``; returns the index of its last line."""
         if self.front is not None or self.turns or self.header or self.text or self.strays:
             self.end_chunk()
         lines = self.lines
@@ -177,7 +177,7 @@ class _Reader:
         self.header_index = index
 
     def end_message(self) -> None:
-        """Put what was read since the last header into the turn."""
+        """Add what was read since the last header to the turn."""
         self.flush_strays()
         header = self.header
         if header is None:
@@ -199,7 +199,7 @@ class _Reader:
         self.gap = 0
 
     def drop_cut_header(self) -> None:
-        """A header with nothing below it at the end of a file: nobody said anything yet."""
+        """Drop a header at the end of the file with nothing below it."""
         if self.header is not None and not self.text and not self.strays:
             line = self.lines[self.header_index]
             self.trouble(self.header_index, f"header with nothing below it: {line}")
@@ -218,7 +218,7 @@ class _Reader:
     # What is not as the format has it
 
     def quoted_after_gap(self, index: int) -> None:
-        """A quoted line that follows blank or stray lines: is it still the same message?"""
+        """Whether a quoted line after blank or stray lines continues the message."""
         if self.header is None and not self.text and not self.strays:
             self.trouble(index, "text without a header")
         elif self.stands_like_header():
@@ -235,12 +235,12 @@ class _Reader:
         self.gap = 0
 
     def stands_like_header(self) -> bool:
-        """One stray line, alone between empty lines after a whole message, before quoted text."""
+        """Whether a lone stray line between blank lines looks like a damaged header."""
         alone = len(self.strays) == 1 and self.gap > 0 and self.gap_before_strays > 0
         return alone and (bool(self.text) or self.header is None)
 
     def lost_header(self, index: int, notes: dict[str, str]) -> None:
-        """What follows stands under a header that is gone: a turn of its own."""
+        """Text whose header is missing becomes a turn of its own."""
         number = max(self.turn, 0)
         if self.header is not None or self.text:
             self.end_message()
@@ -250,7 +250,7 @@ class _Reader:
         self.header_index = index
 
     def odd_line(self, index: int, line: str) -> None:
-        """A line that is neither quoted, nor a header, nor empty."""
+        """Handle a line that is neither quoted, nor a header, nor empty."""
         if line == "\r":
             self.trouble(index, "line end converted to CRLF")
             self.gap += 1
@@ -277,7 +277,7 @@ class _Reader:
         self.gap = 0
 
     def flush_strays(self) -> None:
-        """Stray lines turn out to be text of the message they follow."""
+        """Add stray lines to the message they follow."""
         if not self.strays:
             return
         if self.text:

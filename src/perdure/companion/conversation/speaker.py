@@ -1,4 +1,4 @@
-"""Whose words a reply is: the companion's under any name she had, or another speaker's."""
+"""Who said a reply: the companion, under any name she has had, or another speaker."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from perdure.companion.turns import Reply, Turn
 
 
 def current_name(turn: Turn, reply: Reply, settings: CompanionSettings) -> str:
-    """Who said a reply, as the speaker is called now."""
+    """The speaker's current name."""
     return settings.name if is_hers(turn, reply, settings.her_names) else reply.speaker
 
 
 def is_hers(turn: Turn, reply: Reply, names: Collection[str]) -> bool:
-    """Whether the companion said it, and not somebody else in a talk of several.
+    """Whether the companion said it, rather than another speaker in a group.
 
     Only the program writes ``backend`` and ``interrupted``, and only about her. A greeting is hers:
     one reply in turn 0; several are the beginning of a talk of several. The rest is told by the

@@ -1,4 +1,4 @@
-"""Turns that become a conversation of their own: where they stood, their numbers are taken."""
+"""Split turns off into a conversation of their own when their numbers are taken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LAST_ANSWER = 999_999
 
 @dataclass(frozen=True, slots=True)
 class SplitOff:
-    """Where turns come from that are written elsewhere.
+    """The turns to split off, and where they come from.
 
     Attributes:
         conversation: the conversation in which they stood.
@@ -44,7 +44,7 @@ class SplitOff:
 def split_off(
     apart: SplitOff, turns: Sequence[Turn]
 ) -> tuple[dict[str, bytes], dict[TurnId, TurnId]]:
-    """Write turns as a conversation of their own; the same turns always as the same one.
+    """Write turns as a new conversation; the same turns always make the same one.
 
     Returns:
         Files by path, and the new id of each turn by its old one.
@@ -96,7 +96,7 @@ def split_off(
 
 
 def free_number(taken: set[int]) -> int:
-    """A number for an answer: above all others while there is room."""
+    """A free answer number: above all others while there is room."""
     highest = max(taken, default=0) + 1
     if highest <= _LAST_ANSWER:
         return highest
@@ -106,7 +106,7 @@ def free_number(taken: set[int]) -> int:
 def with_number(
     reply: Reply, conversation: ConversationId, turn: int, fresh: Mapping[int, int]
 ) -> Reply:
-    """A reply under the new number of its answer, if it has one."""
+    """A reply with its answer's new number, if that has changed."""
     number = fresh.get(reply.answer)
     if number is None:
         return reply
@@ -126,13 +126,13 @@ def _with_was(reply: Reply, turn: str) -> Reply:
 
 
 def _noted(notes: Mapping[str, str], was: str) -> dict[str, str]:
-    """Notes with a former id; ids from mergers before come first."""
+    """Notes that record the former id; ids from earlier merges come first."""
     before = notes.get(WAS, "")
     return {**notes, WAS: f"{before} {was}" if before else was}
 
 
 def _time(turns: Sequence[Turn]) -> datetime | None:
-    """When the first of them was said, if an id can be made of it."""
+    """When the first of the turns was said, if an id can be made of it."""
     first = turns[0]
     times = [first.message.at if first.message else None, *(r.at for r in first.replies)]
     at = next((time for time in times if time is not None), None)

@@ -1,4 +1,4 @@
-"""``memory/aside/*.md``: turns and facts that are kept where they are, and left out of prompts.
+"""``memory/aside/*.md``: turns and facts that stay in place but are left out of prompts.
 
 A file a decision, so that taking it back is deleting a file, and two devices never conflict.
 """
@@ -23,7 +23,7 @@ _KEYS = ("turns", "facts")
 
 @dataclass(frozen=True, slots=True, order=True)
 class TurnRange:
-    """Turns ``first`` to ``last`` of a conversation, both included."""
+    """Turns ``first`` to ``last`` of a conversation, inclusive."""
 
     conversation: ConversationId
     first: int
@@ -55,7 +55,7 @@ class TurnRange:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What one file sets aside, and why."""
+    """What one file excludes, and why."""
 
     turns: tuple[TurnRange, ...] = ()
     facts: tuple[str, ...] = ()
@@ -63,13 +63,13 @@ class Aside:
 
 
 def aside_path(turns: TurnRange) -> str:
-    """The file that setting these turns aside makes; the same for the same turns."""
+    """The file for excluding these turns; the same turns give the same path."""
     last = "" if turns.first == turns.last else f"-{turns.last}"
     return f"{ASIDE_FOLDER}/{turns.conversation}-{turns.first}{last}.md"
 
 
 def render_aside(aside: Aside) -> bytes:
-    """The file. The reason is text below the front matter."""
+    """Write the file. The reason is the text below the front matter."""
     lines = ["---"]
     if aside.turns:
         lines += ["turns:", *(f"  - {turns}" for turns in aside.turns)]
@@ -81,7 +81,7 @@ def render_aside(aside: Aside) -> bytes:
 
 
 def parse_aside(data: bytes, path: str) -> Aside:
-    """Read such a file.
+    """Read an aside file.
 
     Raises:
         BadFile: it is not UTF-8, or its front matter cannot be read, or names what is no turn.
@@ -108,12 +108,12 @@ def parse_aside(data: bytes, path: str) -> Aside:
 
 
 def is_aside(turn: TurnId, asides: Iterable[Aside]) -> bool:
-    """Whether a turn is set aside."""
+    """Whether a turn is excluded."""
     return any(turn in turns for aside in asides for turns in aside.turns)
 
 
 def bring_back(aside: Aside, turns: Sequence[TurnRange]) -> Aside | None:
-    """What stays aside when some turns come back; None: nothing, the file goes."""
+    """What stays excluded when some turns return; None if nothing does and the file goes."""
     kept = list(aside.turns)
     for back in turns:
         kept = [piece for one in kept for piece in _cut(one, back)]

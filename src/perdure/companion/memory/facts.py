@@ -1,4 +1,4 @@
-"""``memory/facts/*.md``: what she knows for good, one topic a file, one fact a line.
+"""``memory/facts/*.md``: lasting facts, one topic a file, one fact a line.
 
 A line is ``- <fact> ([<source>](<path>)) `mark` `mark```, and the lines of a file are a set: two
 versions merge by union. So everything here works on single lines. What is no such line is kept and
@@ -52,7 +52,7 @@ _NOT_AS_IT_IS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that she knows.
+    """One fact that she knows.
 
     Attributes:
         topic: name of its file without ``.md``.
@@ -78,7 +78,7 @@ class Fact:
 
     @property
     def turn(self) -> TurnId | None:
-        """The turn that taught it, where one did."""
+        """The turn that taught it, if one did."""
         try:
             return TurnId.parse(self.source)
         except ValueError:
@@ -86,12 +86,12 @@ class Fact:
 
 
 def facts_path(topic: str) -> str:
-    """The file of a topic."""
+    """The path of a topic's file."""
     return f"{FACTS_FOLDER}/{topic}.md"
 
 
 def topic_name(text: str) -> str:
-    """A topic as a file is called: ``People I know`` is ``people-i-know``. Raises BadFact."""
+    """A topic's file name: ``People I know`` becomes ``people-i-know``. Raises BadFact."""
     name = text.strip().removesuffix(".md")
     if not any(character.isalnum() for character in name):
         raise BadFact(
@@ -101,7 +101,7 @@ def topic_name(text: str) -> str:
 
 
 def fact_text(text: str) -> str:
-    """``text`` as one line, white space of any kind as single spaces.
+    """``text`` on one line, with each run of white space as one space.
 
     Raises:
         BadFact: nothing is left, or it is longer than `MOST_CHARACTERS`.
@@ -119,14 +119,14 @@ def fact_text(text: str) -> str:
 
 
 def default_trust(source: str) -> Trust:
-    """Who vouches for a fact whose line does not say it."""
+    """Who vouches for a fact whose line does not say so."""
     if not source:
         return "user"
     return "imported" if source.startswith(IMPORT) else "companion"
 
 
 def is_source(text: str) -> bool:
-    """Whether a text is a turn's id or ``import:<sha>``."""
+    """Whether a text is a turn id or ``import:<sha>``."""
     if _IMPORT.fullmatch(text):
         return True
     try:
@@ -137,7 +137,7 @@ def is_source(text: str) -> bool:
 
 
 def escape_line(text: str) -> str:
-    """A text for one line, with nothing in it that ends the line or reads as the line's end part.
+    """A text for one line, with nothing in it that ends the line or looks like its tail.
 
     `split_tail` and `unescape` give it back, byte for byte.
     """
@@ -149,7 +149,7 @@ def escape_line(text: str) -> str:
 
 # Both look back from the end: a search from the front tries every space of every line.
 def _mark_at_end(line: str) -> str:
-    """The mark that a line ends with, or ""."""
+    """The mark at the end of a line, or ""."""
     if not line.endswith("`"):
         return ""
     start = line.rfind("`", 0, -1)
@@ -158,7 +158,7 @@ def _mark_at_end(line: str) -> str:
 
 
 def _source_at_end(line: str) -> re.Match[str] | None:
-    """What stands where a source stands and looks like one, whether it is one or not."""
+    """What is in a source's place and looks like one, valid or not."""
     if not line.endswith(")"):
         return None
     start = line.rfind("([") if line.endswith("))") else line.rfind("(")
@@ -175,7 +175,7 @@ def _label(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What stands behind the text of a line. ``source`` may be none that can be read."""
+    """What follows the text of a line. ``source`` may be malformed."""
 
     source: str = ""
     link: str = ""
@@ -183,7 +183,7 @@ class Tail:
 
 
 def split_tail(line: str) -> tuple[str, Tail]:
-    """A line's text, still escaped, and what stands behind it, in any order."""
+    """A line's text, still escaped, and its tail, whose parts may come in any order."""
     source = link = ""
     marks: set[str] = set()
     line = line.rstrip()
@@ -200,7 +200,7 @@ def split_tail(line: str) -> tuple[str, Tail]:
 
 
 def render_line(fact: Fact, chunk_path: str = "") -> str:
-    """The line of a fact, without a line end.
+    """Write a fact's line, without a line end.
 
     Args:
         fact: the fact; its path and line do not matter.
@@ -223,7 +223,7 @@ def render_line(fact: Fact, chunk_path: str = "") -> str:
 
 
 def parse_line(line: str) -> Fact | None:
-    """The fact on a line of no file, its bullet may be missing; None where there are no words."""
+    """Read one line, with or without its bullet; None if it has no words."""
     found = _BULLET.fullmatch(line)
     return _fact(*split_tail((found[1] or "") if found else line.strip()))
 
@@ -253,7 +253,7 @@ def _fact(
 
 
 def is_facts_file(path: str) -> bool:
-    """Whether a path is a file of facts: directly in the folder, not hidden, ``.md``."""
+    """Whether a path is a facts file: directly in the folder, not hidden, ``.md``."""
     where = PurePosixPath(path)
     return (
         str(where.parent) == FACTS_FOLDER
@@ -263,7 +263,7 @@ def is_facts_file(path: str) -> bool:
 
 
 def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[FileTrouble, ...]]:
-    """Read the files of facts, by path and line; other files are ignored.
+    """Read the facts files, in order of path and line; other files are ignored.
 
     Args:
         files: content by path in the tree.
@@ -289,7 +289,7 @@ def read_facts(files: Mapping[str, bytes]) -> tuple[tuple[Fact, ...], tuple[File
 
 
 def text_lines(data: bytes, path: str) -> list[str]:
-    """Lines of a small text file, ended by LF or CRLF. Raises BadFile: too large, not UTF-8."""
+    """The lines of a small text file, ended by LF or CRLF. Raises BadFile: too large, not UTF-8."""
     if len(data) > FACTS_FILE_LIMIT:
         raise BadFile(path, 0, f"larger than {FACTS_FILE_LIMIT // 1024} KiB; not read")
     try:
@@ -315,7 +315,7 @@ def _read_lines(lines: list[str], path: str) -> Iterator[tuple[Fact | None, File
 def _read_one(
     words: str, topic: str, path: str, number: int
 ) -> tuple[Fact | None, FileTrouble | None]:
-    """The fact behind a bullet."""
+    """Read the fact behind a bullet."""
     escaped, tail = split_tail(words)
     fact = _fact(escaped, tail, topic, path, number)
     if fact is None:
@@ -331,12 +331,12 @@ def _read_one(
 
 
 def is_conflict_mark(line: str) -> bool:
-    """Whether a line is one of git's marks around what two sides changed."""
+    """Whether a line is one of git's conflict markers."""
     return bool(_CONFLICT.fullmatch(line))
 
 
 def with_line(data: bytes | None, topic: str, line: str) -> bytes:
-    """A file with one line more, at its end; all others stay byte for byte.
+    """The file with a line added at its end; all other lines stay byte for byte.
 
     Args:
         data: the file; None: it is not there yet, and begins with a heading.
@@ -350,7 +350,7 @@ def with_line(data: bytes | None, topic: str, line: str) -> bytes:
 
 
 def with_line_changed(data: bytes, number: int, line: str | None) -> bytes | None:
-    """A file with one line changed, or taken out; all others stay byte for byte.
+    """The file with one line changed or removed; all others stay byte for byte.
 
     Args:
         data: the file.

@@ -1,4 +1,4 @@
-"""``lore/*.md``: what comes into a prompt when it is spoken of.
+"""``lore/*.md``: background that enters a prompt when it comes up in conversation.
 
 A file an entry: front matter with its keys, below it the text that is inserted. The names of the
 front matter's keys are those of the card formats (``character_book``) where they have one.
@@ -44,7 +44,7 @@ Logic = Literal["and_any", "and_all", "not_any", "not_all"]
 
 @dataclass(frozen=True, slots=True)
 class LoreEntry:
-    """One entry, names not yet filled in.
+    """One lore entry, with its names not yet filled in.
 
     Attributes:
         path: its file.
@@ -89,7 +89,7 @@ class LoreEntry:
 
     @property
     def name(self) -> str:
-        """The file's name without ``.md``."""
+        """The file name without ``.md``."""
         return PurePosixPath(self.path).stem
 
 
@@ -116,7 +116,7 @@ class _Front(msgspec.Struct):
 
 
 def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[FileTrouble, ...]]:
-    """Read the files below ``lore/``, keyed by their path in the tree; others are ignored.
+    """Read the files in ``lore/``, keyed by path; others are ignored.
 
     Returns:
         The entries by path, and what is wrong: a file that cannot be read is left out, and so is
@@ -142,7 +142,7 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
 
 
 def _slow(data: bytes) -> int:
-    """Bytes of a front matter that only the YAML library reads; 0 where it is as we write it."""
+    """The size of a front matter that only the YAML library can read; 0 if perdure wrote it."""
     end = data.find(b"\n---\n", 3) if data.startswith(b"---\n") else -1
     if end < 0:
         return 0
@@ -151,7 +151,7 @@ def _slow(data: bytes) -> int:
 
 
 def is_lore(path: str) -> bool:
-    """Whether a path is that of an entry: directly in ``lore/``, ``.md``, not hidden."""
+    """Whether a path is a lore entry: directly in ``lore/``, ``.md``, not hidden."""
     where = PurePosixPath(path)
     return (
         str(where.parent) == LORE_FOLDER
@@ -173,7 +173,7 @@ _read_once = lru_cache(maxsize=4096)(_read)
 
 
 def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None) -> LoreEntry:
-    """Read one file. ``troubles`` takes what is wrong with an entry that can be used all the same.
+    """Read one file. ``troubles`` collects problems that leave the entry usable.
 
     Raises:
         BadFile: not UTF-8, above 1 MiB, a merge conflict, a front matter that cannot be read.
@@ -213,7 +213,7 @@ def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None
 
 
 def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
-    """Front matter and text. Raises BadFile."""
+    """Split front matter from text. Raises BadFile."""
     if not text.startswith("---\n"):
         return strict.Mapping({}, {}, 1), text
     lines = text.split("\n")
@@ -228,7 +228,7 @@ def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
 def _keys(
     node: strict.Mapping, name: str, front: _Front, path: str, troubles: list[FileTrouble]
 ) -> tuple[str, ...]:
-    """Keys without empty ones; those that are broken expressions are reported and left out."""
+    """The keys without empty ones; broken expressions are reported and left out."""
     value: str | list[str] = getattr(front, name)
     there = node.items.get(name)
     line = node.lines.get(name, 0)
@@ -267,7 +267,7 @@ def _position(text: str, node: strict.Mapping, path: str) -> Position:
 
 
 def render_entry(entry: LoreEntry) -> bytes:
-    """The file of an entry; what is as by default is not written. Reads back as the same entry.
+    """Write an entry's file without what equals a default. It reads back as the same entry.
 
     Raises:
         BadFile: no file says this, as with a conflict's mark in the text.
@@ -285,7 +285,7 @@ def render_entry(entry: LoreEntry) -> bytes:
 
 
 def edit_entry(data: bytes, entry: LoreEntry) -> bytes:
-    """A file changed so that it says ``entry``; comments, order and unknown keys stay.
+    """The file changed to say ``entry``; comments, order and unknown keys stay.
 
     Raises:
         BadFile: the file as it is cannot be read, or no file says this.
@@ -307,7 +307,7 @@ _BLANK = LoreEntry("")
 
 
 def _as_front(entry: LoreEntry) -> dict[str, Setting]:
-    """What the front matter of an entry has to say, without what is so by default."""
+    """The front matter for an entry, without defaults."""
     front: dict[str, Setting] = {}
     for name in _Front.__struct_fields__:
         value = getattr(entry, name)
@@ -317,7 +317,7 @@ def _as_front(entry: LoreEntry) -> dict[str, Setting]:
 
 
 def _file(front: Sequence[str], entry: LoreEntry) -> bytes:
-    """A file put together. What cannot be read back is never written."""
+    """Put a file together. It is never written unless it reads back."""
     text = "\n".join(["---", *front, "---", "", entry.text.rstrip(), ""])
     try:
         data = text.encode()

@@ -1,4 +1,4 @@
-r"""Character classes of RE2, as ranges of code points: the same for every engine that searches.
+r"""RE2's character classes as code point ranges, the same for every engine.
 
 Engines differ in what ``\w`` or ``\p{Greek}`` is, and in which letters are the same without case;
 where a class is spelled out there is nothing left to differ in. Sources: RE2's ``doc/syntax.txt``,
@@ -73,7 +73,7 @@ Toto Ugaritic Vai Vithkuqi Wancho Warang_Citi Yezidi Yi Zanabazar_Square
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Ranges in any order, brought in order and without overlaps."""
+    """Ranges sorted and merged, from any order."""
     found: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if found and first <= found[-1][1] + 1:
@@ -84,7 +84,7 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def negated(ranges: Ranges) -> Ranges:
-    """Every code point that is not in ``ranges``."""
+    """Every code point outside ``ranges``."""
     found, next_ = [], 0
     for first, last in ranges:
         if next_ < first:
@@ -95,7 +95,7 @@ def negated(ranges: Ranges) -> Ranges:
 
 @lru_cache(maxsize=256)
 def folded(ranges: Ranges) -> Ranges:
-    """``ranges`` with every letter that is one of them but for its case."""
+    """``ranges`` plus every letter that differs from one of them only in case."""
     found = list(ranges)
     for first, last in ranges:
         if last < 0x80:
@@ -124,7 +124,7 @@ def _ascii_folded(first: int, last: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=1)
 def _same_but_case() -> dict[int, tuple[int, ...]]:
-    """Of each letter with a case, all that are the same without (Unicode's simple folding)."""
+    """For each letter, all letters that differ only in case (Unicode simple folding)."""
     groups: dict[str, list[int]] = {}
     for code in range(_CASED_END):
         letter = chr(code)
@@ -137,12 +137,12 @@ def _same_but_case() -> dict[int, tuple[int, ...]]:
 
 
 def _has_no_case(letter: str) -> bool:
-    """Whether all of its cases are itself, as of all that Chinese is written with."""
+    """Whether all case forms are the character itself, as with Chinese characters."""
     return letter.casefold() == letter.upper() == letter.lower() == letter
 
 
 def _simple_fold(letter: str) -> str:
-    """The folding that keeps one letter one: Python's own makes ``ss`` of ``ß``."""
+    """Case folding that keeps one letter one: Python's own turns ``ß`` into ``ss``."""
     letter = _ALSO_THE_SAME.get(letter, letter)
     for fold in (letter.casefold(), letter.lower()):
         if len(fold) == 1:
@@ -152,7 +152,7 @@ def _simple_fold(letter: str) -> str:
 
 @lru_cache(maxsize=64)
 def unicode_class(name: str) -> Ranges | None:
-    r"""What ``\p{name}`` is, by the tables of `regex`; None: RE2 has no such class."""
+    r"""What ``\p{name}`` means in `regex`'s tables; None if RE2 has no such class."""
     import regex
 
     if name == "Any":
@@ -182,7 +182,7 @@ _UTF_32 = "utf-32-le" if array("I", [1]).tobytes()[0] else "utf-32-be"
 
 
 def steps(ranges: Ranges) -> int:
-    """About how many steps of RE2's program a class takes: UTF-8 splits what crosses its blocks."""
+    """Roughly how many RE2 program steps a class takes: UTF-8 splits ranges at its block limits."""
     if len(ranges) == 2 and ranges[1][1] < 0x80:
         (upper, one), (lower, other) = ranges
         if upper == one and lower == other == upper + 32:

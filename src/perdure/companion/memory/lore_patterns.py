@@ -1,4 +1,4 @@
-r"""Regular expressions in keys of lore, which strangers write: searched for in bounded time.
+r"""Search for the regular expressions in lore keys, which strangers may write, in bounded time.
 
 Written as ``/expression/flags``, as in JavaScript, where cards come from. Flags: ``i`` ignores
 case, ``m`` lets ``^`` and ``$`` stand at lines, ``s`` lets ``.`` be a line end; ``u``, ``g``,
@@ -30,7 +30,7 @@ _FLAGS = frozenset("imsugyvd")
 
 
 class SearchTimeout(Exception):
-    """A search took longer than it may."""
+    """A search took longer than allowed."""
 
 
 Search = Callable[[str, float], bool]
@@ -39,18 +39,18 @@ Search = Callable[[str, float], bool]
 
 @dataclass(slots=True)
 class Pattern:
-    """An expression that can be searched for; an engine reads it at the first search."""
+    """A searchable expression; an engine compiles it at the first search."""
 
     expression: Expression
     _search: Search | None = None
 
     @property
     def steps(self) -> int:
-        """Its size; a search takes at most so many a character, times a small number."""
+        """Its size; a search takes at most that many steps a character, times a small factor."""
         return self.expression.steps
 
     def found(self, text: str, seconds: float) -> bool:
-        """Whether it is anywhere in ``text``.
+        """Whether it occurs anywhere in ``text``.
 
         Raises:
             SearchTimeout: the processor cannot tell in ``seconds``. With RE2 it always can.
@@ -61,13 +61,13 @@ class Pattern:
 
 
 def is_written_as_pattern(key: str) -> bool:
-    """Whether a key has the form ``/expression/flags``."""
+    """Whether a key is written as ``/expression/flags``."""
     return _WRITTEN.fullmatch(key) is not None
 
 
 @lru_cache(maxsize=1024)
 def compile_pattern(source: str, *, ignore_case: bool = True) -> Pattern:
-    """Read ``/expression/flags``; ``ignore_case`` also without the flag ``i``.
+    """Read ``/expression/flags``; ``ignore_case`` applies even without the flag ``i``.
 
     Raises:
         BadPattern: it cannot be read, or asks for what is not offered; says why.
@@ -92,7 +92,7 @@ def _engine() -> Callable[[Expression], Search]:
 
 
 def re2_search(expression: Expression) -> Search:
-    """Search by RE2: in time, whatever the expression."""
+    """Search with RE2: linear time for any expression."""
     import re2
 
     options = re2.Options()
@@ -108,7 +108,7 @@ def re2_search(expression: Expression) -> Search:
 
 
 def regex_search(expression: Expression) -> Search:
-    """Search by `regex`, which tries ways one after the other until its time is over."""
+    """Search with `regex`, which backtracks until its time limit."""
     import regex
 
     # ASCII is for `\b` alone: classes are spelled out.

@@ -1,4 +1,4 @@
-r"""RE2's syntax for expressions, read once and written so that every engine means the same by it.
+r"""Parse RE2's expression syntax, and rewrite it so that every engine reads the same meaning.
 
 What is looked for is only whether an expression is anywhere in a text. So groups capture nothing,
 and whether a repetition takes as much or as little as it can makes no difference. Classes are
@@ -35,12 +35,12 @@ _PUNCTUATION = frozenset(string.punctuation)
 
 
 class BadPattern(ValueError):
-    """An expression that is broken, too large, or asks for what is not offered here."""
+    """An expression that is broken, too large, or uses something we do not offer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression as every engine reads it.
+    """An expression that every engine reads the same way.
 
     Attributes:
         text: it, with neither captures nor flags.
@@ -53,7 +53,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A piece of an expression.
+    """One piece of an expression.
 
     Attributes:
         text: how it is written.
@@ -77,7 +77,7 @@ _EMPTY = _Piece("", 0, takes_none=True, takes_some=False)
 
 @dataclass(slots=True)
 class _Group:
-    """A group that is being read: the flags outside of it, and what has been read."""
+    """A group being read: the flags outside it, and what was read so far."""
 
     outside: frozenset[str]
     branches: list[_Piece] = field(default_factory=list)
@@ -85,7 +85,7 @@ class _Group:
 
 
 def read_expression(source: str, *, flags: str = "") -> Expression:
-    """Read an expression. ``flags``: those of RE2 that count from the start.
+    """Read an expression. ``flags`` are RE2 flags that apply from the start.
 
     Raises:
         BadPattern: it is broken, or asks for what is not offered; says where and why.
@@ -94,7 +94,7 @@ def read_expression(source: str, *, flags: str = "") -> Expression:
 
 
 class _Reader:
-    """One expression, read from left to right; no function calls itself for a group."""
+    """Reads one expression from left to right, without recursion."""
 
     def __init__(self, source: str, flags: frozenset[str]) -> None:
         self.source = source
@@ -199,7 +199,7 @@ class _Reader:
         self.can_repeat = False
 
     def after_question_mark(self, begin: int) -> frozenset[str] | None:
-        """Read what follows ``(``; the flags within the group, None: there is no group."""
+        """Read what follows ``(?``; returns the group's flags, or None if it opens no group."""
         self.at += 1
         ahead = self.source[self.at : self.at + 2]
         if ahead[:1] in {"=", "!"} or ahead in {"<=", "<!"}:
@@ -252,7 +252,7 @@ class _Reader:
     # Repetitions
 
     def read_repetition(self) -> bool:
-        """Read ``*``, ``+``, ``?`` or counts at this place; False: there is none."""
+        """Read ``*``, ``+``, ``?`` or counts here; False if there is none."""
         begin, source = self.at, self.source
         counts = self.counts()
         if counts is None:
@@ -276,7 +276,7 @@ class _Reader:
         return True
 
     def counts(self) -> tuple[int, int] | None:
-        """Least and most times, -1: without end. None: this is no repetition, `at` stays."""
+        """Least and most repetitions (-1: no limit). None if there are none; `at` stays."""
         sign = self.source[self.at]
         simple = {"*": (0, -1), "+": (1, -1), "?": (0, 1)}.get(sign)
         if simple is not None:
@@ -296,7 +296,7 @@ class _Reader:
     # Classes
 
     def named_class(self) -> Ranges | None:
-        r"""Read ``\d``, ``\pL``, ``\p{Greek}`` and their like; None: none is at this place."""
+        r"""Read ``\d``, ``\pL``, ``\p{Greek}`` and the like; None if there is none here."""
         begin = self.at
         letter = self.source[begin + 1 : begin + 2]
         found: Ranges | None
@@ -320,13 +320,13 @@ class _Reader:
         return self.signed(found, is_positive=is_positive)
 
     def signed(self, ranges: Ranges, *, is_positive: bool) -> Ranges:
-        """What case adds is added before a class is negated, as RE2 does it."""
+        """Apply case folding before negation, as RE2 does."""
         if "i" in self.flags:
             ranges = classes.folded(ranges)
         return ranges if is_positive else classes.negated(ranges)
 
     def character_class(self, begin: int) -> Ranges:
-        """Read ``[…]``; this place is behind the bracket."""
+        """Read ``[…]``, starting just after the bracket."""
         is_positive = not self.source.startswith("^", self.at)
         self.at += not is_positive
         first, found = True, list[tuple[int, int]]()
@@ -374,7 +374,7 @@ class _Reader:
     # Escapes
 
     def escaped_code(self) -> int:
-        r"""Read an escape that means one character; this place is at its ``\``."""
+        r"""Read an escape for one character, starting at its ``\``."""
         begin = self.at
         if begin + 1 == len(self.source):
             raise BadPattern("trailing \\")
@@ -394,7 +394,7 @@ class _Reader:
         return code
 
     def octal(self, digits: str) -> int | None:
-        r"""Up to three digits; None: one alone but ``\0``, which would refer back."""
+        r"""Up to three octal digits; None for a lone nonzero one: a back reference."""
         while len(digits) < 3 and self.source[self.at : self.at + 1] in _OCTAL:
             digits += self.source[self.at]
             self.at += 1
@@ -415,7 +415,7 @@ class _Reader:
 
 
 def _is_count(text: str) -> bool:
-    """Whether RE2 takes this for a count: no zero leads, and it is no absurd number."""
+    """Whether RE2 accepts this as a count: no leading zero, and not absurdly large."""
     is_number = text.isascii() and text.isdecimal() and len(text) < 10
     return is_number and (text == "0" or text[0] != "0")
 
@@ -434,7 +434,7 @@ def _at_place(text: str, *, inside: bool = False) -> _Piece:
 
 
 def _sequence(pieces: list[_Piece]) -> _Piece:
-    """Pieces that follow one another."""
+    """Pieces one after another."""
     if len(pieces) == 1:
         return pieces[0]
     return _Piece(
@@ -461,7 +461,7 @@ def _alternatives(branches: list[_Piece]) -> _Piece:
 
 
 def _repeated(piece: _Piece, least: int, most: int, *, counted: bool) -> _Piece:
-    """A piece ``least`` to ``most`` times; -1: without end."""
+    """A piece repeated ``least`` to ``most`` times; -1: no limit."""
     times = max(least, most, 1)
     repeated = piece.repeated * (times if counted else 1)
     if most == 0 or (not piece.takes_some and least == 0):
@@ -492,7 +492,7 @@ def _repeated(piece: _Piece, least: int, most: int, *, counted: bool) -> _Piece:
 
 
 def _class_text(ranges: Ranges) -> str:
-    """A class as every engine reads it."""
+    """A class written so that every engine reads it the same way."""
     if not ranges:
         return r"\z(?s:.)"  # nothing is behind the end
     if ranges == classes.ANY:

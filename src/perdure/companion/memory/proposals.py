@@ -1,4 +1,4 @@
-"""``memory/review/<conversation-id>.md``: what was proposed, and waits for the user's word.
+"""``memory/review/<conversation-id>.md``: proposed changes to memory, awaiting your review.
 
 Nothing in it is ever read into a prompt. A proposal is taken off the list by its lines, so that
 what stands around it, also what cannot be read, stays byte for byte.
@@ -37,7 +37,7 @@ _EMPTY = re.compile(r"\s*|#{1,6}(?:\s.*)?")
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One change of what she knows, as a model would have it.
+    """One change to her memory that a model suggests.
 
     Attributes:
         kind: what is to be done.
@@ -60,7 +60,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What was proposed after one conversation.
+    """The proposals after one conversation.
 
     Attributes:
         conversation: the conversation that was looked through.
@@ -82,12 +82,12 @@ class Review:
 
 
 def review_path(conversation: ConversationId) -> str:
-    """The file of a conversation's proposals."""
+    """The path of a conversation's proposals."""
     return f"{PROPOSALS_FOLDER}/{conversation}.md"
 
 
 def render_review(review: Review) -> bytes:
-    """The whole file. Raises ValueError for a proposal without words, or a source that is none."""
+    """Write the file. Raises ValueError for an empty proposal or a malformed source."""
     lines = ["---", f"conversation: {review.conversation}", f"through: {review.through}"]
     named = (("backend", review.backend), ("model", review.model))
     lines += [f"{key}: {quoted(escape_text(value))}" for key, value in named if value]
@@ -97,7 +97,7 @@ def render_review(review: Review) -> bytes:
 
 
 def with_proposals(data: bytes, proposals: Sequence[Proposal]) -> bytes:
-    """A file with more proposals at its end; what is there stays byte for byte."""
+    """The file with proposals added at its end; the rest stays byte for byte."""
     end = b"" if data.endswith(b"\n") else b"\n"
     lines = [line for proposal in proposals for line in _lines_of(proposal)]
     return data + end + "".join(f"{line}\n" for line in lines).encode()
@@ -125,7 +125,7 @@ def _lines_of(proposal: Proposal) -> Iterator[str]:
 
 
 def read_review(data: bytes, path: str) -> Review:
-    """Read such a file. A line that is no proposal is reported and left aside.
+    """Read a review file. Lines that are no proposal are reported and skipped.
 
     Raises:
         BadFile: it is not UTF-8, too large, or does not say which conversation it is about.
@@ -151,7 +151,7 @@ def read_review(data: bytes, path: str) -> Review:
 
 
 def without(data: bytes, path: str, lines: Collection[int]) -> bytes | None:
-    """A file without the proposals that begin at ``lines``; all else stays byte for byte.
+    """The file without the proposals that start at ``lines``; the rest stays byte for byte.
 
     Returns:
         The file; None where nothing but front matter and headings is left.
@@ -171,7 +171,7 @@ def without(data: bytes, path: str, lines: Collection[int]) -> bytes | None:
 
 
 def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[FileTrouble]]:
-    """The front matter, the number of its last line, and what is wrong with it."""
+    """The front matter, the number of its last line, and any problem with it."""
     front, start = split_front_matter(lines)
     if not start:
         raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
@@ -182,7 +182,7 @@ def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[FileTrouble]
 def _blocks(
     lines: list[str], start: int, path: str, troubles: list[FileTrouble]
 ) -> Iterator[tuple[Proposal, int]]:
-    """Each proposal and the number of its last line; what else there is goes to ``troubles``."""
+    """Each proposal and the number of its last line; ``troubles`` collects the rest."""
     number = start
     while number < len(lines):
         line = lines[number]

@@ -1,4 +1,4 @@
-"""``memory/summaries/YYYY-MM/<conversation>.md``: what a conversation was about, up to some turn.
+"""``memory/summaries/YYYY-MM/<conversation>.md``: a conversation's summary, up to some turn.
 
 The front matter says which turns it was made from and by which model, or that it was put together
 from the talk's own sentences. It also holds a digest of the text as the program wrote it: where
@@ -59,22 +59,22 @@ class Summary:
 
     @property
     def by_hand(self) -> bool:
-        """Whether the text is not what the program last wrote."""
+        """Whether someone changed the text after the program wrote it."""
         return self.digest != digest_of(self.text)
 
     @property
     def extractive(self) -> bool:
-        """Whether it is sentences of the talk, chosen without a model."""
+        """Whether it consists of sentences picked from the conversation, without a model."""
         return not self.backend and not self.by_hand
 
 
 def digest_of(text: str) -> str:
-    """The first 16 hex digits of the SHA-256 of a text as it stands in a file."""
+    """The first 16 hex digits of a text's SHA-256, as it is in the file."""
     return hashlib.sha256(printable(text).encode()).hexdigest()[:16]
 
 
 def printable(text: str) -> str:
-    """A text as a summary's file can hold it: no controls, LF line ends, no blank ends."""
+    """A text as a summary can hold it: no control characters, LF line ends, trimmed."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     whole = "\n".join(_UNPRINTED.sub("\ufffd", line).rstrip() for line in lines).strip()
     # What reads as a mark of a merge conflict is text here, and so does not begin its line.
@@ -82,24 +82,24 @@ def printable(text: str) -> str:
 
 
 def as_written(summary: Summary) -> Summary:
-    """The same as the program's own words: a change by hand will show."""
+    """The summary marked as the program's own words, so that edits by hand show."""
     text = printable(summary.text)
     return replace(summary, text=text, digest=digest_of(text))
 
 
 def summary_path(conversation: ConversationId) -> str:
-    """The one file of a conversation's summary."""
+    """The path of a conversation's summary."""
     return f"{SUMMARIES_FOLDER}/{conversation.text[:7]}/{conversation}.md"
 
 
 def conversation_of(path: str) -> ConversationId | None:
-    """The conversation that a path in the summaries' folder names; None: no summary's path."""
+    """The conversation that a summary's path names; None for any other path."""
     named = _NAME.fullmatch(path.rsplit("/", 1)[-1])
     return ConversationId(named[1]) if named and path.startswith(f"{SUMMARIES_FOLDER}/") else None
 
 
 def render_summary(summary: Summary) -> bytes:
-    """The file. Raises ValueError for a negative turn number."""
+    """Write the file. Raises ValueError for a negative turn number."""
     if summary.through < 0:
         raise ValueError(f"not a turn's number: {summary.through}")
     lines = ["---", f"conversation: {summary.conversation}", f"through: {summary.through}"]
@@ -121,7 +121,7 @@ def render_summary(summary: Summary) -> bytes:
 def read_summaries(
     files: Mapping[str, bytes],
 ) -> tuple[tuple[Summary, ...], tuple[FileTrouble, ...]]:
-    """Read several by their paths, in the order of these; a broken one is told of, and left out."""
+    """Read several summaries, in order of path; broken ones are reported and left out."""
     found: list[Summary] = []
     troubles: list[FileTrouble] = []
     for path in sorted(files):
@@ -133,7 +133,7 @@ def read_summaries(
 
 
 def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[FileTrouble, ...]]:
-    """One file as far as it goes, and what is wrong with it.
+    """Read as much of one file as possible, and say what is wrong with it.
 
     None: it names no conversation, is no summary by its size, or holds the marks of a merge
     conflict, where nobody knows which of the lines are meant.
@@ -159,7 +159,7 @@ def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[FileTro
 def _front(
     lines: list[str], path: str
 ) -> tuple[dict[str, tuple[int, SummaryValue]], int, list[FileTrouble]]:
-    """Values by key with their lines; where the text begins; what is wrong."""
+    """Values by key with their line numbers, where the text starts, and what is wrong."""
     _, start = split_front_matter([line.rstrip() for line in lines])
     if not start:
         return {}, 0, [FileTrouble(path, 1, "no front matter between two lines '---'")]
@@ -215,7 +215,7 @@ def _summary(
 
 
 def is_made_from(summary: Summary, turns: Iterable[TurnRange]) -> bool:
-    """Whether any of these turns is among those that a summary was made from."""
+    """Whether a summary was made from any of these turns."""
     return any(
         one.conversation == other.conversation
         and one.first <= other.last
@@ -226,12 +226,12 @@ def is_made_from(summary: Summary, turns: Iterable[TurnRange]) -> bool:
 
 
 def is_summary(path: str) -> bool:
-    """Whether `merge_summaries` merges this path."""
+    """Whether `merge_summaries` handles this path."""
     return conversation_of(path) is not None
 
 
 def merge_summaries(files: Iterable[Versions]) -> dict[str, bytes | None]:
-    """Merge summaries that two lives have differently; never a conflict, the same on both sides.
+    """Merge two versions of summaries: never a conflict, the same result on both sides.
 
     What only one side changed or took away is taken from that side. Else a text that a hand has
     changed goes before one of the program's, then the one that covers more turns, then a model's

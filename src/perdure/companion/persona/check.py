@@ -1,4 +1,4 @@
-"""What is wrong with a persona, or dear about it, as far as its files alone can tell.
+"""Check a persona's files for mistakes, and for parts that cost many tokens.
 
 No model is asked and nothing is guessed at: the same files give the same findings. A finding never
 repeats a key or a password.
@@ -57,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PersonaReport:
-    """What a check found, problems first, then by file and line; and what the files cost."""
+    """The findings, problems first, then by file and line; and the size of each file."""
 
     findings: tuple[Finding, ...]
     sizes: Sizes
@@ -108,7 +108,7 @@ def check_persona(
 
 
 def _broken(files: Mapping[str, bytes]) -> Iterator[Finding]:
-    """Lore and facts that cannot be read; their own commands say more of them."""
+    """Lore and facts that cannot be read; their own commands say more."""
     for troubles, fix in (
         (read_lore(files)[1], "put it right; perdure lore list shows what is read"),
         (read_facts(files)[1], "put it right; perdure memory list shows what is read"),

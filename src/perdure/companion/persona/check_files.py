@@ -1,4 +1,4 @@
-"""Files of the persona: what is not read, cannot be read, or holds what it should not."""
+"""Persona files that are skipped, unreadable, or hold something they should not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FOLDERS = {PERSONA_FOLDER: PERSONA_FOLDER, GREETINGS: "greetings", EXAMPLES: "e
 
 
 def name_collisions(paths: Iterable[str]) -> Iterator[Finding]:
-    """Files that are one where a disk does not tell capitals, or ways to write an accent, apart."""
+    """Files whose names differ only in case or accent encoding, so some disks confuse them."""
     known: dict[str, str] = {}
     for path in sorted(paths):
         other = known.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
@@ -78,7 +78,7 @@ def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Find
 
 
 def kind_of(path: str) -> Kind | None:
-    """What a file is to a persona; None where it is no part of it."""
+    """A file's part in the persona; None if it has none."""
     where = PurePosixPath(path)
     if where.suffix != ".md" or where.name.startswith("."):
         return None
@@ -89,7 +89,7 @@ def kind_of(path: str) -> Kind | None:
 
 
 def file_findings(persona: PersonaTexts) -> Iterator[Finding]:
-    """Files that are empty, passed over, in conflict, or hold what cannot be seen."""
+    """Files that are empty, skipped, in conflict, or hold invisible characters."""
     for path in sorted(persona.files):
         if kind_of(path) is None and (finding := _passed_over(path)):
             yield finding
@@ -108,7 +108,7 @@ def _left_out(persona: PersonaTexts) -> Iterator[Finding]:
 
 
 def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
-    """Lines that hold a key or a password. What it is, is never repeated."""
+    """Lines with a key or a password. The secret itself is never repeated."""
     for path in sorted(files):
         text = files[path].decode("utf-8", "replace")
         if not mask(text)[1]:
@@ -127,7 +127,7 @@ def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
 
 
 def _passed_over(path: str) -> Finding | None:
-    """Why a file below persona/ is not read; None where nobody would expect it to be."""
+    """Why a file in persona/ is skipped; None if nobody would expect it to be read."""
     where = PurePosixPath(path)
     name, folder = where.name, str(where.parent)
     is_hidden = name.startswith(".") and name.endswith(".md")
@@ -178,7 +178,7 @@ def _text_findings(text: PersonaText) -> Iterator[Finding]:
 
 
 def _unseen(text: PersonaText) -> Iterator[Finding]:
-    """Characters that an eye does not see and a model does."""
+    """Characters that the model reads but you cannot see."""
     tags = next((found for found in _TAGS.finditer(text.text) if found["tag"]), None)
     bidi = re.search(f"[{_BIDI}]", text.text)
     other = next(
@@ -235,7 +235,7 @@ def _boundaries(persona: PersonaTexts) -> Iterator[Finding]:
 
 
 def _duplicates(persona: PersonaTexts) -> Iterator[Finding]:
-    """Paragraphs that stand there twice; a reminder repeats on purpose."""
+    """Repeated paragraphs; a reminder may repeat on purpose."""
     seen: dict[str, tuple[str, int]] = {}
     for text in persona.texts:
         if text.kind == "reminder":

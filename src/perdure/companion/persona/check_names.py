@@ -1,4 +1,4 @@
-"""Names that contradict companion.yaml, and marks that no name is put in for.
+"""Names in a persona that contradict companion.yaml.
 
 Only what says a name outright counts ("Your name is …", "Du heißt …"); a name that merely stands in
 a text may be anybody's.
@@ -108,7 +108,7 @@ _TITLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StatedName:
-    """A name that a text gives to the companion or to the user."""
+    """A name that a text gives the companion or the user."""
 
     text: PersonaText
     line: int
@@ -171,7 +171,7 @@ def _swapped(text: PersonaText) -> Iterator[Finding]:
 
 
 def stated_names(text: PersonaText, name: str, user: str) -> Iterator[StatedName]:
-    """Names that a text states and that are not those of companion.yaml."""
+    """The names in a text that differ from those in companion.yaml."""
     by_user = False
     for number, line in _lines(text):
         if text.kind == "example":
@@ -196,7 +196,7 @@ _SPEAKER = re.compile(r"(?:\{\{ *(?P<who>char|user) *\}\}) *[:\uff1a]", re.IGNOR
 def _found(
     text: PersonaText, line: str, *, by_user: bool
 ) -> Iterator[tuple[re.Match[str], bool, bool]]:
-    """Matches, whether each is about the user, and whether it is certain."""
+    """The matches: whether each is about the user, and whether it is certain."""
     told = text.kind in ("prompt", "reminder")
     patterns = [(pattern, False, True) for pattern in _NAMES_HER if told]
     patterns += [(pattern, True, True) for pattern in _NAMES_USER if told]
@@ -214,12 +214,12 @@ def _found(
 
 
 def _in_quotes(before: str) -> bool:
-    """Whether what follows is quoted: in a story, others introduce themselves."""
+    """Whether a quotation follows: in stories, other characters introduce themselves."""
     return before.count('"') % 2 == 1 or before.rfind("“") > before.rfind("”")
 
 
 def _trimmed(found: re.Match[str]) -> str:
-    """The name at the beginning of what was matched; "" where it is none."""
+    """The name at the start of a match; "" if there is none."""
     groups = found.groupdict()
     if groups.get("cjk"):
         return re.sub(r"(?:です|だよ|だ|という|といいます|と言います|の).*$", "", groups["cjk"])
@@ -232,7 +232,7 @@ def _trimmed(found: re.Match[str]) -> str:
 
 
 def _is_same(stated: str, known: str) -> bool:
-    """Whether one may be short for the other: a shared word, or one begins the other."""
+    """Whether one name may be short for the other: a shared word or the same beginning."""
     one, two = (unicodedata.normalize("NFKC", name).casefold() for name in (stated, known))
     if one in two or two in one:
         # "Ann" for "Anna"; but a letter or two begin many names.

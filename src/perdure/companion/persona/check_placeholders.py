@@ -1,4 +1,4 @@
-"""Marks for names that are bent, unknown or missing, and who speaks in sample talk."""
+"""Placeholders that are misspelled, unknown or missing, and the speakers in sample dialogue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _USER_ROLES = frozenset({"user", "you", "human"})
 
 
 def placeholder_findings(persona: PersonaTexts) -> Iterator[Finding]:
-    """Marks that nothing is put in for, and labels that are read as somebody's words."""
+    """Placeholders that stay unfilled, and labels that no one speaks under."""
     for text in persona.texts:
         found_marks: dict[tuple[str, str], tuple[Finding, int]] = {}
         for number, line in enumerate(text.text.split("\n"), text.first_line):
@@ -91,7 +91,7 @@ def _marks(text: PersonaText, number: int, line: str) -> Iterator[Finding]:
 
 
 def _meant(inner: str) -> str:
-    """``char``, ``user``, or "" where neither is near."""
+    """``char`` or ``user``, whichever is close; "" if neither is."""
     word = inner.strip().strip("#/").lower()
     if word in _HERS:
         return "char"
@@ -102,7 +102,7 @@ def _meant(inner: str) -> str:
 
 
 def _speakers(text: PersonaText, persona: PersonaTexts) -> Iterator[Finding]:
-    """Labels other than the marks: they are read as words of who spoke before."""
+    """Labels other than the placeholders, which are read as part of the words before."""
     labels: Counter[str] = Counter()
     first: dict[str, tuple[int, bool]] = {}
     begins = True

@@ -1,4 +1,4 @@
-"""What the persona costs in tokens, against the smallest window among the backends."""
+"""The persona's size in tokens, against the smallest window among the backends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXACT_UP_TO = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How much one backend takes in.
+    """How many tokens one backend can take.
 
     Attributes:
         backend: its name.
@@ -40,7 +40,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FileSize:
-    """One file's cost in tokens, names filled in."""
+    """One file's size in tokens, with names filled in."""
 
     path: str
     kind: Kind
@@ -49,7 +49,7 @@ class FileSize:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What each file costs. ``window`` is the smallest one; None where no backend is listed."""
+    """The size of each file. ``window`` is the smallest one; None without a backend."""
 
     files: tuple[FileSize, ...] = ()
     window: Window | None = None
@@ -57,32 +57,32 @@ class Sizes:
 
     @property
     def always(self) -> int:
-        """Tokens that stand in every prompt: the persona's files and the reminder."""
+        """Tokens in every prompt: the persona's files and the reminder."""
         return sum(each.tokens for each in self.files if each.kind in ("prompt", "reminder"))
 
     @property
     def examples(self) -> int:
-        """Tokens of sample talk that are sent at the most."""
+        """Tokens of sample dialogue that are sent at most."""
         all_of_them = sum(each.tokens for each in self.files if each.kind == "example")
         return min(all_of_them, self.examples_budget)
 
     @property
     def left(self) -> int | None:
-        """Tokens left for talk, memory and lore; below 0 where the persona does not fit."""
+        """Tokens left for conversation, memory and lore; below 0 if the persona does not fit."""
         if self.window is None:
             return None
         rest = self.window.room - self.always
         return rest - self.examples if rest > self.examples else rest
 
     def share(self, each: FileSize) -> float:
-        """Part of the smallest window that a file takes."""
+        """A file's share of the smallest window."""
         return each.tokens / self.window.tokens if self.window else 0.0
 
 
 def sizes_of(
     persona: PersonaTexts, count: Count, windows: Sequence[Window], examples_budget: int
 ) -> Sizes:
-    """Count the files. ``count`` gives the tokens of a text."""
+    """Measure the files. ``count`` returns the tokens of a text."""
     files = []
     for text in persona.texts:
         filled = fill(text.text, char=persona.name, user=persona.user).strip()
@@ -96,7 +96,7 @@ def sizes_of(
 def size_findings(
     persona: PersonaTexts, sizes: Sizes, count: Count, windows: Sequence[Window]
 ) -> Iterator[Finding]:
-    """What is too large, or dear."""
+    """Files that are too large, or cost many tokens."""
     too_small = [each for each in windows if sizes.always > each.room]
     for each in too_small:
         yield Finding(
@@ -147,7 +147,7 @@ def _limit(kind: Kind, window: Window) -> tuple[float, str]:
 
 
 def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Finding]:
-    """Sample talk beyond its budget, talk by talk as the prompt leaves it out."""
+    """Sample dialogue beyond its budget, counted the way the prompt leaves it out."""
     spent = talks = left_out = 0
     first = ""
     for text in persona.texts:

@@ -1,4 +1,4 @@
-"""What a check of the persona finds, and the texts that it looks at."""
+"""Findings of the persona check, and the texts it reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: .*)?$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found.
+    """One finding of the check.
 
     Attributes:
         severity: ``problem``: something does not work as it is written. ``advice``: it works, and
@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PersonaText:
-    """One file that the model reads: front matter taken off, keys masked, names not filled in."""
+    """One file that the model reads: no front matter, keys masked, names not filled in."""
 
     path: str
     kind: Kind
@@ -67,7 +67,7 @@ class PersonaText:
 
 @dataclass(frozen=True, slots=True)
 class PersonaTexts:
-    """All that the checks of texts are given."""
+    """Everything the text checks need."""
 
     name: str
     user: str
@@ -76,7 +76,7 @@ class PersonaTexts:
 
 
 def mask(text: str) -> tuple[str, int]:
-    """The text without keys and passwords, and how many there were. Lines stay where they are."""
+    """The text with keys and passwords masked, and how many there were. Lines keep their place."""
     masked, count = mask_secrets(text)
     masked, passwords = _PASSWORD.subn(MASK, masked)
     masked, blocks = _PRIVATE_KEY.subn(MASK, masked)
@@ -84,7 +84,7 @@ def mask(text: str) -> tuple[str, int]:
 
 
 def mask_finding(finding: Finding) -> Finding:
-    """The finding with no secret in any of its texts."""
+    """The finding with every secret masked."""
     return replace(
         finding,
         path=mask(finding.path)[0],
@@ -94,6 +94,6 @@ def mask_finding(finding: Finding) -> Finding:
 
 
 def quote(text: str) -> str:
-    """A few words of a text, on one line. Give it text that has been through `mask`."""
+    """A few words of a text on one line. `mask` the text first."""
     words = " ".join(text.split())
     return words if len(words) <= _QUOTED else f"{words[: _QUOTED - 1]}…"

@@ -1,4 +1,4 @@
-"""The persona: Markdown files that make up the system prompt, greetings, sample talk, reminder."""
+"""The persona: Markdown files with the system prompt, greetings, sample dialogue and reminder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PersonaFile:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """A first message; the first greeting opens a conversation, the others are alternatives."""
+    """An opening message; the first greeting is used, the others are alternatives."""
 
     path: str
     text: str
@@ -50,7 +50,7 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class ExampleLine:
-    """What one side says in a sample talk."""
+    """One speaker's words in sample dialogue."""
 
     by_user: bool
     text: str
@@ -58,7 +58,7 @@ class ExampleLine:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One sample talk; a file may hold several."""
+    """One sample dialogue; a file may hold several."""
 
     path: str
     lines: tuple[ExampleLine, ...]
@@ -66,7 +66,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """Said again near the end of the prompt, ``depth`` messages before its end."""
+    """Instructions repeated ``depth`` messages before the end of the prompt."""
 
     path: str
     text: str
@@ -75,7 +75,7 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Who a companion is, as of one tree. Files without text are left out."""
+    """Who a companion is in one tree. Empty files are left out."""
 
     files: tuple[PersonaFile, ...] = ()
     greetings: tuple[Greeting, ...] = ()
@@ -89,7 +89,7 @@ class Persona:
 
 
 def read_persona(files: Mapping[str, bytes]) -> Persona:
-    """Read the files below ``persona/``, keyed by their path in the tree; others are ignored.
+    """Read the files in ``persona/``, keyed by path; others are ignored.
 
     Order is that of the file names, code point by code point. Files that do not end in ``.md``,
     hidden ones and ones in other folders are no part of the persona.
@@ -137,7 +137,7 @@ def read_persona(files: Mapping[str, bytes]) -> Persona:
 
 
 def fill(text: str, *, char: str, user: str) -> str:
-    """Put the names in for ``{{char}}`` and ``{{user}}``, in any case, and ``<BOT>``, ``<USER>``.
+    """Replace ``{{char}}`` and ``{{user}}`` (any case), ``<BOT>`` and ``<USER>`` by names.
 
     In one pass: a name that holds such a mark stays as it is. Other ``{{…}}`` stay too.
     """
@@ -152,7 +152,7 @@ def fill(text: str, *, char: str, user: str) -> str:
 
 
 def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
-    """Sample talks: blocks parted by a line ``---`` (or ``<START>``), lines ``{{user}}: …``.
+    """Sample dialogues: blocks separated by ``---`` (or ``<START>``), lines ``{{user}}: …``.
 
     A line without a name goes on what was said before it; before the first name it is said by
     the companion.
@@ -179,7 +179,7 @@ def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
 
 
 def split_front(text: str, where: str) -> tuple[strict.Mapping, str]:
-    """Part a front matter from the text below it; notes programs put one into any file.
+    """Split front matter from text; notes programs add one to any file.
 
     It is there only if the first line is ``---`` and a later one closes it. Raises BadFile.
     """
@@ -197,7 +197,7 @@ def _read(data: bytes, path: str) -> tuple[strict.Mapping, str]:
 
 
 def _left_out(front: strict.Mapping, path: str) -> list[FileTrouble]:
-    """What of a front matter says nothing to the program, as one row; nothing without it."""
+    """Front matter that means nothing to perdure, on one line; "" if there is none."""
     known = {"depth"} if path == REMINDER else set()
     keys = [key for key in front.items if key not in known]
     if not keys:

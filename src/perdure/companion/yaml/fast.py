@@ -1,4 +1,4 @@
-"""Front matter: parted from the text below it, and read as the program writes it.
+"""Split front matter from text, and read it quickly when perdure wrote it.
 
 The YAML library takes milliseconds for one small file, and a lorebook has hundreds of them.
 Whatever is not exactly in this form is left to the strict reader, which reads the same from it.
@@ -25,7 +25,7 @@ _APART = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\u
 
 
 def split_front_matter(lines: Sequence[str]) -> tuple[Sequence[str], int]:
-    """The lines between the two ``---``, and where the text below begins; 0 where there is none."""
+    """The lines between the two ``---``, and where the text starts; 0 if there are none."""
     try:
         end = lines.index(FENCE, 1) if lines[0] == FENCE else 0
     except ValueError:
@@ -34,7 +34,7 @@ def split_front_matter(lines: Sequence[str]) -> tuple[Sequence[str], int]:
 
 
 def read_front_matter(lines: Sequence[str], where: str, first_line: int = 2) -> Mapping:
-    """Read these lines, the first of which is ``first_line`` of a file.
+    """Read front matter lines; ``first_line`` is the file line of the first.
 
     Raises:
         BadFile: they are not of the form ``key: value``, or no YAML that is only data.
@@ -44,7 +44,7 @@ def read_front_matter(lines: Sequence[str], where: str, first_line: int = 2) -> 
 
 
 def read_undamaged(lines: Sequence[str], first_line: int = 2) -> tuple[Mapping, list[Trouble]]:
-    """The same as far as it can be read, line by line where it cannot as a whole. Never raises."""
+    """Read as much of it as possible, line by line if it is broken. Never raises."""
     try:
         return read_front_matter(lines, "", first_line), []
     except BadFile as error:
@@ -61,7 +61,7 @@ def read_undamaged(lines: Sequence[str], first_line: int = 2) -> tuple[Mapping, 
 
 
 def read_simple(lines: Sequence[str], first_line: int) -> Mapping | None:
-    """Lines ``key: value`` and lists below a ``key:``; None where there is anything else."""
+    """Read ``key: value`` lines and lists below a ``key:``; None if there is anything else."""
     items: dict[str, Node] = {}
     places: dict[str, int] = {}
     open_list: List | None = None
@@ -111,7 +111,7 @@ def _scalar(text: str, line: int) -> Scalar | None:
 
 
 def _json(text: str) -> object:
-    """What a text says in JSON and in YAML alike; None where it may not be the same."""
+    """The value, if the text means the same in JSON and YAML; None if it may not."""
     try:
         return None if _APART.search(text) else json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Text as a YAML value that every reader takes for just that text."""
+"""Write text as a YAML value that every reader reads back as exactly that text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _TRUTH = frozenset({"null", "yes", "no", "on", "off", "true", "false", "y", "n"}
 
 
 def scalar(text: str) -> str:
-    """``text`` without quotes where every YAML version reads it as just this text, else quoted."""
+    """``text`` unquoted if every YAML version reads it back unchanged, else quoted."""
     return text if is_plain(text) and text.lower() not in _TRUTH else quoted(text)
 
 
 def is_plain(text: str) -> bool:
-    """Whether every YAML version reads ``text``, as it stands, as one value with these letters."""
+    """Whether every YAML version reads unquoted ``text`` as one string, unchanged."""
     return bool(_PLAIN.fullmatch(text)) and text.isprintable()
 
 
 def quoted(text: str) -> str:
-    """``text`` as a double-quoted string that YAML 1.1, YAML 1.2 and JSON read alike.
+    """``text`` in double quotes, read alike by YAML 1.1, YAML 1.2 and JSON.
 
     Lone surrogates cannot be carried by all three; the caller escapes them first.
     """

@@ -1,4 +1,4 @@
-"""From a YAML node to a checked struct, with the line of what is wrong."""
+"""Turn a YAML node into a checked struct; errors name the line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off
 
 
 class YesNo:
-    """A field that is ``yes`` or ``no``, also ``true``, ``on``, ``false``, ``off``, in any case."""
+    """A field that takes ``yes``, ``no``, ``true``, ``false``, ``on`` or ``off``, in any case."""
 
     __slots__ = ("value",)
 
@@ -38,7 +38,7 @@ class YesNo:
 
 
 def yes_no(text: str) -> bool:
-    """Read a truth value as people write it. Raises ValueError."""
+    """Read a yes or no. Raises ValueError."""
     try:
         return _YES[text.lower()]
     except KeyError:
@@ -46,7 +46,7 @@ def yes_no(text: str) -> bool:
 
 
 def convert(node: strict.Mapping, shape: type[Struct], where: str) -> Struct:
-    """Check ``node`` against ``shape``; numbers are read from their text.
+    """Check ``node`` against ``shape``; numbers are parsed from their text.
 
     A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
     """
@@ -58,7 +58,7 @@ def convert(node: strict.Mapping, shape: type[Struct], where: str) -> Struct:
 
 
 def unknown_keys(node: strict.Mapping, shape: type[msgspec.Struct]) -> list[Trouble]:
-    """The keys of ``node`` that ``shape`` has no field for, with a guess at what was meant."""
+    """The keys of ``node`` that ``shape`` lacks, with a guess at what was meant."""
     known = [field.encode_name for field in msgspec.structs.fields(shape)]
     troubles = []
     for key, line in node.lines.items():
@@ -93,7 +93,7 @@ def _hook(kind: type, value: object) -> object:
 
 
 def _explain(message: str, node: strict.Mapping) -> tuple[str, int]:
-    """Msgspec's message in our words, and the line of the key that it is about."""
+    """Msgspec's error in our words, and the line of the key."""
     found = _PATH.match(message)
     problem = (found[1] if found else message).replace("`", "'")
     here: strict.Node = node

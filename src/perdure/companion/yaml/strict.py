@@ -1,4 +1,4 @@
-"""YAML as data only: strings, lists, mappings, and the line that each came from.
+"""YAML as data only: strings, lists, mappings, each with its line.
 
 Read from ruamel's event stream rather than loaded, so that nothing in a stranger's file is
 constructed: aliases, tags and a second document are refused, nesting and size are capped, and a
@@ -29,7 +29,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value as typed. ``plain`` is False where it was quoted or a block."""
+    """One value as typed. ``plain`` is False if it was quoted or a block."""
 
     text: str
     line: int
@@ -37,7 +37,7 @@ class Scalar:
 
     @property
     def absent(self) -> bool:
-        """True for a key with nothing behind it (or ``null``, ``~``)."""
+        """True for a key without a value (or with ``null`` or ``~``)."""
         return self.plain and self.text in {"", "~", "null"}
 
 
@@ -51,7 +51,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping; ``lines`` has the line of each key."""
+    """A mapping; ``lines`` holds the line of each key."""
 
     items: dict[str, Node]
     lines: dict[str, int]
@@ -62,7 +62,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def decode(data: bytes, where: str) -> str:
-    """The text of a small file: UTF-8, a byte order mark and CRLF line ends taken away.
+    """Decode a small file: UTF-8, without a byte order mark, LF line ends.
 
     Raises BadFile where it is not UTF-8, or above 1 MiB.
     """
@@ -77,7 +77,7 @@ def decode(data: bytes, where: str) -> str:
 
 
 def read_mapping(data: bytes | str, where: str, first_line: int = 1) -> Mapping:
-    """Read a file, or a front matter that begins at ``first_line``, as a mapping.
+    """Read a file, or front matter starting at ``first_line``, as a mapping.
 
     An empty file is an empty mapping. Raises BadFile with file and line.
     """
@@ -99,7 +99,7 @@ class _Reader:
     offset: int
 
     def events(self, text: str) -> Iterator[Any]:
-        """The parser's events, its errors turned into ours."""
+        """The parser's events, with its errors as ours."""
         from ruamel.yaml import YAML  # 30 ms, and most commands read no YAML
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -120,7 +120,7 @@ class _Reader:
         return self.offset + (mark.line + 1 if mark is not None else 0)
 
     def document(self, events: Iterator[Any]) -> Node | None:
-        """The one document of the stream, read without recursion. None where there is none."""
+        """The stream's only document, read without recursion; None if it is empty."""
         root: Node | None = None
         stack: list[_Open] = []
         documents = 0
@@ -166,7 +166,7 @@ class _Reader:
         return Mapping({}, {}, line) if kind == "MappingStartEvent" else Sequence([], line)
 
     def whole(self, event: Any) -> str:  # noqa: ANN401  as above
-        """The text of a scalar, halves of characters joined as JSON has them.
+        """A scalar's text, with surrogate pairs joined as in JSON.
 
         Raises BadFile for a half without its other: no file can hold it.
         """
@@ -197,7 +197,7 @@ class _Reader:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping whose end is still to come."""
+    """A list or mapping that is not closed yet."""
 
     node: Mapping | Sequence
     key: Scalar | None = None
@@ -210,7 +210,7 @@ class _Open:
 
 
 def flattened(node: Node) -> str | list[str]:
-    """What ``node`` says as a text or a list of texts; anything deeper as JSON."""
+    """A node as text or a list of texts; deeper structure becomes JSON."""
     match node:
         case Scalar():
             return "" if node.absent else node.text

@@ -1,1 +1,1 @@
-"""``perdure memory`` and the commands below it."""
+"""``perdure memory`` and its subcommands."""

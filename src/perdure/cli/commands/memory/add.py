@@ -19,7 +19,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @companion_option
 @json_option
 def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: bool) -> None:
-    """Write down a fact: one line more in memory/facts/TOPIC.md, one commit of yours.
+    """Write down a fact: one more line in memory/facts/TOPIC.md, committed in your name.
 
     What is there already and says the same, or the opposite, is shown beside it.
     """

@@ -34,7 +34,7 @@ def edit(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Change one fact: its words, its topic, its rank; set it aside; take it out.
+    """Change one fact: its words, topic or rank; set it aside; remove it.
 
     FACT is its name in perdure memory list, such as people:3, or words that only one fact has.
     Without an option your editor opens with its words. Only its line changes, as one commit of
@@ -79,7 +79,7 @@ def edit(
 
 
 def _edited(old: str) -> str | None:
-    """The words as they come out of the editor; None where it was left without a change."""
+    """The words from the editor; None if nothing changed."""
     from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():

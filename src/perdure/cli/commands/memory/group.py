@@ -1,4 +1,4 @@
-"""``perdure memory``; what is below it is imported when it is called."""
+"""``perdure memory``; its subcommands are imported when they run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _module(name: str) -> str:
 
 @click.group("memory", cls=_Group)
 def command() -> None:
-    """What she knows: list, add, edit facts; review what is proposed.
+    """List, add and edit what she knows; review proposals.
 
     Facts are lines of plain text in memory/facts, one topic a file, each naming the turn that
     taught it. What a model proposes waits in memory/review until you accept it.

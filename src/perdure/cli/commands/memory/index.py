@@ -15,7 +15,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.command("index")
 @companion_option
 def index() -> None:
-    """Read all conversations for recall and search now.
+    """Index all conversations for recall and search now.
 
     Words are read by the first message or search anyway. What messages mean (the extra [dense]) is
     read between the turns of a talk, the newest first; this reads the rest at once, which may take

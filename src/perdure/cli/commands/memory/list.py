@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @companion_option
 @json_option
 def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: bool) -> None:
-    """List what she knows, by topic: each fact with its name, and where it comes from.
+    """List what she knows, by topic: each fact with its name and its source.
 
     \b
     a turn's id   the turn that taught it; it begins with the day
@@ -65,7 +65,7 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
 def _list_pairs(
     known: KnownFacts, rows: Sequence[FactRow], limit: int | None, *, as_json: bool
 ) -> None:
-    """Pairs of which one is among ``rows``."""
+    """The pairs that involve any of ``rows``."""
     found = [pair for pair in known.pairs() if pair[0] in rows or pair[1] in rows][:limit]
     if as_json:
         emit_json(

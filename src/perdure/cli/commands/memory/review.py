@@ -44,7 +44,7 @@ def review(
     lists: bool,
     as_json: bool,
 ) -> None:
-    """Look at what waits for your word: proposed facts and summaries, imported facts that are held.
+    """Review what waits for you: proposed facts and summaries, and imported facts on hold.
 
     On a terminal one after the other, as a difference, with what is there and says the same or the
     opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number of the
@@ -81,7 +81,7 @@ def review(
 
 
 def _all_but_orders(listed: ReviewList) -> list[str]:
-    """All that waits, but for what looks like an instruction: that is only let in by name."""
+    """Everything except what looks like an instruction, which must be accepted by name."""
     names = [row.id for row in listed.rows if not row.is_order]
     left = len(listed.rows) - len(names)
     if left:
@@ -100,7 +100,7 @@ def _answer_all(
     *,
     as_json: bool,
 ) -> None:
-    """Accept and reject by name. Every name is looked up before anything is done."""
+    """Accept and reject by name. All names are looked up before anything changes."""
     from perdure.actions.memory.facts import commit_plan
     from perdure.actions.memory.review import plan_accept, plan_reject, review_list
 
@@ -123,7 +123,7 @@ def _answer_all(
 
 
 def _walk(workspace: Workspace) -> None:
-    """One after the other, on a terminal."""
+    """Ask about each in turn, on a terminal."""
     from perdure.actions.memory.facts import commit_plan
     from perdure.actions.memory.review import plan_accept, plan_reject, review_list
 
@@ -170,7 +170,7 @@ def _ask() -> str:
 
 
 def _edited(row: ReviewItem) -> str | None:
-    """Other words, from the editor; None where they were left as they are, or there are none."""
+    """Other words from the editor; None if they were left unchanged, or empty."""
     old = row.proposal.text
     if not old:
         return None
@@ -179,7 +179,7 @@ def _edited(row: ReviewItem) -> str | None:
 
 
 def _show(row: ReviewItem) -> None:
-    """One of them, as a difference, and what it goes beside."""
+    """One proposal, as a difference, with the facts close to it."""
     proposal = row.proposal
     what = "held" if row.held else proposal.kind
     print_styled(

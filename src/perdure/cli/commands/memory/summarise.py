@@ -45,7 +45,7 @@ def summarise(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Summarise conversations; without a name, the newest one.
+    """Summarise conversations; by default the newest one.
 
     A CONVERSATION is named by a piece of its id, a day, or a turn of it. The backend that is listed
     first is asked; where there is none, or only a rehearsal model, sentences of the talk itself are
@@ -79,7 +79,7 @@ class _Work:
         self._records: list[dict[str, object]] = []
 
     async def run(self, path: Path, names: Sequence[str], *, everything: bool) -> int:
-        """Do all of it; 1 where something could not be done."""
+        """Do all of it; returns 1 if something could not be done."""
         from perdure.chat.session import Session
 
         session = await Session.open(path)
@@ -173,7 +173,7 @@ def _would(session: Session, task: Task) -> str:
 def _find(
     repo: Repository, rev: str, names: Sequence[str], *, everything: bool
 ) -> list[ConversationId]:
-    """The conversations that are meant, oldest first where it is all of them."""
+    """The conversations that were named; for all, oldest first."""
     from perdure.snapshot.conversation.transcript import Transcript
     from perdure.snapshot.conversation.turn_names import find_turn
     from perdure.snapshot.errors import UnknownTurn
