@@ -15,7 +15,7 @@ from perdure.git.packs import background
 
 async def idle(session: Session) -> None:
     """Wait for the end of what a session writes down between turns."""
-    running = session.remembering._running
+    running = session.memory._running
     if running is not None:
         await asyncio.wait({running})
 

@@ -9,7 +9,7 @@ import pytest
 from perdure.actions.backends.manage import BackendActions
 from perdure.actions.trust import is_confirmed, unconfirmed_backends
 from perdure.chat.events import Failed
-from perdure.chat.routing.roster import find
+from perdure.chat.routing.backend_set import find
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import check_keys, parse_manifest
 from perdure.companion.errors import BadFile

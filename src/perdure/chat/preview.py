@@ -102,7 +102,7 @@ def _explained(
 
 async def _measure(router: Router) -> tuple[PromptTarget, str]:
     """How the backend counts; what its manifest says where it cannot be asked, and a note."""
-    backend = router.coming
+    backend = router.next_backend
     try:
         await backend.open()
         return await measure(backend, await router.form(backend)), ""

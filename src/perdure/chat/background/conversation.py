@@ -27,7 +27,7 @@ from perdure.snapshot.files import entries_below, read_small
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConversationReading:
     """One conversation, as of one commit on one branch.
 
     Attributes:
@@ -145,13 +145,13 @@ def newest(position: Position, count: int) -> list[ConversationId]:
     return [each.id for each in reversed(found) if each.id != position.conversation][:count]
 
 
-def read_talk(
+def read_conversation(
     position: Position,
     conversation: ConversationId,
     through: int | None = None,
     *,
     facts: bool = False,
-) -> Reading | None:
+) -> ConversationReading | None:
     """Read a conversation, up to ``through`` or to its end. None where there is nothing in it."""
     tip = position.tip
     position.transcript.refresh(tip)
@@ -181,7 +181,7 @@ def read_talk(
             if (content := reading.take(entry.path)) is not None
         }
         known = read_facts(found)[0]
-    return Reading(
+    return ConversationReading(
         conversation,
         position.transcript.title(ref),
         tuple(

@@ -22,17 +22,6 @@ from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
 
 
-def end_record(reply: Reply) -> dict[str, object]:
-    """What a journal must hold of a reply that ended, beside the text that was streamed."""
-    return {
-        "at": reply.at.isoformat() if reply.at is not None else "",
-        "backend": reply.backend,
-        "model": reply.model,
-        "interrupted": reply.interrupted,
-        "stand_in": reply.stand_in,
-    }
-
-
 def recover_turns(repo: Repository, committer: TurnCommitter, where: SalvageTarget) -> list[Notice]:
     """Commit every turn that a dead session left; what there is to tell of each.
 

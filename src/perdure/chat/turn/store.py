@@ -21,7 +21,7 @@ from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.turns.commit import CommittedTurn, TurnCommitter
 from perdure.actions.turns.location import Location
-from perdure.actions.turns.pending import PendingTurn, TurnKind
+from perdure.actions.turns.pending import PendingTurn, TurnKind, end_record
 from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
@@ -33,7 +33,7 @@ from perdure.chat.turn.follow import BranchFollower
 from perdure.chat.turn.notices import TurnNotices
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.recovery import end_record, recover_turns
+from perdure.chat.turn.recovery import recover_turns
 from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
