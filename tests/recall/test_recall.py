@@ -478,7 +478,7 @@ def test_an_interrupted_reading_goes_on_from_there(tmp_path: Path) -> None:
 def test_while_another_process_writes_recall_makes_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "BUSY", 0.01)
+    monkeypatch.setattr(index_module, "LOCK_WAIT", 0.01)
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
         index = RecallIndex.open(repo)
         before = index.find("HEAD", RecallQuery("tomatoes"))
