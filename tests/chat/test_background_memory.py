@@ -500,15 +500,15 @@ async def test_undo_takes_it_back_and_it_does_not_return_by_itself(
     opened, backend = talk
     await opened.end_conversation()
     asked = len(backend.asked)
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_undo(workspace)))
     assert summaries(companion) == []
     await opened.close()
     opened = await Open.at(companion, backend)
     await opened.idle()
     assert len(backend.asked) == asked
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_redo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_redo(workspace)))
     assert [each.text for each in summaries(companion)] == [NOTES]
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_undo(workspace)))
     opened.session.new_conversation()
     await opened.say("A new day.")
     assert summaries(companion) == [], "it was taken away on purpose"

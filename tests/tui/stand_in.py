@@ -196,7 +196,7 @@ class ScriptedSession:
         """No repository stands behind this: whatever is asked for, there is none of it."""
         return cast("T", [])
 
-    async def steer(self, act: Callable[[Workspace], T]) -> T:
+    async def act(self, act: Callable[[Workspace], T]) -> T:
         raise RequestProblem("there is no repository here.")
 
     async def look_again(self) -> list[Notice] | None:

@@ -253,7 +253,7 @@ class Session:
         """Ask the repository, on the thread that it belongs to; also during a turn."""
         return await self._work(lambda: question(self._store.repo))
 
-    async def steer(self, act: Callable[[Workspace], T]) -> T:
+    async def act(self, act: Callable[[Workspace], T]) -> T:
         """Do something to the history, and go on from where it leads.
 
         Args:

@@ -158,7 +158,7 @@ class MemoryEdits:
             return plan
 
         try:
-            plan = await session.steer(act)
+            plan = await session.act(act)
         except Problem as problem:
             if typed:
                 self._chat.conversation.put_back([typed])
