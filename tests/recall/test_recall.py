@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,10 +64,9 @@ def said(hits: list[Hit], repo: Repository) -> list[str]:
     return [each.message.text if each and each.message else "?" for each in found]
 
 
-def find(repo: Repository, text: str, rev: str = "HEAD", **more: object) -> list[Hit]:
+def find(repo: Repository, text: str, rev: str = "HEAD", **more: Any) -> list[Hit]:
     """Ask a new index."""
-    query = replace(RecallQuery(text), **more)  # type: ignore[arg-type]
-    return RecallIndex.open(repo).find(rev, query)
+    return RecallIndex.open(repo).find(rev, RecallQuery(text, **more))
 
 
 def grow(repo: Repository, dialogue: Dialogue, branch: str = "main") -> None:

@@ -93,9 +93,9 @@ def running() -> Running:
         *,
         size: tuple[int, int] = (120, 40),
         ready: bool = True,
-        **settings: object,
+        glyphs: Glyphs = UNICODE,
     ) -> AsyncIterator[tuple[ChatApp, Pilot[int]]]:
-        app = chat_app(session, transcript, **settings)  # type: ignore[arg-type]
+        app = chat_app(session, transcript, glyphs=glyphs)
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: app.session is not None)
             if ready:
