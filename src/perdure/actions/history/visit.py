@@ -72,7 +72,7 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
     Raises:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    workspace.take_edits()
+    workspace.commit_hand_edits()
     turn = plan.place.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
     start_branch(
@@ -161,7 +161,7 @@ def end_visit(
     ref = check_branch(visit.name)
     is_here = repo.head().branch == visit.name
     if is_here:
-        workspace.take_edits()
+        workspace.commit_hand_edits()
     try:
         tip = repo.resolve(ref)
     except UnknownRevision:

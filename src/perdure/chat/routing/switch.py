@@ -61,7 +61,7 @@ def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Not
 
 
 def _take_edits(backends: BackendActions, store: TurnStore) -> list[Notice]:
-    outside = backends.take_edits()
+    outside = backends.commit_hand_edits()
     # Committed later, an edited companion.yaml would take the new order back.
     in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")
     if in_the_way:

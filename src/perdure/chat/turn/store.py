@@ -14,7 +14,7 @@ from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.companion.readme import refresh_readme
 from perdure.actions.hand_edits import (
     chunk_notices,
-    commit_outside_edits,
+    commit_hand_edits,
     copy_notices,
 )
 from perdure.actions.history.next_message import refuse_archived
@@ -291,7 +291,7 @@ class TurnStore:
     def commit_outside(self) -> list[Notice]:
         """Follow HEAD, and commit what was edited by hand, apart from the turn to come."""
         notices = self._follower.follow() + self._commit_left()
-        found = commit_outside_edits(self.repo, self.position.branch, self.position.human)
+        found = commit_hand_edits(self.repo, self.position.branch, self.position.human)
         tip = self.position.tip
         told = [Notice(text) for text in found.committed]
         if tip != self.position.companion.commit:

@@ -195,7 +195,7 @@ class HistoryController:
                 return
 
             def act(workspace: Workspace) -> None:
-                workspace.take_edits()
+                workspace.commit_hand_edits()
                 rewind.rewind(workspace, found)
 
             await session.act(act)
@@ -246,7 +246,7 @@ class HistoryController:
 
             def act(workspace: Workspace) -> None:
                 now = found
-                if workspace.take_edits().committed:
+                if workspace.commit_hand_edits().committed:
                     now = reverting.plan_revert(workspace, commit)
                 reverting.revert(workspace, now, then)
 

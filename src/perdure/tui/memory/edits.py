@@ -152,7 +152,7 @@ class MemoryEdits:
         from perdure.actions.memory.facts import commit_plan
 
         def act(workspace: Workspace) -> MemoryPlan:
-            workspace.take_edits()
+            workspace.commit_hand_edits()
             plan = make(workspace)
             commit_plan(workspace, plan)
             return plan
