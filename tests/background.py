@@ -31,7 +31,7 @@ def wait_for_children() -> None:
 @contextlib.contextmanager
 def unpacked(companion: Path) -> Iterator[None]:
     """No packs are joined meanwhile: git's fsck does not look again for one that goes beside it."""
-    lock = background.lock_of(companion / ".git")
+    lock = background.packing_lock(companion / ".git")
     lock.take(wait=math.inf)
     with lock:
         yield

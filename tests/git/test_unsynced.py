@@ -84,13 +84,13 @@ def test_nothing_is_levelled_once_the_repository_is_closed(
     repo: Repository, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What chases the lock has found it free just when the repository is closed."""
-    catch_up, close = Writer.catch_up, Writer.close
+    apply_pending, close = Writer.apply_pending, Writer.close
     is_at_it, done = threading.Event(), []
 
     def slowly(writer: Writer) -> bool:
         is_at_it.set()
         writer._closed.wait()
-        level = catch_up(writer)
+        level = apply_pending(writer)
         done.append("levelled")
         return level
 
@@ -98,7 +98,7 @@ def test_nothing_is_levelled_once_the_repository_is_closed(
         close(writer)
         done.append("closed")
 
-    monkeypatch.setattr(Writer, "catch_up", slowly)
+    monkeypatch.setattr(Writer, "apply_pending", slowly)
     monkeypatch.setattr(Writer, "close", closing)
     with stubborn():
         repo.commit([Change(CHUNK, b"first\n")], message="turn: first", author=MIRA, branch="main")
@@ -118,15 +118,15 @@ def test_files_that_git_has_brought_elsewhere_are_left(
         say(repo.path, "second")
     place = repo.git_dir / "rebase-merge"
     with Repository.open(repo.path, recover=False) as again:
-        level = again.writer.level
+        level = again.writer.sync
         tip = git("rev-parse", "HEAD").strip()
         if begun:
             place.mkdir()
             (place / "head-name").write_text("refs/heads/main\n")
         else:
             git("checkout", "-q", "-f", start)
-        former = dict(level.debts.read()["main"])
-        assert level.settle(tip, former, wait=0.0) == [CHUNK]
+        former = dict(level.pending.read()["main"])
+        assert level.apply(tip, former, wait=0.0) == [CHUNK]
     assert (repo.path / CHUNK).read_text() == "first\n"
 
 

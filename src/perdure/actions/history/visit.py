@@ -98,7 +98,7 @@ def current_visit(repo: Repository) -> Visit | None:
         return None
     undone: set[str] = set()
     cancelled: set[str] = set()
-    for entry in islice(log.walk(tip, repo.commit_info), _LOOKED_AT):
+    for entry in islice(log.walk_log(tip, repo.commit_info), _LOOKED_AT):
         if entry.redoes:
             cancelled.add(entry.redoes)
         elif entry.undoes and entry.id not in cancelled:

@@ -156,5 +156,5 @@ def _open(
     )
     oid = workspace.repo.oid(location.path, commit)
     if hand is not None and oid is not None:
-        hand.record(workspace.branch, location.path, oid)
+        hand.renew(workspace.branch, location.path, oid)
     return CommittedGreeting(turn_id, reply, commit)

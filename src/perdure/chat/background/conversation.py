@@ -249,8 +249,8 @@ def _is_own(position: Position, ref: ConversationRef) -> bool:
     chunk = position.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
     if position.conversation == ref.id:
         return True
-    hand = position.repo.take(str(ref.id))
+    hand = position.repo.acquire(str(ref.id))
     if hand is None:
         return position.lease.take(str(ref.id)) is not None
     with hand:
-        return hand.fits(position.branch, chunk.path, chunk.oid)
+        return hand.matches(position.branch, chunk.path, chunk.oid)
