@@ -452,7 +452,7 @@ def test_what_cannot_be_recovered_now_does_not_keep_from_reading(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.git.commit.recovery.sweep", shut)
+        patch.setattr("perdure.git.commit.recovery.remove_dead_locks", shut)
         with Repository.open(repo.path) as again:
             assert "Read-only" in again.recovery_trouble
             assert again.read(CHUNK) == b"turn 7\n"
