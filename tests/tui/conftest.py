@@ -82,6 +82,12 @@ async def until_shown(app: ChatApp, pilot: Pilot[int], words: str) -> None:
     await until(pilot, lambda: words in shown(app))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual gives up after 30 seconds without an idle moment; a busy machine has those."""
+    monkeypatch.setattr(Pilot._wait_for_screen, "__defaults__", (None,))
+
+
 @pytest.fixture
 def running() -> Running:
     """Runs the program without a terminal, opened and with its model ready."""
