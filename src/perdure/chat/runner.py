@@ -13,11 +13,11 @@ from perdure.chat.background.memory import BackgroundMemory
 from perdure.chat.background.prefill import Prefill
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import Event, Failed, Greeted, MessageKept
+from perdure.chat.reply.end import end_events
 from perdure.chat.routing.failover import RoutedReply
 from perdure.chat.routing.router import Router, Work
 from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.regenerate import give_up
-from perdure.chat.turn.reply_end import end_events
 from perdure.chat.turn.store import KEY_MASKED, TurnStore
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError

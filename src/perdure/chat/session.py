@@ -1,4 +1,4 @@
-"""A talk with one companion: both faces open a `Session` and read one turn after another from it.
+"""A companion opened to talk with: both faces hold a `Session` and read one turn after another.
 
 Everything that touches the repository runs on one worker thread, so the caller's event loop stays
 free and the repository is never used by two threads at once.

@@ -1,4 +1,4 @@
-"""The greetings of the persona as the answers to turn 0: one stands, the others are alternatives.
+"""The persona's greetings are the answers to turn 0: one stands, the others are alternatives.
 
 Those that were never said in a conversation come behind the answers in its files, in the order of
 their file names, and keep these numbers when one of them is taken.

@@ -1,4 +1,4 @@
-"""A conversation as it is read to be summarised, and what is known of it already.
+"""Reading a conversation to summarise it, with what is known of it already.
 
 All functions block; a `Session` calls them on its worker thread.
 """

@@ -1,4 +1,4 @@
-"""What a session writes down between turns: summaries of talk, and proposals of facts.
+"""Writing summaries and proposing facts between turns.
 
 It waits for nobody and nobody waits for it: a message that is sent, and the end of the program,
 break it off at once, and what was not committed is done another time. Two things call for it: turns

@@ -1,4 +1,4 @@
-"""Letting a model of this machine read the front of the next prompt while the user types."""
+"""Letting a local model read the front of the next prompt while the user types."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 
 from perdure.backends.errors import BackendError
+from perdure.chat.reply.prompt import prefill
 from perdure.chat.routing.router import Router, Work
-from perdure.chat.turn.prompt import prefill
 from perdure.chat.turn.store import TurnStore
 from perdure.git.errors import HistoryError
 

@@ -1,4 +1,4 @@
-"""What this device has summarised and looked through already, by branch and conversation.
+"""What this device has summarised already, by branch and conversation.
 
 So that a summary which somebody took away, or a proposal which somebody rejected, does not come
 back by itself. Losing it costs that it may come back once.

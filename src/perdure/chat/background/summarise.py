@@ -1,4 +1,4 @@
-"""Asking a model what a talk comes to: its summary, and the facts in it.
+"""Asking a model for the summary of a conversation, and for the facts in it.
 
 Nothing here touches the repository. What a model cannot do, or may not see, is done without one.
 """

@@ -1,4 +1,4 @@
-"""Which backend answers: the first one listed, or, said and recorded, the next one that may.
+"""Asking one backend after another until one replies; the user is told, and the commit says so.
 
 Only backends that companion.yaml lists are asked, in its order, anew at each turn: one that is back
 is used again. Before them goes the one that the user chose for this reply. From a local backend to
@@ -25,9 +25,9 @@ from perdure.backends.hosted.request_form import RequestForm, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Event, Failed
+from perdure.chat.reply.prompt import reply_room
+from perdure.chat.reply.stream import ReplyRequest, StreamedReply, ask, unless_stopped
 from perdure.chat.routing.backend_set import BackendOrder
-from perdure.chat.turn.prompt import reply_room
-from perdure.chat.turn.stream import ReplyRequest, StreamedReply, ask, unless_stopped
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice

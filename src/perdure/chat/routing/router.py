@@ -1,4 +1,4 @@
-"""Who speaks in a session: by the order of companion.yaml, or by the user's choice."""
+"""Which backend answers next: the order of companion.yaml, or what the user chose."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from perdure.chat.events import (
     ReplyPiece,
     ReplyStarted,
 )
+from perdure.chat.reply.prompt import PreviousChoice, PromptSources, previous_choice
+from perdure.chat.reply.recall import RecalledTurns as Recalled
+from perdure.chat.reply.recall import Recaller, RecallRequest
+from perdure.chat.reply.stream import ReplyRequest, StreamedReply
 from perdure.chat.routing.backend_set import (
     BackendChoice,
     BackendEntry,
@@ -30,11 +34,7 @@ from perdure.chat.routing.backend_set import (
 from perdure.chat.routing.failover import RoutedReply, route_reply
 from perdure.chat.routing.switch import backend_choices, look_up, put_first
 from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.prompt import PreviousChoice, PromptSources, previous_choice
-from perdure.chat.turn.recall import RecalledTurns as Recalled
-from perdure.chat.turn.recall import Recaller, RecallRequest
 from perdure.chat.turn.store import TurnStore
-from perdure.chat.turn.stream import ReplyRequest, StreamedReply
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem

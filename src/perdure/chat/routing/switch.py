@@ -1,4 +1,4 @@
-"""Switching to another backend while a talk goes on: for one reply, or for good.
+"""Switching to another backend during a conversation: for one reply, or for good.
 
 For good means first in companion.yaml, as a commit of its own. All of it blocks; a `Session` calls
 it on its worker thread. Edits of the backends' files are committed before, on their own, as they

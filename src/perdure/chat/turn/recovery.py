@@ -1,4 +1,4 @@
-"""What a crash left in a journal is committed when the companion is next opened."""
+"""Committing what a crash left in a journal, when the companion is next opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The repository side of a session: what is prepared before a reply, and what is committed after.
+"""What is written before and after a reply: the journal, then the commit.
 
 All methods block; a `Session` calls them on its worker thread.
 """

@@ -1,11 +1,11 @@
-"""What there is to tell of how a reply ended, beside what failed."""
+"""What the user is told about how a reply ended."""
 
 from __future__ import annotations
 
 from perdure.actions.turns.pending import TurnKind
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Failed
-from perdure.chat.turn.stream import StreamedReply
+from perdure.chat.reply.stream import StreamedReply
 from perdure.notice import Notice
 
 _KEPT = "Your message is kept, unanswered."

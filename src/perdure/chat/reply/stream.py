@@ -1,4 +1,4 @@
-"""One turn while it happens: journal, prompt, stream, commit; told as events."""
+"""Asking one backend: make the prompt, stream the reply, keep it in the journal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from perdure.chat.events import (
     ReplyStarted,
     ThinkingPiece,
 )
-from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
+from perdure.chat.reply.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import SecretMasker, mask_secrets

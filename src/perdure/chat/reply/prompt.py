@@ -1,4 +1,4 @@
-"""The prompt of a turn: put together from the tree, counted for the backend that is asked."""
+"""The prompt of a turn, made from the tree and counted for the backend that is asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import fold, folded_counter
-from perdure.chat.turn.recall import RecalledTurns
+from perdure.chat.reply.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
