@@ -15,7 +15,7 @@ from perdure.git.packs import background
 
 async def idle(session: Session) -> None:
     """Wait for the end of what a session writes down between turns."""
-    running = session.remembering._running
+    running = session.memory._running
     if running is not None:
         await asyncio.wait({running})
 
@@ -31,7 +31,7 @@ def wait_for_children() -> None:
 @contextlib.contextmanager
 def unpacked(companion: Path) -> Iterator[None]:
     """No packs are joined meanwhile: git's fsck does not look again for one that goes beside it."""
-    lock = background.lock_of(companion / ".git")
+    lock = background.packing_lock(companion / ".git")
     lock.take(wait=math.inf)
     with lock:
         yield

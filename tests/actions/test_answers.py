@@ -275,7 +275,7 @@ async def test_words_are_corrected_while_a_reply_is_written(companion: Path) -> 
 async def test_a_session_corrects_in_place_and_talks_on(companion: Path) -> None:
     session = await Session.open(companion, backends=[counting()])
     await events_of(session.send("One."))
-    await session.steer(lambda workspace: correct(workspace, find_words(workspace, "@"), "Une."))
+    await session.act(lambda workspace: correct(workspace, find_words(workspace, "@"), "Une."))
     (saved,) = [e for e in await events_of(session.send("Two.")) if isinstance(e, Saved)]
     await session.close()
     assert saved.turn_id.number == 2

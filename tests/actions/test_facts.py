@@ -60,8 +60,11 @@ def workspace(companion: Path) -> Iterator[Workspace]:
         yield found
 
 
-def add(workspace: Workspace, topic: str, text: str, **more: object) -> str:
-    return commit_plan(workspace, plan_add_fact(workspace, known(workspace), topic, text, **more))  # type: ignore[arg-type]
+def add(
+    workspace: Workspace, topic: str, text: str, *, turn: str = "", pinned: bool = False
+) -> str:
+    plan = plan_add_fact(workspace, known(workspace), topic, text, turn=turn, pinned=pinned)
+    return commit_plan(workspace, plan)
 
 
 def texts(workspace: Workspace) -> list[str]:

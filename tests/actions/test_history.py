@@ -1,4 +1,4 @@
-"""What steering a history means for the talk: where it goes on, and what the prompt holds."""
+"""What an act on history means for the next turn: where it goes on, and what the prompt holds."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.actions.hand_edits import commit_outside_edits
+from perdure.actions.hand_edits import commit_hand_edits
 from perdure.actions.persona import CommittedEdit, begin_edit, find_file, finish_edit
 from perdure.git.repository.repository import Author, Repository
 from perdure.snapshot.errors import RequestProblem
@@ -134,7 +134,7 @@ def test_the_window_is_the_manifests_else_the_one_last_seen(companion: Path) -> 
 def test_a_broken_front_matter_is_held_before_a_turn(companion: Path) -> None:
     (companion / "persona/reminder.md").write_text("---\ndepth: four\n---\nhi\n")
     with Repository.open(companion) as repo:
-        done = commit_outside_edits(repo, "main", Author("Ana", "ana@example.invalid"))
+        done = commit_hand_edits(repo, "main", Author("Ana", "ana@example.invalid"))
     assert done.committed == ()
     assert len(done.held) == 1
     assert "persona/reminder.md:2" in done.held[0]

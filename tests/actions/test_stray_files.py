@@ -15,11 +15,11 @@ COPY = "10-who (Ana's conflicted copy 2026-01-01).md"
 
 def said(companion: Path) -> list[str]:
     """What a session tells on the way to its first turn."""
-    desk, notices = open_store(companion)
+    backends, notices = open_store(companion)
     try:
-        return [each.text for each in (*notices, *desk.commit_outside())]
+        return [each.text for each in (*notices, *backends.commit_outside())]
     finally:
-        desk.close()
+        backends.close()
 
 
 def test_a_conflict_copy_is_named_once_and_never_committed(companion: Path) -> None:

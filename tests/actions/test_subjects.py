@@ -72,11 +72,11 @@ def test_any_edit_has_a_subject_of_one_short_line(old: bytes, new: bytes, name: 
 
 
 def said(companion: Path) -> list[str]:
-    desk, _ = open_store(companion)
+    backends, _ = open_store(companion)
     try:
-        return [each.text for each in desk.commit_outside()]
+        return [each.text for each in backends.commit_outside()]
     finally:
-        desk.close()
+        backends.close()
 
 
 def test_the_log_of_the_persona_tells_what_changed(companion: Path) -> None:

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from perdure.backends.protocol import Tokenizer
 from perdure.backends.tokens.estimate import EstimateTokenizer, tokenizer_for
+from perdure.chat.reply.prompt import PromptSources, make_prompt, measure
 from perdure.chat.session import Session
-from perdure.chat.turn.prompt import PromptSources, make_prompt, measure
 from perdure.companion.conversation.chunk import parse_chunk_path
 from perdure.companion.memory.summaries import Summary, as_written, render_summary, summary_path
 from tests.lives import Words, make_life

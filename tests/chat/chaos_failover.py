@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,10 +134,10 @@ class Chaos:
         while self._running:
             await asyncio.wait(set(self._running))
 
-    def _later(self, pause: float, act: object) -> None:
+    def _later(self, pause: float, act: Awaitable[object]) -> None:
         async def run() -> None:
             await asyncio.sleep(pause)
-            await act  # type: ignore[misc]
+            await act
 
         task = asyncio.create_task(run())
         self._running.add(task)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from perdure.backends.embedded.settings import import_xllamacpp, server_parameters
 from perdure.backends.protocol import BackendSpec
@@ -39,13 +39,13 @@ def serve(model: Path, port: int, mark: str) -> None:
     """Run llama.cpp's server until stdin ends; its address is the first line on stdout."""
     xllamacpp = import_xllamacpp()
     spec = BackendSpec("smollm2", "embedded", str(model), context_window=WINDOW)
-    parameters = server_parameters(xllamacpp, spec, model, KEY)
+    parameters: Any = server_parameters(xllamacpp, spec, model, KEY)
     # One thread for each: on a busy machine two that wait for each other are slower.
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1  # type: ignore[attr-defined]
-    parameters.port = port  # type: ignore[attr-defined]
-    grammar = parameters.sampling.grammar  # type: ignore[attr-defined]
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
+    parameters.port = port
+    grammar = parameters.sampling.grammar
     grammar.grammar, grammar.type = _GRAMMAR.format(mark=mark), 1
-    parameters.sampling.grammar = grammar  # type: ignore[attr-defined]
+    parameters.sampling.grammar = grammar
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     sys.stdin.read()

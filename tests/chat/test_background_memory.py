@@ -399,9 +399,9 @@ async def test_what_a_hand_has_changed_is_not_written_over(
     path.write_text(path.read_text().replace("the river", "the lake, not a river"))
     git(companion, "commit", "-q", "-am", "memory: it is a lake")
     backend.notes = lambda: "Ruth lives by the lake, as Ana says."
-    task = await opened.session.remembering.task(summary.conversation, facts=False, again=True)
+    task = await opened.session.memory.task(summary.conversation, facts=False, again=True)
     assert task is not None
-    written, why = await opened.session.remembering.do(task)
+    written, why = await opened.session.memory.do(task)
     assert why == ""
     assert written is not None
     assert written.summary is None
@@ -436,10 +436,10 @@ async def test_an_edit_that_is_in_no_commit_is_not_touched(
     (summary,) = summaries(companion)
     backend.notes = lambda: "Ruth lives by the lake."
     (companion / summary.path).write_text("Half a thou")
-    task = await opened.session.remembering.task(summary.conversation, facts=False, again=True)
+    task = await opened.session.memory.task(summary.conversation, facts=False, again=True)
     assert task is not None
     with pytest.raises(CannotRemember, match="has an edit that is in no commit"):
-        await opened.session.remembering.do(task)
+        await opened.session.memory.do(task)
     assert (companion / summary.path).read_text() == "Half a thou"
     assert memory_commits(companion) == 1
 
@@ -500,15 +500,15 @@ async def test_undo_takes_it_back_and_it_does_not_return_by_itself(
     opened, backend = talk
     await opened.end_conversation()
     asked = len(backend.asked)
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_undo(workspace)))
     assert summaries(companion) == []
     await opened.close()
     opened = await Open.at(companion, backend)
     await opened.idle()
     assert len(backend.asked) == asked
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_redo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_redo(workspace)))
     assert [each.text for each in summaries(companion)] == [NOTES]
-    await opened.session.steer(lambda workspace: perform_step(workspace, next_undo(workspace)))
+    await opened.session.act(lambda workspace: perform_step(workspace, next_undo(workspace)))
     opened.session.new_conversation()
     await opened.say("A new day.")
     assert summaries(companion) == [], "it was taken away on purpose"

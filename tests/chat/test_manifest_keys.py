@@ -9,7 +9,7 @@ import pytest
 from perdure.actions.backends.manage import BackendActions
 from perdure.actions.trust import is_confirmed, unconfirmed_backends
 from perdure.chat.events import Failed
-from perdure.chat.routing.roster import find
+from perdure.chat.routing.backend_set import find
 from perdure.chat.session import Session
 from perdure.companion.config.manifest import check_keys, parse_manifest
 from perdure.companion.errors import BadFile
@@ -89,10 +89,10 @@ async def test_a_provider_is_reached_by_no_omission(companion: Path, driver: str
     with BackendActions(companion) as desk:
         text = HERE.format(address="http://127.0.0.1:9/v1").replace("openai", driver)
         speaking(companion, text)
-        desk.take_edits()
+        desk.commit_hand_edits()
     speaking(companion, f"driver: {driver}\nmodel: tiny\n")
     with BackendActions(companion) as desk:
-        desk.take_edits()
+        desk.commit_hand_edits()
         assert desk.spec(desk.manifest("far")).disabled
         (waits,) = desk.waiting()
         assert "names no address" in waits.notice
@@ -102,14 +102,14 @@ async def test_a_provider_is_reached_by_no_omission(companion: Path, driver: str
     # An edit of what was confirmed so is the user's own again.
     speaking(companion, f"driver: {driver}\nmodel: other\n")
     with BackendActions(companion) as desk:
-        desk.take_edits()
+        desk.commit_hand_edits()
         assert not desk.spec(desk.manifest("far")).disabled
 
 
 async def test_an_ollama_of_this_machine_needs_no_address(companion: Path) -> None:
     with BackendActions(companion) as desk:
         speaking(companion, "driver: ollama\nmodel: tiny\n")
-        desk.take_edits()
+        desk.commit_hand_edits()
         assert not desk.spec(desk.manifest("far")).disabled
 
 

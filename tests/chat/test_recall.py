@@ -20,7 +20,7 @@ from tests.speaking import Scripted
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine must not look like an index that is far behind."""
-    monkeypatch.setattr("perdure.chat.turn.recall.WAIT", 60.0)
+    monkeypatch.setattr("perdure.chat.reply.recall.WAIT", 60.0)
 
 
 async def ask(path: Path, text: str) -> tuple[list[object], Scripted]:
@@ -86,7 +86,7 @@ async def test_an_index_that_is_far_behind_delays_no_turn(
         return update(index, rev, progress)
 
     monkeypatch.setattr(RecallIndex, "update", slowly)
-    monkeypatch.setattr("perdure.chat.turn.recall.WAIT", 0.01)
+    monkeypatch.setattr("perdure.chat.reply.recall.WAIT", 0.01)
     session = await Session.open(remembers, backends=[Scripted()])
     first = await events_of(session.send("What does Eva paint?"))
     second = await events_of(session.send("And where?"))

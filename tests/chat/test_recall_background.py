@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.chat.turn.recall import Recaller
+from perdure.chat.reply.recall import Recaller
 from perdure.recall import RecallIndex
 from perdure.recall.embedders import e5
 from tests.recall.recall_eval import make_companion

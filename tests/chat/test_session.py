@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -142,7 +142,8 @@ async def test_a_face_that_goes_away_in_mid_reply_loses_nothing(companion: Path)
     async for event in stream:
         if isinstance(event, ReplyPiece):
             break
-    await stream.aclose()  # type: ignore[attr-defined]
+    assert isinstance(stream, AsyncGenerator)
+    await stream.aclose()
     await session.close()
     last = life(companion)[-1]
     assert last.message is not None

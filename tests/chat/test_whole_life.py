@@ -21,7 +21,7 @@ ASKED = "What can my sister not eat, and what is my cat called?"
 
 @pytest.fixture
 async def told(companion: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("perdure.chat.turn.recall.WAIT", 60.0)
+    monkeypatch.setattr("perdure.chat.reply.recall.WAIT", 60.0)
     for text in TOLD:
         await ask(companion, text)
     return companion

@@ -27,9 +27,9 @@ def server() -> Iterator[ApiServer]:
 
 @pytest.fixture
 def talker(companion: Path, server: ApiServer) -> Path:
-    with BackendActions(companion) as desk:
-        desk.add(Manifest("house", "openai", "tiny", server.address))
-        desk.use(["house"])
+    with BackendActions(companion) as backends:
+        backends.add(Manifest("house", "openai", "tiny", server.address))
+        backends.use(["house"])
     return companion
 
 

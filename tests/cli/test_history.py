@@ -1,4 +1,4 @@
-"""A history is steered, as a shell does it; git is the second opinion."""
+"""Acts on a history, as a shell does them; git is the second opinion."""
 
 from __future__ import annotations
 

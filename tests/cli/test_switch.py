@@ -57,10 +57,10 @@ def servers() -> Iterator[dict[str, int]]:
 
 @pytest.fixture
 def talker(companion: Path, servers: dict[str, int]) -> Path:
-    with BackendActions(companion) as desk:
+    with BackendActions(companion) as backends:
         for name, port in servers.items():
-            desk.add(Manifest(name, "openai", name, f"http://127.0.0.1:{port}/v1"))
-        desk.use(["one"])
+            backends.add(Manifest(name, "openai", name, f"http://127.0.0.1:{port}/v1"))
+        backends.use(["one"])
     return companion
 
 
@@ -132,9 +132,9 @@ def test_a_signal_to_end_commits_what_there_is_and_ends(
     companion: Path, words: list[str], number: signal.Signals
 ) -> None:
     with ApiServer(models=("tiny",), stalls_replies=True) as server:
-        with BackendActions(companion) as desk:
-            desk.add(Manifest("house", "openai", "tiny", server.address))
-            desk.use(["house"])
+        with BackendActions(companion) as backends:
+            backends.add(Manifest("house", "openai", "tiny", server.address))
+            backends.use(["house"])
         command = str(Path(sys.executable).with_name("perdure"))
         line, pipe = [command, "-c", str(companion), *words], subprocess.PIPE
         with started(line, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as process:

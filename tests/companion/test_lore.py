@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from perdure.companion.errors import BadFile
+from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.memory.lore import LoreEntry, edit_entry, read_entry, read_lore, render_entry
 
 PATH = "lore/river.md"
@@ -63,8 +63,8 @@ entries = st.builds(
 
 @given(entries)
 def test_an_entry_reads_back_as_it_was_written(entry: LoreEntry) -> None:
-    troubles: list[object] = []
-    assert read_entry(render_entry(entry), PATH, troubles) == entry  # type: ignore[arg-type]
+    troubles: list[FileTrouble] = []
+    assert read_entry(render_entry(entry), PATH, troubles) == entry
 
 
 @settings(max_examples=40)

@@ -98,7 +98,7 @@ def child(path: Path) -> None:
             os.write(1, f"{branch} {line}".encode())
             turn += 1
             time.sleep(random.uniform(0.0, 0.12))
-        repo.writer.catch_up()
+        repo.writer.apply_pending()
 
 
 class Beside:

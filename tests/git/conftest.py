@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.git.leases import Hand
+from perdure.git.leases import Lease
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Repository
 
@@ -43,9 +43,9 @@ def repo(tmp_path: Path, mira: Author) -> Iterator[Repository]:
     made.close()
 
 
-def taken(repo: Repository, conversation: str) -> Hand:
+def taken(repo: Repository, conversation: str) -> Lease:
     """The right to append to a conversation, which nobody else has."""
-    hand = repo.take(conversation)
+    hand = repo.acquire(conversation)
     assert hand is not None
     return hand
 

@@ -24,7 +24,7 @@ from perdure.git.errors import NothingToUndo, RefElsewhere, UnknownRevision
 from perdure.git.merge.merge import merge
 from perdure.git.merge.plan import Resolver
 from perdure.git.operations import branches, undo
-from perdure.git.operations.log import walk
+from perdure.git.operations.log import walk_log
 from perdure.git.repository.create import create_repository
 from perdure.git.repository.repository import Author, Change, Repository
 from tests.background import unpacked
@@ -105,7 +105,7 @@ def check(path: Path, last: str) -> tuple[list[str], str]:
         if now != last and last:
             then = dict(row.split("=") for row in last.split())
             here = dict(row.split("=") for row in now.split())
-            logged = [entry.id for entry in walk(repo.parts().refs.read(OPS), repo.commit_info)]
+            logged = [entry.id for entry in walk_log(repo.parts().refs.read(OPS), repo.commit_info)]
             ops, before = here["ops"], then["ops"]
             changed = {key for key in here.keys() | then.keys() if here.get(key) != then.get(key)}
             if ops == before and len(changed) > 1:

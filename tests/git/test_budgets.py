@@ -265,7 +265,7 @@ def test_edits_beside_it_are_bounded(repo: Repository, peak: Callable[[], int]) 
 def test_a_folder_with_too_many_files_is_named_and_left(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.git.worktree.edits.MOST_FILES", 50)
+    monkeypatch.setattr("perdure.git.worktree.edits.MOST_LISTED", 50)
     (repo.path / "lore").mkdir()
     for number in range(60):
         (repo.path / "lore" / f"{number}.md").write_text("x")

@@ -330,7 +330,7 @@ def test_a_switch_after_a_turn_finds_the_index_free(
     lock.touch()
     writer = repo.parts().writer
     writer.close()
-    assert writer.level.trouble == "", "nobody asked for the lock"
+    assert writer.sync.trouble == "", "nobody asked for the lock"
     lock.unlink()
     sound()
 
@@ -365,14 +365,14 @@ def test_a_reset_to_a_tip_that_was_looked_at_while_it_landed_is_seen(
 ) -> None:
     monkeypatch.setattr("perdure.git.commit.writer.Writer._watch_head", lambda _: None)
     land(repo, CHUNK, b"one\n")
-    settle = Refs.settle
+    settle = Refs.sync_folder
 
     def looked_at(lock: GitLock) -> None:
         settle(lock)
         repo.parts().writer._taken_away()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Refs, "settle", staticmethod(looked_at))
+        patch.setattr(Refs, "sync_folder", staticmethod(looked_at))
         before = land(repo, CHUNK, b"one\ntwo\n")
     turn = land(repo, CHUNK, b"one\ntwo\nthree\n")
     git("read-tree", "-u", "--reset", before)

@@ -26,7 +26,7 @@ def entries(repo: Repository) -> list[tuple[str, str, int]]:
     place = find(repo.path)
     trees = Trees(ObjectStore(place.git_dir / "objects"))
     data = read_index(place.own / "index", trees)
-    return [(os.fsdecode(slot.path), slot.oid, slot.stage) for slot in index_file.slots(data)]
+    return [(os.fsdecode(slot.path), slot.oid, slot.stage) for slot in index_file.entries(data)]
 
 
 def as_git(git: Git) -> list[tuple[str, str, int]]:

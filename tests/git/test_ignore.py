@@ -14,7 +14,7 @@ from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Repository
 from perdure.git.wildmatch import Pattern
 from perdure.git.worktree.files import WorkTree
-from perdure.git.worktree.ignore import Ignored, RulesTrouble, parse
+from perdure.git.worktree.ignore import Ignored, RulesTrouble, parse_rules
 
 _PIECES = r"""
 a b c * ** ? / / **/ /** [a-c] [!a] [^b] [[:alpha:]] [[:foo:]] []a] [a \a \ ! # . é [a-] [\]]
@@ -102,7 +102,7 @@ _SLOW += [b"[a-z]*" * 600 + b"!", b"*/" * 2000 + b"x", b"*" * 4000 + b"x"]
 @pytest.mark.parametrize("pattern", _SLOW, ids=lambda pattern: pattern[:12].decode())
 def test_a_pattern_takes_one_step_a_byte(pattern: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: git's own way takes longer than the universe for some of these."""
-    (rule,) = parse(pattern)
+    (rule,) = parse_rules(pattern)
     assert rule.pattern is not None
     steps = 0
     step = Pattern._step

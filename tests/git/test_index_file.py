@@ -155,7 +155,7 @@ def test_a_missing_index_is_built_anew(
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_index_are_refused(data: bytes) -> None:
     with pytest.raises(IndexTrouble):
-        list(index_file.slots(b"DIRC\0\0\0\2" + data))
+        list(index_file.entries(b"DIRC\0\0\0\2" + data))
 
 
 def test_object_ids_are_gits(git: Git) -> None:

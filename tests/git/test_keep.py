@@ -19,7 +19,7 @@ from perdure.git.refs.refs import Refs
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.merge_state import MergeState
-from perdure.git.worktree.sync import Level
+from perdure.git.worktree.sync import WorktreeSync
 from tests.processes import started
 
 Git = Callable[..., str]
@@ -61,7 +61,7 @@ def test_a_turn_is_there(
     repo: Repository, sound: Callable[[], None], just_before: Callable[[object, str], None]
 ) -> None:
     turn(repo, 1)
-    just_before(Level, "lock_index")
+    just_before(WorktreeSync, "lock_index")
     turn(repo, 2, Journal.begin(repo, {}))
     assert repo.read("conversations/c-2.md") == b"turn 2\n"
     assert marks(repo) == []
@@ -202,7 +202,7 @@ def test_a_kept_pack_waits_in_the_list(
     mark.touch()
     for number in range(1, 8):
         turn(repo, number)
-    assert kept in small.listed(repo.state_dir / "packs", folder).packs
+    assert kept in small.read_list(repo.state_dir / "packs", folder).packs
     mark.unlink()
     for number in range(8, 12):
         turn(repo, number)

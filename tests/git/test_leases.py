@@ -25,30 +25,30 @@ def write(repo: Repository, text: bytes) -> str:
 
 def test_what_was_written_here_last_fits(repo: Repository) -> None:
     with taken(repo, TALK) as hand:
-        assert not hand.fits("main", CHUNK, None)
+        assert not hand.matches("main", CHUNK, None)
         oid = write(repo, b"one")
-        assert not hand.fits("main", CHUNK, oid)
-        hand.record("main", CHUNK, oid)
-        assert hand.fits("main", CHUNK, oid)
-        assert not hand.fits("side", CHUNK, oid)
-        assert not hand.fits("main", CHUNK + "x", oid)
-        assert not hand.fits("main", CHUNK, None)
+        assert not hand.matches("main", CHUNK, oid)
+        hand.renew("main", CHUNK, oid)
+        assert hand.matches("main", CHUNK, oid)
+        assert not hand.matches("side", CHUNK, oid)
+        assert not hand.matches("main", CHUNK + "x", oid)
+        assert not hand.matches("main", CHUNK, None)
     with Repository.open(repo.path) as again, taken(again, TALK) as hand:
-        assert hand.fits("main", CHUNK, again.oid(CHUNK))
+        assert hand.matches("main", CHUNK, again.oid(CHUNK))
 
 
 def test_one_hand_only(repo: Repository) -> None:
-    hand = repo.take(TALK)
+    hand = repo.acquire(TALK)
     assert hand is not None
     script = (
         "import sys; from perdure.git.repository.repository import Repository\n"
-        "print(Repository.open(sys.argv[1]).take(sys.argv[2]))"
+        "print(Repository.open(sys.argv[1]).acquire(sys.argv[2]))"
     )
     command = [sys.executable, "-c", script, str(repo.path), TALK]
     assert subprocess.run(command, check=True, capture_output=True).stdout == b"None\n"
     with Repository.open(repo.path) as other:
-        assert other.take(TALK) is None
-        assert other.take("another/../one \0") is not None
+        assert other.acquire(TALK) is None
+        assert other.acquire("another/../one \0") is not None
     hand.release()
     assert b"Hand" in subprocess.run(command, check=True, capture_output=True).stdout
 
@@ -58,25 +58,25 @@ def test_copies_resets_and_other_machines_do_not_fit(
 ) -> None:
     write(repo, b"one")
     with taken(repo, TALK) as hand:
-        hand.record("main", CHUNK, write(repo, b"one two"))
+        hand.renew("main", CHUNK, write(repo, b"one two"))
     copy = repo.path.with_name("copy")
     shutil.copytree(repo.path, copy)
     with Repository.open(copy) as there, taken(there, TALK) as hand:
-        assert not hand.fits("main", CHUNK, there.oid(CHUNK)), "a copied folder"
+        assert not hand.matches("main", CHUNK, there.oid(CHUNK)), "a copied folder"
     with monkeypatch.context() as patch:
         patch.setattr("perdure.git.leases.machine", lambda: "another")
         with taken(repo, TALK) as hand:
-            assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "another machine"
+            assert not hand.matches("main", CHUNK, repo.oid(CHUNK)), "another machine"
     git("reset", "-q", "--hard", "HEAD~1")
     with taken(repo, TALK) as hand:
-        assert not hand.fits("main", CHUNK, repo.oid(CHUNK)), "after a reset"
+        assert not hand.matches("main", CHUNK, repo.oid(CHUNK)), "after a reset"
 
 
 def test_a_torn_lease_does_not_fit(repo: Repository) -> None:
     oid = write(repo, b"one")
     with taken(repo, TALK) as hand:
-        hand.record("main", CHUNK, oid)
+        hand.renew("main", CHUNK, oid)
     lease = repo.state_dir / "leases" / TALK
     lease.write_bytes(lease.read_bytes()[:-9])
     with taken(repo, TALK) as hand:
-        assert not hand.fits("main", CHUNK, oid)
+        assert not hand.matches("main", CHUNK, oid)

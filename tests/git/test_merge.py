@@ -174,7 +174,9 @@ def test_what_is_left_between_marks_is_told(two: Repository, git: Git) -> None:
     git("merge", "other", check=False)
     file = two.path / "persona/20-voice.md"
     assert b"|||||||" in file.read_bytes()
-    (conflict,) = open_merge(two).conflicts  # type: ignore[union-attr]
+    merging = open_merge(two)
+    assert merging is not None
+    (conflict,) = merging.conflicts
     ((ours, theirs),) = conflict.pairs
     assert ours.startswith(b"Long.")
     assert theirs.startswith(b"No.")
@@ -187,7 +189,9 @@ def test_what_is_left_between_marks_is_told(two: Repository, git: Git) -> None:
 def content(two: Repository, file: Path, data: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """What an open merge tells of a file with other words in it."""
     file.write_bytes(data)
-    (conflict,) = open_merge(two).conflicts  # type: ignore[union-attr]
+    merging = open_merge(two)
+    assert merging is not None
+    (conflict,) = merging.conflicts
     assert conflict.settled is not bool(conflict.pairs)
     return conflict.pairs
 

@@ -453,7 +453,7 @@ STEPS = [
     ("perdure.git.refs.refs.Refs.hold", False),
     ("perdure.git.commit.transaction.Mover._write_intent", False),
     ("perdure.git.refs.refs.Refs.publish", False),
-    ("perdure.git.refs.refs.Refs.settle", True),
+    ("perdure.git.refs.refs.Refs.sync_folder", True),
     ("perdure.git.commit.transaction.Mover._follow", True),
     ("perdure.git.worktree.checkout.Checkout.carry", True),
     ("perdure.git.worktree.files.WorkTree.remove", True),

@@ -22,9 +22,9 @@ from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import background, delta_order, repack, small, write
 from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
-from perdure.git.packs.join import DEPTH, merge
+from perdure.git.packs.join import DEPTH, join
 from perdure.git.packs.repack import Repacking
-from perdure.git.packs.scan import contents, is_named_for, slots
+from perdure.git.packs.scan import contents, is_named_for, pack_entries
 from perdure.git.packs.write import PackStream
 from perdure.git.repository.repository import Author, Change, Repository
 from tests.background import wait_for_children
@@ -188,7 +188,7 @@ def test_it_goes_on_when_the_program_that_started_it_ends(repo: Repository) -> N
         poll.register(waiting, select.POLLIN)
         poll.poll()
         os.close(waiting)
-    assert small.listed(repo.state_dir / "packed", folder_of(repo)).packs
+    assert small.read_list(repo.state_dir / "packed", folder_of(repo)).packs
     assert repo.read("a.md") == b"x" * 30
 
 
@@ -203,7 +203,7 @@ def test_it_is_not_started_twice_nor_right_after_a_failure(
 
     monkeypatch.setattr(background, "_spawn", spawn)
     assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT - 1)
-    with background.lock_of(repo.git_dir) as lock:
+    with background.packing_lock(repo.git_dir) as lock:
         assert lock.try_take()
         assert background.is_running(repo.git_dir)
         assert not background.start_if_due(repo.git_dir, background.JOINED_LIMIT)
@@ -263,7 +263,7 @@ def test_marked_packs_and_packs_of_git_stay(repo: Repository, git: Git, mark: st
 
 
 def _listed(repo: Repository) -> list[str]:
-    found = small.listed(repo.state_dir / "packs", folder_of(repo)).free
+    found = small.read_list(repo.state_dir / "packs", folder_of(repo)).free
     return [f"{name}.pack" for name, tier in found.items() if tier > 1]
 
 
@@ -373,7 +373,7 @@ def test_packs_that_would_make_a_circle_do_not(repo: Repository, git: Git) -> No
     (x, one), (y, two) = _blobs(2)
     first = _pack(folder_of(repo), [(x, one, None, b""), (y, two, x, one)])
     second = _pack(folder_of(repo), [(y, two, None, b""), (x, one, y, two)])
-    stream = merge([first, second], repo.parts().store, folder_of(repo))
+    stream = join([first, second], repo.parts().store, folder_of(repo))
     name = stream.finish()
     stream.put_in_place()
     merged = PackFile(folder_of(repo) / f"{name}.idx")
@@ -393,7 +393,7 @@ def test_a_base_that_stands_behind_its_delta_is_no_trouble(
     name = stream.finish()
     stream.put_in_place()
     whole = PackFile(folder_of(repo) / f"{name}.idx")
-    merged = merge([whole], repo.parts().store, folder_of(repo))
+    merged = join([whole], repo.parts().store, folder_of(repo))
     new = merged.finish()
     merged.put_in_place()
     git("verify-pack", str(folder_of(repo) / f"{new}.idx"))
@@ -408,7 +408,7 @@ def test_chains_that_would_get_too_deep_are_encoded_again(repo: Repository, git:
     tail: list[Entry] = [(*texts[48], None, b"")]
     tail += [(*texts[n], *texts[n - 1]) for n in range(49, 90)]
     packs_there = [_pack(folder_of(repo), long), _pack(folder_of(repo), tail)]
-    stream = merge(packs_there, repo.parts().store, folder_of(repo))
+    stream = join(packs_there, repo.parts().store, folder_of(repo))
     name = stream.finish()
     stream.put_in_place()
     lines = git("verify-pack", "-v", str(folder_of(repo) / f"{name}.idx")).splitlines()
@@ -428,9 +428,9 @@ def test_at_a_seam_the_older_version_is_a_delta_of_the_newer(
     for number in range(17):
         repo.commit([Change("a.md", text + b"x" * number)], message="t", author=MIRA, branch="main")
     pack_all(repo)
-    tiers = small.listed(repo.state_dir / "packed", folder_of(repo)).packs
+    tiers = small.read_list(repo.state_dir / "packed", folder_of(repo)).packs
     (merged,) = [name for name, tier in tiers.items() if tier > repack.FIRST_TIER]
-    entries, _ = slots(PackFile(folder_of(repo) / f"{merged}.idx"))
+    entries, _ = pack_entries(PackFile(folder_of(repo) / f"{merged}.idx"))
     whole = [slot for slot in entries if slot.number == 3 and slot.size > 5000]
     assert len(whole) == 1
 
@@ -482,7 +482,7 @@ def dying(*args, **more):
     return inner(*args, **more)
 setattr(place, name, dying)
 packer = repack.Repacking(Path(sys.argv[1]))
-packer.sweep()
+packer.remove_unfinished()
 for _ in packer.steps(): pass
 """
 

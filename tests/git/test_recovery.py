@@ -16,8 +16,8 @@ from perdure.git.locks import GitLock
 from perdure.git.refs.refs import Refs
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.git.repository.turn_journal import Journal, leftover
-from perdure.git.worktree.races import Landings
-from perdure.git.worktree.sync import Level
+from perdure.git.worktree.races import RaceDetector
+from perdure.git.worktree.sync import WorktreeSync
 from tests.conftest import as_its_own
 
 Git = Callable[..., str]
@@ -56,18 +56,18 @@ BEFORE = [
     "perdure.git.packs.write.PackStream.put_in_place",
     "perdure.git.refs.refs.Refs.prepare",
     "perdure.git.commit.journal_file.JournalFile.intend",
-    "perdure.git.worktree.sync.Level.lock_index",
-    "perdure.git.worktree.sync.Level.hold_head",
+    "perdure.git.worktree.sync.WorktreeSync.lock_index",
+    "perdure.git.worktree.sync.WorktreeSync.hold_head",
     "perdure.git.refs.refs.Refs.hold",
-    "perdure.git.worktree.sync.Level.update_work",
-    "perdure.git.worktree.sync.Level.fill_index",
-    "perdure.git.worktree.sync.Level.publish_index",
+    "perdure.git.worktree.sync.WorktreeSync.update_work",
+    "perdure.git.worktree.sync.WorktreeSync.fill_index",
+    "perdure.git.worktree.sync.WorktreeSync.publish_index",
     "perdure.git.locks.GitLock.publish",
     "perdure.git.refs.refs.Refs.publish",
 ]
 AFTER = [
-    "perdure.git.worktree.races.Landings.note",
-    "perdure.git.refs.refs.Refs.settle",
+    "perdure.git.worktree.races.RaceDetector.note",
+    "perdure.git.refs.refs.Refs.sync_folder",
     "perdure.git.commit.journal_file.JournalFile.finish",
     "perdure.git.refs.refs.Refs.log",
     "perdure.git.packs.small.PackWriter.consolidate",
@@ -120,7 +120,7 @@ def test_a_turn_is_offered_though_the_disk_is_too_full_to_put_things_in_order(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Level, "settle", full)
+        patch.setattr(WorktreeSync, "apply", full)
         again = Repository.open(repo.path)
     with again:
         assert "the disk is full" in again.recovery_trouble
@@ -162,7 +162,7 @@ PLAIN = (
         "sync.Level.update_work",
         "sync.Level.fill_index",
         "sync.Level.publish_index",
-        "unsynced.Debts.keep_promise",
+        "unsynced.PendingSync.keep_promise",
     ],
 )
 def test_a_commit_without_a_journal_is_levelled_after_a_crash_too(
@@ -322,9 +322,10 @@ def test_power_cuts_leave_the_old_or_the_new_state(
     """After each step of three turns the power goes; reopened, each acknowledged turn is there."""
     disk = Disk(repo.path)
     steps = [
-        (Refs, "prepare"), (Refs, "hold"), (Refs, "log"), (Level, "lock_index"),
-        (Level, "update_work"), (Level, "fill_index"), (Level, "publish_index"),
-        (Landings, "note"), (GitLock, "publish"), (Refs, "publish"),
+        (Refs, "prepare"), (Refs, "hold"), (Refs, "log"), (WorktreeSync, "lock_index"),
+        (WorktreeSync, "update_work"), (WorktreeSync, "fill_index"),
+        (WorktreeSync, "publish_index"),
+        (RaceDetector, "note"), (GitLock, "publish"), (Refs, "publish"),
     ]  # fmt: skip
     cuts: list[tuple[Path, bytes, bytes]] = []
     state = {"old": b"", "new": b""}
@@ -379,13 +380,13 @@ def test_errors_after_the_commit_point_do_not_fail_the_turn(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Level, "publish_index", full)
+        patch.setattr(WorktreeSync, "publish_index", full)
         patch.setattr("perdure.git.worktree.files.WorkTree.write", full)
         patch.setattr(Refs, "log", full)
         repo.commit([Change(CHUNK, b"one\n")], message="t", author=MIRA, branch="main")
         assert "No space left" in repo.writer.index_trouble
     assert git("show", f"HEAD:{CHUNK}") == "one\n"
-    assert repo.writer.catch_up()
+    assert repo.writer.apply_pending()
     repo.commit([Change("a.md", b"a")], message="t", author=MIRA, branch="main")
     assert git("diff", "--cached") == ""
 
@@ -430,7 +431,7 @@ def test_a_full_disk_at_every_write_loses_nothing(
 def test_a_lock_whose_twin_the_power_cut_took_is_known_from_the_journal(
     repo: Repository, sound: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    die_in(repo, "perdure.git.worktree.sync.Level.hold_head", TURN)
+    die_in(repo, "perdure.git.worktree.sync.WorktreeSync.hold_head", TURN)
     lock = repo.git_dir / "index.lock"
     assert lock.exists()
     shutil.rmtree(repo.state_dir / "held")
@@ -451,7 +452,7 @@ def test_what_cannot_be_recovered_now_does_not_keep_from_reading(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("perdure.git.commit.recovery.sweep", shut)
+        patch.setattr("perdure.git.commit.recovery.remove_dead_locks", shut)
         with Repository.open(repo.path) as again:
             assert "Read-only" in again.recovery_trouble
             assert again.read(CHUNK) == b"turn 7\n"
@@ -507,7 +508,7 @@ def test_a_copy_made_while_a_turn_is_saved_is_not_blocked(
         if len(calls) == 2:
             copied()
 
-    monkeypatch.setattr("perdure.git.worktree.sync.Level.check_not_rewritten", later)
+    monkeypatch.setattr("perdure.git.worktree.sync.WorktreeSync.check_not_rewritten", later)
     repo.commit([Change("lore/a.md", b"a\n")], message="l", author=MIRA, branch="main")
     monkeypatch.undo()
     assert (place / ".git/refs/heads/main.lock").exists()

@@ -122,7 +122,7 @@ async def test_a_session_starts_it(mira: Repository, monkeypatch: pytest.MonkeyP
 
 
 def test_one_at_a_time(mira: Repository) -> None:
-    lock = refresh_timeline.lock_of(mira.git_dir)
+    lock = refresh_timeline.timeline_lock(mira.git_dir)
     assert lock.try_take()
     with lock:
         assert not refresh_timeline.bring_level(mira.git_dir)

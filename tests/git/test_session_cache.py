@@ -70,7 +70,7 @@ def test_an_index_kept_is_an_index_patched(
 ) -> None:
     """Whatever is followed, divided, marked or left: byte for byte as by patching the file."""
     data = with_trees
-    end, _ = index_file.walk(data, index_file.check(data)[1], None)
+    end, _ = index_file.find_fresh(data, index_file.check_header(data)[1], None)
     kept = KeptIndex(b"", data, end)
     for step in steps:
         present = index_file.below(data, [""])
@@ -92,7 +92,7 @@ def stat_at(second: int) -> os.stat_result:
 
 def cached(data: bytes, paths: list[str]) -> Folders:
     """Folders as a commit on top of the cached trees would have them."""
-    end, _ = index_file.walk(data, index_file.check(data)[1], None)
+    end, _ = index_file.find_fresh(data, index_file.check_header(data)[1], None)
     trees = dict(index_file.extensions(data, end)).get(b"TREE", b"")
     ways = [Way.to(path, trees).ids.items() for path in paths]
     return {folder: (oid, oid[::-1] if oid else None) for ids in ways for folder, (_, oid) in ids}
@@ -165,7 +165,7 @@ def test_an_index_changed_in_place_is_noticed(
 
 def test_an_entry_as_young_as_the_index_is_marked_by_the_next_turn(with_trees: bytes) -> None:
     """Its file may change in the same second: git must read it once the index is younger."""
-    end, _ = index_file.walk(with_trees, index_file.check(with_trees)[1], None)
+    end, _ = index_file.find_fresh(with_trees, index_file.check_header(with_trees)[1], None)
     kept = KeptIndex(b"", with_trees, end)
     for path in PATHS[:2]:
         stat = stat_at(5)
@@ -196,7 +196,7 @@ def test_entries_below_folders_are_those_that_git_lists(repo: Repository, git: G
             found = index_file.below(data, wanted)
             listed = git("ls-files", "-z", "--", *[w for w in wanted if w]).split("\0")[:-1]
             assert list(found) == listed
-            assert all(slots == [s for s in index_file.slots(data) if s.path == p.encode()]
+            assert all(slots == [s for s in index_file.entries(data) if s.path == p.encode()]
                        for p, slots in found.items())  # fmt: skip
 
 

@@ -41,12 +41,12 @@ def say(repo: Repository, text: bytes) -> None:
         repo.commit([Change(CHUNK, text)], message="turn: x", author=MIRA, branch="main")
         oid = repo.oid(CHUNK)
         assert oid is not None
-        hand.record("main", CHUNK, oid)
+        hand.renew("main", CHUNK, oid)
 
 
 def fits(repo: Repository) -> bool:
     with taken(repo, TALK) as hand:
-        return hand.fits("main", CHUNK, repo.oid(CHUNK))
+        return hand.matches("main", CHUNK, repo.oid(CHUNK))
 
 
 def excluded(path: Path) -> list[Path]:

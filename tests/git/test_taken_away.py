@@ -195,7 +195,7 @@ def test_a_commit_before_the_index_is_levelled_behind_an_editor(
     turn(repo, "two")
     commit_by_index(git, before)
     lock.unlink()
-    assert repo.writer.catch_up()
+    assert repo.writer.apply_pending()
     assert git("show", f"HEAD:{CHUNK}") == "one\ntwo\n"
     sound()
 
@@ -212,7 +212,7 @@ def test_a_commit_right_behind_an_editor_that_was_open_for_long(
     writer_of = repo.parts().writer
     chaser = writer_of._chaser
     assert chaser is not None
-    writer_of._landed_at -= 60
+    writer_of._committed_at -= 60
     lock.unlink()
     chaser.join()
     commit_by_index(git, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from perdure.git.repository.turn_journal import Journal
 from perdure.git.worktree.files import WorkTree
 
 Git = Callable[..., str]
+Stubborn = Callable[[], AbstractContextManager[None]]
 MIRA = Author("Mira", "mira@companion.invalid")
 CHUNK = "conversations/c.md"
 
@@ -36,14 +37,14 @@ def say(place: Path, text: str) -> str:
 
 
 @pytest.fixture
-def stubborn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> Stubborn:
     """A ``with`` statement in which the chunk's work file cannot be written."""
-    write = WorkTree.write
+    write: Callable[..., object] = WorkTree.write
 
     def refused(work: WorkTree, path: str, *args: object, **named: object) -> object:
         if path == CHUNK:
             raise PermissionError(errno.EPERM, "Operation not permitted", path)
-        return write(work, path, *args, **named)  # type: ignore[arg-type]
+        return write(work, path, *args, **named)
 
     @contextmanager
     def held() -> Iterator[None]:
@@ -59,12 +60,12 @@ def test_it_follows_once_it_can_be_written(
     repo: Repository,
     git: Git,
     sound: Callable[[], None],
-    stubborn: Callable[[], object],
+    stubborn: Stubborn,
     turns: int,
 ) -> None:
     said = ["first"]
     say(repo.path, "first")
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         for number in range(turns):
             told = say(repo.path, f"while {number}")
             assert told == (
@@ -80,16 +81,16 @@ def test_it_follows_once_it_can_be_written(
 
 
 def test_nothing_is_levelled_once_the_repository_is_closed(
-    repo: Repository, stubborn: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    repo: Repository, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What chases the lock has found it free just when the repository is closed."""
-    catch_up, close = Writer.catch_up, Writer.close
+    apply_pending, close = Writer.apply_pending, Writer.close
     is_at_it, done = threading.Event(), []
 
     def slowly(writer: Writer) -> bool:
         is_at_it.set()
         writer._closed.wait()
-        level = catch_up(writer)
+        level = apply_pending(writer)
         done.append("levelled")
         return level
 
@@ -97,9 +98,9 @@ def test_nothing_is_levelled_once_the_repository_is_closed(
         close(writer)
         done.append("closed")
 
-    monkeypatch.setattr(Writer, "catch_up", slowly)
+    monkeypatch.setattr(Writer, "apply_pending", slowly)
     monkeypatch.setattr(Writer, "close", closing)
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         repo.commit([Change(CHUNK, b"first\n")], message="turn: first", author=MIRA, branch="main")
         is_at_it.wait()
         repo.close()
@@ -108,24 +109,24 @@ def test_nothing_is_levelled_once_the_repository_is_closed(
 
 @pytest.mark.parametrize("begun", [True, False], ids=["rebase", "switch"])
 def test_files_that_git_has_brought_elsewhere_are_left(
-    repo: Repository, git: Git, stubborn: Callable[[], object], *, begun: bool
+    repo: Repository, git: Git, stubborn: Stubborn, *, begun: bool
 ) -> None:
     """A rebase, or a switch, has written files and index, and moves HEAD next."""
     say(repo.path, "first")
     start = git("rev-parse", "HEAD").strip()
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         say(repo.path, "second")
     place = repo.git_dir / "rebase-merge"
     with Repository.open(repo.path, recover=False) as again:
-        level = again.writer.level
+        level = again.writer.sync
         tip = git("rev-parse", "HEAD").strip()
         if begun:
             place.mkdir()
             (place / "head-name").write_text("refs/heads/main\n")
         else:
             git("checkout", "-q", "-f", start)
-        former = dict(level.debts.read()["main"])
-        assert level.settle(tip, former, wait=0.0) == [CHUNK]
+        former = dict(level.pending.read()["main"])
+        assert level.apply(tip, former, wait=0.0) == [CHUNK]
     assert (repo.path / CHUNK).read_text() == "first\n"
 
 
@@ -134,14 +135,14 @@ def test_a_commit_of_all_takes_nothing_out(
     repo: Repository,
     git: Git,
     sound: Callable[[], None],
-    stubborn: Callable[[], object],
+    stubborn: Stubborn,
     *,
     writable: bool,
 ) -> None:
     """Whether or not the file can be written by then: git commits what it finds in the folder."""
     say(repo.path, "first")
     voice = repo.path / "persona/20-voice.md"
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         for number in range(3):
             say(repo.path, f"while {number}")
         voice.write_text("Long sentences.\n")
@@ -159,11 +160,9 @@ def test_a_commit_of_all_takes_nothing_out(
     sound()
 
 
-def test_what_a_hand_wrote_into_it_stays(
-    repo: Repository, git: Git, stubborn: Callable[[], object]
-) -> None:
+def test_what_a_hand_wrote_into_it_stays(repo: Repository, git: Git, stubborn: Stubborn) -> None:
     say(repo.path, "first")
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         say(repo.path, "second")
     (repo.path / CHUNK).write_text("mine\n")
     with Repository.open(repo.path):
@@ -173,10 +172,10 @@ def test_what_a_hand_wrote_into_it_stays(
 
 
 def test_going_back_on_purpose_is_left_alone(
-    repo: Repository, git: Git, stubborn: Callable[[], object], sound: Callable[[], None]
+    repo: Repository, git: Git, stubborn: Stubborn, sound: Callable[[], None]
 ) -> None:
     say(repo.path, "first")
-    with stubborn():  # type: ignore[attr-defined]
+    with stubborn():
         say(repo.path, "second")
     git("reset", "-q", "--hard", "HEAD~1")
     with Repository.open(repo.path):

@@ -34,7 +34,7 @@ def of_git(home: Path, key: str) -> str:
 
 def of_us(home: Path, section: str, key: str) -> str:
     try:
-        value = user_config.read(home / "work" / "mira" / ".git").get(
+        value = user_config.read_user_config(home / "work" / "mira" / ".git").get(
             (section.encode(),), key.encode()
         )
     except KeyError:
@@ -123,4 +123,4 @@ def test_whatever_a_file_says_breaks_nothing(
     own.write_bytes(b"[user]\n\tname = Ana\n" + data)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("GIT_CONFIG_GLOBAL", str(own))
-        user_config.read(Path("/x/.git"))
+        user_config.read_user_config(Path("/x/.git"))

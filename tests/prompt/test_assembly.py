@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.backends.protocol import PromptMessage
+from perdure.backends.protocol import PromptMessage, Role
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.persona.persona import Example, ExampleLine, Persona, PersonaFile, Reminder
@@ -49,9 +50,8 @@ def persona(*, examples: int = 0, reminder: str = "") -> Persona:
     )
 
 
-def inputs(*turns: PastTurn, **more: object) -> PromptInputs:
-    made = PromptInputs(persona(), "Mira", "Ana", turns)
-    return replace(made, **more)  # type: ignore[arg-type]
+def inputs(*turns: PastTurn, **more: Any) -> PromptInputs:
+    return replace(PromptInputs(persona(), "Mira", "Ana", turns), **more)
 
 
 def long_talk(turns: int) -> list[PastTurn]:
@@ -181,8 +181,8 @@ def test_a_choice_fits_and_replays_to_the_same_prompt(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text()), max_size=5))
-def test_the_digest_tells_prompts_apart(said: list[tuple[str, str]]) -> None:
-    messages = tuple(PromptMessage(role, text) for role, text in said)  # type: ignore[arg-type]
+def test_the_digest_tells_prompts_apart(said: list[tuple[Role, str]]) -> None:
+    messages = tuple(PromptMessage(role, text) for role, text in said)
     assert len(digest(messages)) == 32
     assert digest((*messages, PromptMessage("user", "more"))) != digest(messages)
     assert digest((PromptMessage("user", "\ud800"),)) != digest((PromptMessage("user", "?"),))

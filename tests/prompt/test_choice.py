@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,10 +47,10 @@ def talk_of(turns: int, words: int = 30) -> tuple[PastTurn, ...]:
     return (*said, past(turns, "the newest"))
 
 
-def inputs(turns: tuple[PastTurn, ...] = (), **more: object) -> PromptInputs:
+def inputs(turns: tuple[PastTurn, ...] = (), **more: Any) -> PromptInputs:
     persona = Persona(files=(PersonaFile("persona/10-who.md", "Who", "You are {{char}}."),))
     made = PromptInputs(persona, "Mira", "Ana", turns or (past(1, "Hello."),))
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def chosen(
@@ -61,10 +62,10 @@ def chosen(
     return made
 
 
-def entry(name: str, tokens: int = 10, **more: object) -> LoreEntry:
+def entry(name: str, tokens: int = 10, **more: Any) -> LoreEntry:
     text = f"{name} ".ljust(tokens * 4, ".")
     made = LoreEntry(f"lore/{name}.md", keys=(name,), text=text)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 # Lore

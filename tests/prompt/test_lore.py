@@ -15,9 +15,8 @@ from perdure.companion.memory.lore import LoreEntry
 from perdure.prompt.lore import LoreScan, Triggered, fit_lore, is_drawn, scan
 
 
-def entry(name: str = "a", *keys: str, **more: object) -> LoreEntry:
-    given_ = {"path": f"lore/{name}.md", "keys": keys, "text": f"Text of {name}."} | more
-    return LoreEntry(**given_)  # type: ignore[arg-type]
+def entry(name: str = "a", *keys: str, **more: Any) -> LoreEntry:
+    return replace(LoreEntry(f"lore/{name}.md", keys, f"Text of {name}."), **more)
 
 
 def triggered(
@@ -172,7 +171,7 @@ _lore = st.lists(
 @settings(max_examples=50)
 @given(_lore, st.lists(_words, max_size=4), st.randoms(use_true_random=False))
 def test_loops_end_each_comes_in_once_and_the_files_order_is_no_matter(
-    lore: list[LoreEntry], talk: list[str], chance: object
+    lore: list[LoreEntry], talk: list[str], chance: random.Random
 ) -> None:
     found = scan(lore, talk, depth=4, draw="turn")
     both = [*found.triggered, *found.unlucky]
@@ -180,7 +179,7 @@ def test_loops_end_each_comes_in_once_and_the_files_order_is_no_matter(
     order = [(each.entry.order, each.entry.path) for each in found.triggered]
     assert order == sorted(order)
     mixed = list(lore)
-    chance.shuffle(mixed)  # type: ignore[attr-defined]
+    chance.shuffle(mixed)
     assert scan(mixed, talk, depth=4, draw="turn") == found
 
 

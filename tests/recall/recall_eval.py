@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from perdure.chat.turn.recall import MOST, worth_a_place
+from perdure.chat.reply.recall import MOST, worth_a_place
 from perdure.companion.conversation.chunk import (
     CHUNK_LIMIT,
     chunk_path,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,10 +64,9 @@ def said(hits: list[Hit], repo: Repository) -> list[str]:
     return [each.message.text if each and each.message else "?" for each in found]
 
 
-def find(repo: Repository, text: str, rev: str = "HEAD", **more: object) -> list[Hit]:
+def find(repo: Repository, text: str, rev: str = "HEAD", **more: Any) -> list[Hit]:
     """Ask a new index."""
-    query = replace(RecallQuery(text), **more)  # type: ignore[arg-type]
-    return RecallIndex.open(repo).find(rev, query)
+    return RecallIndex.open(repo).find(rev, RecallQuery(text, **more))
 
 
 def grow(repo: Repository, dialogue: Dialogue, branch: str = "main") -> None:
@@ -478,7 +478,7 @@ def test_an_interrupted_reading_goes_on_from_there(tmp_path: Path) -> None:
 def test_while_another_process_writes_recall_makes_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_module, "BUSY", 0.01)
+    monkeypatch.setattr(index_module, "LOCK_WAIT", 0.01)
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
         index = RecallIndex.open(repo)
         before = index.find("HEAD", RecallQuery("tomatoes"))

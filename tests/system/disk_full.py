@@ -159,9 +159,9 @@ class FullDisk:
             with filled(self.disk, pages=pages, names=names):
                 try:
                     if self.number % 2:
-                        await session.steer(lambda h: rewind(h, plan_rewind(h, "@-1", name)))
+                        await session.act(lambda h: rewind(h, plan_rewind(h, "@-1", name)))
                     else:
-                        await session.steer(lambda h: undo.perform_step(h, undo.next_undo(h)))
+                        await session.act(lambda h: undo.perform_step(h, undo.next_undo(h)))
                     self.outcomes["steered"] += 1
                 except Problem as problem:
                     _told(problem)

@@ -85,7 +85,7 @@ class Talker:
         elif kind == "regenerate further up":
             await self.hear(session.regenerate(f"@-{dice.randrange(1, 6)}", f"a{self.fresh()}"))
         else:
-            await session.steer(self.steering(kind))
+            await session.act(self.steering(kind))
 
     async def hear(self, events: AsyncIterator[Event]) -> None:
         async for event in events:

@@ -144,7 +144,7 @@ class Life:
 
     def steer(self, act: Callable[[Workspace], T]) -> T:
         assert self.session is not None
-        return self.run(self.session.steer(act))
+        return self.run(self.session.act(act))
 
     def speak(self, text: str, reply: str) -> list[Saved]:
         """Send a message and take down what must stand from now on."""

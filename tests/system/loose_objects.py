@@ -82,20 +82,20 @@ class LongLife:
         elif kind == "git":
             self._commit(name)
         elif kind == "edit":
-            await session.steer(
+            await session.act(
                 lambda h: correct.correct(h, correct.find_words(h, "@"), f"better {name}")
             )
         elif kind == "rewind":
             place = f"@-{self.dice.randrange(1, 8)}"
-            await session.steer(lambda h: rewind(h, plan_rewind(h, place, name)))
+            await session.act(lambda h: rewind(h, plan_rewind(h, place, name)))
         elif kind == "undo":
-            await session.steer(lambda h: undo.perform_step(h, undo.next_undo(h)))
+            await session.act(lambda h: undo.perform_step(h, undo.next_undo(h)))
         elif kind == "switch":
-            await session.steer(lambda h: branch.check_out_branch(h, self._other()))
+            await session.act(lambda h: branch.check_out_branch(h, self._other()))
         else:
-            joined = await session.steer(lambda h: merge_action.merge_branch(h, self._other()))
+            joined = await session.act(lambda h: merge_action.merge_branch(h, self._other()))
             if joined.conflicts:
-                await session.steer(merge_action.abort)
+                await session.act(merge_action.abort)
 
     def _other(self) -> str:
         names = run_git(self.path, "branch", "--format=%(refname:short)").split()

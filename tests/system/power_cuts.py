@@ -78,8 +78,8 @@ class Talk:
             elif isinstance(event, Failed):
                 raise WrongTalk(f"a turn failed: {event}")
 
-    async def steer(self, act: Callable[[Workspace], object]) -> None:
-        await self.session.steer(act)
+    async def act(self, act: Callable[[Workspace], object]) -> None:
+        await self.session.act(act)
 
 
 Act = Callable[[Talk], Awaitable[object]]
@@ -94,8 +94,8 @@ class Scene:
     world: str = "talk"
 
 
-def steering(act: Callable[[Workspace], object]) -> Act:
-    return lambda talk: talk.steer(act)
+def acting(act: Callable[[Workspace], object]) -> Act:
+    return lambda talk: talk.act(act)
 
 
 def _choose(workspace: Workspace, place: str) -> None:
@@ -138,9 +138,9 @@ async def _pack(talk: Talk) -> None:
         raise AssertionError((talk.path / ".git/perdure/state/packing.failed").read_text())
 
 
-rewinding = steering(lambda h: rewind(h, plan_rewind(h, "@-2", "back")))
-undo = steering(lambda h: undoing.perform_step(h, undoing.next_undo(h)))
-redo = steering(lambda h: undoing.perform_step(h, undoing.next_redo(h)))
+rewinding = acting(lambda h: rewind(h, plan_rewind(h, "@-2", "back")))
+undo = acting(lambda h: undoing.perform_step(h, undoing.next_undo(h)))
+redo = acting(lambda h: undoing.perform_step(h, undoing.next_redo(h)))
 
 
 async def _rewind_undo(talk: Talk) -> None:
@@ -149,7 +149,7 @@ async def _rewind_undo(talk: Talk) -> None:
 
 
 def _steered(act: Callable[[Workspace], object], world: str = "talk") -> Scene:
-    return Scene(steering(act), world=world)
+    return Scene(acting(act), world=world)
 
 
 SCENES = {
@@ -158,7 +158,7 @@ SCENES = {
     "close, and open again": Scene(_close),
     "regenerate": Scene(lambda t: t.hear(t.session.regenerate())),
     "regenerate further up": Scene(lambda t: t.hear(t.session.regenerate("@-2", "again"))),
-    "choose": Scene(steering(lambda h: _choose(h, "@")), lambda t: t.hear(t.session.regenerate())),
+    "choose": Scene(acting(lambda h: _choose(h, "@")), lambda t: t.hear(t.session.regenerate())),
     "choose further up": _steered(lambda h: _choose(h, "@-3")),
     "edit": _steered(lambda h: correct.correct(h, correct.find_words(h, "@-1"), "better")),
     "rewind": Scene(rewinding),
@@ -187,7 +187,7 @@ SCENES = {
 
 
 async def go_to(talk: Talk, name: str) -> None:
-    await talk.steer(lambda workspace: branch.check_out_branch(workspace, name))
+    await talk.act(lambda workspace: branch.check_out_branch(workspace, name))
 
 
 # The companions that the acts are done to
@@ -206,8 +206,8 @@ async def build(folder: Path) -> None:
     talk = Talk(path, session, -1)
     for _ in range(3):
         await talk.say()
-    await talk.steer(lambda h: branch.begin_branch(h, "hills", "HEAD~1"))
-    await talk.steer(lambda h: branch.begin_branch(h, "plains", "HEAD~1"))
+    await talk.act(lambda h: branch.begin_branch(h, "hills", "HEAD~1"))
+    await talk.act(lambda h: branch.begin_branch(h, "plains", "HEAD~1"))
     await talk.hear(session.regenerate())
     for name, voice in (("plains", ""), ("hills", "Long sentences.\n"), ("main", "None.\n")):
         await go_to(talk, name)
@@ -228,9 +228,9 @@ async def build(folder: Path) -> None:
         shutil.copytree(folder / ("open" if name == "settled" else "talk") / "mira", other)
         talk = Talk(other, await Session.open(other, backends=[Scripted()]), -1)
         if name == "open":
-            await talk.steer(lambda h: merge_action.merge_branch(h, "hills"))
+            await talk.act(lambda h: merge_action.merge_branch(h, "hills"))
         elif name == "settled":
-            await talk.steer(lambda h: merge_action.take_side(h, VOICE, "theirs"))
+            await talk.act(lambda h: merge_action.take_side(h, VOICE, "theirs"))
         elif name == "packs":
             for _ in range(5 * small.SMALL_LIMIT):
                 await talk.say()

@@ -33,7 +33,7 @@ async def test_the_branch_that_is_talked_on_can_be_dropped_where_none_is_checked
         async for _ in session.send("One."):
             pass
         git(companion, "switch", "-q", "--detach")
-        await session.steer(lambda h: branching.remove_branch(h, branching.plan_drop(h, "main")))
+        await session.act(lambda h: branching.remove_branch(h, branching.plan_drop(h, "main")))
         events = [event async for event in session.send("Two.")]
     finally:
         await session.close()
@@ -130,26 +130,26 @@ async def test_turns_corrected_on_two_branches_that_were_merged_across_stand_onc
         correcting.correct(workspace, correcting.find_words(workspace, turns[old]), new)
 
     async def check_out(branch: str) -> None:
-        await session.steer(lambda h: branching.check_out_branch(h, branch))
+        await session.act(lambda h: branching.check_out_branch(h, branch))
 
     try:
         await _say(session, "Where it all began.")
-        await session.steer(lambda h: branching.begin_branch(h, "hills", ""))
+        await session.act(lambda h: branching.begin_branch(h, "hills", ""))
         for branch, texts in (("hills", ("One hill.", "Two.")), ("main", ("A river.", "A sea."))):
             await check_out(branch)
             session.new_conversation()
             for text in texts:
                 turns[text] = await _say(session, text)
         ours, theirs = git(companion, "rev-parse", "main", "hills").split()
-        await session.steer(lambda h: merge_action.merge_branch(h, theirs))
-        await session.steer(lambda h: correct(h, "One hill.", "One high hill."))
-        await session.steer(lambda h: correct(h, "A river.", "A wide river."))
-        await session.steer(lambda h: branching.check_out_branch(h, "hills"))
-        await session.steer(lambda h: merge_action.merge_branch(h, ours))
-        await session.steer(lambda h: correct(h, "Two.", "Two hills."))
-        await session.steer(lambda h: correct(h, "A sea.", "A blue sea."))
+        await session.act(lambda h: merge_action.merge_branch(h, theirs))
+        await session.act(lambda h: correct(h, "One hill.", "One high hill."))
+        await session.act(lambda h: correct(h, "A river.", "A wide river."))
+        await session.act(lambda h: branching.check_out_branch(h, "hills"))
+        await session.act(lambda h: merge_action.merge_branch(h, ours))
+        await session.act(lambda h: correct(h, "Two.", "Two hills."))
+        await session.act(lambda h: correct(h, "A sea.", "A blue sea."))
         assert len(git(companion, "merge-base", "--all", "main", "hills").split()) == 2
-        await session.steer(lambda h: merge_action.merge_branch(h, "main"))
+        await session.act(lambda h: merge_action.merge_branch(h, "main"))
     finally:
         await session.close()
     said = [s.message for s in Reader(companion).read("HEAD").values() if s.message]
@@ -182,12 +182,12 @@ async def test_what_was_steered_stands_also_where_it_cannot_be_read(companion: P
         (companion / "companion.yaml").write_text("name: [\n")
         git(companion, "commit", "-qam", "companion: broken")
         git(companion, "switch", "-q", "main")
-        done = await session.steer(lambda h: branching.check_out_branch(h, "broken"))
+        done = await session.act(lambda h: branching.check_out_branch(h, "broken"))
         assert done is not None
         assert done.kind == "switch"
         with pytest.raises(Problem, match=r"companion\.yaml"):
             await _say(session, "Two.")
-        await session.steer(lambda h: branching.check_out_branch(h, "main"))
+        await session.act(lambda h: branching.check_out_branch(h, "main"))
         await _say(session, "Three.")
     finally:
         await session.close()
@@ -209,7 +209,7 @@ async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_u
             pass
         async for _ in session.regenerate():
             pass
-        turn = str((await session.steer(lambda h: answers.list_answers(h, "@"))).turn)
+        turn = str((await session.act(lambda h: answers.list_answers(h, "@"))).turn)
         async for _ in session.send("Two."):
             pass
 
@@ -217,11 +217,11 @@ async def test_an_answer_corrected_later_stands_in_its_corrected_words_further_u
             words = correcting.find_words(workspace, turn, reply=True, answer=1)
             correcting.correct(workspace, words, "In better words.")
 
-        await session.steer(correct)
-        await session.steer(
+        await session.act(correct)
+        await session.act(
             lambda h: answers.choose(h, answers.plan_choice(h, turn, 1, "further-up"))
         )
-        there = await session.steer(lambda h: answers.list_answers(h, turn))
+        there = await session.act(lambda h: answers.list_answers(h, turn))
     finally:
         await session.close()
     rows = [(row.number, row.shown, row.replies[0].text) for row in there.rows]

@@ -82,6 +82,12 @@ async def until_shown(app: ChatApp, pilot: Pilot[int], words: str) -> None:
     await until(pilot, lambda: words in shown(app))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual gives up after 30 seconds without an idle moment; a busy machine has those."""
+    monkeypatch.setattr(Pilot._wait_for_screen, "__defaults__", (None,))
+
+
 @pytest.fixture
 def running() -> Running:
     """Runs the program without a terminal, opened and with its model ready."""
@@ -93,9 +99,9 @@ def running() -> Running:
         *,
         size: tuple[int, int] = (120, 40),
         ready: bool = True,
-        **settings: object,
+        glyphs: Glyphs = UNICODE,
     ) -> AsyncIterator[tuple[ChatApp, Pilot[int]]]:
-        app = chat_app(session, transcript, **settings)  # type: ignore[arg-type]
+        app = chat_app(session, transcript, glyphs=glyphs)
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: app.session is not None)
             if ready:

@@ -19,7 +19,7 @@ from perdure.chat.events import (
     ReplyStarted,
     Saved,
 )
-from perdure.chat.routing.roster import Candidate
+from perdure.chat.routing.backend_set import BackendChoice
 from perdure.chat.routing.router import Switch
 from perdure.chat.session import Session
 from perdure.companion.errors import Trouble
@@ -101,10 +101,14 @@ class Info:
 
 
 SPEAKERS = (
-    Candidate("local", "smollm2-135m", "embedded", 1, hosted=False, host=""),
-    Candidate("study", "qwen3-8b", "ollama", 2, hosted=False, host="127.0.0.1:11434"),
-    Candidate("cloud", "claude-opus-4-7", "anthropic", 0, hosted=True, host="api.anthropic.com"),
-    Candidate("odd", "", "", 0, hosted=False, host="", problem="backends/odd.yaml, line 3: no."),
+    BackendChoice("local", "smollm2-135m", "embedded", 1, hosted=False, host=""),
+    BackendChoice("study", "qwen3-8b", "ollama", 2, hosted=False, host="127.0.0.1:11434"),
+    BackendChoice(
+        "cloud", "claude-opus-4-7", "anthropic", 0, hosted=True, host="api.anthropic.com"
+    ),
+    BackendChoice(
+        "odd", "", "", 0, hosted=False, host="", problem="backends/odd.yaml, line 3: no."
+    ),
 )
 
 
@@ -168,7 +172,7 @@ class ScriptedSession:
         self._open = ConversationId("2026-11-22-1803-0badcafe")
         self._number = 0
 
-    async def candidates(self) -> list[Candidate]:
+    async def candidates(self) -> list[BackendChoice]:
         return list(SPEAKERS)
 
     async def speak_next(self, name: str) -> Switch:
@@ -192,7 +196,7 @@ class ScriptedSession:
         """No repository stands behind this: whatever is asked for, there is none of it."""
         return cast("T", [])
 
-    async def steer(self, act: Callable[[Workspace], T]) -> T:
+    async def act(self, act: Callable[[Workspace], T]) -> T:
         raise RequestProblem("there is no repository here.")
 
     async def look_again(self) -> list[Notice] | None:

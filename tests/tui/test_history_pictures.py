@@ -18,6 +18,7 @@ from perdure.terminal.glyphs import ASCII, UNICODE, Glyphs
 from perdure.tui.app import ChatApp
 from perdure.tui.dialogs.question import Choice, Question
 from perdure.tui.run import opener_of
+from perdure.tui.timeline.lists import Tab
 from perdure.views.timeline import BranchName, RefNames, TagName
 from tests.lives import BEGIN
 from tests.speaking import Scripted
@@ -82,14 +83,14 @@ def screen(path: Path, glyphs: Glyphs = UNICODE) -> ChatApp:
     return app
 
 
-def showing(tab: str, *keys: str) -> Callable[[Pilot[int]], object]:
+def showing(tab: Tab, *keys: str) -> Callable[[Pilot[int]], object]:
     """Open the timeline at a list, press keys, and wait for what is beside it."""
 
     async def before(pilot: Pilot[int]) -> None:
         app = pilot.app
         assert isinstance(app, ChatApp)
         await until(pilot, lambda: app.chat.status.status.state == "ready")
-        app.chat.panels.open_timeline(tab)  # type: ignore[arg-type]
+        app.chat.panels.open_timeline(tab)
         await until(
             pilot,
             lambda: app.chat.panels.timeline is not None and app.chat.panels.timeline.is_mounted,

@@ -165,12 +165,12 @@ def test_search(snap_compare: Compare, look: Look) -> None:
     moments: list[tuple[FoundTurn, tuple[Marks, ...]]] = []
     for number in (4, 1, 5):
         said = turn(number)
-        moment = FoundTurn(
+        found_turn = FoundTurn(
             Hit(TurnId(TALK, number), 9.0 - len(moments), "", ("weir",)), "the river", said
         )
-        words = [each.text for each in moment.said]
+        words = [each.text for each in found_turn.said]
         spots = tuple(((at, at + 5),) if (at := text.find("river")) >= 0 else () for text in words)
-        moments.append((moment, spots))
+        moments.append((found_turn, spots))
 
     async def before(pilot: Pilot[int]) -> None:
         await ready(pilot)

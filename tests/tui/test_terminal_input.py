@@ -1,4 +1,4 @@
-"""Whatever bytes a terminal sends: nothing ends, nothing is steered by chance."""
+"""Whatever bytes a terminal sends: nothing ends, nothing is changed by chance."""
 
 from __future__ import annotations
 

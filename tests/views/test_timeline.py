@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -101,11 +102,11 @@ def test_rows_hold_together(found: list[Listed], tagged: set[int], opened: set[i
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_children_come_first(found: list[Listed], dice: object) -> None:
+def test_children_come_first(found: list[Listed], dice: random.Random) -> None:
     """However they were listed; what was in order stays as it was."""
     assert children_first(found) == found
     mixed = list(found)
-    dice.shuffle(mixed)  # type: ignore[attr-defined]
+    dice.shuffle(mixed)
     sorted_ = children_first(mixed)
     place = {each.commit.id: number for number, each in enumerate(sorted_)}
     assert sorted(place) == sorted(each.commit.id for each in found)

@@ -224,7 +224,7 @@ def test_the_share_is_of_the_new_prompt() -> None:
 async def test_what_would_be_sent_is_what_is_sent(
     companion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perdure.chat.turn.recall.WAIT", 60.0)
+    monkeypatch.setattr("perdure.chat.reply.recall.WAIT", 60.0)
     monkeypatch.setattr("perdure.snapshot.conversation.merged_thread.MOST_TURNS", 0)
     write(companion, "lore/river.md", "---\nkeys: [river]\n---\nIt is wide.\n")
     backend = Scripted()

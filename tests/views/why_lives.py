@@ -142,7 +142,7 @@ class Life:
         self.hear(lambda: self.session.regenerate(place, name))
 
     def steer(self, act: Callable[[Workspace], T]) -> T:
-        return self.run(self.session.steer(act))
+        return self.run(self.session.act(act))
 
     def rewind(self) -> None:
         place, name = f"@-{self.dice.randint(1, 12)}", f"line-{self.done['rewind']}"

@@ -42,7 +42,7 @@ _NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideCommits:
+class HandEditCommits:
     """What was committed, one sentence each, and what was left alone, with the reason.
 
     ``copies`` are no edits: a sync program or an editor has made them.
@@ -53,9 +53,9 @@ class OutsideCommits:
     copies: tuple[ConflictCopy, ...] = ()
 
 
-def commit_outside_edits(
+def commit_hand_edits(
     repo: Repository, branch: str, author: Author, below: Sequence[str] = tuple(_KINDS)
-) -> OutsideCommits:
+) -> HandEditCommits:
     """Commit edited files of the work tree as the human, one commit for each concern.
 
     ``below`` names the files and folders of a companion that are looked at. A file that does not
@@ -68,12 +68,12 @@ def commit_outside_edits(
             return _commit_found(repo, branch, author, below, committed)
         except TipMoved as moved:
             trouble = str(moved)
-    return OutsideCommits(tuple(committed), (trouble,))
+    return HandEditCommits(tuple(committed), (trouble,))
 
 
 def _commit_found(
     repo: Repository, branch: str, author: Author, below: Sequence[str], committed: list[str]
-) -> OutsideCommits:
+) -> HandEditCommits:
     """Look once. Raises TipMoved if one of the files was committed meanwhile."""
     seen = repo.head().commit
     edits = repo.edits.find(below)
@@ -101,7 +101,7 @@ def _commit_found(
         # What cannot be remembered is asked about, no more.
         with suppress(HistoryError):
             confirm(repo, ours)
-    return OutsideCommits(tuple(committed), tuple(held), tuple(edits.copies))
+    return HandEditCommits(tuple(committed), tuple(held), tuple(edits.copies))
 
 
 def rename_notice(edit: Edit) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.git.leases import Hand
+from perdure.git.leases import Lease
 from perdure.git.repository.repository import Repository
 
 
@@ -11,14 +11,14 @@ class ConversationLease:
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self.hand: Hand | None = None
+        self.hand: Lease | None = None
         self._conversation = ""
 
-    def take(self, conversation: str) -> Hand | None:
+    def take(self, conversation: str) -> Lease | None:
         """The lease of a conversation, held or new; None if another process has it."""
         if self.hand is not None and self._conversation == conversation:
             return self.hand
-        hand = self._repo.take(conversation)
+        hand = self._repo.acquire(conversation)
         if hand is not None:
             self.release()
             self.hand, self._conversation = hand, conversation

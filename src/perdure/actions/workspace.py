@@ -20,7 +20,7 @@ from perdure.snapshot.errors import newer_companion
 from perdure.snapshot.files import read_small_at
 
 if TYPE_CHECKING:
-    from perdure.actions.hand_edits import OutsideCommits
+    from perdure.actions.hand_edits import HandEditCommits
     from perdure.companion.config.settings import CompanionSettings
 
 
@@ -115,12 +115,12 @@ class Workspace:
         """A branch name that no other device makes up: ``<start>-<day>-<device>``."""
         return f"{start}-{now():%Y-%m-%d}-{device()}"
 
-    def take_edits(self) -> OutsideCommits:
+    def commit_hand_edits(self) -> HandEditCommits:
         """Commit hand edits, each concern by itself, as before a turn."""
-        from perdure.actions.hand_edits import commit_outside_edits
+        from perdure.actions.hand_edits import commit_hand_edits
 
         self._settings = None
-        return commit_outside_edits(self.repo, self.branch, self.author)
+        return commit_hand_edits(self.repo, self.branch, self.author)
 
     def commit(
         self,

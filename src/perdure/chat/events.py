@@ -104,5 +104,5 @@ class SessionInfo:
     next_backend: str
     next_model: str
     once: bool
-    away: bool
+    unavailable: bool
     """The one that is asked next did not answer when it was asked last."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from perdure.backends.errors import BackendError
 from perdure.backends.roles.shape import PLAIN, fold
-from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, PromptTarget, make_prompt, measure
-from perdure.chat.turn.recall import RecalledTurns
+from perdure.chat.reply.prompt import BuiltPrompt, PromptSources, PromptTarget, make_prompt, measure
+from perdure.chat.reply.recall import RecalledTurns
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.ids import TurnId
 from perdure.prompt import newest_assembly
@@ -102,7 +102,7 @@ def _explained(
 
 async def _measure(router: Router) -> tuple[PromptTarget, str]:
     """How the backend counts; what its manifest says where it cannot be asked, and a note."""
-    backend = router.coming
+    backend = router.next_backend
     try:
         await backend.open()
         return await measure(backend, await router.form(backend)), ""

@@ -9,15 +9,15 @@ from datetime import datetime
 from perdure.actions.turns.pending import TurnKind
 from perdure.backends.errors import BackendError
 from perdure.backends.protocol import Backend
-from perdure.chat.background.memory import Remembering
-from perdure.chat.background.prefill import ReadingAhead
+from perdure.chat.background.memory import BackgroundMemory
+from perdure.chat.background.prefill import Prefill
 from perdure.chat.errors import TurnRunning
 from perdure.chat.events import Event, Failed, Greeted, MessageKept
+from perdure.chat.reply.end import end_events
 from perdure.chat.routing.failover import RoutedReply
 from perdure.chat.routing.router import Router, Work
 from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.regenerate import give_up
-from perdure.chat.turn.reply_end import end_events
 from perdure.chat.turn.store import KEY_MASKED, TurnStore
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
@@ -41,14 +41,14 @@ class TurnRunner:
         self,
         store: TurnStore,
         router: Router,
-        remembering: Remembering,
-        ahead: ReadingAhead,
+        memory: BackgroundMemory,
+        prefill: Prefill,
         work: Work,
     ) -> None:
         self._store = store
         self._router = router
-        self._remembering = remembering
-        self._ahead = ahead
+        self._memory = memory
+        self._prefill = prefill
         self._work = work
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
@@ -106,13 +106,13 @@ class TurnRunner:
 
     async def end_background(self) -> None:
         """Break off what is done between turns."""
-        await self._remembering.stop()
-        await self._ahead.stop()
+        await self._memory.stop()
+        await self._prefill.stop()
 
     async def _turn(self, prepare: Prepare, emit: Emit) -> None:
         # First of all: what is prepared below must be the last that was committed.
         self._router.recaller.pause()
-        await self._remembering.stop()
+        await self._memory.stop()
         chosen = self._router.take_chosen()
         try:
             prepared = await self._work(prepare)
@@ -132,28 +132,28 @@ class TurnRunner:
         routed = await self._router.answer(prepared, chosen, self._stop, emit)
         if await self._finish(prepared, routed, emit):
             await self._router.learn(routed)
-            for event in end_events(prepared.pending.kind, routed.spoken, routed.backend):
+            for event in end_events(prepared.pending.kind, routed.streamed, routed.backend):
                 emit(event)
         await self._router.let_go()
         self._router.recaller.go_on()
-        if routed.spoken.prompt is not None:
-            self._remembering.turn_over(prepared.thread, routed.spoken.prompt.choice.window)
+        if routed.streamed.prompt is not None:
+            self._memory.turn_over(prepared.thread, routed.streamed.prompt.choice.window)
 
     async def _finish(self, prepared: PreparedTurn, routed: RoutedReply, emit: Emit) -> bool:
         """Save the turn, or give it up where no word came; False where it could not be saved."""
-        spoken = routed.spoken
-        if spoken.prompt is not None:
+        streamed = routed.streamed
+        if streamed.prompt is not None:
             self.window = await _window_or_zero(routed.backend)
-            self.used = spoken.prompt_tokens
-        if spoken.masked:
+            self.used = streamed.prompt_tokens
+        if streamed.masked:
             emit(Notice(KEY_MASKED, "warning"))
-        if spoken.reply is None and prepared.pending.kind is not TurnKind.NEW:
+        if streamed.reply is None and prepared.pending.kind is not TurnKind.NEW:
             for notice in await self._work(lambda: give_up(self._store, prepared)):
                 emit(notice)
             return True
         try:
             saved = await self._work(
-                lambda: self._store.commit(prepared, spoken.reply, routed.facts)
+                lambda: self._store.commit(prepared, streamed.reply, routed.facts)
             )
         except HistoryError as problem:
             emit(
@@ -164,7 +164,7 @@ class TurnRunner:
                 )
             )
             return False
-        self.saved_at = spoken.ended_at
+        self.saved_at = streamed.ended_at
         emit(saved)
         for notice in await self._work(self._store.commit_notices):
             emit(notice)

@@ -1,4 +1,4 @@
-"""A talk with one companion: both faces open a `Session` and read one turn after another from it.
+"""A companion opened to talk with: both faces hold a `Session` and read one turn after another.
 
 Everything that touches the repository runs on one worker thread, so the caller's event loop stays
 free and the repository is never used by two threads at once.
@@ -17,14 +17,14 @@ from perdure.actions.workspace import Workspace
 from perdure.backends.drivers import make_backend, make_counter
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.protocol import Backend
-from perdure.chat.background.memory import Remembering
-from perdure.chat.background.prefill import ReadingAhead
+from perdure.chat.background.memory import BackgroundMemory
+from perdure.chat.background.prefill import Prefill
 from perdure.chat.errors import SessionClosed
 from perdure.chat.events import (
     Event,
     SessionInfo,
 )
-from perdure.chat.routing.roster import BackendSet, Candidate, Make, find_listed
+from perdure.chat.routing.backend_set import BackendChoice, BackendSet, Make, listed_backends
 from perdure.chat.routing.router import Router, Switch
 from perdure.chat.runner import TurnRunner
 from perdure.chat.turn.open import open_store
@@ -44,7 +44,7 @@ from perdure.errors import Problem
 T = TypeVar("T")
 
 
-def told(call: Callable[[], T]) -> Callable[[], T]:
+def storage_checked(call: Callable[[], T]) -> Callable[[], T]:
     """A call that touches the repository, with what the disk refuses as an error that is told."""
 
     def ask() -> T:
@@ -57,14 +57,14 @@ def told(call: Callable[[], T]) -> Callable[[], T]:
 class Session:
     """One companion, one branch, one turn at a time."""
 
-    def __init__(self, store: TurnStore, roster: BackendSet, worker: ThreadPoolExecutor) -> None:
+    def __init__(self, store: TurnStore, backends: BackendSet, worker: ThreadPoolExecutor) -> None:
         self._store = store
         self._worker = worker
         self._closed = False
-        self._router = Router(store, roster, self._work)
-        self._ahead = ReadingAhead(store, self._router, self._work)
-        self._remembering = Remembering(store, self._router, self._work, self._ahead.begin)
-        self._runner = TurnRunner(store, self._router, self._remembering, self._ahead, self._work)
+        self._router = Router(store, backends, self._work)
+        self._prefill = Prefill(store, self._router, self._work)
+        self._memory = BackgroundMemory(store, self._router, self._work, self._prefill.begin)
+        self._runner = TurnRunner(store, self._router, self._memory, self._prefill, self._work)
         self.notices: list[Notice] = []
 
     @classmethod
@@ -81,18 +81,22 @@ class Session:
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
         loop = asyncio.get_running_loop()
         try:
-            store, notices = await loop.run_in_executor(worker, told(lambda: open_store(path)))
-            notices += await loop.run_in_executor(worker, told(lambda: git_warnings(store.repo)))
+            store, notices = await loop.run_in_executor(
+                worker, storage_checked(lambda: open_store(path))
+            )
+            notices += await loop.run_in_executor(
+                worker, storage_checked(lambda: git_warnings(store.repo))
+            )
             await loop.run_in_executor(worker, start_if_missing, store.repo.git_dir)
-            roster = BackendSet(backends, make)
-            if not roster.fixed:
+            backend_set = BackendSet(backends, make)
+            if not backend_set.fixed:
                 rev = store.position.companion.commit
-                found = told(lambda: find_listed(store.repo, rev))
-                roster.follow(await loop.run_in_executor(worker, found))
+                found = storage_checked(lambda: listed_backends(store.repo, rev))
+                backend_set.follow(await loop.run_in_executor(worker, found))
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        session = cls(store, roster, worker)
+        session = cls(store, backend_set, worker)
         session.notices = notices
         return session
 
@@ -100,23 +104,23 @@ class Session:
     def info(self) -> SessionInfo:
         """The state of things for a status line."""
         companion = self._store.position.companion
-        spoke, coming = self._router.spoke_last, self._router.coming
+        last, following = self._router.last_backend, self._router.next_backend
         return SessionInfo(
             companion=companion.name,
             user=companion.settings.user,
             branch=self._store.position.branch,
-            backend=spoke.spec.name,
-            model=spoke.spec.model,
-            rehearsal=coming.rehearsal,
+            backend=last.spec.name,
+            model=last.spec.model,
+            rehearsal=following.rehearsal,
             conversation=self._store.position.conversation,
             window=self._runner.window,
             used=self._runner.used,
             saved_at=self._runner.saved_at,
             path=self._store.repo.path,
-            next_backend=coming.spec.name,
-            next_model=coming.spec.model,
+            next_backend=following.spec.name,
+            next_model=following.spec.model,
             once=self._router.once,
-            away=self._router.away,
+            unavailable=self._router.unavailable,
         )
 
     @property
@@ -147,8 +151,8 @@ class Session:
         self._runner.window = await first.context_window()
         if isinstance(first, ServerBackend) and first.doubt is not None:
             raise first.doubt
-        if not (self._ahead.has_begun or self.busy):
-            await self._ahead.begin()
+        if not (self._prefill.has_begun or self.busy):
+            await self._prefill.begin()
 
     def remember(self, tell: Callable[[Notice], None]) -> None:
         """From now on, write summaries and propose facts between turns (companion.yaml `memory`).
@@ -156,15 +160,15 @@ class Session:
         Args:
             tell: told what was written, on the event loop.
         """
-        self._remembering.begin(tell)
+        self._memory.begin(tell)
         self._router.recaller.begin()
 
     @property
-    def remembering(self) -> Remembering:
+    def memory(self) -> BackgroundMemory:
         """Summaries and proposals, also on demand."""
-        return self._remembering
+        return self._memory
 
-    async def candidates(self) -> list[Candidate]:
+    async def candidates(self) -> list[BackendChoice]:
         """All backends that could be switched to, the listed ones first. None is opened."""
         return await self._router.candidates()
 
@@ -232,7 +236,7 @@ class Session:
     def new_conversation(self) -> None:
         """The next message opens a conversation of its own."""
         self._store.position.close_conversation()
-        self._remembering.go_on()
+        self._memory.go_on()
 
     async def preview(self, text: str) -> Explanation:
         """The prompt that a message would be sent with now; nothing is sent or written.
@@ -249,7 +253,7 @@ class Session:
         """Ask the repository, on the thread that it belongs to; also during a turn."""
         return await self._work(lambda: question(self._store.repo))
 
-    async def steer(self, act: Callable[[Workspace], T]) -> T:
+    async def act(self, act: Callable[[Workspace], T]) -> T:
         """Do something to the history, and go on from where it leads.
 
         Args:
@@ -291,7 +295,7 @@ class Session:
         await self._router.close()
 
     async def _on_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, told(call))
+        return await asyncio.get_running_loop().run_in_executor(self._worker, storage_checked(call))
 
     async def _work(self, call: Callable[[], T]) -> T:
         if self._closed and not self.busy:

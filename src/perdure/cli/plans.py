@@ -10,7 +10,7 @@ import click
 from perdure.cli.render.output import emit_json, print_line
 
 if TYPE_CHECKING:
-    from perdure.actions.hand_edits import OutsideCommits
+    from perdure.actions.hand_edits import HandEditCommits
     from perdure.git.operations.operation import Operation
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -92,7 +92,7 @@ def operation_record(operation: Operation) -> dict[str, object]:
     }
 
 
-def print_edits(done: OutsideCommits) -> None:
+def print_edits(done: HandEditCommits) -> None:
     """Say which edits by hand were committed first, and which could not be."""
     for text in done.committed:
         print_line(text, err=True)

@@ -91,7 +91,7 @@ def beside(layout: Layout, own: str) -> Layout | None:
         leads_to = _resolved(dot_git.parent / _line(dot_git).removeprefix("gitdir: "))
         if leads_to != folder.resolve():
             return None
-        ownership.check(dot_git.parent, (dot_git.parent, dot_git, folder))
+        ownership.check_owner(dot_git.parent, (dot_git.parent, dot_git, folder))
     except (OSError, HistoryError):
         return None
     return Layout(dot_git.parent, folder, layout.git_dir)
@@ -115,7 +115,7 @@ def find(path: Path) -> Layout:
     dot_git = work / ".git"
     own = dot_git
     if dot_git.is_file():
-        ownership.check(work, (work, dot_git))
+        ownership.check_owner(work, (work, dot_git))
         text = _line(dot_git.resolve())
         if not text.startswith("gitdir: "):
             raise NotARepository(f"{dot_git} does not say where the repository is")
@@ -127,7 +127,7 @@ def find(path: Path) -> Layout:
                 next_step="clone it and open the clone",
             )
         raise NotARepository(f"{path} is not a git repository")
-    ownership.check(work, (work, dot_git, own.resolve()))
+    ownership.check_owner(work, (work, dot_git, own.resolve()))
     git_dir = _common(own)
     if git_dir not in (own, own.parent.parent) or (
         git_dir != own and own.parent.name != "worktrees"
@@ -139,9 +139,9 @@ def find(path: Path) -> Layout:
         )
     if not (git_dir / "objects").is_dir():
         raise NotARepository(f"{path} is not a git repository: {git_dir} has no objects")
-    ownership.check(work, (git_dir.resolve(),))
+    ownership.check_owner(work, (git_dir.resolve(),))
     layout = Layout(work, own, git_dir)
-    links.check(layout.git_dir, layout.own)
+    links.check_links(layout.git_dir, layout.own)
     if not (own / "HEAD").is_file():
         raise DamagedRepository(
             f"{own / 'HEAD'} is missing",

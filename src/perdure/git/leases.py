@@ -51,14 +51,14 @@ def _darwin_machine() -> str:
     return "" if failed else bytes(raw).hex()
 
 
-class Hand:
+class Lease:
     """The right to append to one conversation, for as long as it is held."""
 
     def __init__(self, lock: disk.KernelLock, git_dir: Path) -> None:
         self._lock = lock
         self._place = [machine(), git_dir.stat().st_ino]
 
-    def fits(self, branch: str, path: str, oid: str | None) -> bool:
+    def matches(self, branch: str, path: str, oid: str | None) -> bool:
         """Whether what stands at the tip is what this very folder wrote last on the branch.
 
         False in a copied folder or a restored backup, after a reset, and where somebody else wrote:
@@ -79,7 +79,7 @@ class Hand:
     def _lease(self, branch: str, path: str, oid: str | None) -> dict[str, object]:
         return {"place": self._place, "branch": branch, "path": path, "oid": oid}
 
-    def record(self, branch: str, path: str, oid: str) -> None:
+    def renew(self, branch: str, path: str, oid: str) -> None:
         """Note what was written. Not fsynced: a lost lease costs a new conversation, no word."""
         data = json.dumps(self._lease(branch, path, oid)).encode()
         with storage_errors("keeping the conversation's lease"):
@@ -97,7 +97,7 @@ class Hand:
         self.release()
 
 
-def take(git_dir: Path, folder: Path, conversation: str) -> Hand | None:
+def acquire(git_dir: Path, folder: Path, conversation: str) -> Lease | None:
     """Take a conversation. None when another process, or another session of this one, has it."""
     name = conversation
     if not _NAME.fullmatch(name):
@@ -112,7 +112,7 @@ def take(git_dir: Path, folder: Path, conversation: str) -> Hand | None:
             return None
         os.utime(lock.fd)
         _tidy(folder)
-    return Hand(lock, git_dir)
+    return Lease(lock, git_dir)
 
 
 def _tidy(folder: Path) -> None:

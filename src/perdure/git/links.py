@@ -28,7 +28,7 @@ _WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "
 """Folders in which everything is looked at. ``hooks``, ``modules`` and the like are git's alone."""
 
 
-def check(git_dir: Path, own: Path) -> None:
+def check_links(git_dir: Path, own: Path) -> None:
     """Refuse a repository with a link, a pipe or a device where perdure reads or writes.
 
     Raises:

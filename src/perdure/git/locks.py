@@ -179,7 +179,7 @@ class GitLock:
         self._twin.unlink(missing_ok=True)
 
 
-def sweep(git_dir: Path, held: Path) -> None:
+def remove_dead_locks(git_dir: Path, held: Path) -> None:
     """Remove what a killed owner left. The caller holds the commit lock, so no owner is alive."""
     for twin, lock in _pairs(git_dir, held):
         with contextlib.suppress(OSError):
@@ -197,7 +197,7 @@ def sweep(git_dir: Path, held: Path) -> None:
                 twin.unlink(missing_ok=True)
 
 
-def sweep_copied(git_dir: Path, held: Path) -> None:
+def remove_copied_locks(git_dir: Path, held: Path) -> None:
     """Remove locks of ours that came with a copy which was made while they were held.
 
     Their owner is at work where the copy was made from. A twin that came along tells which they

@@ -17,7 +17,7 @@ from perdure.git.config import user as user_config
 from perdure.git.errors import NotOwned
 
 
-def check(work: Path, places: Iterable[Path]) -> None:
+def check_owner(work: Path, places: Iterable[Path]) -> None:
     """Refuse a repository of somebody else.
 
     Args:
@@ -91,7 +91,7 @@ def _matches(value: str, work: str) -> bool:
 
 def _safe_directories() -> Iterator[str]:
     """All values in git's order: system, user, command line. Never the repository's own."""
-    for scope in reversed(user_config.read().backends):
+    for scope in reversed(user_config.read_user_config().backends):
         with suppress(KeyError):
             for named in scope.get_multivar((b"safe",), b"directory"):
                 yield os.fsdecode(named)

@@ -13,7 +13,6 @@ from perdure.terminal.sanitise import sanitise
 if TYPE_CHECKING:
     from perdure.snapshot.revisions.diff import TextChange
 
-"""Unchanged lines around changed ones."""
 _MOST_LINES = 1_500
 Ink = Literal["same", "gone", "come", "head", "quiet"]
 Line = list[tuple[Ink, str]]
@@ -25,11 +24,9 @@ def difference(changes: Sequence[TextChange]) -> list[Line]:
     for change in changes:
         if lines:
             lines.append([])
-        lines.append([("head", f"{_verb(change)} {change.path}")])
-        if change.sizes is not None:
-            reason = "not text" if change.binary else "too large to compare"
-            before, after = change.sizes
-            lines.append([("quiet", f"{reason}: {before:,} bytes before, {after:,} after")])
+        lines.append([("head", f"{change.verb} {change.path}")])
+        if change.not_shown:
+            lines.append([("quiet", change.not_shown)])
             continue
         for line in _by_words(change.old or "", change.new or ""):
             if len(lines) >= _MOST_LINES:
@@ -48,12 +45,6 @@ def inked(lines: Sequence[Line], styles: dict[Ink, str]) -> Text:
         for ink, words in line:
             text.append(sanitise(words), styles.get(ink, ""))
     return text
-
-
-def _verb(change: TextChange) -> str:
-    if change.old is None:
-        return "added"
-    return "removed" if change.new is None else "changed"
 
 
 def _by_words(old: str, new: str) -> Iterator[Line]:

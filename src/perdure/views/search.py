@@ -71,7 +71,7 @@ def search_turns(
     without = read_excluded(repo, start).__contains__
     hers = her_names(repo, start)
     query = RecallQuery(text, now=now, without=without, since=since, until=until, hers=hers)
-    return [_moment(repo, start, hit) for hit in index.find(start, query, limit=limit)]
+    return [_found_turn(repo, start, hit) for hit in index.find(start, query, limit=limit)]
 
 
 def with_own_words(found: Sequence[FoundTurn]) -> list[FoundTurn]:
@@ -80,21 +80,22 @@ def with_own_words(found: Sequence[FoundTurn]) -> list[FoundTurn]:
     A turn also fits by what was said around it. Where that is listed by itself, and none of the
     words stand in the turn, it is left out here; prompts weigh it all the same.
     """
-    listed = {moment.hit.turn for moment in found if moment.hit.matched}
+    listed = {found_turn.hit.turn for found_turn in found if found_turn.hit.matched}
     return [
-        moment
-        for moment in found
-        if moment.hit.matched
+        found_turn
+        for found_turn in found
+        if found_turn.hit.matched
         or not any(
-            TurnId(moment.hit.turn.conversation, number) in listed
+            TurnId(found_turn.hit.turn.conversation, number) in listed
             for number in range(
-                max(0, moment.hit.turn.number - _AROUND), moment.hit.turn.number + _AROUND + 1
+                max(0, found_turn.hit.turn.number - _AROUND),
+                found_turn.hit.turn.number + _AROUND + 1,
             )
         )
     ]
 
 
-def _moment(repo: Repository, start: str, hit: Hit) -> FoundTurn:
+def _found_turn(repo: Repository, start: str, hit: Hit) -> FoundTurn:
     for chunk in parse_chunks(repo.read(hit.path, start) or b"", hit.path):
         if chunk.head.conversation == hit.turn.conversation:
             for turn in chunk.turns:

@@ -16,7 +16,7 @@ from perdure.actions.backends.fingerprint import (
     same_model,
 )
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.hand_edits import OutsideCommits, commit_outside_edits
+from perdure.actions.hand_edits import HandEditCommits, commit_hand_edits
 from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import RequestForm
@@ -89,10 +89,10 @@ class BackendActions:
         """companion.yaml, as committed."""
         return self._companion.settings
 
-    def take_edits(self) -> OutsideCommits:
+    def commit_hand_edits(self) -> HandEditCommits:
         """Commit what was edited by hand in the manifests and companion.yaml, as before a turn."""
         branch, folders = self._branch(), (_FOLDER, SETTINGS)
-        done = commit_outside_edits(self._repo, branch, self._author(), folders)
+        done = commit_hand_edits(self._repo, branch, self._author(), folders)
         if done.committed:
             self._companion = read_companion(self._repo, "HEAD")
         self._look_for_edits()

@@ -142,7 +142,7 @@ def check_out_branch(workspace: Workspace, name: str) -> Operation | None:
     if current != name:
         check_checkout(workspace.repo, workspace.repo.resolve(f"refs/heads/{name}"))
     if current is not None:
-        workspace.take_edits()
+        workspace.commit_hand_edits()
     if current == name:
         return None
     return switch(workspace.repo, name, author=workspace.author, at=now())

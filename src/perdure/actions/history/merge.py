@@ -165,7 +165,7 @@ def merge_branch(workspace: Workspace, name: str) -> MergeResult:
         CannotMerge, UnknownRevision, Busy: nothing was changed.
     """
     plan_branch_merge(workspace, name)
-    workspace.take_edits()
+    workspace.commit_hand_edits()
     before = plan_branch_merge(workspace, name)
     done = git_merge.merge(
         workspace.repo, name, author=workspace.author, resolver=RESOLVER, at=now()

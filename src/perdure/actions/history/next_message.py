@@ -85,7 +85,7 @@ def _last_move(repo: Repository, branch: str) -> Operation | None:
         tip = repo.resolve("refs/perdure/ops")
     except UnknownRevision:
         return None
-    newest = islice(log.walk(tip, repo.commit_info), _LOOKED_AT)
+    newest = islice(log.walk_log(tip, repo.commit_info), _LOOKED_AT)
     led = (e for e in newest if e.before != e.after and e.after.branch == branch)
     return next((entry for entry in led if entry.kind != "switch"), None)
 

@@ -56,7 +56,7 @@ def act_of(repo: Repository, entry: Operation) -> str:
         info = repo.commit_info(entry.undoes)
         if not any(key == "Head-After" for key, _ in info.trailers):
             return commit_words(repo, info)
-        return operation_words(log.parse(info))
+        return operation_words(log.parse_entry(info))
     return operation_words(entry)
 
 

@@ -225,7 +225,7 @@ def _undone(workspace: Workspace) -> set[str]:
         log = workspace.repo.resolve("refs/perdure/ops")
     except UnknownRevision:
         return set()
-    by_id = {entry.id: entry for entry in oplog.walk(log, workspace.repo.commit_info)}
+    by_id = {entry.id: entry for entry in oplog.walk_log(log, workspace.repo.commit_info)}
     undone: set[str] = set()
     for entry in reversed(list(by_id.values())):
         if entry.undoes:

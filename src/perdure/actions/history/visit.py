@@ -72,7 +72,7 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
     Raises:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
-    workspace.take_edits()
+    workspace.commit_hand_edits()
     turn = plan.place.turn
     words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
     start_branch(
@@ -98,7 +98,7 @@ def current_visit(repo: Repository) -> Visit | None:
         return None
     undone: set[str] = set()
     cancelled: set[str] = set()
-    for entry in islice(log.walk(tip, repo.commit_info), _LOOKED_AT):
+    for entry in islice(log.walk_log(tip, repo.commit_info), _LOOKED_AT):
         if entry.redoes:
             cancelled.add(entry.redoes)
         elif entry.undoes and entry.id not in cancelled:
@@ -161,7 +161,7 @@ def end_visit(
     ref = check_branch(visit.name)
     is_here = repo.head().branch == visit.name
     if is_here:
-        workspace.take_edits()
+        workspace.commit_hand_edits()
     try:
         tip = repo.resolve(ref)
     except UnknownRevision:

@@ -1,4 +1,4 @@
-"""The answers to a turn, and the choice among them: a swap in place, or a branch further up."""
+"""Listing the answers to a turn, and choosing the one that stands."""
 
 from __future__ import annotations
 

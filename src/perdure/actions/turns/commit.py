@@ -102,7 +102,7 @@ class TurnCommitter:
         if lease is not None:
             oid = self._repo.oid(change.path, commit)
             if oid is not None:
-                lease.record(pending.branch, change.path, oid)
+                lease.renew(pending.branch, change.path, oid)
         return CommittedTurn(location.turn_id, turn, commit, change.path)
 
     def _add_answer(

@@ -1,4 +1,4 @@
-"""Correcting words where they stand. Later turns stay; git keeps the words as they were."""
+"""Correcting what was said. Later turns stay; git keeps the words as they were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The greetings of the persona as the answers to turn 0: one stands, the others are alternatives.
+"""The persona's greetings are the answers to turn 0: one stands, the others are alternatives.
 
 Those that were never said in a conversation come behind the answers in its files, in the order of
 their file names, and keep these numbers when one of them is taken.
@@ -156,5 +156,5 @@ def _open(
     )
     oid = workspace.repo.oid(location.path, commit)
     if hand is not None and oid is not None:
-        hand.record(workspace.branch, location.path, oid)
+        hand.renew(workspace.branch, location.path, oid)
     return CommittedGreeting(turn_id, reply, commit)

@@ -30,7 +30,7 @@ from perdure.snapshot.conversation.transcript import (
 
 if TYPE_CHECKING:
     from perdure.companion.config.settings import ConversationPolicy
-    from perdure.git.leases import Hand
+    from perdure.git.leases import Lease
     from perdure.git.repository.repository import Repository
 
 
@@ -68,14 +68,14 @@ def next_in(
     repo: Repository,
     transcript: Transcript,
     conversation: ConversationRef,
-    hand: Hand,
+    hand: Lease,
     branch: str,
 ) -> Location | None:
     """The place behind the last turn, or None where this hand may not append there."""
     index = conversation.first_chunk + conversation.chunk_count - 1
     ref = transcript.chunks[index]
     chunks = transcript.parsed(index)
-    if len(chunks) != 1 or chunks[0].troubles or not hand.fits(branch, ref.path, ref.oid):
+    if len(chunks) != 1 or chunks[0].troubles or not hand.matches(branch, ref.path, ref.oid):
         return None
     if repo.edits.is_edited(branch, ref.path):
         return None

@@ -155,6 +155,17 @@ def read_header(header: Mapping[str, object]) -> PendingTurn | None:
     )
 
 
+def end_record(reply: Reply) -> dict[str, object]:
+    """What a journal must hold of a reply that ended, beside the text that was streamed."""
+    return {
+        "at": reply.at.isoformat() if reply.at is not None else "",
+        "backend": reply.backend,
+        "model": reply.model,
+        "interrupted": reply.interrupted,
+        "stand_in": reply.stand_in,
+    }
+
+
 def moved(pending: PendingTurn, location: Location) -> PendingTurn:
     """The turn at another location; a greeting opens a conversation that goes on from nothing."""
     opens = location.begins and location.head.continues is None

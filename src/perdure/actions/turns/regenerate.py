@@ -1,4 +1,4 @@
-"""Another answer to a turn: where it stands, or, further up, on a branch that begins there."""
+"""Planning another answer to a turn: in place, or on a branch that begins there."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def rewrite(
         contents = {path: made.files.chunk, other: made.files.alternatives}
         before = {path: stored.files.chunk, other: stored.files.alternatives}
         hand = lease.take(str(turn_id.conversation))
-        fits = hand is not None and hand.fits(branch, path, stored.oids[path])
+        fits = hand is not None and hand.matches(branch, path, stored.oids[path])
         try:
             commit = repo.commit(
                 [Change(p, data) for p, data in contents.items() if data != before[p]],
@@ -150,6 +150,6 @@ def rewrite(
             continue
         oid = repo.oid(path, commit)
         if hand is not None and fits and oid is not None:
-            hand.record(branch, path, oid)
+            hand.renew(branch, path, oid)
         return commit
     raise AssertionError

@@ -1,4 +1,4 @@
-"""A conversation as it is read to be summarised, and what is known of it already.
+"""Reading a conversation to summarise it, with what is known of it already.
 
 All functions block; a `Session` calls them on its worker thread.
 """
@@ -27,7 +27,7 @@ from perdure.snapshot.files import entries_below, read_small
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConversationReading:
     """One conversation, as of one commit on one branch.
 
     Attributes:
@@ -145,13 +145,13 @@ def newest(position: Position, count: int) -> list[ConversationId]:
     return [each.id for each in reversed(found) if each.id != position.conversation][:count]
 
 
-def read_talk(
+def read_conversation(
     position: Position,
     conversation: ConversationId,
     through: int | None = None,
     *,
     facts: bool = False,
-) -> Reading | None:
+) -> ConversationReading | None:
     """Read a conversation, up to ``through`` or to its end. None where there is nothing in it."""
     tip = position.tip
     position.transcript.refresh(tip)
@@ -181,7 +181,7 @@ def read_talk(
             if (content := reading.take(entry.path)) is not None
         }
         known = read_facts(found)[0]
-    return Reading(
+    return ConversationReading(
         conversation,
         position.transcript.title(ref),
         tuple(
@@ -249,8 +249,8 @@ def _is_own(position: Position, ref: ConversationRef) -> bool:
     chunk = position.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
     if position.conversation == ref.id:
         return True
-    hand = position.repo.take(str(ref.id))
+    hand = position.repo.acquire(str(ref.id))
     if hand is None:
         return position.lease.take(str(ref.id)) is not None
     with hand:
-        return hand.fits(position.branch, chunk.path, chunk.oid)
+        return hand.matches(position.branch, chunk.path, chunk.oid)

@@ -1,4 +1,4 @@
-"""What a session writes down between turns: summaries of talk, and proposals of facts.
+"""Writing summaries and proposing facts between turns.
 
 It waits for nobody and nobody waits for it: a message that is sent, and the end of the program,
 break it off at once, and what was not committed is done another time. Two things call for it: turns
@@ -16,12 +16,18 @@ from functools import partial
 
 from perdure.backends.disabled import DisabledBackend
 from perdure.backends.errors import BackendError
-from perdure.chat.background.conversation import Reading, left_of, newest, read_talk, refusal
-from perdure.chat.background.progress import Remembered
-from perdure.chat.background.save import Outcome, Written, land
+from perdure.chat.background.conversation import (
+    ConversationReading,
+    left_of,
+    newest,
+    read_conversation,
+    refusal,
+)
+from perdure.chat.background.progress import MemoryProgress
+from perdure.chat.background.save import MemoryCommit, MemoryResult, land
 from perdure.chat.background.summarise import (
     MOST_CALLS,
-    Asked,
+    MemoryModel,
     TooLong,
     find_facts,
     may_read,
@@ -54,17 +60,17 @@ Tell = Callable[[Notice], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class MemoryTask:
     """One conversation, and what is wanted of it."""
 
-    reading: Reading
+    reading: ConversationReading
     summary: bool
     facts: bool
     anew: bool = False
     """The summary is made from the whole talk, whatever stands."""
 
 
-class Remembering:
+class BackgroundMemory:
     """The background work of one session. Used on the event loop."""
 
     def __init__(
@@ -75,7 +81,7 @@ class Remembering:
         self._router = router
         self._work = work
         self._after = after
-        self._marks = Remembered(store.repo.state_dir)
+        self._marks = MemoryProgress(store.repo.state_dir)
         self._tell: Tell | None = None
         self._running: asyncio.Task[None] | None = None
         self._left: dict[ConversationId, int] = {}
@@ -131,10 +137,12 @@ class Remembering:
         found.update(dict.fromkeys(newest(self._store.position, NEWEST)))
         return list(found.items())
 
-    def _task(self, name: ConversationId, through: int | None, *, has_model: bool) -> Task | None:
+    def _task(
+        self, name: ConversationId, through: int | None, *, has_model: bool
+    ) -> MemoryTask | None:
         """What is to be done for a conversation; None where it is done."""
         policy = self._store.position.companion.settings.memory
-        reading = read_talk(self._store.position, name, through, facts=has_model)
+        reading = read_conversation(self._store.position, name, through, facts=has_model)
         if reading is None or self._begun[name, reading.through] >= _TRIES:
             return None
         mark = self._marks.of(reading.branch, name)
@@ -148,9 +156,9 @@ class Remembering:
         summary = policy.summaries != "off" and self._wants_summary(reading, has_model=has_model)
         if reading.standing is None and through is None and _messages(reading) < _FEWEST_MESSAGES:
             return None
-        return Task(reading, summary, facts) if summary or facts else None
+        return MemoryTask(reading, summary, facts) if summary or facts else None
 
-    def _wants_summary(self, reading: Reading, *, has_model: bool) -> bool:
+    def _wants_summary(self, reading: ConversationReading, *, has_model: bool) -> bool:
         mark, standing = self._marks.of(reading.branch, reading.conversation), reading.standing
         done = max(mark.summary, standing.through if standing is not None else -1)
         if done < reading.through:
@@ -170,7 +178,7 @@ class Remembering:
         first = self._router.first
         return not (first.rehearsal or isinstance(first, DisabledBackend))
 
-    def _ask_mark(self, reading: Reading) -> str:
+    def _ask_mark(self, reading: ConversationReading) -> str:
         spec = self._router.first.spec
         return f"{spec.name} {spec.model} {reading.through}"
 
@@ -178,7 +186,7 @@ class Remembering:
 
     async def task(
         self, conversation: ConversationId, *, facts: bool, again: bool = False
-    ) -> Task | None:
+    ) -> MemoryTask | None:
         """What `do` would do for a conversation; None where there is nothing to do.
 
         Args:
@@ -188,8 +196,8 @@ class Remembering:
         """
         has_model = self._has_model()
 
-        def look() -> Task | None:
-            reading = read_talk(self._store.position, conversation, facts=facts)
+        def look() -> MemoryTask | None:
+            reading = read_conversation(self._store.position, conversation, facts=facts)
             if reading is None:
                 return None
             standing = reading.standing
@@ -198,11 +206,13 @@ class Remembering:
             summary = again or better or reading.is_stale or not there
             if not (summary or facts):
                 return None
-            return Task(reading, summary, facts and has_model, again)
+            return MemoryTask(reading, summary, facts and has_model, again)
 
         return await self._work(look)
 
-    async def do(self, task: Task, *, allowed: bool = False) -> tuple[Written | None, str]:
+    async def do(
+        self, task: MemoryTask, *, allowed: bool = False
+    ) -> tuple[MemoryCommit | None, str]:
         """Do it now. What was written, and why a model was not asked or gave nothing, or "".
 
         ``allowed`` lets a hosted backend read it that has not spoken in it.
@@ -215,13 +225,15 @@ class Remembering:
 
     # Both
 
-    async def _think(self, task: Task, calls: int) -> Outcome:
+    async def _think(self, task: MemoryTask, calls: int) -> MemoryResult:
         return (await self._ask(task, calls))[0]
 
-    async def _ask(self, task: Task, calls: int, *, allowed: bool = False) -> tuple[Outcome, str]:
+    async def _ask(
+        self, task: MemoryTask, calls: int, *, allowed: bool = False
+    ) -> tuple[MemoryResult, str]:
         """What a model makes of it, or the talk's own sentences; and what went wrong."""
         reading, settings = task.reading, self._store.position.companion.settings
-        outcome, why = Outcome(), ""
+        outcome, why = MemoryResult(), ""
         try:
             first = self._router.first
             known = self._router.corrections
@@ -238,10 +250,12 @@ class Remembering:
             outcome = replace(outcome, summary=made)
         return outcome, why
 
-    async def _by_model(self, asked: Asked, task: Task, calls: int) -> tuple[Outcome, str]:
+    async def _by_model(
+        self, asked: MemoryModel, task: MemoryTask, calls: int
+    ) -> tuple[MemoryResult, str]:
         reading, settings = task.reading, self._store.position.companion.settings
         summary: Summary | None = None
-        outcome, why = Outcome(backend=asked.name, model=asked.backend.spec.model), ""
+        outcome, why = MemoryResult(backend=asked.name, model=asked.backend.spec.model), ""
         if task.summary:
             try:
                 summary = await summarise(asked, reading, settings, calls=calls, anew=task.anew)
@@ -262,7 +276,7 @@ class Remembering:
             outcome = replace(outcome, proposals=made, facts_asked=True, dropped=found.dropped)
         return outcome, why
 
-    async def _keep(self, task: Task, outcome: Outcome) -> list[Notice]:
+    async def _keep(self, task: MemoryTask, outcome: MemoryResult) -> list[Notice]:
         """Commit, also where it is broken off meanwhile; what to tell."""
         landing = asyncio.ensure_future(self._land(task, outcome))
         try:
@@ -274,10 +288,12 @@ class Remembering:
             raise
         return written.notices() if written is not None else []
 
-    async def _land(self, task: Task, outcome: Outcome, *, asked: bool = False) -> Written | None:
+    async def _land(
+        self, task: MemoryTask, outcome: MemoryResult, *, asked: bool = False
+    ) -> MemoryCommit | None:
         reading = task.reading
 
-        def put() -> Written | None:
+        def put() -> MemoryCommit | None:
             written = land(self._store, reading, outcome, asked=asked)
             self._marks.note(
                 reading.branch,
@@ -298,11 +314,11 @@ class Remembering:
         return f"{first.spec.name} is hosted, and has not heard this talk"
 
 
-def _messages(reading: Reading) -> int:
+def _messages(reading: ConversationReading) -> int:
     return sum(turn.message is not None for turn in reading.turns)
 
 
-def _may_extract(reading: Reading) -> bool:
+def _may_extract(reading: ConversationReading) -> bool:
     """Whether sentences of the talk may take the place of what stands: only of the like."""
     standing = reading.standing
     return not reading.unreadable and (standing is None or standing.extractive or reading.is_stale)

@@ -1,4 +1,4 @@
-"""Letting a model of this machine read the front of the next prompt while the user types."""
+"""Letting a local model read the front of the next prompt while the user types."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 
 from perdure.backends.errors import BackendError
+from perdure.chat.reply.prompt import prefill
 from perdure.chat.routing.router import Router, Work
-from perdure.chat.turn.prompt import read_ahead
 from perdure.chat.turn.store import TurnStore
 from perdure.git.errors import HistoryError
 
 
-class ReadingAhead:
+class Prefill:
     """At most one such reading of a session. Used on the event loop."""
 
     def __init__(self, store: TurnStore, router: Router, work: Work) -> None:
@@ -40,7 +40,7 @@ class ReadingAhead:
             thread = await self._work(self._store.position.thread_to_come)
             material = await self._router.material(thread)
             form = await self._router.form(first)
-            reading = read_ahead(
+            reading = prefill(
                 self._store.position.companion,
                 thread,
                 first,

@@ -1,4 +1,4 @@
-"""What this device has summarised and looked through already, by branch and conversation.
+"""What this device has summarised already, by branch and conversation.
 
 So that a summary which somebody took away, or a proposal which somebody rejected, does not come
 back by itself. Losing it costs that it may come back once.
@@ -21,7 +21,7 @@ _KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class MemoryMark:
     """How far one conversation was done on one branch; -1: not at all."""
 
     summary: int = -1
@@ -30,18 +30,18 @@ class Mark:
     """The model that was asked for the summary last, whatever came of it."""
 
 
-class Remembered:
+class MemoryProgress:
     """The marks of one companion on this device, in ``state/``."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / _NAME
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, MemoryMark] = {}
         with contextlib.suppress(OSError, msgspec.DecodeError, ValueError, RecursionError):
-            self._marks = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Mark])
+            self._marks = msgspec.json.decode(self._path.read_bytes(), type=dict[str, MemoryMark])
 
-    def of(self, branch: str, conversation: ConversationId) -> Mark:
+    def of(self, branch: str, conversation: ConversationId) -> MemoryMark:
         """How far it was done."""
-        return self._marks.get(f"{branch} {conversation}", Mark())
+        return self._marks.get(f"{branch} {conversation}", MemoryMark())
 
     def note(
         self,
@@ -54,7 +54,7 @@ class Remembered:
     ) -> None:
         """Note what was done. A disk that takes no more is no trouble: it is done once more."""
         key = f"{branch} {conversation}"
-        mark = self._marks.pop(key, Mark())
+        mark = self._marks.pop(key, MemoryMark())
         self._marks[key] = replace(
             mark,
             summary=mark.summary if summary is None else summary,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure.chat.background.conversation import Reading, refusal
+from perdure.chat.background.conversation import ConversationReading, refusal
 from perdure.chat.errors import CannotRemember
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.clock import now
@@ -36,7 +36,7 @@ _UNREADABLE = "the summary that stands cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MemoryResult:
     """What came of reading one conversation.
 
     ``proposals`` are of facts; ``facts_asked`` says that a model has looked for some, with whatever
@@ -52,7 +52,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class MemoryCommit:
     """What was committed.
 
     Attributes:
@@ -83,8 +83,8 @@ class Written:
 
 
 def land(
-    store: TurnStore, reading: Reading, outcome: Outcome, *, asked: bool = False
-) -> Written | None:
+    store: TurnStore, reading: ConversationReading, outcome: MemoryResult, *, asked: bool = False
+) -> MemoryCommit | None:
     """Commit it. None where there is nothing to write.
 
     ``asked`` says that the user has just asked for it.
@@ -127,13 +127,13 @@ def land(
         expect=reading.blobs,
     )
     store.follow_own_commit(commit)
-    return Written(commit, title, draft.summary, tuple(draft.waits), tuple(draft.learned))
+    return MemoryCommit(commit, title, draft.summary, tuple(draft.waits), tuple(draft.learned))
 
 
 class _Draft:
     """The files as they will be."""
 
-    def __init__(self, reading: Reading, policy: MemoryPolicy) -> None:
+    def __init__(self, reading: ConversationReading, policy: MemoryPolicy) -> None:
         self._reading = reading
         self._policy = policy
         self.summary: Summary | None = None
@@ -173,7 +173,7 @@ class _Draft:
             said.append(plural(len(self.waits), "proposal"))
         return ", ".join(said) + ("" if self.summary is not None else f" from “{title}”")
 
-    def changes(self, outcome: Outcome) -> list[Change]:
+    def changes(self, outcome: MemoryResult) -> list[Change]:
         found = []
         if self.summary is not None:
             path = summary_path(self.summary.conversation)
@@ -191,7 +191,7 @@ class _Draft:
             found.append(Change(path, self._review(outcome)))
         return found
 
-    def _review(self, outcome: Outcome) -> bytes:
+    def _review(self, outcome: MemoryResult) -> bytes:
         """The list with what is new; an older text of the same summary goes."""
         reading, before = self._reading, self._reading.review
         data = reading.files.get(review_path(reading.conversation))

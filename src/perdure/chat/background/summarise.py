@@ -1,4 +1,4 @@
-"""Asking a model what a talk comes to: its summary, and the facts in it.
+"""Asking a model for the summary of a conversation, and for the facts in it.
 
 Nothing here touches the repository. What a model cannot do, or may not see, is done without one.
 """
@@ -26,7 +26,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.shape import fold, folded_counter
 from perdure.backends.tokens.estimate import EstimateTokenizer
-from perdure.chat.background.conversation import Reading
+from perdure.chat.background.conversation import ConversationReading
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.memory.summaries import Summary, as_written, summary_path
 from perdure.companion.secrets import mask_secrets
@@ -55,7 +55,7 @@ class TooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MemoryModel:
     """A backend that may read a talk, with what is to be known of it."""
 
     backend: Backend
@@ -90,13 +90,13 @@ class Asked:
 
 async def may_read(
     backend: Backend,
-    reading: Reading,
+    reading: ConversationReading,
     settings: CompanionSettings,
     corrections: Corrections,
     *,
     form: Callable[[Backend], Awaitable[RequestForm]],
     allowed: bool = False,
-) -> Asked | None:
+) -> MemoryModel | None:
     """The backend, opened, if it may be shown a talk; None: it is done without a model.
 
     That is the one listed first, which sees the talk anyway: no rehearsal model, none that waits to
@@ -119,12 +119,12 @@ async def may_read(
     known = await form(backend)
     counter = folded_counter(await backend.tokenizer(), known.shape)
     counter = corrections.applied(backend.spec, counter)
-    return Asked(backend, await backend.context_window(), counter, known)
+    return MemoryModel(backend, await backend.context_window(), counter, known)
 
 
 async def summarise(
-    asked: Asked,
-    reading: Reading,
+    asked: MemoryModel,
+    reading: ConversationReading,
     settings: CompanionSettings,
     *,
     calls: int = MOST_CALLS,
@@ -162,7 +162,7 @@ async def summarise(
     return _made(reading, previous, asked.name, model) if model else None
 
 
-def without_model(reading: Reading, settings: CompanionSettings) -> Summary | None:
+def without_model(reading: ConversationReading, settings: CompanionSettings) -> Summary | None:
     """A summary of the talk's own sentences; None where there are none.
 
     The whole talk again each time, so that it is the same on every machine. Not the greeting, which
@@ -173,7 +173,11 @@ def without_model(reading: Reading, settings: CompanionSettings) -> Summary | No
 
 
 async def find_facts(
-    asked: Asked, reading: Reading, settings: CompanionSettings, *, calls: int = MOST_CALLS
+    asked: MemoryModel,
+    reading: ConversationReading,
+    settings: CompanionSettings,
+    *,
+    calls: int = MOST_CALLS,
 ) -> FoundFacts:
     """The facts that a model names in a talk. Raises BackendError, TooLong."""
     names = (settings.name, settings.user)
@@ -194,7 +198,7 @@ async def find_facts(
     return found
 
 
-def _short(asked: Asked, texts: Sequence[str]) -> list[str]:
+def _short(asked: MemoryModel, texts: Sequence[str]) -> list[str]:
     """The last of these that take no more than an eighth of the window."""
     found: list[str] = []
     left = asked.window // 8
@@ -206,7 +210,7 @@ def _short(asked: Asked, texts: Sequence[str]) -> list[str]:
     return found
 
 
-def _standing(reading: Reading, *, anew: bool) -> tuple[str, int]:
+def _standing(reading: ConversationReading, *, anew: bool) -> tuple[str, int]:
     """The text to go on from, and the last turn that it covers."""
     standing, text, through = reading.standing, "", -1
     usable = standing is not None and not (standing.extractive or reading.is_stale or anew)
@@ -224,7 +228,7 @@ _Prompt = Callable[[Sequence[RecordMessage]], tuple[PromptMessage, ...]]
 
 
 async def _in_parts(
-    asked: Asked, talk: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
+    asked: MemoryModel, talk: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
 ) -> AsyncGenerator[tuple[tuple[RecordMessage, ...], str, str], None]:
     """Ask about one portion of a talk after another: the portion, the answer, who gave it."""
     room = asked.window - tokens - _MARGIN
@@ -243,7 +247,9 @@ async def _in_parts(
         yield part, answer, model
 
 
-def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[RecordMessage]], bool]:
+def _fitting(
+    asked: MemoryModel, prompt: _Prompt, room: int
+) -> Callable[[Sequence[RecordMessage]], bool]:
     def fits(part: Sequence[RecordMessage]) -> bool:
         # No token is longer than this on average; what is far too long is not counted.
         if sum(len(one.text) for one in part) > room * _LETTERS_A_TOKEN:
@@ -253,7 +259,7 @@ def _fitting(asked: Asked, prompt: _Prompt, room: int) -> Callable[[Sequence[Rec
     return fits
 
 
-def _made(reading: Reading, text: str, backend: str = "", model: str = "") -> Summary:
+def _made(reading: ConversationReading, text: str, backend: str = "", model: str = "") -> Summary:
     return as_written(
         Summary(
             reading.conversation,

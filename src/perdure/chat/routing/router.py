@@ -1,4 +1,4 @@
-"""Who speaks in a session: by the order of companion.yaml, or by the user's choice."""
+"""Which backend answers next: the order of companion.yaml, or what the user chose."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from perdure.chat.events import (
     ReplyPiece,
     ReplyStarted,
 )
-from perdure.chat.routing.failover import RoutedReply, answer
-from perdure.chat.routing.roster import (
+from perdure.chat.reply.prompt import PreviousChoice, PromptSources, previous_choice
+from perdure.chat.reply.recall import RecalledTurns as Recalled
+from perdure.chat.reply.recall import Recaller, RecallRequest
+from perdure.chat.reply.stream import ReplyRequest, StreamedReply
+from perdure.chat.routing.backend_set import (
+    BackendChoice,
     BackendEntry,
     BackendOrder,
     BackendSet,
-    Candidate,
     find,
-    find_listed,
+    listed_backends,
 )
-from perdure.chat.routing.switch import candidates, look_up, put_first
+from perdure.chat.routing.failover import RoutedReply, route_reply
+from perdure.chat.routing.switch import backend_choices, look_up, put_first
 from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.prompt import PreviousChoice, PromptSources, previous_choice
-from perdure.chat.turn.recall import RecalledTurns as Recalled
-from perdure.chat.turn.recall import Recaller, RecallRequest
 from perdure.chat.turn.store import TurnStore
-from perdure.chat.turn.stream import ReplyRequest, StreamedReply
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem
@@ -59,95 +59,95 @@ class Work(Protocol):
 class Switch:
     """Who speaks next, and what else there is to tell."""
 
-    candidate: Candidate
+    candidate: BackendChoice
     notices: tuple[Notice, ...] = ()
 
 
 class Router:
     """The backends of a session, and which of them is asked. Used on the event loop."""
 
-    def __init__(self, store: TurnStore, roster: BackendSet, work: Work) -> None:
+    def __init__(self, store: TurnStore, backends: BackendSet, work: Work) -> None:
         self._store = store
-        self._roster = roster
+        self._backends = backends
         self._work = work
-        self._away: set[str] = set()
+        self._unavailable: set[str] = set()
         self.corrections = Corrections(store.repo.cache_dir)
         self.recaller = Recaller(store.repo.path)
-        self.spoke_last = roster.first()
+        self.last_backend = backends.first()
 
     @property
     def first(self) -> Backend:
         """The one that is listed first."""
-        return self._roster.first()
+        return self._backends.first()
 
     @property
-    def coming(self) -> Backend:
+    def next_backend(self) -> Backend:
         """Who is asked next."""
-        return self._roster.coming()
+        return self._backends.next()
 
     @property
     def once(self) -> bool:
         """Whether that holds for one reply only."""
-        return self._roster.chosen is not None
+        return self._backends.chosen is not None
 
     @property
-    def away(self) -> bool:
+    def unavailable(self) -> bool:
         """Whether the one that is asked next did not answer when it was asked last."""
-        return self.coming.spec.name in self._away
+        return self.next_backend.spec.name in self._unavailable
 
     # Switching
 
-    async def candidates(self) -> list[Candidate]:
+    async def candidates(self) -> list[BackendChoice]:
         """All backends that could be switched to, the listed ones first. None is opened."""
-        if self._roster.fixed:
-            rows = [(found, at) for at, found in enumerate(self._roster.listed, 1)]
+        if self._backends.fixed:
+            rows = [(found, at) for at, found in enumerate(self._backends.listed, 1)]
         else:
-            rows = await self._work(lambda: candidates(self._store))
-        return [self._roster.candidate(found, order) for found, order in rows]
+            rows = await self._work(lambda: backend_choices(self._store))
+        return [self._backends.candidate(found, order) for found, order in rows]
 
     async def choose_next(self, name: str) -> Switch:
         """For the next reply only. Raises as `Session.speak_next` does."""
         found, notices = await self._look_up(name)
-        self._roster.chosen = found
-        names = [each.spec.name for each in self._roster.listed]
+        self._backends.chosen = found
+        names = [each.spec.name for each in self._backends.listed]
         order = names.index(name) + 1 if name in names else 0
-        return Switch(self._roster.candidate(found, order), tuple(notices))
+        return Switch(self._backends.candidate(found, order), tuple(notices))
 
     async def choose_from_now(self, name: str) -> Switch:
         """For good. Raises as `Session.speak_from_now` does."""
         found, notices = await self._look_up(name)
-        if self._roster.fixed:
-            listed = [found, *(each for each in self._roster.listed if each.spec.name != name)]
+        if self._backends.fixed:
+            listed = [found, *(each for each in self._backends.listed if each.spec.name != name)]
         else:
             listed, more = await self._work(lambda: put_first(self._store, name))
             notices += more
-        self._roster.chosen = None
-        self._roster.follow(listed)
-        return Switch(self._roster.candidate(found, 1), tuple(notices))
+        self._backends.chosen = None
+        self._backends.follow(listed)
+        return Switch(self._backends.candidate(found, 1), tuple(notices))
 
     async def _look_up(self, name: str) -> tuple[BackendEntry, list[Notice]]:
         """A backend that can be used, and what there is to tell."""
         notices: list[Notice] = []
-        if not self._roster.fixed:
+        if not self._backends.fixed:
             found, notices = await self._work(lambda: look_up(self._store, name))
         else:
-            known = {each.spec.name: each for each in self._roster.listed}
+            known = {each.spec.name: each for each in self._backends.listed}
             if name not in known:
                 raise NoBackend(
                     f"there is no backend {name!r}", next_step=f"there are: {', '.join(known)}"
                 )
             found = known[name]
-        self._roster.check(found)
+        self._backends.check(found)
         return found, notices
 
     def take_chosen(self) -> BackendEntry | None:
         """Who is to give the reply that is asked for now; a later choice is for the one after."""
-        chosen, self._roster.chosen = self._roster.chosen, None
+        chosen, self._backends.chosen = self._backends.chosen, None
         return chosen
 
     def give_back(self, chosen: BackendEntry | None) -> None:
         """No turn has begun: the choice stands, unless there is a newer one."""
-        self._roster.chosen = self._roster.chosen or chosen
+        self._backends.chosen = self._backends.chosen or chosen
 
     # Answering
 
@@ -164,12 +164,12 @@ class Router:
         """
         pending = prepared.pending
         try:
-            line_up = await self._line_up(chosen)
+            order = await self._backend_order(chosen)
             material = await self.material(prepared.thread, emit)
         except Problem as problem:
             failed = Failed(problem.what, "Your message is kept.", problem.next_step)
-            spoken = StreamedReply(failure=failed, ended_at=now())
-            return RoutedReply(self.spoke_last, spoken, TurnFacts(turn=pending.turn_id))
+            streamed = StreamedReply(failure=failed, ended_at=now())
+            return RoutedReply(self.last_backend, streamed, TurnFacts(turn=pending.turn_id))
 
         async def saw(
             spec: BackendSpec, found: Fingerprint, learned: RequestForm | None
@@ -180,20 +180,20 @@ class Router:
                 emit(Notice(noted.told, "warning"))
             return noted.form
 
-        asking = ReplyRequest(
+        request = ReplyRequest(
             companion=self._store.position.companion,
             turn=pending.turn_id,
             thread=prepared.thread,
-            backend=line_up.order[0],
+            backend=order.order[0],
             journal=prepared.journal,
             material=material,
             stop=stop,
             saw=saw,
             corrections=self.corrections,
         )
-        answered = await answer(asking, line_up, self._telling_who_is_back(emit))
-        self._away |= answered.absent
-        self.spoke_last = answered.backend
+        answered = await route_reply(request, order, self._telling_who_is_back(emit))
+        self._unavailable |= answered.absent
+        self.last_backend = answered.backend
         return answered
 
     async def form(self, backend: Backend) -> RequestForm:
@@ -249,18 +249,18 @@ class Router:
                 emit(notice)
         return PromptSources(memory, previous, recall if settings.memory.recall else None, life)
 
-    async def _line_up(self, chosen: BackendEntry | None) -> BackendOrder:
+    async def _backend_order(self, chosen: BackendEntry | None) -> BackendOrder:
         """The backends as the tree has them; a file that was edited meanwhile counts."""
-        if self._roster.fixed:
-            return self._roster.follow(self._roster.listed, chosen)
+        if self._backends.fixed:
+            return self._backends.follow(self._backends.listed, chosen)
         repo, rev = self._store.repo, self._store.position.companion.commit
 
         def read() -> tuple[list[BackendEntry], BackendEntry | None]:
             again = find(repo, rev, chosen.spec.name) if chosen is not None else None
-            return find_listed(repo, rev), again
+            return listed_backends(repo, rev), again
 
         listed, again = await self._work(read)
-        return self._roster.follow(listed, again)
+        return self._backends.follow(listed, again)
 
     def _telling_who_is_back(self, emit: Emit) -> Emit:
         """Hand events on; the first word of one that did not answer before is announced."""
@@ -270,8 +270,8 @@ class Router:
             nonlocal speaking
             if isinstance(event, ReplyStarted):
                 speaking = event.backend
-            elif isinstance(event, ReplyPiece) and speaking in self._away:
-                self._away.discard(speaking)
+            elif isinstance(event, ReplyPiece) and speaking in self._unavailable:
+                self._unavailable.discard(speaking)
                 emit(Notice(f"{speaking} answers again."))
             emit(event)
 
@@ -279,7 +279,7 @@ class Router:
 
     async def learn(self, answered: RoutedReply) -> None:
         """Take over how many tokens the backend counted in the prompt."""
-        made, finished = answered.spoken.counted, answered.spoken.finished
+        made, finished = answered.streamed.counted, answered.streamed.finished
         if made is None or finished is None or finished.usage.prompt is None:
             return
         spec, reported = answered.backend.spec, finished.usage.prompt
@@ -288,21 +288,21 @@ class Router:
 
     async def follow_tree(self) -> None:
         """Take over what companion.yaml lists now: the branch was moved, or is another one."""
-        if not self._roster.fixed:
+        if not self._backends.fixed:
             repo, rev = self._store.repo, self._store.position.companion.commit
-            self._roster.follow(await self._work(lambda: find_listed(repo, rev)))
+            self._backends.follow(await self._work(lambda: listed_backends(repo, rev)))
 
     # Letting go
 
     async def let_go(self) -> None:
         """Close the drivers that nobody needs any more. Not while a reply is written."""
-        self._roster.follow(self._roster.listed)
-        await self._roster.close_retired()
+        self._backends.follow(self._backends.listed)
+        await self._backends.close_retired()
 
     async def close(self) -> None:
         """Let go of every model and connection."""
         await self.recaller.close()
-        await self._roster.close()
+        await self._backends.close()
 
 
 def _stays_alone(thread: tuple[PastTurn, ...], previous: PreviousChoice | None) -> bool:

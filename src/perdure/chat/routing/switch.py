@@ -1,4 +1,4 @@
-"""Switching to another backend while a talk goes on: for one reply, or for good.
+"""Switching to another backend during a conversation: for one reply, or for good.
 
 For good means first in companion.yaml, as a commit of its own. All of it blocks; a `Session` calls
 it on its worker thread. Edits of the backends' files are committed before, on their own, as they
@@ -11,14 +11,14 @@ from __future__ import annotations
 from perdure.actions.backends.manage import BackendActions
 from perdure.actions.trust import usable_spec
 from perdure.backends.protocol import BackendSpec
-from perdure.chat.routing.roster import BackendEntry, UnusableManifest, find_listed
+from perdure.chat.routing.backend_set import BackendEntry, UnusableManifest, listed_backends
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.notice import Notice
 from perdure.snapshot.errors import RequestProblem
 
 
-def candidates(store: TurnStore) -> list[tuple[BackendEntry, int]]:
+def backend_choices(store: TurnStore) -> list[tuple[BackendEntry, int]]:
     """All backends in the folder with their place in the order, the listed ones first."""
     with BackendActions(store.repo.path) as backends:
         return [
@@ -57,11 +57,11 @@ def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Not
         told = _take_edits(backends, store)
         others = [each for each in backends.settings.backends if each != name]
         backends.use([name, *others])
-    return find_listed(store.repo, "HEAD"), told
+    return listed_backends(store.repo, "HEAD"), told
 
 
 def _take_edits(backends: BackendActions, store: TurnStore) -> list[Notice]:
-    outside = backends.take_edits()
+    outside = backends.commit_hand_edits()
     # Committed later, an edited companion.yaml would take the new order back.
     in_the_way = next((text for text in outside.held if text.startswith(SETTINGS)), "")
     if in_the_way:

@@ -1,4 +1,4 @@
-"""Which branch a talk is on, and which one a turn lands on whose branch git has changed meanwhile.
+"""The branch that turns go to, also where git has moved or deleted it meanwhile.
 
 As a rule it is the branch that is checked out. Where none is, or git is rewriting it, the talk has
 a branch of its own; where the branch of a prompt was renamed the turn follows it, and where it was

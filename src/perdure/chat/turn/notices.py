@@ -1,4 +1,4 @@
-"""What a session tells about its companion around a turn, each thing once."""
+"""Warnings about a companion's files and backends, each given once a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a companion to talk with: what a crash left is committed, and what is odd is told."""
+"""Opening a companion: commit what a crash left, and say what is wrong."""
 
 from __future__ import annotations
 

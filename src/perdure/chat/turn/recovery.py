@@ -1,4 +1,4 @@
-"""What a crash left in a journal is committed when the companion is next opened."""
+"""Committing what a crash left in a journal, when the companion is next opened."""
 
 from __future__ import annotations
 
@@ -20,17 +20,6 @@ from perdure.git.repository.turn_journal import Leftover, leftover
 from perdure.notice import Notice
 from perdure.snapshot.conversation.trailers import TurnFacts
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
-
-
-def end_record(reply: Reply) -> dict[str, object]:
-    """What a journal must hold of a reply that ended, beside the text that was streamed."""
-    return {
-        "at": reply.at.isoformat() if reply.at is not None else "",
-        "backend": reply.backend,
-        "model": reply.model,
-        "interrupted": reply.interrupted,
-        "stand_in": reply.stand_in,
-    }
 
 
 def recover_turns(repo: Repository, committer: TurnCommitter, where: SalvageTarget) -> list[Notice]:

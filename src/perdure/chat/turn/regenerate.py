@@ -1,4 +1,4 @@
-"""Another answer to a turn, up to the point where a backend is asked.
+"""Preparing another answer to a turn, up to the point where a backend is asked.
 
 The turn is journaled like a new one, so that a crash leaves what came as an answer of its own; the
 answer that stands is not touched before the commit that puts the new one in its place.

@@ -1,4 +1,4 @@
-"""Words of a journal that is not followed: kept as text, in a conversation of their own.
+"""Keeping the words of a journal that cannot be followed, in a conversation of their own.
 
 A journal that came with a folder from elsewhere, or whose header makes no sense, decides nothing
 here: not the branch, not the conversation, not the turn. What somebody said in it is kept all the

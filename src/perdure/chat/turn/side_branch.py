@@ -1,4 +1,4 @@
-"""Talk beside a rebase: on a branch of its own, joined when git is done.
+"""Turns during a rebase: on a branch of their own, joined when git is done.
 
 A join takes what came to the side branch since it began. Where the branch that is checked out has
 that beginning, it moves on, or gets a commit with two parents, as by a merge. Where the rebase has

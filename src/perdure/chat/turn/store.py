@@ -1,4 +1,4 @@
-"""The repository side of a session: what is prepared before a reply, and what is committed after.
+"""What is written before and after a reply: the journal, then the commit.
 
 All methods block; a `Session` calls them on its worker thread.
 """
@@ -14,14 +14,14 @@ from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.companion.readme import refresh_readme
 from perdure.actions.hand_edits import (
     chunk_notices,
-    commit_outside_edits,
+    commit_hand_edits,
     copy_notices,
 )
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.turns.commit import CommittedTurn, TurnCommitter
 from perdure.actions.turns.location import Location
-from perdure.actions.turns.pending import PendingTurn, TurnKind
+from perdure.actions.turns.pending import PendingTurn, TurnKind, end_record
 from perdure.actions.workspace import Workspace
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.keys import loaded_secrets
@@ -33,7 +33,7 @@ from perdure.chat.turn.follow import BranchFollower
 from perdure.chat.turn.notices import TurnNotices
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.recovery import end_record, recover_turns
+from perdure.chat.turn.recovery import recover_turns
 from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
@@ -291,7 +291,7 @@ class TurnStore:
     def commit_outside(self) -> list[Notice]:
         """Follow HEAD, and commit what was edited by hand, apart from the turn to come."""
         notices = self._follower.follow() + self._commit_left()
-        found = commit_outside_edits(self.repo, self.position.branch, self.position.human)
+        found = commit_hand_edits(self.repo, self.position.branch, self.position.human)
         tip = self.position.tip
         told = [Notice(text) for text in found.committed]
         if tip != self.position.companion.commit:

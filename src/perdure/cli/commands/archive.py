@@ -46,7 +46,7 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
         if confirm_plan(
             plan.describe(), f"Archive {plan.name}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):
-            print_edits(workspace.take_edits())
+            print_edits(workspace.commit_hand_edits())
             with progress_line(f"Writing {plan.folder}"):
                 copy = archive(workspace, plan)
     if as_json:

@@ -55,9 +55,9 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen_companion()) as desk:
-        rows = desk.listed()
-        looked = {} if offline else _look(desk, rows)
+    with BackendActions(chosen_companion()) as backends:
+        rows = backends.listed()
+        looked = {} if offline else _look(backends, rows)
     if as_json:
         emit_json([row_record(row, looked.get(row.name)) for row in rows])
         return
@@ -67,12 +67,12 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
         show_row(row, looked.get(row.name))
 
 
-def _look(desk: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStatus]:
+def _look(backends: BackendActions, rows: list[BackendRow]) -> dict[str, BackendStatus]:
     """Check all readable backends at the same time."""
     from perdure.actions.backends.check import BackendStatus, read_status
 
     read = [row for row in rows if row.manifest is not None]
-    asked = [(desk.spec(row.manifest), desk.seen(row.name)) for row in read if row.manifest]
+    asked = [(backends.spec(row.manifest), backends.seen(row.name)) for row in read if row.manifest]
     text = f"Looking at {plural(len(asked), 'backend')}"
     found = wait_for(text, lambda: read_status(asked))
     looked = {row.name: each for row, each in zip(read, found, strict=True)}
@@ -89,10 +89,10 @@ def show(name: str, *, as_json: bool) -> None:
     from perdure.backends.destination import destination
     from perdure.snapshot.companion import backend_spec
 
-    with BackendActions(chosen_companion()) as desk:
-        manifest = desk.manifest(name)
-        text = desk.text(name).decode("utf-8", "replace")
-        row = next(each for each in desk.listed() if each.name == name)
+    with BackendActions(chosen_companion()) as backends:
+        manifest = backends.manifest(name)
+        text = backends.text(name).decode("utf-8", "replace")
+        row = next(each for each in backends.listed() if each.name == name)
         host = destination(backend_spec(manifest))
     if as_json:
         emit_json(
@@ -160,15 +160,15 @@ def add(
     from perdure.snapshot.companion import backend_spec
 
     given = Answers(kind, name, model, address, key, window, first, allow_http)
-    with BackendActions(chosen_companion()) as desk, _saying_nothing_was_added():
-        _take_edits(desk)
-        manifest = manifest_from(desk, given)
+    with BackendActions(chosen_companion()) as backends, _saying_nothing_was_added():
+        _take_edits(backends)
+        manifest = manifest_from(backends, given)
         checked = None if no_check else _check_new(manifest)
-        leads = goes_first(desk, given)
-        order = desk.add(manifest, first=leads)
+        leads = goes_first(backends, given)
+        order = backends.add(manifest, first=leads)
         if checked is not None:
-            _note_form(desk, backend_spec(manifest), checked)
-        names, consent = desk.settings.backends, desk.settings.failover_to_hosted
+            _note_form(backends, backend_spec(manifest), checked)
+        names, consent = backends.settings.backends, backends.settings.failover_to_hosted
     _tell_added(manifest, checked, names, order, consent=consent, as_json=as_json)
 
 
@@ -262,16 +262,16 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
         raise click.UsageError(
             "There is no terminal to ask on. Name the backends, or give --all, with --yes"
         )
-    with BackendActions(chosen_companion()) as desk:
+    with BackendActions(chosen_companion()) as backends:
         for name in names:
-            desk.spec(desk.manifest(name))
+            backends.spec(backends.manifest(name))
         with progress_line("Looking for who brought them"):
-            found = desk.waiting(None if everything or not names else names)
+            found = backends.waiting(None if everything or not names else names)
         agreed = []
         for each in found:
             show_unconfirmed(each)
             if yes or ask_yes_no(f"Use {each.name} on this machine?"):
-                desk.confirm([each])
+                backends.confirm([each])
                 agreed.append(each.name)
     if as_json:
         emit_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found])
@@ -294,11 +294,11 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
     """Set the failover order: the first backend is asked first, the others if it fails."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen_companion()) as desk:
-        _take_edits(desk)
-        order = desk.use(names)
-        out = [row.name for row in desk.listed() if not row.order]
-        unconfirmed = [row.name for row in desk.listed() if row.order and not row.confirmed]
+    with BackendActions(chosen_companion()) as backends:
+        _take_edits(backends)
+        order = backends.use(names)
+        out = [row.name for row in backends.listed() if not row.order]
+        unconfirmed = [row.name for row in backends.listed() if row.order and not row.confirmed]
     if as_json:
         emit_json({"backends": list(order), "not_in_order": out})
         return
@@ -317,11 +317,11 @@ def check(name: str, *, as_json: bool) -> None:
     """Make one tiny call and report the reply, its speed and the token counts."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen_companion()) as desk:
-        _take_edits(desk)
-        backend = desk.backend(name)
-        found = _checked(name, backend, desk.corrections)
-        _note_form(desk, backend.spec, found)
+    with BackendActions(chosen_companion()) as backends:
+        _take_edits(backends)
+        backend = backends.backend(name)
+        found = _checked(name, backend, backends.corrections)
+        _note_form(backends, backend.spec, found)
     if as_json:
         emit_json(checked_record(found))
         return
@@ -334,19 +334,19 @@ def _checked(name: str, backend: Backend, known: Corrections | None = None) -> T
     return wait_for(f"Asking {name} for one short sentence", lambda: try_it(backend, known))
 
 
-def _note_form(desk: BackendActions, spec: BackendSpec, found: TestCall) -> None:
+def _note_form(backends: BackendActions, spec: BackendSpec, found: TestCall) -> None:
     """Record how the server wants to be asked; failing to record it fails no check."""
     from perdure.git.errors import HistoryError
 
     try:
-        desk.note_form(spec, found.found, found.form)
+        backends.note_form(spec, found.found, found.form)
     except HistoryError as problem:
         print_line(f"How {spec.name} is asked could not be kept: {problem}", err=True)
 
 
-def _take_edits(desk: BackendActions) -> None:
+def _take_edits(backends: BackendActions) -> None:
     """Commit edits by hand first, as a turn does, so that the check uses what was just written."""
-    done = desk.take_edits()
+    done = backends.commit_hand_edits()
     for text in done.committed:
         print_line(text, err=True)
     for text in done.held:
@@ -361,10 +361,10 @@ def pin(name: str, *, as_json: bool) -> None:
     """Accept the model that a backend runs now as the one to expect on this device."""
     from perdure.actions.backends.manage import BackendActions
 
-    with BackendActions(chosen_companion()) as desk:
-        _take_edits(desk)
-        backend = desk.backend(name)
-        found = wait_for(f"Asking {name} what it runs", lambda: desk.pin(backend))
+    with BackendActions(chosen_companion()) as backends:
+        _take_edits(backends)
+        backend = backends.backend(name)
+        found = wait_for(f"Asking {name} what it runs", lambda: backends.pin(backend))
     if as_json:
         emit_json({"name": name, "fingerprint": found})
         return

@@ -246,7 +246,7 @@ def _take_edits(workspace: Workspace) -> None:
     """Commit edits by hand first, so that they are neither lost nor mixed in."""
     from perdure.cli.plans import print_edits
 
-    print_edits(workspace.take_edits())
+    print_edits(workspace.commit_hand_edits())
 
 
 def _report(done: LoreCommit, what: str, *, as_json: bool) -> None:

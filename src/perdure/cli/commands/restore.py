@@ -40,7 +40,7 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
         if confirm_plan(
             plan.describe(), "Restore this?", dry_run=dry_run, yes=yes, as_json=as_json
         ):
-            edits = workspace.take_edits()
+            edits = workspace.commit_hand_edits()
             print_edits(edits)
             if edits.committed:
                 plan = plan_restore(workspace, wanted_paths, commit, place)

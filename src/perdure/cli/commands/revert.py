@@ -53,7 +53,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
                 emit_json({"plan": plan.to_dict(), "commit": None, "then": None, "aside": None})
             return
         chosen_then = then or _ask_then(plan, asks=not yes)
-        edits = workspace.take_edits()
+        edits = workspace.commit_hand_edits()
         print_edits(edits)
         if edits.committed:
             plan = plan_revert(workspace, commit)

@@ -34,7 +34,7 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         if confirm_plan(
             plan.describe(), f"Rewind to {turn}?", dry_run=dry_run, yes=yes, as_json=as_json
         ):  # fmt: skip
-            print_edits(workspace.take_edits())
+            print_edits(workspace.commit_hand_edits())
             operation = rewind(workspace, plan)
         said = f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}"
         remotes = workspace.repo.remotes()

@@ -87,7 +87,7 @@ def command(
             if line:
                 print_line(f"{line}.", err=True)
     if as_json:
-        emit_json([_record(moment) for moment in found])
+        emit_json([_record(found_turn) for found_turn in found])
         return
     if not found:
         print_line("no earlier moment has these words", err=not sys.stdout.isatty())
@@ -96,15 +96,15 @@ def command(
 
 
 def _lines(found: Sequence[FoundTurn], index: RecallIndex) -> Iterator[str]:
-    for number, moment in enumerate(found):
+    for number, found_turn in enumerate(found):
         if number:
             yield ""
-        turn = moment.hit.turn
-        when = f"{moment.at:%Y-%m-%d %H:%M}" if moment.at else "no date"
+        turn = found_turn.hit.turn
+        when = f"{found_turn.at:%Y-%m-%d %H:%M}" if found_turn.at else "no date"
         name = styled(f"{turn.conversation.hex}/{turn.number}", "yellow")
-        yield f"{when}  {name}  {styled(moment.title, dim=True)}"
-        for said in moment.said:
-            for line in _shown(said.text, moment.hit.matched, index):
+        yield f"{when}  {name}  {styled(found_turn.title, dim=True)}"
+        for said in found_turn.said:
+            for line in _shown(said.text, found_turn.hit.matched, index):
                 yield f"  {styled(said.speaker, bold=True)}: {line}"
 
 
@@ -140,20 +140,20 @@ def _cut(line: str, start: int) -> str:
     return line[start : start + _WIDTH] + " …" * (len(line) > start + _WIDTH)
 
 
-def _record(moment: FoundTurn) -> dict[str, object]:
+def _record(found_turn: FoundTurn) -> dict[str, object]:
     return {
-        "turn": str(moment.hit.turn),
-        "score": moment.hit.score,
-        "at": moment.at.isoformat() if moment.at else None,
-        "title": moment.title,
-        "path": moment.hit.path,
-        "matched": list(moment.hit.matched),
+        "turn": str(found_turn.hit.turn),
+        "score": found_turn.hit.score,
+        "at": found_turn.at.isoformat() if found_turn.at else None,
+        "title": found_turn.title,
+        "path": found_turn.hit.path,
+        "matched": list(found_turn.hit.matched),
         "messages": [
             {
                 "speaker": each.speaker,
                 "at": each.at.isoformat() if each.at else None,
                 "text": each.text,
             }
-            for each in moment.said
+            for each in found_turn.said
         ],
     }

@@ -47,15 +47,15 @@ class Answers:
     allow_http: bool = False
 
 
-def manifest_from(desk: BackendActions, given: Answers) -> Manifest:
+def manifest_from(backends: BackendActions, given: Answers) -> Manifest:
     """The manifest from options and answers. Raises Problem, click.UsageError."""
     from perdure.companion.config.manifest import Manifest
 
     asking = on_terminal()
-    name = desk.free_name(given.kind) if given.name is None else given.name
+    name = backends.free_name(given.kind) if given.name is None else given.name
     if given.name is None and asking:
         name = ask("What to call it", name)
-    desk.check_new(name)
+    backends.check_new(name)
     manifest = Manifest(name, given.kind, given.model or "", allow_http=given.allow_http)
     manifest = replace(manifest, address=_address(given, asking=asking))
     said = _say_where(manifest)
@@ -250,9 +250,9 @@ def _ask_window() -> int:
         print_line("A number of tokens is needed, such as 8192.", err=True)
 
 
-def goes_first(desk: BackendActions, given: Answers) -> bool:
+def goes_first(backends: BackendActions, given: Answers) -> bool:
     """Whether the new backend goes first in the failover order; asked on a terminal."""
-    order = desk.settings.backends
+    order = backends.settings.backends
     if given.first is not None or not order or not on_terminal():
         return bool(given.first)
     print_line(f"The order of failover now: {', then '.join(order)}.", err=True)

@@ -19,7 +19,6 @@ from perdure.snapshot.revisions.diff import MOST_SHOWN, TextChange
 from perdure.terminal.glyphs import wants_colour
 from perdure.terminal.sanitise import sanitise
 
-"""Unchanged lines around changed ones, by words."""
 _MOST_LINES = 2_000
 """Lines printed for one file; a difference longer than that is cut, and says so."""
 
@@ -27,11 +26,9 @@ _MOST_LINES = 2_000
 def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[str]:
     """The lines to print for all changes, file by file."""
     for change in changes[:MOST_SHOWN]:
-        yield styled(f"{_verb(change)} {change.path}", bold=True)
-        if change.sizes is not None:
-            reason = "not text" if change.binary else "too large to compare"
-            before, after = change.sizes
-            yield styled(f"  {reason}: {before:,} bytes before, {after:,} after", dim=True)
+        yield styled(f"{change.verb} {change.path}", bold=True)
+        if change.not_shown:
+            yield styled(f"  {change.not_shown}", dim=True)
         else:
             shown = _by_words if words else _by_lines
             yield from _bounded(shown(change.old or "", change.new or ""))
@@ -50,7 +47,7 @@ def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]
     return [
         {
             "path": change.path,
-            "what": _verb(change),
+            "what": change.verb,
             "old": None if change.sizes else change.old,
             "new": None if change.sizes else change.new,
             "pieces": None
@@ -61,12 +58,6 @@ def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]
         }
         for change in changes
     ]
-
-
-def _verb(change: TextChange) -> str:
-    if change.old is None:
-        return "added"
-    return "removed" if change.new is None else "changed"
 
 
 def _bounded(lines: Iterator[str]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Turns that `git commit -a` took out of the tip while their work file could not be written.
 
-The file is from before them then, and git takes that for somebody's edit. What waits to be levelled
-(`debts`) tells the blobs that the file may still have: where the tip has one of them again, and the
-newest is in its past, nobody meant it.
+The file is from before them then, and git takes that for somebody's edit. The pending sync
+(`PendingSync`) names the blobs that the file may still have: where the tip has one of them again,
+and the newest is in its past, nobody meant it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from perdure.git.commit.write_order import Order
+from perdure.git.commit.write_order import PendingCommit
 from perdure.git.layout import shallow_ends
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
@@ -20,13 +20,13 @@ _FAR = 256
 """Commits of the first line that are looked through for the newest blob."""
 
 
-def orders(
+def commits_to_restore(
     branch: str,
     tip: str,
     former: Mapping[str, Sequence[str | None]],
     store: ObjectStore,
     trees: Trees,
-) -> Iterator[Order]:
+) -> Iterator[PendingCommit]:
     """Commits that bring back what was taken out, with the messages that they had.
 
     Args:
@@ -47,7 +47,7 @@ def orders(
             continue
         data = store.read(commit)[1]
         author = parse_commit(commit, data).author
-        yield Order(
+        yield PendingCommit(
             [Change(path, store.read(newest)[1])],
             data.partition(b"\n\n")[2].decode("utf-8", "replace"),
             author,

@@ -13,7 +13,7 @@ from perdure.git.state import fields
 MERGE_FILES = frozenset({"MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE"})
 """The files of git's that a plan may remove: what an open merge leaves besides the index."""
 
-Blobs = dict[str, list[str | None]]
+FormerBlobs = dict[str, list[str | None]]
 
 
 class BadPlan(Exception):
@@ -33,12 +33,12 @@ class _Operation(_Where, kw_only=True):
     moves: list[tuple[str, str | None, str | None]]
     before: tuple[str | None, str | None]
     after: tuple[str | None, str | None]
-    accepted: Blobs = {}
+    accepted: FormerBlobs = {}
     done: list[str] = []
 
 
 class _Merge(_Where, kw_only=True):
-    paths: Blobs
+    paths: FormerBlobs
     forced: list[str]
 
 
@@ -58,11 +58,11 @@ class Planned(msgspec.Struct, frozen=True):
     boot: str
     locks: list[tuple[str, int]]
     plan: Plan | None
-    paths: Blobs
+    paths: FormerBlobs
     forced: list[str]
 
 
-def read(data: bytes) -> Planned:
+def read_plan(data: bytes) -> Planned:
     """Read the file.
 
     Raises:

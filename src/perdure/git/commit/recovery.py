@@ -9,12 +9,12 @@ from pathlib import Path
 from perdure.git import disk
 from perdure.git.commit.journal_file import Record, dead_files
 from perdure.git.layout import Layout
-from perdure.git.locks import sweep
+from perdure.git.locks import remove_dead_locks
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Refs
 from perdure.git.state import fields
 from perdure.git.worktree.files import WorkTree
-from perdure.git.worktree.sync import Level
+from perdure.git.worktree.sync import WorktreeSync
 
 
 def _names(folder: Path) -> list[str]:
@@ -31,23 +31,23 @@ class Recovery:
         self,
         layout: Layout,
         refs: Refs,
-        level: Level,
+        sync: WorktreeSync,
         packs: PackWriter,
-        has_landed: Callable[[str, str], bool],
+        is_on_branch: Callable[[str, str], bool],
     ) -> None:
         self._layout = layout
         self._refs = refs
-        self._level = level
+        self._sync = sync
         self._packs = packs
-        self._has_landed = has_landed
+        self._is_on_branch = is_on_branch
 
     def run(self) -> None:
         """Break our own dead locks, finish landed turns, level what waits.
 
         Turns that did not land stay in their journals for `leftover`.
         """
-        sweep(self._layout.git_dir, self._layout.held)
-        self._packs.sweep()
+        remove_dead_locks(self._layout.git_dir, self._layout.held)
+        self._packs.remove_unfinished()
         for name in _names(self._layout.spare):
             with contextlib.suppress(IsADirectoryError, PermissionError):
                 (self._layout.spare / name).unlink(missing_ok=True)
@@ -73,20 +73,20 @@ class Recovery:
         done = False
         head = self._refs.head()
         for intent in record.intents:
-            done = done or self._has_landed(intent.branch, intent.commit)
+            done = done or self._is_on_branch(intent.branch, intent.commit)
             if head.branch == intent.branch and head.commit is not None:
                 former = {path: list(pair) for path, pair in intent.paths.items()}
                 self._bring(intent.branch, head.commit, former)
         return done
 
     def _bring(self, branch: str, commit: str, former: Mapping[str, Sequence[str | None]]) -> None:
-        """Level some paths with the tip; what cannot follow is owed from now on."""
-        owed = self._level.settle(commit, former, wait=0.0)
-        if owed:
-            self._level.debts.owe(branch, {path: former[path] for path in owed})
+        """Sync some paths with the tip; what cannot be synced is noted as pending."""
+        left = self._sync.apply(commit, former, wait=0.0)
+        if left:
+            self._sync.pending.note(branch, {path: former[path] for path in left})
         for path, blobs in former.items():
-            if path not in owed:
-                self._level.restore(commit, path, blobs)
+            if path not in left:
+                self._sync.restore(commit, path, blobs)
 
     def _put_on_disk(self, record: Record) -> None:
         """Before the journal goes: a power cut after it would find nobody who knows."""

@@ -98,7 +98,7 @@ class Mover:
             try:
                 assert locks.log is not None  # noqa: S101 (taken by _take_all)
                 self._refs.publish(locks.log)
-                self._refs.settle(locks.log)
+                self._refs.sync_folder(locks.log)
             except BaseException:
                 if self._refs.read(OPS) != plan.op:
                     self._drop_intent()
@@ -274,7 +274,7 @@ class Mover:
         from perdure.git.commit import plan_file
 
         try:
-            found = plan_file.read(data)
+            found = plan_file.read_plan(data)
         except plan_file.BadPlan as error:
             raise self._put_away(str(error)) from error
         break_locks(found.boot, found.locks, self._layout.git_dir)

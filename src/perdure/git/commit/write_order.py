@@ -17,7 +17,7 @@ from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import HEADS, Moved, Refs, check_branch
-from perdure.git.worktree.sync import Level
+from perdure.git.worktree.sync import WorktreeSync
 
 _ATTEMPTS = 100
 
@@ -38,7 +38,7 @@ Message = str | Callable[[str | None], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PendingCommit:
     """What shall be committed."""
 
     changes: Sequence[Change]
@@ -71,49 +71,49 @@ class _Locks:
                 lock.release()
 
 
-class Lander:
+class Committer:
     """Lands commits in one repository. The caller holds the commit lock."""
 
     def __init__(
-        self, store: ObjectStore, trees: Trees, refs: Refs, packs: PackWriter, level: Level
+        self, store: ObjectStore, trees: Trees, refs: Refs, packs: PackWriter, sync: WorktreeSync
     ) -> None:
         self._store = store
         self._trees = trees
         self._refs = refs
         self._packs = packs
-        self._level = level
+        self._sync = sync
 
-    def land(self, order: Order) -> str:
+    def commit(self, pending: PendingCommit) -> str:
         """Commit, again on the new tip for as long as someone else is quicker.
 
         Returns:
             Id of the commit; the tip's when the changes are there already.
         """
-        ref = check_branch(order.branch)
+        ref = check_branch(pending.branch)
         for _ in range(_ATTEMPTS):
-            self._level.check_not_rewritten(order.branch)
+            self._sync.check_not_rewritten(pending.branch)
             tip = self._refs.read(ref)
-            parent = tip or order.start
+            parent = tip or pending.start
             if parent is None and self._refs.names(HEADS):
                 raise BranchGone(
-                    f"the branch {order.branch} is gone",
+                    f"the branch {pending.branch} is gone",
                     "nothing was changed",
                     "perdure branch lists those there are",
                 )
             root = self._trees.root(parent) if parent else None
-            self._check(root, order.expect)
-            edit = self._trees.edit(root, order.changes)
+            self._check(root, pending.expect)
+            edit = self._trees.edit(root, pending.changes)
             if tip is not None and edit.root == root:
-                if order.journal is not None:
-                    order.journal.finish()
+                if pending.journal is not None:
+                    pending.journal.finish()
                 return tip
-            merged = self._level.is_merged(edit.blobs)
-            if merged is not None and self._refs.head().branch == order.branch:
+            merged = self._sync.is_merged(edit.blobs)
+            if merged is not None and self._refs.head().branch == pending.branch:
                 raise TipMoved(merged)
             with contextlib.suppress(Moved):
-                return self._attempt(order, ref, tip, parent, edit)
+                return self._attempt(pending, ref, tip, parent, edit)
         raise Busy(
-            f"{order.branch} is being moved by someone else all the time",
+            f"{pending.branch} is being moved by someone else all the time",
             "nothing was changed",
             "repeat in a moment",
         )
@@ -131,59 +131,61 @@ class Lander:
                 raise TipMoved(path)
 
     def _attempt(
-        self, order: Order, ref: str, tip: str | None, parent: str | None, edit: Edit
+        self, pending: PendingCommit, ref: str, tip: str | None, parent: str | None, edit: Edit
     ) -> str:
-        if parent and is_before_git(order.at):
+        if parent and is_before_git(pending.at):
             # By a clock that was reset nothing is newer than anything: the parent's time is nearer.
             info = parse_commit(parent, self._store.read(parent)[1])
-            order = replace(order, at=info.committed_at)
+            pending = replace(pending, at=info.committed_at)
         data = render_commit(
             tree=edit.root,
             parents=(parent,) if parent else (),
-            author=order.author,
-            committer=order.committer,
-            at=order.at,
-            message=order.text(parent),
+            author=pending.author,
+            committer=pending.committer,
+            at=pending.at,
+            message=pending.text(parent),
         )
         new = object_id(b"commit", data)
         unreached = self._unreached(parent) if tip is None and parent else ()
         with self._packs.write([*unreached, *edit.objects, (new, b"commit", data)]):
-            self._bring(order, ref, tip, new, edit)
+            self._bring(pending, ref, tip, new, edit)
         return new
 
-    def _bring(self, order: Order, ref: str, tip: str | None, new: str, edit: Edit) -> None:
+    def _bring(
+        self, pending: PendingCommit, ref: str, tip: str | None, new: str, edit: Edit
+    ) -> None:
         """Move the branch to a commit that is stored, with index and work files."""
         locks = _Locks(self._refs.prepare(ref, new))
         try:
-            if self._refs.head().branch == order.branch:
-                locks.index = self._level.prepare_index()
-                locks.head = self._level.prepare_head()
-            self._intend(order, new, edit, locks)
+            if self._refs.head().branch == pending.branch:
+                locks.index = self._sync.prepare_index()
+                locks.head = self._sync.prepare_head()
+            self._intend(pending, new, edit, locks)
             if locks.index is not None:
-                locks.has_index = self._level.lock_index(locks.index)
+                locks.has_index = self._sync.lock_index(locks.index)
                 if locks.head is not None:
-                    self._level.hold_head(locks.head)
-            is_here = self._refs.head().branch == order.branch
+                    self._sync.hold_head(locks.head)
+            is_here = self._refs.head().branch == pending.branch
             self._refs.hold(locks.ref, ref, tip)
             # Now, with the lock: a rebase that begins later has read where the branch goes.
-            self._level.check_not_rewritten(order.branch)
-            self._move(order, edit, locks, is_here=is_here)
-            self._log(order, ref, tip, new, is_here=is_here)
+            self._sync.check_not_rewritten(pending.branch)
+            self._move(pending, edit, locks, is_here=is_here)
+            self._log(pending, ref, tip, new, is_here=is_here)
         finally:
             locks.release()
 
     @staticmethod
-    def _intend(order: Order, new: str, edit: Edit, locks: _Locks) -> None:
-        if order.journal is None:
+    def _intend(pending: PendingCommit, new: str, edit: Edit, locks: _Locks) -> None:
+        if pending.journal is None:
             return
         paths = {
             path: (old[1] if old else None, node[1] if node else None)
             for path, (old, node) in edit.blobs.items()
         }
         names = [lock.identity for lock in (locks.ref, locks.index, locks.head) if lock is not None]
-        order.journal.file.intend(Intent(order.branch, new, paths, names))
+        pending.journal.file.intend(Intent(pending.branch, new, paths, names))
 
-    def _move(self, order: Order, edit: Edit, locks: _Locks, *, is_here: bool) -> None:
+    def _move(self, pending: PendingCommit, edit: Edit, locks: _Locks, *, is_here: bool) -> None:
         """The commit point, with the index just before it.
 
         ``git commit`` reads HEAD, then the index, and holds only what it read of HEAD against the
@@ -191,88 +193,92 @@ class Lander:
         the branch has moved; with the new tip and the old index it would succeed and take the turn
         out again. So where a journal names what is done, work file and index come first.
         """
-        early = is_here and order.journal is not None
-        owed: Blobs = {}
-        promised = is_here and not early and self._level.debts.promise(order.branch, edit.blobs)
+        early = is_here and pending.journal is not None
+        left: Blobs = {}
+        announced = (
+            is_here and not early and self._sync.pending.announce(pending.branch, edit.blobs)
+        )
         try:
             if early:
-                owed = self._fill(order, edit, locks)
-                owed = self._publish_index(edit, locks, owed)
+                left = self._fill(pending, edit, locks)
+                left = self._publish_index(edit, locks, left)
             self._refs.publish(locks.ref)
         except BaseException:
             if early:
-                self._take_back(order, edit)
-            if promised:
-                self._level.debts.keep_promise()
+                self._take_back(pending, edit)
+            if announced:
+                self._sync.pending.withdraw()
             raise
         # From here on the turn is in history: nothing may fail it but the disk under the ref.
         if is_here and not early:
-            owed = self._publish_index(edit, locks, self._fill(order, edit, locks))
+            left = self._publish_index(edit, locks, self._fill(pending, edit, locks))
         if is_here:
-            self._level.landings.note(order.branch, edit.blobs)
-        self._refs.settle(locks.ref)
-        if promised and not owed:
+            self._sync.races.note(pending.branch, edit.blobs)
+        self._refs.sync_folder(locks.ref)
+        if announced and not left:
             # Given back first: synced with their folder, they would outlive a power cut.
             locks.release()
-            self._level.debts.keep_promise()
-        if self._note_owed(order, owed) and order.journal is not None:
-            order.journal.finish()
+            self._sync.pending.withdraw()
+        if self._note_pending(pending, left) and pending.journal is not None:
+            pending.journal.finish()
 
-    def _take_back(self, order: Order, edit: Edit) -> None:
+    def _take_back(self, pending: PendingCommit, edit: Edit) -> None:
         """Work files as they were; the index is a debt, paid by the next commit or open."""
         back = {path: (new, old) for path, (old, new) in edit.blobs.items()}
-        self._level.update_work(back, synced=False)
-        self._note_owed(order, back)
+        self._sync.update_work(back, synced=False)
+        self._note_pending(pending, back)
 
-    def _log(self, order: Order, ref: str, tip: str | None, new: str, *, is_here: bool) -> None:
-        who = stamp(order.committer, order.at)
+    def _log(
+        self, pending: PendingCommit, ref: str, tip: str | None, new: str, *, is_here: bool
+    ) -> None:
+        who = stamp(pending.committer, pending.at)
         with contextlib.suppress(OSError):
-            self._refs.log(ref, tip, new, who, order.text(tip))
+            self._refs.log(ref, tip, new, who, pending.text(tip))
             if is_here:
-                self._refs.log("HEAD", tip, new, who, order.text(tip))
+                self._refs.log("HEAD", tip, new, who, pending.text(tip))
 
-    def _fill(self, order: Order, edit: Edit, locks: _Locks) -> Blobs:
+    def _fill(self, pending: PendingCommit, edit: Edit, locks: _Locks) -> Blobs:
         """Write the work files, and the new index into its lock. Returns what could not be."""
-        level = self._level
-        former = level.landings.ours(edit.blobs)
-        for path, oids in level.debts.former(order.branch).items():
+        sync = self._sync
+        former = sync.races.ours(edit.blobs)
+        for path, oids in sync.pending.former(pending.branch).items():
             former[path] = [*former.get(path, ()), *oids]
-        stats = level.update_work(edit.blobs, former=former, synced=order.journal is None)
-        owed = {path: edit.blobs[path] for path in level.unwritten}
+        stats = sync.update_work(edit.blobs, former=former, synced=pending.journal is None)
+        left = {path: edit.blobs[path] for path in sync.unwritten}
         if not locks.has_index or locks.index is None:
             return edit.blobs
         try:
-            level.fill_index(
+            sync.fill_index(
                 locks.index,
                 edit.blobs,
                 edit.folders,
                 stats,
                 tip=edit.root,
-                former=level.landings.stale(order.branch, stats),
+                former=sync.races.stale(pending.branch, stats),
             )
         except IndexTrouble as error:
-            level.trouble = str(error)
+            sync.trouble = str(error)
             locks.has_index = False
         except OSError as error:
-            level.trouble = f"the index could not be written: {error}"
+            sync.trouble = f"the index could not be written: {error}"
             locks.has_index = False
-            owed = edit.blobs
-        return owed
+            left = edit.blobs
+        return left
 
-    def _publish_index(self, edit: Edit, locks: _Locks, owed: Blobs) -> Blobs:
+    def _publish_index(self, edit: Edit, locks: _Locks, left: Blobs) -> Blobs:
         if locks.has_index and locks.index is not None:
             try:
-                self._level.publish_index(locks.index)
+                self._sync.publish_index(locks.index)
             except OSError as error:
-                self._level.trouble = f"the index could not be written: {error}"
+                self._sync.trouble = f"the index could not be written: {error}"
                 return edit.blobs
-        return owed
+        return left
 
-    def _note_owed(self, order: Order, owed: Blobs) -> bool:
+    def _note_pending(self, pending: PendingCommit, left: Blobs) -> bool:
         """Write down what is not level yet. False when not even that can be written."""
-        if owed:
+        if left:
             try:
-                self._level.debts.add(order.branch, owed)
+                self._sync.pending.add(pending.branch, left)
             except OSError:
                 return False
         return True

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from perdure.git import disk
 from perdure.git.commit.journal_file import JournalFile
 from perdure.git.commit.recovery import Recovery
-from perdure.git.commit.write_order import Lander, Order
+from perdure.git.commit.write_order import Committer, PendingCommit
 from perdure.git.errors import (
     BranchRewritten,
     Busy,
@@ -22,7 +22,7 @@ from perdure.git.errors import (
     storage_errors,
 )
 from perdure.git.layout import Layout
-from perdure.git.locks import sweep
+from perdure.git.locks import remove_dead_locks
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
@@ -33,7 +33,7 @@ from perdure.git.state.fields import UnreadableState
 from perdure.git.state.folder import StateFolder
 from perdure.git.worktree.files import WorkTree
 from perdure.git.worktree.races import NOTHING
-from perdure.git.worktree.sync import Level
+from perdure.git.worktree.sync import WorktreeSync
 
 COMMIT_WAIT = 30.0
 """Seconds to wait for another process of ours: one turn of it, with an ``index.lock`` to wait for,
@@ -59,23 +59,23 @@ class Writer:
         trees: Trees,
         refs: Refs,
         mutex: threading.RLock,
-        has_landed: Callable[[str, str], bool],
+        is_on_branch: Callable[[str, str], bool],
     ) -> None:
         self._layout = layout
         self._state = state
         self._refs = refs
         self._mutex = mutex
-        self._has_landed = has_landed
+        self._is_on_branch = is_on_branch
         self.packs = PackWriter(store, layout.state)
         self._work = WorkTree(layout.work, layout.spare)
-        self.level = Level(layout, store, trees, refs, self._work)
-        self._lander = Lander(store, trees, refs, self.packs, self.level)
+        self.sync = WorktreeSync(layout, store, trees, refs, self._work)
+        self._committer = Committer(store, trees, refs, self.packs, self.sync)
         self._lock = disk.KernelLock(layout.state / "commit.lock")
         self._journal: JournalFile | None = None
         self._chaser: threading.Thread | None = None
-        self._last: tuple[Order, str] | None = None
-        self._landed_at = 0.0
-        self._levelled_at = 0.0
+        self._last: tuple[PendingCommit, str] | None = None
+        self._committed_at = 0.0
+        self._synced_at = 0.0
         self._found_right = ("", "")
         """The landing and the tip for which `_taken_away` found that all is well."""
         self._store = store
@@ -102,34 +102,36 @@ class Writer:
             doing: what is going to be done, for errors.
         """
         with storage_errors(doing), self._commit_lock():
-            sweep(self._layout.git_dir, self._layout.held)
+            remove_dead_locks(self._layout.git_dir, self._layout.held)
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):
                 self.finish_operation()
-            self._pay_debts()
-            self._land_again()
+            self._apply_pending()
+            self._commit_again()
             yield
 
-    def _pay_debts(self) -> None:
-        """Level what was postponed, as far as it can be. The caller holds the commit lock."""
-        if not self.level.debts.are_open:
+    def _apply_pending(self) -> None:
+        """Apply the pending sync as far as possible. The caller holds the commit lock."""
+        if not self.sync.pending.is_waiting:
             return
         head = self._refs.head()
         if head.branch is not None and head.commit is not None:
-            former = dict(self.level.debts.former(head.branch))
+            former = dict(self.sync.pending.former(head.branch))
             # What cannot be done now is looked at with the next commit.
             with contextlib.suppress(HistoryError):
-                self._land_taken_out(head.branch, head.commit, former)
-        self.level.catch_up(wait=0.0)
+                self._restore_taken_out(head.branch, head.commit, former)
+        self.sync.apply_pending(wait=0.0)
 
-    def _land_taken_out(
+    def _restore_taken_out(
         self, branch: str, tip: str, former: Mapping[str, Sequence[str | None]]
     ) -> None:
         """Land once more what a commit took out unmeant, by the blobs that its files had before."""
         from perdure.git.commit import dropped
 
-        for order in list(dropped.orders(branch, tip, former, self._store, self._trees)):
-            self._lander.land(order)
+        for order in list(
+            dropped.commits_to_restore(branch, tip, former, self._store, self._trees)
+        ):
+            self._committer.commit(order)
 
     def finish_operation(self) -> None:
         """Finish an operation whose owner died. The caller holds the commit lock.
@@ -147,24 +149,24 @@ class Writer:
                     Mover(self._layout, self._store, self._trees).finish()
             except UnreadableState as error:
                 self.unreadable = str(error)
-            self.forget_landed()
-            self.packs.let_go()
+            self.forget_commits()
+            self.packs.remove_dead_keeps()
 
-    def forget_landed(self) -> None:
+    def forget_commits(self) -> None:
         """An operation has moved branches on purpose: no landing before it is watched any more."""
         self._last = None
-        self.level.landings.last = NOTHING
+        self.sync.races.last = NOTHING
 
-    def commit(self, order: Order) -> str:
+    def commit(self, order: PendingCommit) -> str:
         """Land one commit, then join packs when enough have come together."""
         with self.exclusive("saving the commit"):
-            commit = self._lander.land(order)
-            self._last, self._landed_at = (order, commit), time.time()
+            commit = self._committer.commit(order)
+            self._last, self._committed_at = (order, commit), time.time()
             # The turn is saved: a pack that cannot be joined now is joined another time.
             joined = 0
             with contextlib.suppress(OSError, DamagedRepository):
                 joined = self.packs.consolidate()
-            behind = self.level.debts.are_open
+            behind = self.sync.pending.is_waiting
         background.start_if_due(self._layout.git_dir, joined)
         if behind:
             self._chase()
@@ -175,15 +177,15 @@ class Writer:
     def index_trouble(self) -> str:
         """Why git's index is not level with the tip, "" when it is."""
         with self._mutex:
-            return self.level.trouble
+            return self.sync.trouble
 
-    def catch_up(self) -> bool:
-        """Level what was postponed, if anything was."""
+    def apply_pending(self) -> bool:
+        """Apply the pending sync, if there is one."""
         with storage_errors("levelling the index"), self._commit_lock():
             # A commit by an index from before the turns may have been quicker than this: level with
             # it, their files would go.
-            self._pay_debts()
-            return not self.level.debts.are_open
+            self._apply_pending()
+            return not self.sync.pending.is_waiting
 
     def _watch_head(self) -> None:
         """See for a moment whether git undoes what has just landed (`_bring_back`)."""
@@ -205,7 +207,7 @@ class Writer:
         blobs of ours: `git commit` had read the index before. Empty where all is well, and where
         somebody meant it.
         """
-        branch, known = self.level.landings.last
+        branch, known = self.sync.races.last
         if self._last is None or self._last[0].branch != branch:
             return {}
         _, commit = self._last
@@ -222,12 +224,12 @@ class Writer:
             oid = node[1] if node else None
             if oid != new and oid in former:
                 there[path] = oid
-        if there and self._has_landed(branch, commit):
+        if there and self._is_on_branch(branch, commit):
             is_race = self._is_followed_at_once(tip, commit) and all(
                 self._work.holds(path, known[path][1]) for path in there
             )
         else:
-            is_race = bool(there) and self._refs.was_reset_away(ref, commit, self._landed_at)
+            is_race = bool(there) and self._refs.was_reset_away(ref, commit, self._committed_at)
         if is_race:
             return there
         self._found_right = (commit, tip)
@@ -240,12 +242,12 @@ class Writer:
             if not info.parents:
                 return False
             if info.parents[0] == commit:
-                since = max(self._landed_at, self._levelled_at)
+                since = max(self._committed_at, self._synced_at)
                 return info.committed_at.timestamp() - since < _AT_ONCE
             tip = info.parents[0]
         return False
 
-    def _land_again(self) -> None:
+    def _commit_again(self) -> None:
         """Land the last commits once more where git took them away unasked.
 
         On the same parent the last one gives the very same commit. The caller holds the commit
@@ -255,22 +257,22 @@ class Writer:
         if self._last is None or not there:
             return
         order, _ = self._last
-        branch, known = self.level.landings.last
+        branch, known = self.sync.races.last
         last = {path: there.pop(path) for change in order.changes if (path := change.path) in there}
         former = {path: [*known[path][0], known[path][1]] for path in there}
         again = dataclasses.replace(order, journal=None, expect=last)
         try:
             tip = self._refs.read(check_branch(branch))
             if tip is not None:
-                self._land_taken_out(branch, tip, former)
+                self._restore_taken_out(branch, tip, former)
             if last:
-                self._last = (order, self._lander.land(again))
+                self._last = (order, self._committer.commit(again))
         except BranchRewritten:
             # It comes back when git is done with the branch.
             return
         except TipMoved as error:
             self._last = None
-            self.level.trouble = str(error)
+            self.sync.trouble = str(error)
 
     def _bring_back(self) -> None:
         """Undo what a git command that had begun before the landing did to it.
@@ -280,41 +282,41 @@ class Writer:
         """
         if self._taken_away():
             with storage_errors("saving the commit"), self._commit_lock():
-                self._land_again()
+                self._commit_again()
             return
-        branch, known = self.level.landings.last
+        branch, known = self.sync.races.last
         head = self._refs.head()
         if not known or head.branch is None or head.commit is None:
             return
         # Looked at before the lock is taken: a git command that follows a switch at once needs it.
         is_other = head.branch != branch
         if is_other:
-            is_undone = self.level.landings.is_carried_over(head.commit) and self._rests(head)
+            is_undone = self.sync.races.is_carried_over(head.commit) and self._rests(head)
         else:
             # The watch is over long before anybody could have meant that.
-            is_undone = self.level.landings.is_overwritten(
+            is_undone = self.sync.races.is_overwritten(
                 lambda: time.monotonic() < self._watch_until and self._rests(head)
             )
         if not is_undone:
             return
         with storage_errors("levelling the index"), self._commit_lock():
-            if (branch, known) != self.level.landings.last or self._refs.head() != head:
+            if (branch, known) != self.sync.races.last or self._refs.head() != head:
                 return
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
-            if not self.level.settle(head.commit, former, wait=0.0) and is_other:
-                self.level.landings.last = NOTHING
+            if not self.sync.apply(head.commit, former, wait=0.0) and is_other:
+                self.sync.races.last = NOTHING
 
     def _rests(self, head: Head) -> bool:
         """Whether HEAD and index stay as they are for a moment.
 
         `git switch` back to our branch brings files and index there first, and HEAD last.
         """
-        before = self.level.index_mark()
+        before = self.sync.index_mark()
         time.sleep(_AT_REST)
-        return self._refs.head() == head and self.level.index_mark() == before
+        return self._refs.head() == head and self.sync.index_mark() == before
 
     def _chase(self) -> None:
-        """Level the index as soon as its lock is free.
+        """Sync the index as soon as its lock is free.
 
         Until then a plain ``git commit`` beside us would take the turn out of the tip.
         """
@@ -331,8 +333,8 @@ class Writer:
                 pause = 0.02
                 continue
             with contextlib.suppress(HistoryError):
-                if self.catch_up():
-                    self._levelled_at = time.time()
+                if self.apply_pending():
+                    self._synced_at = time.time()
                     self._watch_head()
                     return
             # Not the lock keeps it back: a file that cannot be written is tried less and less.
@@ -340,7 +342,7 @@ class Writer:
 
     def recover(self) -> None:
         """Finish what a dead process left, unless a living one is at work right now."""
-        recovery = Recovery(self._layout, self._refs, self.level, self.packs, self._has_landed)
+        recovery = Recovery(self._layout, self._refs, self.sync, self.packs, self._is_on_branch)
         with storage_errors("recovering"), self._mutex:
             self._state.own()
             try:
@@ -350,9 +352,9 @@ class Writer:
                 return
             with self._lock:
                 recovery.run()
-                self._pay_debts()
+                self._apply_pending()
                 self.finish_operation()
-                self.packs.let_go()
+                self.packs.remove_dead_keeps()
 
     def journal_file(self) -> JournalFile:
         """The session's journal file; a new one while the old one holds a turn."""
@@ -382,7 +384,7 @@ class Writer:
                 thread.join()
 
     def close(self) -> None:
-        """Level once more after `stop`, give up the journal file."""
+        """Sync once more after `stop`, and give up the journal file."""
         with contextlib.suppress(HistoryError, OSError):
             self._bring_back()
         if self._journal is not None:

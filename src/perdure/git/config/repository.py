@@ -65,7 +65,7 @@ def rendered() -> str:
     return _WRITTEN + (_MAC if sys.platform == "darwin" else "") + _WRITTEN_REST
 
 
-def parse(text: str) -> dict[str, str]:
+def parse_config(text: str) -> dict[str, str]:
     """Keys in lower case (the middle part of ``a.b.c`` as it stands) and their last values.
 
     Includes are not followed. Lines that git would refuse are skipped: git itself says so.
@@ -114,10 +114,12 @@ def is_true(value: str) -> bool:
     return value.lower() in {"true", "yes", "on", "1"}
 
 
-def read(git_dir: Path) -> dict[str, str]:
+def read_config(git_dir: Path) -> dict[str, str]:
     """The repository's configuration, empty when it has no file."""
     try:
-        return parse(disk.read_file(git_dir / "config", most=_LARGEST).decode("utf-8", "replace"))
+        return parse_config(
+            disk.read_file(git_dir / "config", most=_LARGEST).decode("utf-8", "replace")
+        )
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -130,7 +132,7 @@ def read(git_dir: Path) -> dict[str, str]:
         ) from error
 
 
-def check(values: dict[str, str]) -> None:
+def check_supported(values: dict[str, str]) -> None:
     """Refuse kinds of repositories that the engine would damage.
 
     Raises:

@@ -25,7 +25,7 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of all files together."""
 
 
-def read(git_dir: Path | None = None) -> StackedConfig:
+def read_user_config(git_dir: Path | None = None) -> StackedConfig:
     """The configuration beside a repository's own, the strongest first.
 
     Args:
@@ -131,13 +131,13 @@ def users_ignored() -> Path:
     """
     from dulwich.ignore import default_user_ignore_filter_path
 
-    return Path(default_user_ignore_filter_path(read())).expanduser()
+    return Path(default_user_ignore_filter_path(read_user_config())).expanduser()
 
 
 def _users(git_dir: Path | None) -> dict[str, str]:
     """The identity of the user's own configuration."""
     found: dict[str, str] = {}
-    stack = read(git_dir)
+    stack = read_user_config(git_dir)
     for key in ("name", "email"):
         for section in ("author", "user"):
             with suppress(KeyError):

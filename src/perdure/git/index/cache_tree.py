@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
-def patch(
+def patch_trees(
     content: bytes,
     folders: Mapping[str, tuple[str | None, str | None]],
     paths: Sequence[str],
@@ -72,7 +72,7 @@ class Way:
         Args:
             content: what holds the extension's content from ``start`` on; changed in place.
             start: see there.
-            folders: as for `patch`.
+            folders: as for `patch_trees`.
 
         Returns:
             The way as it is then; None, with nothing changed, where one must become unknown.

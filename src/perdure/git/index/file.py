@@ -34,7 +34,7 @@ class IndexTrouble(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class IndexEntry:
     """One entry: where its bytes are and what they say."""
 
     start: int
@@ -59,7 +59,7 @@ class Slot:
         return bool(self.more_flags & 0x2000)
 
 
-def check(data: bytes) -> tuple[int, int]:
+def check_header(data: bytes) -> tuple[int, int]:
     """Version and entry count of an index whose checksum holds.
 
     Raises:
@@ -79,15 +79,15 @@ def check(data: bytes) -> tuple[int, int]:
     return version, count
 
 
-def slots(data: bytes) -> Iterator[Slot]:
+def entries(data: bytes) -> Iterator[IndexEntry]:
     """Every entry in order. For version 4, ``start`` and ``end`` mean the compressed bytes.
 
     Raises:
         IndexTrouble: the index cannot be read.
     """
-    version, count = check(data)
+    version, count = check_header(data)
     if version != 4:
-        yield from (slot_at(data, start) for start, _, _, _ in spans(data, count))
+        yield from (entry_at(data, start) for start, _, _, _ in spans(data, count))
         return
     at = 12
     last = b""
@@ -110,7 +110,7 @@ def slots(data: bytes) -> Iterator[Slot]:
         path = last[: len(last) - cut] + data[at:end]
         at = end + 1
         last = path
-        yield Slot(start, at, path, mode, oid, (flags >> 12) & 3, size, mtime, flags, more)
+        yield IndexEntry(start, at, path, mode, oid, (flags >> 12) & 3, size, mtime, flags, more)
 
 
 def spans(
@@ -142,7 +142,7 @@ def spans(
         yield start, name, end, at
 
 
-def below(data: bytes, prefixes: Collection[str] = ("",)) -> dict[str, list[Slot]]:
+def below(data: bytes, prefixes: Collection[str] = ("",)) -> dict[str, list[IndexEntry]]:
     """The entries of some files and folders by path; "" means all.
 
     There are several of a path that is in conflict. The paths of all others are only looked at.
@@ -150,21 +150,21 @@ def below(data: bytes, prefixes: Collection[str] = ("",)) -> dict[str, list[Slot
     Raises:
         IndexTrouble: the index cannot be read.
     """
-    version, count = check(data)
+    version, count = check_header(data)
     raw = [os.fsencode(prefix) for prefix in prefixes]
     wanted = tuple(p + end for p in raw for end in (b"/", b"\0")) if b"" not in raw else (b"",)
     if version == 4:
-        inside = (slot for slot in slots(data) if (slot.path + b"\0").startswith(wanted))
+        inside = (slot for slot in entries(data) if (slot.path + b"\0").startswith(wanted))
     else:
         starts = (at for at, name, _, _ in spans(data, count) if data.startswith(wanted, name))
-        inside = (slot_at(data, at) for at in starts)
-    found: dict[str, list[Slot]] = {}
+        inside = (entry_at(data, at) for at in starts)
+    found: dict[str, list[IndexEntry]] = {}
     for slot in inside:
         found.setdefault(os.fsdecode(slot.path), []).append(slot)
     return found
 
 
-def slot_at(data: bytes | bytearray, start: int) -> Slot:
+def entry_at(data: bytes | bytearray, start: int) -> IndexEntry:
     """The entry of an index of version 2 or 3 that begins at ``start``."""
     at = start + FIXED
     (flags,) = struct.unpack_from(">H", data, start + 60)
@@ -174,7 +174,7 @@ def slot_at(data: bytes | bytearray, start: int) -> Slot:
         at += 2
     end = data.index(b"\0", at)
     mode, _, _, size = struct.unpack_from(">IIII", data, start + 24)
-    return Slot(
+    return IndexEntry(
         start,
         start + ((end - start + 8) & ~7),
         bytes(data[at:end]),
@@ -233,7 +233,7 @@ def _flatten(data: bytes) -> bytes:
     rows = []
     extended = False
     end = 12
-    for slot in slots(data):
+    for slot in entries(data):
         head = data[slot.start : slot.start + 60]
         rows.append(row_bytes(head, slot.flags, slot.more_flags, slot.path))
         extended = extended or bool(slot.flags & EXTENDED)
@@ -249,7 +249,7 @@ def flat(data: bytes) -> bytes:
     Raises:
         IndexTrouble: the index cannot be read.
     """
-    return _flatten(data) if check(data)[0] == 4 else data
+    return _flatten(data) if check_header(data)[0] == 4 else data
 
 
 def entry_bytes(
@@ -265,7 +265,7 @@ def entry_bytes(
     return row_bytes(stat_bytes(found, mode) + bytes.fromhex(oid), stage << 12, 0, path)
 
 
-def walk(data: bytes, count: int, written: int | None) -> tuple[int, list[int]]:
+def find_fresh(data: bytes, count: int, written: int | None) -> tuple[int, list[int]]:
     """Where the entries end, and those whose file may have changed unseen since they were written.
 
     These are as young as the index, in whole seconds: git as it is mostly built (without USE_NSEC)

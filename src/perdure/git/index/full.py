@@ -21,7 +21,7 @@ from perdure.git.index import file as index_file
 from perdure.git.index.file import EXTENDED, IndexTrouble
 from perdure.git.objects.tree import Trees
 
-Row = tuple[bytes, bytes, int, int]
+IndexRow = tuple[bytes, bytes, int, int]
 """An entry: its path, its first 60 bytes (stat, mode and id), its flags and the second ones."""
 _SKIP = 0x4000
 """In the second flags: the file is not in the work tree."""
@@ -51,17 +51,17 @@ def read_index(place: Path, trees: Trees) -> bytes:
     return _file(sorted(rows, key=lambda row: (row[0], row[2] & _STAGE)))
 
 
-def _rows(data: bytes) -> tuple[list[Row], int]:
+def _rows(data: bytes) -> tuple[list[IndexRow], int]:
     """The entries of a file, and where they end."""
     end = 12
     rows = []
-    for slot in index_file.slots(data):
+    for slot in index_file.entries(data):
         rows.append((slot.path, data[slot.start : slot.start + 60], slot.flags, slot.more_flags))
         end = slot.end
     return rows, end
 
 
-def _joined(rows: Sequence[Row], link: bytes, folder: Path) -> list[Row]:
+def _joined(rows: Sequence[IndexRow], link: bytes, folder: Path) -> list[IndexRow]:
     """The entries of a split index with those of its shared file."""
     name = link[:20].hex()
     if not any(link[:20]):
@@ -72,7 +72,7 @@ def _joined(rows: Sequence[Row], link: bytes, folder: Path) -> list[Row]:
         raise IndexTrouble("the index is split, and its other part cannot be read") from error
     if data[-20:] not in {link[:20], bytes(20)}:
         raise IndexTrouble("the index is split, and its other part is another one's")
-    shared: list[Row | None] = list(_rows(data)[0])
+    shared: list[IndexRow | None] = list(_rows(data)[0])
     try:
         gone, at = _bits(link, 20, len(shared)) if link[20:] else ([], 20)
         replaced = _bits(link, at, len(shared))[0] if link[at:] else []
@@ -112,7 +112,7 @@ def _bits(data: bytes, at: int, most: int) -> tuple[list[int], int]:
     return found, at + 12 + 8 * count
 
 
-def _opened(row: Row, trees: Trees) -> Iterator[Row]:
+def _opened(row: IndexRow, trees: Trees) -> Iterator[IndexRow]:
     """An entry; for a folder, those of its files, none of which is in the work tree."""
     path, head, _, _ = row
     (mode,) = struct.unpack_from(">I", head, 24)
@@ -128,7 +128,7 @@ def _opened(row: Row, trees: Trees) -> Iterator[Row]:
         )
 
 
-def _file(rows: Sequence[Row]) -> bytes:
+def _file(rows: Sequence[IndexRow]) -> bytes:
     version = 3 if any(flags & EXTENDED for _, _, flags, _ in rows) else 2
     parts = [b"DIRC", struct.pack(">LL", version, len(rows))]
     parts += [index_file.row_bytes(head, flags, more, path) for path, head, flags, more in rows]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from perdure.git.index import cache_tree
 from perdure.git.index import file as index_file
-from perdure.git.index.file import FIXED, IndexTrouble, Slot
+from perdure.git.index.file import FIXED, IndexEntry, IndexTrouble
 
 _KEPT_EXTENSIONS = {b"TREE", b"REUC"}
 
@@ -74,17 +74,17 @@ def patch(
     Raises:
         IndexTrouble: the index is left alone: damaged, or unknown.
     """
-    version, count = index_file.check(data)
+    version, count = index_file.check_header(data)
     if version == 4:
         data = index_file.flat(data)
-        _, count = index_file.check(data)
+        _, count = index_file.check_header(data)
     buffer = bytearray(data[:-20])
     outcome = Patched(b"")
     shift: dict[str, int] = {}
     if entries_end is not None:
         end = entries_end
     else:
-        end, fresh = index_file.walk(data, count, written)
+        end, fresh = index_file.find_fresh(data, count, written)
         for start in fresh:
             if not is_same(*index_file.named(data, start)):
                 struct.pack_into(">I", buffer, start + 36, 0)
@@ -112,7 +112,7 @@ def patch(
         kept = content
         if name == b"TREE":
             paths = [edit.path for edit in edits]
-            kept = cache_tree.patch(content, {} if outcome.left else folders, paths, shift)
+            kept = cache_tree.patch_trees(content, {} if outcome.left else folders, paths, shift)
         parts.append(name + struct.pack(">L", len(kept)) + kept)
     body = b"".join(parts)
     outcome.data = body + hashlib.sha1(body, usedforsecurity=False).digest()
@@ -145,7 +145,7 @@ def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[in
     return len(row) - before, bool(row) - bool(before)
 
 
-def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> Slot | None:
+def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> IndexEntry | None:
     """A path's entry by its bytes; None where that says nothing.
 
     A hit is an entry when what stands before it is one: a regular file's mode, the path's own
@@ -164,15 +164,15 @@ def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> Slot | Non
         return None
     stop = start + ((FIXED + len(path) + 8) & ~7)
     oid = buffer[start + 40 : start + 60].hex()
-    return Slot(start, stop, path, mode, oid, 0, size, mtime, flags)
+    return IndexEntry(start, stop, path, mode, oid, 0, size, mtime, flags)
 
 
-def _find(buffer: bytearray, count: int, end: int, path: bytes) -> tuple[list[Slot], int]:
+def _find(buffer: bytearray, count: int, end: int, path: bytes) -> tuple[list[IndexEntry], int]:
     """The entries of a path (several when it is in conflict) and where one would be inserted."""
     steps = path.split(b"/")
     above = {b"/".join(steps[:depth]) for depth in range(1, len(steps))}
     inside = path + b"/"
-    found: list[Slot] = []
+    found: list[IndexEntry] = []
     insert = 12
     for at, start, stop, after in index_file.spans(buffer, count, end):
         name = bytes(buffer[start:stop])
@@ -181,7 +181,7 @@ def _find(buffer: bytearray, count: int, end: int, path: bytes) -> tuple[list[Sl
         if name.startswith(inside):
             raise IndexTrouble(f"{os.fsdecode(path)} is a folder in the index")
         if name == path:
-            found.append(index_file.slot_at(buffer, at))
+            found.append(index_file.entry_at(buffer, at))
         elif name > inside:
             break
         if name < path:

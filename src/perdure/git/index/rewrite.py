@@ -49,7 +49,7 @@ def rewrite(
         IndexTrouble: the index is left alone: damaged, or unknown.
     """
     plain = index_file.flat(data)
-    slots = list(index_file.slots(plain))
+    slots = list(index_file.entries(plain))
     end = slots[-1].end if slots else 12
     touched = {os.fsencode(path) for path in gone}
     touched.update(os.fsencode(entry.path) for entry in entries)
@@ -79,7 +79,7 @@ def rewrite(
             raise IndexTrouble("the index is of an unknown kind")
         if name == b"TREE":
             paths = [os.fsdecode(path) for path in touched]
-            kept = cache_tree.patch(content, {}, paths, {})
+            kept = cache_tree.patch_trees(content, {}, paths, {})
             parts.append(name + struct.pack(">L", len(kept)) + kept)
     body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()

@@ -13,11 +13,11 @@ from typing import Literal
 
 from perdure.git.errors import BadPath
 from perdure.git.index import file as index_file
-from perdure.git.packs.keep import TEMPORARY
+from perdure.git.packs.keep import SESSION_PREFIX
 from perdure.git.refs.refs import HEADS, NO_OID, check_branch, packed_refs
 from perdure.plural import plural
 
-Kind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
+FindingKind = Literal["missing", "corrupt", "pack", "ref", "index", "unreachable", "lock", "odd"]
 _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})
 _OID = re.compile(r"[0-9a-f]{40}")
 _PSEUDO = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "FETCH_HEAD", "AUTO_MERGE")
@@ -36,7 +36,7 @@ class Finding:
         oid: the object in question, "" where it is about none.
     """
 
-    kind: Kind
+    kind: FindingKind
     what: str
     next_step: str = ""
     oid: str = ""
@@ -170,7 +170,7 @@ def _index(own: Path, roots: Roots) -> None:
     except OSError:
         return
     try:
-        entries = list(index_file.slots(data))
+        entries = list(index_file.entries(data))
     except index_file.IndexTrouble as error:
         says = f"the index {own / 'index'} is left out: {error}"
         step = "git reset, which makes it anew from the tip"
@@ -194,7 +194,7 @@ def locks(git_dir: Path) -> list[Finding]:
     state = git_dir / "perdure"
     for path in _files(git_dir):
         is_lock = path.name.endswith(".lock") and not path.is_relative_to(state)
-        is_half = path.name.startswith(("tmp_", TEMPORARY)) and path.is_relative_to(
+        is_half = path.name.startswith(("tmp_", SESSION_PREFIX)) and path.is_relative_to(
             git_dir / "objects"
         )
         if not is_lock and not is_half:
@@ -205,7 +205,7 @@ def locks(git_dir: Path) -> list[Finding]:
                 continue
             step = "if no git command is open, remove it"
             if is_half:
-                is_ours = path.name.startswith(TEMPORARY)
+                is_ours = path.name.startswith(SESSION_PREFIX)
                 step = "it goes with the next message" if is_ours else "git prune removes it"
             says = f"{path.relative_to(git_dir)} lies there for {_span(age)}"
             found.append(Finding("lock", says, step))

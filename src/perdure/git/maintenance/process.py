@@ -15,7 +15,7 @@ from perdure.git import disk
 from perdure.git.errors import DamagedRepository
 from perdure.git.maintenance.refresh_timeline import bring_level
 from perdure.git.packs import write
-from perdure.git.packs.background import failure_file, lock_of, loose_are_many
+from perdure.git.packs.background import failure_file, loose_are_many, packing_lock
 from perdure.git.packs.repack import Repacking
 
 _NICE = 10
@@ -28,7 +28,7 @@ _REST = 0.02
 
 def work(git_dir: Path) -> int:
     """Take every step that is due; the exit code: 0 done, 1 could not."""
-    lock = lock_of(git_dir)
+    lock = packing_lock(git_dir)
     if not lock.try_take():
         return 0
     with lock:
@@ -36,7 +36,7 @@ def work(git_dir: Path) -> int:
         trouble = ""
         try:
             repacking = Repacking(git_dir)
-            repacking.sweep()
+            repacking.remove_unfinished()
             for _ in repacking.steps():
                 pass
             if loose_are_many(git_dir / "objects"):

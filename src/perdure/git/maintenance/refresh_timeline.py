@@ -59,7 +59,7 @@ def bring_level(git_dir: Path) -> bool:
     from perdure.git.refs.refs import Refs
     from perdure.git.repository.repository import Repository
 
-    lock = lock_of(git_dir)
+    lock = timeline_lock(git_dir)
     try:
         if not lock.try_take():
             return False
@@ -81,7 +81,7 @@ def _can_know(timeline: Timeline, tip: str) -> bool:
         return False
 
 
-def lock_of(git_dir: Path) -> disk.KernelLock:
+def timeline_lock(git_dir: Path) -> disk.KernelLock:
     """The lock that whoever keeps the index level in the background holds."""
     return disk.KernelLock(_cache(git_dir) / "keeping.lock")
 

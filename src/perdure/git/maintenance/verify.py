@@ -18,7 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
-from perdure.git.maintenance.check_roots import OTHER_COPY, Finding, Kind, Roots, collect, locks
+from perdure.git.maintenance.check_roots import (
+    OTHER_COPY,
+    Finding,
+    FindingKind,
+    Roots,
+    collect,
+    locks,
+)
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import EMPTY_TREE, ObjectStore
@@ -268,7 +275,7 @@ class _Check:
     def _tell_broken(self) -> None:
         for oid, why in self._broken.items():
             has_copy = oid in self._graph.number and self._graph.kind[self._graph.of(oid)]
-            kind: Kind = "odd" if has_copy else "corrupt"
+            kind: FindingKind = "odd" if has_copy else "corrupt"
             step = "another copy of it here is whole" if has_copy else OTHER_COPY
             says = f"object {oid.hex()} is broken: {why}"
             self.report.findings.append(Finding(kind, says, step, oid.hex()))

@@ -137,7 +137,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
         parts.writer.finish_operation()
         if parts.refs.head().commit != plan.ours:
             raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
-        parts.writer.forget_landed()
+        parts.writer.forget_commits()
         state = MergeState(parts.layout, parts.store, parts.trees)
         # Afterwards the index names them.
         with parts.writer.packs.write(objects) if objects else nullcontext():
@@ -267,5 +267,5 @@ def abort_merge(repo: Repository) -> None:
         state = MergeState(parts.layout, parts.store, parts.trees)
         if state.other() is None:
             raise HistoryError("no merge is open", "nothing was changed")
-        parts.writer.forget_landed()
+        parts.writer.forget_commits()
         state.abort()

@@ -18,7 +18,7 @@ _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
 """Trees kept: the next commit is compared with them."""
 
-Row = tuple[bytes, bytes, bytes]
+TreeRow = tuple[bytes, bytes, bytes]
 """Mode, name and id, as a tree has them."""
 
 
@@ -27,9 +27,9 @@ class TreeComparer:
 
     def __init__(self, raw: Callable[[str], tuple[bytes, bytes]]) -> None:
         self._raw = raw
-        self._kept: dict[str, frozenset[Row]] = {}
+        self._kept: dict[str, frozenset[TreeRow]] = {}
 
-    def _rows(self, oid: str | None) -> frozenset[Row]:
+    def _rows(self, oid: str | None) -> frozenset[TreeRow]:
         if oid is None:
             return frozenset()
         known = self._kept.get(oid)
@@ -48,7 +48,7 @@ class TreeComparer:
 
     def _differing(
         self, before: str | None, after: str | None
-    ) -> tuple[dict[bytes, Row], dict[bytes, Row]]:
+    ) -> tuple[dict[bytes, TreeRow], dict[bytes, TreeRow]]:
         """The rows that only one of two trees has, by name."""
         left, right = self._rows(before), self._rows(after)
         return {row[1]: row for row in left - right}, {row[1]: row for row in right - left}
@@ -96,5 +96,5 @@ class TreeComparer:
         return sorted(found, key=lambda change: change.path)
 
 
-def _is_folder(row: Row) -> bool:
+def _is_folder(row: TreeRow) -> bool:
     return int(row[0], 8) == FOLDER

@@ -113,7 +113,7 @@ def _id(text: str) -> str | None:
     return text if _OID.fullmatch(text) and text != NO_OID else None
 
 
-def parse(info: CommitInfo) -> Operation:
+def parse_entry(info: CommitInfo) -> Operation:
     """An operation from its commit. Fields that are not there are empty."""
     kind, _, says = info.subject.partition(": ")
     values = dict(info.trailers)
@@ -157,11 +157,11 @@ def _parse_head(text: str) -> Head:
     return Head(name, _id(words[1]))
 
 
-def walk(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:
+def walk_log(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:
     """Operations from the newest back."""
     while tip is not None:
         info = read(tip)
-        yield parse(info)
+        yield parse_entry(info)
         first = info.parents[0] if info.parents else None
         # The first operation has hidden tips only, or no parent.
         tip = first if first is not None and "Head-After" in dict(read(first).trailers) else None

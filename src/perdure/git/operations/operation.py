@@ -112,10 +112,10 @@ def perform(
         plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
         with parts.writer.packs.write(objects):
             # Only when the repository is otherwise at rest does a landing stay remembered.
-            parts.writer.forget_landed()
+            parts.writer.forget_commits()
             mover = Mover(parts.layout, parts.store, parts.trees)
             mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
-    return oplog.parse(repo.commit_info(op))
+    return oplog.parse_entry(repo.commit_info(op))
 
 
 def _changing(moves: Sequence[RefMove]) -> list[RefMove]:
@@ -230,7 +230,7 @@ def checked_out_elsewhere(repo: Repository) -> Mapping[str, str]:
 
 
 def _trail(repo: Repository, log: str | None) -> Trail:
-    last = next(oplog.walk(log, repo.commit_info), None)
+    last = next(oplog.walk_log(log, repo.commit_info), None)
     return Trail(position_before=last.trail.position if last else None)
 
 
@@ -334,7 +334,7 @@ def operations(
         is_own: tells commits that nobody asked for; they are left out.
     """
     parts = repo.parts()
-    logged = list(oplog.walk(parts.refs.read(OPS), repo.commit_info))
+    logged = list(oplog.walk_log(parts.refs.read(OPS), repo.commit_info))
     made = {oid for entry in logged for oid in _made_by(repo, entry)}
     head = parts.refs.head()
     commits = (

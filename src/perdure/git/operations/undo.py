@@ -224,7 +224,7 @@ class _Walk:
         self._head = parts.refs.head()
         log = parts.refs.read(OPS)
         self._log = {
-            entry.id: entry for entry in islice(oplog.walk(log, repo.commit_info), _LOG_LIMIT)
+            entry.id: entry for entry in islice(oplog.walk_log(log, repo.commit_info), _LOG_LIMIT)
         }
         self._last = next(iter(self._log.values()), None)
         self._stands: dict[str, str] = {}
@@ -275,7 +275,7 @@ class _Walk:
     def _entry(self, oid: str | None) -> Operation | None:
         if oid is None:
             return None
-        return self._log.get(oid) or oplog.parse(self._repo.commit_info(oid))
+        return self._log.get(oid) or oplog.parse_entry(self._repo.commit_info(oid))
 
     def _is_at(self, head: Head) -> bool:
         """Whether one stands there, but for what the program has committed by itself."""

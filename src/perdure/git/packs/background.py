@@ -89,7 +89,7 @@ def _spawn(git_dir: Path) -> int:
     )
 
 
-def lock_of(git_dir: Path) -> disk.KernelLock:
+def packing_lock(git_dir: Path) -> disk.KernelLock:
     """The lock that whoever packs holds."""
     return disk.KernelLock(git_dir / "perdure" / "state" / "packing.lock")
 
@@ -101,7 +101,7 @@ def failure_file(git_dir: Path) -> Path:
 
 def is_running(git_dir: Path) -> bool:
     """Whether some process is packing this repository now."""
-    lock = lock_of(git_dir)
+    lock = packing_lock(git_dir)
     try:
         is_free = lock.try_take()
     except OSError:

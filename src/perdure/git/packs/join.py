@@ -19,20 +19,20 @@ from perdure.git.objects.pack import KINDS, PackFile
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import OFS_DELTA, entry_header, full_entry
 from perdure.git.packs.delta_order import Base, encode, tree_entries
-from perdure.git.packs.scan import Slot, slots
+from perdure.git.packs.scan import PackEntry, pack_entries
 from perdure.git.packs.write import PackStream
 
 DEPTH = 50
 """Deltas on deltas in a merged pack, as many as git makes."""
 
 
-class Merge:
-    """One merge of packs, given newest first."""
+class Join:
+    """One join of packs, given newest first."""
 
     def __init__(self, packs: Sequence[PackFile], store: ObjectStore) -> None:
         self._packs = packs
         self._store = store
-        self._slots: list[list[Slot]] = []
+        self._slots: list[list[PackEntry]] = []
         self._owner: dict[bytes, int] = {}
         self._base: dict[bytes, bytes] = {}
         self._kind: dict[bytes, int] = {}
@@ -48,11 +48,11 @@ class Merge:
 
     def _plan(self) -> None:
         for number, pack in enumerate(self._packs):
-            entries, bad = slots(pack)
+            entries, bad = pack_entries(pack)
             if bad:
                 raise DamagedRepository(f"{pack.path.name} holds entries that make no sense")
             names = {slot.offset: slot.oid for slot in entries}
-            kept: list[Slot] = []
+            kept: list[PackEntry] = []
             kinds: dict[int, int] = {}
             for slot in entries:
                 # A base that stands behind its delta, as none of ours does, is told apart later.
@@ -88,7 +88,7 @@ class Merge:
 
     # The seams
 
-    def _join_seam(self, newer: Sequence[Slot], older: Sequence[Slot]) -> None:
+    def _join_seam(self, newer: Sequence[PackEntry], older: Sequence[PackEntry]) -> None:
         """Newest versions in the older pack get the newer pack's newest version as their base."""
         commits = [
             next((slot.oid for slot in entries if self._kind[slot.oid] == 1), None)
@@ -133,7 +133,7 @@ class Merge:
                     if self._kind[slot.oid] == kind:
                         self._write(stream, self._packs[number], slot)
 
-    def _write(self, stream: PackStream, pack: PackFile, slot: Slot) -> None:
+    def _write(self, stream: PackStream, pack: PackFile, slot: PackEntry) -> None:
         oid = slot.oid
         base = self._base.get(oid)
         if base is not None:
@@ -171,7 +171,7 @@ class Merge:
         return encode(kind, data, its, at)
 
 
-def merge(packs: Sequence[PackFile], store: ObjectStore, folder: Path) -> PackStream:
+def join(packs: Sequence[PackFile], store: ObjectStore, folder: Path) -> PackStream:
     """A pack with all objects of several packs, written but not finished.
 
     Args:
@@ -183,7 +183,7 @@ def merge(packs: Sequence[PackFile], store: ObjectStore, folder: Path) -> PackSt
         DamagedRepository: one of them cannot be read.
         OSError: no space.
     """
-    plan = Merge(packs, store)
+    plan = Join(packs, store)
     stream = PackStream(folder, plan.count)
     try:
         plan.write(stream)

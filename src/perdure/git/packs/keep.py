@@ -20,7 +20,7 @@ from perdure.git import disk
 from perdure.git.errors import NotCarriedOut
 
 MARK = b"perdure: this pack is not in its branch yet\n"
-TEMPORARY = "perdure_new_"
+SESSION_PREFIX = "perdure_new_"
 """Start of the names of unfinished files. `git prune` removes what begins with ``tmp_``, in use or
 not, and what it does not know it leaves alone."""
 
@@ -41,7 +41,7 @@ class Keep:
         self.name = name
         self._path = folder / f"{name}.keep"
         # Locked and written first: nobody ever sees one that does not tell whose it is.
-        fresh = folder / f"{TEMPORARY}{name}.keep"
+        fresh = folder / f"{SESSION_PREFIX}{name}.keep"
         self._fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, disk.FILE_MODE)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +60,7 @@ class Keep:
             self.abandon()
 
     def abandon(self) -> None:
-        """Leave it to `sweep`: what is decided, and not carried out yet, needs the pack."""
+        """Leave it to `remove_dead_keeps`: a plan still to be carried out needs the pack."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -88,7 +88,7 @@ def are_left(folder: Path) -> bool:
         return False
 
 
-def sweep(folder: Path) -> None:
+def remove_dead_keeps(folder: Path) -> None:
     """Remove those of ours whose owner is dead. The caller holds the commit lock."""
     for path in folder.glob("*.keep"):
         with contextlib.suppress(OSError):

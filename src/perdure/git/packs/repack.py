@@ -27,17 +27,17 @@ from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.background import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
 from perdure.git.packs.delta_order import write_versions
-from perdure.git.packs.join import merge
+from perdure.git.packs.join import join
 from perdure.git.packs.scan import Content, contents, is_named_for
 from perdure.git.packs.small import (
     PROTECTED,
     has_index_chain,
-    listed,
+    read_list,
     remove_multi_pack_index,
     remove_pack,
     write_list,
 )
-from perdure.git.packs.write import PackStream, sweep
+from perdure.git.packs.write import PackStream, remove_unfinished
 
 Objects = dict[bytes, tuple[bytes, bytes]]
 """Kind and content by id."""
@@ -65,9 +65,9 @@ class Repacking:
         self._store = ObjectStore(git_dir / "objects")
         self._unfit: set[str] = set()
 
-    def sweep(self) -> None:
+    def remove_unfinished(self) -> None:
         """Remove what a process that died left unfinished."""
-        sweep(self._folder)
+        remove_unfinished(self._folder)
 
     def steps(self) -> Iterator[str]:
         """Do what is due, one step after another; what each of them did.
@@ -86,7 +86,7 @@ class Repacking:
 
     def _sources(self) -> list[str]:
         """Packs of sessions, oldest first: the list has them in the order of writing."""
-        waiting = listed(self._state / "packs", self._folder)
+        waiting = read_list(self._state / "packs", self._folder)
         joined = [n for n, tier in waiting.free.items() if tier > 1 and n not in self._unfit]
         if len(joined) < JOINED_LIMIT:
             return []
@@ -133,7 +133,7 @@ class Repacking:
             new = stream.finish()
             # Listed first: a name without a pack is passed over, a pack that no list has is never
             # merged.
-            packed = listed(self._list, self._folder)
+            packed = read_list(self._list, self._folder)
             write_list(self._list, {**packed.packs, new: FIRST_TIER}, synced=True)
             stream.put_in_place()
 
@@ -169,7 +169,7 @@ class Repacking:
     # Merging
 
     def _merge_tier(self) -> str:
-        packed = listed(self._list, self._folder)
+        packed = read_list(self._list, self._folder)
         for tier in range(FIRST_TIER, LAST_TIER):
             while True:
                 free = packed.free.items()
@@ -189,7 +189,7 @@ class Repacking:
         if unfit:
             self._unfit |= unfit
             return False
-        with merge(packs, self._store, self._folder) as stream:
+        with join(packs, self._store, self._folder) as stream:
             new = stream.finish()
             # It stands where its parts stand, which are gone from the list when they are gone.
             after: dict[str, int] = {}

@@ -15,7 +15,7 @@ from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import KINDS, PackFile, apply_delta
 
 
-class Slot(NamedTuple):
+class PackEntry(NamedTuple):
     """One entry of a pack: where it is and what it is built on."""
 
     oid: bytes
@@ -44,7 +44,7 @@ class Content(NamedTuple):
     trouble: str
 
 
-def slots(pack: PackFile) -> tuple[list[Slot], list[tuple[bytes, str]]]:
+def pack_entries(pack: PackFile) -> tuple[list[PackEntry], list[tuple[bytes, str]]]:
     """Every entry, in the order of the pack; and the ids of those that make no sense, with why.
 
     Raises:
@@ -53,7 +53,7 @@ def slots(pack: PackFile) -> tuple[list[Slot], list[tuple[bytes, str]]]:
     """
     rows = pack.rows()
     limit = len(pack.pack) - 20
-    found: list[Slot] = []
+    found: list[PackEntry] = []
     bad: list[tuple[bytes, str]] = []
     for place, (offset, oid, crc) in enumerate(rows):
         end = rows[place + 1][0] if place + 1 < len(rows) else limit
@@ -68,7 +68,7 @@ def slots(pack: PackFile) -> tuple[list[Slot], list[tuple[bytes, str]]]:
         if end > limit:
             bad.append((oid, f"{pack.path.name} is cut short"))
             continue
-        found.append(Slot(oid, offset, end, number, size, payload, base, crc))
+        found.append(PackEntry(oid, offset, end, number, size, payload, base, crc))
     return found, bad
 
 
@@ -79,10 +79,10 @@ def contents(pack: PackFile) -> Iterator[Content]:
         OSError: the pack is gone.
         DamagedRepository: the file is no pack at all.
     """
-    entries, bad = slots(pack)
+    entries, bad = pack_entries(pack)
     for oid, trouble in bad:
         yield Content(oid, b"", b"", None, b"", trouble)
-    above: dict[int, list[Slot]] = {}
+    above: dict[int, list[PackEntry]] = {}
     for slot in entries:
         if slot.base >= 0:
             above.setdefault(slot.base, []).append(slot)
@@ -97,7 +97,7 @@ def contents(pack: PackFile) -> Iterator[Content]:
             )
 
 
-def _grown(pack: PackFile, root: Slot, above: dict[int, list[Slot]]) -> Iterator[Content]:
+def _grown(pack: PackFile, root: PackEntry, above: dict[int, list[PackEntry]]) -> Iterator[Content]:
     """One whole object and everything built on it; what is handed out leaves ``above``."""
     try:
         data = pack.inflate(root.payload, root.size)

@@ -36,7 +36,7 @@ def fresh_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PackList:
     """Packs that a list names and that exist, each with its tier, in the order of the list.
 
     Attributes:
@@ -54,20 +54,20 @@ class Listed:
         return {name: tier for name, tier in self.packs.items() if name not in self.marked}
 
 
-def listed(path: Path, folder: Path) -> Listed:
+def read_list(path: Path, folder: Path) -> PackList:
     """Read a list of packs, ``tier name`` a line."""
     try:
         lines = disk.read_file(path).decode("ascii", "replace").split("\n")
         here = {entry.name for entry in os.scandir(folder)}
     except FileNotFoundError:
-        return Listed({}, frozenset())
+        return PackList({}, frozenset())
     found: dict[str, int] = {}
     for line in lines:
         tier, _, name = line.partition(" ")
         if tier.isdecimal() and {f"{name}.pack", f"{name}.idx"} <= here:
             found[name] = int(tier)
     marked = (name for name in found if any(name + mark in here for mark in PROTECTED))
-    return Listed(found, frozenset(marked))
+    return PackList(found, frozenset(marked))
 
 
 def write_list(path: Path, packs: Mapping[str, int], *, synced: bool) -> None:
@@ -138,7 +138,7 @@ class PackWriter:
 
     def _place(self, name: str, entries: Mapping[bytes, bytes]) -> None:
         """Write a pack of such a name, by raw id the bytes of each entry; on the disk at return."""
-        stream = PackStream(self._folder, len(entries), name=name, prefix=keeps.TEMPORARY)
+        stream = PackStream(self._folder, len(entries), name=name, prefix=keeps.SESSION_PREFIX)
         with stream:
             for oid, entry in entries.items():
                 stream.add(oid, entry)
@@ -168,16 +168,16 @@ class PackWriter:
                 return 0
         except FileNotFoundError:
             return 0
-        ours = listed(self._list, self._folder)
+        ours = read_list(self._list, self._folder)
         names = [name for name, tier in ours.free.items() if tier == 1]
         if len(names) < SMALL_LIMIT or has_index_chain(self._folder):
             return 0
         self._join(names[: 2 * SMALL_LIMIT], ours)
         # Packs that the background has replaced since are let go of.
         self._store.rescan()
-        return sum(tier > 1 for tier in listed(self._list, self._folder).free.values())
+        return sum(tier > 1 for tier in read_list(self._list, self._folder).free.values())
 
-    def _join(self, names: Sequence[str], ours: Listed) -> None:
+    def _join(self, names: Sequence[str], ours: PackList) -> None:
         """Copy the entries of several packs into one, read it back, then remove the old ones.
 
         A crash before the new pack's folder entry is on the disk leaves the old packs; after it,
@@ -210,13 +210,13 @@ class PackWriter:
             self._store.drop_pack(name)
             remove_pack(self._folder, name)
 
-    def sweep(self) -> None:
+    def remove_unfinished(self) -> None:
         """Remove half-written packs of a process that was killed."""
         # The last two are names that these had in earlier versions.
-        for prefix in (keeps.TEMPORARY, "tmp_pack_pack-", "tmp_idx_pack-"):
+        for prefix in (keeps.SESSION_PREFIX, "tmp_pack_pack-", "tmp_idx_pack-"):
             for path in self._folder.glob(f"{prefix}*"):
                 path.unlink(missing_ok=True)
 
-    def let_go(self) -> None:
+    def remove_dead_keeps(self) -> None:
         """Give back the packs that a process kept which was killed; nothing waits for them."""
-        keeps.sweep(self._folder)
+        keeps.remove_dead_keeps(self._folder)

@@ -18,7 +18,7 @@ from perdure.git.objects.pack import PackFile
 from perdure.git.packs.scan import verify
 
 _MODE = 0o400
-TEMPORARY = "tmp_perdure_"
+BACKGROUND_PREFIX = "tmp_perdure_"
 """Start of the names of unfinished packs; `git prune` removes what begins with ``tmp_`` too."""
 _SYNC_EVERY = 512 * 1024
 """Bytes after which what was written goes to the disk: a turn's own fsync, which may have to wait
@@ -60,7 +60,7 @@ class PackStream:
     """One pack that is being written. Left before it is in place, nothing of it stays."""
 
     def __init__(
-        self, folder: Path, count: int, *, name: str = "", prefix: str = TEMPORARY
+        self, folder: Path, count: int, *, name: str = "", prefix: str = BACKGROUND_PREFIX
     ) -> None:
         """Begin a pack.
 
@@ -155,7 +155,7 @@ class PackStream:
         self.abandon()
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove unfinished packs of a process that died. The caller holds the lock for packing."""
-    for path in folder.glob(f"{TEMPORARY}*"):
+    for path in folder.glob(f"{BACKGROUND_PREFIX}*"):
         path.unlink(missing_ok=True)

@@ -360,7 +360,7 @@ class Refs:
         lock.publish()
 
     @staticmethod
-    def settle(lock: GitLock) -> None:
+    def sync_folder(lock: GitLock) -> None:
         """Put the moved ref on the disk; a turn is saved when this returns."""
         disk.sync_folder(lock.target.parent)
 

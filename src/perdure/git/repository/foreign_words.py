@@ -29,10 +29,10 @@ def words(repo: Repository) -> list[Leftover]:
     found: list[Leftover] = []
     for place in mark.set_aside(repo.parts().layout):
         for file, record in dead_files(place / "journals", largest=_LARGEST):
-            has_landed = any(
+            is_saved = any(
                 repo.commits.is_on_branch(each.branch, each.commit) for each in record.intents
             )
-            if record.is_done or has_landed:
+            if record.is_done or is_saved:
                 file.remove()
                 continue
             repo.hold_leftover(file)

@@ -249,9 +249,9 @@ def _checked(work: Path) -> Layout:
 
 def _bare(folder: Path) -> Layout:
     """Where things are in a bare repository that may be read."""
-    ownership.check(folder, (folder,))
+    ownership.check_owner(folder, (folder,))
     place = Layout(folder, folder, folder)
-    links.check(place.git_dir, place.own)
+    links.check_links(place.git_dir, place.own)
     return place
 
 

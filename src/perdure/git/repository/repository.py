@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from perdure.git.commit.journal_file import JournalFile
     from perdure.git.commit.write_order import HasJournal
     from perdure.git.commit.writer import Writer
-    from perdure.git.leases import Hand
+    from perdure.git.leases import Lease
     from perdure.git.timeline.timeline import Timeline
     from perdure.git.worktree.edits import WorkTreeEdits
     from perdure.git.worktree.files import WorkTree
@@ -84,8 +84,8 @@ class Repository:
     """
 
     def __init__(self, place: Layout) -> None:
-        self._config = config.read(place.git_dir)
-        config.check(self._config)
+        self._config = config.read_config(place.git_dir)
+        config.check_supported(self._config)
         self._layout = place
         self.path = place.work
         self.git_dir = place.git_dir
@@ -440,9 +440,9 @@ class Repository:
             ReadOnly: the repository may not be written.
             DamagedRepository: the tip cannot be read.
         """
-        from perdure.git.commit.write_order import Order
+        from perdure.git.commit.write_order import PendingCommit
 
-        order = Order(
+        order = PendingCommit(
             changes,
             message,
             author,
@@ -455,7 +455,7 @@ class Repository:
         )
         return self.writer.commit(order)
 
-    def take(self, conversation: str) -> Hand | None:
+    def acquire(self, conversation: str) -> Lease | None:
         """Take the right to append to a conversation; None when somebody else has it.
 
         Raises:
@@ -464,7 +464,7 @@ class Repository:
         from perdure.git import leases
 
         self.state.own()
-        return leases.take(self.git_dir, self.state_dir / "leases", conversation)
+        return leases.acquire(self.git_dir, self.state_dir / "leases", conversation)
 
     def hold_leftover(self, file: JournalFile) -> None:
         """Keep a dead session's journal locked until `close`. `journal.leftover` uses it."""

@@ -49,7 +49,7 @@ def is_oid_or_none(value: object) -> bool:
     return value is None or is_oid(value)
 
 
-def is_path(value: object) -> bool:
+def is_tree_path(value: object) -> bool:
     """Whether it is a path that a tree of ours may have."""
     try:
         return isinstance(value, str) and paths.is_path(value)
@@ -72,7 +72,7 @@ def blobs(value: object) -> dict[str, list[str | None]]:
     return {
         path: list(oids)
         for path, oids in value.items()
-        if is_path(path) and isinstance(oids, list | tuple) and all(map(is_oid_or_none, oids))
+        if is_tree_path(path) and isinstance(oids, list | tuple) and all(map(is_oid_or_none, oids))
     }
 
 

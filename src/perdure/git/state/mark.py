@@ -71,7 +71,7 @@ def own(layout: Layout) -> None:
             else:
                 _set_aside(layout)
                 for folder in set_aside(layout):
-                    locks.sweep_copied(layout.git_dir, folder / "held")
+                    locks.remove_copied_locks(layout.git_dir, folder / "held")
             fresh = mark if mark is not None and is_elsewhere else secrets.token_hex(16)
             disk.make_folder(layout.state, synced=True)
             # Known first: a mark that nobody knows would be taken for a stranger's.

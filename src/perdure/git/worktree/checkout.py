@@ -17,7 +17,7 @@ from pathlib import Path
 from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
 from perdure.git.index import file as index_file
 from perdure.git.index import rewrite
-from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
 from perdure.git.objects.store import ObjectStore
@@ -49,7 +49,7 @@ class Survey:
 
     seen: dict[str, os.stat_result | None] = field(default_factory=dict)
     """Paths that may be brought to the new tree; None where no file is."""
-    level: dict[str, os.stat_result] = field(default_factory=dict)
+    current: dict[str, os.stat_result] = field(default_factory=dict)
     """Paths whose file has the new content already."""
     dirty: list[tuple[str, str]] = field(default_factory=list)
     """Paths that are somebody's work, with the reason."""
@@ -144,14 +144,14 @@ class Checkout:
                 outcome.dirty.append((step.path, reason))
         return outcome
 
-    def _slots(self) -> tuple[dict[str, list[Slot]], int]:
+    def _slots(self) -> tuple[dict[str, list[IndexEntry]], int]:
         try:
             written = self._index.stat().st_mtime_ns
             return index_file.below(read_index(self._index, self._trees)), written
         except FileNotFoundError:
             return {}, 0
 
-    def _beginnings(self, step: Step, entries: Sequence[Slot]) -> set[str]:
+    def _beginnings(self, step: Step, entries: Sequence[IndexEntry]) -> set[str]:
         """Staged versions of a file that only the new tree has, and has to the end and beyond.
 
         A branch without a commit has everything staged: a talk that went on elsewhere meanwhile
@@ -171,7 +171,7 @@ class Checkout:
     def _look(
         self,
         step: Step,
-        entries: Sequence[Slot],
+        entries: Sequence[IndexEntry],
         written: int,
         oids: Collection[str | None],
         going: Collection[str],
@@ -203,7 +203,7 @@ class Checkout:
         if found is not None and step.new is not None and oid == step.new[1] and is_whole:
             is_program = bool(found.st_mode & stat.S_IXUSR)
             if is_program == (step.new[0] == PROGRAM):
-                outcome.level[step.path] = found
+                outcome.current[step.path] = found
         return ""
 
     def _is_torn(self, data: bytes, oids: Collection[str | None]) -> bool:
@@ -247,7 +247,7 @@ class Checkout:
         """
         open_steps = [step for step in steps if step.path in survey.seen]
         each = len(open_steps) <= _EACH or sys.platform != "linux"
-        stats: dict[str, os.stat_result | None] = dict(survey.level)
+        stats: dict[str, os.stat_result | None] = dict(survey.current)
         for step in open_steps:
             over = survey.seen[step.path]
             if step.new is None and over is not None:
@@ -318,7 +318,7 @@ def _unwritable(path: str) -> BadPath:
     )
 
 
-def _staged(entries: Sequence[Slot], oids: Collection[str | None], *, conflicts: bool) -> str:
+def _staged(entries: Sequence[IndexEntry], oids: Collection[str | None], *, conflicts: bool) -> str:
     """Why the index's entries of a path are somebody's work, or ""."""
     if any(slot.stage for slot in entries):
         return "" if conflicts else "it is in conflict"
@@ -328,7 +328,9 @@ def _staged(entries: Sequence[Slot], oids: Collection[str | None], *, conflicts:
     return "something else is staged for it" if entries else "its removal is staged"
 
 
-def _known_oid(found: os.stat_result | None, entries: Sequence[Slot], written: int) -> str | None:
+def _known_oid(
+    found: os.stat_result | None, entries: Sequence[IndexEntry], written: int
+) -> str | None:
     """The content's id as the index has it, where the stat says that it still holds."""
     if found is None or len(entries) != 1 or entries[0].stage or not stat.S_ISREG(found.st_mode):
         return None

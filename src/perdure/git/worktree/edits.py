@@ -13,21 +13,21 @@ from perdure.git import disk
 from perdure.git.config import repository as config
 from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.index import file as index_file
-from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.layout import Layout, state_of_work
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Entry, FileChange, Trees, is_regular
 from perdure.git.paths import check_path, is_path
 from perdure.git.refs.refs import Refs
-from perdure.git.worktree.files import Listed, NotRegular, TooLarge, WorkFile, WorkTree
+from perdure.git.worktree.files import FolderListing, NotRegular, TooLarge, WorkFile, WorkTree
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
 from perdure.stray_files import is_scratch_file, possible_originals, same_name
 
 STAGED = "it is staged"
 STAGED_OTHERWISE = "something else is staged for it"
 FOLDER_GONE = "its whole folder is missing"
-MOST_FILES = 200_000
+MOST_LISTED = 200_000
 """Of one folder that is looked through."""
 _MOST_BYTES = 16 * 1024 * 1024
 """Of one file that is committed as an edit."""
@@ -97,7 +97,7 @@ class WorkTreeEdits:
         for prefix in prefixes:
             try:
                 tracked = self._tracked(root, prefix)
-                present = list(self._work.walk(prefix, most=MOST_FILES))
+                present = list(self._work.walk(prefix, most=MOST_LISTED))
             except TooManyFiles as error:
                 outcome.held.append((prefix, error.what))
                 continue
@@ -128,7 +128,7 @@ class WorkTreeEdits:
     def _new(
         self,
         prefix: str,
-        present: Sequence[Listed],
+        present: Sequence[FolderListing],
         tracked: Collection[str],
         outcome: OutsideEdits,
     ) -> list[str]:
@@ -148,7 +148,7 @@ class WorkTreeEdits:
         self,
         path: str,
         entry: Entry | None,
-        slots: Sequence[Slot],
+        slots: Sequence[IndexEntry],
         reason: str,
         outcome: OutsideEdits,
         budget: _Budget,
@@ -194,14 +194,14 @@ class WorkTreeEdits:
         return (place.parent / f".{place.name}.icloud").exists()
 
     @staticmethod
-    def _is_hidden(slots: Sequence[Slot]) -> bool:
+    def _is_hidden(slots: Sequence[IndexEntry]) -> bool:
         return any(slot.hidden for slot in slots)
 
     def _looks_level(
         self,
         path: str,
         entry: Entry | None,
-        slots: Sequence[Slot],
+        slots: Sequence[IndexEntry],
         written: int,
         here: Mapping[str, os.stat_result],
     ) -> bool:
@@ -236,7 +236,7 @@ class WorkTreeEdits:
             raise IndexTrouble("git's index is no plain file") from error
 
     def _untracked(
-        self, present: Sequence[Listed], tracked: Collection[str], copies: list[ConflictCopy]
+        self, present: Sequence[FolderListing], tracked: Collection[str], copies: list[ConflictCopy]
     ) -> Iterator[str]:
         """New files of those below a folder: no scratch files of editors, nothing ignored by git.
 
@@ -285,7 +285,7 @@ class WorkTreeEdits:
         found: list[ConflictCopy] = []
         with contextlib.suppress(RulesTrouble):
             if folder:
-                present = list(self._work.walk(folder, most=MOST_FILES))
+                present = list(self._work.walk(folder, most=MOST_LISTED))
                 list(self._untracked(present, self._tracked(root, folder).keys(), found))
                 return found
             with os.scandir(self._layout.work) as entries:
@@ -309,7 +309,7 @@ class WorkTreeEdits:
             return
         from perdure.git.config.user import users_ignored
 
-        values = config.read(self._layout.git_dir)
+        values = config.read_config(self._layout.git_dir)
         folded = config.is_true(values.get("core.ignorecase", "false"))
         rules = Ignored(self._work, self._layout.git_dir, users_ignored(), folded=folded)
         for path in paths:
@@ -371,7 +371,7 @@ class WorkTreeEdits:
             staged = _Staged({}, 0)
         for prefix in paths or ("",):
             tracked = self._tracked(root, prefix)
-            present = list(self._work.walk(prefix, most=MOST_FILES))
+            present = list(self._work.walk(prefix, most=MOST_LISTED))
             stats = _stats(present)
             try:
                 new = set(self._untracked(present, tracked, []))
@@ -441,7 +441,7 @@ class _Beside:
         return frozenset(map(same_name, [*self._names, *self._tracked.below(self._base)]))
 
 
-def _stats(present: Sequence[Listed]) -> dict[str, os.stat_result]:
+def _stats(present: Sequence[FolderListing]) -> dict[str, os.stat_result]:
     """By path the stat of every file that was found."""
     return {
         f"{folder}/{name}" if folder else name: found
@@ -454,7 +454,7 @@ def _stats(present: Sequence[Listed]) -> dict[str, os.stat_result]:
 class _Staged:
     """The index's entries by path, and when it was written, in ns."""
 
-    slots: dict[str, list[Slot]]
+    slots: dict[str, list[IndexEntry]]
     written: int
 
 
@@ -472,7 +472,7 @@ class _Budget:
         self.size -= len(seen.data) if seen else 0
 
 
-def _staged_reason(entry: Entry | None, slots: Sequence[Slot], seen: WorkFile | None) -> str:
+def _staged_reason(entry: Entry | None, slots: Sequence[IndexEntry], seen: WorkFile | None) -> str:
     """Why a path's entry in the index keeps us from committing it, "" if it does not."""
     if any(slot.stage for slot in slots):
         return "it is in conflict"

@@ -36,7 +36,7 @@ class WorkFile:
         return object_id(b"blob", self.data)
 
 
-Listed = tuple[str, list[str], dict[str, os.stat_result]]
+FolderListing = tuple[str, list[str], dict[str, os.stat_result]]
 """A folder's path, names of the folders in it, and by name what else is in it, links unfollowed."""
 
 
@@ -161,7 +161,7 @@ class WorkTree:
             for name, found in files.items()
         }
 
-    def walk(self, folder: str, *, most: int) -> Iterator[Listed]:
+    def walk(self, folder: str, *, most: int) -> Iterator[FolderListing]:
         """A folder and all below it, one after another; no link is followed.
 
         Folders that begin with a dot are named and not gone into, git's own among them. The folder

@@ -95,7 +95,7 @@ def rule(line: bytes, *, folded: bool = False) -> Rule | None:
     return Rule(pattern, start, ending, is_name, is_folder, is_negated)
 
 
-def parse(data: bytes, *, folded: bool = False) -> list[Rule]:
+def parse_rules(data: bytes, *, folded: bool = False) -> list[Rule]:
     """The rules of one file, in its order; ``folded``: case does not matter (core.ignorecase).
 
     Raises:
@@ -152,7 +152,7 @@ class Ignored:
     def _parse(self, data: bytes, place: str) -> list[Rule]:
         self._bytes_left -= len(data)
         try:
-            return parse(data, folded=self._folded)
+            return parse_rules(data, folded=self._folded)
         except RulesTrouble as error:
             raise RulesTrouble(f"of {place} {error}") from error
 

@@ -19,7 +19,7 @@ from perdure.git.errors import HistoryError, UnsavedEdits
 from perdure.git.host import boot
 from perdure.git.index import file as index_file
 from perdure.git.index import rewrite
-from perdure.git.index.file import IndexTrouble, Slot
+from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
 from perdure.git.layout import Layout, intent_file
@@ -98,7 +98,7 @@ class MergeState:
             return ""
         return "\n".join(line for line in text.split("\n") if not line.startswith("#")).strip()
 
-    def slots(self) -> dict[str, list[Slot]]:
+    def slots(self) -> dict[str, list[IndexEntry]]:
         """The index by path.
 
         Raises:
@@ -113,12 +113,12 @@ class MergeState:
                 str(error), "nothing was changed", "git status tells more"
             ) from error
 
-    def staged(self, root: str | None) -> dict[str, list[Slot]]:
+    def staged(self, root: str | None) -> dict[str, list[IndexEntry]]:
         """Paths that the index has otherwise than a tree; no slots: its removal is staged."""
         slots = self.slots()
         leaves = self._trees.leaves(root) if root else ()
         there = {path: node for path, node in leaves if is_path(path)}
-        found: dict[str, list[Slot]] = {path: [] for path in there.keys() - slots.keys()}
+        found: dict[str, list[IndexEntry]] = {path: [] for path in there.keys() - slots.keys()}
         for path, entries in slots.items():
             node = there.get(path)
             if len(entries) > 1 or entries[0].stage or node != (entries[0].mode, entries[0].oid):

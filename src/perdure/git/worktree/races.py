@@ -17,12 +17,12 @@ from perdure.git.objects.tree import Blobs, Trees
 from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import WorkTree
 
-Landed = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
+LastCommits = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
 """Branch that was checked out at the last landings; per path former blobs and the last."""
-NOTHING: Landed = ("", {})
+NOTHING: LastCommits = ("", {})
 
 
-class Landings:
+class RaceDetector:
     """What the last landings put into index and work tree.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 With an index that lags behind, a plain ``git add x && git commit`` takes a turn out of the tip.
 What could not be made level at once, because another program held ``index.lock``, is written down
-(`debts`) and done as soon as that lock is gone.
+(`PendingSync`) and done as soon as that lock is gone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FILE, Blobs, Node, Trees
 from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import NotRegular, WorkTree
-from perdure.git.worktree.races import Landings
-from perdure.git.worktree.unsynced import Debts
+from perdure.git.worktree.races import RaceDetector
+from perdure.git.worktree.unsynced import PendingSync
 
 INDEX_WAIT = 2.0
 """Seconds that a turn waits for another program's ``index.lock``."""
@@ -33,7 +33,7 @@ _KNOWN_WAIT = 0.02
 _HEAD_WAIT = 0.2
 
 
-class Level:
+class WorktreeSync:
     """The index and the work files of one work tree. The caller holds the commit lock."""
 
     def __init__(
@@ -52,8 +52,8 @@ class Level:
         """Why the index is not level, "" when it is."""
         self.unwritten: list[str] = []
         """Work files that the last update could not write."""
-        self.debts = Debts(layout)
-        self.landings = Landings(self._index, trees, refs, work)
+        self.pending = PendingSync(layout)
+        self.races = RaceDetector(self._index, trees, refs, work)
 
     # Locks
 
@@ -244,7 +244,7 @@ class Level:
         """
         # Asked for before the rename: after it the file may be another program's already.
         found = os.fstat(lock.fd)
-        self.landings.seen = mark_of(found)
+        self.races.seen = mark_of(found)
         lock.publish()
         if not self.unwritten:
             self.trouble = ""
@@ -258,22 +258,22 @@ class Level:
 
     # Later
 
-    def catch_up(self, *, wait: float) -> bool:
-        """Level what was postponed for the branch that is checked out. False: not all of it yet."""
-        waiting = self.debts.read()
+    def apply_pending(self, *, wait: float) -> bool:
+        """Apply what is pending for the branch that is checked out. False: not all of it yet."""
+        waiting = self.pending.read()
         head = self._refs.head()
         former = waiting.pop(head.branch or "", None)
-        owed: Collection[str] = ()
+        left: Collection[str] = ()
         if former and head.branch and head.commit:
-            owed = self.settle(head.commit, former, wait=wait)
-            if owed:
-                waiting[head.branch] = {path: former[path] for path in owed}
-        if former is None or len(owed) < len(former):
+            left = self.apply(head.commit, former, wait=wait)
+            if left:
+                waiting[head.branch] = {path: former[path] for path in left}
+        if former is None or len(left) < len(former):
             with storage_errors("levelling the index"):
-                self.debts.leave(waiting)
-        return not owed
+                self.pending.replace(waiting)
+        return not left
 
-    def settle(
+    def apply(
         self, commit: str, former: Mapping[str, Iterable[str | None]], *, wait: float
     ) -> Collection[str]:
         """Bring paths whose index entry or work file has one of its former blobs to a commit's.
@@ -343,7 +343,7 @@ class Level:
             self._work.remove(path, over=seen.stat)
             return
         self._work.write(path, self._stored(node[1]), over=seen.stat, synced=True)
-        self.settle(commit, {path: [node[1]]}, wait=0.0)
+        self.apply(commit, {path: [node[1]]}, wait=0.0)
 
     def _stored(self, oid: str | None) -> bytes:
         """A blob's content; empty where the cut has taken it, too."""

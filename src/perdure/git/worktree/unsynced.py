@@ -15,7 +15,7 @@ Waiting = dict[str, dict[str, list[str | None]]]
 """Per branch and path the blobs that index entry and work file may still have."""
 
 
-class Debts:
+class PendingSync:
     """What one work tree still owes. The caller holds the commit lock."""
 
     def __init__(self, layout: Layout) -> None:
@@ -25,7 +25,7 @@ class Debts:
         self._in_memory: Waiting = {}
 
     @property
-    def are_open(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether something waits to be levelled."""
         return bool(self._in_memory) or self._file.exists()
 
@@ -43,14 +43,14 @@ class Debts:
 
     def former(self, branch: str) -> Mapping[str, list[str | None]]:
         """Per path the blobs that wait to be levelled with a branch, the newest last."""
-        return self.read().get(branch, {}) if self.are_open else {}
+        return self.read().get(branch, {}) if self.is_waiting else {}
 
     def add(self, branch: str, blobs: Blobs) -> None:
         """Write down entries that are to be levelled once that is possible."""
         pairs = {path: [node[1] if node else None for node in pair] for path, pair in blobs.items()}
-        self.owe(branch, pairs)
+        self.note(branch, pairs)
 
-    def owe(self, branch: str, blobs: Mapping[str, Iterable[str | None]]) -> None:
+    def note(self, branch: str, blobs: Mapping[str, Iterable[str | None]]) -> None:
         """Write down what index entry and work file of some paths may still have, newest last."""
         waiting = self.read()
         paths = waiting.setdefault(branch, {})
@@ -65,29 +65,29 @@ class Debts:
         disk.replace_file(self._file, json.dumps(waiting).encode(), synced=False)
         self._in_memory = {}
 
-    def promise(self, branch: str, blobs: Blobs) -> bool:
+    def announce(self, branch: str, blobs: Blobs) -> bool:
         """Write down before a commit what is to be level after it, on the disk at return.
 
         For commits that no journal names: without this a kill between the branch and the index
         would leave the index behind, and the next ``git commit`` take the change back.
 
         Returns:
-            Whether `keep_promise` may forget it: nothing else was waiting.
+            Whether `withdraw` may forget it: nothing else was waiting.
         """
-        were_open = self.are_open
+        was_waiting = self.is_waiting
         self.add(branch, blobs)
         with self._file.open("rb") as file:
             disk.sync_data(file.fileno())
         disk.sync_folder(self._file.parent)
-        return not were_open
+        return not was_waiting
 
-    def keep_promise(self) -> None:
-        """Everything is level, the index on the disk too: forget what `promise` wrote."""
+    def withdraw(self) -> None:
+        """Everything is level, the index on the disk too: forget what `announce` wrote."""
         self._in_memory = {}
         with contextlib.suppress(OSError):
             self._forget()
 
-    def leave(self, waiting: Mapping[str, Mapping[str, list[str | None]]]) -> None:
+    def replace(self, waiting: Mapping[str, Mapping[str, list[str | None]]]) -> None:
         """The rest is paid: only this still waits."""
         self._in_memory = {}
         if waiting:

@@ -38,6 +38,21 @@ class TextChange:
     binary: bool = False
     sizes: tuple[int, int] | None = None
 
+    @property
+    def verb(self) -> str:
+        """What happened to the file: added, removed or changed."""
+        if self.old is None:
+            return "added"
+        return "removed" if self.new is None else "changed"
+
+    @property
+    def not_shown(self) -> str:
+        """Why the texts are not shown, with the sizes; empty where they are."""
+        if self.sizes is None:
+            return ""
+        reason = "not text" if self.binary else "too large to compare"
+        return f"{reason}: {self.sizes[0]:,} bytes before, {self.sizes[1]:,} after"
+
 
 def changes_in(repo: Repository, commit: str) -> list[TextChange]:
     """The texts that a commit changed against its first parent."""

@@ -43,7 +43,7 @@ class AnswerController:
             from perdure.actions.turns.regenerate import plan_regenerate
 
             own = session.info.conversation
-            found = await session.steer(
+            found = await session.act(
                 lambda workspace: plan_regenerate(workspace, str(turn), own=own)
             )
             if found.rewind is not None:
@@ -68,7 +68,7 @@ class AnswerController:
             from perdure.actions.turns.answers import choose, list_answers, plan_choice
 
             own = session.info.conversation
-            found = await session.steer(lambda workspace: list_answers(workspace, str(turn)))
+            found = await session.act(lambda workspace: list_answers(workspace, str(turn)))
             at = next((at for at, row in enumerate(found.rows) if row.shown), 0) + step
             if not 0 <= at < len(found.rows):
                 which = "newest" if step > 0 else "oldest"
@@ -76,7 +76,7 @@ class AnswerController:
                 here.flash.tell(f"This is the {only} answer. r asks for another one.")
                 return
             wanted = found.rows[at]
-            choice = await session.steer(
+            choice = await session.act(
                 lambda workspace: plan_choice(workspace, str(turn), wanted.number, own=own)
             )
             title = f"Answer {at + 1} of {len(found.rows)}"
@@ -85,7 +85,7 @@ class AnswerController:
                 go = Choice("go", "Continue with this answer, on the new branch")
                 if not await here.agrees(title, lines, _LEAVE, go):
                     return
-            await session.steer(lambda workspace: choose(workspace, choice))
+            await session.act(lambda workspace: choose(workspace, choice))
             self._history.moved(f"Showing answer {at + 1} of {len(found.rows)}. z takes it back.")
 
         self._history.act(plan)
@@ -103,7 +103,7 @@ class AnswerController:
         async def plan(session: Session) -> None:
             from perdure.actions.turns.correct import correct, find_words
 
-            words = await session.steer(
+            words = await session.act(
                 lambda workspace: find_words(workspace, str(turn), reply=reply)
             )
             title = "Correct her words" if reply else "Correct your words"
@@ -113,7 +113,7 @@ class AnswerController:
                 here.flash.tell("Nothing was changed.")
                 return
             try:
-                done = await session.steer(lambda workspace: correct(workspace, words, new))
+                done = await session.act(lambda workspace: correct(workspace, words, new))
             except Exception:
                 # What was typed is not lost with it.
                 here.put_back([new])
@@ -136,10 +136,10 @@ class AnswerController:
         async def plan(session: Session) -> None:
             from perdure.actions.memory import exclude
 
-            found = await session.steer(
+            found = await session.act(
                 lambda workspace: exclude.plan_exclude(workspace, str(turn), back=back)
             )
-            await session.steer(lambda workspace: exclude.exclude_turns(workspace, found))
+            await session.act(lambda workspace: exclude.exclude_turns(workspace, found))
             self._history.moved(f"{found.describe()[0]} x again, or z, takes it back.")
 
         self._history.act(plan)

@@ -185,7 +185,7 @@ class Conversation:
             backend=info.next_backend,
             model=info.next_model,
             once=info.once,
-            away=info.away,
+            away=info.unavailable,
             rehearsal=info.rehearsal,
             saved_at=info.saved_at,
             used=info.used,

@@ -96,7 +96,7 @@ class HistoryController:
         from perdure.actions.history import undo as undoing
 
         here = self._conversation
-        step = await session.steer(undoing.next_undo if back else undoing.next_redo)
+        step = await session.act(undoing.next_undo if back else undoing.next_redo)
         panel = open_panel(self.screen.app)
         if panel is not None:
             panel.will_walk(step.plan.entry.id)
@@ -106,7 +106,7 @@ class HistoryController:
             go = Choice("go", "Undo", "Z brings it back.")
             if not await here.agrees("Undo", lines, leave, go, yes=("z", "y")):
                 return
-        await session.steer(lambda workspace: undoing.perform_step(workspace, step))
+        await session.act(lambda workspace: undoing.perform_step(workspace, step))
         again = "Z brings it back." if back else "z takes it back."
         self.moved(f"{step.said()} {again}", stays=True)
         if step.turn is not None and here.view.picked is not None:
@@ -124,7 +124,7 @@ class HistoryController:
                 session,
                 "New branch",
                 f"It begins at {_shown(place)}. You stay on the branch where you are.",
-                await session.steer(lambda workspace: workspace.generated("branch")),
+                await session.act(lambda workspace: workspace.generated("branch")),
                 lambda workspace, name: branch.begin_branch(workspace, name, place),
             )
             if name:
@@ -174,7 +174,7 @@ class HistoryController:
                 return ""
             name = "-".join(typed.split())
             try:
-                await session.steer(lambda workspace, name=name: make(workspace, name))  # type: ignore[misc]
+                await session.act(lambda workspace, name=name: make(workspace, name))  # type: ignore[misc]
             except BadPath as refused:
                 suggested, lines = typed, (line, f"{sentence(refused.what)}.")
             else:
@@ -186,7 +186,7 @@ class HistoryController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import rewind
 
-            found = await session.steer(lambda workspace: rewind.plan_rewind(workspace, place))
+            found = await session.act(lambda workspace: rewind.plan_rewind(workspace, place))
             go = Choice("go", "Continue from there", "z takes it back.")
             stay = Choice("", "Stay here")
             if not await self._conversation.agrees(
@@ -195,10 +195,10 @@ class HistoryController:
                 return
 
             def act(workspace: Workspace) -> None:
-                workspace.take_edits()
+                workspace.commit_hand_edits()
                 rewind.rewind(workspace, found)
 
-            await session.steer(act)
+            await session.act(act)
             self.moved(
                 f"You are on {found.name} now; {found.leaves} keeps the rest. z takes it back.",
                 stays=True,
@@ -216,7 +216,7 @@ class HistoryController:
             if name == before:
                 self._conversation.flash.tell(f"You are on {name}.")
                 return
-            await session.steer(lambda workspace: branch.check_out_branch(workspace, name))
+            await session.act(lambda workspace: branch.check_out_branch(workspace, name))
             self.moved(f"You are on {name} now. z takes you back to {before}.")
 
         self.act(plan)
@@ -227,7 +227,7 @@ class HistoryController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import revert as reverting
 
-            found = await session.steer(lambda workspace: reverting.plan_revert(workspace, commit))
+            found = await session.act(lambda workspace: reverting.plan_revert(workspace, commit))
             choices = [Choice("", "Leave it as it is")]
             if found.turns:
                 choices += [
@@ -246,11 +246,11 @@ class HistoryController:
 
             def act(workspace: Workspace) -> None:
                 now = found
-                if workspace.take_edits().committed:
+                if workspace.commit_hand_edits().committed:
                     now = reverting.plan_revert(workspace, commit)
                 reverting.revert(workspace, now, then)
 
-            await session.steer(act)
+            await session.act(act)
             more = {
                 "new": " The next message begins a new conversation.",
                 "aside": " The turns under it are set aside.",

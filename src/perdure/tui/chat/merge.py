@@ -108,7 +108,7 @@ class MergeController:
         async def plan(session: Session) -> None:
             from perdure.actions.history import merge as merge_action
 
-            found = await session.steer(
+            found = await session.act(
                 lambda workspace: merge_action.plan_branch_merge(workspace, name)
             )
             if found.plan.kind == "nothing":
@@ -120,7 +120,7 @@ class MergeController:
             go = Choice("go", f"Merge {name}", note)
             if not await self._conversation.agrees(f"Merge {name}", found.describe(), _LEAVE, go):
                 return
-            done = await session.steer(lambda workspace: merge_action.merge_branch(workspace, name))
+            done = await session.act(lambda workspace: merge_action.merge_branch(workspace, name))
             if done.conflicts:
                 await self.read(session)
                 self.show()

@@ -157,7 +157,7 @@ class ConflictsScreen(PanelScreen):
                 says = (f"No marks are left in {path}.",)
                 if not await self._chat.conversation.ask("Take one side", says, _KEPT, keep):
                     return
-            await session.steer(lambda workspace: merge_action.take_side(workspace, path, side))
+            await session.act(lambda workspace: merge_action.take_side(workspace, path, side))
             await self._chat.merge.read(session)
             self.flash.tell(f"{path} is as on {name}.", "success")
 
@@ -188,7 +188,7 @@ class ConflictsScreen(PanelScreen):
                 self.flash.tell("Nothing was changed.")
                 return
             if not merge_action.marks_in(after):
-                await session.steer(lambda workspace: merge_action.take_file(workspace, path))
+                await session.act(lambda workspace: merge_action.take_file(workspace, path))
                 self.flash.tell(f"{path} is settled.", "success")
             await self._chat.merge.read(session)
 
@@ -201,7 +201,7 @@ class ConflictsScreen(PanelScreen):
             from perdure.actions.history import merge as merge_action
 
             join = self._join
-            await session.steer(merge_action.conclude)
+            await session.act(merge_action.conclude)
             await self._chat.merge.read(session)
             self._chat.history.moved(f"{join.name} is merged into {join.branch}. z takes it back.")
 
@@ -221,7 +221,7 @@ class ConflictsScreen(PanelScreen):
             go = Choice("go", "Give the merge up", f"It can be begun anew: m on {join.name}.")
             if not await self._chat.conversation.ask("Give the merge up", says, _LEAVE, go):
                 return
-            await session.steer(merge_action.abort)
+            await session.act(merge_action.abort)
             await self._chat.merge.read(session)
             self._chat.history.moved("The merge is given up; all is as it was.")
 

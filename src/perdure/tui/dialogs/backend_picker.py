@@ -21,7 +21,7 @@ from perdure.terminal.sanitise import sanitise
 if TYPE_CHECKING:
     from rich.console import OverflowMethod
 
-    from perdure.chat.routing.roster import Candidate
+    from perdure.chat.routing.backend_set import BackendChoice
     from perdure.terminal.glyphs import Glyphs
 
 
@@ -45,7 +45,7 @@ class BackendPicker(ModalScreen[Picked | None]):
         Binding("k", "move(-1)", "Up", show=False, id="backend.up"),
     ]
 
-    def __init__(self, candidates: Sequence[Candidate], following: str, glyphs: Glyphs) -> None:
+    def __init__(self, candidates: Sequence[BackendChoice], following: str, glyphs: Glyphs) -> None:
         super().__init__(classes="-ascii" if glyphs.rule.isascii() else None)
         self._candidates = list(candidates)
         self._following = following
@@ -70,7 +70,7 @@ class BackendPicker(ModalScreen[Picked | None]):
     def _options(self) -> OptionList:
         return self.query_one("#backends", OptionList)
 
-    def _row(self, candidate: Candidate) -> Table:
+    def _row(self, candidate: BackendChoice) -> Table:
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
         for share in (14, 22, 36):

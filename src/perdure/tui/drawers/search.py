@@ -91,9 +91,9 @@ class SearchView(Drawer):
             return
         self._found = found.turns
         self._search.words = words
-        self._search.turns = tuple(moment.hit.turn for moment, _ in found.turns)
+        self._search.turns = tuple(found_turn.hit.turn for found_turn, _ in found.turns)
         self._search.at = self._search.at if again else 0
-        told_count = f"{plural(len(self._found), 'moment')}, the best first"
+        told_count = f"{plural(len(self._found), 'found_turn')}, the best first"
         self.say(f"{found.notice}. {told_count}" if found.notice else told_count)
         self.fill(
             [_row(*each, self._glyphs.ellipsis) for each in self._found],
@@ -121,11 +121,11 @@ class SearchView(Drawer):
         self.query_one("#search-words", Input).focus()
 
 
-def _row(moment: FoundTurn, marks: tuple[Marks, ...], ellipsis: str) -> Text:
+def _row(found_turn: FoundTurn, marks: tuple[Marks, ...], ellipsis: str) -> Text:
     """When it was said, by whom, and the words around the first that was found."""
-    when = f"{moment.at:%d %b %Y}  " if moment.at else "no date      "
+    when = f"{found_turn.at:%d %b %Y}  " if found_turn.at else "no date      "
     row = Text().append(when, "dim")
-    said = moment.said
+    said = found_turn.said
     if not said:
         return row
     best = next((at for at, each in enumerate(marks) if each), 0)
@@ -147,11 +147,13 @@ def _row(moment: FoundTurn, marks: tuple[Marks, ...], ellipsis: str) -> Text:
     return row.append(_flat(text[at : at + 200]))
 
 
-def _about(moment: FoundTurn, marks: tuple[Marks, ...]) -> tuple[str, Text]:
-    title = one_row(moment.title) or str(moment.hit.turn.conversation)
-    when = f"{moment.at:%a %d %b %Y %H:%M}  " if moment.at else ""
-    text = Text(f"{title}\n", "bold").append(f"{when}{short(moment.hit.turn)}\n", "not bold dim")
-    for said, spots in zip(moment.said, marks, strict=True):
+def _about(found_turn: FoundTurn, marks: tuple[Marks, ...]) -> tuple[str, Text]:
+    title = one_row(found_turn.title) or str(found_turn.hit.turn.conversation)
+    when = f"{found_turn.at:%a %d %b %Y %H:%M}  " if found_turn.at else ""
+    text = Text(f"{title}\n", "bold").append(
+        f"{when}{short(found_turn.hit.turn)}\n", "not bold dim"
+    )
+    for said, spots in zip(found_turn.said, marks, strict=True):
         text.append(f"\n{one_row(said.speaker)}\n", "bold")
         at = 0
         for start, end in spots:

@@ -152,13 +152,13 @@ class MemoryEdits:
         from perdure.actions.memory.facts import commit_plan
 
         def act(workspace: Workspace) -> MemoryPlan:
-            workspace.take_edits()
+            workspace.commit_hand_edits()
             plan = make(workspace)
             commit_plan(workspace, plan)
             return plan
 
         try:
-            plan = await session.steer(act)
+            plan = await session.act(act)
         except Problem as problem:
             if typed:
                 self._chat.conversation.put_back([typed])

@@ -1,4 +1,4 @@
-"""Why each part of a prompt is in it, and what of the tree is not: told, never decided."""
+"""Why each part of a prompt is in it, and why the rest is not. Nothing is decided here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A past prompt, rebuilt from the commit of its turn: the tree that it was made from, and trailers.
+"""Rebuilding a past prompt from its turn's commit: the tree, and the trailers.
 
 Nothing is decided again: no tokens are counted, nothing is searched for, no cache is read but the
 index that finds the commit.

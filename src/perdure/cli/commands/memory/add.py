@@ -28,7 +28,7 @@ def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: 
 
     with Workspace.open(chosen_companion()) as workspace:
         if not dry_run:
-            print_edits(workspace.take_edits())
+            print_edits(workspace.commit_hand_edits())
         plan = plan_add_fact(workspace, known(workspace), topic, fact, turn=turn, pinned=pin)
         commit = None if dry_run else commit_plan(workspace, plan)
     if not as_json:

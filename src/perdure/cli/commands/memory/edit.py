@@ -57,7 +57,7 @@ def edit(
         raise click.UsageError("--reason goes with --aside")
     with Workspace.open(chosen_companion()) as workspace:
         if not dry_run:
-            print_edits(workspace.take_edits())
+            print_edits(workspace.commit_hand_edits())
         there = known(workspace)
         row = there.find(fact)
         if remove:

@@ -60,7 +60,7 @@ def review(
     walks = not (acts or as_json or lists) and on_terminal()
     with Workspace.open(chosen_companion()) as workspace:
         if acts or walks:
-            print_edits(workspace.take_edits())
+            print_edits(workspace.commit_hand_edits())
         else:
             print_uncommitted(workspace.repo)
         listed = review_list(workspace)

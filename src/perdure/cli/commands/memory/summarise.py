@@ -15,8 +15,8 @@ from perdure.cli.target import chosen_companion, companion_option
 from perdure.plural import plural
 
 if TYPE_CHECKING:
-    from perdure.chat.background.memory import Task
-    from perdure.chat.background.save import Written
+    from perdure.chat.background.memory import MemoryTask
+    from perdure.chat.background.save import MemoryCommit
     from perdure.chat.session import Session
     from perdure.companion.ids import ConversationId
     from perdure.git.repository.repository import Repository
@@ -104,7 +104,7 @@ class _Work:
     async def _one(self, session: Session, name: ConversationId, count: str) -> bool:
         from perdure.errors import Problem
 
-        task = await session.remembering.task(name, facts=self._facts, again=self._again)
+        task = await session.memory.task(name, facts=self._facts, again=self._again)
         if task is None:
             self._tell(name, "its summary covers all that was said", count)
             return True
@@ -113,7 +113,7 @@ class _Work:
             return True
         print_line(f"{count} {name} …", err=True)
         try:
-            written, why = await session.remembering.do(task, allowed=self._hosted)
+            written, why = await session.memory.do(task, allowed=self._hosted)
         except Problem as problem:
             self._tell(name, str(problem), count, problem=str(problem))
             return False
@@ -127,7 +127,9 @@ class _Work:
         if not self._as_json:
             print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(text)}")
 
-    def _written(self, name: ConversationId, done: Written | None, why: str, count: str) -> None:
+    def _written(
+        self, name: ConversationId, done: MemoryCommit | None, why: str, count: str
+    ) -> None:
         summary = done.summary if done is not None else None
         self._records.append(
             {
@@ -157,7 +159,7 @@ class _Work:
                 print_line(f"    {line}")
 
 
-def _would(session: Session, task: Task) -> str:
+def _would(session: Session, task: MemoryTask) -> str:
     reading = task.reading
     what = [
         *(["summarise"] if task.summary else []),

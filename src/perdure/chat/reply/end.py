@@ -1,11 +1,11 @@
-"""What there is to tell of how a reply ended, beside what failed."""
+"""What the user is told about how a reply ended."""
 
 from __future__ import annotations
 
 from perdure.actions.turns.pending import TurnKind
 from perdure.backends.protocol import Backend
 from perdure.chat.events import Failed
-from perdure.chat.turn.stream import StreamedReply
+from perdure.chat.reply.stream import StreamedReply
 from perdure.notice import Notice
 
 _KEPT = "Your message is kept, unanswered."
@@ -16,21 +16,21 @@ _APART = (
 )
 
 
-def end_events(kind: TurnKind, spoken: StreamedReply, backend: Backend) -> list[Notice | Failed]:
+def end_events(kind: TurnKind, streamed: StreamedReply, backend: Backend) -> list[Notice | Failed]:
     """What is told once the turn is saved, or given up.
 
     Args:
         kind: of the turn.
-        spoken: what came.
+        streamed: what came.
         backend: it came from.
     """
-    limit, failure = spoken.reply_tokens, spoken.failure
-    if spoken.reply is not None:
-        failure = failure or _broken_off(spoken, backend)
-        notices = _notices(spoken, backend, limit)
+    limit, failure = streamed.reply_tokens, streamed.failure
+    if streamed.reply is not None:
+        failure = failure or _broken_off(streamed, backend)
+        notices = _notices(streamed, backend, limit)
         return [*notices, failure] if failure is not None else [*notices]
-    if failure is None and not spoken.stopped:
-        failure = _nothing_said(spoken, backend, limit)
+    if failure is None and not streamed.stopped:
+        failure = _nothing_said(streamed, backend, limit)
     if failure is None:
         return []
     return [_as_before(failure) if kind is TurnKind.ANOTHER else failure]
@@ -42,17 +42,17 @@ def _as_before(failed: Failed) -> Failed:
     return Failed(failed.what, "All is as it was before.", step)
 
 
-def _notices(spoken: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
+def _notices(streamed: StreamedReply, backend: Backend, limit: int) -> list[Notice]:
     """What the user should know about a reply that is there; it might have ``limit`` tokens."""
     notices = []
-    if spoken.unsaid:
+    if streamed.unsaid:
         notices.append(
             Notice(
                 f"{backend.spec.name} sent its thoughts in front of the words, with the last mark "
                 f"only; they are left out of the reply. {_APART}."
             )
         )
-    if spoken.finished is not None and spoken.finished.stop == "length":
+    if streamed.finished is not None and streamed.finished.stop == "length":
         notices.append(
             Notice(
                 f"The reply was cut at its limit of {limit:,} tokens. Ask for the rest; for longer "
@@ -70,9 +70,9 @@ def _limit_setting(backend: Backend, limit: int) -> str:
     return "context.reply_tokens in companion.yaml"
 
 
-def _broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
+def _broken_off(streamed: StreamedReply, backend: Backend) -> Failed | None:
     """Why a reply that has words is no whole one, where no error and no user ended it."""
-    stop = spoken.finished.stop if spoken.finished is not None else None
+    stop = streamed.finished.stop if streamed.finished is not None else None
     name = backend.spec.name
     match stop:
         case "refused":
@@ -95,16 +95,16 @@ def _broken_off(spoken: StreamedReply, backend: Backend) -> Failed | None:
     return Failed(what, "What came of the reply is kept, marked interrupted.", step)
 
 
-def _nothing_said(spoken: StreamedReply, backend: Backend, limit: int) -> Failed:
+def _nothing_said(streamed: StreamedReply, backend: Backend, limit: int) -> Failed:
     """Why a message stands unanswered though the model ended its reply."""
-    finished, name = spoken.finished, backend.spec.name
+    finished, name = streamed.finished, backend.spec.name
     if finished is not None and finished.tool:
         return Failed(
             f"{name} asked for the tool {finished.tool[:60]!r} and said nothing; none are here.",
             _KEPT,
             f"Turn tools off at its server or choose another model, then {_AGAIN}",
         )
-    if spoken.thought.strip() and finished is not None and finished.stop == "length":
+    if streamed.thought.strip() and finished is not None and finished.stop == "length":
         return Failed(
             f"{name} spent the whole reply of {limit:,} tokens on thoughts, and none was left for "
             "words.",
@@ -112,7 +112,7 @@ def _nothing_said(spoken: StreamedReply, backend: Backend, limit: int) -> Failed
             f"Raise {_limit_setting(backend, limit)}, or turn thinking off at its server, then "
             f"{_AGAIN}",
         )
-    if spoken.thought.strip():
+    if streamed.thought.strip():
         return Failed(
             f"{name} thought and said nothing.",
             _KEPT,

@@ -1,4 +1,4 @@
-"""One turn while it happens: journal, prompt, stream, commit; told as events."""
+"""Asking one backend: make the prompt, stream the reply, keep it in the journal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from perdure.chat.events import (
     ReplyStarted,
     ThinkingPiece,
 )
-from perdure.chat.turn.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
+from perdure.chat.reply.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import SecretMasker, mask_secrets
@@ -121,32 +121,32 @@ class ReplyRequest:
     """Tokens, as counted here, that the prompt may have; None: what the window leaves."""
 
 
-async def ask(asking: ReplyRequest, emit: Emit) -> StreamedReply:
+async def ask(wanted: ReplyRequest, emit: Emit) -> StreamedReply:
     """Assemble the prompt, stream the reply. What goes wrong is in `StreamedReply.failure`."""
-    spoken = StreamedReply(model=asking.backend.spec.model)
+    streamed = StreamedReply(model=wanted.backend.spec.model)
     try:
-        request = await unless_stopped(asking, _open(asking, spoken, emit))
+        request = await unless_stopped(wanted, _open(wanted, streamed, emit))
         if request is None:
-            spoken.stopped = True
+            streamed.stopped = True
         else:
-            await _stream(asking, request, spoken, emit)
+            await _stream(wanted, request, streamed, emit)
     except (BackendError, MemoryProblem, HistoryError, LeavesMachine) as problem:
-        spoken.failure = _failed(problem, spoken)
+        streamed.failure = _failed(problem, streamed)
         if isinstance(problem, BackendError):
-            spoken.action, spoken.retry_after = problem.action, problem.retry_after
-            spoken.refusal = problem
+            streamed.action, streamed.retry_after = problem.action, problem.retry_after
+            streamed.refusal = problem
         elif isinstance(problem, LeavesMachine):
-            spoken.action = Action.FAIL_OVER
-    spoken.ended_at = now()
-    spoken.reply, spoken.facts = _reply(asking, spoken), _facts(asking, spoken)
-    return spoken
+            streamed.action = Action.FAIL_OVER
+    streamed.ended_at = now()
+    streamed.reply, streamed.facts = _reply(wanted, streamed), _facts(wanted, streamed)
+    return streamed
 
 
-def _failed(problem: Problem, spoken: StreamedReply) -> Failed:
+def _failed(problem: Problem, streamed: StreamedReply) -> Failed:
     """What to tell: a reply that broke off is answered, so there is nothing to resume."""
     # A server may repeat the key that it refuses, and this is shown and committed.
     what, _ = mask_secrets(problem.what, loaded_secrets())
-    if spoken.spoke:
+    if streamed.spoke:
         return Failed(
             what,
             "What came of the reply is kept, marked interrupted.",
@@ -159,10 +159,10 @@ def _failed(problem: Problem, spoken: StreamedReply) -> Failed:
     )
 
 
-async def unless_stopped(asking: ReplyRequest, call: Coroutine[Any, Any, T]) -> T | None:
+async def unless_stopped(wanted: ReplyRequest, call: Coroutine[Any, Any, T]) -> T | None:
     """The call's result; None where the user stopped the reply before there was one."""
     running = asyncio.ensure_future(call)
-    stopped = asyncio.ensure_future(asking.stop.wait())
+    stopped = asyncio.ensure_future(wanted.stop.wait())
     try:
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         return running.result() if running.done() else None
@@ -172,66 +172,66 @@ async def unless_stopped(asking: ReplyRequest, call: Coroutine[Any, Any, T]) -> 
         await asyncio.wait({running, stopped})
 
 
-async def _open(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> Request:
-    opening = asyncio.ensure_future(asking.backend.open())
-    if asking.backend.spec.driver == "embedded":
+async def _open(wanted: ReplyRequest, streamed: StreamedReply, emit: Emit) -> Request:
+    opening = asyncio.ensure_future(wanted.backend.open())
+    if wanted.backend.spec.driver == "embedded":
         # The thread that loads a model cannot be stopped, and a second one would load it twice.
         opening.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(opening)
     else:
         await opening
-    _check_may_be_sent(asking)
-    return await _request(asking, spoken, emit)
+    _check_may_be_sent(wanted)
+    return await _request(wanted, streamed, emit)
 
 
-def _check_may_be_sent(asking: ReplyRequest) -> None:
+def _check_may_be_sent(wanted: ReplyRequest) -> None:
     """Known only once it is open: a model of Ollama's cloud looks like one of this machine."""
-    if asking.backend.hosted and not asking.may_leave:
+    if wanted.backend.hosted and not wanted.may_leave:
         raise LeavesMachine(
-            f"{asking.backend.spec.name} would send the talk away from this machine",
+            f"{wanted.backend.spec.name} would send the talk away from this machine",
             next_step="to allow that, set failover_to_hosted: yes in companion.yaml",
         )
 
 
-async def _request(asking: ReplyRequest, spoken: StreamedReply, emit: Emit) -> Request:
-    backend, companion = asking.backend, asking.companion
+async def _request(wanted: ReplyRequest, streamed: StreamedReply, emit: Emit) -> Request:
+    backend, companion = wanted.backend, wanted.companion
     fingerprint = await backend.fingerprint()
-    spoken.fingerprint = fingerprint.short
-    form = asking.form
-    if form is None and asking.saw is not None:
-        form = await asking.saw(backend.spec, fingerprint, None)
-    spoken.form = form = form or RequestForm()
+    streamed.fingerprint = fingerprint.short
+    form = wanted.form
+    if form is None and wanted.saw is not None:
+        form = await wanted.saw(backend.spec, fingerprint, None)
+    streamed.form = form = form or RequestForm()
     by = await measure(backend, form)
     reply_tokens = reply_room(companion, by.window)
     own = backend.spec.parameters.get("max_tokens")
-    spoken.reply_tokens = min(reply_tokens, own) if isinstance(own, int) else reply_tokens
+    streamed.reply_tokens = min(reply_tokens, own) if isinstance(own, int) else reply_tokens
     made = await make_prompt(
-        companion, asking.thread, by, asking.material, asking.corrections, asking.room
+        companion, wanted.thread, by, wanted.material, wanted.corrections, wanted.room
     )
     prompt, tokens = made.prompt, made.tokens
-    spoken.prompt, spoken.prompt_tokens, spoken.counted = prompt, tokens, made
+    streamed.prompt, streamed.prompt_tokens, streamed.counted = prompt, tokens, made
     if made.notice:
         emit(Notice(made.notice))
-    _say_what_was_left_out(asking, prompt, emit)
+    _say_what_was_left_out(wanted, prompt, emit)
     emit(
         ReplyStarted(
-            turn=asking.turn,
+            turn=wanted.turn,
             speaker=companion.name,
             backend=backend.spec.name,
             model=backend.spec.model,
             prompt_tokens=tokens,
             window=by.window,
             left_out=prompt.left_out,
-            stand_in=asking.stand_in,
+            stand_in=wanted.stand_in,
             rehearsal=backend.rehearsal,
         )
     )
     return Request(fold(prompt.messages, form.shape), reply_tokens, form.without)
 
 
-def _say_what_was_left_out(asking: ReplyRequest, prompt: Prompt, emit: Emit) -> None:
+def _say_what_was_left_out(wanted: ReplyRequest, prompt: Prompt, emit: Emit) -> None:
     """What is left out is shown when that changes, not on every turn after it."""
-    previous, shown = asking.material.previous, len(asking.companion.persona.examples)
+    previous, shown = wanted.material.previous, len(wanted.companion.persona.examples)
     before = previous.choice if previous is not None else None
     for path in prompt.choice.lore_timed_out:
         from perdure.prompt.lore import timed_out_text  # only for companions that have lore
@@ -253,7 +253,7 @@ def _say_what_was_left_out(asking: ReplyRequest, prompt: Prompt, emit: Emit) -> 
 
 
 async def _stream(
-    asking: ReplyRequest, request: Request, spoken: StreamedReply, emit: Emit
+    wanted: ReplyRequest, request: Request, streamed: StreamedReply, emit: Emit
 ) -> None:
     """Hand pieces on as they come, keys masked; the journal is synced about once a second."""
     pieces: list[str] = []
@@ -263,7 +263,7 @@ async def _stream(
     def say(text: str) -> None:
         if text:
             pieces.append(text)
-            asking.journal.append(text)
+            wanted.journal.append(text)
             emit(ReplyPiece(text))
 
     def think(text: str) -> None:
@@ -272,8 +272,8 @@ async def _stream(
             emit(ThinkingPiece(text))
 
     synced = time.monotonic()
-    stream = asking.backend.stream(request)
-    stopped = asyncio.ensure_future(asking.stop.wait())
+    stream = wanted.backend.stream(request)
+    stopped = asyncio.ensure_future(wanted.stop.wait())
     try:
         while True:
             following = asyncio.ensure_future(anext(stream, None))
@@ -281,11 +281,11 @@ async def _stream(
             if not following.done():
                 following.cancel()
                 await asyncio.wait({following})
-                spoken.stopped = True
+                streamed.stopped = True
                 break
             event = following.result()
             if event is None or isinstance(event, Finished):
-                spoken.finished = event
+                streamed.finished = event
                 break
             if isinstance(event, Thinking):
                 think(thoughts.feed(event.text))
@@ -296,51 +296,51 @@ async def _stream(
                 say(reply.end())
                 thinking += pieces
                 pieces.clear()
-                spoken.unsaid = True
+                streamed.unsaid = True
             if time.monotonic() - synced >= _JOURNAL_EVERY:
-                await asyncio.to_thread(asking.journal.sync)
+                await asyncio.to_thread(wanted.journal.sync)
                 synced = time.monotonic()
     finally:
         stopped.cancel()
         think(thoughts.end())
         say(reply.end())
-        spoken.text, spoken.masked = "".join(pieces), reply.count
-        spoken.thought = "".join(thinking)
+        streamed.text, streamed.masked = "".join(pieces), reply.count
+        streamed.thought = "".join(thinking)
         await stream.aclose()
 
 
-def _reply(asking: ReplyRequest, spoken: StreamedReply) -> Reply | None:
-    if not spoken.spoke:
+def _reply(wanted: ReplyRequest, streamed: StreamedReply) -> Reply | None:
+    if not streamed.spoke:
         return None
-    finished = spoken.finished
+    finished = streamed.finished
     whole = finished is not None and finished.stop in ("end", "length", "unknown")
     return Reply(
-        speaker=asking.companion.name,
-        text=spoken.text,
-        at=spoken.ended_at,
-        backend=asking.backend.spec.name,
-        model=finished.model if finished and finished.model else spoken.model,
+        speaker=wanted.companion.name,
+        text=streamed.text,
+        at=streamed.ended_at,
+        backend=wanted.backend.spec.name,
+        model=finished.model if finished and finished.model else streamed.model,
         interrupted=not whole,
-        stand_in=asking.stand_in,
+        stand_in=wanted.stand_in,
     )
 
 
-def _facts(asking: ReplyRequest, spoken: StreamedReply) -> TurnFacts:
-    prompt = spoken.prompt
-    if prompt is None or spoken.counted is None or not spoken.spoke:
-        return TurnFacts(turn=asking.turn)
-    usage = spoken.finished.usage if spoken.finished else Usage(None, None)
+def _facts(wanted: ReplyRequest, streamed: StreamedReply) -> TurnFacts:
+    prompt = streamed.prompt
+    if prompt is None or streamed.counted is None or not streamed.spoke:
+        return TurnFacts(turn=wanted.turn)
+    usage = streamed.finished.usage if streamed.finished else Usage(None, None)
     facts = TurnFacts(
-        turn=asking.turn,
-        backend=asking.backend.spec.name,
-        model=spoken.finished.model if spoken.finished else spoken.model,
-        fingerprint=spoken.fingerprint,
+        turn=wanted.turn,
+        backend=wanted.backend.spec.name,
+        model=streamed.finished.model if streamed.finished else streamed.model,
+        fingerprint=streamed.fingerprint,
         assembly=newest_assembly(),
         prompt=prompt.digest,
         tokens=(
-            spoken.prompt_tokens if usage.prompt is None else usage.prompt,
+            streamed.prompt_tokens if usage.prompt is None else usage.prompt,
             # Servers need not say it, and none does for a reply that was stopped.
-            EstimateTokenizer().count(spoken.text) if usage.reply is None else usage.reply,
+            EstimateTokenizer().count(streamed.text) if usage.reply is None else usage.reply,
         ),
     )
-    return with_choice(facts, prompt.choice, spoken.counted.inputs)
+    return with_choice(facts, prompt.choice, streamed.counted.inputs)

@@ -1,4 +1,4 @@
-"""The prompt of a turn: put together from the tree, counted for the backend that is asked."""
+"""The prompt of a turn, made from the tree and counted for the backend that is asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perdure.backends.errors import BackendError
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import fold, folded_counter
-from perdure.chat.turn.recall import RecalledTurns
+from perdure.chat.reply.recall import RecalledTurns
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
@@ -46,7 +46,7 @@ def reply_room(companion: CompanionAt, window: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PreviousChoice:
-    """The choice for the turn before, and the backend that it was made for."""
+    """The choice for the turn before, and the backend that it was built for."""
 
     backend: str
     choice: Choice
@@ -58,7 +58,7 @@ Recall = Callable[[frozenset[TurnId]], Awaitable[RecalledTurns]]
 
 @dataclass(frozen=True, slots=True)
 class PromptSources:
-    """What a prompt is made from beside the persona and the talk.
+    """What a prompt is built from beside the persona and the talk.
 
     Attributes:
         memory: lore, facts and summaries.
@@ -79,7 +79,7 @@ class BuiltPrompt:
 
     Attributes:
         prompt: the prompt.
-        inputs: what it was made from.
+        inputs: what it was built from.
         tokens: its tokens, corrected.
         counted: its tokens as ``tokenizer`` counted them.
         tokenizer: the one that counted.
@@ -96,7 +96,7 @@ class BuiltPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptTarget:
-    """Whom a prompt is made for: the backend's spec, its window in tokens, its counter.
+    """Whom a prompt is built for: the backend's spec, its window in tokens, its counter.
 
     ``form`` is how it is sent there; tokens are counted so.
     """
@@ -185,7 +185,7 @@ def _is_short(life: Sequence[PastTurn], shares: Budgets, tokenizer: Tokenizer) -
     return shares.life >= shares.prompt or tokenizer.count("\n".join(texts)) <= shares.life
 
 
-async def read_ahead(
+async def prefill(
     companion: CompanionAt,
     thread: tuple[PastTurn, ...],
     backend: Backend,
@@ -202,8 +202,8 @@ async def read_ahead(
     try:
         front_only = replace(material, recall=_nothing if material.recall is not None else None)
         by = await measure(backend, form)
-        made = await make_prompt(companion, thread, by, front_only, corrections)
-        front = fold(made.prompt.messages[:-1], by.form.shape)
+        built = await make_prompt(companion, thread, by, front_only, corrections)
+        front = fold(built.prompt.messages[:-1], by.form.shape)
         if front:
             stream = backend.stream(Request(front, 1, by.form.without))
             async with contextlib.aclosing(stream):

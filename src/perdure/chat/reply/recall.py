@@ -1,4 +1,4 @@
-"""Earlier turns for the next prompt, asked of the recall index without ever holding up a turn.
+"""Earlier turns for the next prompt, found without holding up a turn.
 
 The index has its own repository and its own thread. A turn waits for it a moment; an index that has
 years to catch up with goes on reading behind the turn, which is answered without recall, and that

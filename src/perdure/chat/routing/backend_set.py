@@ -43,7 +43,7 @@ class BackendEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class BackendChoice:
     """A backend that could be switched to. ``order`` counts from 1; 0 outside of the list."""
 
     name: str
@@ -94,7 +94,7 @@ def find(repo: Repository, rev: str, name: str) -> BackendEntry:
         return BackendEntry(BackendSpec(name, "", ""), told)
 
 
-def find_listed(repo: Repository, rev: str) -> list[BackendEntry]:
+def listed_backends(repo: Repository, rev: str) -> list[BackendEntry]:
     """Those that companion.yaml lists, in failover order.
 
     Raises:
@@ -140,7 +140,7 @@ class BackendSet:
         backends = tuple(map(self._at_hand, listed))
         return BackendOrder(backends, self._at_hand(speaking) if speaking is not None else None)
 
-    def coming(self) -> Backend:
+    def next(self) -> Backend:
         """Who is asked next."""
         return self._at_hand(self.chosen or self.listed[0])
 
@@ -158,12 +158,14 @@ class BackendSet:
         self._made[found.spec.name] = (found, made_now)
         return made_now
 
-    def candidate(self, found: BackendEntry, order: int) -> Candidate:
+    def candidate(self, found: BackendEntry, order: int) -> BackendChoice:
         """What a face shows of a backend."""
         spec, backend = found.spec, self._looked_at(found)
         problem = backend.problem.what if isinstance(backend, DisabledBackend) else ""
         host = destination(spec)
-        return Candidate(spec.name, spec.model, spec.driver, order, backend.hosted, host, problem)
+        return BackendChoice(
+            spec.name, spec.model, spec.driver, order, backend.hosted, host, problem
+        )
 
     def check(self, found: BackendEntry) -> None:
         """Raises BackendError for one that cannot be used."""
