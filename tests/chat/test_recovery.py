@@ -21,8 +21,8 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from perdure.chat.turn.open import open_store
-desk, _ = open_store(Path(sys.argv[1]))
-prepared = getattr(desk, sys.argv[2])(*sys.argv[4:])
+store, _ = open_store(Path(sys.argv[1]))
+prepared = getattr(store, sys.argv[2])(*sys.argv[4:])
 if sys.argv[3]:
     prepared.journal.append(sys.argv[3])
     prepared.journal.sync()
