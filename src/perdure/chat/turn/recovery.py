@@ -112,7 +112,7 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
     if conversation is None:
         return _beginning(pending, pending.location.head.continues)
     last = last_turn(transcript, conversation)
-    lease = committer.lease.take(str(conversation.id))
+    lease = committer.lease.acquire(str(conversation.id))
     location = (
         next_in(repo, transcript, conversation, lease, pending.branch)
         if lease is not None
