@@ -94,7 +94,7 @@ def test_a_header_that_makes_no_sense_is_no_turn(changes: dict[str, object]) -> 
 
 
 @given(
-    kind=st.sampled_from([TurnKind.NEW, TurnKind.ANOTHER]),
+    kind=st.sampled_from(list(TurnKind)),
     number=st.integers(0, 10**6),
     text=st.text(min_size=1),
     title=st.text(st.characters(codec="utf-8")),

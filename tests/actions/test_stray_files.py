@@ -15,11 +15,11 @@ COPY = "10-who (Ana's conflicted copy 2026-01-01).md"
 
 def said(companion: Path) -> list[str]:
     """What a session tells on the way to its first turn."""
-    backends, notices = open_store(companion)
+    store, notices = open_store(companion)
     try:
-        return [each.text for each in (*notices, *backends.commit_outside())]
+        return [each.text for each in (*notices, *store.commit_outside())]
     finally:
-        backends.close()
+        store.close()
 
 
 def test_a_conflict_copy_is_named_once_and_never_committed(companion: Path) -> None:

@@ -72,11 +72,11 @@ def test_any_edit_has_a_subject_of_one_short_line(old: bytes, new: bytes, name: 
 
 
 def said(companion: Path) -> list[str]:
-    backends, _ = open_store(companion)
+    store, _ = open_store(companion)
     try:
-        return [each.text for each in backends.commit_outside()]
+        return [each.text for each in store.commit_outside()]
     finally:
-        backends.close()
+        store.close()
 
 
 def test_the_log_of_the_persona_tells_what_changed(companion: Path) -> None:

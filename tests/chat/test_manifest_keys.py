@@ -78,39 +78,39 @@ async def test_an_edit_that_misspells_the_address_stops_the_talk(companion: Path
         (failed,) = await said(companion, "And now?")
         assert "did you mean 'address'" in failed.what
         assert server.talks == talks
-    with BackendActions(companion) as desk:
-        (row,) = [each for each in desk.listed() if each.name == "far"]
+    with BackendActions(companion) as backends:
+        (row,) = [each for each in backends.listed() if each.name == "far"]
         assert "did you mean 'address'" in row.problem
-        assert desk.waiting() == []
+        assert backends.waiting() == []
 
 
 @pytest.mark.parametrize("driver", ["openai", "anthropic"])
 async def test_a_provider_is_reached_by_no_omission(companion: Path, driver: str) -> None:
-    with BackendActions(companion) as desk:
+    with BackendActions(companion) as backends:
         text = HERE.format(address="http://127.0.0.1:9/v1").replace("openai", driver)
         speaking(companion, text)
-        desk.commit_hand_edits()
+        backends.commit_hand_edits()
     speaking(companion, f"driver: {driver}\nmodel: tiny\n")
-    with BackendActions(companion) as desk:
-        desk.commit_hand_edits()
-        assert desk.spec(desk.manifest("far")).disabled
-        (waits,) = desk.waiting()
+    with BackendActions(companion) as backends:
+        backends.commit_hand_edits()
+        assert backends.spec(backends.manifest("far")).disabled
+        (waits,) = backends.waiting()
         assert "names no address" in waits.notice
         assert f"api.{driver}.com" in waits.notice
-        desk.confirm([waits])
-        assert not desk.spec(desk.manifest("far")).disabled
+        backends.confirm([waits])
+        assert not backends.spec(backends.manifest("far")).disabled
     # An edit of what was confirmed so is the user's own again.
     speaking(companion, f"driver: {driver}\nmodel: other\n")
-    with BackendActions(companion) as desk:
-        desk.commit_hand_edits()
-        assert not desk.spec(desk.manifest("far")).disabled
+    with BackendActions(companion) as backends:
+        backends.commit_hand_edits()
+        assert not backends.spec(backends.manifest("far")).disabled
 
 
 async def test_an_ollama_of_this_machine_needs_no_address(companion: Path) -> None:
-    with BackendActions(companion) as desk:
+    with BackendActions(companion) as backends:
         speaking(companion, "driver: ollama\nmodel: tiny\n")
-        desk.commit_hand_edits()
-        assert not desk.spec(desk.manifest("far")).disabled
+        backends.commit_hand_edits()
+        assert not backends.spec(backends.manifest("far")).disabled
 
 
 def test_a_committed_unknown_key_is_refused_in_its_place(companion: Path) -> None:

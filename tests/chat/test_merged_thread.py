@@ -21,6 +21,7 @@ from perdure.notice import Notice
 from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.views.why.explain import explain
+from tests.chat.test_recovery import crash
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
 from tests.speaking import Scripted
@@ -103,6 +104,16 @@ async def test_the_first_turn_after_a_pull_goes_on_from_both(two: tuple[Path, Pa
     assert asked(backend)[-2:] == ["After.", "And on."]
     assert {"Laptop one.", "Desktop one."} < set(asked(backend))
     assert verdict(here) == "matches"
+    assert_sound(here)
+
+
+async def test_a_turn_cut_off_by_a_crash_goes_on_from_both_too(two: tuple[Path, Path]) -> None:
+    here, there = two
+    pull(here, there)
+    crash(here, "prepare_turn", "Half a reply", "After.")
+    backend, _ = await say(here, "And on.")
+    assert len(head(here).ends) == 2
+    assert {"Laptop two.", "Desktop two.", "After.", "And on."} < set(asked(backend))
     assert_sound(here)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +22,8 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from perdure.chat.turn.open import open_store
-desk, _ = open_store(Path(sys.argv[1]))
-prepared = getattr(desk, sys.argv[2])(*sys.argv[4:])
+store, _ = open_store(Path(sys.argv[1]))
+prepared = getattr(store, sys.argv[2])(*sys.argv[4:])
 if sys.argv[3]:
     prepared.journal.append(sys.argv[3])
     prepared.journal.sync()
@@ -81,6 +82,24 @@ async def test_an_answer_cut_off_by_a_crash_is_added_to_its_message(companion: P
     assert last.number == 1
     assert last.message is not None
     assert (last.replies[0].text, last.replies[0].interrupted) == ("Here I a", True)
+    assert_sound(companion)
+
+
+@pytest.mark.parametrize("streamed", ["", "Here I a"])
+async def test_an_answer_that_goes_elsewhere_does_not_say_the_message_again(
+    companion: Path, streamed: str
+) -> None:
+    """Without its lease the session answers in a conversation that goes on from the message."""
+    crash(companion, "prepare_turn", "", "Anyone?")
+    await reopened(companion)
+    shutil.rmtree(companion / ".git/perdure/state/leases")
+    crash(companion, "prepare_answer", streamed)
+    await reopened(companion)
+    turns = life(companion)
+    assert [turn.message.text for turn in turns if turn.message] == ["Anyone?"]
+    assert [reply.text for turn in turns[2:] for reply in turn.replies] == [streamed] * bool(
+        streamed
+    )
     assert_sound(companion)
 
 

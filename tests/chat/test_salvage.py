@@ -167,8 +167,8 @@ def test_any_header_in_an_own_journal(
     record = {"begin": header | {"message": said}, "boot": "", "recent": []}
     write(journals / "7-x.journal", record, {"text": "Half a reply"}, {"end": end})
     before = words_of(companion)
-    desk, _ = open_store(companion)
-    desk.close()
+    store, _ = open_store(companion)
+    store.close()
     assert mark.set_aside(find(companion)) == []
     assert list(journals.glob("7-x.journal")) == []
     assert words_of(companion) == before + 1 or header.get("answers") or header.get("again")

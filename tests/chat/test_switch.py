@@ -98,10 +98,10 @@ def voices() -> Voices:
 @pytest.fixture
 def listed(companion: Path) -> Path:
     """A companion with a, b and cloud in its list, and spare and cloud2 beside it."""
-    with BackendActions(companion) as desk:
+    with BackendActions(companion) as backends:
         for name in ("a", "b", "cloud", "spare", "cloud2"):
-            desk.add(Manifest(name, "openai", f"model-{name}", "http://127.0.0.1:9/v1"))
-        desk.use(["a", "b", "cloud"])
+            backends.add(Manifest(name, "openai", f"model-{name}", "http://127.0.0.1:9/v1"))
+        backends.use(["a", "b", "cloud"])
     return companion
 
 
@@ -215,8 +215,8 @@ async def test_a_chosen_local_one_that_fails_does_not_lead_away_from_the_machine
     listed: Path, voices: Voices
 ) -> None:
     voices.setup["spare"] = fail
-    with BackendActions(listed) as desk:
-        desk.use(["cloud"])
+    with BackendActions(listed) as backends:
+        backends.use(["cloud"])
     async with voices.talk(listed) as session:
         await session.speak_next("spare")
         events = await say(session, "Between us.")
@@ -277,8 +277,8 @@ async def test_what_is_edited_meanwhile_counts_for_the_next_turn(
         assert [voice.spec.model for voice in voices.made["a"]] == ["model-a", "model-a2"]
         assert [voice.closed for voice in voices.made["a"]] == [1, 0]
         assert len(voices.made["b"]) == 1
-        with BackendActions(listed) as desk:
-            desk.use(["b", "a"])
+        with BackendActions(listed) as backends:
+            backends.use(["b", "a"])
         assert spoke(await say(session, "Three.")) == "b"
         assert len(voices.made["a"]) == 2
         assert voices.made["cloud"][0].closed == 1

@@ -50,7 +50,7 @@ def test_one_hand_only(repo: Repository) -> None:
         assert other.acquire(TALK) is None
         assert other.acquire("another/../one \0") is not None
     hand.release()
-    assert b"Hand" in subprocess.run(command, check=True, capture_output=True).stdout
+    assert b"Lease" in subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def test_copies_resets_and_other_machines_do_not_fit(

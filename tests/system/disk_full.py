@@ -207,9 +207,9 @@ class FullDisk:
 async def run(disk: Path, asked: argparse.Namespace, server: ApiServer) -> Counter[str]:
     """Every way, at every position."""
     new(disk / "mira")
-    with BackendActions(disk / "mira") as desk:
-        desk.add(Manifest("tiny", "openai", "tiny", server.address))
-        desk.use(["tiny"])
+    with BackendActions(disk / "mira") as backends:
+        backends.add(Manifest("tiny", "openai", "tiny", server.address))
+        backends.use(["tiny"])
     full = FullDisk(disk, asked.seed)
     for _ in range(4):
         await full.found.say_something()

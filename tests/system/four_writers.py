@@ -135,11 +135,11 @@ def write(path: Path, commits: int, seed: int) -> Outcome:
     spoken, by_say, by_git = commits * 36 // 100, commits * 8 // 100, commits * 20 // 100
     with ApiServer() as server:
         new(path)
-        with BackendActions(path) as desk:
+        with BackendActions(path) as backends:
             # On a busy machine the server is slow to take a connection; that is not looked at here.
             tiny = Manifest("tiny", "openai", "tiny", server.address)
-            desk.add(replace(tiny, connect_timeout=3600.0, timeout=3600.0))
-            desk.use(["tiny"])
+            backends.add(replace(tiny, connect_timeout=3600.0, timeout=3600.0))
+            backends.use(["tiny"])
 
         def session(name: str) -> AbstractContextManager[subprocess.Popen[str]]:
             words = [sys.executable, "-m", "tests.system.four_writers", "--talk", str(path)]

@@ -43,7 +43,7 @@ def listener() -> Iterator[Listener]:
     log.addHandler(heard)
     yield heard
     log.removeHandler(heard)
-    assert heard.is_expected or heard.found == []
+    assert heard.is_expected or heard.found == [], heard.found
 
 
 @pytest.fixture

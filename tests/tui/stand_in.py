@@ -97,7 +97,7 @@ class Info:
     next_backend: str = "local"
     next_model: str = "smollm2-135m"
     once: bool = False
-    away: bool = False
+    unavailable: bool = False
 
 
 SPEAKERS = (

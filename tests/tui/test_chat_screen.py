@@ -509,3 +509,26 @@ async def test_new_speech_in_a_narrow_terminal(running: Running) -> None:
         await pilot.pause()
         assert shown(app).count("wide") == 20
         assert any(isinstance(app.chat.view.back.block(p), Speech) for p in app.chat.view.window)
+
+
+async def test_a_slow_look_at_the_branch_is_not_lost(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another program did is found once: a second look must not end the first."""
+    session, found = ScriptedSession(), asyncio.Event()
+    answers = [[Notice("The branch was moved.")]]
+
+    async def look_again() -> list[Notice] | None:
+        answer = answers.pop() if answers else None
+        await found.wait()
+        return answer
+
+    async with running(session) as (app, pilot):
+        monkeypatch.setattr(session, "look_again", look_again)
+        app.chat.history.look()
+        await pilot.pause()
+        app.chat.history.look()
+        await pilot.pause()
+        found.set()
+        await until(pilot, app.chat.conversation.may_send)
+        assert "The branch was moved." in str(app.chat.flash.render())

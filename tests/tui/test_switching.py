@@ -165,12 +165,12 @@ class Server:
 async def two_servers(path: Path) -> AsyncIterator[tuple[ChatApp, Pilot[int], Server, Server]]:
     """The program over two real drivers, and the servers behind them."""
     first, second = Server("first"), Server("second")
-    with BackendActions(path) as desk:
+    with BackendActions(path) as backends:
         for server in (first, second):
             await server.start()
             address = f"http://127.0.0.1:{server.port}/v1"
-            desk.add(Manifest(server.name, "openai", server.name, address))
-        desk.use(["first", "second"])
+            backends.add(Manifest(server.name, "openai", server.name, address))
+        backends.use(["first", "second"])
     app = ChatApp(opener_of(path, []), UNICODE)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.session is not None)

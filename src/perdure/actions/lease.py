@@ -11,21 +11,21 @@ class ConversationLease:
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self.hand: Lease | None = None
+        self.held: Lease | None = None
         self._conversation = ""
 
-    def take(self, conversation: str) -> Lease | None:
+    def acquire(self, conversation: str) -> Lease | None:
         """The lease of a conversation, held or new; None if another process has it."""
-        if self.hand is not None and self._conversation == conversation:
-            return self.hand
-        hand = self._repo.acquire(conversation)
-        if hand is not None:
+        if self.held is not None and self._conversation == conversation:
+            return self.held
+        held = self._repo.acquire(conversation)
+        if held is not None:
             self.release()
-            self.hand, self._conversation = hand, conversation
-        return hand
+            self.held, self._conversation = held, conversation
+        return held
 
     def release(self) -> None:
         """Let go of the conversation."""
-        if self.hand is not None:
-            self.hand.release()
-        self.hand, self._conversation = None, ""
+        if self.held is not None:
+            self.held.release()
+        self.held, self._conversation = None, ""

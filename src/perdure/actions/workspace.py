@@ -137,7 +137,7 @@ class Workspace:
             message: the commit's.
             since: the commit from which the changes were thought out, where somebody was asked
                 about them since; the last one without.
-            author: whose hand it is; the human's without.
+            author: who writes it; the human without one.
 
         Raises:
             CannotAct: one of the files has an edit that is in no commit.

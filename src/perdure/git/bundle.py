@@ -29,7 +29,7 @@ _SUBMODULE = 0o160000
 
 
 def shared_refs(repo: Repository) -> dict[str, str]:
-    """Branches and tags with the object that each names: what a copy has to have."""
+    """Every branch and tag with the id that it names: what a full copy must hold."""
     refs = repo.parts().refs
     return {**refs.names(HEADS), **refs.names(TAGS)}
 
@@ -98,7 +98,7 @@ def _write(parts: Parts, path: Path, top: bytes, oids: list[bytes]) -> str:
 
 
 def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
-    """Ids of all objects that the tips reach, newer commits' first."""
+    """The ids of everything that can be reached from the tips, newest commits first."""
     seen: set[bytes] = set()
     order: list[bytes] = []
     todo = [bytes.fromhex(oid) for oid in reversed(tips)]
@@ -120,7 +120,7 @@ def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
 
 
 def _below(parts: Parts, root: bytes, seen: set[bytes], order: list[bytes]) -> None:
-    """Note a tree and all below it that was not noted."""
+    """Add a tree and everything below it that was not seen before."""
     todo = [(FOLDER, root)]
     while todo:
         mode, oid = todo.pop()

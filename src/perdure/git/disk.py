@@ -1,4 +1,4 @@
-"""Bytes that are on the disk when a function returns, and locks that the kernel frees."""
+"""Writes that are on disk when a function returns, and locks that the kernel frees."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
 class NotPlain(OSError):
-    """A link, a pipe or a device stands where a file of ours, or of git's, should."""
+    """A link, pipe or device is in the place of a file."""
 
 
 def read_file(path: str | Path, *, most: int | None = None) -> bytes:
-    """A plain file's content. A link is not followed, a pipe not waited for.
+    """Read a plain file. Links are not followed, and pipes not waited for.
 
     Args:
         path: where.
@@ -56,7 +56,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
 
 
 def sync(fd: int) -> None:
-    """Put a file's content, or a folder's entries, on the disk.
+    """Flush a file's content, or a folder's entries, to disk.
 
     On macOS fsync only reaches the drive's cache, so F_FULLFSYNC is asked for first; file systems
     that do not know it (network volumes) get the plain call.
@@ -72,7 +72,7 @@ def sync(fd: int) -> None:
 
 
 def sync_data(fd: int) -> None:
-    """Like `sync`, without the times of a file whose size did not change."""
+    """Like `sync`, but without the times of a file whose size did not change."""
     if _FULL_SYNC is not None:
         sync(fd)
     else:
@@ -80,7 +80,7 @@ def sync_data(fd: int) -> None:
 
 
 def sync_folder(path: str | Path) -> None:
-    """Put the entries of a folder on the disk: creations, renames and removals in it."""
+    """Flush a folder's entries to disk: files created, renamed and removed in it."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sync(fd)
@@ -89,7 +89,7 @@ def sync_folder(path: str | Path) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write every byte; a short write is continued, and fails with the error behind it."""
+    """Write all bytes, continuing after a short write."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -98,7 +98,7 @@ def write_all(fd: int, data: bytes) -> None:
 def write_file(
     path: str | Path, data: bytes, *, synced: bool = True, mode: int = FILE_MODE
 ) -> None:
-    """Create a file that must not exist yet, with its content on the disk when asked for.
+    """Create a file that must not exist yet, flushed to disk if asked for.
 
     The file is removed again when a write fails, so that a full disk leaves no half files.
     """
@@ -115,7 +115,7 @@ def write_file(
 
 
 def replace_file(path: Path, data: bytes, *, synced: bool) -> None:
-    """Swap a file's content in one step, through a temporary file beside it."""
+    """Replace a file's content in one step, through a temporary file beside it."""
     temporary = path.with_name(f"{path.name}.new-{os.getpid()}")
     temporary.unlink(missing_ok=True)
     write_file(temporary, data, synced=synced)
@@ -148,7 +148,7 @@ class KernelLock:
         self.fd = -1
 
     def try_take(self) -> bool:
-        """Take the lock if nobody has it. Creates the file when needed."""
+        """Take the lock if it is free. Creates the file if needed."""
         while True:
             try:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -167,7 +167,7 @@ class KernelLock:
             os.close(fd)
 
     def _is_still_there(self, fd: int) -> bool:
-        """Whether the locked file is the one that others would find under this name."""
+        """Whether the locked file is still the one under this name."""
         try:
             there = self.path.stat()
         except FileNotFoundError:
@@ -176,7 +176,7 @@ class KernelLock:
         return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
 
     def take(self, *, wait: float) -> None:
-        """Take the lock, for at most ``wait`` seconds.
+        """Take the lock, waiting at most ``wait`` seconds.
 
         Raises:
             Busy: another process still has it.
@@ -194,7 +194,7 @@ class KernelLock:
             pause = min(pause * 1.5, 0.02)
 
     def release(self) -> None:
-        """Give the lock back; does nothing without one."""
+        """Release the lock, if it is held."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

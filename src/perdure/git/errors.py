@@ -15,7 +15,7 @@ NO_MORE_FILES = {errno.EMFILE, errno.ENFILE}
 
 
 class HistoryError(Problem):
-    """Base of this room's errors."""
+    """Base class of the history engine's errors."""
 
 
 class NotARepository(HistoryError):
@@ -23,27 +23,27 @@ class NotARepository(HistoryError):
 
 
 class UnsupportedRepository(HistoryError):
-    """A git repository of a kind that the engine does not write: sha256, reftable, bare."""
+    """A kind of repository that the engine does not support: sha256, reftable, bare."""
 
 
 class DamagedRepository(HistoryError):
-    """Something that git wrote cannot be read: HEAD gone, an object missing or broken."""
+    """Part of the repository cannot be read: HEAD is gone, an object is missing or broken."""
 
 
 class NotOwned(HistoryError):
-    """Another user of the machine owns the folder, and nobody has said that it is trusted."""
+    """The folder belongs to another user of the machine and has not been declared safe."""
 
 
 class LinkInside(HistoryError):
-    """A link, a pipe or a device stands inside the git folder, where git makes files only."""
+    """There is a link, pipe or device inside the git folder, where git only makes files."""
 
 
 class MissingObject(DamagedRepository):
-    """An object that history names is nowhere in the object store."""
+    """An object that the history names is missing from the object store."""
 
 
 class TooLargeObject(DamagedRepository):
-    """Something stored is larger than what is read of its kind; its header says so.
+    """An object is larger than what is read of its kind.
 
     Attributes:
         size: its bytes.
@@ -59,11 +59,11 @@ class TooLargeObject(DamagedRepository):
 
 
 class TooManyFiles(DamagedRepository):
-    """A commit holds more files than can be looked at, as a tree that holds itself does."""
+    """A commit holds more files than can be examined."""
 
 
 def too_many(place: str, most: int) -> TooManyFiles:
-    """The error for a folder, "" for all of a commit, with more files than are looked at."""
+    """The error for a folder with too many files; "" means the whole commit."""
     return TooManyFiles(
         f"{place or 'the companion'} has more than {most:,} files, more than perdure looks at",
         "nothing was changed",
@@ -72,15 +72,15 @@ def too_many(place: str, most: int) -> TooManyFiles:
 
 
 class UnknownRevision(HistoryError):
-    """A branch, tag or id that names no commit here, or more than one."""
+    """A name that stands for no commit here, or for more than one."""
 
 
 class BadPath(HistoryError):
-    """A path that cannot be stored in a tree safely."""
+    """A path that cannot safely be stored in a tree."""
 
 
 class TipMoved(HistoryError):
-    """The tip no longer holds the version of a file that the change was made from.
+    """The branch no longer has the version of a file that the change was based on.
 
     Attributes:
         path: the file in question.
@@ -96,7 +96,7 @@ class TipMoved(HistoryError):
 
 
 class UnsavedEdits(HistoryError):
-    """Work files with edits that are in no commit stand in the way.
+    """Uncommitted edits in the work tree are in the way.
 
     Attributes:
         paths: the files, each with the reason.
@@ -118,11 +118,11 @@ class Unfinished(HistoryError):
 
 
 class BranchGone(HistoryError):
-    """The branch that was to be committed to was renamed or deleted meanwhile."""
+    """The branch was renamed or deleted in the meantime."""
 
 
 class BranchRewritten(HistoryError):
-    """git goes through the commits of the branch, and may put it back at the end."""
+    """A rebase or the like is in progress on the branch, and may reset it at the end."""
 
 
 class CheckedOutElsewhere(HistoryError):
@@ -130,11 +130,11 @@ class CheckedOutElsewhere(HistoryError):
 
 
 class RefElsewhere(HistoryError):
-    """A branch or tag is not where it was when the change was thought out."""
+    """A branch or tag has moved since the change was planned."""
 
 
 class NotCarriedOut(HistoryError):
-    """An operation is decided, and files or branches cannot follow yet; they do by themselves."""
+    """An operation is recorded but not finished yet; it will be finished by itself."""
 
     def __init__(self, reason: HistoryError) -> None:
         super().__init__(
@@ -145,11 +145,11 @@ class NotCarriedOut(HistoryError):
 
 
 class NothingToUndo(HistoryError):
-    """There is no operation to take back, or to do again."""
+    """There is nothing to undo or redo."""
 
 
 class StillInConflict(HistoryError):
-    """A merge is to be concluded while files of it are not settled.
+    """A merge cannot be concluded because some conflicts are not settled.
 
     Attributes:
         paths: the files.
@@ -165,23 +165,23 @@ class StillInConflict(HistoryError):
 
 
 class CannotMerge(HistoryError):
-    """Two lines that have no commit in common, or a kind of file that is not merged here."""
+    """Unrelated histories, or a kind of file that cannot be merged here."""
 
 
 class Busy(HistoryError):
-    """Another process holds a lock for longer than is worth waiting."""
+    """Another process has held a lock for too long."""
 
 
 class StorageFull(HistoryError):
-    """No space, or no quota, for what had to be written."""
+    """The disk is full, or the quota is used up."""
 
 
 class ReadOnly(HistoryError):
-    """The file system or its permissions let nothing be written."""
+    """The file system is read-only, or permissions forbid writing."""
 
 
 class NoMoreFiles(HistoryError):
-    """The process, or the machine, may not have as many files open as are needed."""
+    """Too many files are open in this process or on this machine."""
 
 
 class WriteFailed(HistoryError):
@@ -190,7 +190,7 @@ class WriteFailed(HistoryError):
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Turn an OSError of the block into this room's error.
+    """Turn an OSError in the block into one of these errors.
 
     Args:
         doing: what was being done, as in "saving a turn".

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def boot() -> str:
-    """Which start of the machine this is; "" where the system does not tell."""
+    """Identifies the current boot of the machine; "" if the system does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

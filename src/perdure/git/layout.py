@@ -191,7 +191,7 @@ def _resolved(path: Path) -> Path:
 
 
 def shallow_ends(git_dir: Path) -> frozenset[str]:
-    """Commits at the end of a shallow clone: each stands for all that came before it."""
+    """The commits where a shallow clone ends; what came before is not here."""
     path = git_dir / "shallow"
     try:
         found = path.stat()

@@ -1,4 +1,4 @@
-"""Who may append to a conversation: a kernel lock, and a lease on what was written last."""
+"""Leases: the right to append to a conversation, held by one process at a time."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ class Lease:
         return {"place": self._place, "branch": branch, "path": path, "oid": oid}
 
     def renew(self, branch: str, path: str, oid: str) -> None:
-        """Note what was written. Not fsynced: a lost lease costs a new conversation, no word."""
+        """Record what was written. Not synced: without a lease a new conversation begins."""
         data = json.dumps(self._lease(branch, path, oid)).encode()
         with storage_errors("keeping the conversation's lease"):
             os.ftruncate(self._lock.fd, 0)
             os.pwrite(self._lock.fd, data, 0)
 
     def release(self) -> None:
-        """Let others append."""
+        """Release the lease."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ class Lease:
 
 
 def acquire(git_dir: Path, folder: Path, conversation: str) -> Lease | None:
-    """Take a conversation. None when another process, or another session of this one, has it."""
+    """Acquire a conversation's lease; None if another session holds it."""
     name = conversation
     if not _NAME.fullmatch(name):
         name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
@@ -116,7 +116,7 @@ def acquire(git_dir: Path, folder: Path, conversation: str) -> Lease | None:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove leases that nobody has used for months once there are many."""
+    """Remove old leases once there are many."""
     leases = list(folder.iterdir())
     if len(leases) <= _KEPT:
         return

@@ -13,7 +13,7 @@ from perdure.git.errors import Busy
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.recall.api import Embedder, Hit, RecallQuery
-from perdure.recall.unread_chunks import Silent, passed_over
+from perdure.recall.unread_chunks import UnreadChunks, skipped_notice
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,7 +48,7 @@ class RecallIndex:
         self._messages: MessageSequence | None = None
         self._vectors: Vectors | None = None
         self._arranged: tuple[str, bool] | None = None
-        self._silent = Silent()
+        self._unread = UnreadChunks()
         self.notice = ""
         self.is_partial = False
 
@@ -256,10 +256,10 @@ class RecallIndex:
         tree = self._repo.folder_oid(CONVERSATIONS, rev)
         if tree is None or store.tree(tree) is not None:
             return 0
-        from perdure.recall.sync import bring_level
+        from perdure.recall.sync import sync_tree
 
         if store.path is None:
-            return self._told(*bring_level(store, self._repo, rev, tree, progress))
+            return self._counted(*sync_tree(store, self._repo, rev, tree, progress))
         lock = self._lock()
         try:
             lock.take(wait=LOCK_WAIT)
@@ -267,12 +267,12 @@ class RecallIndex:
             self._cannot("another process is reading the conversations for recall just now")
             return 0
         with lock:
-            return self._told(*bring_level(store, self._repo, rev, tree, progress))
+            return self._counted(*sync_tree(store, self._repo, rev, tree, progress))
 
-    def _told(self, read: int, passed: Sequence[str]) -> int:
+    def _counted(self, read: int, passed: Sequence[str]) -> int:
         """How many chunks were read; warns of those that were skipped."""
         if passed:
-            self.notice = passed_over(passed)
+            self.notice = skipped_notice(passed)
         return read
 
     # Answering
@@ -280,13 +280,13 @@ class RecallIndex:
     def _find(self, store: Store, rev: str, query: RecallQuery, limit: int) -> list[Hit]:
         from perdure.recall.search import Finder
 
-        messages = self._level(store, rev)
+        messages = self._sequence(store, rev)
         if not len(messages):
             return []
         found: list[ScoredTurn] = Finder(store, messages, query, self._vectors).best(limit)
         return [Hit(each.turn, each.score, each.path, each.matched) for each in found]
 
-    def _level(self, store: Store, rev: str) -> MessageSequence:
+    def _sequence(self, store: Store, rev: str) -> MessageSequence:
         """The messages of a revision, as far as the index has them."""
         from perdure.recall.sequence import MessageSequence
 
@@ -296,7 +296,7 @@ class RecallIndex:
         if tree is None:
             return MessageSequence()
         if self._arranged == (tree, True):
-            self.notice = self.notice or self._silent.told
+            self.notice = self.notice or self._unread.notice
             return self._messages
         self._update(store, rev, None)
         ids = store.tree(tree)
@@ -305,8 +305,8 @@ class RecallIndex:
             ids = self._as_far_as_known(store, rev)
         same = self._messages.same_as(ids)
         chunks = store.chunks(ids[same:])
-        self._silent.follow(self._repo, rev, ids[:same], chunks)
-        self.notice = self.notice or self._silent.told
+        self._unread.follow(self._repo, rev, ids[:same], chunks)
+        self.notice = self.notice or self._unread.notice
         first = self._messages.arrange(ids, chunks)
         if self._embedder is not None:
             self._have_vectors(store, self._embedder, self._messages, first)

@@ -69,7 +69,7 @@ class ScoredTurn:
 
     Attributes:
         place: of its best message.
-        told: a checksum of that message; 0 where it has no word of the question itself.
+        checksum: one of that message; 0 where it has no word of the question itself.
     """
 
     turn: TurnId
@@ -77,7 +77,7 @@ class ScoredTurn:
     path: str
     matched: tuple[str, ...]
     place: int
-    told: int
+    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +289,13 @@ class Finder:
                 turn = messages.turn_at(place)
                 if self._query.without(turn):
                     continue
-                told = messages.said[place] if self._says(place) else 0
+                checksum = messages.said[place] if self._says(place) else 0
                 path, matched = messages.path_at(place), self._matched(place)
-                (again if told in said else found)[key] = ScoredTurn(
-                    turn, round(score, 4), path, matched, place, told
+                (again if checksum in said else found)[key] = ScoredTurn(
+                    turn, round(score, 4), path, matched, place, checksum
                 )
-                if told:
-                    said.add(told)
+                if checksum:
+                    said.add(checksum)
                 if len(found) >= wanted:
                     break
             if len(found) >= wanted or len(ranked) == len(scores):
@@ -388,9 +388,9 @@ def _repeated_last(found: Iterable[ScoredTurn]) -> list[ScoredTurn]:
     again: list[ScoredTurn] = []
     said: set[int] = set()
     for each in found:
-        (again if each.told in said else first).append(each)
-        if each.told:
-            said.add(each.told)
+        (again if each.checksum in said else first).append(each)
+        if each.checksum:
+            said.add(each.checksum)
     return [*first, *again]
 
 

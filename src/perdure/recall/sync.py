@@ -22,7 +22,7 @@ def chunks_of(repo: Repository, rev: str) -> list[File]:
     return sorted((file for file in files if parse_chunk_path(file[0])), key=lambda f: _key(f[0]))
 
 
-def bring_level(
+def sync_tree(
     store: Store, repo: Repository, rev: str, tree: str, progress: Progress | None
 ) -> tuple[int, list[str]]:
     """Make a tree known; the caller holds the writer's lock.

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from perdure.recall.store import StoredChunk
 
 
-def passed_over(paths: Sequence[str]) -> str:
+def skipped_notice(paths: Sequence[str]) -> str:
     """The notice that chunks are too large to be read."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return f"not looked through, being larger than {CHUNK_FILE_LIMIT >> 20} MiB: {paths[0]}{more}"
 
 
-class Silent:
+class UnreadChunks:
     """The chunks of which the index has no message.
 
     Attributes:
-        told: what a person should know of them; "" for nothing.
+        notice: what a person should know of them; "" for nothing.
     """
 
     def __init__(self) -> None:
-        self.told = ""
+        self.notice = ""
         self._paths: dict[int, str] = {}
 
     def follow(
@@ -43,7 +43,7 @@ class Silent:
         kept = set(same)
         self._paths = {n: path for n, path in self._paths.items() if n in kept} | fresh
         large = [path for path in sorted(self._paths.values()) if _is_large(repo, rev, path)]
-        self.told = passed_over(large) if large else ""
+        self.notice = skipped_notice(large) if large else ""
 
 
 def _is_large(repo: Repository, rev: str, path: str) -> bool:

@@ -36,13 +36,13 @@ class BackendNote:
     Attributes:
         form: how requests are sent to it.
         commit: that wrote it down; "" where nothing changed.
-        told: a sentence for the user; "" where the backend is seen, or names the model that serves,
+        message: a sentence for the user; "" where it is seen, or names the model that serves,
             for the first time.
     """
 
     form: RequestForm
     commit: str = ""
-    told: str = ""
+    message: str = ""
 
 
 def note_fingerprint(

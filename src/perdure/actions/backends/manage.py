@@ -201,7 +201,7 @@ class BackendActions:
             spec=spec,
             found=found,
             learned=form,
-        ).told
+        ).message
 
     def note_form(self, spec: BackendSpec, found: Fingerprint, form: RequestForm) -> None:
         """Note how a backend wants to be asked, if that is new.

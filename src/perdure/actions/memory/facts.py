@@ -48,7 +48,7 @@ class MemoryPlan:
         changes: files afterwards.
         message: the commit's.
         tip: the commit that it was thought out from.
-        author: whose hand it is; None: the human's.
+        author: who writes it; the human without one.
         like: facts that say nearly the same as the new words.
         against: facts that cannot hold beside them, as far as words show it.
         masked: keys that were taken out of the words.

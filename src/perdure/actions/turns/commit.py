@@ -87,7 +87,7 @@ class TurnCommitter:
         if expect is not None and self._repo.edits.is_edited(pending.branch, change.path):
             # Edited while the reply was written.
             raise TipMoved(change.path)
-        lease = self.lease.take(str(location.conversation))
+        lease = self.lease.acquire(str(location.conversation))
         named = replace(facts, turn=location.turn_id)
         commit = self._repo.commit(
             [change],

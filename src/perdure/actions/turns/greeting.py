@@ -145,7 +145,7 @@ def _open(
     )  # fmt: skip
     turn_id = TurnId(location.conversation, 0)
     turn = Turn(0, None, (reply,))
-    hand = lease.take(str(location.conversation))
+    held = lease.acquire(str(location.conversation))
     commit = workspace.repo.commit(
         [Change(location.path, render_head(location.head) + render_turn(turn))],
         message=turn_message(turn, TurnFacts(turn=turn_id)),
@@ -155,6 +155,6 @@ def _open(
         expect={location.path: None},
     )
     oid = workspace.repo.oid(location.path, commit)
-    if hand is not None and oid is not None:
-        hand.renew(workspace.branch, location.path, oid)
+    if held is not None and oid is not None:
+        held.renew(workspace.branch, location.path, oid)
     return CommittedGreeting(turn_id, reply, commit)

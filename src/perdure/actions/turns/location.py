@@ -1,6 +1,6 @@
 """Where the next turn goes: on in the same conversation, or into a new one.
 
-One hand appends to a conversation (docs/durability.md, leases). Whoever does not hold it, or finds
+One session appends to a conversation (docs/durability.md, leases). Whoever has no lease, or finds
 its last chunk changed, damaged or edited in the folder, begins a conversation that ``continues:``
 the old one, so that no turn id is ever used twice and no chunk is rewritten blindly.
 """
@@ -68,14 +68,14 @@ def next_in(
     repo: Repository,
     transcript: Transcript,
     conversation: ConversationRef,
-    hand: Lease,
+    held: Lease,
     branch: str,
 ) -> Location | None:
     """The place behind the last turn, or None where this hand may not append there."""
     index = conversation.first_chunk + conversation.chunk_count - 1
     ref = transcript.chunks[index]
     chunks = transcript.parsed(index)
-    if len(chunks) != 1 or chunks[0].troubles or not hand.matches(branch, ref.path, ref.oid):
+    if len(chunks) != 1 or chunks[0].troubles or not held.matches(branch, ref.path, ref.oid):
         return None
     if repo.edits.is_edited(branch, ref.path):
         return None

@@ -113,7 +113,7 @@ class PendingTurn:
             continues=str(head.continues or ""),
             joins=[str(end) for end in head.joins],
             begins=self.location.begins,
-            answers=self.is_in_chunk,
+            answers=self.kind is not TurnKind.NEW,
             again=self.kind is TurnKind.ANOTHER,
             speaker=self.speaker,
             message=_said(self.message),

@@ -1,6 +1,6 @@
 """Changing a turn where it stands: other answers, the choice among them, corrected words.
 
-Any hand may do that, also while another session appends to the conversation: the files are changed
+Any session may do that, also while another one appends to the conversation: the files are changed
 as they are at the tip, and the commit lands only if they still are when the branch moves. Who held
 a lease on the chunk keeps it; anybody else finds the chunk changed, and goes on in a conversation
 that ``continues:``.
@@ -131,8 +131,8 @@ def rewrite(
         path, other = stored.files.path, alternatives_path(stored.files.path)
         contents = {path: made.files.chunk, other: made.files.alternatives}
         before = {path: stored.files.chunk, other: stored.files.alternatives}
-        hand = lease.take(str(turn_id.conversation))
-        fits = hand is not None and hand.matches(branch, path, stored.oids[path])
+        held = lease.acquire(str(turn_id.conversation))
+        fits = held is not None and held.matches(branch, path, stored.oids[path])
         try:
             commit = repo.commit(
                 [Change(p, data) for p, data in contents.items() if data != before[p]],
@@ -149,7 +149,7 @@ def rewrite(
                 raise
             continue
         oid = repo.oid(path, commit)
-        if hand is not None and fits and oid is not None:
-            hand.renew(branch, path, oid)
+        if held is not None and fits and oid is not None:
+            held.renew(branch, path, oid)
         return commit
     raise AssertionError

@@ -37,7 +37,7 @@ class ConversationReading:
         standing: the summary that is there; None: none, or one that cannot be read.
         unreadable: there is one that cannot be read; it is left alone.
         review: what was proposed after it and still waits.
-        own: this device's own hand wrote it.
+        own: this device wrote it.
         tip: the commit.
         blobs: every file that a commit on top may rest on or write, with its blob; None: absent.
     """
@@ -249,8 +249,8 @@ def _is_own(position: Position, ref: ConversationRef) -> bool:
     chunk = position.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
     if position.conversation == ref.id:
         return True
-    hand = position.repo.acquire(str(ref.id))
-    if hand is None:
-        return position.lease.take(str(ref.id)) is not None
-    with hand:
-        return hand.matches(position.branch, chunk.path, chunk.oid)
+    held = position.repo.acquire(str(ref.id))
+    if held is None:
+        return position.lease.acquire(str(ref.id)) is not None
+    with held:
+        return held.matches(position.branch, chunk.path, chunk.oid)

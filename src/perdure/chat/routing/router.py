@@ -176,8 +176,8 @@ class Router:
         ) -> RequestForm:
             note = partial(self._store.note_fingerprint, pending.branch, spec, found, learned)
             noted = await self._work(note)
-            if noted.told:
-                emit(Notice(noted.told, "warning"))
+            if noted.message:
+                emit(Notice(noted.message, "warning"))
             return noted.form
 
         request = ReplyRequest(

@@ -177,7 +177,7 @@ class Position:
 
     def next_in(self, conversation: ConversationRef) -> Location | None:
         """The place behind the last turn, or None where this session may not append there."""
-        lease = self.lease.take(str(conversation.id))
+        lease = self.lease.acquire(str(conversation.id))
         if lease is None:
             return None
         return next_in(self.repo, self.transcript, conversation, lease, self.branch)

@@ -110,9 +110,10 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
         return _with_its_turn(repo, transcript, pending)
     conversation = transcript.find(pending.location.conversation)
     if conversation is None:
-        return _beginning(pending, pending.location.head.continues)
+        head = pending.location.head
+        return _beginning(pending, head.continues, head.joins)
     last = last_turn(transcript, conversation)
-    lease = committer.lease.take(str(conversation.id))
+    lease = committer.lease.acquire(str(conversation.id))
     location = (
         next_in(repo, transcript, conversation, lease, pending.branch)
         if lease is not None
@@ -139,10 +140,16 @@ def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTur
     return replace(_beginning(pending, before), kind=TurnKind.NEW)
 
 
-def _beginning(pending: PendingTurn, continues: TurnId | None) -> PendingTurn:
+def _beginning(
+    pending: PendingTurn, continues: TurnId | None, joins: tuple[TurnId, ...] = ()
+) -> PendingTurn:
     """The turn in a conversation of its own."""
     head = pending.location.head
     own = new_conversation(
-        now(), title=head.title, participants=head.participants, continues=continues
+        now(),
+        title=head.title,
+        participants=head.participants,
+        continues=continues,
+        joins=joins,
     )
     return moved(pending, own)

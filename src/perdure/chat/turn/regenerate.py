@@ -103,7 +103,7 @@ def _in_place(
     message = stored.turn.message
     if message is not None:
         thread.append(PastTurn(stored.turn_id, Turn(stored.turn.number, message)))
-    store.position.lease.take(str(stored.turn_id.conversation))
+    store.position.lease.acquire(str(stored.turn_id.conversation))
     return store.begin_turn(
         TurnKind.ANOTHER, stored.location, message, thread, notices, began=began
     )

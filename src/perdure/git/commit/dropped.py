@@ -1,4 +1,4 @@
-"""Turns that `git commit -a` took out of the tip while their work file could not be written.
+"""Turns that ``git commit -a`` removed because their work file could not be written in time.
 
 The file is from before them then, and git takes that for somebody's edit. The pending sync
 (`PendingSync`) names the blobs that the file may still have: where the tip has one of them again,
@@ -27,7 +27,7 @@ def commits_to_restore(
     store: ObjectStore,
     trees: Trees,
 ) -> Iterator[PendingCommit]:
-    """Commits that bring back what was taken out, with the messages that they had.
+    """Pending commits that restore what was removed, with their original messages.
 
     Args:
         branch: the branch that is checked out.
@@ -66,7 +66,7 @@ def _oid(trees: Trees, commit: str, path: str) -> str | None:
 
 
 def _brought(tip: str, path: str, oid: str, store: ObjectStore, trees: Trees) -> str | None:
-    """The commit in a tip's past that brought a blob; None where it is not there."""
+    """The commit before a tip that added a blob; None if there is none."""
     ends = shallow_ends(store.folder.parent)
     here: str | None = tip
     found = None

@@ -1,4 +1,4 @@
-"""A journal file: what is being said, or about to be committed, on the disk before it is.
+"""A journal file: the turn in progress, and what a commit is about to do, on disk beforehand.
 
 One file a session, preallocated and used again for every turn, locked by its owner for as long as
 it lives. Records are lines ``generation crc json``; a new turn begins at the top with another
@@ -31,7 +31,7 @@ _RECENT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a commit was about to do when it wrote this down.
+    """What a commit is about to do, written down first.
 
     Attributes:
         branch: name of the branch.
@@ -48,7 +48,7 @@ class Intent:
 
 @dataclass(slots=True)
 class Record:
-    """A journal as read."""
+    """The content of a journal file."""
 
     header: dict[str, Any]
     boot: str
@@ -63,12 +63,12 @@ class Record:
 
     @property
     def paths(self) -> set[str]:
-        """Work files that may not be on the disk as they should be."""
+        """Work files that may not have reached the disk."""
         return {path for _, path, _ in self.recent} | {p for i in self.intents for p in i.paths}
 
 
 class JournalFile:
-    """One file under its owner's lock."""
+    """One journal file, locked by its owner."""
 
     def __init__(self, lock: disk.KernelLock) -> None:
         self._lock = lock
@@ -79,7 +79,7 @@ class JournalFile:
 
     @classmethod
     def create(cls, folder: Path) -> JournalFile:
-        """A new file, preallocated so that later syncs write no metadata."""
+        """Create a file, preallocated so that later syncs need not write metadata."""
         lock = disk.KernelLock(folder / f"{os.getpid()}-{secrets.token_hex(4)}.journal")
         lock.take(wait=1.0)
         try:
@@ -94,11 +94,11 @@ class JournalFile:
 
     @property
     def identity(self) -> str:
-        """What tells this file, as it was last written, from any other; a copy has the same."""
+        """Identifies this file in its present state; a copy has the same identity."""
         return f"{self._lock.path.name} {os.fstat(self._lock.fd).st_mtime_ns}"
 
     def begin(self, header: Mapping[str, object]) -> None:
-        """Start over with a header that is on the disk at return."""
+        """Start a new turn: the header is on disk when this returns."""
         now = time.monotonic()
         self._recent = {
             key: (at, oids) for key, (at, oids) in self._recent.items() if now - at < _RECENT
@@ -123,19 +123,19 @@ class JournalFile:
         self._at = at
 
     def text(self, piece: str) -> None:
-        """Add a piece of what is streamed; it survives the process, not yet the power."""
+        """Append a streamed piece. It survives a crash of the process, but not yet a power cut."""
         self._add({"text": piece})
 
     def end(self, facts: Mapping[str, object]) -> None:
-        """Note that the text is all there, and how it ended. The commit's intent is synced."""
+        """Record that the reply is complete and how it ended; synced with the intent."""
         self._add({"end": dict(facts)})
 
     def sync(self) -> None:
-        """Put what was added on the disk."""
+        """Flush everything appended so far to disk."""
         disk.sync_data(self._lock.fd)
 
     def intend(self, intent: Intent) -> None:
-        """Write down what the commit is about to do, on the disk at return."""
+        """Record what the commit is about to do; on disk when this returns."""
         self._add(
             {
                 "commit": intent.commit,
@@ -151,11 +151,11 @@ class JournalFile:
             self._recent[intent.branch, path] = (now, [*oids, old])
 
     def recent_paths(self) -> list[str]:
-        """Work files that were written shortly before, and may not be on the disk yet."""
+        """Work files written so recently that they may not be on disk yet."""
         return [path for _, path in self._recent]
 
     def finish(self) -> None:
-        """Note that the turn is over. Not synced: the intent tells whether the commit landed.
+        """Mark the turn as finished. Not synced: the intent shows whether it was committed.
 
         What was written with it stands there until the next turn begins, or the file is removed.
         """
@@ -164,7 +164,7 @@ class JournalFile:
             self._add({"done": True})
 
     def remove(self) -> None:
-        """Delete the file and give up its lock.
+        """Delete the file and release its lock.
 
         Where it cannot be deleted, it stays for the next open: what it holds has landed.
         """
@@ -173,15 +173,15 @@ class JournalFile:
         self._lock.release()
 
     def abandon(self) -> None:
-        """Give up the lock and leave the file for the next open."""
+        """Release the lock and leave the file for the next process that opens the repository."""
         self._lock.release()
 
     def is_used(self) -> bool:
-        """Whether a turn is in it."""
+        """Whether it holds an unfinished turn."""
         return self._generation != b"" and not self._is_done
 
     def parse(self) -> Record | None:
-        """Read it back as far as its records hold; None when it says nothing."""
+        """Read it back as far as its records are valid; None if it is empty."""
         data = os.pread(self._lock.fd, os.fstat(self._lock.fd).st_size, 0)
         found: Record | None = None
         generation = data[:8]
@@ -224,7 +224,7 @@ def _parse_line(line: bytes, generation: bytes) -> dict[str, Any] | None:
 
 
 def _recent(value: Mapping[str, Any]) -> list[tuple[str, str, list[str | None]]]:
-    """Branch, path and blobs of the work files that a record names."""
+    """The branch, path and blobs of each work file that a record names."""
     rows = value.get("recent")
     return [
         (row[0], row[1], list(row[2]))
@@ -237,7 +237,7 @@ def _recent(value: Mapping[str, Any]) -> list[tuple[str, str, list[str | None]]]
 
 
 def _intents(value: Mapping[str, Any]) -> list[Intent]:
-    """The intent of a record; none where it names what no commit of ours is about."""
+    """The intent in a record; empty if it names something that no commit of ours would touch."""
     branch, commit, paths = value.get("branch"), value.get("commit"), value.get("paths")
     pairs = fields.blobs(paths)
     is_whole = isinstance(paths, dict) and all(len(pair) == 2 for pair in pairs.values())
@@ -248,7 +248,7 @@ def _intents(value: Mapping[str, Any]) -> list[Intent]:
 
 
 def dead_files(folder: Path, *, largest: int | None = None) -> Iterator[tuple[JournalFile, Record]]:
-    """Journals whose owner is gone, locked for us; empty ones are removed on the way.
+    """The journals of dead processes, each locked for the caller; empty ones are removed.
 
     Args:
         folder: where they are.

@@ -1,4 +1,4 @@
-"""The plan of one operation, carried out as a whole."""
+"""The plan of one operation, which is carried out completely or not at all."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class Plan:
 
     @property
     def touches_work(self) -> bool:
-        """Whether HEAD, and so index and work tree, come to stand elsewhere."""
+        """Whether it moves HEAD, and with it the index and the work tree."""
         return self.before != self.after or bool(self.done)

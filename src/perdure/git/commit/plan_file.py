@@ -17,7 +17,7 @@ FormerBlobs = dict[str, list[str | None]]
 
 
 class BadPlan(Exception):
-    """The file says what no plan of ours says."""
+    """The file holds something that perdure never writes there."""
 
 
 class _Where(msgspec.Struct):
@@ -43,7 +43,7 @@ class _Merge(_Where, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What was read.
+    """The plan as it was read.
 
     Attributes:
         own: the git folder of the work tree that it is about, relative to the common one.

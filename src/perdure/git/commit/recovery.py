@@ -1,4 +1,4 @@
-"""Opening after a crash: what a dead owner left is finished or put away."""
+"""Recovery after a crash: whatever a dead process left is finished or put away."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Recovery:
         self._is_on_branch = is_on_branch
 
     def run(self) -> None:
-        """Break our own dead locks, finish landed turns, level what waits.
+        """Remove locks of dead processes, finish committed turns, and apply the pending sync.
 
         Turns that did not land stay in their journals for `leftover`.
         """
@@ -65,7 +65,7 @@ class Recovery:
                 file.abandon()
 
     def _finish(self, record: Record) -> bool:
-        """Bring work files and index entries to the tip. True when the turn had landed.
+        """Bring work files and index entries to the tip. True if the turn had been committed.
 
         They are forward of it when the crash came just before the commit point, behind it when it
         came just after.
@@ -89,7 +89,7 @@ class Recovery:
                 self._sync.restore(commit, path, blobs)
 
     def _put_on_disk(self, record: Record) -> None:
-        """Before the journal goes: a power cut after it would find nobody who knows."""
+        """Flush the work files before the journal that remembers them is removed."""
         work = WorkTree(self._layout.work, self._layout.spare)
         for path in record.paths:
             with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ class Recovery:
         disk.sync_folder(self._layout.own)
 
     def _restore(self, record: Record) -> None:
-        """Work files and index entries of the turns before, which a power cut may have undone."""
+        """Restore what a power cut may have undone of the turns before."""
         head = self._refs.head()
         former = {path: oids for branch, path, oids in record.recent if branch == head.branch}
         if former and head.branch is not None and head.commit is not None:

@@ -78,7 +78,7 @@ class Mover:
         self._intent = intent_file(layout)
 
     def carry_out(self, plan: Plan, who: bytes, says: str) -> None:
-        """Do all of it.
+        """Carry out a plan.
 
         Args:
             plan: what; its op commit and all new commits are stored already.
@@ -203,7 +203,7 @@ class Mover:
         disk.sync_folder(self._intent.parent)
 
     def _drop_intent(self) -> None:
-        """The end, on the disk at return: a plan that came back would be carried out again."""
+        """Remove the plan, on disk when this returns: if it came back, it would run again."""
         self._intent.unlink(missing_ok=True)
         disk.sync_folder(self._intent.parent)
 
@@ -256,7 +256,7 @@ class Mover:
     # After a crash
 
     def finish(self) -> bool:
-        """Carry out a plan whose owner died after its commit point; forget one before it.
+        """Finish a plan whose owner died after its commit point; drop one that had not reached it.
 
         Returns:
             Whether there was one.
@@ -315,7 +315,7 @@ class Mover:
         return error
 
     def finish_plan(self, plan: Plan) -> None:
-        """Carry out what is left of a plan, if it had reached its commit point."""
+        """Carry out the rest of a plan that had reached its commit point."""
         if self._refs.read(OPS) != plan.op:
             self._drop_intent()
             return
@@ -331,7 +331,7 @@ class Mover:
             locks.release()
 
     def _take_again(self, plan: Plan, locks: _Locks) -> Survey:
-        """Locks for what is not done yet. What git has moved since the crash stays."""
+        """Take the locks for what is left to do. Whatever git moved since the crash stays."""
         survey = Survey()
         if plan.touches_work and self._is_on_the_way(plan):
             locks.index = self._lock("index")
@@ -347,7 +347,7 @@ class Mover:
         return survey
 
     def _is_on_the_way(self, plan: Plan) -> bool:
-        """Whether HEAD is where the plan found it, where it leaves it, or in between."""
+        """Whether HEAD is at the plan's start, at its end, or between the two."""
         head = self._refs.head()
         values = {end.commit for end in (plan.before, plan.after) if end.branch == head.branch}
         for move in plan.moves:

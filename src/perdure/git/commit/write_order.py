@@ -1,4 +1,4 @@
-"""Landing a commit: the one order in which everything is written (docs/durability.md)."""
+"""The order in which a commit is written (docs/durability.md)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ATTEMPTS = 100
 
 
 class HasJournal(Protocol):
-    """A `Journal` or a `Leftover`."""
+    """What has a journal: a `Journal` or a `Leftover`."""
 
     @property
     def file(self) -> JournalFile:
-        """Where its records are."""
+        """The file that holds its records."""
 
     def finish(self) -> None:
-        """Drop the turn."""
+        """Mark the turn as finished."""
 
 
 Message = str | Callable[[str | None], str]
@@ -39,7 +39,7 @@ Message = str | Callable[[str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
-    """What shall be committed."""
+    """A commit that is still to be made."""
 
     changes: Sequence[Change]
     message: Message
@@ -52,13 +52,13 @@ class PendingCommit:
     journal: HasJournal | None
 
     def text(self, parent: str | None) -> str:
-        """The commit's message on top of ``parent``."""
+        """The commit's message, given its parent."""
         return self.message if isinstance(self.message, str) else self.message(parent)
 
 
 @dataclass(slots=True)
 class _Locks:
-    """The locks of one attempt; whichever are there are released together."""
+    """The locks of one attempt, released together."""
 
     ref: GitLock
     index: GitLock | None = None
@@ -72,7 +72,7 @@ class _Locks:
 
 
 class Committer:
-    """Lands commits in one repository. The caller holds the commit lock."""
+    """Makes commits in one repository. The caller holds the commit lock."""
 
     def __init__(
         self, store: ObjectStore, trees: Trees, refs: Refs, packs: PackWriter, sync: WorktreeSync
@@ -84,7 +84,7 @@ class Committer:
         self._sync = sync
 
     def commit(self, pending: PendingCommit) -> str:
-        """Commit, again on the new tip for as long as someone else is quicker.
+        """Make the commit; retry on the new tip whenever somebody else was quicker.
 
         Returns:
             Id of the commit; the tip's when the changes are there already.
@@ -119,7 +119,7 @@ class Committer:
         )
 
     def _unreached(self, start: str) -> list[tuple[str, bytes, bytes]]:
-        """What a branch begins on and no ref reaches: its own branch may be gone since."""
+        """Objects that a new branch starts from and no ref reaches any more."""
         from perdure.git.refs.unreachable import unreached
 
         return unreached(start, self._store, self._trees, self._refs)
@@ -154,7 +154,7 @@ class Committer:
     def _bring(
         self, pending: PendingCommit, ref: str, tip: str | None, new: str, edit: Edit
     ) -> None:
-        """Move the branch to a commit that is stored, with index and work files."""
+        """Move the branch to a stored commit, and the index and work files with it."""
         locks = _Locks(self._refs.prepare(ref, new))
         try:
             if self._refs.head().branch == pending.branch:
@@ -186,7 +186,7 @@ class Committer:
         pending.journal.file.intend(Intent(pending.branch, new, paths, names))
 
     def _move(self, pending: PendingCommit, edit: Edit, locks: _Locks, *, is_here: bool) -> None:
-        """The commit point, with the index just before it.
+        """The commit point: the branch moves, just after the index.
 
         ``git commit`` reads HEAD, then the index, and holds only what it read of HEAD against the
         branch. With the old tip and the new index it fails, since we have the branch's lock until
@@ -223,7 +223,7 @@ class Committer:
             pending.journal.finish()
 
     def _take_back(self, pending: PendingCommit, edit: Edit) -> None:
-        """Work files as they were; the index is a debt, paid by the next commit or open."""
+        """Put the work files back; the index follows with the next commit or open."""
         back = {path: (new, old) for path, (old, new) in edit.blobs.items()}
         self._sync.update_work(back, synced=False)
         self._note_pending(pending, back)
@@ -238,7 +238,7 @@ class Committer:
                 self._refs.log("HEAD", tip, new, who, pending.text(tip))
 
     def _fill(self, pending: PendingCommit, edit: Edit, locks: _Locks) -> Blobs:
-        """Write the work files, and the new index into its lock. Returns what could not be."""
+        """Write the work files, and the new index into its lock. Returns the paths that failed."""
         sync = self._sync
         former = sync.races.ours(edit.blobs)
         for path, oids in sync.pending.former(pending.branch).items():
@@ -275,7 +275,7 @@ class Committer:
         return left
 
     def _note_pending(self, pending: PendingCommit, left: Blobs) -> bool:
-        """Write down what is not level yet. False when not even that can be written."""
+        """Record what is not in sync yet. False if even that cannot be written."""
         if left:
             try:
                 self._sync.pending.add(pending.branch, left)

@@ -1,4 +1,4 @@
-"""The writing half of a repository: the commit lock, landing, recovery, and levelling later."""
+"""The writing half of a repository: commit lock, commits, recovery and pending sync."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Writer:
 
     @contextmanager
     def exclusive(self, doing: str) -> Iterator[None]:
-        """The commit lock, with everything in order that was left to do.
+        """Hold the commit lock, after finishing whatever was left to do.
 
         Args:
             doing: what is going to be done, for errors.
@@ -125,7 +125,7 @@ class Writer:
     def _restore_taken_out(
         self, branch: str, tip: str, former: Mapping[str, Sequence[str | None]]
     ) -> None:
-        """Land once more what a commit took out unmeant, by the blobs that its files had before."""
+        """Commit again what another commit removed by accident, judged by the blobs it put back."""
         from perdure.git.commit import dropped
 
         for order in list(
@@ -134,7 +134,7 @@ class Writer:
             self._committer.commit(order)
 
     def finish_operation(self) -> None:
-        """Finish an operation whose owner died. The caller holds the commit lock.
+        """Finish the operation of a process that died. The caller holds the commit lock.
 
         Before another is begun this must succeed: there is room for one plan on the disk.
 
@@ -153,12 +153,12 @@ class Writer:
             self.packs.remove_dead_keeps()
 
     def forget_commits(self) -> None:
-        """An operation has moved branches on purpose: no landing before it is watched any more."""
+        """Stop watching earlier commits, because an operation has moved branches on purpose."""
         self._last = None
         self.sync.races.last = NOTHING
 
     def commit(self, order: PendingCommit) -> str:
-        """Land one commit, then join packs when enough have come together."""
+        """Make one commit, then join small packs if there are enough of them."""
         with self.exclusive("saving the commit"):
             commit = self._committer.commit(order)
             self._last, self._committed_at = (order, commit), time.time()
@@ -175,7 +175,7 @@ class Writer:
 
     @property
     def index_trouble(self) -> str:
-        """Why git's index is not level with the tip, "" when it is."""
+        """Why git's index is not in sync with the tip; "" if it is."""
         with self._mutex:
             return self.sync.trouble
 
@@ -188,7 +188,7 @@ class Writer:
             return not self.sync.pending.is_waiting
 
     def _watch_head(self) -> None:
-        """See for a moment whether git undoes what has just landed (`_bring_back`)."""
+        """Watch for a moment whether git undoes the commit just made (`_bring_back`)."""
         self._watch_until = time.monotonic() + _WATCH
         if self._watcher is None or not self._watcher.is_alive():
             self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -200,7 +200,7 @@ class Writer:
                 self._bring_back()
 
     def _taken_away(self) -> dict[str, str | None]:
-        """Blobs at the tip in place of the last landings', where git took them away unasked.
+        """Blobs at the tip where git removed those of the last commits by accident.
 
         Either the last one left its branch by the race that `Refs.was_reset_away` tells; or a
         commit made within two seconds of it, or of when the index was levelled after it, has older
@@ -236,7 +236,7 @@ class Writer:
         return {}
 
     def _is_followed_at_once(self, tip: str, commit: str) -> bool:
-        """Whether the commit that stands on ours was made within two seconds of the landing."""
+        """Whether the commit on top of ours was made within two seconds of it."""
         for _ in range(32):
             info = parse_commit(tip, self._store.read(tip)[1])
             if not info.parents:
@@ -248,7 +248,7 @@ class Writer:
         return False
 
     def _commit_again(self) -> None:
-        """Land the last commits once more where git took them away unasked.
+        """Repeat the last commits where git removed them by accident.
 
         On the same parent the last one gives the very same commit. The caller holds the commit
         lock.
@@ -275,7 +275,7 @@ class Writer:
             self.sync.trouble = str(error)
 
     def _bring_back(self) -> None:
-        """Undo what a git command that had begun before the landing did to it.
+        """Undo what a git command that began before our commit did to it.
 
         It took the turn out of the tip; or HEAD is on another branch now, and our turn in its index
         and files; or an index from before the landing was put over ours.
@@ -307,7 +307,7 @@ class Writer:
                 self.sync.races.last = NOTHING
 
     def _rests(self, head: Head) -> bool:
-        """Whether HEAD and index stay as they are for a moment.
+        """Whether HEAD and the index stay the same for a moment.
 
         `git switch` back to our branch brings files and index there first, and HEAD last.
         """
@@ -341,7 +341,7 @@ class Writer:
             pause = min(pause * 2, 5.0)
 
     def recover(self) -> None:
-        """Finish what a dead process left, unless a living one is at work right now."""
+        """Finish what a dead process left, unless another process is working right now."""
         recovery = Recovery(self._layout, self._refs, self.sync, self.packs, self._is_on_branch)
         with storage_errors("recovering"), self._mutex:
             self._state.own()
@@ -357,7 +357,7 @@ class Writer:
                 self.packs.remove_dead_keeps()
 
     def journal_file(self) -> JournalFile:
-        """The session's journal file; a new one while the old one holds a turn."""
+        """The session's journal file; a new one if the old one still holds a turn."""
         with self._mutex:
             self._state.own()
             self.set_aside_journal()
@@ -368,7 +368,7 @@ class Writer:
             return self._journal
 
     def set_aside_journal(self) -> bool:
-        """Leave a turn that did not land to `leftover`. False where there is none."""
+        """Leave an uncommitted turn to `leftover`. False if there is none."""
         with self._mutex:
             if self._journal is None or not self._journal.is_used():
                 return False
@@ -377,7 +377,7 @@ class Writer:
             return True
 
     def stop(self) -> None:
-        """End what levels beside the talk. Not to be called under the mutex, which it may want."""
+        """Stop the background threads. Must not be called under the mutex, which they may need."""
         self._closed.set()
         for thread in (self._chaser, self._watcher):
             if thread is not None:
@@ -395,7 +395,7 @@ class Writer:
             self._journal = None
 
     def _put_on_disk(self, paths: Sequence[str]) -> bool:
-        """Work files and index as they are: what a power cut takes, no journal knows any more."""
+        """Flush work files and index, since no journal will restore them after a power cut."""
         try:
             for path in paths:
                 self._work.sync(path)

@@ -1,4 +1,4 @@
-"""The repository's own git configuration: what we write, and what is reported when found."""
+"""The repository's own git configuration: what perdure writes, and what it reports."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _RUNS = (
 
 
 def rendered() -> str:
-    """The config of a repository that we make. The user's identity stays the user's business."""
+    """The configuration of a new repository, without any identity."""
     return _WRITTEN + (_MAC if sys.platform == "darwin" else "") + _WRITTEN_REST
 
 
@@ -110,12 +110,12 @@ def _value(raw: str | None) -> str:
 
 
 def is_true(value: str) -> bool:
-    """Git's reading of a boolean."""
+    """Whether git takes a value for true."""
     return value.lower() in {"true", "yes", "on", "1"}
 
 
 def read_config(git_dir: Path) -> dict[str, str]:
-    """The repository's configuration, empty when it has no file."""
+    """The repository's configuration; empty if it has no file."""
     try:
         return parse_config(
             disk.read_file(git_dir / "config", most=_LARGEST).decode("utf-8", "replace")
@@ -133,7 +133,7 @@ def read_config(git_dir: Path) -> dict[str, str]:
 
 
 def check_supported(values: dict[str, str]) -> None:
-    """Refuse kinds of repositories that the engine would damage.
+    """Refuse a repository of a kind that the engine could damage.
 
     Raises:
         UnsupportedRepository: sha256 ids, reftable refs, a bare one, an unknown extension.

@@ -65,7 +65,7 @@ def _paths() -> Iterator[str]:
 
 
 class _Opener:
-    """Opens plain files, of so many bytes in all."""
+    """Opens plain files, up to a total size."""
 
     def __init__(self) -> None:
         self._left = MOST_BYTES
@@ -135,7 +135,7 @@ def users_ignored() -> Path:
 
 
 def _users(git_dir: Path | None) -> dict[str, str]:
-    """The identity of the user's own configuration."""
+    """The identity in the user's own configuration."""
     found: dict[str, str] = {}
     stack = read_user_config(git_dir)
     for key in ("name", "email"):

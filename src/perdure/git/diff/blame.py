@@ -1,4 +1,4 @@
-"""Whose line is it: each line of a file traced back to the commit that brought it.
+"""Blame: each line of a file traced back to the commit that added it.
 
 Follows git's blame: from a commit, lines that a parent has too are that parent's to answer for, in
 the order of the parents; a file that a parent does not have is looked for there under another name.
@@ -24,7 +24,7 @@ Places = dict[int, list[int]]
 
 
 class History(Protocol):
-    """What tracing needs of a repository."""
+    """What blame needs of a repository."""
 
     def commit_info(self, rev: str) -> CommitInfo: ...
 
@@ -56,7 +56,7 @@ class BlamedLine:
 
 @dataclass(slots=True)
 class _Suspect:
-    """A file of a commit, and the lines it may have brought.
+    """A file in a commit, and the lines that it may have added.
 
     Attributes:
         oid: its content.
@@ -102,7 +102,7 @@ def _lines(repo: History, oid: str) -> list[str]:
 
 
 class _Tracer:
-    """Suspects by commit, the newest looked at first, so that all children were before."""
+    """Suspects by commit, newest first, so that every child is examined before its parents."""
 
     def __init__(self, repo: History, jump: Callable[[str, str], str]) -> None:
         self._repo = repo
@@ -112,7 +112,7 @@ class _Tracer:
         self._order = 0
 
     def suspect(self, commit: str, path: str, oid: str, lines: Places) -> None:
-        """Note that a commit, or one below it, brought some lines of a file."""
+        """Note that a commit or one of its ancestors added some lines of a file."""
         if not lines:
             return
         commit = self._jump(commit, path)
@@ -126,7 +126,7 @@ class _Tracer:
             known[place] = [*known.get(place, ()), *results]
 
     def run(self) -> list[tuple[CommitInfo, str, Places]]:
-        """Commits with the lines that they brought, and the file's name there."""
+        """Each guilty commit with its lines and the file's name in it."""
         guilty = []
         while self._queue:
             commit = heapq.heappop(self._queue)[2]
@@ -141,7 +141,7 @@ class _Tracer:
     def _pass_on(
         self, commit: str, path: str, suspect: _Suspect, parents: tuple[str, ...]
     ) -> Places:
-        """Give lines to the parents that have them; what none has is left."""
+        """Pass lines on to the parents that have them; the rest stay."""
         names = {parent: self._name_in(parent, commit, path, suspect.oid) for parent in parents}
         for parent, (name, oid) in names.items():
             if oid == suspect.oid:
@@ -161,7 +161,7 @@ class _Tracer:
         return left
 
     def _name_in(self, parent: str, commit: str, path: str, oid: str) -> tuple[str, str | None]:
-        """Name and blob of a file in a parent; under another name where it was renamed."""
+        """A file's name and blob in a parent, following renames."""
         there = self._repo.oid(path, parent)
         if there is not None:
             return path, there

@@ -33,14 +33,14 @@ Kind = Literal["same", "gone", "come"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text that both sides have, or one of them."""
+    """A stretch of text that is on both sides, or on one."""
 
     kind: Kind
     text: str
 
 
 def split_words(text: str) -> list[str]:
-    """Words, signs and spaces of a text; joined they are the text again.
+    """Split a text into words, punctuation and spaces; joined, they are the text again.
 
     Chinese and Japanese count each character as a word. A line end is a piece of its own.
     """
@@ -48,7 +48,7 @@ def split_words(text: str) -> list[str]:
 
 
 def count_words(text: str) -> Counter[str]:
-    """How often each word stands in a text; signs and spaces are not words."""
+    """How often each word occurs in a text."""
     return Counter(found[0] for found in _TOKEN.finditer(text) if found["word"])
 
 
@@ -64,7 +64,7 @@ def words_changed(old: str, new: str) -> tuple[int, int]:
 
 
 def compare(old: str, new: str) -> list[Piece]:
-    """One text as a change of another.
+    """Compare two texts, word by word.
 
     The pieces that are not ``come`` join to ``old``, those that are not ``gone`` to ``new``. Lines
     are matched first, so that long texts cost little; then words inside changed lines. A changed
@@ -85,12 +85,12 @@ def compare(old: str, new: str) -> list[Piece]:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines with their line ends, of which only LF is one."""
+    """Split a text into lines, with their ends; only LF ends a line."""
     return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def _block(old: str, new: str) -> Iterator[Piece]:
-    """One changed block, word by word."""
+    """Compare one changed block, word by word."""
     before, after = split_words(old), split_words(new)
     if not before or not after or len(before) + len(after) > _MOST_TOKENS:
         if old:
@@ -113,7 +113,7 @@ def _block(old: str, new: str) -> Iterator[Piece]:
 def _without_islands(
     blocks: Sequence[tuple[int, int, int]], before: Sequence[str], after: Sequence[str]
 ) -> Iterator[tuple[int, int, int]]:
-    """Matches worth showing: a lone space between two changed words only breaks them up."""
+    """Drop matches that are only a space between two changed words."""
     for left, right, size in blocks:
         text = "".join(before[left : left + size])
         at_an_end = (left, right) == (0, 0) or (
@@ -124,7 +124,7 @@ def _without_islands(
 
 
 def matching_lines(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int]]:
-    """Runs that both sequences have in the same order, as (place in old, place in new, length).
+    """Runs common to both sequences, in order: (place in old, place in new, length).
 
     They leave the fewest deletions and insertions (Myers, "An O(ND) Difference Algorithm"); only
     texts with thousands of changed lines are matched more roughly.
@@ -162,7 +162,7 @@ def _runs(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 
 def _shortest(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]] | None:
-    """Matched places of a shortest edit; None where it has too many steps to be looked for."""
+    """The matches of a shortest edit; None if it would take too many steps to find."""
     n, m = len(a), len(b)
     if not n or not m or set(a).isdisjoint(b):
         return []
@@ -210,7 +210,7 @@ CONTEXT = 1
 
 @dataclass(slots=True)
 class Row:
-    """A line of both texts; ``number`` is its place in the newer one, counted from 1."""
+    """One line of a diff; ``number`` is its line number in the newer text."""
 
     number: int
     pieces: list[Piece] = field(default_factory=list)
@@ -218,7 +218,7 @@ class Row:
 
 
 def changed_lines(old: str, new: str) -> Iterator[tuple[bool, Row]]:
-    """Rows to show, each with whether lines before it are left out."""
+    """The rows to show, each with whether lines before it were left out."""
     rows = _rows(compare(old, new))
     wanted = {
         near

@@ -35,7 +35,7 @@ LOCK_WAIT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is checked out. ``branch`` None: detached. ``commit`` None: no commit yet."""
+    """What HEAD names. ``branch`` None: detached. ``commit`` None: no commit yet."""
 
     branch: str | None
     commit: str | None

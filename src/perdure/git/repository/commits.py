@@ -22,7 +22,7 @@ _LONG_MESSAGE = 32 * 1024
 
 
 class Commits:
-    """The commits of one repository; each that was read is kept."""
+    """The commits of one repository, cached once read."""
 
     def __init__(self, store: ObjectStore, trees: Trees, refs: Refs, git_dir: Path) -> None:
         self._store = store
@@ -79,7 +79,7 @@ class Commits:
         limit: int | None = None,
         skip: int = 0,
     ) -> Iterator[CommitInfo]:
-        """Commits, newest first.
+        """List commits, newest first.
 
         Args:
             rev: where to begin; HEAD without one.
@@ -100,11 +100,11 @@ class Commits:
         return islice(found, skip, None if limit is None else skip + limit)
 
     def shallow_ends(self) -> frozenset[str]:
-        """Commits at the end of a shallow clone: each stands for all that came before it."""
+        """The commits where a shallow clone ends; what came before is not here."""
         return shallow_ends(self._git_dir)
 
     def parents(self, rev: str) -> tuple[str, ...]:
-        """Parents of a commit as far as they are here: none at a shallow clone's end."""
+        """The parents of a commit; none at the end of a shallow clone."""
         info = self.info(rev)
         return () if info.id in self.shallow_ends() else info.parents
 

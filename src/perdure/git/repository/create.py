@@ -1,4 +1,4 @@
-"""Making a repository: in a folder beside its place, moved there when it is whole."""
+"""Creates a repository beside its final place, and moves it there when complete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def create_repository(
     author: Author,
     branch: str = "main",
 ) -> Repository:
-    """Make a repository with a first commit. It appears whole or not at all.
+    """Create a repository with a first commit; it appears complete or not at all.
 
     Args:
         path: must not exist, or be an empty folder.

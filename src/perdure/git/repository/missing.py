@@ -1,4 +1,4 @@
-"""A quick look for holes in a history, at each start.
+"""A quick check for missing pieces of the history, at each start.
 
 Packs that are cut, gone or others than their index is for, and the last commits. What is damaged
 further down is found when it is read, or by `git.maintenance.verify`.

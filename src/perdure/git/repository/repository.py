@@ -58,7 +58,7 @@ MOST_READ = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a repository is made of, for the other modules of this room."""
+    """The parts of a repository, for the other modules of this room."""
 
     layout: Layout
     store: ObjectStore
@@ -142,7 +142,7 @@ class Repository:
         return self.state.cache_dir
 
     def close(self) -> None:
-        """Give back locks and the session's journal file; a turn still in it stays there."""
+        """Release locks and the journal file; an unfinished turn stays in it."""
         writer = self._writer
         if writer is not None:
             writer.stop()
@@ -162,7 +162,7 @@ class Repository:
 
     @property
     def writer(self) -> Writer:
-        """The half that writes, made when it is first asked for."""
+        """The writing half, made when first needed."""
         with self._mutex:
             if self._writer is None:
                 from perdure.git.commit.writer import Writer
@@ -179,7 +179,7 @@ class Repository:
             return self._writer
 
     def parts(self) -> Parts:
-        """What it is made of, writer included. For modules of this room."""
+        """The parts that it is made of, for modules of this room."""
         return Parts(
             self._layout,
             self._store,
@@ -192,7 +192,7 @@ class Repository:
     # Reading
 
     def head(self) -> Head:
-        """What is checked out."""
+        """What HEAD names."""
         return self._refs.head()
 
     def stray_refs(self) -> dict[str, str]:
@@ -456,7 +456,7 @@ class Repository:
         return self.writer.commit(order)
 
     def acquire(self, conversation: str) -> Lease | None:
-        """Take the right to append to a conversation; None when somebody else has it.
+        """Acquire the lease of a conversation; None if another session holds it.
 
         Raises:
             ReadOnly: the repository may not be written.
@@ -467,12 +467,12 @@ class Repository:
         return leases.acquire(self.git_dir, self.state_dir / "leases", conversation)
 
     def hold_leftover(self, file: JournalFile) -> None:
-        """Keep a dead session's journal locked until `close`. `journal.leftover` uses it."""
+        """Keep a dead session's journal locked until `close`."""
         self._leftovers.append(file)
 
 
 def _anything_left(state: Path) -> bool:
-    """Whether a recovery has anything to look at: a few short listings."""
+    """Whether there may be anything to recover."""
     for name, start, ending in (
         ("held", "", ""),
         ("spare", "", ""),

@@ -1,4 +1,4 @@
-"""What is being said right now, kept outside git until it is a commit (docs/durability.md)."""
+"""A turn in progress, kept outside git until it is committed (docs/durability.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The journal of one turn: from before the first streamed piece until its commit."""
+    """The journal of one turn, from before its first word until its commit."""
 
     def __init__(self, file: JournalFile) -> None:
         self.file = file
@@ -22,7 +22,7 @@ class Journal:
 
     @classmethod
     def begin(cls, repo: Repository, header: Mapping[str, object]) -> Journal:
-        """Start a turn's journal; its header is on the disk at return.
+        """Start a turn's journal; its header is on disk when this returns.
 
         Args:
             repo: the companion's repository; its session's file is used again.
@@ -56,7 +56,7 @@ class Journal:
             self.file.end({**facts, **anew})
 
     def sync(self) -> None:
-        """Put everything appended on the disk; call it about once a second."""
+        """Flush everything appended to disk; call it about once a second."""
         with storage_errors("keeping the reply safe"):
             self.file.sync()
 
@@ -67,7 +67,7 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A turn whose owner died before its commit.
+    """A turn whose process died before committing it.
 
     It can be passed to `Repository.commit` as ``journal``: then a crash in the middle of saving it
     neither loses nor doubles it.
@@ -91,7 +91,7 @@ class Leftover:
 
 
 def leftover(repo: Repository) -> list[Leftover]:
-    """Turns that a crash interrupted, oldest first. Those that did land are not among them.
+    """Turns that a crash interrupted, oldest first, without those that were committed.
 
     Each stays locked against other processes until it is discarded or the repository is closed.
     """

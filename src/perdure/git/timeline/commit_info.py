@@ -1,4 +1,4 @@
-"""What the timeline knows of a commit: which paths it touched, of which kind it is, whose turn."""
+"""What the timeline knows about a commit: the paths it touched, its kind, its turn."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _MOST_COUNTED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A commit and what follows from it and its parents alone.
+    """A commit, with what can be derived from it and its parents.
 
     Attributes:
         commit: the commit.
@@ -92,7 +92,7 @@ def _is_below(path: str, prefix: str) -> bool:
 
 
 def areas_of(paths: Sequence[str]) -> int:
-    """Bits of the folders that some paths are in."""
+    """The bits of the folders that contain some paths."""
     bits = 0
     for path in paths:
         bits |= FOLDERS.get(path.partition("/")[0], OTHER)
@@ -107,7 +107,7 @@ def facts_of(
     blob: Callable[[str], bytes],
     boundary: frozenset[str],
 ) -> Facts:
-    """Look at a commit and its parents.
+    """Derive the facts of a commit from it and its parents.
 
     Args:
         info: the commit.
@@ -126,7 +126,7 @@ def facts_of(
 
 
 def _changes(trees: TreeComparer, old: str | None, new: str) -> list[FileChange]:
-    """What differs; nothing where that is more than anybody can look at."""
+    """What a commit changed; nothing if it is too much to examine."""
     try:
         return trees.difference(old, new)
     except TooManyFiles:
@@ -134,7 +134,7 @@ def _changes(trees: TreeComparer, old: str | None, new: str) -> list[FileChange]
 
 
 def turn_said(info: CommitInfo, paths: Sequence[str]) -> str | None:
-    """The turn that a trailer names, where a chunk of its conversation is among the paths.
+    """The turn that a trailer names, if the commit touches a chunk of its conversation.
 
     Trailers can be copied: whether the commit is the first with that turn is for the reader to see.
     """

@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(slots=True)
 class Survey:
-    """How the paths of some steps stand right now."""
+    """The present state of every path that a checkout would touch."""
 
     seen: dict[str, os.stat_result | None] = field(default_factory=dict)
     """Paths that may be brought to the new tree; None where no file is."""
@@ -58,7 +58,7 @@ class Survey:
 
 
 def write_back() -> None:
-    """Put everything written on the disk, where one call does that for less than many."""
+    """Flush everything to disk, when one call is cheaper than many."""
     os.sync()
 
 
@@ -112,7 +112,7 @@ class Checkout:
         torn: bool = False,
         accepted: Mapping[str, Collection[str | None]] | None = None,
     ) -> Survey:
-        """Look at every path that would be changed.
+        """Examine every path that would change.
 
         Args:
             steps: what would be done.
@@ -179,7 +179,7 @@ class Checkout:
         *,
         torn: bool,
     ) -> str:
-        """Take one work file into the survey; why it cannot be changed, or ""."""
+        """Add one work file to the survey. Returns why it cannot be changed, or ""."""
         try:
             found = self._work.stat(step.path)
             oid = _known_oid(found, entries, written)
@@ -218,7 +218,7 @@ class Checkout:
         return False
 
     def _is_blocked(self, path: str, going: Collection[str]) -> bool:
-        """Whether something that no step removes stands at a path or on the way to it."""
+        """Whether something in the way of a path will not be removed."""
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             here = "/".join(parts[:count])
@@ -238,7 +238,7 @@ class Checkout:
     # Changing
 
     def carry(self, steps: Sequence[Step], survey: Survey) -> dict[str, os.stat_result | None]:
-        """Bring work files to the new tree, on the disk at return.
+        """Bring work files to the new tree; on disk when this returns.
 
         A file that changed since the survey stays.
 
@@ -298,7 +298,7 @@ class Checkout:
         return rewrite.rewrite(data, gone, entries, written=written, is_same=self._work.holds)
 
     def check_index(self) -> None:
-        """Fail before anything is changed where the index could not be written.
+        """Fail before anything is changed if the index cannot be written.
 
         Raises:
             IndexTrouble: it is damaged, or of an unknown kind.

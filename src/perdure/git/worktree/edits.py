@@ -1,4 +1,4 @@
-"""Edits that people made in the work tree, and whether they may be committed as they are."""
+"""Edits that people made in the work tree, and whether they can be committed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MOST_TOGETHER = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ConflictCopy:
-    """A file or folder that a sync program or an editor has made, and what it is a copy of."""
+    """A copy that a sync program or an editor made, and its original."""
 
     path: str
     original: str
@@ -132,7 +132,7 @@ class WorkTreeEdits:
         tracked: Collection[str],
         outcome: OutsideEdits,
     ) -> list[str]:
-        """New files that may be committed; where that cannot be told, none, and it is said."""
+        """New files that can be committed; none if the ignore rules cannot be read."""
         try:
             return list(self._untracked(present, tracked, outcome.copies))
         except RulesTrouble as error:
@@ -189,7 +189,7 @@ class WorkTreeEdits:
             budget.spend(seen)
 
     def _is_in_icloud(self, path: str) -> bool:
-        """Whether a file that is gone was only moved away: macOS leaves ``.name.icloud`` then."""
+        """Whether a missing file is only offloaded to iCloud, which leaves ``.name.icloud``."""
         place = self._layout.work / path
         return (place.parent / f".{place.name}.icloud").exists()
 
@@ -205,7 +205,7 @@ class WorkTreeEdits:
         written: int,
         here: Mapping[str, os.stat_result],
     ) -> bool:
-        """Whether the stat says that the file is as in HEAD, without reading it.
+        """Whether the file's stat shows that it is unchanged, without reading it.
 
         Only for a file that is older than the index: a younger one may have changed in the same
         tick of the clock.
@@ -238,7 +238,7 @@ class WorkTreeEdits:
     def _untracked(
         self, present: Sequence[FolderListing], tracked: Collection[str], copies: list[ConflictCopy]
     ) -> Iterator[str]:
-        """New files of those below a folder: no scratch files of editors, nothing ignored by git.
+        """New files below a folder, without editors' scratch files and ignored ones.
 
         Copies that sync programs made are put into ``copies`` instead.
 
@@ -304,7 +304,7 @@ class WorkTreeEdits:
         return found
 
     def _not_ignored(self, paths: Sequence[str]) -> Iterator[str]:
-        """Those that git does not ignore; a folder's ends in a slash."""
+        """The paths that git does not ignore; a folder's ends in a slash."""
         if not paths:
             return
         from perdure.git.config.user import users_ignored
@@ -317,11 +317,11 @@ class WorkTreeEdits:
                 yield path
 
     def _is_way(self, path: str, found: os.stat_result) -> bool:
-        """Whether something is a link to a folder: nobody's edit, and not gone into."""
+        """Whether a path is a link to a folder, which counts as nobody's edit."""
         return stat.S_ISLNK(found.st_mode) and (self._work.root / path).is_dir()
 
     def is_edited(self, branch: str, path: str) -> bool:
-        """Whether a hand has changed a chunk's work file, where ``branch`` is checked out.
+        """Whether somebody edited a chunk's work file, if ``branch`` is checked out.
 
         A turn must not be saved over it: who commits the edit with git would take the turn out
         again. Not edited is an older or newer version of ours, which a full disk or a `git
@@ -345,7 +345,7 @@ class WorkTreeEdits:
         return not (there.startswith(seen.data) or seen.data.startswith(there))
 
     def is_gone(self, branch: str, path: str) -> bool:
-        """Whether the tip has a file that the folder has not, where ``branch`` is checked out."""
+        """Whether a file of the tip is missing from the folder, if ``branch`` is checked out."""
         if self._at_tip(branch, path) is None:
             return False
         try:
@@ -397,7 +397,7 @@ class WorkTreeEdits:
 
 
 class _Names:
-    """Paths of a tree, and by folder the names in it."""
+    """The paths of a tree, and the names in each folder."""
 
     def __init__(self, paths: Collection[str]) -> None:
         self.paths = paths
@@ -442,7 +442,7 @@ class _Beside:
 
 
 def _stats(present: Sequence[FolderListing]) -> dict[str, os.stat_result]:
-    """By path the stat of every file that was found."""
+    """The stat of every file found, by path."""
     return {
         f"{folder}/{name}" if folder else name: found
         for folder, _, files in present
@@ -460,7 +460,7 @@ class _Staged:
 
 @dataclass(slots=True)
 class _Budget:
-    """What may still be read to be committed."""
+    """How much may still be read for one commit."""
 
     count: int
     size: int

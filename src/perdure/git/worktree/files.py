@@ -1,4 +1,4 @@
-"""Files of the work tree: read and written without ever following a link out of it.
+"""Files of the work tree, read and written without ever following a link out of it.
 
 Every path is checked here, where it is opened, whoever has named it: a tree, an index, a plan that
 a crash left.
@@ -32,7 +32,7 @@ class WorkFile:
 
     @property
     def oid(self) -> str:
-        """The id that its content has as a blob."""
+        """The blob id of its content."""
         return object_id(b"blob", self.data)
 
 
@@ -41,11 +41,11 @@ FolderListing = tuple[str, list[str], dict[str, os.stat_result]]
 
 
 class NotRegular(Exception):
-    """Something else than a regular file, or a folder, stands at the path."""
+    """There is something other than a regular file at the path."""
 
 
 class TooLarge(NotRegular):
-    """A file is larger than what may be read of it. ``size``: its bytes."""
+    """A file is too large to read. ``size`` is in bytes."""
 
     def __init__(self, path: str, size: int) -> None:
         super().__init__(path)
@@ -100,7 +100,7 @@ class WorkTree:
         return fd
 
     def read(self, path: str, *, most: int = MOST_BYTES) -> WorkFile | None:
-        """A file's content and stat, None where nothing is.
+        """A file's content and stat; None if there is nothing.
 
         Args:
             path: where.
@@ -134,7 +134,7 @@ class WorkTree:
             raise
 
     def holds(self, path: str, oid: str | None) -> bool:
-        """Whether the work file has a blob's content; for None: whether there is none."""
+        """Whether a work file has a blob's content; for None, whether there is no file."""
         try:
             seen = self.read(path)
         except (NotRegular, OSError):
@@ -142,7 +142,7 @@ class WorkTree:
         return (seen.oid if seen else None) == oid
 
     def stat(self, path: str) -> os.stat_result | None:
-        """A file's stat, links not followed; None where nothing is, or can be."""
+        """A file's stat, without following links; None if there is no file."""
         if not is_path(path):
             return None
         try:
@@ -162,7 +162,7 @@ class WorkTree:
         }
 
     def walk(self, folder: str, *, most: int) -> Iterator[FolderListing]:
-        """A folder and all below it, one after another; no link is followed.
+        """Walk a folder and everything below it, without following links.
 
         Folders that begin with a dot are named and not gone into, git's own among them. The folder
         itself may be missing, or something else: then there is nothing.
@@ -269,7 +269,7 @@ class WorkTree:
         )  # fmt: skip
 
     def sync(self, path: str) -> None:
-        """Put a file, or that there is none, on the disk.
+        """Flush a file, or its removal, to disk.
 
         Raises:
             BadPath: no file can be there.
@@ -294,7 +294,7 @@ class WorkTree:
             os.close(fd)
 
     def remove(self, path: str, *, over: os.stat_result) -> bool:
-        """Remove a file that is still the one that was seen, and the folders left empty."""
+        """Remove a file if it is unchanged, and any folders left empty."""
         try:
             with self._folder(path) as (folder, name):
                 if not self._is_still(folder, name, over):
@@ -324,7 +324,7 @@ class WorkTree:
 
 
 def _move(temporary: Path, folder: int, name: str, *, replace: bool) -> None:
-    """Bring a finished file to its name; a new one never replaces what came up meanwhile."""
+    """Move a finished file to its name; a new one never replaces what appeared meanwhile."""
     try:
         if replace:
             os.rename(temporary, name, dst_dir_fd=folder)

@@ -1,4 +1,4 @@
-r"""What git ignores in a work tree: gitignore(5), read from ``.gitignore`` and its like.
+r"""Git's ignore rules (gitignore(5)), from ``.gitignore`` and the like.
 
 Rules may come from a stranger, so files of them, their lines and the work of matching are bounded.
 Rules that cannot be followed are said (`RulesTrouble`), not left out: a file that its owner wanted
@@ -26,12 +26,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class RulesTrouble(Exception):
-    """Rules cannot be read, or take too long; says why, of which file."""
+    """Ignore rules cannot be read, or take too long to apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line.
+    """One ignore rule.
 
     Attributes:
         pattern: what follows ``start``; None where that is the end.
@@ -119,7 +119,7 @@ class Ignored:
     def __init__(
         self, work: WorkTree, git_dir: Path, users: Path | None = None, *, folded: bool = False
     ) -> None:
-        """Begin with no file read.
+        """Prepare the rules; no file is read yet.
 
         Args:
             work: the work tree.
@@ -194,7 +194,7 @@ class Ignored:
         return known
 
     def _decided(self, path: str, *, is_folder: bool) -> bool:
-        """What the last rule about a path says, those of nearer files before others."""
+        """What the last matching rule says, nearer files first."""
         raw = os.fsencode(path)
         raw = raw.lower() if self._folded else raw
         folder = path.rpartition("/")[0]

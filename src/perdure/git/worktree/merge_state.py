@@ -1,4 +1,4 @@
-"""A merge with conflicts, open in the work tree as git itself leaves one.
+"""A merge with conflicts, left open in the work tree the way git does.
 
 ``MERGE_HEAD`` names the other side, the index holds what is merged and, for what is in conflict,
 the three versions, and the work files have the marks. So ``git status`` tells the truth, and
@@ -45,7 +45,7 @@ _MARKS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """One path in conflict: its entries in the common past, here and there."""
+    """One path in conflict: its base, ours and theirs."""
 
     base: Node | None
     ours: Node | None
@@ -72,7 +72,7 @@ class MergeState:
     # Reading
 
     def other(self) -> str | None:
-        """The commit that is being merged, None without a merge.
+        """The commit that is being merged; None if no merge is open.
 
         Raises:
             HistoryError: several at once, which is git's business.
@@ -91,7 +91,7 @@ class MergeState:
         return ids[0]
 
     def message(self) -> str:
-        """The message that git would propose, comments left out."""
+        """The message that git would propose, without comments."""
         try:
             text = disk.read_file(self._layout.own / "MERGE_MSG").decode("utf-8", "replace")
         except FileNotFoundError:
@@ -212,7 +212,7 @@ class MergeState:
     # Settling
 
     def settle(self, path: str, content: bytes | None) -> None:
-        """Write a file in conflict and give it one plain entry. Its blob is stored already.
+        """Settle a conflict: write the file and give it one plain entry.
 
         Raises:
             HistoryError: it is not in conflict.
@@ -252,7 +252,7 @@ class MergeState:
     # Giving up
 
     def abort(self) -> None:
-        """Bring index and work files back to HEAD, and forget the merge.
+        """Abort the merge: bring index and work files back to HEAD.
 
         Raises:
             UnsavedEdits: files that the merge had brought were edited since.
@@ -306,7 +306,7 @@ class MergeState:
         self._drop_intent()
 
     def _force(self, survey: Survey, paths: Collection[str]) -> None:
-        """Files with marks may have been edited: they go back all the same."""
+        """Put back files with conflict markers, even if they were edited."""
         for path in paths:
             if path not in survey.seen:
                 survey.seen[path] = self.work.stat(path)
@@ -327,7 +327,7 @@ def _stages(conflicts: Mapping[str, Versions]) -> list[NewEntry]:
 
 
 def work_content(work: WorkTree, path: str) -> bytes | None:
-    """A work file's content, None where none is.
+    """A work file's content; None if there is no file.
 
     Raises:
         HistoryError: something else than a file is there.

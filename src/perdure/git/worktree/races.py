@@ -1,4 +1,4 @@
-"""What a session landed last, and whether a git command that had begun before it undid that.
+"""Detects git commands that began before our last commit and undid part of it.
 
 git commands are not atomic over HEAD, index and refs (docs/durability.md, "Plain git beside it").
 """
@@ -23,7 +23,7 @@ NOTHING: LastCommits = ("", {})
 
 
 class RaceDetector:
-    """What the last landings put into index and work tree.
+    """What our last commits put into the index and the work tree.
 
     Attributes:
         last: which they were.
@@ -39,7 +39,7 @@ class RaceDetector:
         self.seen: Mark | None = None
 
     def note(self, branch: str, blobs: Blobs) -> None:
-        """Remember what index and work tree have from us, and on which branch."""
+        """Remember what we put into index and work tree, and on which branch."""
         known = self.last[1] if self.last[0] == branch else {}
         fresh = {}
         for path, (old, new) in blobs.items():
@@ -51,7 +51,7 @@ class RaceDetector:
         self.last = (branch, dict([*kept.items(), *fresh.items()][-16:]))
 
     def ours(self, paths: Iterable[str]) -> dict[str, list[str | None]]:
-        """What we last put into index and work tree, whatever the tip has by now.
+        """What we last put into index and work tree, whatever the tip holds now.
 
         ``git checkout -b`` reads the tip, and switches HEAD some milliseconds later: a turn that
         lands in between is on the old branch, and index and work file have it on the new one as
@@ -63,7 +63,7 @@ class RaceDetector:
     def stale(
         self, branch: str, stats: Mapping[str, os.stat_result | None]
     ) -> dict[str, list[str | None]]:
-        """Blobs that an index entry may have because git put an index over ours that it had read.
+        """Blobs that an index entry may hold because git overwrote our index with an older one.
 
         Only where the work file is ours: with an older version there, too, somebody has checked it
         out.
@@ -76,7 +76,7 @@ class RaceDetector:
         }
 
     def is_overwritten(self, rests: Callable[[], bool]) -> bool:
-        """Whether another program wrote the index, with an entry from before our last landing.
+        """Whether another program wrote the index with an entry from before our last commit.
 
         git reads the index before it locks it, to commit: it can put an older one over ours and
         then fail because the tip has moved. `git checkout -f` that has read the tip before the
@@ -110,7 +110,7 @@ class RaceDetector:
         return False
 
     def is_carried_over(self, commit: str) -> bool:
-        """Whether index or work tree have what we landed, at a commit of another branch without it.
+        """Whether index or work tree carried our commit over to another branch.
 
         ``git checkout -b`` may have read the tip before the landing, and switched HEAD after it.
         """

@@ -1,4 +1,4 @@
-"""Keeping the index and the work tree level with the tip, so that plain git is safe beside us.
+"""Keeps the index and the work tree in sync with the tip, so that git can be used alongside.
 
 With an index that lags behind, a plain ``git add x && git commit`` takes a turn out of the tip.
 What could not be made level at once, because another program held ``index.lock``, is written down
@@ -58,7 +58,7 @@ class WorktreeSync:
     # Locks
 
     def lock_index(self, lock: GitLock) -> bool:
-        """Take ``index.lock``; False when its holder keeps it too long. He is waited for once."""
+        """Take ``index.lock``; False if it stays taken. The same holder is waited for once."""
         mark = self._mark(lock)
         wait = _KNOWN_WAIT if mark is not None and mark == self._waited_for else INDEX_WAIT
         try:
@@ -79,7 +79,7 @@ class WorktreeSync:
         return found.st_ino, found.st_mtime_ns
 
     def index_mark(self) -> Mark | None:
-        """What tells the index file from another; None without one."""
+        """Identifies the index file; None if there is none."""
         try:
             return mark_of(self._index.stat())
         except OSError:
@@ -103,7 +103,7 @@ class WorktreeSync:
             lock.take(wait=_HEAD_WAIT)
 
     def check_not_rewritten(self, branch: str) -> None:
-        """Refuse a branch that a rebase, `git am` or a sequence of picks is at work on.
+        """Refuse a branch on which a rebase, ``git am`` or a series of picks is in progress.
 
         Raises:
             BranchRewritten: it is.
@@ -116,7 +116,7 @@ class WorktreeSync:
             )
 
     def is_merged(self, blobs: Blobs) -> str | None:
-        """A path for which an open merge has staged something else, None where there is none.
+        """A path for which an open merge has staged something else; None if there is none.
 
         A turn must not land on it: whoever concludes the merge would take the turn out again.
         """
@@ -144,7 +144,7 @@ class WorktreeSync:
         synced: bool,
         former: Mapping[str, Iterable[str | None]] | None = None,
     ) -> dict[str, os.stat_result | None]:
-        """Bring work files from the old blob, or a former one of ours, to the new one.
+        """Update work files that still hold the old blob, or an earlier one of ours.
 
         Edited ones stay.
 
@@ -238,7 +238,7 @@ class WorktreeSync:
         self._filled = (filled, stats)
 
     def publish_index(self, lock: GitLock) -> None:
-        """Put a filled index in place.
+        """Move the new index into place.
 
         The rename is not waited for: the next open levels an index that a power cut threw back.
         """
@@ -252,7 +252,7 @@ class WorktreeSync:
         self._kept = filled.published(found, stats) if filled else None
 
     def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
-        """An index for a tree when there is none: nothing is staged that could be lost."""
+        """Build an index from a tree when there is none."""
         rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]
         return index_file.build(rows)
 
@@ -276,7 +276,7 @@ class WorktreeSync:
     def apply(
         self, commit: str, former: Mapping[str, Iterable[str | None]], *, wait: float
     ) -> Collection[str]:
-        """Bring paths whose index entry or work file has one of its former blobs to a commit's.
+        """Bring index entries and work files that hold a former blob to a commit.
 
         Returns:
             Those that could not follow: somebody else holds ``index.lock``, or the file, or the
@@ -308,7 +308,7 @@ class WorktreeSync:
         return list(self.unwritten)
 
     def _is_left(self, commit: str) -> bool:
-        """Whether HEAD has left a commit, or a rebase has begun that is going to leave it.
+        """Whether HEAD has left a commit, or a rebase is about to move it.
 
         Asked under ``index.lock``: git brings files and index to the other commit first, and gives
         the lock back before it moves HEAD.
@@ -318,7 +318,7 @@ class WorktreeSync:
         return head.commit != commit or bool(is_going)
 
     def restore(self, commit: str, path: str, wrote: Iterable[str | None]) -> None:
-        """Bring a work file to a commit that a power cut left empty, cut short or full of NULs.
+        """Restore a work file that a power cut left empty, cut short or full of NULs.
 
         Args:
             commit: the tip.
@@ -346,7 +346,7 @@ class WorktreeSync:
         self.apply(commit, {path: [node[1]]}, wait=0.0)
 
     def _stored(self, oid: str | None) -> bytes:
-        """A blob's content; empty where the cut has taken it, too."""
+        """A blob's content; empty if the power cut took it, too."""
         try:
             return self._store.read(oid)[1] if oid else b""
         except DamagedRepository:

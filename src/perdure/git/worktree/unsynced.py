@@ -1,4 +1,4 @@
-"""What waits to be levelled with a branch: index entries and work files, written down."""
+"""Index entries and work files that still have to be brought to their branch, on disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Waiting = dict[str, dict[str, list[str | None]]]
 
 
 class PendingSync:
-    """What one work tree still owes. The caller holds the commit lock."""
+    """What one work tree still has to sync. The caller holds the commit lock."""
 
     def __init__(self, layout: Layout) -> None:
         self._own = layout.own
@@ -26,11 +26,11 @@ class PendingSync:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something waits to be levelled."""
+        """Whether anything is pending."""
         return bool(self._in_memory) or self._file.exists()
 
     def read(self) -> Waiting:
-        """All that waits."""
+        """Everything that is pending."""
         if self._in_memory:
             return self._in_memory
         try:
@@ -42,16 +42,16 @@ class PendingSync:
         return {name: paths for name, paths in read.items() if paths}
 
     def former(self, branch: str) -> Mapping[str, list[str | None]]:
-        """Per path the blobs that wait to be levelled with a branch, the newest last."""
+        """The blobs pending for each path of a branch, newest last."""
         return self.read().get(branch, {}) if self.is_waiting else {}
 
     def add(self, branch: str, blobs: Blobs) -> None:
-        """Write down entries that are to be levelled once that is possible."""
+        """Record changes that are to be applied to index and files as soon as possible."""
         pairs = {path: [node[1] if node else None for node in pair] for path, pair in blobs.items()}
         self.note(branch, pairs)
 
     def note(self, branch: str, blobs: Mapping[str, Iterable[str | None]]) -> None:
-        """Write down what index entry and work file of some paths may still have, newest last."""
+        """Record which blobs the index entry and work file of each path may still hold."""
         waiting = self.read()
         paths = waiting.setdefault(branch, {})
         for path, oids in blobs.items():
@@ -66,7 +66,7 @@ class PendingSync:
         self._in_memory = {}
 
     def announce(self, branch: str, blobs: Blobs) -> bool:
-        """Write down before a commit what is to be level after it, on the disk at return.
+        """Record, before a commit, what must be in sync after it; on disk when this returns.
 
         For commits that no journal names: without this a kill between the branch and the index
         would leave the index behind, and the next ``git commit`` take the change back.
@@ -82,13 +82,13 @@ class PendingSync:
         return not was_waiting
 
     def withdraw(self) -> None:
-        """Everything is level, the index on the disk too: forget what `announce` wrote."""
+        """Forget what `announce` recorded, now that index and files are on disk."""
         self._in_memory = {}
         with contextlib.suppress(OSError):
             self._forget()
 
     def replace(self, waiting: Mapping[str, Mapping[str, list[str | None]]]) -> None:
-        """The rest is paid: only this still waits."""
+        """Replace everything that is pending."""
         self._in_memory = {}
         if waiting:
             disk.replace_file(self._file, json.dumps(waiting).encode(), synced=False)

@@ -281,10 +281,15 @@ class HistoryController:
             if panel is not None:
                 panel.refresh_list()
 
-    @work(group="look", exclusive=True)
+    @work(group="look")
     async def look(self) -> None:
-        """Follow a branch that another program switched or moved."""
+        """Follow a branch that another program switched or moved.
+
+        One look at a time, and none ends another: what it found is found once only.
+        """
         here = self._conversation
+        if here.is_looking:
+            return
         if here.session is None or not here.is_ready or here.is_talking or here.is_acting:
             return
         here.is_looking = True
