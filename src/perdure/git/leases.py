@@ -21,7 +21,7 @@ _KEPT_DAYS = 90
 
 
 def machine() -> str:
-    """A mark of this machine, the same over restarts; by its name where it has no id.
+    """Identifies this machine across restarts, by its name if it has no id.
 
     The id itself is said to be confidential (machine-id(5)), so a hash of it is used.
     """

@@ -1,4 +1,4 @@
-"""A file that a work tree lacks: which commits of its repository have it, and git's way back to it.
+"""Finds the commits that still have a lost file, and the git command that restores it.
 
 The branches are looked at by their trees alone: no file is read, nothing is written or recovered.
 """
@@ -69,7 +69,7 @@ def _is_staged(work: Path, path: str) -> bool:
 
 
 def way_back(work: Path, path: str) -> WayBack | None:
-    """How to come back to a file that a repository's work tree, or its HEAD, lacks.
+    """How to get back a file that is missing from the work tree or from HEAD.
 
     Args:
         work: the root of the work tree, or a bare repository.
