@@ -108,7 +108,7 @@ def acquire(git_dir: Path, folder: Path, conversation: str) -> Lease | None:
             if not lock.try_take():
                 return None
         except IsADirectoryError:
-            # Nobody can hold it; the talk goes on in a conversation of its own.
+            # Nobody can hold it; the turn goes into a conversation of its own.
             return None
         os.utime(lock.fd)
         _tidy(folder)

@@ -1,7 +1,7 @@
 """Merging a branch into the one that is checked out.
 
 `merge_planning` says what would come of it; ``merge`` does it. Without conflicts that is one commit
-with two parents, landed like every operation. With conflicts the merge is left open as git leaves
+with two parents, written like every operation. With conflicts the merge is left open as git leaves
 one (`git.worktree.merge_state`), until ``conclude_merge`` or ``abort_merge``, or ``git commit`` and
 ``git merge --abort``.
 """
@@ -91,7 +91,7 @@ def merge(
         try:
             return MergeOutcome(plan, _carry_out(repo, plan, text, author, at))
         except RefElsewhere:
-            # A turn landed meanwhile: the merge is thought out again on top of it.
+            # A turn was committed meanwhile: the merge is planned again on top of it.
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError

@@ -111,7 +111,7 @@ def perform(
         op, objects = _entry_commit(repo, parts, entry, log)
         plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
         with parts.writer.packs.write(objects):
-            # Only when the repository is otherwise at rest does a landing stay remembered.
+            # Only when the repository is otherwise at rest does a commit stay remembered.
             parts.writer.forget_commits()
             mover = Mover(parts.layout, parts.store, parts.trees)
             mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")

@@ -1,9 +1,9 @@
 """The ``.keep`` file of a pack whose objects no ref reaches yet.
 
 `git repack -ad` lists the packs, reads the refs after that, and then removes each listed pack, with
-all in it that those refs do not reach: a turn's, where the turn lands in between. It leaves alone a
-pack that had a ``.keep`` when it was listed (git-repack(1); `git receive-pack` does the same). Ours
-is there before the pack is, and goes when the ref has moved, or when nothing will move it any more.
+all in it that those refs do not reach: a turn's, where the turn is committed in between. It leaves
+alone a pack that had a ``.keep`` when it was listed (git-repack(1); `git receive-pack` does the
+same). Ours is there before the pack is, and goes when the ref has moved, or never will.
 
 A ``.keep`` of ours holds `MARK`, and is locked by its owner for as long as he lives.
 """

@@ -364,19 +364,19 @@ class Refs:
         """Flush the moved ref to disk; a turn is saved when this returns."""
         disk.sync_folder(lock.target.parent)
 
-    def was_reset_away(self, name: str, commit: str, landed: float) -> bool:
+    def was_reset_away(self, name: str, commit: str, committed: float) -> bool:
         """Whether the reflog shows that git removed a commit from a branch by accident.
 
         `git stash`, `git merge --abort` and others end with a reset "to HEAD", and git's reset does
         not compare: it writes the id that HEAD had when it began. ``HEAD~1`` reads differently.
         `git cherry-pick --abort` and `git revert --abort` name that id; as anybody may who resets,
-        so it counts only in the moment of the landing. `git rebase --abort` puts the branch back
+        so it counts only in the moment of the commit. `git rebase --abort` puts the branch back
         wherever it is.
 
         Args:
             name: the branch's ref.
             commit: the commit.
-            landed: when it landed, in seconds.
+            committed: when it was committed, in seconds.
         """
         try:
             with (self._layout.git_dir / "logs" / name).open("rb") as file:
@@ -386,7 +386,7 @@ class Refs:
             return False
         taken = (_TAKEN.search(line) for line in lines if line.startswith(commit.encode()))
         return any(
-            found is not None and (found[2] is None or int(found[1]) <= landed + _AT_ONCE)
+            found is not None and (found[2] is None or int(found[1]) <= committed + _AT_ONCE)
             for found in taken
         )
 

@@ -113,7 +113,7 @@ def _to_a_branch(found: _Commits) -> WayBack | None:
     shown = names[0].removeprefix(HEADS).removeprefix(REMOTES).removeprefix(TAGS)
     go = "go there with"
     if not found.is_born and command.startswith("git switch ") and names[0].startswith(HEADS):
-        # git refuses where the talk has gone on since: all that is staged here looks like edits.
+        # git refuses where turns came since: all that is staged here looks like edits.
         go = f"perdure {command.removeprefix('git ')} goes there, and if nothing was said since"
     words = _in(found.work, f"{shown} has it; {go}: {command}")
     return WayBack(what, words, found.is_born)

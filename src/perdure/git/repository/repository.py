@@ -108,7 +108,7 @@ class Repository:
 
         Args:
             path: root of its work tree.
-            recover: finish what a crash left. Turns that never landed stay in `journal.leftover`.
+            recover: finish what a crash left. Uncommitted turns stay in `leftover`.
 
         Raises:
             NotARepository: there is none.

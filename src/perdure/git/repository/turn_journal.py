@@ -98,10 +98,10 @@ def leftover(repo: Repository) -> list[Leftover]:
     folder = repo.state_dir / "journals"
     found: list[Leftover] = []
     for file, record in dead_files(folder):
-        landed = (
+        is_saved = (
             repo.commits.is_on_branch(intent.branch, intent.commit) for intent in record.intents
         )
-        if record.is_done or any(landed):
+        if record.is_done or any(is_saved):
             file.remove()
             continue
         repo.hold_leftover(file)

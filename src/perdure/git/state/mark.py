@@ -282,7 +282,7 @@ def _set_aside(layout: Layout) -> None:
         layout.state.rename(place)
         disk.sync_folder(place.parent)
         disk.sync_folder(layout.state.parent)
-    # An index may say anything of the talk; it is made anew from the commits.
+    # An index may say anything of the conversations; it is made anew from the commits.
     if cache.is_dir():
         gone = _aside(layout) / f"cache-{secrets.token_hex(3)}"
         cache.rename(gone)
