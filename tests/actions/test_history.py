@@ -72,7 +72,7 @@ async def test_a_rewind_goes_on_from_its_turn_however_long_ago(life: Path) -> No
         rewind(workspace, plan)
     assert plan.ahead.turns == 30
     (turn,), prompt = await talk(life, "From here.")
-    assert begins_after(life, turn) == plan.place.turn
+    assert begins_after(life, turn) == plan.target.turn
     with Repository.open(life, recover=False) as repo:
         kept = Transcript(repo, "HEAD")
         dropped = Transcript(repo, "main")
@@ -92,7 +92,7 @@ async def test_going_away_and_back_changes_nothing_for_the_next_message(life: Pa
         switch(workspace.repo, "main", author=workspace.author)
         switch(workspace.repo, "again", author=workspace.author)
     (first, second), _ = await talk(life, "From here.", "And on.")
-    assert begins_after(life, first) == plan.place.turn
+    assert begins_after(life, first) == plan.target.turn
     assert second == TurnId(first.conversation, 2)
 
 

@@ -242,7 +242,7 @@ async def test_turns_are_counted_and_not_their_commits(
         assert "keeps what came after: 2 turns." in plan.describe()[1]
         correct(workspace, find_words(workspace, str(one), reply=False), "One, or so.")
         assert (
-            str(ahead(workspace.repo, workspace.tip, [plan.place.commit]))
+            str(ahead(workspace.repo, workspace.tip, [plan.target.commit]))
             == "2 turns, 1 other change"
         )
 

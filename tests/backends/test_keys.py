@@ -178,7 +178,7 @@ def test_names_that_make_no_reference_are_refused(memory: Memory, service: str, 
 
 @pytest.mark.parametrize("secret", ["", " ", "two\nlines", "schlüssel"])
 def test_only_a_key_is_stored(memory: Memory, secret: str) -> None:
-    with pytest.raises(AuthenticationFailed, match="is no key"):
+    with pytest.raises(AuthenticationFailed, match="not a key"):
         keys.store("perdure", "me", secret)
     assert memory.kept == {}
     assert keys.loaded_secrets() == frozenset()

@@ -22,7 +22,7 @@ from tests.chat.chaos_servers import WHOLE, Server, State
 if TYPE_CHECKING:
     from tests.chat.chaos_failover import Asked, Outcome
 
-_IN_TIME = "does not answer in time"
+_IN_TIME = "did not answer in time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,9 +140,9 @@ async def test_thoughts_with_their_last_mark_only_are_not_kept_as_words(companio
 
 
 async def test_a_reply_without_an_end_is_kept_up_to_its_bound(companion: Path) -> None:
-    failure = ReplyTooLong("far does not end its reply; it was stopped at 76 KiB")
+    failure = ReplyTooLong("far did not end its reply; it was stopped at 76 KiB")
     (failed,), _ = await turn(companion, Piece("word " * 100), failure)
-    assert "does not end" in failed
+    assert "did not end" in failed
     assert "interrupted" in failed
     assert said(companion) == [("word " * 100, True)]
 

@@ -289,7 +289,7 @@ async def test_a_chunk_edited_while_the_reply_is_written_loses_no_turn(companion
     [
         ("persona/30-you.md", "The key is sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWx.", "a key"),
         ("memory/facts/post.md", "- Ana reads ftp://ana:hunter2@example.org.", "a password"),
-        ("lore/mill.md", "<<<<<<< main", "a mark of a merge conflict"),
+        ("lore/mill.md", "<<<<<<< main", "a merge conflict marker"),
     ],
 )
 async def test_an_edit_that_brings_what_git_must_not_keep_is_held(

@@ -42,10 +42,10 @@ def test_a_person_is_asked_for_all_of_it(mira: Path, server: ApiServer, tmp_path
     done = on_terminal(
         ["backend", "add", "openai"],
         [
-            ("What to call it [openai]:", "house"),
+            ("Its name [openai]:", "house"),
             ("Address of the server [https://api.openai.com/v1]:", server.address),
             ("Which model", "2"),
-            ("Where does it go", "first"),
+            ("Where should it go", "first"),
         ],
         tmp_path,
     )
@@ -70,15 +70,15 @@ def test_a_typed_key_goes_into_the_keyring_and_nowhere_else(
     done = on_terminal(
         ["backend", "add", "anthropic", "--model", "claude", "--no-check"],
         [
-            ("What to call it", ""),
+            ("Its name", ""),
             ("Address", ""),
             ("Key:", Hidden(KEY)),
-            ("Where does it go", ""),
+            ("Where should it go", ""),
         ],
         tmp_path,
     )
     assert done.code == 0, done.screen
-    assert "The talk will leave this machine" in done.screen
+    assert "Conversations will leave this machine" in done.screen
     assert "api.anthropic.com" in done.screen
     assert KEY not in done.screen
     assert json.loads(file_keyring.read_text()) == {"perdure/anthropic": KEY}
@@ -97,7 +97,7 @@ def test_without_a_keyring_the_variable_is_explained(
             ("Address", ""),
             ("Key:", Hidden(KEY)),
             ("Key:", Hidden("env:MY_KEY")),
-            ("Where does it go", "last"),
+            ("Where should it go", "last"),
         ],
         tmp_path,
     )
@@ -112,16 +112,16 @@ def test_a_failed_check_asks_and_ctrl_c_changes_nothing(mira: Path, tmp_path: Pa
     words = ["backend", "add", "openai", "--name", "far", "--model", "tiny", "--window", "4096"]
     with ApiServer(status=401) as refusing:
         words += ["--address", refusing.address]
-        done = on_terminal(words, [("Add it all the same?", "n")], tmp_path)
+        done = on_terminal(words, [("Add it anyway?", "n")], tmp_path)
         assert done.code == 1
         assert "wrong key" in done.screen
         assert not (mira / "backends" / "far.yaml").exists()
-        done = on_terminal(words, [("Add it all the same? [y/N]: ", "^C")], tmp_path)
+        done = on_terminal(words, [("Add it anyway? [y/N]: ", "^C")], tmp_path)
         assert done.code == 1
         assert "Nothing was added." in done.screen
         assert git(mira, "status", "--porcelain") == ""
         assert git(mira, "rev-list", "--count", "HEAD").strip() == "1"
-        answers = [("Add it all the same?", "y"), ("Where does it go", "last")]
+        answers = [("Add it anyway?", "y"), ("Where should it go", "last")]
         assert on_terminal(words, answers, tmp_path).code == 0
     assert (mira / "backends" / "far.yaml").exists()
 

@@ -177,7 +177,7 @@ def test_bad_input_is_one_clear_line(perdure: Perdure, mira: Path, tmp_path: Pat
     git(tmp_path / "plain", "init", "-q")
     for words in (["say", "Hi."], ["backend", "list"], ["chat", "--plain"]):
         one_line_error(perdure("-c", f"{tmp_path}/plain", *words), "plain", "perdure new NAME")
-    one_line_error(perdure("new", ""), "a name is needed")
+    one_line_error(perdure("new", ""), "the name is empty")
     one_line_error(perdure("new", "Other", "--template", "nothing"), "nothing", "friend")
     one_line_error(perdure("show", "no-such-thing"), "no-such-thing")
     one_line_error(perdure("show", "@"), "nothing was said yet", "perdure say")

@@ -56,7 +56,7 @@ def test_a_line_that_is_no_text_costs_no_other_line(talker: Path) -> None:
     lines = b"One\r\nbad \xff\xfe\nTwo\nlast without its end"
     done = run(talker, "chat", "--plain", stdin=lines, PYTHONIOENCODING="utf-8:strict")
     assert done.returncode == 1
-    assert done.stdout.count("is not UTF-8 text: byte 5 is not") == 1
+    assert done.stdout.count("is not UTF-8 text: byte 5 is invalid") == 1
     assert said(talker) == ["One", "Two", "last without its end"]
     assert_sound(talker)
 
@@ -65,7 +65,7 @@ def test_a_text_that_is_none_is_refused_in_one_line(talker: Path) -> None:
     done = run(talker, "say", "-", stdin=b"Caf\xe9", PYTHONIOENCODING="utf-8:strict")
     assert done.returncode == 1
     assert done.stdout.count("\n") == 1
-    assert done.stdout.startswith("perdure: what came in is not UTF-8 text: byte 4")
+    assert done.stdout.startswith("perdure: the input is not UTF-8 text: byte 4")
     done = run(talker, "say", "-", stdin=b"Caf\xe9", PYTHONIOENCODING="latin-1")
     assert done.returncode == 0
     assert said(talker) == ["Café"]

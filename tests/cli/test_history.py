@@ -147,7 +147,7 @@ REFUSED = [
     (("redo", "--yes"), "nothing was undone"),
     (("revert", "@"), "is talk"),
     (("restore", "conversations", "--at", "HEAD", "--yes"), "is talk"),
-    (("merge", "gone", "--yes"), "perdure branch lists them"),
+    (("merge", "gone", "--yes"), "perdure branch lists"),
     (("restore", "persona/none.md", "--at", "HEAD", "--yes"), "there is no persona/none.md"),
     (("archive", "--reopen"), "not in the archive"),
     (("archive", "-o", "inside", "--yes"), "inside the companion"),

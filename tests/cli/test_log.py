@@ -271,13 +271,13 @@ def test_blame_names_commit_author_and_turn(perdure: Perdure, mira: Path) -> Non
     assert [line["was_line"] for line in lines] == [1, 2, 2]
     assert lines[0]["path"] == "persona/20-voice.md"
     shown = perdure("blame", "25-voice.md:2").stdout
-    assert f"{two[:8]}  2026-01-09 11:00  Ana  persona: hers  because of turn {turn}" in shown
+    assert f"{two[:8]}  2026-01-09 11:00  Ana  persona: hers  after turn {turn}" in shown
     assert shown.splitlines()[1].split() == ["2", "Middle."]
     assert len(json.loads(perdure("blame", "20-voice.md", "--at", one, "--json").stdout)) == 2
     one_line_error(perdure("blame", "25-voice.md:9"), "no line 9", "3 lines")
     one_line_error(perdure("blame", "nothing.md"), "nothing.md")
     (mira / "persona/25-voice.md").write_text("Other.\n")
-    assert "not committed" in perdure("blame", "25-voice.md").stderr
+    assert "uncommitted" in perdure("blame", "25-voice.md").stderr
 
 
 def test_a_turn_that_is_not_there_causes_nothing(perdure: Perdure, mira: Path) -> None:

@@ -73,7 +73,7 @@ def test_an_entry_is_made_tried_changed_removed_and_brought_back(run: Run, compa
 
     tried = json.loads(run("lore", "test", "the river", "at night", "--json").stdout)
     assert [(row["name"], row["key"]) for row in tried["triggered"]] == [("the-river", "river")]
-    assert "brings nothing in" in run("lore", "test", "the river").stdout
+    assert "No entry matches" in run("lore", "test", "the river").stdout
 
     run("lore", "edit", "river", "--priority", "9", "--key", "stream")
     changed = git(companion, "diff", "HEAD~1", "--", "lore")
@@ -106,9 +106,7 @@ def test_what_is_broken_is_told_with_file_and_line_and_the_rest_works(
     write(companion, "key.md", "---\nregex: yes\nkeys:\n  - /(a/\n  - river\n---\nx\n")
     (companion / "lore" / "large.md").write_text("x" * 1_100_000)
     done = run("lore", "test", "river")
-    assert (
-        "lore/conflict.md:4: a mark of a merge conflict; it is left out of prompts" in done.stderr
-    )
+    assert "lore/conflict.md:4: a merge conflict marker; it is left out of prompts" in done.stderr
     assert "lore/key.md:4: /(a/: missing )" in done.stderr
     assert "lore/large.md: larger than 1024 KiB" in done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[:2]] == ["good", "key"]

@@ -66,7 +66,7 @@ def test_facts_from_a_shell(companion: Path, run: Run, here: Here) -> None:
     # What an editor did is committed on its own first; a line that is none is named.
     with (companion / PEOPLE).open("a") as file:
         file.write("- Tom runs.\nprose\n")
-    assert "not committed" in here("list").stderr
+    assert "uncommitted" in here("list").stderr
     assert "committed on its own" in run("memory", "edit", "Tom", "--topic", "friends").stderr
     listed = run("memory", "list")
     assert [line.split("  ")[1] for line in listed.stdout.splitlines() if ":" in line] == [
@@ -85,13 +85,13 @@ def test_facts_from_a_shell(companion: Path, run: Run, here: Here) -> None:
     for odd in (("people:1",), ("people:1", "--remove", "--pin"), ("people:1", "--reason", "x")):
         here("edit", *odd, code=2)
     assert "no fact is called" in run("memory", "edit", "people:9", "--pin", code=1).stderr
-    assert "because of turn" in run("blame", PEOPLE).stdout
+    assert "after turn" in run("blame", PEOPLE).stdout
     assert_sound(companion)
 
 
 def test_proposals_from_a_shell(companion: Path, run: Run, here: Here) -> None:
     proposals(companion)
-    assert "not committed" in here("review").stderr
+    assert "uncommitted" in here("review").stderr
     here("add", "people", "Marta lives in Bruges.")
     listed = run("memory", "review").stdout
     assert "+ Marta is Ana's sister." in listed
@@ -108,11 +108,11 @@ def test_proposals_from_a_shell(companion: Path, run: Run, here: Here) -> None:
     texts = [line.partition(" (")[0] for line in (companion / PEOPLE).read_text().splitlines()[2:]]
     assert texts == ["- Marta lives in Bruges.", "- Marta is Ana's sister.", "- Marta sings."]
     done = here("review", "--accept-all", "--yes")
-    assert "1 left, looking like an instruction" in done.stderr
+    assert "1 left that look like an instruction" in done.stderr
     assert "Master" not in (companion / PEOPLE).read_text()
     (row,) = json.loads(here("review", "--json").stdout)
     here("review", "--accept", row["id"])
-    assert "Nothing waits" in here("review").stdout
+    assert "Nothing to review" in here("review").stdout
     here("add", "places", "Marta now lives in Rome.")
     (pair,) = json.loads(here("list", "places", "--beside", "--json").stdout)
     assert pair["kind"] == "against"

@@ -27,16 +27,16 @@ def test_words_are_read_where_there_is_no_model(
 ) -> None:
     monkeypatch.setattr(e5, "installed", lambda: None)
     done = CliRunner().invoke(root, ["memory", "index"])
-    assert (done.exit_code, done.output) == (0, "The words of all messages can be found.\n")
+    assert (done.exit_code, done.output) == (0, "All messages can be found by their words.\n")
 
 
 def test_meaning_is_read_to_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numpy")
     model = Meanings()
     monkeypatch.setattr(e5, "installed", lambda: model)
-    assert "no earlier moment" in CliRunner().invoke(root, ["search", "cats"]).output
+    assert "nothing that was said" in CliRunner().invoke(root, ["search", "cats"]).output
     done = CliRunner().invoke(root, ["memory", "index"])
-    assert (done.exit_code, "the meaning of all" in done.output) == (0, True)
+    assert (done.exit_code, "by meaning" in done.output) == (0, True)
     assert FELINE[0] in CliRunner().invoke(root, ["search", "cats"]).output
     with Repository.open(path) as repo, RecallIndex.open(repo, embedder=model) as index:
         assert index.find("HEAD", RecallQuery("cats"))

@@ -139,7 +139,7 @@ def test_an_interrupt_ends_it_and_what_was_written_stays(mira: Path) -> None:
         thread.join()
         server.server_close()
     assert process.returncode == 130, err
-    assert err.endswith("Stopped. What was written stays.\n")
+    assert err.endswith("Stopped. What was written is kept.\n")
     assert "Traceback" not in err
     assert len(listed(mira)) == out.count("Ana told Mira of the hills.") == 1
     assert_sound(mira)

@@ -76,7 +76,7 @@ def test_text_between_two_rules_is_told_to_be_left_out(perdure: Perdure, compani
     shown = perdure(*which, "persona", "show", "15-rules")
     assert "You keep bees." in shown.stdout
     assert (
-        "persona/15-rules.md:2: it stands between two rules (---) and is left out of the prompt: "
+        "persona/15-rules.md:2: it is between two rules (---) and is left out of the prompt: "
         "mood, voice. Put an empty line above the first rule"
     ) in shown.stdout
     record = json.loads(perdure(*which, "persona", "show", "--json").stdout)

@@ -118,7 +118,7 @@ def test_summaries_are_written_between_lines_and_told_after_the_next(
     assert [each.partition(":")[0] for each in subjects[:2]] == ["turn", "memory"]
     said = capsys.readouterr().out
     written, answer = said.index("was summarised"), said.index("I heard: Hello again.")
-    assert said.index("opens a new conversation") < written < answer
+    assert said.index("starts a new conversation") < written < answer
     assert said.count("was summarised") == 1
     assert_sound(companion)
 

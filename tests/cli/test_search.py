@@ -64,7 +64,7 @@ def test_that_nothing_was_said_is_not_claimed_of_what_was_not_read(
         found = perdure("search", "bike")
     assert (found.returncode, found.stdout) == (1, "")
     assert "another process" in found.stderr
-    assert "no earlier moment" not in found.stderr
+    assert "nothing that was said" not in found.stderr
 
 
 def test_search_by_date_branch_and_past(perdure: Perdure, nora: Path) -> None:
@@ -102,7 +102,7 @@ def test_nothing_found_and_odd_words(perdure: Perdure, nora: Path) -> None:
     for words in (("zyzzyva",), ("AND",), ('"',), ("-n", "3", "--", "--since")):
         found = perdure("search", *words)
         assert found.returncode == 0, found.stderr
-    assert "no earlier moment" in perdure("search", "zyzzyva").stderr
+    assert "nothing that was said" in perdure("search", "zyzzyva").stderr
     assert json.loads(perdure("search", "zyzzyva", "--json").stdout) == []
     refused = perdure("search", " ")
     assert refused.returncode == 1

@@ -150,7 +150,7 @@ def test_some_turns_of_a_damaged_file_are_the_same_without_the_others(
 def test_a_cut_last_line_is_kept_and_reported() -> None:
     chunk = one(FILE[:-8])
     assert said(chunk.turns)[-1].endswith("Was it loud")
-    assert troubles(chunk) == [(len(LINES), "the last line is cut short: no line end")]
+    assert troubles(chunk) == [(len(LINES), "the last line is cut off: it has no line end")]
 
 
 def test_a_cut_header_is_no_message() -> None:
@@ -218,7 +218,7 @@ def test_text_under_an_unreadable_header_is_a_turn_of_its_own(gone: str) -> None
 def test_a_bent_header_is_read() -> None:
     chunk = one(FILE.decode().replace("#### 7 · Ana", "### 7 · Ana"))
     assert chunk.turns == TURNS
-    assert [what for _, what in troubles(chunk)] == ["header not written as the format has it"]
+    assert [what for _, what in troubles(chunk)] == ["malformed header"]
 
 
 def test_a_conflict_is_read_from_both_sides() -> None:
@@ -233,8 +233,8 @@ def test_a_conflict_is_read_from_both_sides() -> None:
         + b">>>>>>> kitchen\n"
     )
     assert chunk.turns == (*TURNS, ours, theirs)
-    marks = [what for _, what in troubles(chunk) if what.startswith("mark of a merge conflict")]
-    assert marks[0] == "mark of a merge conflict: <<<<<<< HEAD"
+    marks = [what for _, what in troubles(chunk) if what.startswith("merge conflict marker")]
+    assert marks[0] == "merge conflict marker: <<<<<<< HEAD"
     assert len(marks) == 4
     assert "turn 8 again" in [what for _, what in troubles(chunk)]
 

@@ -127,7 +127,7 @@ Prose of somebody.
     assert (facts[2].trust, facts[2].source) == ("imported", "")
     assert [trouble.line for trouble in troubles] == [8, 9, 11, 12, 13, 14]
     assert "merge conflict" in str(troubles[1])
-    assert str(troubles[3]).startswith(f"{PEOPLE}:12: no such source")
+    assert str(troubles[3]).startswith(f"{PEOPLE}:12: not a valid source")
 
 
 def test_a_broken_file_takes_no_other_with_it() -> None:

@@ -127,7 +127,7 @@ def test_names_of_greetings_and_sample_talk() -> None:
     ]
     assert [each.what for each in findings if each.code == "names-differ"] == [
         (
-            "the persona has 2 more names for Mira: Luna (persona/examples/10.md),"
+            "the persona uses 2 other names for Mira: Luna (persona/examples/10.md),"
             " Iris (persona/greetings/10.md)"
         )
     ]
@@ -145,7 +145,7 @@ def test_names_of_greetings_and_sample_talk() -> None:
         ("{{{user}}} sings", "{{user}}"),
         ("[[char]] sings", "{{char}}"),
         ("<CHR> sings, and <CHR> dances", "{{char}}"),
-        ("{{random: a, b}}", "take it away"),
+        ("{{random: a, b}}", "remove it"),
         ("{{Char }} {{ USER }} <USER> <BOT> { } {a} [[link]]", ""),
         ("<user>said</user>", ""),
     ],

@@ -113,8 +113,8 @@ def test_another_order_comments_and_line_ends_are_read() -> None:
 @pytest.mark.parametrize(
     ("data", "line", "what"),
     [
-        (b"---\nthrough: 3\n---\n\nOne.\n<<<<<<< HEAD\nTwo.\n", 6, "a mark of a merge conflict"),
-        (b"<<<<<<< HEAD\n---\nthrough: 3\n---\n\nOne.\n", 1, "a mark of a merge conflict"),
+        (b"---\nthrough: 3\n---\n\nOne.\n<<<<<<< HEAD\nTwo.\n", 6, "a merge conflict marker"),
+        (b"<<<<<<< HEAD\n---\nthrough: 3\n---\n\nOne.\n", 1, "a merge conflict marker"),
         (b"x" * 300_000, 0, "larger than 256 KiB"),
     ],
 )
@@ -125,12 +125,12 @@ def test_what_nobody_knows_the_meaning_of_is_not_used(data: bytes, line: int, wh
 @pytest.mark.parametrize(
     ("data", "line", "what"),
     [
-        (b"No front matter.\n", 1, "no front matter between two lines '---'"),
-        (b"---\nconversation: x\nthrough: 1\n---\nText.\n", 2, "no such conversation: x"),
-        (b"---\nthrough: soon\n---\nText.\n", 2, "no such turn: soon"),
+        (b"No front matter.\n", 1, "no front matter between two '---' lines"),
+        (b"---\nconversation: x\nthrough: 1\n---\nText.\n", 2, "not a valid conversation: x"),
+        (b"---\nthrough: soon\n---\nText.\n", 2, "not a valid turn: soon"),
         (b"---\nbackend: a\n---\nText.\n", 0, "front matter without 'through'"),
         (b"---\nthrough: [\n---\nText.\n", 2, "expected"),
-        (b"---\nthrough: 1\nsources: [x]\n---\nText.\n", 3, "neither a turn"),
+        (b"---\nthrough: 1\nsources: [x]\n---\nText.\n", 3, "not a turn"),
         (b"---\nthrough: 1\n---\nText \xff.\n", 4, "not UTF-8"),
     ],
 )
@@ -160,7 +160,7 @@ def test_one_broken_file_keeps_no_other_from_being_read() -> None:
     )
     assert [each.text for each in found] == ["Text."]
     assert [(each.path, each.what) for each in troubles] == [
-        (other, "it does not say of which conversation it is")
+        (other, "it it does not say which conversation it is about")
     ]
     assert is_summary(PATH)
     assert not is_summary(other)

@@ -159,10 +159,10 @@ PLAIN = (
 @pytest.mark.parametrize(
     "name",
     [
-        "sync.Level.update_work",
-        "sync.Level.fill_index",
-        "sync.Level.publish_index",
-        "unsynced.PendingSync.keep_promise",
+        "sync.WorktreeSync.update_work",
+        "sync.WorktreeSync.fill_index",
+        "sync.WorktreeSync.publish_index",
+        "unsynced.PendingSync.withdraw",
     ],
 )
 def test_a_commit_without_a_journal_is_levelled_after_a_crash_too(

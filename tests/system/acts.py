@@ -98,11 +98,11 @@ def _rewind(life: Life, pick: Pick) -> None:
         plan = plan_rewind(workspace, place, life.fresh("line"))
         done = rewind(workspace, plan)
         if (
-            plan.place.turn is not None
-            and str(plan.place.turn) not in life.books[plan.place.commit]
+            plan.target.turn is not None
+            and str(plan.target.turn) not in life.books[plan.target.commit]
         ):
-            raise WrongTalk(f"rewound to {plan.place}, which lacks that turn")
-        life.went(plan.name, plan.place.commit)
+            raise WrongTalk(f"rewound to {plan.target}, which lacks that turn")
+        life.went(plan.name, plan.target.commit)
         return done
 
     life.steer(do)

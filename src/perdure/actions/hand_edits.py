@@ -251,7 +251,7 @@ def _unfit(change: Change, before: bytes | None) -> str:
     mark = CONFLICT.search(text)
     if mark and not CONFLICT.search(old):
         line = text.count("\n", 0, mark.start()) + 1
-        return f"{change.path}:{line}: a mark of a merge conflict"
+        return f"{change.path}:{line}: a merge conflict marker"
     if mask(text)[1] > mask(old)[1]:
         known = set(old.split("\n"))
         lines = enumerate(text.split("\n"), 1)

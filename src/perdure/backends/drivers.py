@@ -72,7 +72,8 @@ def make_backend(spec: BackendSpec) -> Backend:
         make = _DRIVERS[spec.driver]
     except KeyError:
         raise DriverMissing(
-            f"backend {spec.name} asks for the driver {spec.driver!r}, which this version lacks",
-            next_step=f"drivers here: {', '.join(DRIVERS)}",
+            f"backend {spec.name} needs the driver {spec.driver!r}, which this version does "
+            "not have",
+            next_step=f"use one of: {', '.join(DRIVERS)}",
         ) from None
     return make(spec)

@@ -132,7 +132,7 @@ class ContextExceeded(BackendError):
         self, prompt_tokens: int | None, window: int, kept: str = "", next_step: str = ""
     ) -> None:
         super().__init__(
-            f"the prompt has {prompt_tokens} tokens and the model's window holds {window}"
+            f"the prompt has {prompt_tokens} tokens, but the model's window holds {window}"
             if prompt_tokens is not None
             else f"the prompt does not fit into the model's window of {window} tokens",
             kept,

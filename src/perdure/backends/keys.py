@@ -57,13 +57,13 @@ def store(service: str, user: str, secret: str) -> str:
     reference = f"keyring:{service}/{user}"
     if "/" in service or not _REFERENCE.fullmatch(reference):
         raise BadParameter(
-            "the names of a keyring's entry have neither blanks nor, the first one, a slash",
+            "a keyring entry's names cannot contain blanks, and the first one no slash",
             next_step="use names like perdure and anthropic",
         )
     secret = secret.strip()
     if not secret or not (secret.isascii() and secret.isprintable()):
         raise AuthenticationFailed(
-            "what is to be stored is no key", next_step="a key is one line of letters and signs"
+            "that is not a key", next_step="a key is one line of letters and signs"
         )
     # Masked from here on: an error of the keyring may repeat it.
     _loaded.add(secret)
@@ -77,7 +77,7 @@ def store(service: str, user: str, secret: str) -> str:
     except Exception as error:  # noqa: BLE001 - as above
         # Not chained: what a keyring says may repeat the key.
         raise AuthenticationFailed(
-            f"the keyring does not take the key ({type(error).__name__})",
+            f"the keyring did not accept the key ({type(error).__name__})",
             next_step=f"unlock the keyring, or {_INSTEAD}",
         ) from None
     if kept != secret:
@@ -89,7 +89,7 @@ def check_reference(reference: str, backend: str) -> None:
     """Raise BadParameter if a backend's ``key`` is no reference; empty is fine."""
     if reference and not _REFERENCE.fullmatch(reference):
         raise BadParameter(
-            f"backend {backend}: its key is no reference",
+            f"backend {backend}: its key is not a reference",
             next_step="write 'key: env:NAME' or 'key: keyring:service/user'",
         )
 
@@ -118,7 +118,7 @@ def _from_environment(name: str, backend: str) -> str:
     secret = os.environ.get(name, "").strip()
     if not secret:
         raise AuthenticationFailed(
-            f"the key of backend {backend} is not there",
+            f"the key of backend {backend} is not set",
             next_step=f"set the environment variable {name}",
         )
     return _sendable(secret, f"the environment variable {name}", backend)
@@ -144,7 +144,7 @@ def _from_keyring(name: str, backend: str) -> str:
     except Exception as error:
         # Its own errors, and those of the desktop's bus beneath it.
         raise AuthenticationFailed(
-            f"the keyring does not give out the key of backend {backend} ({type(error).__name__})",
+            f"the keyring did not return the key of backend {backend} ({type(error).__name__})",
             next_step=f"unlock the keyring, or {_INSTEAD}",
         ) from error
     if not secret:
@@ -158,7 +158,7 @@ def _from_keyring(name: str, backend: str) -> str:
 def _sendable(secret: str, where: str, backend: str) -> str:
     if not (secret.isascii() and secret.isprintable()):
         raise AuthenticationFailed(
-            f"what {where} holds for backend {backend} is no key",
+            f"{where} for backend {backend} does not contain a key",
             next_step="a key is one line of letters, digits and signs",
         )
     return secret

@@ -38,7 +38,7 @@ async def offered_models(spec: BackendSpec) -> tuple[OfferedModel, ...]:
         return await asyncio.to_thread(_catalogue)
     if isinstance(backend, _Lister):
         return selectable(await backend.offered())
-    raise DriverMissing(f"the driver {spec.driver} lists no models")
+    raise DriverMissing(f"the driver {spec.driver} has no list of models")
 
 
 def _catalogue() -> tuple[OfferedModel, ...]:

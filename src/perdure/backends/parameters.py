@@ -58,12 +58,12 @@ def checked_parameters(spec: BackendSpec, honoured: Collection[str]) -> dict[str
         if name not in honoured:
             raise BadParameter(
                 f"backend {spec.name}: the {spec.driver} driver has no parameter {name!r}",
-                next_step=f"it has {', '.join(sorted(honoured))}",
+                next_step=f"it has: {', '.join(sorted(honoured))}",
             )
         fits, wanted = _RULES[name]
         if not fits(value):
             raise BadParameter(
-                f"backend {spec.name}: {name} is {value!r}", next_step=f"give it {wanted}"
+                f"backend {spec.name}: {name} is {value!r}", next_step=f"use {wanted}"
             )
         result[name] = [value] if name == "stop" and isinstance(value, str) else value
     return result

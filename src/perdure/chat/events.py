@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +80,8 @@ class Failed:
 
 
 Event = Notice | MessageKept | Greeted | ReplyStarted | ReplyPiece | ThinkingPiece | Saved | Failed
+Emit = Callable[[Event], None]
+"""Takes the events of a turn, one after another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from perdure.backends.protocol import Backend
 from perdure.chat.background.memory import BackgroundMemory
 from perdure.chat.background.prefill import Prefill
 from perdure.chat.errors import TurnRunning
-from perdure.chat.events import Event, Failed, Greeted, MessageKept
+from perdure.chat.events import Emit, Event, Failed, Greeted, MessageKept
 from perdure.chat.reply.end import end_events
 from perdure.chat.routing.failover import RoutedReply
 from perdure.chat.routing.router import Router, Work
@@ -23,7 +23,6 @@ from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice
 
-Emit = Callable[[Event], None]
 Prepare = Callable[[], PreparedTurn | tuple[Event, ...]]
 """Prepares a turn; or does all there is to do, as for another greeting, and tells it."""
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perdure.cli.render.progress import IndexProgress
 from perdure.errors import Problem
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
@@ -23,6 +27,17 @@ def commit_of(repo: Repository, text: str, branch: str | None = None) -> str:
     from perdure.snapshot.revisions.resolve import resolve_revision
 
     return resolve_revision(repo, text, branch, now(), IndexProgress())
+
+
+def date_bounds(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """Where a search starts and ends: the start of ``since``, the end of ``until``."""
+    from perdure.companion.clock import now
+    from perdure.snapshot.revisions.resolve import parse_span
+
+    return (
+        parse_span(since, now()).begin if since else None,
+        parse_span(until, now()).end if until else None,
+    )
 
 
 def path_of(repo: Repository, word: str) -> str:

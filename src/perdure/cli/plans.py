@@ -18,9 +18,9 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def careful_options(command: _Command) -> _Command:
     """``--dry-run`` and ``--yes``."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do it without being asked.")(command)
+    command = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(command)
     return click.option(
-        "--dry-run", is_flag=True, help="Say what it would do, and change nothing."
+        "--dry-run", is_flag=True, help="Show what it would do, and change nothing."
     )(command)
 
 
@@ -53,7 +53,7 @@ def confirm_plan(
     asks = not (dry_run or yes or is_safe)
     if asks and not on_terminal():
         raise click.UsageError(
-            "There is no terminal to ask on. Give --yes to do it, or --dry-run to see what it does"
+            "There is no terminal to ask on. Use --yes to do it, or --dry-run to see what it does"
         )
     if asks or not (as_json or quiet):
         for line in says:

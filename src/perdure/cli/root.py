@@ -78,9 +78,9 @@ class LazyGroup(click.Group):
     "--companion",
     metavar="NAME|PATH",
     shell_complete=complete_names,
-    help="Which companion is meant.",
+    help="The companion to use.",
 )
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show an error's whole traceback.")
 @click.pass_context
 def root(ctx: click.Context, companion: str | None, *, debug: bool) -> None:  # noqa: ARG001 - entry reads it
     """Version control for AI companions: every turn of a conversation is a git commit."""

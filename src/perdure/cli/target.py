@@ -80,11 +80,11 @@ def find_companion(name: str | None = None) -> FoundCompanion:
         return FoundCompanion(found[0], by_default=True)
     if not found:
         raise UnknownCompanion(
-            "there is no companion yet.", next_step="Make one with: perdure new NAME"
+            "there is no companion yet.", next_step="Create one with: perdure new NAME"
         )
     raise UnknownCompanion(
-        f"several companions are here: {', '.join(path.name for path in found)}.",
-        next_step="Say which one with: -c NAME",
+        f"there are several companions: {', '.join(path.name for path in found)}.",
+        next_step="Choose one with: -c NAME",
     )
 
 
@@ -124,9 +124,9 @@ def check_whole(path: Path, *, lacking: bool = False) -> None:
         return
     if (path / _MARK).is_file():
         raise LostCompanion(
-            f"{path} has files of a companion, and no git repository",
+            f"{path} has a companion's files, but no git repository",
             "nothing was changed",
-            "Bring its .git folder back from a backup, or name another companion with: -c NAME",
+            "Restore its .git folder from a backup, or choose another companion with: -c NAME",
         )
     from perdure.git.errors import HistoryError
     from perdure.git.repository.lost_file import way_back
@@ -149,8 +149,8 @@ def _here() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UnknownCompanion(
-            "the folder that you stand in is gone or cannot be read.",
-            next_step="Go to another one, or say which companion is meant with: -c NAME",
+            "the current folder is gone or cannot be read.",
+            next_step="Go to another folder, or choose a companion with: -c NAME",
         ) from error
 
 
@@ -174,7 +174,7 @@ def _by_name(named: str) -> Path:
     others = ", ".join(found.name for found in companions())
     raise UnknownCompanion(
         f"there is no companion {named!r}.",
-        next_step=f"There are: {others}" if others else "Make one with: perdure new NAME",
+        next_step=f"There are: {others}" if others else "Create one with: perdure new NAME",
     )
 
 
@@ -192,7 +192,7 @@ def companion_option(command: _Command) -> _Command:
         expose_value=False,
         callback=remember,
         shell_complete=complete_names,
-        help="Which companion is meant.",
+        help="The companion to use.",
     )(command)
 
 

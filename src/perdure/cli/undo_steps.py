@@ -25,7 +25,7 @@ def walk_command(name: str, about: str) -> click.Command:
 
     @click.command(name, help=inspect.cleandoc(about))
     @click.option(
-        "-n", "count", type=click.IntRange(1, 1000), default=1, help="So many steps.  [default: 1]"
+        "-n", "count", type=click.IntRange(1, 1000), default=1, help="How many steps.  [default: 1]"
     )
     @careful_options
     @companion_option

@@ -43,7 +43,7 @@ class NewerFormat(BadFile):
         super().__init__(
             file,
             line,
-            f"this companion has format {found}, this version of perdure knows format {known}",
+            f"this companion uses format {found}, but this version of perdure knows format {known}",
             kept="nothing was changed",
             next_step="upgrade perdure, or open it read-only",
         )

@@ -21,17 +21,17 @@ def check_name(name: str) -> str:
     """
     name = normalised(name)
     if not name:
-        raise BadName("a name is needed", next_step="give one, for example: Mira")
+        raise BadName("the name is empty", next_step="choose one, for example: Mira")
     if len(name) > NAME_LIMIT:
-        raise BadName(f"the name has {len(name)} characters, at most {NAME_LIMIT} are allowed")
+        raise BadName(f"the name has {len(name)} characters; at most {NAME_LIMIT} are allowed")
     for character in name:
         if character in "/\\":
             raise BadName(
-                f"a name cannot hold '{character}'",
-                next_step="give a plain name; the folder to put it in is an option of its own",
+                f"a name cannot contain '{character}'",
+                next_step="give just a name; to choose the folder, use --at",
             )
         if not _is_visible(character):
-            raise BadName(f"a name cannot hold the character U+{ord(character):04X}")
+            raise BadName(f"a name cannot contain the character U+{ord(character):04X}")
     if not name.strip("."):
         raise BadName(f"'{name}' is a path, not a name")
     return name

@@ -151,7 +151,7 @@ def boundaries_file(language: str, root: Path | None = None) -> bytes:
     for choice in wanted:
         if choice in found:
             return found[choice]
-    raise UnknownTemplate("no template carries boundaries", next_step="install perdure again")
+    raise UnknownTemplate("no template has boundaries", next_step="install perdure again")
 
 
 def _template_files(folder: Path) -> Iterator[tuple[str, bytes]]:

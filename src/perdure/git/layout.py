@@ -1,4 +1,4 @@
-"""Where things are in a repository, and what state git left it in."""
+"""The folders of a repository, and the state that git left it in."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """What must not be deleted: leases, journals, locks."""
+        """The folder of state that must not be deleted: leases, journals, locks."""
         return self.git_dir / "perdure" / "state"
 
     @property
@@ -208,7 +208,7 @@ def _shallow_ends(path: Path, *_mark: int) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """What is going on in a work tree.
+    """Which git operations are in progress in a work tree.
 
     Attributes:
         applying: `git am` has patches left.
@@ -241,12 +241,12 @@ class WorkState:
 
     @property
     def is_rewriting(self) -> bool:
-        """Whether git goes through several commits, and may put the branch back at the end."""
+        """Whether git is replaying several commits, and may reset the branch at the end."""
         return self.rebasing or self.applying or self.sequencing
 
 
 def state_of_work(layout: Layout, branch: str | None) -> WorkState:
-    """Read git's own marks of operations under way. ``branch`` is what HEAD names."""
+    """Find out which git operations are in progress. ``branch`` is what HEAD names."""
     own = layout.own
     came_from = branch
     for folder in ("rebase-merge", "rebase-apply"):

@@ -21,7 +21,7 @@ _KEPT_DAYS = 90
 
 
 def machine() -> str:
-    """A mark of this machine, the same over restarts; by its name where it has no id.
+    """Identifies this machine across restarts, by its name if it has no id.
 
     The id itself is said to be confidential (machine-id(5)), so a hash of it is used.
     """
@@ -108,7 +108,7 @@ def acquire(git_dir: Path, folder: Path, conversation: str) -> Lease | None:
             if not lock.try_take():
                 return None
         except IsADirectoryError:
-            # Nobody can hold it; the talk goes on in a conversation of its own.
+            # Nobody can hold it; the turn goes into a conversation of its own.
             return None
         os.utime(lock.fd)
         _tidy(folder)

@@ -1,4 +1,4 @@
-"""No link inside a git folder is followed: it would lead a write, or a removal, out of it.
+"""Refuses links inside a git folder, which could lead a write or a removal outside.
 
 git makes none there (but for what ``git-new-workdir`` and a very old HEAD are), while a folder that
 one was given may have them anywhere: ``logs/HEAD`` into a shell's start-up file, ``spare`` into the
@@ -29,7 +29,7 @@ _WHOLE = frozenset({"refs", "logs", "perdure", "rebase-merge", "rebase-apply", "
 
 
 def check_links(git_dir: Path, own: Path) -> None:
-    """Refuse a repository with a link, a pipe or a device where perdure reads or writes.
+    """Refuse a repository with a link, pipe or device where perdure reads or writes.
 
     Raises:
         LinkInside: names the first.
@@ -52,7 +52,7 @@ _WRITTEN = (
 
 
 def check_folders(git_dir: Path, own: Path) -> None:
-    """Look again at the folders that are written into, before each write: a session is long.
+    """Check the folders again before each write, since a session may be long.
 
     Raises:
         LinkInside: one has become a link since the opening.

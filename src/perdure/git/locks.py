@@ -1,4 +1,4 @@
-"""git's own ``X.lock`` files, taken so that a killed owner can be told from a living one.
+"""Git's own ``X.lock`` files, taken so that a dead owner can be told from a living one.
 
 git excludes writers by creating ``X.lock`` with O_EXCL and never says who did. We create the file
 in our state folder first and then link it to ``X.lock``: the link fails exactly when O_EXCL would.
@@ -99,7 +99,7 @@ class GitLock:
         return str(self.lock), os.fstat(self.fd).st_ino
 
     def write(self, *pieces: bytes) -> None:
-        """Write the content that the rename will publish, and put it on the disk."""
+        """Write the content that the rename will publish, and flush it to disk."""
         for piece in pieces:
             disk.write_all(self.fd, piece)
         disk.sync(self.fd)
@@ -158,13 +158,13 @@ class GitLock:
         return True
 
     def publish(self) -> None:
-        """Rename the lock over its target, which ends the lock too."""
+        """Rename the lock over its target, which also releases it."""
         self.lock.replace(self.target)
         self._taken = False
         self.release()
 
     def release(self) -> None:
-        """Give up the lock and what was prepared."""
+        """Release the lock and drop what was prepared."""
         if self.fd < 0:
             return
         os.close(self.fd)
@@ -180,7 +180,7 @@ class GitLock:
 
 
 def remove_dead_locks(git_dir: Path, held: Path) -> None:
-    """Remove what a killed owner left. The caller holds the commit lock, so no owner is alive."""
+    """Remove locks of dead owners. The caller holds the commit lock, so none is alive."""
     for twin, lock in _pairs(git_dir, held):
         with contextlib.suppress(OSError):
             if lock.exists() and lock.samefile(twin):
@@ -198,7 +198,7 @@ def remove_dead_locks(git_dir: Path, held: Path) -> None:
 
 
 def remove_copied_locks(git_dir: Path, held: Path) -> None:
-    """Remove locks of ours that came with a copy which was made while they were held.
+    """Remove our locks from a copy that was made while they were held.
 
     Their owner is at work where the copy was made from. A twin that came along tells which they
     are: it is the same file, or has the same content.

@@ -28,7 +28,7 @@ def editor_command(environ: Mapping[str, str] | None = None) -> list[str]:
     found = next(filter(shutil.which, _KNOWN), None)
     if found is None:
         raise NoEditor(
-            "there is no editor here", "nothing was changed", "name one in the variable EDITOR"
+            "no editor was found", "nothing was changed", "set one in the variable EDITOR"
         )
     return [found]
 
@@ -44,7 +44,7 @@ def edit_file(file: Path) -> None:
         code = subprocess.run([*words, str(file)], check=False).returncode
     except OSError as error:
         raise NoEditor(
-            f"{words[0]} cannot be run", "nothing was changed", "look at the variable EDITOR"
+            f"{words[0]} cannot be run", "nothing was changed", "check the variable EDITOR"
         ) from error
     if code:
-        raise NoEditor(f"{words[0]} ended with code {code}", "the file is as it left it")
+        raise NoEditor(f"{words[0]} ended with code {code}", "the file is as the editor left it")

@@ -43,7 +43,7 @@ class RewindPlan:
     """What a rewind will do.
 
     Attributes:
-        place: where it goes.
+        target: where it goes.
         words: first words of the turn there, "" where nothing was said yet.
         name: the new branch.
         leaves: the branch that is left, and keeps all that is on it.
@@ -52,7 +52,7 @@ class RewindPlan:
             in the files, and not in the prompt.
     """
 
-    place: RewindTarget
+    target: RewindTarget
     words: str
     name: str
     leaves: str
@@ -62,7 +62,7 @@ class RewindPlan:
     def describe(self) -> list[str]:
         """One sentence a line, for the user to read beforehand."""
         where = f"“{self.words}”" if self.words else "a turn without words"
-        if self.place.turn is None:
+        if self.target.turn is None:
             where = "before anything was said"
         lines = [f"Goes on from {where}, on the new branch {self.name}."]
         if self.ahead:
@@ -81,8 +81,8 @@ class RewindPlan:
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
-            "turn": str(self.place.turn) if self.place.turn else None,
-            "commit": self.place.commit,
+            "turn": str(self.target.turn) if self.target.turn else None,
+            "commit": self.target.commit,
             "branch": self.name,
             "leaves": self.leaves,
             "left": self.ahead.to_dict(),
@@ -165,27 +165,27 @@ def plan_rewind(
 
     refuse_key(name)
     repo, leaves, tip = workspace.repo, workspace.branch, workspace.tip
-    place = find_target(repo, where, progress)
+    target = find_target(repo, where, progress)
     turn, later = None, 0
-    if place.turn is not None:
-        turns = conversation_turns(repo, place.commit, place.turn.conversation, progress)
-        turn = next((each for each in turns if each.number == place.turn.number), None)
-        later = turns[-1].number - place.turn.number if turns else 0
-    if place.commit == tip and not later:
+    if target.turn is not None:
+        turns = conversation_turns(repo, target.commit, target.turn.conversation, progress)
+        turn = next((each for each in turns if each.number == target.turn.number), None)
+        later = turns[-1].number - target.turn.number if turns else 0
+    if target.commit == tip and not later:
         raise CannotAct(
             f"{where} is the last word here already",
             kept="nothing was changed",
             next_step="just talk on; a second line from here is begun with: "
             "perdure branch NAME, and perdure switch NAME",
         )
-    check_checkout(repo, place.commit)
+    check_checkout(repo, target.commit)
     said = turn.message or (turn.replies[0] if turn.replies else None) if turn else None
     return RewindPlan(
-        place,
+        target,
         title_from(said.text) if said else "",
         name or repo.free_branch(workspace.generated("rewind")),
         leaves,
-        ahead(repo, tip, [place.commit]),
+        ahead(repo, tip, [target.commit]),
         later,
     )
 
@@ -199,12 +199,12 @@ def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
     """
     from perdure.git.operations.branches import start_branch
 
-    turn = plan.place.turn
-    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
+    turn = plan.target.turn
+    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.target.commit[:10]}"
     return start_branch(
         workspace.repo,
         plan.name,
-        plan.place.commit,
+        plan.target.commit,
         author=workspace.author,
         kind="rewind",
         says=f"{words}, on {plan.name}",

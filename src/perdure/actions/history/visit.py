@@ -73,18 +73,18 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
     workspace.commit_hand_edits()
-    turn = plan.place.turn
-    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.place.commit[:10]}"
+    turn = plan.target.turn
+    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.target.commit[:10]}"
     start_branch(
         workspace.repo,
         plan.name,
-        plan.place.commit,
+        plan.target.commit,
         author=workspace.author,
         kind="visit",
         says=f"{words}, on {plan.name}",
         at=now(),
     )
-    return Visit(plan.name, plan.leaves, plan.place.commit, words)
+    return Visit(plan.name, plan.leaves, plan.target.commit, words)
 
 
 def current_visit(repo: Repository) -> Visit | None:

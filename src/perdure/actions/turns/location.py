@@ -71,7 +71,7 @@ def next_in(
     held: Lease,
     branch: str,
 ) -> Location | None:
-    """The place behind the last turn, or None where this hand may not append there."""
+    """The location after the last turn; None where this session may not append there."""
     index = conversation.first_chunk + conversation.chunk_count - 1
     ref = transcript.chunks[index]
     chunks = transcript.parsed(index)

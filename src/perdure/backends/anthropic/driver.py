@@ -48,7 +48,7 @@ class AnthropicBackend(HostedBackend):
         if self._parameters.get("temperature", 0) > 1:
             raise BadParameter(
                 f"backend {spec.name}: temperature is {self._parameters['temperature']}",
-                next_step="give it a number from 0 to 1, this protocol has no more",
+                next_step="use a number from 0 to 1, the range of this protocol",
             )
 
     async def count(self, messages: tuple[PromptMessage, ...]) -> int:

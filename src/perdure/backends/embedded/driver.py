@@ -226,7 +226,7 @@ class EmbeddedBackend:
         parameters = dict(self._parameters)
         limit = min(request.max_tokens, parameters.pop("max_tokens", request.max_tokens))
         if limit < 1:
-            raise BadParameter(f"a reply of {limit} tokens cannot be asked for")
+            raise BadParameter(f"a reply cannot have {limit} tokens")
         return {
             "messages": chat_messages(request.messages),
             "stream": True,
@@ -317,7 +317,8 @@ def _load(spec: BackendSpec, *, counting: bool) -> _Loaded:
         server = xllamacpp.Server(parameters)
     except RuntimeError as error:
         raise ModelMissing(
-            f"llama.cpp cannot load {path}", next_step="is it a whole GGUF file that fits in memory"
+            f"llama.cpp cannot load {path}",
+            next_step="check that it is a complete GGUF file and fits in memory",
         ) from error
     _wait_for_loop(server)
     calls = LoopbackCalls(server.listening_address, key)

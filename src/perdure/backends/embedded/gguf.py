@@ -32,13 +32,13 @@ def trained_window(path: Path) -> int:
         try:
             return _find(file)
         except (struct.error, ValueError, OverflowError) as error:
-            raise NotGguf(f"{path} is cut or damaged at its head") from error
+            raise NotGguf(f"the start of {path} is damaged or missing") from error
 
 
 def _find(file: BinaryIO) -> int:
     magic, version, _tensors, keys = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in {2, 3}:
-        raise NotGguf("no GGUF file of version 2 or 3")
+        raise NotGguf("not a GGUF file of version 2 or 3")
     for _key in range(min(keys, _KEYS)):
         key = _text(file)
         (kind,) = struct.unpack("<I", file.read(4))

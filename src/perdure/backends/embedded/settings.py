@@ -88,7 +88,7 @@ def import_xllamacpp() -> ModuleType:
     except ImportError as error:
         raise DriverMissing(
             f"the package xllamacpp cannot be imported: {error}",
-            next_step=f"install it anew with: {install_command()}",
+            next_step=f"reinstall it with: {install_command()}",
         ) from error
     finally:
         if ours:

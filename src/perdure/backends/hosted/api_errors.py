@@ -87,12 +87,12 @@ def api_error(
     meant = (code for pattern, code in _STATUS_OF if re.search(pattern, found.codes))
     return status_error(
         next(meant, status),
-        said or f"{asked.name} answers with status {status}",
+        said or f"{asked.name} answered with status {status}",
         headers or {},
         window=asked.window,
         key_step="check the manifest's key",
-        protocol_step=f"check the manifest's address and model, or let perdure find out what it "
-        f"takes: perdure backend check {asked.name}",
+        protocol_step="check the manifest's address and model, or let perdure find out what it "
+        f"accepts: perdure backend check {asked.name}",
     )
 
 
@@ -145,8 +145,8 @@ def role_refusal(
         said,
         words,
         proven=status in AT_FAULT and NAMES_ROLES.search(words) is not None,
-        next_step=f"perdure backend check {name}, or say what the model takes with 'shape:' in the "
-        "manifest",
+        next_step=f"perdure backend check {name}, or say what the model accepts with 'shape:' in "
+        "the manifest",
     )
 
 
@@ -181,7 +181,7 @@ def _by_words(asked: Endpoint, status: int, found: ServerMessage) -> BackendErro
     words = f"{found.codes} {found.words}"
     said = f"{asked.name} says: {found.text or found.codes}"
     if _NOTHING_LEFT.search(words):
-        return QuotaExceeded(said, next_step="look at the account's balance")
+        return QuotaExceeded(said, next_step="check the account's balance")
     if status != 429 and _TOO_LONG_HERE.search(words):
         window = _stated(_WINDOW, found.words) or asked.window
         return ContextExceeded(_stated(_PROMPT_TOKENS, found.words), window)

@@ -115,7 +115,7 @@ class Reading(ABC):
             raise self._error(self._aside)
         if self.stop is None and not done:
             if not self.heard:
-                raise ProtocolError(f"{self._name} answers with an empty stream")
+                raise ProtocolError(f"{self._name} sent an empty stream")
             raise StreamCut(f"{self._name} ended its reply without an end mark")
         if self.stop == "refused" and not self._replied:
             raise ContentRefused(f"{self._name} declined to answer")

@@ -91,7 +91,7 @@ class SdkWire:
         """Runs before an answer is read: raises unless it is 2xx, and limits what follows."""
         if response.is_success and is_compressed(response.headers):
             await response.aclose()
-            raise ProtocolError(f"{self._name} sends a compressed answer, which nobody asked for")
+            raise ProtocolError(f"{self._name} sent a compressed answer, which was not requested")
         request = response.request
         asking = request.method == "GET" or request.url.path.endswith(_QUESTIONS)
         if response.is_success:
@@ -214,7 +214,7 @@ class SdkWire:
     def nonsense(self) -> ProtocolError:
         """The error for an answer that makes no sense."""
         return ProtocolError(
-            f"what {self._name} at {self.address.url} answers makes no sense",
+            f"{self._name} at {self.address.url} sent an answer that makes no sense",
             next_step="check the manifest's driver and address",
         )
 
@@ -244,7 +244,7 @@ class Bounded(httpx2.AsyncByteStream):
         async for block in self._stream:
             total += len(block)
             if total > errors.ANSWER_LIMIT:
-                raise ProtocolError(f"{self._name} sends an answer without an end")
+                raise ProtocolError(f"{self._name} sent an endless answer")
             yield block
 
     async def aclose(self) -> None:

@@ -125,7 +125,7 @@ class ServerBackend(ABC, Generic[S, C]):
         """The most tokens a reply may have. Raises BadParameter."""
         limit = min(request.max_tokens, int(self._parameters.get("max_tokens", request.max_tokens)))
         if limit < 1:
-            raise BadParameter(f"a reply of {limit} tokens cannot be asked for")
+            raise BadParameter(f"a reply cannot have {limit} tokens")
         return limit
 
     async def _connect(self) -> C:

@@ -147,9 +147,9 @@ class _Bound:
         """Raise ReplyTooLong when the room is used up."""
         if self._left < 0:
             raise ReplyTooLong(
-                f"{self._name} does not end its reply; it was stopped at {self._limit >> 10} KiB",
-                next_step="choose another model, or give it a 'stop' in the manifest's parameters: "
-                "its server passes over the limit of tokens",
+                f"{self._name} did not end its reply; it was stopped at {self._limit >> 10} KiB",
+                next_step="choose another model, or add a 'stop' to the manifest's parameters: its "
+                "server ignores the token limit",
             )
 
 

@@ -67,22 +67,22 @@ def checked_address(
         raise _refused(backend, text, str(error)) from None
     if parts.username is not None or parts.password is not None:
         raise BadParameter(
-            f"backend {backend}: its address holds a user or a password",
+            f"backend {backend}: the address contains a user name or a password",
             next_step="write 'key: env:NAME' instead",
         )
     version = _VERSION.fullmatch(parts.query) if versioned else None
     if not host or (parts.query and version is None) or parts.fragment:
-        raise _refused(backend, text, "it is no plain web address")
+        raise _refused(backend, text, "it is not a plain web address")
     loopback = _loopback(host, backend, text)
     scheme = ("http" if loopback else "https") if bare else parts.scheme
     if scheme not in {"http", "https"}:
-        raise _refused(backend, text, "it begins with neither http:// nor https://")
+        raise _refused(backend, text, "it must start with http:// or https://")
     if scheme == "http" and not loopback and not allow_http:
         raise _refused(
             backend,
             text,
-            "http sends everything in clear; only loopback may use it",
-            "give it one with https://, or allow this one with the line 'allow_http: yes'",
+            "http sends everything unencrypted; only loopback may use it",
+            "use https://, or allow this address with the line 'allow_http: yes'",
         )
     port = port or (default_port if bare else None)
     shown = f"[{host}]" if ":" in host else host
@@ -121,16 +121,16 @@ def _loopback(host: str, backend: str, text: str) -> bool:
     ip = as_ip(host)
     if ip is None:
         if _DISGUISED.fullmatch(host) or host.rstrip(".") == "metadata.google.internal":
-            raise _refused(backend, text, "no server for models is there")
+            raise _refused(backend, text, "no model server can be there")
         return host == "localhost"
     if not serves_models(ip):
-        raise _refused(backend, text, "no server for models is there")
+        raise _refused(backend, text, "no model server can be there")
     return ip.is_loopback
 
 
 def _refused(backend: str, text: str, why: str, next_step: str = "") -> BadParameter:
     shown = re.sub(r"//.*@", "//", text)[:100]
     return BadParameter(
-        f"backend {backend}: the address {shown!r} cannot be used, {why}",
-        next_step=next_step or "give it one like http://127.0.0.1:11434 or https://host.example",
+        f"backend {backend}: the address {shown!r} cannot be used: {why}",
+        next_step=next_step or "use one like http://127.0.0.1:11434 or https://host.example",
     )

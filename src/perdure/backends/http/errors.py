@@ -202,16 +202,16 @@ def lost_connection(
     """
     kinds = {kind.__name__ for each in _chain(error) for kind in type(each).__mro__}
     if kinds & {"TimeoutException", "TimeoutError"}:
-        return TimedOut(f"{name} at {address} does not answer in time")
+        return TimedOut(f"{name} at {address} did not answer in time")
     if heard:
-        return StreamCut(f"{name} was lost in the middle of its reply")
+        return StreamCut(f"the connection to {name} was lost in the middle of its reply")
     if has_refused(error):
         return ConnectionRefused(f"nothing listens at {address}", next_step=start)
     # The innermost error that says something: httpx2 leaves some of its own without a word.
     why = next((text for each in reversed(_chain(error)) if (text := str(each)[:200])), "")
     # The name that httpx and httpx2 have for bytes that are no HTTP, and for a hang-up.
     if "RemoteProtocolError" in kinds and not re.search(r"disconnected|closed", why):
-        return ProtocolError(f"what {name} at {address} answers is no HTTP")
+        return ProtocolError(f"{name} at {address} does not speak HTTP")
     lost = Unreachable(f"{name} at {address} cannot be reached" + (f": {why}" if why else ""))
     lost.hung_up = bool(kinds & {"RemoteProtocolError", "ReadError"})
     return lost

@@ -196,7 +196,7 @@ class EventStream(httpx2.AsyncByteStream):
             total += len(block)
             found = self._reader.feed(block)
             if self._reader.size > errors.ANSWER_LIMIT or total > self._limit:
-                raise ProtocolError(f"{self._name} sends an answer without an end")
+                raise ProtocolError(f"{self._name} sent an endless answer")
             for event in found:
                 yield event
         for event in self._reader.end():

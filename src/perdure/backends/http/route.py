@@ -93,8 +93,8 @@ class Route:
             raise lost_connection(error, self._name, self._address.url, heard=False) from error
         except (OSError, UnicodeError) as error:
             raise Unreachable(
-                f"{self._name} at {self._address.url} cannot be reached: "
-                f"nobody knows the name {self._host}",
+                f"{self._name} at {self._address.url} cannot be reached: the name {self._host} "
+                "is unknown",
                 next_step="check the manifest's address, and the network",
             ) from error
 
@@ -103,8 +103,8 @@ class Route:
             ip = as_ip(text)
             if ip is None or not serves_models(ip):
                 raise BadParameter(
-                    f"backend {self._name}: the name {self._host} leads to {text}, and no server "
-                    "for models is there",
+                    f"backend {self._name}: the name {self._host} leads to {text}, where no model "
+                    "server can be",
                     next_step="check the manifest's address",
                 )
             # Else a hosts file could send a talk away in clear, unasked.
@@ -146,7 +146,7 @@ def _proxy(scheme: str, host: str) -> str | None:
         return None
     if proxy.startswith("socks") and find_spec("socksio") is None:
         raise DriverMissing(
-            "the proxy of the environment speaks SOCKS, for which the package socksio is needed",
+            "the proxy set in the environment uses SOCKS, which needs the package socksio",
             next_step="pip install socksio, or set another proxy",
         )
     return proxy if "://" in proxy else f"http://{proxy}"

@@ -181,6 +181,6 @@ class OllamaServer:
 
     def _nonsense(self) -> ProtocolError:
         return ProtocolError(
-            f"what {self.wire.name} at {self._address.url} answers is not Ollama's protocol",
-            next_step="is it an Ollama that answers at this address",
+            f"{self.wire.name} at {self._address.url} does not speak Ollama's protocol",
+            next_step="check that Ollama runs at this address",
         )

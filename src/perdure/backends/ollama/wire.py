@@ -107,7 +107,7 @@ class Wire:
         """Runs before an answer is read: raises unless it is 2xx, and limits what follows."""
         if response.is_success and is_compressed(response.headers):
             await response.aclose()
-            raise ProtocolError(f"{self.name} sends a compressed answer, which nobody asked for")
+            raise ProtocolError(f"{self.name} sent a compressed answer, which was not requested")
         if response.is_success:
             # Our own questions are read by `bounded` where they are asked.
             if isinstance(response, httpx.Response) and isinstance(
@@ -125,7 +125,7 @@ class Wire:
         if bare and response.request.url.path.endswith(CHAT):
             raise ProtocolError(
                 f"{self.name} has no {CHAT}",
-                next_step="update Ollama to 0.1.14 or newer; is it an Ollama that answers there",
+                next_step="update Ollama to 0.1.14 or newer, and check that Ollama runs there",
             )
         text = "" if bare else read_server_message(body).words
         error = self.error(response.status_code, text, response.headers)
@@ -147,7 +147,7 @@ class Wire:
         if _NO_MODEL.search(text) or (status == HTTPStatus.NOT_FOUND and text):
             return ModelMissing(
                 f"{self.name} has no model {self.model}",
-                next_step=f"get it with: ollama pull {self.model}",
+                next_step=f"download it with: ollama pull {self.model}",
             )
         if _NO_LOADING.search(text):
             return ModelMissing(
@@ -156,7 +156,7 @@ class Wire:
             )
         if "does not support chat" in text:
             return BadParameter(
-                f"{self.name}: {self.model} is no model to talk with", next_step="choose another"
+                f"{self.name}: {self.model} is not a chat model", next_step="choose another"
             )
         return self._refusal(status, text)
 
@@ -177,11 +177,11 @@ class Wire:
     def _by_status(self, status: int, text: str, headers: Mapping[str, str]) -> BackendError:
         return status_error(
             status,
-            f"{self.name} says: {text}" if text else f"{self.name} answers with status {status}",
+            f"{self.name} says: {text}" if text else f"{self.name} answered with status {status}",
             headers,
             window=self.window,
             key_step="check the manifest's key, or: ollama signin",
-            protocol_step="is it an Ollama that answers there",
+            protocol_step="check that Ollama runs there",
         )
 
     def transport_error(self, error: Exception, *, heard: bool = False) -> BackendError:
@@ -213,7 +213,7 @@ class _Lines(httpx.AsyncByteStream):
                 yield _objects_of(bytes(rest) + whole)
                 rest = bytearray(tail)
             if len(rest) > errors.ANSWER_LIMIT or total > self._limit:
-                raise ProtocolError(f"{self._name} sends an answer without an end")
+                raise ProtocolError(f"{self._name} sent an endless answer")
         if rest:
             # A server that dies without chunked encoding looks like one that is done.
             if rest.startswith(b"{") and not _is_json(bytes(rest)):

@@ -50,7 +50,7 @@ class OpenAIBackend(HostedBackend):
         if self._own and self._parameters.get("temperature", 0) > 2:
             raise BadParameter(
                 f"backend {spec.name}: temperature is {self._parameters['temperature']}",
-                next_step="give it a number from 0 to 2",
+                next_step="use a number from 0 to 2",
             )
 
     def _body(self, request: Request, limit: int) -> dict[str, Any]:

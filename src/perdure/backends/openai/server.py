@@ -136,7 +136,7 @@ class OpenAIServer(SdkServer):
             )
         if not isinstance(listed, list):
             raise ProtocolError(
-                f"what {self._name} at {self.wire.address.url} lists is no list of models",
+                f"{self._name} at {self.wire.address.url} did not send a list of models",
                 next_step="check the manifest's address; most end in /v1",
             )
         return [{"id": each} if isinstance(each, str) else json_object(each) for each in listed]
@@ -272,7 +272,7 @@ class _Chunks(Reading):
     def _end(self, stop: StopReason) -> Finished:
         if self._drew:
             raise ProtocolError(
-                f"{self._name} sent a picture, which this version cannot keep",
+                f"{self._name} sent a picture, which this version cannot save",
                 kept="the words of the reply are kept",
                 next_step="ask for words, or choose a model that does not draw",
             )

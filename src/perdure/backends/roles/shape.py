@@ -75,7 +75,7 @@ def parse_shape(text: str) -> Shape:
     """
     words = set(re.split(r"[\s,]+", text.strip().lower()))
     if not words <= {*_WORDS.values(), "alternate"} or ("plain" in words and len(words) > 1):
-        raise ValueError(f"{text!r} is no shape of a prompt")
+        raise ValueError(f"{text!r} is not a prompt shape")
     system: System = "none" if "no-system" in words else "anywhere"
     if system == "anywhere" and "one-system" in words:
         system = "first"

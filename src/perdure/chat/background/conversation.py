@@ -168,19 +168,8 @@ def read_conversation(
     path = summary_path(conversation)
     data = reading.take(path)
     standing = parse_summary(data, path)[0] if data is not None else None
-    waits = reading.take(review_path(conversation))
-    review = None
-    if waits is not None:
-        with suppress(CompanionProblem):
-            review = read_review(waits, review_path(conversation))
-    known: tuple[Fact, ...] = ()
-    if facts:
-        found = {
-            entry.path: content
-            for entry in entries_below(position.repo, FACTS, tip)
-            if (content := reading.take(entry.path)) is not None
-        }
-        known = read_facts(found)[0]
+    review = _review(reading, conversation)
+    known = _facts(reading, position, tip) if facts else ()
     return ConversationReading(
         conversation,
         position.transcript.title(ref),
@@ -220,6 +209,26 @@ class _Files:
             return None
         self.files[path] = read_small(self._repo, oid)
         return self.files[path]
+
+
+def _review(files: _Files, conversation: ConversationId) -> Review | None:
+    """What was proposed and still waits; None where that is nothing, or cannot be read."""
+    path = review_path(conversation)
+    data = files.take(path)
+    if data is not None:
+        with suppress(CompanionProblem):
+            return read_review(data, path)
+    return None
+
+
+def _facts(files: _Files, position: Position, tip: str) -> tuple[Fact, ...]:
+    """Every fact that can be read."""
+    found = {
+        entry.path: content
+        for entry in entries_below(position.repo, FACTS, tip)
+        if (content := files.take(entry.path)) is not None
+    }
+    return read_facts(found)[0]
 
 
 def _excluded(position: Position, tip: str) -> Excluded:

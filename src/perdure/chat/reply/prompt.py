@@ -64,13 +64,13 @@ class PromptSources:
         memory: lore, facts and summaries.
         previous: the choice for the turn before.
         recall: asks for earlier turns; None: none are wanted.
-        life: the thread with all earlier conversations before it, where that is to be tried.
+        history: the thread with all earlier conversations before it, where that is to be tried.
     """
 
     memory: MemoryAt = field(default_factory=MemoryAt)
     previous: PreviousChoice | None = None
     recall: Recall | None = None
-    life: tuple[PastTurn, ...] = ()
+    history: tuple[PastTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,9 @@ async def make_prompt(
 
     def decide_either() -> tuple[PromptInputs, BaseChoice]:
         """All that was ever said, where it fits; else the thread, and room for earlier turns."""
-        if material.life and _is_short(material.life, shares, tokenizer):
-            first = material.life[0].id
-            whole = replace(inputs, turns=material.life)
+        if material.history and _is_short(material.history, shares, tokenizer):
+            first = material.history[0].id
+            whole = replace(inputs, turns=material.history)
             kept = replace(before, window=first) if before is not None else None
             chosen = decide(whole, kept, recall=False)
             if chosen.choice.window == first:
@@ -172,11 +172,11 @@ async def make_prompt(
     return await asyncio.to_thread(finish)
 
 
-def _is_short(life: Sequence[PastTurn], shares: Budgets, tokenizer: Tokenizer) -> bool:
-    """Whether a life may fit into its share; whether all of the prompt fits is seen later."""
+def _is_short(history: Sequence[PastTurn], shares: Budgets, tokenizer: Tokenizer) -> bool:
+    """Whether all that was said may fit into its share; the whole prompt is counted later."""
     texts = [
         said.text
-        for past in life
+        for past in history
         for said in (past.turn.message, *past.turn.replies)
         if said is not None
     ]

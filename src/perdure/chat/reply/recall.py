@@ -64,7 +64,7 @@ class RecallRequest:
     """For which message earlier turns are wanted, and which are not.
 
     Attributes:
-        rev: the commit whose life is searched.
+        rev: the commit whose history is searched.
         thread: the turns of the talk; the last one is the newest message.
         sent: those that the prompt has anyway.
         excluded: what is kept out of prompts.

@@ -28,7 +28,7 @@ from perdure.backends.roles.shape import fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.errors import LeavesMachine
 from perdure.chat.events import (
-    Event,
+    Emit,
     Failed,
     ReplyPiece,
     ReplyStarted,
@@ -50,7 +50,6 @@ from perdure.snapshot.conversation.trailers import TurnFacts, with_choice
 
 T = TypeVar("T")
 _JOURNAL_EVERY = 1.0
-Emit = Callable[[Event], None]
 Saw = Callable[[BackendSpec, Fingerprint, RequestForm | None], Awaitable[RequestForm]]
 """Told what a backend runs, and the form of request that it was just found to take; gives the form
 that is known then. Raises HistoryError where that cannot be written down."""

@@ -14,6 +14,7 @@ from perdure.actions.history.next_message import starts_conversation
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
 from perdure.chat.events import (
+    Emit,
     Event,
     Failed,
     ReplyPiece,
@@ -46,7 +47,6 @@ from perdure.snapshot.errors import NoBackend
 from perdure.snapshot.memory import MemoryAt, read_memory
 
 T = TypeVar("T")
-Emit = Callable[[Event], None]
 
 
 class Work(Protocol):
@@ -230,12 +230,12 @@ class Router:
             alone = _stays_alone(thread, previous) or starts_conversation(
                 store.repo, companion.commit
             )
-            life = (
+            history = (
                 whole_history(store.position.transcript, thread, excluded=excluded)
                 if with_recall and not alone
                 else ()
             )
-            return memory, previous, troubles, tuple(life)
+            return memory, previous, troubles, tuple(history)
 
         async def recall(sent: frozenset[TurnId]) -> Recalled:
             wanted = RecallRequest(
@@ -243,11 +243,11 @@ class Router:
             )
             return await self.recaller.find(wanted, wait=wait)
 
-        memory, previous, notices, life = await self._work(read)
+        memory, previous, notices, history = await self._work(read)
         if emit is not None:
             for notice in notices:
                 emit(notice)
-        return PromptSources(memory, previous, recall if settings.memory.recall else None, life)
+        return PromptSources(memory, previous, recall if settings.memory.recall else None, history)
 
     async def _backend_order(self, chosen: BackendEntry | None) -> BackendOrder:
         """The backends as the tree has them; a file that was edited meanwhile counts."""

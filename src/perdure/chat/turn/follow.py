@@ -36,13 +36,13 @@ class BranchFollower:
         switched = Notice(f"The branch was switched: the talk goes on, on {branch}.")
         return self._move_to(TurnBranch(branch, None, tuple(notices or [switched])))
 
-    def _move_to(self, talk: TurnBranch) -> list[Notice]:
+    def _move_to(self, target: TurnBranch) -> list[Notice]:
         """Go on, on another branch; nothing where the talk is there already."""
-        if talk.name == self._position.branch:
+        if target.name == self._position.branch:
             return []
-        self._position.switch(talk.name, talk.start)
+        self._position.switch(target.name, target.start)
         self._is_detached = self._position.repo.head().branch is None
-        return list(talk.notices)
+        return list(target.notices)
 
     def _first_time(self, notices: Iterable[Notice]) -> list[Notice]:
         """Those that were not said in this session yet."""

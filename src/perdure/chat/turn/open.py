@@ -53,15 +53,17 @@ def open_store(path: Path) -> tuple[TurnStore, list[Notice]]:
     notices: list[Notice] = []
     if repo.recovery_trouble:
         notices.append(Notice(repo.recovery_trouble, "warning"))
-    talk = current_branch(repo)
-    notices += talk.notices
-    companion = read_companion(repo, talk.start or talk.name)
+    current = current_branch(repo)
+    notices += current.notices
+    companion = read_companion(repo, current.start or current.name)
     check_counts(repo, companion.commit)
-    notices += _recovered(repo, salvage_target(talk.name, talk.start, companion))
+    notices += _recovered(repo, salvage_target(current.name, current.start, companion))
     # What was recovered may have begun the branch.
-    talk = current_branch(repo)
+    current = current_branch(repo)
     store = TurnStore(
-        Position(repo, talk.name, talk.start, read_companion(repo, talk.start or talk.name))
+        Position(
+            repo, current.name, current.start, read_companion(repo, current.start or current.name)
+        )
     )
     begin_confirming(repo)
     notices += store.look_again() or []

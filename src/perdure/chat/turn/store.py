@@ -255,10 +255,10 @@ class TurnStore:
         """Commit on the branch of the prompt, wherever git has brought it since; and its name."""
         pending, (base, since) = prepared.pending, self._prompt_base
         for attempt in range(_ATTEMPTS):
-            talk = branch_to_commit_on(
+            target = branch_to_commit_on(
                 self.repo, pending.branch, start=self.position.start, base=base, since=since
             )
-            there = replace(pending, branch=talk.name, start=talk.start)
+            there = replace(pending, branch=target.name, start=target.start)
             try:
                 committed = self._committer.commit(
                     there,
@@ -273,8 +273,8 @@ class TurnStore:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 continue
-            self._commit_notices += talk.notices
-            return committed, talk.name
+            self._commit_notices += target.notices
+            return committed, target.name
         raise AssertionError
 
     def commit_notices(self) -> list[Notice]:

@@ -31,16 +31,15 @@ from perdure.errors import Problem
 from perdure.notice import Notice
 from perdure.terminal.sanitise import Sanitiser
 
-_HELP = """\
-Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit ends the talk.
-/new            open a new conversation
-/resume         answer the last message, if it has no reply yet
-/backend        list the backends, and which of them speaks
-/backend NAME   go on with another backend
-/next NAME      let another backend give the next reply only
-/status         companion, branch, backend, what was last saved
-/help           this text
-/quit           end the talk; everything is committed already"""
+_HELP = (
+    "Type a line and press Enter to send it. Ctrl-C stops a reply; Ctrl-D or /quit "
+    "ends the chat.\n/new            start a new conversation\n/resume         "
+    "answer the last message if it has no reply yet\n/backend        list the "
+    "backends, and which one answers\n/backend NAME   continue with another "
+    "backend\n/next NAME      let another backend give only the next reply\n/status  "
+    "       companion, branch, backend, what was last saved\n/help           this "
+    "text\n/quit           end the chat; everything is committed already"
+)
 
 
 def run_plain_chat(path: Path) -> int:
@@ -139,7 +138,7 @@ class PlainChat:
                 return False
             case "/new":
                 self._runner.run(self._end_conversation())
-                print_line("note: the next message opens a new conversation.")
+                print_line("note: the next message starts a new conversation.")
                 greeting = self._session.opening()
                 if greeting is not None:
                     self._speak(greeting.speaker, greeting.text)

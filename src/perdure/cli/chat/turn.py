@@ -90,7 +90,7 @@ def _is_whole(turn: Turn) -> bool:
 def _stopped(turn: Turn) -> tuple[str, str, str]:
     """What to say about a reply that was stopped from outside."""
     if turn.replies:
-        return "stopped", "What came of the reply is kept, marked interrupted", ""
+        return "stopped", "The part of the reply that came is kept, marked as interrupted", ""
     return "stopped", "Your message is kept, unanswered", "Ask again with: perdure say --resume"
 
 

@@ -22,13 +22,13 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 def visit_options(command: _Command) -> _Command:
     """``--at``, ``--keep`` and ``--drop``."""
     command = click.option(
-        "--drop", is_flag=True, help="With --at: take the scratch branch away afterwards."
+        "--drop", is_flag=True, help="With --at: delete the scratch branch afterwards."
     )(command)
     command = click.option(
         "--keep", default="", metavar="NAME", help="With --at: keep the scratch branch as NAME."
     )(command)
     return click.option(
-        "--at", "place", default="", metavar="DATE|REV|TURN", help="Talk to her as she was then."
+        "--at", "place", default="", metavar="DATE|REV|TURN", help="Chat with her as she was then."
     )(command)
 
 
@@ -42,9 +42,9 @@ def visited(path: Path, place: str, *, keep: str, drop: bool) -> Iterator[None]:
         click.UsageError: ``keep`` or ``drop`` without a place, or both.
     """
     if (keep or drop) and not place:
-        raise click.UsageError("--keep and --drop go with --at")
+        raise click.UsageError("--keep and --drop need --at")
     if keep and drop:
-        raise click.UsageError("--keep and --drop do not go together")
+        raise click.UsageError("--keep and --drop exclude each other")
     if not place:
         yield
         return
@@ -73,15 +73,13 @@ def _back(workspace: Workspace, visit: Visit, *, keep: str, drop: bool) -> None:
         drop = not ask_yes_no("Keep it?")
     visits.end_visit(workspace, visit, keep=keep, drop=drop)
     if not said:
-        print_line(f"You are on {visit.back} again.", err=True)
+        print_line(f"You are back on {visit.back}.", err=True)
     elif drop:
-        print_line(
-            f"You are on {visit.back} again. To bring {visit.name} back: perdure undo", err=True
-        )
+        print_line(f"You are back on {visit.back}. To restore {visit.name}: perdure undo", err=True)
     else:
         name = keep or visit.name
         print_line(
-            f"You are on {visit.back} again. What was said is kept on {name}: perdure switch "
-            f"{name} goes there, perdure branch {name} --delete drops it.",
+            f"You are back on {visit.back}. What was said is kept on {name}: perdure switch "
+            f"{name} goes there, perdure branch {name} --delete deletes it.",
             err=True,
         )

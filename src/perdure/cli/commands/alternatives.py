@@ -41,7 +41,7 @@ def command(turn: str, *, as_json: bool) -> None:
         print_line(
             f"Your words on the other side of a merge: {title_from(found.other_words, _CELLS)}"
         )
-        print_line(f"To let them stand: perdure edit {found.turn} TEXT")
+        print_line(f"To use them: perdure edit {found.turn} TEXT")
 
 
 def _list(found: TurnAnswers) -> None:

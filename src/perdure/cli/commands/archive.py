@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A new folder for the copy.  [default: beside the companion]",
 )
-@click.option("--reopen", is_flag=True, help="Take her out of the archive, to talk again.")
+@click.option("--reopen", is_flag=True, help="Take her out of the archive to chat again.")
 @careful_options
 @companion_option
 @json_option
@@ -56,8 +56,8 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
         emit_json({"plan": plan.to_dict(), "copy": made})
     elif copy is not None:
         print_line(
-            f"{copy.bundle} has everything; it was read back and every object compared. "
-            f"Conversations in the reading copy: {copy.conversations}."
+            f"{copy.bundle} contains everything; it was read back and every object "
+            f"compared. Conversations in the reading copy: {copy.conversations}."
         )
 
 

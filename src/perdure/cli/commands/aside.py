@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--back", is_flag=True, help="Bring them back into prompts.")
 @click.option("--list", "lists", is_flag=True, help="List what is set aside.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept with them.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
 @json_option
 def command(

@@ -37,7 +37,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--offline", is_flag=True, help="Only what the files say; ask no server.")
+@click.option("--offline", is_flag=True, help="Show only what the files say; contact no server.")
 @companion_option
 @json_option
 def list_backends(*, offline: bool, as_json: bool) -> None:
@@ -111,10 +111,12 @@ def show(name: str, *, as_json: bool) -> None:
             }
         )
         return
-    place = f"number {row.order} in the order" if row.order else "not in the order of failover"
+    place = (
+        f"number {row.order} in the failover order" if row.order else "not in the failover order"
+    )
     state = "" if row.confirmed else ", not confirmed on this machine"
-    state += ", edited and not committed yet" if row.edited else ""
-    goes = f"the talk goes to {host}" if host else "a model inside perdure"
+    state += ", with edits not committed yet" if row.edited else ""
+    goes = f"conversations go to {host}" if host else "a model inside perdure"
     print_line(f"# backends/{name}.yaml: {place}; {goes}{state}")
     print_line(text.rstrip("\n"))
     for trouble in manifest.troubles:
@@ -123,19 +125,19 @@ def show(name: str, *, as_json: bool) -> None:
 
 @command.command("add")
 @click.argument("kind", type=click.Choice(_KINDS))
-@click.option("--name", help="What to call it.  [default: KIND]")
-@click.option("--model", help="The model there; on a terminal chosen from the server's list.")
-@click.option("--address", help="Where the server is.  [default: KIND's own place]")
-@click.option("--allow-http", is_flag=True, help="Let text and key go in clear to that address.")
+@click.option("--name", help="Its name.  [default: KIND]")
+@click.option("--model", help="The model; on a terminal you can choose from the server's list.")
+@click.option("--address", help="The server's address.  [default: KIND's own]")
+@click.option("--allow-http", is_flag=True, help="Allow unencrypted text and key to that address.")
 @click.option(
     "--key",
     metavar="REFERENCE|-",
-    help="Where the key is: env:NAME or keyring:service/user; '-' reads it from stdin into the "
-    "keyring.",
+    help="Where the key is: env:NAME or keyring:service/user; '-' reads the key from "
+    "stdin into the keyring.",
 )
 @click.option("--window", type=click.IntRange(min=0), help="Context window in tokens.")
-@click.option("--first/--last", default=None, help="Its place in the failover order.")
-@click.option("--no-check", is_flag=True, help="Add it without the one tiny call.")
+@click.option("--first/--last", default=None, help="Its position in the failover order.")
+@click.option("--no-check", is_flag=True, help="Add it without trying it.")
 @companion_option
 @json_option
 def add(
@@ -231,13 +233,11 @@ def _tell_added(
             }
         )
         return
-    print_line(
-        f"Added backends/{manifest.name}.yaml. The order of failover: {', then '.join(names)}."
-    )
+    print_line(f"Added backends/{manifest.name}.yaml. Failover order: {', then '.join(names)}.")
     if hosted and order > 1 and not consent:
         print_line(
-            f"After a local backend {manifest.name} is asked only with failover_to_hosted: yes in "
-            "companion.yaml."
+            f"{manifest.name} takes over from a local backend only with failover_to_hosted: "
+            "yes in companion.yaml."
         )
     if checked is None:
         print_line(f"Try it: perdure backend check {manifest.name}")
@@ -245,8 +245,8 @@ def _tell_added(
 
 @command.command("confirm")
 @click.argument("names", nargs=-1, shell_complete=complete_backends)
-@click.option("--all", "everything", is_flag=True, help="All that wait to be confirmed.")
-@click.option("--yes", is_flag=True, help="Agree without being asked.")
+@click.option("--all", "everything", is_flag=True, help="All backends that wait to be confirmed.")
+@click.option("--yes", is_flag=True, help="Confirm without asking.")
 @companion_option
 @json_option
 def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: bool) -> None:
@@ -260,12 +260,12 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
 
     if not on_terminal() and not (yes and (names or everything)):
         raise click.UsageError(
-            "There is no terminal to ask on. Name the backends, or give --all, with --yes"
+            "There is no terminal to ask on. Name the backends, or use --all, with --yes"
         )
     with BackendActions(chosen_companion()) as backends:
         for name in names:
             backends.spec(backends.manifest(name))
-        with progress_line("Looking for who brought them"):
+        with progress_line("Looking up who added them"):
             found = backends.waiting(None if everything or not names else names)
         agreed = []
         for each in found:
@@ -277,7 +277,11 @@ def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: boo
         emit_json([unconfirmed_record(each, confirmed=each.name in agreed) for each in found])
         return
     if not found:
-        said = f"{', '.join(names)}: confirmed already." if names else "No backend waits for that."
+        said = (
+            f"{', '.join(names)}: already confirmed."
+            if names
+            else "No backend waits to be confirmed."
+        )
         print_line(said)
     for each in found:
         if each.name in agreed:
@@ -302,11 +306,13 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         emit_json({"backends": list(order), "not_in_order": out})
         return
-    print_line(f"From now on: {', then '.join(order)}.")
+    print_line(f"Failover order: {', then '.join(order)}.")
     if out:
-        print_line(f"Not asked, but kept: {', '.join(out)}.")
+        print_line(f"Kept, but not asked: {', '.join(out)}.")
     for name in unconfirmed:
-        print_line(f"{name} is not used before: perdure backend confirm {name}", err=True)
+        print_line(
+            f"{name} is not used until you confirm it: perdure backend confirm {name}", err=True
+        )
 
 
 @command.command("check")
@@ -341,7 +347,7 @@ def _note_form(backends: BackendActions, spec: BackendSpec, found: TestCall) -> 
     try:
         backends.note_form(spec, found.found, found.form)
     except HistoryError as problem:
-        print_line(f"How {spec.name} is asked could not be kept: {problem}", err=True)
+        print_line(f"The way to ask {spec.name} could not be saved: {problem}", err=True)
 
 
 def _take_edits(backends: BackendActions) -> None:

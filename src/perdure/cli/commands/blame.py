@@ -26,9 +26,7 @@ _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
 @click.command("blame")
 @click.argument("place", metavar="PATH[:LINE[-LINE]]", shell_complete=complete_files)
-@click.option(
-    "--at", metavar="REV|DATE", help="The file as it was then. [default: the last commit]"
-)
+@click.option("--at", metavar="REV|DATE", help="The file as of then. [default: the last commit]")
 @companion_option
 @json_option
 def command(place: str, at: str | None, *, as_json: bool) -> None:
@@ -60,9 +58,7 @@ def command(place: str, at: str | None, *, as_json: bool) -> None:
         return
     work = repo.work_tree()
     if at is None and work.stat(path) and not work.holds(path, repo.oid(path, start)):
-        print_line(
-            f"{path} has edits that are not committed; they are not among these lines.", err=True
-        )
+        print_line(f"{path} has uncommitted edits, which are not shown here.", err=True)
     show_lines(_grouped(lines))
 
 
@@ -82,7 +78,7 @@ def _grouped(lines: Sequence[LineCause]) -> Iterator[str]:
     for _, group in groupby(lines, key=lambda line: line.line.commit.id):
         run = list(group)
         info = run[0].line.commit
-        turn = f"  because of turn {run[0].turn}" if run[0].turn else ""
+        turn = f"  after turn {run[0].turn}" if run[0].turn else ""
         yield (
             f"{styled(info.id[:8], 'yellow')}  {info.at:%Y-%m-%d %H:%M}  "
             f"{styled(info.author.name, dim=True)}  {styled(info.subject, 'cyan')}"

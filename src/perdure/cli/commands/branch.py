@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @click.command("branch")
 @click.argument("name", required=False, shell_complete=complete_branches)
-@click.option("--at", "place", metavar="TURN|REV|DATE", help="Begin it there instead of here.")
-@click.option("--delete", "drops", is_flag=True, help="Take the name of the branch away.")
+@click.option("--at", "place", metavar="TURN|REV|DATE", help="Start it there instead of here.")
+@click.option("--delete", "drops", is_flag=True, help="Delete the branch's name.")
 @careful_options
 @companion_option
 @json_option
@@ -37,7 +37,7 @@ def command(
     if name is None and (place or drops):
         raise click.UsageError("give the NAME of a branch")
     if place and drops:
-        raise click.UsageError("--at and --delete do not go together")
+        raise click.UsageError("--at and --delete exclude each other")
     from perdure.actions.history import branch
     from perdure.actions.workspace import Workspace
 
@@ -87,7 +87,7 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
             emit_json({"plan": record, "operation": None})
         else:
             at = commit_label(workspace.repo.commit_info(commit))
-            print_line(f"{name} would begin at {at}. Nothing was changed.")
+            print_line(f"{name} would start at {at}. Nothing was changed.")
         return
     operation = branch.begin_branch(workspace, name, place, IndexProgress())
     commit = operation.moves[0].new or ""
@@ -96,7 +96,7 @@ def _begin(workspace: Workspace, name: str, place: str, *, dry_run: bool, as_jso
         {"branch": name, "commit": commit},
         operation,
         as_json=as_json,
-        said=f"{name} begins at {at}. Go there with: perdure switch {name}",
+        said=f"{name} starts at {at}. Go there with: perdure switch {name}",
     )
 
 
@@ -107,11 +107,11 @@ def _drop(workspace: Workspace, name: str, *, dry_run: bool, yes: bool, as_json:
     operation = None
     if confirm_plan(
         plan.describe(),
-        f"Take the name {name} away?",
+        f"Delete the branch name {name}?",
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,
         is_safe=not plan.ahead,
     ):
         operation = branch.remove_branch(workspace, plan)
-    print_result(plan.to_dict(), operation, as_json=as_json, said=f"{name} is gone from the list.")
+    print_result(plan.to_dict(), operation, as_json=as_json, said=f"{name} is no longer listed.")

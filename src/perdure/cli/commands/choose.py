@@ -13,7 +13,9 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.command("choose")
 @click.argument("turn", metavar="TURN")
 @click.argument("number", metavar="N", type=click.IntRange(1))
-@click.option("--as", "name", default="", metavar="NAME", help="Name of the branch, if one begins.")
+@click.option(
+    "--as", "name", default="", metavar="NAME", help="Name of the new branch, if one is needed."
+)
 @careful_options
 @companion_option
 @json_option
@@ -33,7 +35,7 @@ def command(
         done = None
         if confirm_plan(
             plan.describe(),
-            "Begin a branch there?",
+            "Start a branch there?",
             dry_run=dry_run,
             yes=yes,
             as_json=as_json,
@@ -47,4 +49,4 @@ def command(
         emit_json({"plan": plan.to_dict(), "done": result})
     elif done and plan.again.rewind is not None:
         leaves = plan.again.rewind.leaves
-        print_line(f"You are on {done.branch} now. Go back with: perdure switch {leaves}")
+        print_line(f"You are now on {done.branch}. Go back with: perdure switch {leaves}")

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.argument("text", required=False)
 @click.option("--reply", is_flag=True, help="Correct her words instead of yours.")
 @click.option(
-    "--answer", type=click.IntRange(1), metavar="N", help="With --reply: this one of her answers."
+    "--answer", type=click.IntRange(1), metavar="N", help="With --reply: the number of her answer."
 )
 @companion_option
 @json_option
@@ -30,7 +30,7 @@ def command(
     from perdure.actions.workspace import Workspace
 
     if answer is not None and not reply:
-        raise click.UsageError("--answer goes with --reply")
+        raise click.UsageError("--answer needs --reply")
     with Workspace.open(chosen_companion()) as workspace:
         words = find_words(workspace, turn, reply=reply, answer=answer)
         new = _new_words(words.text, text)
@@ -39,11 +39,11 @@ def command(
             return
         done = correct(workspace, words, new)
     if done.masked:
-        print_line("Something that looks like a key was taken out; the rest is kept.", err=True)
+        print_line("Something that looked like a key was removed; the rest is kept.", err=True)
     if as_json:
         emit_json({"turn": str(done.turn), "answer": words.answer or None, "commit": done.commit})
     else:
-        print_line(f"Corrected {words.named}. To take that back: perdure undo")
+        print_line(f"Corrected {words.named}. To undo: perdure undo")
 
 
 def _new_words(old: str, text: str | None) -> str | None:
@@ -53,9 +53,7 @@ def _new_words(old: str, text: str | None) -> str | None:
     from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
-        raise click.UsageError(
-            "There is no terminal to open an editor on. Give TEXT, or - for stdin"
-        )
+        raise click.UsageError("There is no terminal for an editor. Give TEXT, or - for stdin")
     edited = click.edit(old + "\n", extension=".md")
     new = edited.rstrip("\n") if edited is not None else old
     return new if new != old else None

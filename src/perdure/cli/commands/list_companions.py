@@ -36,12 +36,12 @@ def command(*, as_json: bool) -> None:
         )
         return
     if not rows:
-        print_line(f"No companion yet in {home()}.")
-        print_line("Make one with: perdure new NAME")
+        print_line(f"There is no companion in {home()} yet.")
+        print_line("Create one with: perdure new NAME")
         return
     width = max(len(row.path.name) for row in rows)
     for row in rows:
-        when = f"last talk {row.last:%Y-%m-%d %H:%M}" if row.last else "no talk yet"
+        when = f"last message {row.last:%Y-%m-%d %H:%M}" if row.last else "no messages yet"
         count = plural(row.conversations, "conversation")
         facts = row.problem or f"{row.name} · {when} · {count} · on {row.branch}"
         print_styled(styled(row.path.name.ljust(width), bold=True), styled(f"  {facts}"))

@@ -9,6 +9,7 @@ import click
 
 from perdure.cli.arguments import (
     commit_of,
+    date_bounds,
     path_of,
     split_arguments,
 )
@@ -28,18 +29,18 @@ _FOLDERS = {
     "memory": ("memory", "lore"),
     "backend": ("backends", "backends.lock"),
 }
-_NOTHING = "Nothing in the history is like that."
+_NOTHING = "Nothing in the history matches."
 _USUAL = 30
 
 
 @click.command("log")
 @click.option("--turns", is_flag=True, help="Only changes of conversations.")
-@click.option("--persona", is_flag=True, help="Only changes of the persona: how she grew.")
+@click.option("--persona", is_flag=True, help="Only changes of the persona.")
 @click.option("--memory", is_flag=True, help="Only changes of memory and lore.")
 @click.option("--backend", is_flag=True, help="Only changes of backends.")
 @click.option("--path", "more_paths", multiple=True, metavar="PATH", help="Only changes of PATH.")
 @click.option("--since", metavar="DATE", help="Only what was committed from DATE on.")
-@click.option("--until", metavar="DATE", help="Only what was committed up to the end of DATE.")
+@click.option("--until", metavar="DATE", help="Only what was committed until the end of DATE.")
 @click.option("--author", default="", metavar="TEXT", help="Only authors with TEXT in their name.")
 @click.option("--grep", default="", metavar="TEXT", help="Only messages with TEXT in them.")
 @click.option("--branch", metavar="REV", help="The history of another branch, tag, commit or date.")
@@ -49,7 +50,7 @@ _USUAL = 30
     type=click.IntRange(min=1),
     help=f"At most this many. [default: {_USUAL}; all with --persona]",
 )
-@click.option("--skip", type=click.IntRange(min=0), default=0, help="Leave out this many first.")
+@click.option("--skip", type=click.IntRange(min=0), default=0, help="Skip this many first.")
 @click.option("--all", "everything", is_flag=True, help="All of them, without a limit.")
 @click.argument("words", nargs=-1, metavar="[REV] [PATH]...")
 @companion_option
@@ -88,32 +89,27 @@ def command(
     only_persona = wanted == ["persona"]
     if limit is None and not everything and not only_persona:
         limit = _USUAL
-    dated_or_worded = bool(since or until or author or grep)
-    if not (wanted or paths or more_paths or dated_or_worded or as_json):
+    paths += tuple(path_of(repo, path) for path in more_paths)
+    if not (wanted or paths or since or until or author or grep or as_json):
         _show_plain(repo.commits.log(rev=start, limit=limit, skip=skip), repo, as_json=False)
         return
-    from perdure.companion.clock import now
     from perdure.git.timeline.query import Query
-    from perdure.snapshot.revisions.resolve import parse_span
 
-    query = Query(
-        folders=tuple(folder for kind in wanted for folder in _FOLDERS[kind]),
-        paths=(*paths, *(path_of(repo, path) for path in more_paths)),
-        since=parse_span(since, now()).begin if since else None,
-        until=parse_span(until, now()).end if until else None,
-        author=author,
-        grep=grep,
-        limit=limit,
-        skip=skip,
-    )
+    folders = tuple(folder for kind in wanted for folder in _FOLDERS[kind])
+    begin, end = date_bounds(since, until)
+    query = Query(folders, paths, begin, end, author, grep, limit, skip)
     if only_persona:
         _show_evolution(repo, start, query, as_json=as_json)
-        return
+    else:
+        _show_listing(repo, start, query, as_json=as_json)
+
+
+def _show_listing(repo: Repository, start: str, query: Query, *, as_json: bool) -> None:
     listing = repo.timeline(IndexProgress()).listing(start, query)
     if as_json:
         emit_json([_listed_record(listed) for listed in listing])
-        return
-    _show_plain((listed.commit for listed in listing), repo, as_json=False)
+    else:
+        _show_plain((listed.commit for listed in listing), repo, as_json=False)
 
 
 def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: bool) -> None:
@@ -131,7 +127,7 @@ def _show_plain(commits: Iterable[CommitInfo], repo: Repository, *, as_json: boo
 
 def _end(commit: CommitInfo, ends: frozenset[str]) -> str:
     """A note on the oldest commit of a shallow clone, which stands for everything before it."""
-    said = "  (the history before is not here: git fetch --unshallow)"
+    said = "  (earlier history is not here: git fetch --unshallow)"
     return styled(said, dim=True) if commit.id in ends else ""
 
 
@@ -202,7 +198,9 @@ def _change_lines(
 ) -> Iterator[str]:
     for number, change in enumerate(changes):
         if not number:
-            yield styled(f"Tokens: the whole persona after the change, by {counter}.", dim=True)
+            yield styled(
+                f"Tokens: the whole persona after the change, counted by {counter}.", dim=True
+            )
         info = change.listed.commit
         added, removed = change.listed.words
         who = f"{info.author.name} ({'her' if change.by_her else 'you'})"

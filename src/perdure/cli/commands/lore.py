@@ -35,25 +35,25 @@ def _entry_options(command: _Command) -> _Command:
     """The options of `add` and `edit`; None: not given."""
     for option in reversed(
         (
-            click.option("--text", metavar="TEXT", help="What is put in; - for standard input."),
+            click.option("--text", metavar="TEXT", help="The entry's text; - for standard input."),
             click.option("--title", metavar="TEXT", help="Its name for you; never in a prompt."),
             click.option("--also", "secondary_keys", multiple=True, metavar="KEY",
-                         help="A second key; one of them must be there too."),
+                         help="A second key; one of these must match, too."),
             click.option("--logic", "secondary_logic",
                          type=click.Choice(["and_any", "and_all", "not_any", "not_all"]),
-                         help="What the second keys mean."),
+                         help="How the second keys combine."),
             click.option("--regex/--plain", default=None,
                          help="Keys written /like this/i are regular expressions, or plain text."),
-            click.option("--case-sensitive/--any-case", default=None, help="Do capitals count."),
+            click.option("--case-sensitive/--any-case", default=None, help="Whether case matters."),
             click.option("--whole-words/--parts", default=None,
-                         help="Find keys as whole words only, or within words too."),
+                         help="Match keys as whole words only, or within words too."),
             click.option("--constant/--triggered", default=None,
-                         help="Always in, or only when a key is there."),
+                         help="Always in the prompt, or only when a key matches."),
             click.option("--enable/--disable", "enabled", default=None,
-                         help="A disabled entry never comes in."),
+                         help="A disabled entry never enters a prompt."),
             click.option("--priority", type=int, metavar="N",
-                         help="The lowest is left out first where there is no room."),
-            click.option("--order", type=int, metavar="N", help="Lower stands earlier."),
+                         help="When room is short, the lowest is left out first."),
+            click.option("--order", type=int, metavar="N", help="Lower comes earlier."),
             click.option("--position", metavar="before|after|N",
                          help="Before or after the persona, or N messages before the end."),
             click.option("--scan-depth", type=click.IntRange(0, 1000), metavar="N",
@@ -90,7 +90,7 @@ def list_(*, as_json: bool) -> None:
     for row in found.rows:
         _show_row(row)
     if not found.rows and not found.troubles:
-        print_line("There is no lore yet. Make an entry with: perdure lore add KEY --text TEXT")
+        print_line("There is no lore yet. Add an entry with: perdure lore add KEY --text TEXT")
     if found.rows:
         print_styled(styled(f"Tokens by {found.counter}.", dim=True))
     _tell(found.troubles, found.uncommitted)
@@ -111,7 +111,9 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
     from perdure.companion.memory.lore import LoreEntry
 
     if not keys and not said["constant"]:
-        raise click.UsageError("give a KEY, or --constant for an entry that is always in")
+        raise click.UsageError(
+            "give a KEY, or --constant for an entry that is always in the prompt"
+        )
     with Workspace.open(chosen_companion()) as workspace:
         entry = _with(LoreEntry("lore/new.md", tuple(keys)), said)
         entry = replace(entry, text=_text(text))
@@ -176,7 +178,10 @@ def remove(*, name: str, as_json: bool) -> None:
 @command.command("test")
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT…")
 @click.option(
-    "--window", type=click.IntRange(256), metavar="TOKENS", help="For a model with this window."
+    "--window",
+    type=click.IntRange(256),
+    metavar="TOKENS",
+    help="For a model with a window of this size.",
 )
 @companion_option
 @json_option
@@ -218,7 +223,7 @@ def _text(text: str | None) -> str:
     from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
-        raise click.UsageError("There is no terminal to open an editor on. Give --text TEXT, or -")
+        raise click.UsageError("There is no terminal for an editor. Give --text TEXT, or -")
     return (click.edit("", extension=".md") or "").strip("\n")
 
 
@@ -229,7 +234,7 @@ def _edit_file(workspace: Workspace, name: str) -> LoreCommit | None:
 
     if not on_terminal():
         raise click.UsageError(
-            "There is no terminal to open an editor on. Say what to change: --text, --key, "
+            "There is no terminal for an editor. Say what to change: --text, --key, "
             "--priority and others"
         )
     since = workspace.tip
@@ -253,7 +258,7 @@ def _report(done: LoreCommit, what: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"name": done.entry.name, "file": done.entry.path, "commit": done.commit})
     else:
-        print_line(f"{what} {done.entry.path}. To take that back: perdure undo")
+        print_line(f"{what} {done.entry.path}. To undo: perdure undo")
 
 
 def _show_row(row: LoreRow) -> None:
@@ -273,7 +278,7 @@ def _show_row(row: LoreRow) -> None:
     if isinstance(entry.position, str):
         place = f"{entry.position} the persona"
     chance = f"  probability {entry.probability} %" if entry.probability < 100 else ""
-    last = f"{row.last.at:%Y-%m-%d} {row.last.author.name}" if row.last else "in no commit yet"
+    last = f"{row.last.at:%Y-%m-%d} {row.last.author.name}" if row.last else "not committed yet"
     about = f"  {place}  order {entry.order}  priority {entry.priority}{chance}"
     print_styled(styled(f"{about}  {row.tokens} tokens  {last}", dim=True))
 
@@ -296,7 +301,7 @@ def _show_trial(trial: LoreTrial) -> None:
             styled("--  "), styled(each.entry.name, "red"), styled(f"  {_why(each)}  {chance}")
         )
     if not (trial.kept or trial.left_out or trial.unlucky):
-        print_line("That brings nothing in.")
+        print_line("No entry matches.")
     room = f"{total} of {trial.room} tokens for lore, in a window of {trial.window}"
     usual = " (--window says another)" if trial.is_usual else ""
     print_styled(styled(f"{room}{usual}; counted by {trial.counter}.", dim=True))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @click.command("merge")
 @click.argument("branch", required=False, shell_complete=complete_branches)
-@click.option("--continue", "concludes", is_flag=True, help="Commit the open merge.")
-@click.option("--abort", "aborts", is_flag=True, help="Give the open merge up.")
+@click.option("--continue", "concludes", is_flag=True, help="Conclude the open merge.")
+@click.option("--abort", "aborts", is_flag=True, help="Abandon the open merge.")
 @click.option("--ours", multiple=True, metavar="FILE", help="Settle FILE with this side's version.")
 @click.option("--theirs", multiple=True, metavar="FILE", help="Settle FILE with the other side's.")
 @careful_options
@@ -47,7 +47,9 @@ def command(
     """
     asked = sum((branch is not None, concludes, aborts, bool(ours or theirs)))
     if asked > 1:
-        raise click.UsageError("give one of BRANCH, --continue, --abort, or --ours and --theirs")
+        raise click.UsageError(
+            "give just one of BRANCH, --continue, --abort, or --ours and --theirs"
+        )
     from perdure.actions.history import merge as merge_action
     from perdure.actions.workspace import Workspace
 
@@ -56,10 +58,14 @@ def command(
             sys.exit(_begin(workspace, branch, dry_run=dry_run, yes=yes, as_json=as_json))
         if aborts:
             merge_action.abort(workspace)
-            _tell({"aborted": True}, "The merge is given up; all is as it was.", as_json=as_json)
+            _tell(
+                {"aborted": True},
+                "The merge is abandoned; everything is as it was before.",
+                as_json=as_json,
+            )
         elif concludes:
             record = operation_record(merge_action.conclude(workspace))
-            _tell({"operation": record}, "Merged. To take that back: perdure undo", as_json=as_json)
+            _tell({"operation": record}, "Merged. To undo: perdure undo", as_json=as_json)
         else:
             for side, files in (("ours", ours), ("theirs", theirs)):
                 for path in files:
@@ -97,7 +103,7 @@ def _begin(workspace: Workspace, branch: str, *, dry_run: bool, yes: bool, as_js
         record = operation_record(operation) if operation else None
         emit_json({"plan": plan.to_dict(), "operation": record, "open": is_open})
     elif operation is not None:
-        print_line(f"Merged {branch} into {plan.plan.branch}. To take that back: perdure undo")
+        print_line(f"Merged {branch} into {plan.plan.branch}. To undo: perdure undo")
     return 3 if is_open else 0
 
 
@@ -111,7 +117,9 @@ def _show_open(workspace: Workspace, *, as_json: bool) -> int:
         theirs = found.merge.theirs if found else None
         emit_json({"open": found is not None, "merges": theirs, "conflicts": conflicts})
     elif found is None:
-        print_line("No merge is open. perdure merge BRANCH begins one; perdure branch lists them.")
+        print_line(
+            "No merge is open. perdure merge BRANCH starts one; perdure branch lists the branches."
+        )
     else:
         for line in found.describe():
             print_line(line)

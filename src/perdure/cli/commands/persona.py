@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FINDINGS = 3
 _at = click.option(
-    "--at", metavar="REV|DATE", help="The persona as it was committed then, not as in the folder."
+    "--at", metavar="REV|DATE", help="The persona as committed then, not as in the folder."
 )
 
 
@@ -61,7 +61,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
         path = match_file(list(paths), file)
         if path is None:
             raise CommandProblem(
-                f"the persona has no file {file} that says something",
+                f"the persona has no file {file} with text in it",
                 next_step=f"there are: {', '.join(part.path for part in parts) or 'none'}",
             )
         parts = [part for part in parts if part.path == path]
@@ -109,9 +109,7 @@ def _commit(at: str) -> str:
 
 @command.command("edit")
 @click.argument("file", required=False, shell_complete=complete_persona)
-@click.option(
-    "-m", "--note", default="", metavar="TEXT", help="What the change is, in a few words."
-)
+@click.option("-m", "--note", default="", metavar="TEXT", help="The change, in a few words.")
 @companion_option
 @json_option
 def edit(file: str | None, *, note: str, as_json: bool) -> None:
@@ -129,15 +127,15 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
 
     if not on_terminal():
         raise click.UsageError(
-            "There is no terminal to open an editor on. Edit the file and commit it with git, or"
-            " let the next turn do that"
+            "There is no terminal for an editor. Edit the file and commit it with git, or "
+            "let the next turn do that"
         )
     with Repository.open(chosen_companion()) as repo:
         editing = begin_edit(repo, file or _asked(repo))
         if editing.before is None:
             print_line(f"{editing.path} is a new file.", err=True)
         elif editing.is_edited:
-            print_line(f"{editing.path} has edits already that are in no commit.", err=True)
+            print_line(f"{editing.path} already has uncommitted edits.", err=True)
         click.edit(filename=str(editing.place))
         done = finish_edit(repo, editing, note)
     if done is None:
@@ -150,7 +148,7 @@ def edit(file: str | None, *, note: str, as_json: bool) -> None:
         return
     for line in difference_lines([done.change], words=True):
         click.echo(line)
-    print_line("Committed. To take that back: perdure undo")
+    print_line("Committed. To undo: perdure undo")
 
 
 def _asked(repo: Repository) -> str:
@@ -159,7 +157,7 @@ def _asked(repo: Repository) -> str:
 
     paths = [(path.removeprefix("persona/"), "") for path in persona_paths(repo)]
     if not paths:
-        raise click.UsageError("The persona has no file yet. Name one to begin it")
+        raise click.UsageError("The persona has no files yet. Name one to create")
     return choose("Which file?", paths)
 
 
@@ -170,4 +168,7 @@ def add_boundaries() -> None:
     from perdure.actions.persona import add_boundaries as add
 
     path = add(chosen_companion())
-    print_line(f"Added {path}. It is plain text like the rest of the persona: read it, change it.")
+    print_line(
+        f"Added {path}. It is plain text like the rest of the persona: read it and "
+        "change it as you like."
+    )

@@ -6,5 +6,5 @@ from perdure.cli.undo_steps import walk_command
 
 command = walk_command(
     "redo",
-    """Bring back what the last undo took back, as long as nothing new was done since.""",
+    "Redo what the last undo took back, unless something new was done since.",
 )

@@ -14,12 +14,14 @@ from perdure.cli.target import chosen_companion, companion_option
 
 @click.command("regenerate")
 @click.argument("turn", metavar="TURN", default="@")
-@click.option("--as", "name", default="", metavar="NAME", help="Name of the branch, if one begins.")
+@click.option(
+    "--as", "name", default="", metavar="NAME", help="Name of the new branch, if one is needed."
+)
 @click.option(
     "--backend",
     default="",
     metavar="NAME",
-    help="Let this backend give the answer, this once; a hosted one is sent the talk.",
+    help="Let this backend give the answer, just once; a hosted one is sent the conversation.",
 )
 @careful_options
 @companion_option
@@ -44,7 +46,7 @@ def command(
         plan = plan_regenerate(workspace, turn, name, progress=IndexProgress())
     agreed = confirm_plan(
         plan.describe() if plan.rewind or dry_run else [],
-        "Begin a branch there?",
+        "Start a branch there?",
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,

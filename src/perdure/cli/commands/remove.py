@@ -12,7 +12,10 @@ from perdure.cli.target import chosen_companion, complete_names, home
 @click.command("remove")
 @click.argument("name", shell_complete=complete_names)
 @click.option(
-    "--typed", default="", metavar="NAME", help="The companion's name, to do without a copy."
+    "--typed",
+    default="",
+    metavar="NAME",
+    help="The companion's name, to remove her without a copy.",
 )
 @careful_options
 @json_option
@@ -48,6 +51,4 @@ def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -
     if as_json:
         emit_json({"plan": plan.to_dict(), "trash": str(place) if place else None})
     elif place is not None:
-        print_line(
-            f"{plan.name} is in {place}. To bring her back, move the folder to where it was."
-        )
+        print_line(f"{plan.name} is in {place}. To restore her, move the folder back.")

@@ -48,7 +48,7 @@ def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_
     if as_json:
         emit_json({"plan": plan.to_dict(), "commits": made})
     elif made:
-        print_line("Restored. To take that back: perdure undo")
+        print_line("Restored. To undo: perdure undo")
 
 
 def _tell_same(same: Problem, *, as_json: bool) -> None:

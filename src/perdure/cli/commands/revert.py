@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from perdure.actions.history.revert import RevertPlan
 
 _THEN = (
-    ("keep", "leave them: she may go on in that voice for a while"),
-    ("new", "begin a new conversation; they may still come back as remembered moments"),
-    ("aside", "set them aside: kept, out of prompts; perdure undo brings them back"),
+    ("keep", "leave them: she may keep that voice for a while"),
+    ("new", "start a new conversation; they may still be recalled"),
+    ("aside", "set them aside: kept, but out of prompts; perdure undo brings them back"),
 )
 
 
@@ -26,7 +26,7 @@ _THEN = (
 @click.option(
     "--then",
     type=click.Choice([name for name, _ in _THEN]),
-    help="What becomes of the turns that were answered under it.  [default: asked; else keep]",
+    help="What to do with the turns that were answered under it.  [default: ask; else keep]",
 )
 @careful_options
 @companion_option
@@ -62,7 +62,7 @@ def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bo
         made = {"commit": done.commit, "then": chosen_then, "aside": done.aside or None}
         emit_json({"plan": plan.to_dict(), **made})
         return
-    print_line("Reverted; the talk stays. To take that back: perdure undo")
+    print_line("Reverted; the conversation stays. To undo: perdure undo")
     _tell(plan, chosen_then)
 
 
@@ -71,7 +71,7 @@ def _ask_then(plan: RevertPlan, *, asks: bool) -> str:
 
     if not plan.turns or not asks:
         return "keep"
-    print_line("What shall become of the turns that were answered under it?", err=True)
+    print_line("What should happen to the turns that were answered under it?", err=True)
     return choose("Choose", _THEN)
 
 
@@ -80,7 +80,7 @@ def _tell(plan: RevertPlan, then: str) -> None:
         return
     if then == "new":
         print_line(
-            "The next message begins a new conversation; what was said may be remembered in it."
+            "The next message starts a new conversation; what was said may be recalled in it."
         )
     elif then == "aside":
         facts = (f"the fact “{words}”" for _, words in plan.memory.facts)
@@ -89,4 +89,4 @@ def _tell(plan: RevertPlan, then: str) -> None:
         ranges = " ".join(map(str, plan.ranges))
         print_line("The turns that were answered under it are still in her prompt.")
         print_line(f"To set them aside: perdure aside {ranges}")
-        print_line("To begin a new conversation: perdure say --new TEXT, or /new in the chat")
+        print_line("To start a new conversation: perdure say --new TEXT, or /new in the chat")

@@ -36,7 +36,7 @@ def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) ->
         ):  # fmt: skip
             print_edits(workspace.commit_hand_edits())
             operation = rewind(workspace, plan)
-        said = f"You are on {plan.name} now. Go back with: perdure switch {plan.leaves}"
+        said = f"You are now on {plan.name}. Go back with: perdure switch {plan.leaves}"
         remotes = workspace.repo.remotes()
         if remotes:
             # "git push backup main" goes on saying that everything is up to date.

@@ -14,13 +14,13 @@ from perdure.cli.target import companion_option, companion_to_talk_to
 
 @click.command("say")
 @click.argument("text", required=False)
-@click.option("--resume", is_flag=True, help="Answer the last message, which has no reply yet.")
-@click.option("--new", "fresh", is_flag=True, help="Open a new conversation with it.")
+@click.option("--resume", is_flag=True, help="Answer the last message if it has no reply yet.")
+@click.option("--new", "fresh", is_flag=True, help="Start a new conversation with it.")
 @click.option(
     "--backend",
     default="",
     metavar="NAME",
-    help="Let this backend give the reply, this once; a hosted one is sent the talk.",
+    help="Let this backend give the reply, just once; a hosted one is sent the conversation.",
 )
 @visit_options
 @companion_option

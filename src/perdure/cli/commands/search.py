@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.arguments import commit_of
+from perdure.cli.arguments import commit_of, date_bounds
 from perdure.cli.errors import CommandProblem
 from perdure.cli.render.output import emit_json, json_option, print_line, show_lines, styled
 from perdure.cli.render.progress import IndexProgress
 from perdure.cli.target import chosen_companion, companion_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
     from perdure.views.search import FoundTurn
 
@@ -28,9 +31,9 @@ _WIDTH = 160
 @click.argument("words", nargs=-1, required=True, metavar="TEXT...")
 @click.option("-n", "limit", type=click.IntRange(1, 1000), default=10, help="At most this many.")
 @click.option("--since", metavar="DATE", help="Only what was said from DATE on.")
-@click.option("--until", metavar="DATE", help="Only what was said up to the end of DATE.")
+@click.option("--until", metavar="DATE", help="Only what was said until the end of DATE.")
 @click.option("--branch", metavar="NAME", help="Search another branch.")
-@click.option("--at", "rev", metavar="REV|DATE", help="Search the life as it was then.")
+@click.option("--at", "rev", metavar="REV|DATE", help="Search the history as it was then.")
 @companion_option
 @json_option
 def command(
@@ -48,51 +51,57 @@ def command(
     It is the search that also chooses earlier turns for prompts: words in any of their forms, what
     was said just before and after, and dates such as "last summer" or "in March". Turns that were
     set aside are not found. Turns that fit by their neighbours alone are listed with --json only.
-    The first search of a long life reads it once, which takes a moment.
+    The first search of a long history reads it once, which takes a moment.
 
     A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
     """
-    from perdure.companion.clock import now
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex
-    from perdure.snapshot.revisions.resolve import parse_span
-    from perdure.views.search import search_turns, with_own_words
+    from perdure.views.search import with_own_words
 
     text = " ".join(words)
     if not text.strip():
         raise CommandProblem("there is nothing to search for", next_step="Give some words")
     if branch and rev:
-        raise CommandProblem("--branch and --at name two places", next_step="Give one of them")
+        raise CommandProblem("--branch and --at exclude each other", next_step="Give one of them")
     repo = Repository.open(chosen_companion(), recover=False)
-    found: list[FoundTurn] = []
     index = RecallIndex.open_usual(repo, needs_file=False)
     click.get_current_context().with_resource(index)
+    dates = date_bounds(since, until)
+    found: list[FoundTurn] = []
     if rev or branch or repo.head().commit is not None:
-        start = commit_of(repo, rev or branch or "HEAD")
-        index.update(start, IndexProgress("conversations", "files"))
-        notice = index.notice
-        found = search_turns(
-            repo,
-            start,
-            index,
-            text,
-            now=now(),
-            since=parse_span(since, now()).begin if since else None,
-            until=parse_span(until, now()).end if until else None,
-            limit=limit,
-        )
-        if index.is_partial and not found:
-            raise CommandProblem(index.notice, next_step="Repeat it in a moment")
-        for line in dict.fromkeys((notice, index.notice)):
-            if line:
-                print_line(f"{line}.", err=True)
+        found = _search(repo, commit_of(repo, rev or branch or "HEAD"), index, text, dates, limit)
     if as_json:
         emit_json([_record(found_turn) for found_turn in found])
         return
     if not found:
-        print_line("no earlier moment has these words", err=not sys.stdout.isatty())
+        print_line("nothing that was said has these words", err=not sys.stdout.isatty())
         return
     show_lines(list(_lines(with_own_words(found), index)))
+
+
+def _search(
+    repo: Repository,
+    start: str,
+    index: RecallIndex,
+    text: str,
+    dates: tuple[datetime | None, datetime | None],
+    limit: int,
+) -> list[FoundTurn]:
+    """Update the index and search it; its notices go to stderr. Raises CommandProblem."""
+    from perdure.companion.clock import now
+    from perdure.views.search import search_turns
+
+    index.update(start, IndexProgress("conversations", "files"))
+    notice = index.notice
+    since, until = dates
+    found = search_turns(repo, start, index, text, now=now(), since=since, until=until, limit=limit)
+    if index.is_partial and not found:
+        raise CommandProblem(index.notice, next_step="Try again in a moment")
+    for line in dict.fromkeys((notice, index.notice)):
+        if line:
+            print_line(f"{line}.", err=True)
+    return found
 
 
 def _lines(found: Sequence[FoundTurn], index: RecallIndex) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from perdure.views.show import ShownTurn
 
 
-_TOO_MANY = "It holds more files than perdure looks at; git show --stat lists them."
+_TOO_MANY = "It has more files than perdure looks at; git show --stat lists them."
 
 
 @click.command("show")

@@ -26,11 +26,11 @@ def command(name: str, *, as_json: bool) -> None:
         before = workspace.repo.head().branch
         operation = branch.check_out_branch(workspace, name)
     if operation is None and not as_json:
-        print_line(f"You are on {name} already.")
+        print_line(f"You are already on {name}.")
     back = f" Go back with: perdure switch {before}" if before and before != name else ""
     print_result(
         {"branch": name, "leaves": before},
         operation,
         as_json=as_json,
-        said=f"You are on {name} now.{back}",
+        said=f"You are now on {name}.{back}",
     )

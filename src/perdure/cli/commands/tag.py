@@ -14,8 +14,8 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.command("tag")
 @click.argument("name", required=False, shell_complete=complete_tags)
 @click.argument("rev", required=False)
-@click.option("-m", "message", default="", metavar="TEXT", help="A word on what it stands for.")
-@click.option("--delete", "drops", is_flag=True, help="Take the tag away; the commit stays.")
+@click.option("-m", "message", default="", metavar="TEXT", help="A note on what it stands for.")
+@click.option("--delete", "drops", is_flag=True, help="Delete the tag; the commit stays.")
 @companion_option
 @json_option
 def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_json: bool) -> None:
@@ -38,7 +38,7 @@ def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_
             return
         if drops:
             operation = tag.remove_tag(workspace, name)
-            said = f"The tag {name} is gone; what it named stays."
+            said = f"The tag {name} is deleted; the commit it named stays."
         else:
             commit = commit_of(workspace.repo, rev) if rev else workspace.tip
             operation = tag.tag(workspace, name, commit, message)

@@ -25,4 +25,4 @@ def command(*, as_json: bool) -> None:
     for template in found:
         print_line(f"{styled(template.name.ljust(width), bold=True)}  {template.summary}")
     print_line()
-    print_line("Begin with one: perdure new NAME --template TEMPLATE")
+    print_line("Start from one: perdure new NAME --template TEMPLATE")

@@ -14,7 +14,7 @@ from perdure.cli.target import chosen_companion, companion_option
 if TYPE_CHECKING:
     from perdure.companion.ids import TurnId
     from perdure.git.repository.repository import Repository
-    from perdure.views.why.explain import Explanation
+    from perdure.views.why.explain import ExplainedPart, Explanation
 
 _FINDINGS = 3
 
@@ -22,7 +22,7 @@ _FINDINGS = 3
 @click.command("why")
 @click.argument("turn", default="@", metavar="[TURN]")
 @click.option("--answer", type=click.IntRange(1), metavar="N", help="Which of its answers.")
-@click.option("--next", "text", metavar="TEXT", help="What would be sent for TEXT now.")
+@click.option("--next", "text", metavar="TEXT", help="Show what would be sent for TEXT now.")
 @click.option("--messages", is_flag=True, help="Print the messages, word for word.")
 @companion_option
 @json_option
@@ -69,7 +69,7 @@ def _turn_of(repo: Repository, name: str) -> TurnId:
 
     head = repo.head().commit
     if head is None:
-        raise UnknownTurn("nothing was said here yet.")
+        raise UnknownTurn("nothing has been said here yet.")
     try:
         return TurnId.parse(name)
     except ValueError:
@@ -77,7 +77,7 @@ def _turn_of(repo: Repository, name: str) -> TurnId:
     found = find_turn_at(repo, head, name, IndexProgress())
     if found is None:
         raise UnknownTurn(
-            f"{name!r} names no turn here.", next_step="perdure log --turns lists them"
+            f"there is no turn {name!r} here.", next_step="perdure log --turns lists them"
         )
     return found
 
@@ -87,7 +87,7 @@ def _next(text: str) -> Explanation:
     from perdure.cli.render.output import wait_for
 
     path = chosen_companion()
-    return wait_for("Looking what would be sent", lambda: preview(path, text))
+    return wait_for("Preparing what would be sent", lambda: preview(path, text))
 
 
 def _record(found: Explanation) -> dict[str, object]:
@@ -111,19 +111,7 @@ def _record(found: Explanation) -> dict[str, object]:
         "before": str(found.before) if found.before is not None else None,
         "shared": round(found.shared, 4) if found.shared is not None else None,
         "shape": found.shape or None,
-        "parts": [
-            {
-                "kind": part.kind,
-                "source": part.source,
-                "line": part.line or None,
-                "tokens": part.tokens,
-                "reason": part.reason,
-                "taught_by": part.taught_by or None,
-                "score": part.score,
-                "text": part.text,
-            }
-            for part in found.parts
-        ],
+        "parts": [_part_record(part) for part in found.parts],
         "left_out": [
             {"kind": each.kind, "source": each.source, "reason": each.reason, "score": each.score}
             for each in found.left_out
@@ -133,6 +121,19 @@ def _record(found: Explanation) -> dict[str, object]:
             | ({"name": each.name} if each.name else {})
             for each in found.messages
         ],
+    }
+
+
+def _part_record(part: ExplainedPart) -> dict[str, object]:
+    return {
+        "kind": part.kind,
+        "source": part.source,
+        "line": part.line or None,
+        "tokens": part.tokens,
+        "reason": part.reason,
+        "taught_by": part.taught_by or None,
+        "score": part.score,
+        "text": part.text,
     }
 
 
@@ -173,7 +174,7 @@ def _parts(found: Explanation) -> list[str]:
         styled(f"{'tokens':>7}  {'part':<8}  {'from':<{width}}  why", dim=True),
     ]
     for part in found.parts:
-        taught = f", taught by {part.taught_by}" if part.taught_by else ""
+        taught = f", learned from {part.taught_by}" if part.taught_by else ""
         score = f" (score {part.score:.2f})" if part.score is not None else ""
         source = styled(f"{_source(part.source, part.line):<{width}}")
         why = styled(f"{part.reason}{taught}{score}", dim=True)

@@ -57,7 +57,7 @@ def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> 
     for number, (name, about) in enumerate(rows[:_SHOWN], 1):
         print_line(f"  {number:>2}  {name.ljust(width)}  {about}".rstrip(), err=True)
     if len(rows) > _SHOWN:
-        print_line(f"      and {len(rows) - _SHOWN} more, to be chosen by name", err=True)
+        print_line(f"      and {len(rows) - _SHOWN} more; choose one by name", err=True)
     names = [name for name, _ in rows]
     while True:
         answer = ask(text, "1")
@@ -67,4 +67,4 @@ def choose(text: str, rows: Sequence[tuple[str, str]], *, own: bool = False) -> 
             return names[int(answer) - 1]
         if own and answer and not answer.isdigit():
             return answer
-        print_line(f"There is no {answer!r} in the list; type a number or a name of it.", err=True)
+        print_line(f"There is no {answer!r} in the list; type a number or name from it.", err=True)

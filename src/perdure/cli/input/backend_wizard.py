@@ -54,7 +54,7 @@ def manifest_from(backends: BackendActions, given: Answers) -> Manifest:
     asking = on_terminal()
     name = backends.free_name(given.kind) if given.name is None else given.name
     if given.name is None and asking:
-        name = ask("What to call it", name)
+        name = ask("Its name", name)
     backends.check_new(name)
     manifest = Manifest(name, given.kind, given.model or "", allow_http=given.allow_http)
     manifest = replace(manifest, address=_address(given, asking=asking))
@@ -92,8 +92,8 @@ def _say_where(manifest: Manifest) -> bool:
     hosted = _hosted(manifest)
     if hosted:
         print_line(
-            "The talk will leave this machine: what you two say, the persona and what is "
-            f"remembered go to {destination(backend_spec(manifest))}.",
+            "Conversations will leave this machine: what you both say, the persona and the "
+            f"memories go to {destination(backend_spec(manifest))}.",
             err=True,
         )
     return hosted
@@ -160,7 +160,7 @@ def _store_typed(manifest: Manifest, secret: str) -> str:
         return ""
     reference = f"keyring:{_SERVICE}/{manifest.name}"
     if _resolves(reference, manifest.name) and not ask_yes_no(
-        f"The keyring has a key as {reference} already, perhaps for another companion. Replace it?"
+        f"The keyring already has a key as {reference}, perhaps for another companion. Replace it?"
     ):
         return reference
     try:
@@ -202,7 +202,7 @@ def _choose_model(offered: list[OfferedModel]) -> str:
     """One of the server's models; any name if it has no list."""
     if offered:
         rows = [(each.name, _about(each)) for each in offered]
-        return choose("Which model, number or name", rows, own=True)
+        return choose("Which model (number or name)", rows, own=True)
     model = ""
     while not model:
         model = ask("Name of the model")
@@ -244,10 +244,10 @@ def _about(model: OfferedModel) -> str:
 
 def _ask_window() -> int:
     while True:
-        answer = ask("Context window in tokens, which the server does not say", "8192")
+        answer = ask("Context window in tokens (the server does not state it)", "8192")
         if answer.isascii() and answer.isdigit() and 256 <= int(answer) <= 100_000_000:
             return int(answer)
-        print_line("A number of tokens is needed, such as 8192.", err=True)
+        print_line("Type a number of tokens, such as 8192.", err=True)
 
 
 def goes_first(backends: BackendActions, given: Answers) -> bool:
@@ -255,15 +255,15 @@ def goes_first(backends: BackendActions, given: Answers) -> bool:
     order = backends.settings.backends
     if given.first is not None or not order or not on_terminal():
         return bool(given.first)
-    print_line(f"The order of failover now: {', then '.join(order)}.", err=True)
+    print_line(f"Failover order: {', then '.join(order)}.", err=True)
     rows = [("last", "asked when the others fail"), ("first", "asked first from now on")]
-    return choose("Where does it go", rows) == "first"
+    return choose("Where should it go", rows) == "first"
 
 
 def add_all_the_same(problem: Problem) -> bool:
     """Say that the check failed; returns whether to add the backend anyway."""
     print_line(f"The check failed: {problem}", err=True)
     if on_terminal():
-        return ask_yes_no("Add it all the same?")
+        return ask_yes_no("Add it anyway?")
     print_line("Nothing was added. To add it without a check: --no-check", err=True)
     return False

@@ -20,9 +20,9 @@ class NotText(Problem):
 
     def __init__(self, error: UnicodeDecodeError) -> None:
         super().__init__(
-            f"what came in is not {error.encoding.upper()} text: byte {error.start + 1} is not",
+            f"the input is not {error.encoding.upper()} text: byte {error.start + 1} is invalid",
             "Nothing of it was sent or saved",
-            "Convert it first, such as with: iconv -t UTF-8",
+            "Convert it first, for example with: iconv -t UTF-8",
         )
 
 

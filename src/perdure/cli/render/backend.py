@@ -30,7 +30,7 @@ def show_row(row: BackendRow, found: BackendStatus | None) -> None:
     print_styled(*pieces)
     if row.edited:
         when = "once it can be read" if row.problem else "with the next turn"
-        print_line(f"   edited by hand, not committed yet; that is done {when}")
+        print_line(f"   edited by hand, not committed yet; this happens {when}")
     detail = row.problem or (one_line(found.detail, found.next_step) if found else "")
     if detail:
         print_line(f"   {detail}")
@@ -98,7 +98,7 @@ def _counts(found: TestCall) -> str:
     else:
         told = f"{found.counted} tokens estimated here ({found.counted_by})"
     if found.expected != found.counted:
-        told += f", {found.expected} expected after what it reported in talks"
+        told += f", {found.expected} expected from its earlier reports"
     if found.reported is None:
         return f"{told}; the backend does not say how many it read"
     told += f"; the backend read {found.reported}"
@@ -129,14 +129,14 @@ def checked_record(found: TestCall) -> dict[str, object]:
 def show_unconfirmed(each: Unconfirmed) -> None:
     """What confirming a backend would allow, and who brought it. Printed to stderr."""
     print_line(f"{each.name}  {each.manifest.driver}: {each.manifest.model}", err=True)
-    print_line(f"   the talk would go to  {each.leads_to}", err=True)
+    print_line(f"   conversations go to   {each.leads_to}", err=True)
     if each.manifest.key:
         print_line(f"   with the key          {each.manifest.key}", err=True)
     if each.manifest.allow_http:
         print_line(
-            "   in clear              allow_http: yes, anybody on the way can read it", err=True
+            "   unencrypted           allow_http: yes, anybody on the way can read it", err=True
         )
-    print_line(f"   brought by            {each.brought_by}", err=True)
+    print_line(f"   added by              {each.brought_by}", err=True)
     if each.problem:
         print_line(f"   as it is              {each.problem}", err=True)
 

@@ -35,7 +35,7 @@ def difference_lines(changes: Sequence[TextChange], *, words: bool) -> Iterator[
         yield ""
     if len(changes) > MOST_SHOWN:
         rest = len(changes) - MOST_SHOWN
-        yield styled(f"and {rest:,} more files; --json names them, git shows them", dim=True)
+        yield styled(f"and {rest:,} more files; --json lists them, git shows them", dim=True)
 
 
 def difference_records(changes: Sequence[TextChange]) -> list[dict[str, object]]:

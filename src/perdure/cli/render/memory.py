@@ -35,15 +35,13 @@ def _show_row(word: str, row: FactRow, colour: str) -> None:
 def print_uncommitted(repo: Repository) -> None:
     """Say which memory files have edits by hand that are not committed yet."""
     for change in repo.diff(None, None, ["memory"]):
-        print_line(
-            f"{change.path} has edits that are not committed; the last commit counts.", err=True
-        )
+        print_line(f"{change.path} has uncommitted edits; the last commit counts.", err=True)
 
 
 def print_done(plan: MemoryPlan, commit: str | None, *, as_json: bool) -> None:
     """What a plan did, or would do without a commit."""
     if plan.masked:
-        print_line("Something that looks like a key was taken out; the rest is kept.", err=True)
+        print_line("Something that looked like a key was removed; the rest is kept.", err=True)
     if as_json:
         emit_json({"plan": plan.to_dict(), "commit": commit})
         return

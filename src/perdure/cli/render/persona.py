@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _SAID = {
     "prompt": "",
-    "reminder": "said again near the end of the prompt",
+    "reminder": "repeated near the end of the prompt",
     "greeting": "opens a conversation",
-    "example": "sample talk, left out first",
+    "example": "sample dialogue, left out first",
 }
 _COLOURS = {"problem": "red", "advice": "yellow"}
 
@@ -64,26 +64,26 @@ def _sizes(checked: PersonaCheck) -> Iterator[str]:
         yield styled(f"{each.tokens:>8,}  {share}  {shown}")
     yield ""
     yield styled(
-        f"In every prompt: {sizes.always:,} tokens, and up to {sizes.examples:,} of sample talk."
+        f"In every prompt: {sizes.always:,} tokens, and up to {sizes.examples:,} of "
+        "sample dialogue."
     )
     window = sizes.window
     if window is None:
-        yield styled(
-            "No backend is listed that could be read, so there is no window to compare with."
-        )
+        yield styled("No listed backend can be read, so there is no window to compare with.")
     else:
         for one in checked.windows:
             yield styled(_window_line(one))
         if sizes.left is not None and sizes.left >= 0:
             yield styled(
-                f"Left for talk, memory and lore with {window.backend}: {sizes.left:,} tokens."
+                f"Left for conversation, memory and lore with {window.backend}: {sizes.left:,} "
+                "tokens."
             )
     exact = "" if checked.exact else ", which may be some percent off"
     yield styled(f"Counted by {checked.counted_by}{exact}.", dim=True)
 
 
 def _window_line(window: Window) -> str:
-    assumed = " (assumed: nothing here says how large it is)" if window.assumed else ""
+    assumed = " (assumed: its size is not known here)" if window.assumed else ""
     return (
         f"{window.backend}: a window of {window.tokens:,}{assumed}, {window.reply:,} kept for the"
         f" reply, {window.room:,} for the prompt."

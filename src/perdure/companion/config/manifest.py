@@ -115,9 +115,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise BadFile(
             where,
             node.lines["shape"],
-            f"shape: {read.shape!r} is none",
+            f"shape: {read.shape!r} is not a known shape",
             kept="it was not used",
-            next_step=f"words that it may have: {', '.join(_SHAPE_WORDS)}",
+            next_step=f"use one of: {', '.join(_SHAPE_WORDS)}",
         )
     if read.key and not _REFERENCE.fullmatch(read.key):
         raise _secret(where, node.lines["key"], "key")
@@ -148,7 +148,7 @@ def check_keys(manifest: Manifest) -> None:
             trouble.line,
             re.sub(r", (did you mean .*)", r" (\1)", trouble.what),
             kept="nothing is sent through it",
-            next_step="put the key right, or take the line out",
+            next_step="correct the key, or remove the line",
         )
 
 
@@ -192,10 +192,10 @@ def _secret(where: str, line: int, key: str) -> BadFile:
     return BadFile(
         where,
         line,
-        f"'{key}' holds a secret itself; everything here is committed and pushed",
+        f"'{key}' contains the secret itself, and everything here is committed and pushed",
         kept="it was not used",
-        next_step="put the key into the environment and write 'key: env:NAME', or into the"
-        " keyring and write 'key: keyring:service/user'",
+        next_step="put the key into an environment variable and write 'key: env:NAME', or into "
+        "the keyring and write 'key: keyring:service/user'",
     )
 
 

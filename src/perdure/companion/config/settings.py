@@ -178,7 +178,7 @@ def parse_settings(
     for name in backends:
         if not name or "/" in name or name.startswith("."):
             line = node.lines["backends"]
-            raise BadFile(where, line, f"backends: '{name}' is not the name of a manifest")
+            raise BadFile(where, line, f"backends: '{name}' cannot be a backend's name")
     return CompanionSettings(
         name=_name(node, "name", read.name, where),
         user=_name(node, "user", read.user, where),
@@ -238,9 +238,9 @@ def edit_settings(data: bytes, changes: Mapping[str, Setting], where: str = SETT
         raise BadFile(
             where,
             0,
-            "it holds something that is lost when a program edits it",
+            "it contains something that would be lost if a program edited it",
             "nothing was changed",
-            "change it with an editor",
+            "edit it by hand",
         ) from error
     strict.read_mapping(edited, where)  # what cannot be read back is never written
     return edited
@@ -268,7 +268,7 @@ def _edited(data: bytes, changes: Mapping[str, Setting], where: str) -> bytes:
                 place[parent] = CommentedMap()
             place = place[parent]
             if not isinstance(place, CommentedMap):
-                raise BadFile(where, 0, f"'{parent}' is no mapping")
+                raise BadFile(where, 0, f"'{parent}' has no keys below it")
         if value is None:
             place.pop(key, None)
             # An emptied mapping that keeps a comment is dumped as broken YAML (ruamel.yaml 0.19.1).

@@ -32,4 +32,4 @@ def check_format(found: int, where: str = SETTINGS, line: int = 0) -> None:
     if found > FORMAT:
         raise NewerFormat(where, line, found, FORMAT)
     if found < 1:
-        raise BadFile(where, line, f"there is no format {found}")
+        raise BadFile(where, line, f"format {found} does not exist")

@@ -88,13 +88,13 @@ def open_chunk(data: bytes, path: str) -> EditableChunk:
     if troubles:
         raise _damaged(path, troubles[0].line, troubles[0].what)
     if len(chunks) > 1:
-        raise _damaged(path, 0, "two chunks stand in one file")
+        raise _damaged(path, 0, "the file contains two chunks")
     return EditableChunk(_front(data, chunks[0]), chunks[0].head, chunks[0].turns)
 
 
 def _damaged(path: str, line: int, what: str) -> BadFile:
     return BadFile(
-        path, line, what, "the file stays as it is", "put it in order in an editor, then repeat"
+        path, line, what, "the file stays as it is", "repair it in an editor, then try again"
     )
 
 
@@ -244,7 +244,7 @@ def edit_message(files: ChunkFiles, number: int, text: str) -> ChunkFiles:
     sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
     if turn.message is None:
-        raise NoSuchTurn(f"nobody wrote to her in turn {number}", "nothing was changed")
+        raise NoSuchTurn(f"turn {number} has no message from you", "nothing was changed")
     edited = replace(turn, message=replace(turn.message, text=text))
     return replace(files, chunk=sheet.with_turn(edited).render())
 

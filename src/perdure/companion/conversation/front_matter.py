@@ -131,12 +131,12 @@ def _take(front: FrontMatter, key: str, value: FrontValue) -> str:
             try:
                 front.joins = tuple(dict.fromkeys(map(TurnId.parse, ends)))
             except ValueError:
-                return f"no such {key}: {value}"
+                return f"not a valid {key}: {value}"
         case _:
             try:
                 return _take_exact(front, key, str(value))
             except ValueError:
-                return f"no such {key}: {value}"
+                return f"not a valid {key}: {value}"
     return ""
 
 
@@ -145,7 +145,7 @@ def _take_exact(front: FrontMatter, key: str, text: str) -> str:
     match key:
         case "format":
             if int(text) != FORMAT:
-                return f"format {text}, where this version of perdure knows format {FORMAT}"
+                return f"format {text}, but this version of perdure knows format {FORMAT}"
         case "chunk":
             if not _NUMBER.fullmatch(text):
                 raise ValueError(text)

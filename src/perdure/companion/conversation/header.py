@@ -130,7 +130,7 @@ def parse_header(line: str) -> Header | None:
         found = _LOOSE.fullmatch(line)
         if not found:
             return None
-        bent = "header not written as the format has it"
+        bent = "malformed header"
     header = Header(int(found[1]), int(found[2] or 0), trouble=bent)
     if found[3] is None:
         header.trouble = "header without a speaker"
@@ -147,7 +147,7 @@ def _read_field(header: Header, field: str, *, is_first: bool) -> None:
         header.at = parse_time(field)
         if header.at is not None:
             return
-        header.trouble = header.trouble or f"no such time: {field}"
+        header.trouble = header.trouble or f"not a valid time: {field}"
     key, colon, value = field.partition(": ")
     if header.answer:
         if colon and key == "backend" and not header.backend:

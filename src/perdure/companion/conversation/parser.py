@@ -91,7 +91,7 @@ class _Reader:
                 self.odd_line(index, line)
             index += 1
         if self.cut and lines:
-            self.trouble(len(lines) - 1, "the last line is cut short: no line end")
+            self.trouble(len(lines) - 1, "the last line is cut off: it has no line end")
         self.drop_cut_header()
         self.end_chunk()
         return self.chunks
@@ -143,7 +143,7 @@ class _Reader:
         is_closed = end < len(lines) and lines[end] == FENCE
         if not is_closed:
             end = blank or end
-            self.trouble(end - 1, "front matter is not closed by '---'")
+            self.trouble(end - 1, "the front matter has no closing '---'")
         self.front = read_front(lines[fence + 1 : end], fence + 2)
         self.troubles.extend(self.front.troubles)
         return end if is_closed else end - 1
@@ -257,10 +257,10 @@ class _Reader:
             return
         if _MARK.fullmatch(line):
             self.flush_strays()
-            self.trouble(index, f"mark of a merge conflict: {line}")
+            self.trouble(index, f"merge conflict marker: {line}")
             return
         if index == len(self.lines) - 1 and _CUT_HEADER.fullmatch(line):
-            self.trouble(index, f"header cut short: {line}")
+            self.trouble(index, f"header cut off: {line}")
             return
         if line[0] == ">":
             self.trouble(index, "no space after '>'")

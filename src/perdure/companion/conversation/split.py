@@ -64,26 +64,12 @@ def split_off(
         apart.joins,
         at or apart.head.started,
     )
-    moved: dict[TurnId, TurnId] = {}
-    chunks: list[list[Turn]] = [[]]
-    others: list[list[Turn]] = [[]]
-    size = 0
     # A greeting stays one.
-    number = 0 if turns[0].number == 0 else 1
-    for turn in turns:
-        new = _moved(turn, apart.conversation, number)
-        aside = apart.aside.get(turn.number, ())
-        if size >= CHUNK_LIMIT:
-            chunks.append([])
-            others.append([])
-            size = 0
-        chunks[-1].append(new)
-        size += len(render_turn(new))
-        if aside:
-            replies = tuple(_with_was(r, f"{apart.conversation}/{turn.number}") for r in aside)
-            others[-1].append(Turn(number, None, replies))
+    numbered = list(enumerate(turns, 0 if turns[0].number == 0 else 1))
+    chunks, others = _in_chunks(apart, numbered)
+    moved: dict[TurnId, TurnId] = {}
+    for number, turn in numbered:
         moved.setdefault(TurnId(apart.conversation, turn.number), TurnId(own, number))
-        number += 1
     files: dict[str, bytes] = {}
     for place, (inner, other) in enumerate(zip(chunks, others, strict=True), 1):
         path = f"conversations/{folder}/{minute}-{place:04d}-{digits}.md"
@@ -93,6 +79,28 @@ def split_off(
             front = render_head(here.aside)
             files[alternatives_path(path)] = front + b"".join(map(render_turn, other))
     return files, moved
+
+
+def _in_chunks(
+    apart: SplitOff, numbered: Sequence[tuple[int, Turn]]
+) -> tuple[list[list[Turn]], list[list[Turn]]]:
+    """The turns under their new numbers, chunk by chunk, and beside each chunk its alternatives."""
+    chunks: list[list[Turn]] = [[]]
+    others: list[list[Turn]] = [[]]
+    size = 0
+    for number, turn in numbered:
+        if size >= CHUNK_LIMIT:
+            chunks.append([])
+            others.append([])
+            size = 0
+        new = _moved(turn, apart.conversation, number)
+        chunks[-1].append(new)
+        size += len(render_turn(new))
+        hidden = apart.aside.get(turn.number, ())
+        if hidden:
+            was = f"{apart.conversation}/{turn.number}"
+            others[-1].append(Turn(number, None, tuple(_with_was(r, was) for r in hidden)))
+    return chunks, others
 
 
 def free_number(taken: set[int]) -> int:

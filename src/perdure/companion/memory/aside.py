@@ -45,7 +45,7 @@ class TurnRange:
         """Read ``<turn-id>`` or ``<turn-id>..<n>``. Raises ValueError."""
         found = _RANGE.fullmatch(text.strip())
         if not found:
-            raise ValueError(f"neither a turn nor a range of turns: {text!r}")
+            raise ValueError(f"not a turn or a range of turns: {text!r}")
         first = int(found[2])
         last = int(found[3]) if found[3] else first
         if last < first:
@@ -93,7 +93,7 @@ def parse_aside(data: bytes, path: str) -> Aside:
     lines = text.split("\n")
     front, start = split_front_matter(lines)
     if not start:
-        raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
+        raise BadFile(path, 1, "it does not start with front matter between two '---' lines")
     node = read_front_matter(front, path)
     values: dict[str, list[str]] = {}
     for key in _KEYS:

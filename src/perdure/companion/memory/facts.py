@@ -95,7 +95,9 @@ def topic_name(text: str) -> str:
     name = text.strip().removesuffix(".md")
     if not any(character.isalnum() for character in name):
         raise BadFact(
-            f"{text!r} is no topic", kept="nothing was changed", next_step="give a word: people"
+            f"{text!r} cannot be a topic",
+            kept="nothing was changed",
+            next_step="use a word, such as: people",
         )
     return slug(name)
 
@@ -111,9 +113,9 @@ def fact_text(text: str) -> str:
         raise BadFact("a fact needs words", kept="nothing was changed")
     if len(line) > MOST_CHARACTERS:
         raise BadFact(
-            f"a fact has at most {MOST_CHARACTERS:,} characters, this one has {len(line):,}",
+            f"a fact may have {MOST_CHARACTERS:,} characters; this one has {len(line):,}",
             kept="nothing was changed",
-            next_step="make several facts of it",
+            next_step="split it into several facts",
         )
     return line
 
@@ -296,7 +298,7 @@ def text_lines(data: bytes, path: str) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BadFile(path, line, "not UTF-8; none of it is read") from error
+        raise BadFile(path, line, "not UTF-8; it was not read") from error
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
@@ -305,11 +307,14 @@ def _read_lines(lines: list[str], path: str) -> Iterator[tuple[Fact | None, File
     _, start = split_front_matter(lines)
     for number, line in enumerate(lines[start:], start + 1):
         if line[:1] in "<=>|" and is_conflict_mark(line):
-            yield None, FileTrouble(path, number, "a mark of a merge conflict; both sides are read")
+            yield None, FileTrouble(path, number, "a merge conflict marker; both sides are read")
         elif (found := _BULLET.fullmatch(line)) and not _RULE.fullmatch(line):
             yield _read_one(found[1] or "", topic, path, number)
         elif not _NO_FACT.fullmatch(line):
-            yield None, FileTrouble(path, number, "no fact: a fact begins with “- ”, on one line")
+            yield (
+                None,
+                FileTrouble(path, number, "not a fact: a fact is one line that starts with “- ”"),
+            )
 
 
 def _read_one(
@@ -325,7 +330,7 @@ def _read_one(
             path, number, f"a fact of more than {MOST_CHARACTERS:,} characters"
         )
     if tail.source and not fact.source:
-        what = f"no such source: {tail.source}; it counts as imported"
+        what = f"not a valid source: {tail.source}; it counts as imported"
         return fact, FileTrouble(path, number, what)
     return fact, None
 

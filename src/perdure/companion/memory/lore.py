@@ -131,7 +131,11 @@ def read_lore(files: Mapping[str, bytes]) -> tuple[tuple[LoreEntry, ...], tuple[
         data = files[path]
         cost = _slow(data)
         if cost and slow + cost > SLOW_LIMIT:
-            troubles.append(FileTrouble(path, 1, "too much front matter in all; it is left out"))
+            troubles.append(
+                FileTrouble(
+                    path, 1, "all front matter together is too large; this file is left out"
+                )
+            )
             continue
         slow += cost
         entry, wrong = (_read_once if len(data) < _KEPT_LIMIT else _read)(path, data)
@@ -186,8 +190,8 @@ def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None
         raise BadFile(
             path,
             line,
-            "a mark of a merge conflict",
-            next_step="keep the lines that you want, and take the marks away",
+            "a merge conflict marker",
+            next_step="keep the lines you want and delete the markers",
         )
     node, body = _split(text, path)
     front = schema.convert(node, _Front, path)
@@ -204,10 +208,10 @@ def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None
     values["position"] = _position(front.position, node, path)
     entry = LoreEntry(path=path, text=body.rstrip(), **values)
     if not entry.text:
-        troubles.append(FileTrouble(path, 0, "there is no text to put into a prompt"))
+        troubles.append(FileTrouble(path, 0, "it has no text"))
     if not (entry.keys or entry.constant or "keys" in node.items):
         troubles.append(
-            FileTrouble(path, 0, "it has no keys and is not constant: it never comes in")
+            FileTrouble(path, 0, "it has no keys and is not constant, so it never enters a prompt")
         )
     return entry
 
@@ -219,7 +223,7 @@ def _split(text: str, path: str) -> tuple[strict.Mapping, str]:
     lines = text.split("\n")
     front, start = split_front_matter(lines)
     if not start:
-        raise BadFile(path, 1, "the front matter has no end; a line '---' ends it")
+        raise BadFile(path, 1, "the front matter has no closing '---' line")
     if sum(len(line) + 1 for line in front) + len("---") > FRONT_LIMIT:
         raise BadFile(path, 1, f"the front matter has more than {FRONT_LIMIT} characters")
     return read_front_matter(front, path), "\n".join(lines[start:]).lstrip("\n")
@@ -247,7 +251,9 @@ def _keys(
             try:
                 compile_pattern(key, ignore_case=not front.case_sensitive.value)
             except BadPattern as error:
-                troubles.append(FileTrouble(path, place, f"{key}: {error}; this key finds nothing"))
+                troubles.append(
+                    FileTrouble(path, place, f"{key}: {error}; this key matches nothing")
+                )
                 continue
         if key:
             kept[key] = None
@@ -323,6 +329,6 @@ def _file(front: Sequence[str], entry: LoreEntry) -> bytes:
         data = text.encode()
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise BadFile(entry.path, line, "half of a character, which no file can hold") from error
+        raise BadFile(entry.path, line, "half of a character, which no file can contain") from error
     read_entry(data, entry.path)
     return data

@@ -88,7 +88,7 @@ def read_expression(source: str, *, flags: str = "") -> Expression:
     """Read an expression. ``flags`` are RE2 flags that apply from the start.
 
     Raises:
-        BadPattern: it is broken, or asks for what is not offered; says where and why.
+        BadPattern: it is broken, or asks for what is not supported; says where and why.
     """
     return _Reader(source, frozenset(flags)).read()
 
@@ -113,9 +113,9 @@ class _Reader:
             raise BadPattern(f"missing ): {self.source}")
         whole = _alternatives(self.close())
         if whole.inside and whole.takes_none:
-            raise BadPattern(r"'\B': not offered where nothing else need be there")
+            raise BadPattern(r"'\B': not supported where nothing else must match")
         if whole.steps + _SEARCH_STEPS > STEPS_LIMIT:
-            raise BadPattern("too large once its repetitions are written out")
+            raise BadPattern("too large with its repetitions written out")
         return Expression(whole.text, whole.steps + _SEARCH_STEPS)
 
     # The parts of an expression
@@ -189,7 +189,7 @@ class _Reader:
 
     def open_group(self, begin: int) -> None:
         if len(self.groups) > GROUP_DEPTH_LIMIT:
-            raise BadPattern(f"groups in groups, more than {GROUP_DEPTH_LIMIT} deep")
+            raise BadPattern(f"groups nested more than {GROUP_DEPTH_LIMIT} deep")
         inside: frozenset[str] | None = self.flags
         if self.source.startswith("?", self.at):
             inside = self.after_question_mark(begin)
@@ -204,7 +204,7 @@ class _Reader:
         ahead = self.source[self.at : self.at + 2]
         if ahead[:1] in {"=", "!"} or ahead in {"<=", "<!"}:
             place = self.source[begin : self.at + (2 if ahead[0] == "<" else 1)]
-            raise BadPattern(f"'{place}': looking around and other such groups are not offered")
+            raise BadPattern(f"'{place}': lookaround and similar groups are not supported")
         if ahead == "P<" or ahead[:1] == "<":
             self.read_name(begin)
             return self.flags
@@ -225,7 +225,7 @@ class _Reader:
             else:
                 break
         place = self.source[begin : self.at]
-        raise BadPattern(f"'{place}': looking around and other such groups are not offered")
+        raise BadPattern(f"'{place}': lookaround and similar groups are not supported")
 
     def read_name(self, begin: int) -> None:
         start = self.source.index("<", self.at) + 1
@@ -390,7 +390,7 @@ class _Reader:
         elif letter.isascii() and not letter.isalnum():
             code = ord(letter)
         if code is None:
-            raise BadPattern(f"'{self.source[begin : self.at]}': not offered")
+            raise BadPattern(f"'{self.source[begin : self.at]}': not supported")
         return code
 
     def octal(self, digits: str) -> int | None:

@@ -138,7 +138,7 @@ def read_review(data: bytes, path: str) -> Review:
     try:
         conversation, through = ConversationId(front["conversation"]), int(front["through"])
     except (KeyError, ValueError) as error:
-        raise BadFile(path, 1, "does not say which conversation it is about") from error
+        raise BadFile(path, 1, "it does not say which conversation it is about") from error
     return Review(
         conversation,
         through,
@@ -174,7 +174,7 @@ def _front(lines: list[str], path: str) -> tuple[Mapping, int, list[FileTrouble]
     """The front matter, the number of its last line, and any problem with it."""
     front, start = split_front_matter(lines)
     if not start:
-        raise BadFile(path, 1, "does not begin with a front matter between two lines '---'")
+        raise BadFile(path, 1, "it does not start with front matter between two '---' lines")
     node, wrong = read_undamaged(front)
     return node, start, [FileTrouble(path, trouble.line, trouble.what) for trouble in wrong]
 
@@ -190,7 +190,7 @@ def _blocks(
         head = _PROPOSAL.fullmatch(line)
         if head is None:
             if is_conflict_mark(line):
-                what = "a mark of a merge conflict; both sides are read"
+                what = "a merge conflict marker; both sides are read"
                 troubles.append(FileTrouble(path, number, what))
             elif not _EMPTY.fullmatch(line):
                 troubles.append(FileTrouble(path, number, "no proposal"))
@@ -219,7 +219,7 @@ def _proposal(head: re.Match[str], fields: dict[str, str], body: list[str]) -> P
     escaped, tail = split_tail(head[3] or "")
     text, topic = unescape(escaped), unescape(head[2] or "")
     if tail.source and not is_source(tail.source):
-        return f"no such source: {tail.source}"
+        return f"not a valid source: {tail.source}"
     if kind == "summary":
         text = "\n".join(body)
     elif not topic.strip():

@@ -149,7 +149,7 @@ def parse_summary(data: bytes, path: str) -> tuple[Summary | None, tuple[FileTro
     lines = text.replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, 1):
         if _MARK.match(line):
-            return None, (*troubles, FileTrouble(path, number, "a mark of a merge conflict"))
+            return None, (*troubles, FileTrouble(path, number, "a merge conflict marker"))
     values, end, wrong = _front(lines, path)
     troubles += wrong
     summary, wrong = _summary(values, printable("\n".join(lines[end:])), path)
@@ -162,7 +162,7 @@ def _front(
     """Values by key with their line numbers, where the text starts, and what is wrong."""
     _, start = split_front_matter([line.rstrip() for line in lines])
     if not start:
-        return {}, 0, [FileTrouble(path, 1, "no front matter between two lines '---'")]
+        return {}, 0, [FileTrouble(path, 1, "no front matter between two '---' lines")]
     node, wrong = read_undamaged(lines[1 : start - 1])
     read = {key: (node.lines[key], flattened(value)) for key, value in node.items.items()}
     troubles = [FileTrouble(path, trouble.line, trouble.what) for trouble in wrong]
@@ -183,15 +183,15 @@ def _summary(
     try:
         conversation = ConversationId(named) if named else conversation
     except ValueError:
-        troubles.append(FileTrouble(path, line, f"no such conversation: {named}"))
+        troubles.append(FileTrouble(path, line, f"not a valid conversation: {named}"))
     if conversation is None:
         return None, [
             *troubles,
-            FileTrouble(path, line, "it does not say of which conversation it is"),
+            FileTrouble(path, line, "it does not say which conversation it is about"),
         ]
     line, number = take("through")
     if not _THROUGH.fullmatch(number):
-        what = f"no such turn: {number}" if number else "front matter without 'through'"
+        what = f"not a valid turn: {number}" if number else "front matter without 'through'"
         troubles.append(FileTrouble(path, line, what))
         number = "0"
     sources: list[TurnRange] = []

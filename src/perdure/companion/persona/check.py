@@ -110,8 +110,8 @@ def check_persona(
 def _broken(files: Mapping[str, bytes]) -> Iterator[Finding]:
     """Lore and facts that cannot be read; their own commands say more."""
     for troubles, fix in (
-        (read_lore(files)[1], "put it right; perdure lore list shows what is read"),
-        (read_facts(files)[1], "put it right; perdure memory list shows what is read"),
+        (read_lore(files)[1], "correct it; perdure lore list shows what is read"),
+        (read_facts(files)[1], "correct it; perdure memory list shows what is read"),
     ):
         for each in troubles:
             yield Finding("problem", "unreadable", each.path, each.line, each.what, fix)

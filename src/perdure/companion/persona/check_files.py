@@ -51,7 +51,7 @@ def name_collisions(paths: Iterable[str]) -> Iterator[Finding]:
         other = known.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
         if other != path:
             what = f"the same file as {quote(other)} on macOS and Windows"
-            yield Finding("problem", "collision", path, 0, what, "give one of them another name")
+            yield Finding("problem", "collision", path, 0, what, "rename one of them")
 
 
 def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Finding]]:
@@ -67,7 +67,7 @@ def read_texts(files: Mapping[str, bytes]) -> tuple[list[PersonaText], list[Find
             read_persona({path: whole.encode()})  # a reminder's depth, too
             text = split_front(whole, path)[1]
         except BadFile as trouble:
-            fix = trouble.next_step or "put it right; no prompt can be made from it"
+            fix = trouble.next_step or "correct it; no prompt can be made from it"
             troubles.append(
                 Finding("problem", "unreadable", path, trouble.line, trouble.problem, fix)
             )
@@ -120,9 +120,9 @@ def secret_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
                     "secret",
                     path,
                     number,
-                    "this line holds something that looks like a key or a password; the model"
-                    " reads it, and it goes wherever this repository goes",
-                    "take it out, and have it replaced where it came from: git keeps old versions",
+                    "this line contains what looks like a key or a password; the model reads it, "
+                    "and it goes wherever this repository goes",
+                    "remove it, and replace the key where it came from: git keeps old versions",
                 )
 
 
@@ -134,15 +134,15 @@ def _passed_over(path: str) -> Finding | None:
     if is_scratch_file(name) and (not is_hidden or name.startswith(("._", ".#"))):
         return None  # .gitkeep, .DS_Store, what an editor or macOS keeps beside a file
     if name.startswith("."):
-        why, fix = "a hidden file", "name it without the dot"
+        why, fix = "a hidden file", "rename it without the dot"
     elif where.suffix != ".md":
         if where.suffix.lower() == ".md":
-            why, fix = f"it ends in {where.suffix}", f"name it {where.stem}.md"
+            why, fix = f"it ends in {where.suffix}", f"rename it to {where.stem}.md"
         else:
-            why, fix = "only files that end in .md are read", "name it so, or move it elsewhere"
+            why, fix = "only files that end in .md are read", "rename it, or move it elsewhere"
     else:
         near = difflib.get_close_matches(folder.casefold(), list(_FOLDERS), n=1, cutoff=0.7)
-        why = f"files in {folder}/ are no part of it"
+        why = f"files in {folder}/ are not part of the persona"
         fix = f"move it to {near[0]}/" if near else f"move it to {PERSONA_FOLDER}/"
     return Finding("advice", "not-read", path, 0, f"not read: {why}", fix)
 
@@ -150,8 +150,8 @@ def _passed_over(path: str) -> Finding | None:
 def _text_findings(text: PersonaText) -> Iterator[Finding]:
     path, first = text.path, text.first_line
     if not text.text.strip():
-        what = "the file says nothing and is left out"
-        yield Finding("advice", "empty", path, 0, what, "write something, or delete it")
+        what = "the file is empty and is left out"
+        yield Finding("advice", "empty", path, 0, what, "write something in it, or delete it")
         return
     if found := CONFLICT.search(text.text):
         number = first + text.text.count("\n", 0, found.start())
@@ -160,21 +160,23 @@ def _text_findings(text: PersonaText) -> Iterator[Finding]:
             "conflict",
             path,
             number,
-            "conflict marks of a merge",
-            "choose one side and take the marks away; perdure merge helps",
+            "merge conflict markers",
+            "keep one side and delete the markers; perdure merge helps",
         )
     if text.text.startswith("---\n") and first == 1:
-        what = "a front matter is begun and not closed; all of it is read as text"
-        yield Finding("advice", "front-matter", path, 1, what, "close it with a line ---")
+        what = "the front matter is not closed, so all of it is read as text"
+        yield Finding("advice", "front-matter", path, 1, what, "close it with a line of ---")
     yield from _unseen(text)
     for number, line in enumerate(text.text.split("\n"), first):
         if len(line) > LONG_LINE:
-            what = f"a line of {len(line):,} characters; changes in it are hard to see and to merge"
+            what = (
+                f"a line of {len(line):,} characters, in which changes are hard to see and to merge"
+            )
             yield Finding("advice", "long-line", path, number, what, "break it into paragraphs")
             break
     if text.kind == "prompt" and path.casefold() == REMINDER:
-        what = "read as a part of the persona, not as the reminder"
-        yield Finding("advice", "case", path, 0, what, f"name it {REMINDER}")
+        what = "it is read as part of the persona, not as the reminder"
+        yield Finding("advice", "case", path, 0, what, f"rename it to {REMINDER}")
 
 
 def _unseen(text: PersonaText) -> Iterator[Finding]:
@@ -187,7 +189,7 @@ def _unseen(text: PersonaText) -> Iterator[Finding]:
     )
     for place, code, what in (
         (tags.start("tag") if tags else None, "unseen", "invisible tag characters"),
-        (bidi.start() if bidi else None, "bidi", "characters that turn the direction of text"),
+        (bidi.start() if bidi else None, "bidi", "characters that change the direction of text"),
         (other, "unseen", "invisible characters"),
     ):
         if place is None:
@@ -199,8 +201,8 @@ def _unseen(text: PersonaText) -> Iterator[Finding]:
             code,
             text.path,
             line,
-            f"{what} ({point}): the model reads what you do not see",
-            "type the line again",
+            f"{what} ({point}): the model reads something you cannot see",
+            "retype the line",
         )
 
 
@@ -219,8 +221,8 @@ def _boundaries(persona: PersonaTexts) -> Iterator[Finding]:
             "boundaries",
             meant,
             0,
-            "it does not count as boundaries: it says nothing, is not read, or its name is not"
-            " all lower-case",
+            "it does not count as boundaries: it is empty, is not read, or its name is not "
+            "all lower-case",
             f"give it text and a name in {PERSONA_FOLDER}/ that ends in {BOUNDARIES}",
         )
         return
@@ -229,7 +231,7 @@ def _boundaries(persona: PersonaTexts) -> Iterator[Finding]:
         "boundaries",
         PERSONA_FOLDER,
         0,
-        "no boundaries: nothing says what the companion does when it gets serious",
+        "no boundaries: nothing says what the companion should do when things get serious",
         "perdure persona add-boundaries",
     )
 

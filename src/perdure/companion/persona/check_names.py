@@ -138,7 +138,7 @@ def name_findings(persona: PersonaTexts) -> Iterator[Finding]:
             "names-differ",
             SETTINGS,
             0,
-            f"the persona has {len(all_of_them)} more names for {persona.name}: {places}",
+            f"the persona uses {len(all_of_them)} other names for {persona.name}: {places}",
             "write {{char}} for the companion's name everywhere",
         )
 

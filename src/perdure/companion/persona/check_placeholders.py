@@ -49,8 +49,8 @@ def placeholder_findings(persona: PersonaTexts) -> Iterator[Finding]:
                 "greeting-speaker",
                 text.path,
                 text.first_line,
-                f"the greeting begins with {found[0]} and she would say that aloud",
-                "take it away: a greeting is all her words",
+                f"the greeting starts with {found[0]}, which she would say aloud",
+                "remove it: the whole greeting is her words",
             )
 
 
@@ -66,8 +66,10 @@ def _marks(text: PersonaText, number: int, line: str) -> Iterator[Finding]:
             "mark",
             text.path,
             number,
-            f"no name is put in for {shown}, the model reads it as it stands",
-            f"write {{{{{meant}}}}}" if meant else "take it away; only {{char}} and {{user}} count",
+            f"{shown} is not replaced by a name; the model reads it as written",
+            f"write {{{{{meant}}}}}"
+            if meant
+            else "remove it; only {{char}} and {{user}} are replaced",
         )
     for found in _BENT.finditer(line):
         if found["open"] and len(found["open"]) == len(found["close"]) == 2:
@@ -79,14 +81,14 @@ def _marks(text: PersonaText, number: int, line: str) -> Iterator[Finding]:
             "mark",
             text.path,
             number,
-            f"{quote(found[0])} is no mark for a name",
+            f"{quote(found[0])} is not a placeholder",
             f"write {{{{{right}}}}}",
         )
     for found in _TAG.finditer(line):
         if found[0] in ("<BOT>", "<USER>") or f"</{found['who']}>" in text.text:
             continue
         right = "user" if found["who"].lower() == "user" else "char"
-        what = f"no name is put in for {found[0]}"
+        what = f"{found[0]} is not replaced by a name"
         yield Finding("advice", "mark", text.path, number, what, f"write {{{{{right}}}}}")
 
 
@@ -121,9 +123,10 @@ def _speakers(text: PersonaText, persona: PersonaTexts) -> Iterator[Finding]:
                 "example-speaker",
                 text.path,
                 number,
-                f"“{quote(who)}:” begins nobody's words here; it is read as part of what was said"
-                " before",
-                f"write {{{{{known}}}}}:" if known else "only {{user}}: and {{char}}: speak here",
+                f"“{quote(who)}:” is not a speaker here; it is read as part of the words before",
+                f"write {{{{{known}}}}}:"
+                if known
+                else "only {{user}}: and {{char}}: can speak here",
             )
 
 

@@ -104,8 +104,8 @@ def size_findings(
             "too-large",
             PERSONA_FOLDER,
             0,
-            f"the persona has {sizes.always:,} tokens, a prompt for {each.backend} has room for"
-            f" {each.room:,} ({_said(each)}, {each.reply:,} kept for the reply)",
+            f"the persona has {sizes.always:,} tokens, but a prompt for {each.backend} has "
+            f"room for {each.room:,} ({_said(each)}, {each.reply:,} kept for the reply)",
             "shorten it, or give the backend a larger context_window",
         )
     if sizes.window is None:
@@ -117,10 +117,10 @@ def size_findings(
             "large",
             PERSONA_FOLDER,
             0,
-            f"the persona takes {sizes.always:,} of the {window.room:,} tokens that"
-            f" {window.backend} has room for ({_said(window)}); {window.room - sizes.always:,} are"
-            " left for talk",
-            "shorten it, or use a backend with a larger window first",
+            f"the persona takes {sizes.always:,} of the {window.room:,} tokens that "
+            f"{window.backend} has room for ({_said(window)}); "
+            f"{window.room - sizes.always:,} are left for the conversation",
+            "shorten it, or put a backend with a larger window first",
         )
     for file in sizes.files:
         limit, what = _limit(file.kind, window)
@@ -138,9 +138,9 @@ def size_findings(
 
 def _limit(kind: Kind, window: Window) -> tuple[float, str]:
     if kind == "reminder":
-        return max(_REMINDER, 0.02 * window.room), "a reminder is read anew with every message"
+        return max(_REMINDER, 0.02 * window.room), "the reminder is read again with every message"
     if kind == "greeting":
-        return _GREETING_SHARE * window.room, "a greeting stands at the front of the talk"
+        return _GREETING_SHARE * window.room, "the greeting opens the conversation"
     if kind == "example":
         return float("inf"), ""
     return _FILE_SHARE * window.room, "it is sent with every message"
@@ -169,8 +169,8 @@ def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Fin
             "examples",
             first or EXAMPLES,
             0,
-            f"sample talk has {spent:,} tokens, its budget is {sizes.examples_budget:,}: the last"
-            f" {left_out} of {talks} are never sent",
+            f"the sample dialogues have {spent:,} tokens, but their budget is "
+            f"{sizes.examples_budget:,}: the last {left_out} of {talks} are never sent",
             "shorten them, or raise context.examples_tokens in companion.yaml",
         )
 

@@ -20,7 +20,7 @@ REMINDER_DEPTH = 4
 FRONTS_LIMIT = 1024 * 1024
 """Bytes of all files that have a front matter: reading YAML takes long."""
 
-PUT_BACK = "put an empty line above the first rule, if she is to have it"
+PUT_BACK = "put an empty line above the first rule if she should have it"
 """What to do about text that is left out."""
 _NAMED = 3
 _HEADING = re.compile(r"^# +(.+?)(?: +#+)?$", re.MULTILINE)
@@ -203,7 +203,7 @@ def _left_out(front: strict.Mapping, path: str) -> list[FileTrouble]:
     if not keys:
         return []
     named = ", ".join(keys[:_NAMED]) + (", …" if len(keys) > _NAMED else "")
-    what = f"it stands between two rules (---) and is left out of the prompt: {named}"
+    what = f"it is between two rules (---) and is left out of the prompt: {named}"
     return [FileTrouble(path, front.lines[keys[0]], what)]
 
 

@@ -111,7 +111,7 @@ class _Reader:
             raise BadFile(self.where, self.line(mark), problem) from error
         except YAMLError as error:
             first = str(error).strip().splitlines() or ["broken YAML"]
-            raise BadFile(self.where, 0, f"broken YAML: {first[0]}") from error
+            raise BadFile(self.where, 0, f"invalid YAML: {first[0]}") from error
         except Exception as error:
             # Its scanner was written for files that mean well: some bytes end it in an assertion.
             raise BadFile(self.where, 0, "broken YAML") from error
@@ -174,7 +174,7 @@ class _Reader:
         if _HALVES.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         if _HALVES.search(text):
-            raise self.bad(event, "half of a character, which no text can hold")
+            raise self.bad(event, "half of a character, which no text can contain")
         return text
 
     def put(self, place: _Open, node: Node) -> None:

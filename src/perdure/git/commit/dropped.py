@@ -32,7 +32,7 @@ def commits_to_restore(
     Args:
         branch: the branch that is checked out.
         tip: its commit.
-        former: per path the blobs that wait to be levelled with it, the newest last.
+        former: per path the blobs of the pending sync, the newest last.
         store: the objects.
         trees: the trees.
     """

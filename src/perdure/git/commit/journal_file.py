@@ -59,7 +59,7 @@ class Record:
     recent: list[tuple[str, str, list[str | None]]] = field(default_factory=list)
     """Branch, path and former blobs of work files that were written shortly before."""
     is_done: bool = False
-    """The turn landed or was dropped; only what was written with it is still of interest."""
+    """The turn was committed or dropped; only what was written with it is still of interest."""
 
     @property
     def paths(self) -> set[str]:
@@ -166,7 +166,7 @@ class JournalFile:
     def remove(self) -> None:
         """Delete the file and release its lock.
 
-        Where it cannot be deleted, it stays for the next open: what it holds has landed.
+        Where it cannot be deleted, it stays for the next open: what it holds is committed.
         """
         with contextlib.suppress(OSError):
             self._lock.path.unlink(missing_ok=True)

@@ -44,7 +44,7 @@ class Recovery:
     def run(self) -> None:
         """Remove locks of dead processes, finish committed turns, and apply the pending sync.
 
-        Turns that did not land stay in their journals for `leftover`.
+        Uncommitted turns stay in their journals for `leftover`.
         """
         remove_dead_locks(self._layout.git_dir, self._layout.held)
         self._packs.remove_unfinished()

@@ -41,7 +41,7 @@ takes up to five."""
 _AT_ONCE = 2.0
 """Seconds in which nobody has seen a turn, staged its former version by hand and committed that."""
 _WATCH = 0.5
-"""Seconds after a landing in which a ``git checkout`` that began before it may switch HEAD."""
+"""Seconds after a commit in which a ``git checkout`` that began before it may switch HEAD."""
 _AT_REST = 0.15
 """Seconds after which a ``git switch`` that has written files and index has moved HEAD as well."""
 _CHASE = 600.0
@@ -77,7 +77,7 @@ class Writer:
         self._committed_at = 0.0
         self._synced_at = 0.0
         self._found_right = ("", "")
-        """The landing and the tip for which `_taken_away` found that all is well."""
+        """The commit and the tip for which `_taken_away` found that all is well."""
         self._store = store
         self._trees = trees
         self._watcher: threading.Thread | None = None
@@ -181,9 +181,9 @@ class Writer:
 
     def apply_pending(self) -> bool:
         """Apply the pending sync, if there is one."""
-        with storage_errors("levelling the index"), self._commit_lock():
-            # A commit by an index from before the turns may have been quicker than this: level with
-            # it, their files would go.
+        with storage_errors("updating git's index"), self._commit_lock():
+            # A commit by an index from before the turns may have been quicker than this: in sync
+            # with it, their files would go.
             self._apply_pending()
             return not self.sync.pending.is_waiting
 
@@ -203,7 +203,7 @@ class Writer:
         """Blobs at the tip where git removed those of the last commits by accident.
 
         Either the last one left its branch by the race that `Refs.was_reset_away` tells; or a
-        commit made within two seconds of it, or of when the index was levelled after it, has older
+        commit made within two seconds of it, or of when the index was synced after it, has older
         blobs of ours: `git commit` had read the index before. Empty where all is well, and where
         somebody meant it.
         """
@@ -213,7 +213,7 @@ class Writer:
         _, commit = self._last
         ref = check_branch(branch)
         tip = self._refs.read(ref)
-        # Not by the tip alone: the watch looks at one while its own landing is not noted yet, and
+        # Not by the tip alone: the watch looks at one while its own commit is not noted yet, and
         # a reset may bring the branch back to it later.
         if tip is None or tip == commit or (commit, tip) == self._found_right:
             return {}
@@ -278,7 +278,7 @@ class Writer:
         """Undo what a git command that began before our commit did to it.
 
         It took the turn out of the tip; or HEAD is on another branch now, and our turn in its index
-        and files; or an index from before the landing was put over ours.
+        and files; or an index from before the commit was put over ours.
         """
         if self._taken_away():
             with storage_errors("saving the commit"), self._commit_lock():
@@ -299,7 +299,7 @@ class Writer:
             )
         if not is_undone:
             return
-        with storage_errors("levelling the index"), self._commit_lock():
+        with storage_errors("updating git's index"), self._commit_lock():
             if (branch, known) != self.sync.races.last or self._refs.head() != head:
                 return
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}

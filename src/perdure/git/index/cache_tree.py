@@ -1,4 +1,4 @@
-"""The index's TREE extension: ids of the trees that its entries make up, so that commits are quick.
+"""The index's TREE extension: cached tree ids that make git's commits quick.
 
 Format: git's ``gitformat-index``, "Cache tree".
 """
@@ -15,7 +15,7 @@ def patch_trees(
     paths: Sequence[str],
     shift: Mapping[str, int],
 ) -> bytes:
-    """Bring the cached trees along, or mark those on the way to changed paths as unknown.
+    """Update the cached trees, or mark those above changed paths as unknown.
 
     Args:
         content: the extension without its header.
@@ -43,7 +43,7 @@ def patch_trees(
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The cached trees on the way to one path, to be followed turn by turn.
+    """The cached trees above one path, updated turn by turn.
 
     Attributes:
         folders: every folder on the way, "" for the root.
@@ -55,7 +55,7 @@ class Way:
 
     @classmethod
     def to(cls, path: str, content: bytes) -> Way:
-        """The way to a path in an extension without its header."""
+        """Find the cached trees above a path; the content has no header."""
         above = _above([path])
         ids = {
             folder: (at, oid)
@@ -67,7 +67,7 @@ class Way:
     def follow(
         self, content: bytearray, start: int, folders: Mapping[str, tuple[str | None, str | None]]
     ) -> Way | None:
-        """Write the new ids where they stand, for a change that adds and removes no path.
+        """Overwrite the ids in place, for a change that adds and removes no path.
 
         Args:
             content: what holds the extension's content from ``start`` on; changed in place.
@@ -91,7 +91,7 @@ class Way:
 
 
 def _above(paths: Sequence[str]) -> set[str]:
-    """The folders on the way to some paths, the root among them."""
+    """The folders above some paths, including the root."""
     found = {""}
     for path in paths:
         parent = path.rpartition("/")[0]
@@ -106,7 +106,7 @@ def _follows(
     known: Mapping[str, str | None],
     folders: Mapping[str, tuple[str | None, str | None]],
 ) -> bool:
-    """Whether all cached trees on the way are just those that a change began with."""
+    """Whether every cached tree above a path is the one that a change started from."""
     return all(
         folder in known
         and folder in folders

@@ -1,4 +1,4 @@
-"""git's index file: reading it, and making one anew.
+"""Reads git's index file, and builds a new one.
 
 Format: git's ``gitformat-index``. dulwich's writer drops the cached trees, fails on a split index
 and takes 170 ms at 10,000 entries; what changes in an index is patched (`git.index.patch`).
@@ -25,17 +25,17 @@ IsSame = Callable[[str, str], bool]
 
 
 def never_same(path: str, oid: str) -> bool:  # noqa: ARG001 - what is asked of an `IsSame`
-    """For where nobody looks: every young entry may be another than its file."""
+    """An `IsSame` for callers who do not look: any recent entry may differ from its file."""
     return False
 
 
 class IndexTrouble(Exception):
-    """The index is of a kind, or in a state, in which it is left alone."""
+    """The index is damaged, or of a kind that perdure leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One entry: where its bytes are and what they say."""
+    """One entry of an index: where its bytes are, and what they mean."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class IndexEntry:
 
 
 def check_header(data: bytes) -> tuple[int, int]:
-    """Version and entry count of an index whose checksum holds.
+    """Check an index's header and checksum; its version and number of entries.
 
     Raises:
         IndexTrouble: it is no index, damaged, or of an unknown version.
@@ -80,7 +80,7 @@ def check_header(data: bytes) -> tuple[int, int]:
 
 
 def entries(data: bytes) -> Iterator[IndexEntry]:
-    """Every entry in order. For version 4, ``start`` and ``end`` mean the compressed bytes.
+    """Read every entry in order. In version 4, ``start`` and ``end`` are of the compressed bytes.
 
     Raises:
         IndexTrouble: the index cannot be read.
@@ -116,7 +116,7 @@ def entries(data: bytes) -> Iterator[IndexEntry]:
 def spans(
     data: bytes | bytearray, count: int, limit: int | None = None
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Where each entry of an index of version 2 or 3 begins, its path begins and ends, it ends.
+    """Walk the entries of version 2 or 3: (start, path start, path end, end) of each.
 
     What an entry says is not read: for all of them that takes thirty times as long.
 
@@ -210,7 +210,7 @@ def row_bytes(head: bytes, flags: int, more: int, path: bytes) -> bytes:
 
 
 def stat_bytes(found: os.stat_result | None, mode: int) -> bytes:
-    """The first 40 bytes of an entry; without a stat git looks at the file for itself."""
+    """The first 40 bytes of an entry; without a stat, git will read the file itself."""
     if found is None:
         return _STAT.pack(0, 0, 0, 0, 0, 0, mode, 0, 0, 0)
     low = 0xFFFFFFFF
@@ -229,7 +229,7 @@ def stat_bytes(found: os.stat_result | None, mode: int) -> bytes:
 
 
 def _flatten(data: bytes) -> bytes:
-    """A version 4 index without its path compression, as version 2 or 3."""
+    """Convert an index of version 4 to version 2 or 3."""
     rows = []
     extended = False
     end = 12
@@ -255,7 +255,7 @@ def flat(data: bytes) -> bytes:
 def entry_bytes(
     path: bytes, mode: int, oid: str, found: os.stat_result | None, stage: int = 0
 ) -> bytes:
-    """A new entry; ``found`` is the work file's stat when it has just that content.
+    """Build an entry; ``found`` is the file's stat if the file has exactly that content.
 
     Raises:
         IndexTrouble: no file can have that path.
@@ -266,7 +266,7 @@ def entry_bytes(
 
 
 def find_fresh(data: bytes, count: int, written: int | None) -> tuple[int, list[int]]:
-    """Where the entries end, and those whose file may have changed unseen since they were written.
+    """Find where the entries end, and which files may have changed unnoticed since then.
 
     These are as young as the index, in whole seconds: git as it is mostly built (without USE_NSEC)
     does not look at the rest, and by the index's age alone knows that it must read such a file. An
@@ -299,7 +299,7 @@ def named(data: bytes, start: int) -> tuple[str, str]:
 
 
 def extensions(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
-    """Names and contents of what follows the entries, which end at ``at``."""
+    """The extensions after the entries, which end at ``at``: name and content."""
     found = []
     end = len(data) - 20
     while at < end:
@@ -315,7 +315,7 @@ def extensions(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
 
 
 def build(rows: Sequence[tuple[str, int, str, os.stat_result | None]]) -> bytes:
-    """A new index of version 2 from paths, modes, ids and stats.
+    """Build an index of version 2 from paths, modes, ids and stats.
 
     A path that no file can have is left out: git refuses an index that has it.
     """

@@ -1,4 +1,4 @@
-"""git's index in one piece, with an entry for each file, whatever `git` keeps it as.
+"""Reads git's index as a whole, even if it is split or sparse.
 
 A split index (``core.splitIndex``) has what has changed since a shared file was written: which of
 that file's entries go, which have other content, and new ones. A sparse one (``index.sparse``) has
@@ -29,7 +29,7 @@ _STAGE = 0x3000
 
 
 def read_index(place: Path, trees: Trees) -> bytes:
-    """An index file's content, whole.
+    """Read an index file as one piece.
 
     Raises:
         FileNotFoundError, OSError: there is none, or it cannot be read.
@@ -113,7 +113,7 @@ def _bits(data: bytes, at: int, most: int) -> tuple[list[int], int]:
 
 
 def _opened(row: IndexRow, trees: Trees) -> Iterator[IndexRow]:
-    """An entry; for a folder, those of its files, none of which is in the work tree."""
+    """Expand an entry; a folder's into entries for its files, none of them checked out."""
     path, head, _, _ = row
     (mode,) = struct.unpack_from(">I", head, 24)
     if mode != stat.S_IFDIR:

@@ -1,4 +1,4 @@
-"""A few entries of git's index, patched in place of the whole being written anew.
+"""Patches a few entries of git's index without rewriting the rest.
 
 Only the entries of our own paths change; every other byte of the entry list stays.
 """
@@ -20,7 +20,7 @@ _KEPT_EXTENSIONS = {b"TREE", b"REUC"}
 
 @dataclass(frozen=True, slots=True)
 class IndexEdit:
-    """One path's new entry.
+    """A change to the entry of one path.
 
     Attributes:
         path: the path.
@@ -41,7 +41,7 @@ class IndexEdit:
 
 @dataclass(slots=True)
 class Patched:
-    """A new index file, where its entries end, and the paths whose entries were left."""
+    """The patched index, where its entries end, and the paths that were left alone."""
 
     data: bytes
     end: int = 0
@@ -120,7 +120,7 @@ def patch(
 
 
 def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[int, int] | None:
-    """Apply one edit; growth of the entry list in bytes and entries, None when it was left."""
+    """Apply one edit. Returns the growth in bytes and entries; None if it was left alone."""
     path = edit.path.encode("utf-8", "surrogateescape")
     try:
         present = find_quickly(buffer, end, path)
@@ -146,7 +146,7 @@ def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[in
 
 
 def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> IndexEntry | None:
-    """A path's entry by its bytes; None where that says nothing.
+    """Find a path's entry by searching for its bytes; None if that is inconclusive.
 
     A hit is an entry when what stands before it is one: a regular file's mode, the path's own
     length, on a multiple of eight bytes. Inside another entry's path no NUL bytes can stand.

@@ -1,4 +1,4 @@
-"""Many entries of git's index at once: switching branches, merges with and without conflicts.
+"""Changes many entries of git's index at once, for switches and merges.
 
 `patch.patch` looks for each entry by itself, which is quickest for the one or two of a turn.
 """
@@ -18,7 +18,7 @@ from perdure.git.index.file import IndexTrouble
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry as it shall be. ``stage`` is 0, or 1 to 3 (base, ours, theirs) in a conflict."""
+    """A new entry. ``stage`` is 0, or 1 to 3 (base, ours, theirs) in a conflict."""
 
     path: str
     mode: int
@@ -35,7 +35,7 @@ def rewrite(
     written: int | None,
     is_same: index_file.IsSame = index_file.never_same,
 ) -> bytes:
-    """An index in which some paths have other entries; the bytes of all others stay.
+    """Replace the entries of some paths; the bytes of all others stay the same.
 
     Args:
         data: the index file.

@@ -1,4 +1,4 @@
-"""The index file as a session wrote it last, so that the next turn changes its own entry only.
+"""The index as this session last wrote it, so that a turn changes only its own entry.
 
 Reading, checking, walking and hashing an index of years takes longer than all the rest of a turn.
 Here its bytes are kept, and the state of the hash up to the entry of the conversation that goes on:
@@ -28,7 +28,7 @@ Mark = tuple[int, int, int]
 
 
 def mark_of(found: os.stat_result) -> Mark:
-    """What tells one index file from another: its inode, time of writing and size."""
+    """Identifies an index file: its inode, time of writing and size."""
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
@@ -72,7 +72,7 @@ class KeptIndex:
     def published(
         self, found: os.stat_result, stats: Mapping[str, os.stat_result | None]
     ) -> KeptIndex:
-        """The same as a file.
+        """The same index, after it was written to a file.
 
         Args:
             found: the file's stat.

@@ -1,4 +1,4 @@
-"""Where a check of history begins: refs, reflogs, HEAD, index; and what is odd about them."""
+"""Where a check begins: refs, reflogs, HEAD and index, and what is odd about them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHER_COPY = "fetch it from another copy of this companion"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check has to say.
+    """One finding of a check.
 
     Attributes:
         kind: what it is about. "unreachable", "lock" and "odd" are no damage.
@@ -49,7 +49,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Roots:
-    """Objects from which everything that matters is reached, each with the names it goes by."""
+    """The objects from which everything else is reached, with their names."""
 
     named: dict[str, str] = field(default_factory=dict)
     commits: set[str] = field(default_factory=set)
@@ -59,7 +59,7 @@ class Roots:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, oid: str, name: str) -> None:
-        """Note an object that must be there."""
+        """Add an object that must exist."""
         if oid != NO_OID:
             self.named.setdefault(oid, name)
 
@@ -189,7 +189,7 @@ def _reflog(log: Path, roots: Roots) -> None:
 
 
 def locks(git_dir: Path) -> list[Finding]:
-    """Lock files of git's, and unfinished files, that lie about; with their age."""
+    """Stale lock files and unfinished files, with their age."""
     found: list[Finding] = []
     state = git_dir / "perdure"
     for path in _files(git_dir):

@@ -27,7 +27,7 @@ _REST = 0.02
 
 
 def work(git_dir: Path) -> int:
-    """Take every step that is due; the exit code: 0 done, 1 could not."""
+    """Take every packing step that is due. Returns the exit code: 0 done, 1 failed."""
     lock = packing_lock(git_dir)
     if not lock.try_take():
         return 0
@@ -60,7 +60,7 @@ def _note(failed: Path, trouble: str) -> None:
 
 
 def step_back() -> None:
-    """Let everybody else go first.
+    """Lower this process's priority.
 
     A session of processes is a scheduling group of its own on Linux (autogroup, sched(7)): within
     it `nice` has nobody to yield to, so the group is put back as well.
@@ -72,7 +72,7 @@ def step_back() -> None:
 
 
 def main() -> int:
-    """Free of the terminal, of descriptors that came along, and of the folder one stood in."""
+    """Detach from the terminal, inherited descriptors and the current folder."""
     git_dir = Path(sys.argv[1])
     os.closerange(3, 4096)
     with contextlib.suppress(OSError):

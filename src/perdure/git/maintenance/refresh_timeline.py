@@ -1,4 +1,4 @@
-"""Keeping the timeline's index level with the branches, outside of any talk.
+"""Keeps the timeline's index up to date between sessions.
 
 An index of 50,000 turns takes half a minute of work when there is none, and a moment when it is
 nearly level; so the process that packs in the background brings it along, and whoever opens a long
@@ -30,7 +30,7 @@ _PAUSE = 0.05
 
 
 def start_if_missing(git_dir: Path) -> bool:
-    """Start making the index in the background where a long life has none.
+    """Start building the index in the background if a long history has none.
 
     Nothing is raised: an index that is missing is made when it is needed.
 
@@ -46,7 +46,7 @@ def start_if_missing(git_dir: Path) -> bool:
 
 
 def bring_level(git_dir: Path) -> bool:
-    """Bring the index up to every branch. One process does so at a time; the others do nothing.
+    """Bring the index up to date with every branch; one process at a time does it.
 
     It may be killed at any time: every step is one transaction.
 

@@ -1,4 +1,4 @@
-"""Checking a history: every object hashed again, and everything that refs lead to is there.
+"""Checks a history: every object is hashed again, and everything that refs reach exists.
 
 dulwich's own check finds neither a missing object nor a broken ref. This one reads every pack in
 one pass, so that no delta is applied twice, and only reads: it may be interrupted at any time. In
@@ -66,7 +66,7 @@ class Report:
 
 
 class Graph:
-    """What names what, by numbers."""
+    """Which object refers to which, by number."""
 
     def __init__(self) -> None:
         self.number: dict[bytes, int] = {}
@@ -76,7 +76,7 @@ class Graph:
         self.kind = bytearray()
 
     def of(self, oid: bytes) -> int:
-        """The number of an object; a new one where it was not met yet."""
+        """The number of an object, assigned on first use."""
         number = self.number.get(oid)
         if number is None:
             number = self.number[oid] = len(self.kind)
@@ -86,7 +86,7 @@ class Graph:
         return number
 
     def put(self, oid: bytes, kind: bytes, named: list[bytes]) -> None:
-        """Note a sound object and what it names; a second copy changes nothing."""
+        """Add a sound object and what it refers to; a second copy changes nothing."""
         number = self.of(oid)
         if self.kind[number]:
             return
@@ -113,7 +113,7 @@ class Graph:
 
 
 class _Stopped(Exception):
-    """Whoever asked for the check wants it no more."""
+    """The check was cancelled."""
 
 
 class _Check:

@@ -1,7 +1,7 @@
 """Merging a branch into the one that is checked out.
 
 `merge_planning` says what would come of it; ``merge`` does it. Without conflicts that is one commit
-with two parents, landed like every operation. With conflicts the merge is left open as git leaves
+with two parents, written like every operation. With conflicts the merge is left open as git leaves
 one (`git.worktree.merge_state`), until ``conclude_merge`` or ``abort_merge``, or ``git commit`` and
 ``git merge --abort``.
 """
@@ -35,7 +35,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class MergeOutcome:
-    """What became of a merge: ``operation`` is None where nothing was to do, or it is open."""
+    """The outcome of a merge. ``operation`` is None if there was nothing to do, or it is open."""
 
     plan: MergePlan
     operation: Operation | None
@@ -43,7 +43,7 @@ class MergeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class OpenMerge:
-    """A merge that is not concluded."""
+    """A merge that is not concluded yet."""
 
     theirs: str
     message: str
@@ -91,7 +91,7 @@ def merge(
         try:
             return MergeOutcome(plan, _carry_out(repo, plan, text, author, at))
         except RefElsewhere:
-            # A turn landed meanwhile: the merge is thought out again on top of it.
+            # A turn was committed meanwhile: the merge is planned again on top of it.
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError
@@ -145,7 +145,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
 
 
 def open_merge(repo: Repository) -> OpenMerge | None:
-    """The merge that is open here, whoever began it; None without one."""
+    """The open merge, whoever started it; None if there is none."""
     parts = repo.parts()
     state = MergeState(parts.layout, parts.store, parts.trees)
     theirs = state.other()
@@ -170,7 +170,7 @@ def open_merge(repo: Repository) -> OpenMerge | None:
 
 
 def content_to_settle(repo: Repository, path: str) -> bytes | None:
-    """What stands in the folder of a file in conflict, None where it is gone.
+    """The content of a work file in conflict; None if it is gone.
 
     Raises:
         StillInConflict: a conflict's marks are left in it.
@@ -184,7 +184,7 @@ def content_to_settle(repo: Repository, path: str) -> bytes | None:
 
 
 def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
-    """Settle one file of an open merge; what git calls adding it.
+    """Settle one file of an open merge, as ``git add`` does.
 
     Args:
         repo: the repository.
@@ -208,7 +208,7 @@ def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
 def conclude_merge(
     repo: Repository, *, author: Author, message: str = "", at: datetime | None = None
 ) -> Operation:
-    """Commit the open merge with the files as they stand now.
+    """Conclude the open merge with the files as they are.
 
     Raises:
         HistoryError: no merge is open.
@@ -254,7 +254,7 @@ def conclude_merge(
 
 
 def abort_merge(repo: Repository) -> None:
-    """Give up the open merge: files and index are as HEAD has them again.
+    """Abort the open merge: bring files and index back to HEAD.
 
     Raises:
         HistoryError: no merge is open.

@@ -1,4 +1,4 @@
-"""What merging a branch would come to, file by file, three ways.
+"""Plans a merge: what it would come to, file by file.
 
 Which files need more than lines to be merged is the caller's to know: he gives a `Resolver`.
 """
@@ -34,7 +34,7 @@ def _nothing(_: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ThreeWay:
-    """A file as the common past, our side and the other side have it; None: not there."""
+    """A file in the base, on our side and on theirs; None means it is not there."""
 
     path: str
     base: bytes | None
@@ -44,7 +44,7 @@ class ThreeWay:
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Merges some files in a way of its own, without conflicts.
+    """Merges certain files its own way, without conflicts.
 
     Attributes:
         claims: whether a path is its business.
@@ -58,7 +58,7 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class FileConflict:
-    """A file that somebody has to settle.
+    """A file in conflict.
 
     Attributes:
         path: the file.
@@ -141,7 +141,7 @@ def plan_merge(
 
 
 class _Merger:
-    """One merge, thought out."""
+    """Works out one merge."""
 
     def __init__(
         self, repo: Repository, parts: Parts, plan: MergePlan, reach: Reach, bases: Sequence[str]

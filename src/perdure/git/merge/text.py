@@ -16,14 +16,14 @@ Lines = Sequence[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merge that nobody has to look at."""
+    """A merge without conflicts."""
 
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A merge that somebody has to finish.
+    """A merge with conflicts.
 
     Attributes:
         content: the text with git's marks around what is in conflict.
@@ -107,7 +107,7 @@ def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
 
 
 def _ended(lines: Lines, *, before: Lines) -> list[bytes]:
-    """Lines after which others may follow."""
+    """The lines, with an end on the last one so that others can follow."""
     if not lines or not before or lines[-1].endswith(b"\n"):
         return list(lines)
     return [*lines[:-1], lines[-1] + b"\n"]

@@ -1,4 +1,4 @@
-"""Commit objects: read into values, written from values."""
+"""Reads and writes commit objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAST_SECOND = 253_402_000_000
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who a commit is from."""
+    """The author or committer of a commit."""
 
     name: str
     email: str
@@ -79,7 +79,7 @@ def parse_person(raw: bytes) -> tuple[Author, datetime]:
 
 
 def split_message(message: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Subject, body and trailers of a message.
+    """Split a message into subject, body and trailers.
 
     Trailers are the last paragraph when every line of it is ``Key: value`` or continues the one
     above with leading space, and it is not the subject itself.
@@ -174,7 +174,7 @@ def stamp(author: Author, at: datetime) -> bytes:
 
 
 def is_before_git(at: datetime) -> bool:
-    """Whether a clock is so wrong that git has no such time."""
+    """Whether a time is too early for git to store."""
     return at < _EPOCH
 
 

@@ -1,4 +1,4 @@
-"""The object store: loose objects and packs, read by whichever still has the object whole."""
+"""The object store: reads loose objects and packs, from whichever copy is intact."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class ObjectStore:
         return found
 
     def missing(self, oid: str) -> MissingObject:
-        """That an object is nowhere; the error is the caller's to raise."""
+        """The error for a missing object, for the caller to raise."""
         step = "fetch it from another copy of this companion"
         if any((self.folder / "pack").glob("*.promisor")):
             step = "this clone was made without it; to fetch all: git fetch --refetch --no-filter"
@@ -273,7 +273,7 @@ class ObjectStore:
         return None
 
     def rescan(self) -> None:
-        """Look again which packs there are. Packs that are gone are dropped."""
+        """Look for new packs, and drop those that are gone."""
         with self._lock:
             self._rescan()
 
@@ -298,7 +298,7 @@ class ObjectStore:
                 self.add_pack(name)
 
     def add_pack(self, name: str) -> None:
-        """Read from a pack that is in place now. One that cannot be read is left out."""
+        """Start reading from a new pack, unless it cannot be read."""
         with self._lock:
             try:
                 self.packs[name] = PackFile(self.folder / "pack" / f"{name}.idx")
@@ -312,7 +312,7 @@ class ObjectStore:
                 self.packs.pop(name, None)
 
     def drop_pack(self, name: str) -> None:
-        """Read no more from a pack that is going to be removed."""
+        """Stop reading from a pack that is about to be removed."""
         with self._lock:
             self.packs.pop(name, None)
 

@@ -1,4 +1,4 @@
-"""Trees: reading, walking, comparing and editing them without a work tree or an index."""
+"""Reads, walks, compares and edits trees, without a work tree or an index."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Node = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file as it shall be. ``content`` None removes the path."""
+    """A change to one file. ``content`` None removes it."""
 
     path: str
     content: bytes | None
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One path that two trees have differently; None where a side does not have it."""
+    """One path that differs between two trees; None on a side that does not have it."""
 
     path: str
     old_oid: str | None

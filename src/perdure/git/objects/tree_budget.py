@@ -1,4 +1,4 @@
-"""Counting what a walk through trees goes through, and ending it where there is no end.
+"""Limits a walk through trees, which may be endless.
 
 A tree may hold itself many times over: ten folders of ten folders, and so on, are a few hundred
 bytes and more files than anybody can read. How many there are follows from the ids alone, so each
@@ -24,7 +24,7 @@ Below = Callable[[Pair], tuple[int, Sequence[Pair]]]
 
 
 class WalkCount:
-    """What one walk may still go through."""
+    """How much one walk has visited."""
 
     def __init__(self, start: Pair, below: Below) -> None:
         """Count nothing yet.

@@ -1,4 +1,4 @@
-"""Differences of trees for who reads a whole history: compared as they stand, entry by entry.
+"""Compares trees as raw bytes, for reading a whole history.
 
 `Trees` takes every entry apart to walk and edit; from one commit to the next nearly all are the
 same, and sets of raw entries say so at a third of the price.

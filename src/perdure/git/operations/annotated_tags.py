@@ -1,4 +1,4 @@
-"""Tags with a message of their own: made, read, and taken away."""
+"""Annotated tags: made, read and deleted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TagNote:
-    """What a tag's own object says; a tag without one is a plain name."""
+    """The message, author and time of an annotated tag."""
 
     message: str
     author: Author
@@ -28,7 +28,7 @@ class TagNote:
 def tag_with_note(
     repo: Repository, name: str, rev: str | None, note: str, *, author: Author, at: datetime
 ) -> Operation:
-    """Give a commit a name that stays, with a message.
+    """Make an annotated tag.
 
     Args:
         repo: the repository.
@@ -65,7 +65,7 @@ def tag_with_note(
 
 
 def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Operation:
-    """Take a tag's name away; undo brings it back, with its message.
+    """Delete a tag; undo brings it back, with its message.
 
     Raises:
         UnknownRevision: there is no such tag.
@@ -80,7 +80,7 @@ def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Op
 
 
 def tag_note(repo: Repository, name: str) -> TagNote | None:
-    """What a tag's own object says; None for a plain one."""
+    """The annotation of a tag; None for a lightweight one."""
     parts = repo.parts()
     oid = parts.refs.read(f"{TAGS}{name}")
     kind, data = parts.store.read(oid) if oid else (b"", b"")

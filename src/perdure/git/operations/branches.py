@@ -1,4 +1,4 @@
-"""Branches and tags: listing, beginning, switching. Each change is one operation."""
+"""Lists, creates, switches and deletes branches and tags; each change is one operation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Branch:
 
 
 def branches(repo: Repository) -> list[Branch]:
-    """Every branch, the one last committed to first."""
+    """List the branches, the most recently committed first."""
     refs = repo.parts().refs
     current = refs.head().branch
     elsewhere = checked_out_elsewhere(repo)
@@ -50,7 +50,7 @@ def branches(repo: Repository) -> list[Branch]:
 
 
 def check_checkout(repo: Repository, commit: str) -> None:
-    """Look beforehand whether a commit's files may be written where HEAD's are.
+    """Check in advance whether a commit can be checked out.
 
     Raises:
         BadPath: one has a name that no file can have.
@@ -93,7 +93,7 @@ def start_branch(
     says: str = "",
     at: datetime | None = None,
 ) -> Operation:
-    """Begin a branch, and check it out where asked for.
+    """Create a branch, and check it out if asked to.
 
     Args:
         repo: the repository.
@@ -134,14 +134,14 @@ def start_branch(
 
 
 def free_name(repo: Repository, wanted: str) -> str:
-    """``wanted``, or it with the first number that makes it a new branch's name."""
+    """A free branch name: ``wanted``, or with the first number that makes it one."""
     return repo.free_branch(wanted)
 
 
 def drop_branch(
     repo: Repository, name: str, *, author: Author, at: datetime | None = None
 ) -> Operation:
-    """Take a branch's name away. Its commits stay, held by the log of operations.
+    """Delete a branch. Its commits stay, kept by the log of operations.
 
     Raises:
         UnknownRevision: there is no such branch.
@@ -166,7 +166,7 @@ def tag(
     author: Author,
     at: datetime | None = None,
 ) -> Operation:
-    """Give a commit a name that stays.
+    """Make a lightweight tag.
 
     Raises:
         BadPath: the tag exists, a branch has its name, or git would not take the name.

@@ -23,7 +23,7 @@ _KIND = re.compile(r"[a-z][a-z-]{0,30}")
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Where an entry leaves the walk back and forth.
+    """Where undo and redo stand after an entry.
 
     Attributes:
         position: the entry that undo takes back next, once no plain commit stands above it; None:
@@ -43,7 +43,7 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that was done.
+    """One operation, or one plain commit, as the log shows it.
 
     Attributes:
         id: the commit that tells of it; for a plain commit the commit itself.
@@ -114,7 +114,7 @@ def _id(text: str) -> str | None:
 
 
 def parse_entry(info: CommitInfo) -> Operation:
-    """An operation from its commit. Fields that are not there are empty."""
+    """Read an operation from its commit; missing fields are empty."""
     kind, _, says = info.subject.partition(": ")
     values = dict(info.trailers)
     rows = [value.split() for key, value in info.trailers if key == "Ref"]
@@ -158,7 +158,7 @@ def _parse_head(text: str) -> Head:
 
 
 def walk_log(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:
-    """Operations from the newest back."""
+    """Walk the log, newest operation first."""
     while tip is not None:
         info = read(tip)
         yield parse_entry(info)

@@ -1,4 +1,4 @@
-"""Operations: what a user does to branches, tags and HEAD, each one crash-safe write and one entry.
+"""Operations on branches, tags and HEAD: each is one crash-safe write and one log entry.
 
 ``perform`` does it and writes it down; ``operations`` lists what was done; `undoing` walks back and
 forth. A plain commit (a turn, an edit) is an entry too, and costs none in the log.
@@ -65,7 +65,7 @@ def perform(
     accepted: Accepted | None = None,
     done: Sequence[str] = (),
 ) -> Operation:
-    """Move refs, HEAD, index and work tree as one write, and put it into the log of operations.
+    """Move refs, HEAD, index and work tree as one write, and log it.
 
     Args:
         repo: the repository.
@@ -111,7 +111,7 @@ def perform(
         op, objects = _entry_commit(repo, parts, entry, log)
         plan = Plan(op, log, tuple(all_moves), before, after, accepted or {}, tuple(done))
         with parts.writer.packs.write(objects):
-            # Only when the repository is otherwise at rest does a landing stay remembered.
+            # Only when the repository is otherwise at rest does a commit stay remembered.
             parts.writer.forget_commits()
             mover = Mover(parts.layout, parts.store, parts.trees)
             mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
@@ -283,7 +283,7 @@ def made_commit(
     at: datetime | None = None,
     files_of: str | None = None,
 ) -> Iterator[str]:
-    """A commit that is on no branch yet, to be handed to `perform` as the end of a move.
+    """Make a commit that is on no branch yet, for `perform` to move a ref to.
 
     Within the ``with`` statement git leaves it alone; after it the move must be done, or decided.
 
@@ -325,7 +325,7 @@ def operations(
     *,
     is_own: Callable[[CommitInfo], bool] = lambda _info: False,
 ) -> list[Operation]:
-    """What was done, newest first: entries of the log, and plain commits of the branch of HEAD.
+    """List what was done, newest first: log entries, and plain commits of the current branch.
 
     Args:
         repo: the repository.
@@ -352,7 +352,7 @@ def operations(
 
 
 def _made_by(repo: Repository, entry: Operation) -> Iterator[str]:
-    """Commits that an operation made, as a merge does; not those that it only went to."""
+    """The commits that an operation made, as a merge does."""
     yield from entry.trail.stands_for
     if not (entry.undoes or entry.redoes):
         for move in entry.moves:

@@ -1,4 +1,4 @@
-"""Branches that talk goes to while git is at work on the branch it belongs to.
+"""Side branches: where turns go while git is busy with their own branch.
 
 A rebase moves its branch back, or on, without a look at what has come to it since (``git rebase
 --abort``), or fails because something has (``--continue``); `git am` and a sequence of picks end
@@ -26,7 +26,7 @@ _ABORTED = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) [^\t]*\trebase\b.*\babort
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A line that is to be joined.
+    """A side branch that waits to be joined.
 
     Attributes:
         name: the side branch; "" for a line that has no name any more.
@@ -53,12 +53,12 @@ def sides(repo: Repository) -> list[Side]:
 
 
 def mark(repo: Repository, name: str, start: str) -> None:
-    """Mark a side branch that is going to begin at a commit."""
+    """Record a side branch that will start at a commit."""
     _move(repo, name, start)
 
 
 def unmark(repo: Repository, name: str) -> None:
-    """It is joined, or gone."""
+    """Forget a side branch that was joined or deleted."""
     _move(repo, name, None)
 
 
@@ -83,7 +83,7 @@ def _move(repo: Repository, name: str, new: str | None) -> None:
 
 
 def aborted(repo: Repository, branch: str) -> list[Side]:
-    """Lines that ``git rebase --abort`` took off a branch although they had come to it meanwhile.
+    """Commits that ``git rebase --abort`` removed although they were made meanwhile.
 
     It puts the branch back to where the rebase began, wherever it is by then. Only what has not
     been looked at: perdure's own line in the reflog ends the search.

@@ -1,4 +1,4 @@
-"""Undo and redo: a walk back and forth over what was done, each step an operation itself.
+"""Undo and redo; each is an operation itself.
 
 ``plan_undo`` and ``plan_redo`` find the step and say what it will do; ``undo`` and ``redo`` do it.
 What stands above the last operation in the log on the branch that is checked out, plain commits,
@@ -39,7 +39,7 @@ _LOG_LIMIT = 2000
 
 
 class Program(Protocol):
-    """Tells which commits nobody asked for."""
+    """Tells which commits the program made by itself."""
 
     def is_own(self, info: CommitInfo, /) -> bool:
         """Whether the program made it by itself."""
@@ -55,7 +55,7 @@ class Program(Protocol):
 
 
 class _Nobody:
-    """Every commit is somebody's."""
+    """Treats every commit as the user's."""
 
     def is_own(self, _info: CommitInfo, /) -> bool:
         return False
@@ -107,7 +107,7 @@ class _Draft:
 
 
 def plan_undo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
-    """What undo would take back now.
+    """Plan an undo.
 
     Args:
         repo: the repository.
@@ -121,7 +121,7 @@ def plan_undo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
 
 
 def plan_redo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
-    """What redo would bring back now. Arguments as `plan_undo`.
+    """Plan a redo. Arguments as for `plan_undo`.
 
     Raises:
         NothingToUndo: nothing was taken back, or something new was done since.
@@ -133,7 +133,7 @@ def plan_redo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
 def undo(
     repo: Repository, plan: UndoPlan | None = None, *, author: Author, at: datetime | None = None
 ) -> Operation:
-    """Take back the last thing that was done.
+    """Undo the last operation or commit.
 
     Args:
         repo: the repository.
@@ -151,7 +151,7 @@ def undo(
 def redo(
     repo: Repository, plan: UndoPlan | None = None, *, author: Author, at: datetime | None = None
 ) -> Operation:
-    """Take the last undo back. Arguments and errors as `undo`."""
+    """Redo what was last undone. Arguments and errors as for `undo`."""
     return _do(repo, plan or plan_redo(repo), author, at)
 
 
@@ -213,7 +213,7 @@ def _made_again(
 
 
 class _Walk:
-    """One look at where the walk stands."""
+    """Works out the next undo or redo."""
 
     def __init__(self, repo: Repository, program: Program) -> None:
         self._repo = repo

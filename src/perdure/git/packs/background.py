@@ -1,4 +1,4 @@
-"""Starting background packing: a process of its own, one a repository, of low priority.
+"""Starts background packing: one low-priority process per repository.
 
 A thread would not do: `perdure say` ends before it would have finished, and it would take turns
 with the one that streams. Asking whether anything is due costs two listings of small folders.
@@ -27,7 +27,7 @@ _children: set[int] = set()
 
 
 def start_if_due(git_dir: Path, joined: int) -> bool:
-    """Start packing in the background when enough has come together.
+    """Start packing in the background if there is enough to pack.
 
     Nothing is raised: a turn is saved whether packing works or not.
 
@@ -45,7 +45,7 @@ def start_if_due(git_dir: Path, joined: int) -> bool:
 
 
 def start(git_dir: Path) -> bool:
-    """Start the background process, unless it runs already or could not do its work lately.
+    """Start the background process, unless it is running or failed recently.
 
     Nothing is raised.
 
@@ -95,7 +95,7 @@ def packing_lock(git_dir: Path) -> disk.KernelLock:
 
 
 def failure_file(git_dir: Path) -> Path:
-    """Where a process that could not pack says why."""
+    """The file in which a failed packing process says why."""
     return git_dir / "perdure" / "state" / "packing.failed"
 
 
@@ -119,7 +119,7 @@ def _failed_lately(git_dir: Path) -> bool:
 
 
 def _reap() -> None:
-    """Take note of children that have ended, so that they do not stay as zombies."""
+    """Reap child processes that have ended."""
     for pid in list(_children):
         try:
             ended, _ = os.waitpid(pid, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Deltas between versions of one path: what git's ``gitformat-pack`` calls deltified objects.
+"""Encodes objects as deltas of one another (``gitformat-pack``, "Deltified").
 
 Versions of a conversation, a tree or a commit differ in few places, and which two belong together
 is known from their path. So the start and the end that they share are found by comparing, and only

@@ -1,4 +1,4 @@
-"""Which object is a former version of which, and writing them as chains of deltas."""
+"""Finds versions of the same path, and writes them as chains of deltas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Version = tuple[bytes, bytes, bytes]
 
 
 class Base(NamedTuple):
-    """An entry that is written already, as a base for others."""
+    """An entry already written, as a base for others."""
 
     data: bytes
     at: int
@@ -33,7 +33,7 @@ def tree_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def in_order(objects: Mapping[bytes, tuple[bytes, bytes]]) -> list[Version]:
-    """All objects as they are written: versions of one path newest first, a newer one before.
+    """Order objects for writing: versions of one path together, newest first.
 
     Commits come first, then trees, commit by commit as git has them, then files by path. What no
     commit among them leads to (staged files, pieces of history) comes last, by size.
@@ -95,7 +95,7 @@ def write_versions(stream: PackStream, objects: Mapping[bytes, tuple[bytes, byte
 
 
 def encode(kind: bytes, data: bytes, base: Base | None, at: int) -> tuple[bytes, int]:
-    """An entry at an offset, as a delta if that is smaller; and how deep it then is."""
+    """Encode an object, as a delta if that is smaller. Returns the entry and its depth."""
     if base is None:
         return full_entry(kind, data), 0
     made = delta(kind, base.data, data)

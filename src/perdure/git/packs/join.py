@@ -1,4 +1,4 @@
-"""Several packs into one: entries are copied with the base that they have, as they are compressed.
+"""Joins several packs into one, copying entries without recompressing them.
 
 The newest pack comes first and of several copies of an object the first is taken. Whatever is built
 on another object therefore finds it in the same pack or in a newer one, that is, written already,
@@ -27,7 +27,7 @@ DEPTH = 50
 
 
 class Join:
-    """One join of packs, given newest first."""
+    """Joins packs, given newest first."""
 
     def __init__(self, packs: Sequence[PackFile], store: ObjectStore) -> None:
         self._packs = packs
@@ -172,7 +172,7 @@ class Join:
 
 
 def join(packs: Sequence[PackFile], store: ObjectStore, folder: Path) -> PackStream:
-    """A pack with all objects of several packs, written but not finished.
+    """Write the objects of several packs into one, which is still to be finished.
 
     Args:
         packs: newest first, whole; deltas in a merged pack go from newer to older.

@@ -1,9 +1,9 @@
-"""The ``.keep`` of a pack whose objects no ref reaches yet.
+"""The ``.keep`` file of a pack whose objects no ref reaches yet.
 
 `git repack -ad` lists the packs, reads the refs after that, and then removes each listed pack, with
-all in it that those refs do not reach: a turn's, where the turn lands in between. It leaves alone a
-pack that had a ``.keep`` when it was listed (git-repack(1); `git receive-pack` does the same). Ours
-is there before the pack is, and goes when the ref has moved, or when nothing will move it any more.
+all in it that those refs do not reach: a turn's, where the turn is committed in between. It leaves
+alone a pack that had a ``.keep`` when it was listed (git-repack(1); `git receive-pack` does the
+same). Ours is there before the pack is, and goes when the ref has moved, or never will.
 
 A ``.keep`` of ours holds `MARK`, and is locked by its owner for as long as he lives.
 """
@@ -26,7 +26,7 @@ not, and what it does not know it leaves alone."""
 
 
 class Keep:
-    """One pack that is kept, until `release`."""
+    """Keeps git from removing one pack, until it is released."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Keep a pack that is going to be written.
@@ -53,7 +53,7 @@ class Keep:
             raise
 
     def release(self) -> None:
-        """The ref has moved, or will not: the pack is one like any other."""
+        """Remove the ``.keep``: the ref has moved, or never will."""
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class Keep:
 
 
 def are_left(folder: Path) -> bool:
-    """Whether any pack seems to have one of ours; by its size, without opening one."""
+    """Whether any pack seems to have a ``.keep`` of ours, judged by its size."""
     try:
         with os.scandir(folder) as entries:
             return any(
@@ -89,7 +89,7 @@ def are_left(folder: Path) -> bool:
 
 
 def remove_dead_keeps(folder: Path) -> None:
-    """Remove those of ours whose owner is dead. The caller holds the commit lock."""
+    """Remove ``.keep`` files of dead owners. The caller holds the commit lock."""
     for path in folder.glob("*.keep"):
         with contextlib.suppress(OSError):
             _remove_if_dead(path)

@@ -1,4 +1,4 @@
-"""The work of background packing: what sessions wrote becomes packs of deltas, few and small.
+"""Background packing: turns what sessions wrote into a few small packs of deltas.
 
 Two kinds of steps. *Fresh*: packs that sessions have joined, and loose objects that git left when
 there are many, become one pack in which each older version of a path is a delta of the next newer
@@ -55,7 +55,7 @@ _LARGEST = 1024 * 1024 * 1024
 
 
 class Repacking:
-    """Steps on one repository, found by its common git folder."""
+    """The packing steps of one repository."""
 
     def __init__(self, git_dir: Path) -> None:
         self._git_dir = git_dir
@@ -66,11 +66,11 @@ class Repacking:
         self._unfit: set[str] = set()
 
     def remove_unfinished(self) -> None:
-        """Remove what a process that died left unfinished."""
+        """Remove unfinished files of a dead process."""
         remove_unfinished(self._folder)
 
     def steps(self) -> Iterator[str]:
-        """Do what is due, one step after another; what each of them did.
+        """Run every step that is due; yields what each one did.
 
         Raises:
             OSError: no space, no permission. What was there is untouched.

@@ -1,4 +1,4 @@
-"""Going through a whole pack in one pass: every entry resolved once, its base at hand.
+"""Reads a whole pack in one pass, resolving every entry once.
 
 Looking objects up one by one applies the same deltas again and again. Here the entries that are
 whole come first, each followed by all that is built on it, so that every entry is inflated once and

@@ -1,4 +1,4 @@
-"""Packs that a session writes: one small pack a turn, and the joining of these.
+"""The small packs that a session writes, one per turn, and joins from time to time.
 
 A turn's objects go into one pack because that takes three fsyncs (pack, index, folder) where six
 loose objects take up to twelve. Every so often the small ones are joined: entries are copied as
@@ -31,13 +31,13 @@ PROTECTED = (".keep", ".promisor", ".mtimes", ".bitmap")
 
 
 def fresh_name() -> str:
-    """A name that no pack has had: git may be about to remove one whose name it has read."""
+    """A pack name that was never used; git may be about to remove a known one."""
     return f"pack-{secrets.token_hex(20)}"
 
 
 @dataclass(frozen=True, slots=True)
 class PackList:
-    """Packs that a list names and that exist, each with its tier, in the order of the list.
+    """The packs in a list that exist, in order, each with its tier.
 
     Attributes:
         packs: all of them.
@@ -71,7 +71,7 @@ def read_list(path: Path, folder: Path) -> PackList:
 
 
 def write_list(path: Path, packs: Mapping[str, int], *, synced: bool) -> None:
-    """Replace such a list."""
+    """Write a list of packs."""
     lines = "".join(f"{tier} {name}\n" for name, tier in packs.items())
     disk.replace_file(path, lines.encode(), synced=synced)
 
@@ -114,7 +114,7 @@ class PackWriter:
         self._list = state / "packs"
 
     def write(self, objects: Sequence[tuple[str, bytes, bytes]]) -> Keep:
-        """Store objects (id, kind, content) as one pack that is on the disk at return.
+        """Store objects (id, kind, content) as one pack; on disk when this returns.
 
         They are written whether or not they exist already: what a crash left under their name,
         an empty file for example, is then never relied on, and what git is about to remove
@@ -137,7 +137,7 @@ class PackWriter:
         return keep
 
     def _place(self, name: str, entries: Mapping[bytes, bytes]) -> None:
-        """Write a pack of such a name, by raw id the bytes of each entry; on the disk at return."""
+        """Write a pack from entries by raw id; on disk when this returns."""
         stream = PackStream(self._folder, len(entries), name=name, prefix=keeps.SESSION_PREFIX)
         with stream:
             for oid, entry in entries.items():
@@ -218,5 +218,5 @@ class PackWriter:
                 path.unlink(missing_ok=True)
 
     def remove_dead_keeps(self) -> None:
-        """Give back the packs that a process kept which was killed; nothing waits for them."""
+        """Release the packs of dead processes."""
         keeps.remove_dead_keeps(self._folder)

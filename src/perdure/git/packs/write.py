@@ -1,4 +1,4 @@
-"""Writing a pack: entry by entry beside its place, and put there once all of it is on the disk."""
+"""Writes a pack entry by entry, and moves it into place once all of it is on disk."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
 
 
 class PackStream:
-    """One pack that is being written. Left before it is in place, nothing of it stays."""
+    """A pack being written. If it is abandoned, nothing of it stays."""
 
     def __init__(
         self, folder: Path, count: int, *, name: str = "", prefix: str = BACKGROUND_PREFIX
@@ -100,14 +100,14 @@ class PackStream:
         return data
 
     def add(self, oid: bytes, entry: bytes) -> int:
-        """Append one entry; the offset at which it begins."""
+        """Append one entry. Returns its offset."""
         at = self.size
         self._rows.append((oid, zlib.crc32(entry), at))
         self._put(entry)
         return at
 
     def finish(self, *, read_back: bool = True) -> str:
-        """Finish pack and index, on the disk at return; the name they will have.
+        """Finish pack and index; on disk when this returns. Returns their name.
 
         Args:
             read_back: read all of it back, from the disk where the system allows that.
@@ -130,7 +130,7 @@ class PackStream:
         return self._name
 
     def put_in_place(self) -> None:
-        """Give a finished pack its name, on the disk at return; git sees it from then on."""
+        """Move a finished pack into place; on disk when this returns, and visible to git."""
         self._pack.replace(self._folder / f"{self._name}.pack")
         self._index.replace(self._folder / f"{self._name}.idx")
         self._is_placed = True
@@ -142,7 +142,7 @@ class PackStream:
             self._fd = -1
 
     def abandon(self) -> None:
-        """Remove what is not in place."""
+        """Remove the unfinished files."""
         self._close()
         for path in () if self._is_placed else (self._pack, self._index):
             with contextlib.suppress(OSError):
@@ -156,6 +156,6 @@ class PackStream:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove unfinished packs of a process that died. The caller holds the lock for packing."""
+    """Remove unfinished packs of a dead process. The caller holds the packing lock."""
     for path in folder.glob(f"{BACKGROUND_PREFIX}*"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which commits are in the past of which: common ancestors, and what moving a branch would hide."""
+"""Ancestry: common ancestors, and what moving a branch would hide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _STALE = 1, 2, 4
 
 
 class Reach:
-    """Walks over one repository's commits.
+    """Answers questions of ancestry for one repository.
 
     Commit times only order the walks: with clocks that were wrong they take longer, and find the
     same.
@@ -24,7 +24,7 @@ class Reach:
         self._boundary = boundary
 
     def parents(self, commit: str) -> tuple[str, ...]:
-        """Parents that are here; none at the edge of a shallow clone."""
+        """A commit's parents; none at the edge of a shallow clone."""
         return () if commit in self._boundary else self._read(commit).parents
 
     def _paint(self, left: Iterable[str], right: Iterable[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Refs: loose files, packed-refs, HEAD, reflogs; moved by compare-and-swap under git's locks."""
+"""Refs, HEAD and reflogs, moved by compare-and-swap under git's own locks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class RefMove:
-    """One ref as it is and as it shall be. ``old`` None: it is made; ``new`` None: it goes.
+    """A move of one ref. ``old`` None creates it; ``new`` None deletes it.
 
     Attributes:
         ref: full name, ``refs/heads/main`` or ``refs/tags/before-the-move``.
@@ -57,7 +57,7 @@ class RefMove:
 
 
 class Moved(Exception):
-    """The ref is not where the writer saw it."""
+    """The ref has moved since the writer read it."""
 
 
 def check_branch(name: str) -> str:
@@ -72,7 +72,7 @@ def check_branch(name: str) -> str:
 
 
 def free_branch(refs: Refs, wanted: str) -> str:
-    """``wanted``, or it with the first number that makes it a new branch's name."""
+    """A free branch name: ``wanted``, or with the first number that makes it one."""
     taken = [name.removeprefix(HEADS) for name in refs.names(HEADS)]
     name, number = wanted, 2
     while any(each == name or each.startswith(f"{name}/") for each in taken):
@@ -245,7 +245,7 @@ class Refs:
         return values
 
     def strays(self) -> dict[str, str]:
-        """Files among the branches whose name git would not take, and the id that each holds.
+        """Files among the branches that git does not accept as refs, and the id in each.
 
         Sync programs put the branch of another machine there. git does not see it, so that nothing
         keeps its commits.
@@ -361,22 +361,22 @@ class Refs:
 
     @staticmethod
     def sync_folder(lock: GitLock) -> None:
-        """Put the moved ref on the disk; a turn is saved when this returns."""
+        """Flush the moved ref to disk; a turn is saved when this returns."""
         disk.sync_folder(lock.target.parent)
 
-    def was_reset_away(self, name: str, commit: str, landed: float) -> bool:
-        """Whether the reflog says that git took a commit off a branch without meaning to.
+    def was_reset_away(self, name: str, commit: str, committed: float) -> bool:
+        """Whether the reflog shows that git removed a commit from a branch by accident.
 
         `git stash`, `git merge --abort` and others end with a reset "to HEAD", and git's reset does
         not compare: it writes the id that HEAD had when it began. ``HEAD~1`` reads differently.
         `git cherry-pick --abort` and `git revert --abort` name that id; as anybody may who resets,
-        so it counts only in the moment of the landing. `git rebase --abort` puts the branch back
+        so it counts only in the moment of the commit. `git rebase --abort` puts the branch back
         wherever it is.
 
         Args:
             name: the branch's ref.
             commit: the commit.
-            landed: when it landed, in seconds.
+            committed: when it was committed, in seconds.
         """
         try:
             with (self._layout.git_dir / "logs" / name).open("rb") as file:
@@ -386,7 +386,7 @@ class Refs:
             return False
         taken = (_TAKEN.search(line) for line in lines if line.startswith(commit.encode()))
         return any(
-            found is not None and (found[2] is None or int(found[1]) <= landed + _AT_ONCE)
+            found is not None and (found[2] is None or int(found[1]) <= committed + _AT_ONCE)
             for found in taken
         )
 

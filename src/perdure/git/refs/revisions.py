@@ -1,4 +1,4 @@
-"""What people write for a commit: a branch, a tag, HEAD, ``HEAD~3``, the start of an id."""
+"""Revisions, as people write them: a branch, a tag, ``HEAD~3``, the start of an id."""
 
 from __future__ import annotations
 

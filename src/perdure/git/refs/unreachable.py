@@ -1,4 +1,4 @@
-"""Objects that something new is built on, and that no ref reaches: git may be removing them."""
+"""Objects that a new commit needs but no ref reaches, so that git may remove them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUBMODULE = 0o160000
 def unreached(
     start: str, store: ObjectStore, trees: Trees, refs: Refs
 ) -> list[tuple[str, bytes, bytes]]:
-    """What a commit needs and no ref has: id, kind and content.
+    """The objects that a commit needs and no ref reaches: id, kind and content.
 
     Reflogs are not counted: they may be emptied at any time. Of a commit's files those are named
     that its first parent has not at that path.

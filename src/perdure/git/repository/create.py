@@ -86,7 +86,7 @@ def _lay_out(root: Path, branch: str) -> None:
 
 
 def _sync_folders(root: Path) -> None:
-    """Every folder that was made: the commit itself has only synced those that it needs."""
+    """Flush every new folder to disk; the commit only synced those that it needed."""
     for folder in sorted(path for path in root.rglob("*") if path.is_dir()):
         disk.sync_folder(folder)
     disk.sync_folder(root)

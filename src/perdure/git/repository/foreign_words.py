@@ -1,4 +1,4 @@
-"""Words in state that came from elsewhere (`perdure.git.state.mark`): read as text, no more.
+"""Turns and drafts in state from elsewhere (`perdure.git.state.mark`), read only as text.
 
 A session that died in a folder that was copied since, or in a backup that was restored, has left
 what was being said in its journal. Whose folder it is does not matter for that: nothing of it
@@ -22,7 +22,7 @@ _DRAFT_LIMIT = 1024 * 1024
 
 
 def words(repo: Repository) -> list[Leftover]:
-    """Turns in journals from elsewhere that no branch here has, as `journal.leftover` has ours.
+    """Unsaved turns in journals from elsewhere, as `leftover` has our own.
 
     What of them is too large, or in use by another process, stays where it is.
     """
@@ -44,7 +44,7 @@ def words(repo: Repository) -> list[Leftover]:
 
 
 def take_draft(repo: Repository) -> bool:
-    """Offer a draft from elsewhere as the one here, where there is none. True where there was one.
+    """Take over a draft from elsewhere if there is none here. True if it did.
 
     Characters that steer a terminal are left out of it.
     """

@@ -1,4 +1,4 @@
-"""A file that a work tree lacks: which commits of its repository have it, and git's way back to it.
+"""Finds the commits that still have a lost file, and the git command that restores it.
 
 The branches are looked at by their trees alone: no file is read, nothing is written or recovered.
 """
@@ -69,7 +69,7 @@ def _is_staged(work: Path, path: str) -> bool:
 
 
 def way_back(work: Path, path: str) -> WayBack | None:
-    """How to come back to a file that a repository's work tree, or its HEAD, lacks.
+    """How to get back a file that is missing from the work tree or from HEAD.
 
     Args:
         work: the root of the work tree, or a bare repository.
@@ -113,7 +113,7 @@ def _to_a_branch(found: _Commits) -> WayBack | None:
     shown = names[0].removeprefix(HEADS).removeprefix(REMOTES).removeprefix(TAGS)
     go = "go there with"
     if not found.is_born and command.startswith("git switch ") and names[0].startswith(HEADS):
-        # git refuses where the talk has gone on since: all that is staged here looks like edits.
+        # git refuses where turns came since: all that is staged here looks like edits.
         go = f"perdure {command.removeprefix('git ')} goes there, and if nothing was said since"
     words = _in(found.work, f"{shown} has it; {go}: {command}")
     return WayBack(what, words, found.is_born)

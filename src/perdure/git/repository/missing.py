@@ -21,7 +21,7 @@ _SUM = 20
 
 
 def hole(repo: Repository, tip: str) -> str:
-    """What of a history cannot be read, one line; "" where nothing of that was found.
+    """What part of the history is missing, in one line; "" if nothing is.
 
     A pack ends with its checksum, and its index has that too: two short reads a pack.
     """

@@ -108,7 +108,7 @@ class Repository:
 
         Args:
             path: root of its work tree.
-            recover: finish what a crash left. Turns that never landed stay in `journal.leftover`.
+            recover: finish what a crash left. Uncommitted turns stay in `leftover`.
 
         Raises:
             NotARepository: there is none.
@@ -411,7 +411,7 @@ class Repository:
         start: str | None = None,
         committer: Author | None = None,
     ) -> str:
-        """Commit changes on the tip of a branch; saved against a power cut at return.
+        """Commit changes on top of a branch; safe from a power cut when this returns.
 
         The changes are applied to whatever the tip is when the branch is moved: a commit that
         someone else makes meanwhile is kept. The work files and git's index follow when the branch

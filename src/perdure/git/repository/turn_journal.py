@@ -38,7 +38,7 @@ class Journal:
         return cls(file)
 
     def append(self, text: str) -> None:
-        """Add a streamed piece.
+        """Append a streamed piece.
 
         A killed process loses none of it, a power cut what came after the last `sync`.
         """
@@ -47,7 +47,7 @@ class Journal:
             self.file.text(text)
 
     def end(self, text: str, facts: Mapping[str, object]) -> None:
-        """Note that the reply came to its end, with whatever its commit needs, as JSON values.
+        """Record that the reply is complete, with what its commit needs, as JSON values.
 
         ``text`` is the whole reply; it is written once more only where it is not what was appended.
         """
@@ -61,7 +61,7 @@ class Journal:
             self.file.sync()
 
     def finish(self) -> None:
-        """Drop the turn from the journal; `Repository.commit` does it for the one it was given."""
+        """Mark the turn as finished; `Repository.commit` does so for the journal it gets."""
         self.file.finish()
 
 
@@ -86,7 +86,7 @@ class Leftover:
     end: dict[str, Any] | None = None
 
     def finish(self) -> None:
-        """Drop it, as `Journal.finish` does."""
+        """Remove it, as `Journal.finish` does."""
         self.discard()
 
 
@@ -98,10 +98,10 @@ def leftover(repo: Repository) -> list[Leftover]:
     folder = repo.state_dir / "journals"
     found: list[Leftover] = []
     for file, record in dead_files(folder):
-        landed = (
+        is_saved = (
             repo.commits.is_on_branch(intent.branch, intent.commit) for intent in record.intents
         )
-        if record.is_done or any(landed):
+        if record.is_done or any(is_saved):
             file.remove()
             continue
         repo.hold_leftover(file)

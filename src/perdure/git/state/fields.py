@@ -1,4 +1,4 @@
-"""What may stand in our own state files: each field is looked at before anything follows it.
+"""Checks every value in our own state files before anything follows from it.
 
 The files are written by perdure alone, but a power cut may cut one, a hand may edit one, and a bug
 of another version may have filled one: a path in it must lead nowhere else all the same.
@@ -20,11 +20,11 @@ _LONGEST = 1024
 
 
 class UnreadableState(HistoryError):
-    """A state file says what cannot be followed. It was put away, and holds up nothing more."""
+    """A state file could not be followed. It was put aside and is not in the way any more."""
 
 
 def put_away(path: Path, why: str) -> UnreadableState:
-    """Rename a state file that cannot be followed, and say so; the error is the caller's to raise.
+    """Put aside a state file that cannot be followed. Returns the error to raise.
 
     Raises:
         OSError: not even that can be done.
@@ -66,7 +66,7 @@ def is_branch(value: object) -> bool:
 
 
 def blobs(value: object) -> dict[str, list[str | None]]:
-    """Per path the blobs that it may have; what makes no sense is left out."""
+    """The blobs that each path may have, without invalid values."""
     if not isinstance(value, Mapping):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Whose the state under ``.git/perdure`` is: obeyed where its mark is known, set aside elsewhere.
+"""Marks the state folder as this user's own; state from elsewhere is set aside.
 
 What a crash left there is carried out by the next open, and what a stranger wrote there looks the
 same. So a state folder has a random mark, and the user's own data folder, which no archive and no
@@ -44,7 +44,7 @@ _KEPT = 8
 
 
 def own(layout: Layout) -> None:
-    """See to it that the state folder is this user's own, with a mark; nothing where it is.
+    """Make sure that the state folder is this user's own, and marked as such.
 
     Raises:
         ReadOnly, StorageFull, WriteFailed: it cannot be set aside, or not be marked; nothing in it
@@ -108,7 +108,7 @@ def set_aside(layout: Layout) -> list[Path]:
 
 
 def anything_in(state: Path) -> bool:
-    """Whether a state folder has anything in it."""
+    """Whether a state folder holds anything."""
     try:
         with os.scandir(state) as found:
             return any(True for _ in found)
@@ -206,7 +206,7 @@ def _place_in(path: Path) -> object:
 
 
 def known_folder() -> Path:
-    """Where it is kept which marks are this user's own."""
+    """The folder that remembers which marks are this user's own."""
     from platformdirs import user_data_path
 
     return user_data_path("perdure", appauthor=False) / "known"
@@ -232,7 +232,7 @@ def _is_known_inode(layout: Layout, mark: str) -> bool:
 
 
 def _learn(layout: Layout, mark: str) -> None:
-    """Remember a mark. Where the data folder cannot be written it stays unknown: words are kept."""
+    """Remember a mark, if the user's data folder can be written."""
     here = (machine(), *_inode(layout.git_dir))
     rows = [row for row in _places(mark) if row != here][1 - _PLACES :]
     with contextlib.suppress(OSError):
@@ -272,7 +272,7 @@ def is_told(layout: Layout, what: str) -> bool:
 
 
 def _set_aside(layout: Layout) -> None:
-    """Rename the state away, in one step: from then on nothing in it is obeyed."""
+    """Move the state away in one step; from then on nothing in it is obeyed."""
     cache = layout.git_dir / "perdure" / "cache"
     if anything_in(layout.state):
         now = time.time_ns()
@@ -282,7 +282,7 @@ def _set_aside(layout: Layout) -> None:
         layout.state.rename(place)
         disk.sync_folder(place.parent)
         disk.sync_folder(layout.state.parent)
-    # An index may say anything of the talk; it is made anew from the commits.
+    # An index may say anything of the conversations; it is made anew from the commits.
     if cache.is_dir():
         gone = _aside(layout) / f"cache-{secrets.token_hex(3)}"
         cache.rename(gone)
@@ -291,7 +291,7 @@ def _set_aside(layout: Layout) -> None:
 
 
 def _forget_harmless(layout: Layout) -> None:
-    """Of many folders set aside, remove the oldest from which no words are left to be taken."""
+    """Remove the oldest folders that were set aside and hold no unsaved words."""
     found = set_aside(layout)
     for place in found[:-_KEPT]:
         if not any((place / "journals").glob("*.journal")):
@@ -300,7 +300,7 @@ def _forget_harmless(layout: Layout) -> None:
 
 
 def tell_set_aside(layout: Layout) -> list[Path]:
-    """Folders set aside of which the user was not told yet; from now on he was."""
+    """Folders set aside that the user has not been told of; each is returned only once."""
     fresh = []
     for place in set_aside(layout):
         if place.name.startswith("cache-"):

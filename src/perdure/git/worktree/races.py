@@ -18,7 +18,7 @@ from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import WorkTree
 
 LastCommits = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
-"""Branch that was checked out at the last landings; per path former blobs and the last."""
+"""Branch that was checked out at the last commits; per path former blobs and the last."""
 NOTHING: LastCommits = ("", {})
 
 
@@ -54,8 +54,8 @@ class RaceDetector:
         """What we last put into index and work tree, whatever the tip holds now.
 
         ``git checkout -b`` reads the tip, and switches HEAD some milliseconds later: a turn that
-        lands in between is on the old branch, and index and work file have it on the new one as
-        if it were staged there.
+        is committed in between is on the old branch, and index and work file have it on the new one
+        as if it were staged there.
         """
         known = self.last[1]
         return {path: [known[path][1]] for path in paths if path in known}
@@ -80,7 +80,7 @@ class RaceDetector:
 
         git reads the index before it locks it, to commit: it can put an older one over ours and
         then fail because the tip has moved. `git checkout -f` that has read the tip before the
-        landing does so to the work file, too; and so does a switch that has not moved HEAD yet.
+        commit does so to the work file, too; and so does a switch that has not moved HEAD yet.
 
         Args:
             rests: whether HEAD and index stay as they are for a moment.
@@ -112,7 +112,7 @@ class RaceDetector:
     def is_carried_over(self, commit: str) -> bool:
         """Whether index or work tree carried our commit over to another branch.
 
-        ``git checkout -b`` may have read the tip before the landing, and switched HEAD after it.
+        ``git checkout -b`` may have read the tip before the commit, and switched HEAD after it.
         """
         root = self._trees.root(commit)
         ours: dict[str, str | None] = {}

@@ -118,7 +118,7 @@ class WorktreeSync:
     def is_merged(self, blobs: Blobs) -> str | None:
         """A path for which an open merge has staged something else; None if there is none.
 
-        A turn must not land on it: whoever concludes the merge would take the turn out again.
+        A turn must not be saved on it: whoever concludes the merge would take the turn out again.
         """
         if not (self._layout.own / "MERGE_HEAD").exists():
             return None
@@ -240,7 +240,7 @@ class WorktreeSync:
     def publish_index(self, lock: GitLock) -> None:
         """Move the new index into place.
 
-        The rename is not waited for: the next open levels an index that a power cut threw back.
+        The rename is not waited for: the next open repairs an index that a power cut threw back.
         """
         # Asked for before the rename: after it the file may be another program's already.
         found = os.fstat(lock.fd)
@@ -269,7 +269,7 @@ class WorktreeSync:
             if left:
                 waiting[head.branch] = {path: former[path] for path in left}
         if former is None or len(left) < len(former):
-            with storage_errors("levelling the index"):
+            with storage_errors("updating git's index"):
                 self.pending.replace(waiting)
         return not left
 

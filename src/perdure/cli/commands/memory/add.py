@@ -13,9 +13,9 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.command("add")
 @click.argument("topic")
 @click.argument("fact")
-@click.option("--turn", default="", metavar="TURN", help="The turn that taught it.")
+@click.option("--turn", default="", metavar="TURN", help="The turn it was learned from.")
 @click.option("--pin", is_flag=True, help="Put it before all others.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
 @json_option
 def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: bool) -> None:

@@ -16,10 +16,14 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.option("--text", metavar="TEXT", help="The new words; '-' reads them from stdin.")
 @click.option("--topic", metavar="TOPIC", help="Move it to another topic.")
 @click.option("--pin/--unpin", "pinned", default=None, help="Put it before all others, or not.")
-@click.option("--aside/--back", "aside", default=None, help="Out of prompts, or back.")
-@click.option("--reason", default="", metavar="TEXT", help="With --aside: why; kept with it.")
-@click.option("--remove", is_flag=True, help="Take it out; the history keeps it.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@click.option(
+    "--aside/--back", "aside", default=None, help="Take it out of prompts, or bring it back."
+)
+@click.option(
+    "--reason", default="", metavar="TEXT", help="With --aside: the reason, kept with it."
+)
+@click.option("--remove", is_flag=True, help="Remove it; the history keeps it.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
 @json_option
 def edit(
@@ -40,39 +44,33 @@ def edit(
     Without an option your editor opens with its words. Only its line changes, as one commit of
     yours; perdure undo takes that back.
     """
-    from perdure.actions.memory.facts import (
-        FactEdit,
-        commit_plan,
-        known,
-        plan_edit_fact,
-        plan_exclude_fact,
-        plan_remove_fact,
-    )
+    from perdure.actions.memory import facts
     from perdure.actions.workspace import Workspace
 
     changes = (text, topic, pinned) != (None, None, None)
     if remove + changes + (aside is not None) > 1:
-        raise click.UsageError("--remove, --aside and --back go with no other change")
+        raise click.UsageError("--remove, --aside and --back exclude all other changes")
     if reason and not aside:
-        raise click.UsageError("--reason goes with --aside")
+        raise click.UsageError("--reason needs --aside")
     with Workspace.open(chosen_companion()) as workspace:
         if not dry_run:
             print_edits(workspace.commit_hand_edits())
-        there = known(workspace)
+        there = facts.known(workspace)
         row = there.find(fact)
+        if not (remove or changes or aside is not None):
+            text = _edited(row.fact.text)
+            if text is None:
+                print_line("Nothing was changed.", err=True)
+                return
+        elif text == "-":
+            text = read_text()
         if remove:
-            plan = plan_remove_fact(workspace, there, row)
+            plan = facts.plan_remove_fact(workspace, there, row)
         elif aside is not None:
-            plan = plan_exclude_fact(there, row, back=not aside, reason=reason)
+            plan = facts.plan_exclude_fact(there, row, back=not aside, reason=reason)
         else:
-            new = read_text() if text == "-" else text
-            if not changes:
-                new = _edited(row.fact.text)
-                if new is None:
-                    print_line("Nothing was changed.", err=True)
-                    return
-            plan = plan_edit_fact(workspace, there, row, FactEdit(new, topic, pinned))
-        commit = None if dry_run else commit_plan(workspace, plan)
+            plan = facts.plan_edit_fact(workspace, there, row, facts.FactEdit(text, topic, pinned))
+        commit = None if dry_run else facts.commit_plan(workspace, plan)
     if not as_json:
         show_beside(plan.like, plan.against)
     print_done(plan, commit, as_json=as_json)
@@ -83,8 +81,6 @@ def _edited(old: str) -> str | None:
     from perdure.cli.input.ask import on_terminal
 
     if not on_terminal():
-        raise click.UsageError(
-            "There is no terminal to open an editor on. Give --text, or another change"
-        )
+        raise click.UsageError("There is no terminal for an editor. Give --text, or another change")
     edited = click.edit(old + "\n", extension=".md")
     return edited if edited is not None and edited.strip() != old else None

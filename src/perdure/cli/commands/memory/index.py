@@ -26,7 +26,7 @@ def index() -> None:
 
     repo = Repository.open(chosen_companion(), recover=False)
     if repo.head().commit is None:
-        print_line("Nothing was said yet.")
+        print_line("Nothing has been said yet.")
         return
     head = commit_of(repo, "HEAD")
     try:
@@ -37,12 +37,12 @@ def index() -> None:
             notices.append(recall.notice)
             lacking, known = recall.unembedded(head)
     except KeyboardInterrupt:
-        print_line("\nStopped. What was read stays.", err=True)
+        print_line("\nStopped. What was read is kept.", err=True)
         sys.exit(130)
     for line in dict.fromkeys(filter(None, notices)):
         print_line(f"{line}.", err=True)
     if lacking:
-        print_line(f"The words of all messages can be found, and the meaning of {known:,}.")
+        print_line(f"All messages can be found by their words, and {known:,} by meaning.")
         sys.exit(1)
-    meaning = f" and the meaning of all {known:,} messages" if known else " of all messages"
-    print_line(f"The words{meaning} can be found.")
+    by_meaning = f", and all {known:,} by meaning" if known else ""
+    print_line(f"All messages can be found by their words{by_meaning}.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("topic", required=False)
 @click.option("-n", "limit", type=click.IntRange(min=1), help="At most this many facts.")
 @click.option(
-    "--beside", is_flag=True, help="Only facts that contradict, or say the same, in pairs."
+    "--beside", is_flag=True, help="Only pairs of facts that contradict each other or say the same."
 )
 @companion_option
 @json_option
@@ -79,7 +79,7 @@ def _list_pairs(
         print_styled(styled(f"{one.name}", "yellow"), styled(f"  {one.fact.text}  "), _where(one))
         show_beside(*((), [other]) if kind == "against" else ([other], ()))
     if not found:
-        print_line("No two facts contradict or say the same, as far as words show it.")
+        print_line("No two facts contradict each other or say the same, going by their words.")
 
 
 def _where(row: FactRow) -> str:
@@ -108,5 +108,5 @@ def _show(rows: list[FactRow], known: KnownFacts) -> None:
         print_line(str(trouble), err=True)
     if any(row.held and not row.aside for row in rows):
         print_line(
-            "Held facts are in no prompt. To let them in, or not: perdure memory review", err=True
+            "Facts on hold are in no prompt. Accept or reject them: perdure memory review", err=True
         )

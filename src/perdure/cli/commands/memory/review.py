@@ -29,9 +29,9 @@ _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
 @click.option(
     "--accept-all",
     is_flag=True,
-    help="Accept all that waits, but for what looks like an instruction; needs --yes.",
+    help="Accept all that waits, except what looks like an instruction; needs --yes.",
 )
-@click.option("--yes", is_flag=True, help="With --accept-all: without looking at each of them.")
+@click.option("--yes", is_flag=True, help="With --accept-all: without looking at each one.")
 @click.option("--list", "lists", is_flag=True, help="Only list what waits.")
 @companion_option
 @json_option
@@ -55,7 +55,7 @@ def review(
     from perdure.cli.input.ask import on_terminal
 
     if accept_all and (accepted or rejected or not yes):
-        raise click.UsageError("--accept-all needs --yes, and goes with no --accept or --reject")
+        raise click.UsageError("--accept-all needs --yes, and excludes --accept and --reject")
     acts = bool(accept_all or accepted or rejected)
     walks = not (acts or as_json or lists) and on_terminal()
     with Workspace.open(chosen_companion()) as workspace:
@@ -72,7 +72,7 @@ def review(
         elif as_json:
             emit_json([row.to_dict() for row in listed.rows])
         elif not listed.rows:
-            print_line("Nothing waits for your word.")
+            print_line("Nothing to review.")
         elif walks:
             _walk(workspace)
         else:
@@ -86,7 +86,7 @@ def _all_but_orders(listed: ReviewList) -> list[str]:
     left = len(listed.rows) - len(names)
     if left:
         print_line(
-            f"{left} left, looking like an instruction: to let one in, name it: --accept N",
+            f"{left} left that look like an instruction. To accept one, name it: --accept N",
             err=True,
         )
     return names
@@ -107,7 +107,7 @@ def _answer_all(
     accept = [listed.find(name).id for name in accepted]
     reject = [listed.find(name).id for name in rejected]
     if set(accept) & set(reject):
-        raise click.UsageError("one of them is given to --accept and to --reject")
+        raise click.UsageError("--accept and --reject name the same one")
     done = []
     for name in dict.fromkeys([*accept, *reject]):
         now = review_list(workspace)
@@ -142,7 +142,7 @@ def _walk(workspace: Workspace) -> None:
             continue
         text = _edited(row) if answer == "edit" else None
         if answer == "edit" and text is None:
-            print_line("The words are as they were: skipped.")
+            print_line("The words are unchanged: skipped.")
             continue
         if answer == "reject":
             plan = plan_reject(workspace, listed, row)
@@ -154,7 +154,7 @@ def _walk(workspace: Workspace) -> None:
             print_line(line)
     left = len(review_list(workspace).rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
-    back = " To take the last one back: perdure undo" * any(counts.values())
+    back = " To undo the last one: perdure undo" * any(counts.values())
     print_line(f"{said}, {left} left.{back}")
 
 

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 @click.command("summarise")
 @click.argument("names", metavar="[CONVERSATION]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every conversation of this branch.")
-@click.option("--facts", is_flag=True, help="Also propose facts that she should know for good.")
+@click.option("--facts", is_flag=True, help="Also propose facts for her to remember.")
 @click.option("--again", is_flag=True, help="Also those whose summary covers all that was said.")
 @click.option(
     "--hosted",
     is_flag=True,
-    help="Let a hosted backend read talks that it has not heard: they leave this machine.",
+    help="Let a hosted backend read conversations it has not had: they leave this machine.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what it would do, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
 @json_option
 def summarise(
@@ -60,7 +60,7 @@ def summarise(
     try:
         code = asyncio.run(work.run(chosen_companion(), names, everything=everything))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print_line("Stopped. What was written stays.", err=True)
+        print_line("Stopped. What was written is kept.", err=True)
         code = 130
     sys.exit(code)
 
@@ -94,7 +94,7 @@ class _Work:
             for number, name in enumerate(wanted, 1):
                 failed |= not await self._one(session, name, f"{number}/{len(wanted)}")
             if not wanted:
-                print_line("Nothing was said yet.", err=True)
+                print_line("Nothing has been said yet.", err=True)
         finally:
             await session.close()
             if self._as_json:
@@ -152,7 +152,7 @@ class _Work:
             return
         notices = [notice.text.removesuffix(".") for notice in done.notices()] if done else []
         said = ". ".join(notices)
-        title = said or "nothing came of it that would be new"
+        title = said or "nothing new was found"
         print_styled(styled(f"{count} {name}", "yellow"), f"  {styled(title)}")
         if summary is not None:
             for line in summary.text.split("\n"):
@@ -191,7 +191,7 @@ def _find(
         turn = find_turn(transcript, name)
         if turn is None:
             raise UnknownTurn(
-                f"no conversation answers to {name!r}.", next_step="perdure log shows their turns"
+                f"there is no conversation {name!r}.", next_step="perdure log --turns lists turns"
             )
         found.append(turn.conversation)
     return list(dict.fromkeys(found))
