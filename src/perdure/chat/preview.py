@@ -90,7 +90,7 @@ def _explained(
         model=by.spec.model,
         rebuilt=made.prompt.digest,
         messages=fold(made.prompt.messages, by.form.shape),
-        shape=by.form.shape.told if by.form.shape != PLAIN else "",
+        shape=by.form.shape.described if by.form.shape != PLAIN else "",
         parts=tuple(map(scored, explained_parts(again, made.tokenizer))),
         left_out=(*left_out(made.inputs, made.prompt, store.position.companion.settings), *out),
         tokens=made.tokens,

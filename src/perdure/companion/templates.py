@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -119,20 +119,23 @@ def new_companion(
     files[manifests.manifest_path(manifest.name)] = manifests.render_manifest(manifest)
     shown = {**fields, "char": escape_field(name), "user": escape_field(user)}
     files[RESTORE] = _text("restore.md", info.language, shown)
-    page = {
-        **shown,
-        "since": f"{at:%Y-%m-%d}",
-        "summary": info.summary and escape_field(info.summary),
-    }
-    files[readme.README_PATH] = readme.updated_readme(
-        re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
-        name=name,
-        months=[f"{at:%Y-%m}"],
-        assets=[path.removeprefix("assets/") for path in files if path.startswith("assets/")],
-    )
+    files[readme.README_PATH] = _readme(info, shown, name, at, files)
     files[".gitattributes"] = (_TEXTS / "gitattributes").read_bytes()
     files[".gitignore"] = (_TEXTS / "gitignore").read_bytes()
     return files
+
+
+def _readme(
+    info: TemplateInfo, shown: Mapping[str, str], name: str, at: datetime, paths: Iterable[str]
+) -> bytes:
+    summary = info.summary and escape_field(info.summary)
+    page = {**shown, "since": f"{at:%Y-%m-%d}", "summary": summary}
+    return readme.updated_readme(
+        re.sub(rb"\n{3,}", b"\n\n", _text("readme.md", info.language, page)),
+        name=name,
+        months=[f"{at:%Y-%m}"],
+        assets=[path.removeprefix("assets/") for path in paths if path.startswith("assets/")],
+    )
 
 
 def boundaries_file(language: str, root: Path | None = None) -> bytes:

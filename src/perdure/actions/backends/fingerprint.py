@@ -186,7 +186,7 @@ def _news(name: str, before: LockEntry | None, seen: LockEntry) -> tuple[str, st
 
 def _sent(seen: LockEntry) -> str:
     without = f", without {', '.join(seen.without)}" if seen.without else ""
-    return f"prompts with {_shape(seen.shape).told}{without}"
+    return f"prompts with {_shape(seen.shape).described}{without}"
 
 
 def _learns(without: LockEntry, served: LockEntry) -> bool:

@@ -44,7 +44,7 @@ def form_after_refusal(form: RequestForm, refusal: BackendError) -> RequestForm 
 
 def difference(before: RequestForm, after: RequestForm) -> str:
     """What changes in the request, to end a sentence: "… is asked again with …"."""
-    told = [f"with {after.shape.told}"] if after.shape != before.shape else []
+    told = [f"with {after.shape.described}"] if after.shape != before.shape else []
     for field in after.without[len(before.without) :]:
         other = limit_field(after.without, field) if field in LIMITS else ""
         instead = f", with {other} in its place" if other else ""

@@ -102,7 +102,7 @@ def split_thoughts(stream: Stream[B]) -> Stream[B]:
     """
 
     @wraps(stream)
-    async def told(self: B, request: Request) -> AsyncGenerator[StreamEvent, None]:
+    async def split(self: B, request: Request) -> AsyncGenerator[StreamEvent, None]:
         tokens = request.max_tokens
         if set(LIMITS) <= set(request.without):
             tokens = max(tokens, await self.context_window())
@@ -122,7 +122,7 @@ def split_thoughts(stream: Stream[B]) -> Stream[B]:
                     yield found
                 raise
 
-    return told
+    return split
 
 
 class _Bound:

@@ -108,7 +108,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         """Asked each time: `ollama pull` may change the model behind a name at any moment."""
         connected = await self._open_server()
         server, model = connected.server, connected.model
-        entry = listed_entry(await server.told("/api/tags"), self._spec.model)
+        entry = listed_entry(await server.get_or_empty("/api/tags"), self._spec.model)
         # A list that fails just now tells of no other model.
         if not model.digest or (entry and digest_of(entry) != model.digest):
             model = ollama_model(self._spec, entry, await server.show())
@@ -182,8 +182,8 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         return OllamaServer
 
     async def _learned(self, server: OllamaServer) -> _Connected:
-        version = (await server.told("/api/version")).get("version")
-        entry = listed_entry(await server.told("/api/tags"), self._spec.model)
+        version = (await server.get_or_empty("/api/version")).get("version")
+        entry = listed_entry(await server.get_or_empty("/api/tags"), self._spec.model)
         model = ollama_model(self._spec, entry, await server.show())
         tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model, own_name=True)
         server.wire.window = model.window

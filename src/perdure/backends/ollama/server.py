@@ -73,7 +73,7 @@ class OllamaServer:
         await self._sdk.close()
         await self._http.aclose()
 
-    async def told(self, path: str) -> dict[str, Any]:
+    async def get_or_empty(self, path: str) -> dict[str, Any]:
         """The JSON object at a path; empty if an imitation of Ollama lacks it.
 
         Raises:

@@ -44,7 +44,7 @@ class Shape:
         return " ".join([*words, *(["alternate"] if self.turns else [])])
 
     @property
-    def told(self) -> str:
+    def described(self) -> str:
         """In words, to follow "with"."""
         system = {"anywhere": "", "first": "one system message", "none": "no system message"}
         parts = [system[self.system], "user and assistant in turns" if self.turns else ""]

@@ -83,7 +83,7 @@ def _look(backends: BackendActions, rows: list[BackendRow]) -> dict[str, Backend
 @click.argument("name", shell_complete=complete_backends)
 @companion_option
 @json_option
-def show(name: str, *, as_json: bool) -> None:
+def show_backend(name: str, *, as_json: bool) -> None:
     """Show a backend's manifest as written, and where it sends conversations."""
     from perdure.actions.backends.manage import BackendActions
     from perdure.backends.destination import destination
@@ -140,7 +140,7 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option("--no-check", is_flag=True, help="Add it without trying it.")
 @companion_option
 @json_option
-def add(
+def add_backend(
     kind: str,
     name: str | None,
     model: str | None,
@@ -319,7 +319,7 @@ def use(names: tuple[str, ...], *, as_json: bool) -> None:
 @click.argument("name", shell_complete=complete_backends)
 @companion_option
 @json_option
-def check(name: str, *, as_json: bool) -> None:
+def check_backend(name: str, *, as_json: bool) -> None:
     """Make one tiny call and report the reply, its speed and the token counts."""
     from perdure.actions.backends.manage import BackendActions
 

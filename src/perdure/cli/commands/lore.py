@@ -101,7 +101,7 @@ def list_(*, as_json: bool) -> None:
 @_entry_options
 @companion_option
 @json_option
-def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
+def add_entry(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
     """Add an entry that enters the prompt when a KEY comes up, as its own commit.
 
     Without --text your editor opens. perdure undo takes it back.
@@ -132,7 +132,7 @@ def add(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) 
 @_entry_options
 @companion_option
 @json_option
-def edit(
+def edit_entry(
     *, name: str, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any  # noqa: ANN401
 ) -> None:  # fmt: skip
     """Change an entry, as its own commit; without options, open it in your editor.

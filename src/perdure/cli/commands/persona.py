@@ -31,7 +31,7 @@ def command() -> None:
 @_at
 @companion_option
 @json_option
-def show(file: str | None, *, at: str | None, as_json: bool) -> None:
+def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
     """Print the persona as the model gets it: names filled in, with each file's tokens.
 
     Without FILE: the files of the system prompt in their order, sample talk and the reminder. With
@@ -78,7 +78,7 @@ def show(file: str | None, *, at: str | None, as_json: bool) -> None:
 @_at
 @companion_option
 @json_option
-def check(*, at: str | None, as_json: bool) -> None:
+def check_files(*, at: str | None, as_json: bool) -> None:
     """Check for contradicting names, missing boundaries, keys, and costly files.
 
     Looks at the files in the folder, edits that are in no commit included, and asks no model. A
@@ -112,7 +112,7 @@ def _commit(at: str) -> str:
 @click.option("-m", "--note", default="", metavar="TEXT", help="The change, in a few words.")
 @companion_option
 @json_option
-def edit(file: str | None, *, note: str, as_json: bool) -> None:
+def edit_file(file: str | None, *, note: str, as_json: bool) -> None:
     """Edit one file of the persona in your editor, and commit the change.
 
     FILE may be short (voice for persona/20-voice.md); a name that no file has begins a new one.

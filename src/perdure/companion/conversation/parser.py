@@ -20,8 +20,8 @@ from perdure.companion.turns import (
     Reply,
     Turn,
 )
+from perdure.companion.yaml.fast import FENCE
 
-FENCE = "---"
 UNREAD = "unread header"
 """Note on a turn whose header could not be read: the line that stood there."""
 

@@ -282,7 +282,7 @@ def _described(
         verdict="matches" if again.prompt.digest == facts.prompt else "differs",
         rebuilt=again.prompt.digest,
         messages=sent,
-        shape=shape.told if shape != PLAIN else "",
+        shape=shape.described if shape != PLAIN else "",
         parts=explained_parts(again, counter),
         left_out=left_out(again.inputs, again.prompt, again.companion.settings),
         tokens=told.tokens or counter.count_prompt(sent),
