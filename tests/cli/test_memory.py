@@ -74,7 +74,7 @@ def test_facts_from_a_shell(companion: Path, run: Run, here: Here) -> None:
         "people:1",
         "people:2",
     ]
-    assert f"{PEOPLE}:5: no fact" in listed.stderr
+    assert f"{PEOPLE}:5: not a fact" in listed.stderr
     (row,) = json.loads(here("list", "friends", "--json").stdout)["facts"]
     assert (row["text"], row["trust"], row["held"]) == ("Tom runs.", "user", False)
     assert "and 2 more" in here("list", "-n", "1").stdout

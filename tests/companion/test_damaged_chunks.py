@@ -287,7 +287,7 @@ def test_a_front_matter_edited_by_hand_is_read_as_yaml() -> None:
     broken = one(head)
     assert broken.head.participants == ()
     assert broken.head.conversation == ID
-    assert any("left aside:   - Ana" in what for _, what in troubles(broken))
+    assert any("skipped:   - Ana" in what for _, what in troubles(broken))
 
 
 def test_a_newer_chunk_is_read_and_reported() -> None:

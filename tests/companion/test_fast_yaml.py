@@ -79,7 +79,7 @@ def test_a_damaged_line_costs_that_line_alone() -> None:
         read_front_matter(lines, "x")
     front, troubles = read_undamaged(lines)
     assert front.lines == {"a b": 2, "h": 7}
-    assert troubles[1:] == [Trouble(n, f"left aside: {lines[n - 2]}") for n in (3, 4, 5)]
+    assert troubles[1:] == [Trouble(n, f"skipped: {lines[n - 2]}") for n in (3, 4, 5)]
 
 
 def test_lists_in_lists_without_end_are_left_to_the_library() -> None:

@@ -150,7 +150,7 @@ def test_a_broken_line_does_not_hide_which_turns_it_rests_on() -> None:
     data = render_summary(summary).replace(b"---\n\n", b"mood: [sad\n---\n\n")
     read, troubles = parse_summary(data, PATH)
     assert read == summary
-    assert troubles[-1].what == "left aside: mood: [sad"
+    assert troubles[-1].what == "skipped: mood: [sad"
 
 
 def test_one_broken_file_keeps_no_other_from_being_read() -> None:

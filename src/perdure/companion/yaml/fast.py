@@ -56,7 +56,7 @@ def read_undamaged(lines: Sequence[str], first_line: int = 2) -> tuple[Mapping, 
             front.items.update(found.items)
             front.lines.update(found.lines)
         elif line.strip():
-            troubles.append(Trouble(number, f"left aside: {line}"))
+            troubles.append(Trouble(number, f"skipped: {line}"))
     return front, troubles
 
 
