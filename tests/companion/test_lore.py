@@ -132,7 +132,7 @@ def test_keys_as_one_text_are_parted_at_commas() -> None:
     ("data", "line", "says"),
     [
         (b"---\nkeys: [a\n---\nx", 2, ""),
-        (b"---\nkeys: a\nx", 1, "no end"),
+        (b"---\nkeys: a\nx", 1, "no closing"),
         (b"---\nkeys: a\npriority: high\n---\nx", 3, "whole number"),
         (b"---\nkeys: a\nposition: middle\n---\nx", 3, "before, after"),
         (b"---\nkeys: a\nprobability: 101\n---\nx", 3, "<= 100"),

@@ -160,7 +160,7 @@ def test_one_broken_file_keeps_no_other_from_being_read() -> None:
     )
     assert [each.text for each in found] == ["Text."]
     assert [(each.path, each.what) for each in troubles] == [
-        (other, "it it does not say which conversation it is about")
+        (other, "it does not say which conversation it is about")
     ]
     assert is_summary(PATH)
     assert not is_summary(other)

@@ -245,7 +245,7 @@ async def bounded(stream: AsyncIterable[bytes], name: str) -> AsyncIterator[byte
     async for block in stream:
         total += len(block)
         if total > errors.ANSWER_LIMIT:
-            raise ProtocolError(f"{name} sends an answer without an end")
+            raise ProtocolError(f"{name} sent an endless answer")
         yield block
 
 
