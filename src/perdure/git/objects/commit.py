@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -54,6 +55,10 @@ class CommitInfo:
     body: str
     trailers: tuple[tuple[str, str], ...]
     committer: Author = Author("", "")
+
+
+ReadCommit = Callable[[str], CommitInfo]
+"""Reads the commit that has an id."""
 
 
 def _text(raw: bytes) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
-from perdure.git.objects.commit import CommitInfo
-
-Read = Callable[[str], CommitInfo]
+from perdure.git.objects.commit import ReadCommit
 
 _LEFT, _RIGHT, _STALE = 1, 2, 4
 
@@ -19,7 +17,7 @@ class Reach:
     same.
     """
 
-    def __init__(self, read: Read, boundary: Collection[str] = ()) -> None:
+    def __init__(self, read: ReadCommit, boundary: Collection[str] = ()) -> None:
         self._read = read
         self._boundary = boundary
 

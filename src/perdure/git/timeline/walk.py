@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.commit import CommitInfo, ReadCommit
 from perdure.git.objects.tree import Node, Trees
-
-Read = Callable[[str], CommitInfo]
 
 
 def walk(
     start: str,
     *others: str,
-    read: Read,
+    read: ReadCommit,
     trees: Trees,
     paths: Sequence[str],
     boundary: frozenset[str],
@@ -64,7 +62,7 @@ def _at(trees: Trees, info: CommitInfo, paths: Sequence[str]) -> list[Node | Non
 
 
 def _same_as(
-    info: CommitInfo, parents: Sequence[str], read: Read, trees: Trees, paths: Sequence[str]
+    info: CommitInfo, parents: Sequence[str], read: ReadCommit, trees: Trees, paths: Sequence[str]
 ) -> str | None:
     """The first parent that has the paths as this commit has them."""
     here = None
