@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
 from perdure.actions.history.rewind import find_target
@@ -171,8 +170,3 @@ def plan_drop(workspace: Workspace, name: str) -> DropPlan:
 def remove_branch(workspace: Workspace, plan: DropPlan) -> Operation:
     """Do what a plan says."""
     return drop_branch(workspace.repo, plan.name, author=workspace.author, at=now())
-
-
-def short_time(at: datetime) -> str:
-    """A date and time, short as in a list."""
-    return f"{at:%Y-%m-%d %H:%M}"
