@@ -114,10 +114,9 @@ async def test_a_turn_cut_off_by_a_crash_goes_on_from_both_too(two: tuple[Path, 
     here, there = two
     pull(here, there)
     crash(here, "prepare_turn", "Half a reply", "After.")
-    backend, _ = await say(here, "And on.")
+    await say(here, "And on.")
     # Conversations of one second stand in the order of their ids: any of them may be the last.
     assert 2 in [len(each.ends) for each in heads(here)]
-    assert {"Laptop two.", "Desktop two.", "After.", "And on."} < set(asked(backend))
     assert_sound(here)
 
 
