@@ -17,24 +17,24 @@ from perdure.git.objects.commit import Author
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a repository in ``work/mira`` and no configuration yet."""
+    """A home with a repository in ``desk/mira`` and no configuration yet."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     for name in ("XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
         monkeypatch.delenv(name, raising=False)
-    subprocess.run(["git", "init", "-q", str(home / "work" / "mira")], check=True)
+    subprocess.run(["git", "init", "-q", str(home / "desk" / "mira")], check=True)
     return home
 
 
 def of_git(home: Path, key: str) -> str:
-    words = ["git", "-C", str(home / "work" / "mira"), "config", "--get", key]
+    words = ["git", "-C", str(home / "desk" / "mira"), "config", "--get", key]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def of_us(home: Path, section: str, key: str) -> str:
     try:
-        value = user_config.read_user_config(home / "work" / "mira" / ".git").get(
+        value = user_config.read_user_config(home / "desk" / "mira" / ".git").get(
             (section.encode(),), key.encode()
         )
     except KeyError:
@@ -45,33 +45,33 @@ def of_us(home: Path, section: str, key: str) -> str:
 @pytest.mark.parametrize(
     "condition",
     [
-        "gitdir:~/work/",
-        "gitdir:~/work/mira/.git",
-        "gitdir:~/work/mira",
+        "gitdir:~/desk/",
+        "gitdir:~/desk/mira/.git",
+        "gitdir:~/desk/mira",
         "gitdir:~/other/",
         "gitdir:mira/",
         "gitdir:mira/.git",
-        "gitdir:work/**/.git",
-        "gitdir:**/w*k/",
-        "gitdir:**/w/",
-        "gitdir:~/WORK/",
-        "gitdir/i:~/WORK/",
-        "gitdir:work",
+        "gitdir:desk/**/.git",
+        "gitdir:**/d*k/",
+        "gitdir:**/d/",
+        "gitdir:~/DESK/",
+        "gitdir/i:~/DESK/",
+        "gitdir:desk",
         "gitdir:HOME/linked/",
         "onbranch:nowhere",
         "unknown:x",
     ],
 )
 def test_an_identity_for_some_folders_is_the_one_that_git_takes(home: Path, condition: str) -> None:
-    (home / "linked").symlink_to(home / "work")
+    (home / "linked").symlink_to(home / "desk")
     condition = condition.replace("HOME", str(home))
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Ana\n\temail = ana@home.invalid\n"
-        f'[includeIf "{condition}"]\n\tpath = at-work\n'
+        f'[includeIf "{condition}"]\n\tpath = at-desk\n'
     )
-    (home / "at-work").write_text('[user]\n\temail = "ana@work.invalid" ; there\n')
+    (home / "at-desk").write_text('[user]\n\temail = "ana@desk.invalid" ; there\n')
     assert of_us(home, "user", "email") == of_git(home, "user.email")
-    known = human({}, home / "work" / "mira" / ".git")
+    known = human({}, home / "desk" / "mira" / ".git")
     assert known == Author("Ana", of_git(home, "user.email"))
 
 
@@ -104,7 +104,7 @@ def test_no_file_is_waited_for_and_none_is_read_without_end(home: Path) -> None:
     (home / "round").write_text("[include]\n\tpath = round\n\tpath = .gitconfig\n")
     (home / "broken").write_text("[user\n")
     own = home / ".gitconfig"
-    for name in ("pipe", "/dev/zero", "large", "nowhere", "work", "round"):
+    for name in ("pipe", "/dev/zero", "large", "nowhere", "desk", "round"):
         own.write_text(f"[include]\n\tpath = {name}\n[user]\n\tname = Ana\n")
         assert of_us(home, "user", "name") == "Ana", name
     own.write_text("[include]\n\tpath = broken\n[user]\n\tname = Ana\n")
