@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from perdure.git.leases import Lease
     from perdure.git.repository.repository import Repository
 
+_CLOCK_STEP = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -106,6 +108,20 @@ def new_conversation(
     )
     path = chunk_path(identity, 1, at.date())
     return Location(head, path, None, b"", 1, begins=True)
+
+
+def start_after_newest(transcript: Transcript, at: datetime) -> datetime:
+    """When a conversation may begin at ``at``: its start is all that orders it.
+
+    One that began in this very second, or a little later by a clock that was put right since, must
+    not come to stand behind it. Only seconds are bridged: a clock may be years off.
+    """
+    newest = transcript.last_conversation()
+    head = transcript.head(newest.first_chunk) if newest is not None else None
+    started = head.started if head is not None else None
+    if started is not None and timedelta() <= started - at < _CLOCK_STEP:
+        return started + timedelta(seconds=1)
+    return at
 
 
 def write_turn(

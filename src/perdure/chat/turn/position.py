@@ -15,6 +15,7 @@ from perdure.actions.turns.location import (
     ended,
     new_conversation,
     next_in,
+    start_after_newest,
 )
 from perdure.companion.clock import now
 from perdure.companion.ids import ConversationId, TurnId
@@ -30,8 +31,6 @@ from perdure.snapshot.conversation.heads import LineEnd, open_ends
 from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
 from perdure.snapshot.excluded import Excluded, read_excluded
-
-_CLOCK_STEP = timedelta(minutes=1)
 
 
 class Position:
@@ -188,7 +187,7 @@ class Position:
         """A place in a conversation of its own."""
         settings = self.companion.settings
         return new_conversation(
-            self._after_the_newest(at),
+            start_after_newest(self.transcript, at),
             title=title_from(text),
             participants=(settings.user, settings.name),
             continues=continues,
@@ -200,7 +199,7 @@ class Position:
         """A place in a conversation that goes on from another one's last turn."""
         settings = self.companion.settings
         return new_conversation(
-            self._after_the_newest(at),
+            start_after_newest(self.transcript, at),
             title=self.transcript.title(conversation) or title_from(text),
             participants=(settings.user, settings.name),
             continues=TurnId(conversation.id, last.number) if last is not None else None,
@@ -223,7 +222,7 @@ class Position:
         newest = self.transcript.find(ends[0].id.conversation)
         title = self.transcript.title(newest) if newest is not None else ""
         return new_conversation(
-            self._after_the_newest(at),
+            start_after_newest(self.transcript, at),
             title=title or title_from(text),
             participants=(settings.user, settings.name),
             continues=ends[0].id,
@@ -239,19 +238,6 @@ class Position:
             return ""
         last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
         return last.path if self.repo.edits.is_edited(self.branch, last.path) else ""
-
-    def _after_the_newest(self, at: datetime) -> datetime:
-        """A moment at which a conversation may begin: its start is all that orders it.
-
-        One that began in this very second, or a little later by a clock that was put right since,
-        must not come to stand behind it. Only seconds are bridged: a clock may be years off.
-        """
-        newest = self.transcript.last_conversation()
-        head = self.transcript.head(newest.first_chunk) if newest is not None else None
-        started = head.started if head is not None else None
-        if started is not None and timedelta() <= started - at < _CLOCK_STEP:
-            return started + timedelta(seconds=1)
-        return at
 
     # The thread so far
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from perdure.actions.turns.commit import TurnCommitter
-from perdure.actions.turns.location import new_conversation, next_in
+from perdure.actions.turns.location import new_conversation, next_in, start_after_newest
 from perdure.actions.turns.pending import PendingTurn, TurnKind, moved, read_header
 from perdure.actions.turns.rewrite import find_stored_turn
 from perdure.chat.turn.branch import branch_to_commit_on
@@ -111,7 +111,7 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
     conversation = transcript.find(pending.location.conversation)
     if conversation is None:
         head = pending.location.head
-        return _beginning(pending, head.continues, head.joins)
+        return _beginning(transcript, pending, head.continues, head.joins)
     last = last_turn(transcript, conversation)
     lease = committer.lease.acquire(str(conversation.id))
     location = (
@@ -121,7 +121,7 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
     )
     if location is None:
         after = TurnId(conversation.id, last.number) if last is not None else None
-        return _beginning(pending, after)
+        return _beginning(transcript, pending, after)
     if pending.kind is TurnKind.NEW:
         return moved(pending, location)
     if last is not None and last.number == pending.location.number:
@@ -137,16 +137,19 @@ def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTur
         return replace(pending, location=stored.location)
     number = pending.location.number
     before = TurnId(pending.location.conversation, number - 1) if number else None
-    return replace(_beginning(pending, before), kind=TurnKind.NEW)
+    return replace(_beginning(transcript, pending, before), kind=TurnKind.NEW)
 
 
 def _beginning(
-    pending: PendingTurn, continues: TurnId | None, joins: tuple[TurnId, ...] = ()
+    transcript: Transcript,
+    pending: PendingTurn,
+    continues: TurnId | None,
+    joins: tuple[TurnId, ...] = (),
 ) -> PendingTurn:
     """The turn in a conversation of its own."""
     head = pending.location.head
     own = new_conversation(
-        now(),
+        start_after_newest(transcript, now()),
         title=head.title,
         participants=head.participants,
         continues=continues,
