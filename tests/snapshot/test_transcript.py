@@ -46,7 +46,7 @@ async def test_one_that_goes_on_from_another_comes_after_it(
     companion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("perdure.companion.clock.datetime", Standstill)
-    monkeypatch.setattr("perdure.chat.turn.position._CLOCK_STEP", timedelta())
+    monkeypatch.setattr("perdure.actions.turns.location._CLOCK_STEP", timedelta())
     path = companion
     for number in range(6):
         await talk(path, f"Number {number}.")
