@@ -188,6 +188,9 @@ class Beside:
                 break
             if place.exists():
                 break
+            # Where a turn came between git's checkout of HEAD~3 and its move of HEAD, git leaves
+            # files and index as they are there, and no rebase: what a user has to put back.
+            self.git("checkout", "-q", "HEAD", "--", "persona")
             time.sleep(0.02)
         time.sleep(self.dice.uniform(0.0, 0.2))
         end = self.dice.choice(("--continue", "--abort", "--quit"))
