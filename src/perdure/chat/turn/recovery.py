@@ -36,7 +36,7 @@ def recover_turns(repo: Repository, committer: TurnCommitter, where: SalvageTarg
         elif keep(repo, committer, where, found):
             notices.append(
                 Notice(
-                    "What a crash had cut off could not be put back into its location, so it is "
+                    "What a crash had cut off could not be put back where it stood, so it is "
                     "committed now in a conversation of its own."
                 )
             )
