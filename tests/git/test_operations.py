@@ -342,7 +342,7 @@ def test_undo_walks_back_and_redo_walks_forth_over_a_whole_day(
         if pushed:
             git("update-ref", "refs/remotes/origin/main", "main")
     for wanted in reversed(states[:-1]):
-        said = undo.plan_undo(life).says
+        said = undo.plan_undo(life).sentences
         undo.undo(life, author=MIRA)
         assert state(life, git) == wanted, said
         life.close()
@@ -416,7 +416,7 @@ def test_a_branch_that_a_remote_knows_stays(life: Repository, git: Git) -> None:
     undo.undo(life, author=MIRA)
     assert life.commit_info("again").subject == "revert: undo turn: 11"
     plan = undo.plan_undo(life)
-    assert any("stays, because it was pushed" in line for line in plan.says)
+    assert any("stays, because it was pushed" in line for line in plan.sentences)
     undo.undo(life, plan, author=MIRA)
     assert life.head().branch == "main"
     assert life.resolve("again")

@@ -25,7 +25,7 @@ def careful_options(command: _Command) -> _Command:
 
 
 def confirm_plan(
-    says: Sequence[str],
+    lines: Sequence[str],
     question: str,
     *,
     dry_run: bool,
@@ -37,7 +37,7 @@ def confirm_plan(
     """Show a plan and find out whether to carry it out.
 
     Args:
-        says: the plan, one sentence a line. With JSON it goes to stderr, and only if asked about.
+        lines: the plan, one sentence a line. With JSON it goes to stderr, and only if asked about.
         question: asked on a terminal.
         dry_run: only show it.
         yes: the user agreed beforehand.
@@ -56,7 +56,7 @@ def confirm_plan(
             "There is no terminal to ask on. Use --yes to do it, or --dry-run to see what it does"
         )
     if asks or not (as_json or quiet):
-        for line in says:
+        for line in lines:
             print_line(line, err=as_json)
     if dry_run:
         if not as_json:
@@ -86,7 +86,7 @@ def operation_record(operation: Operation) -> dict[str, object]:
     return {
         "id": operation.id,
         "kind": operation.kind,
-        "what": operation.says,
+        "what": operation.description,
         "branch": operation.after.branch,
         "commit": operation.after.commit,
     }

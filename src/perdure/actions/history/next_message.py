@@ -70,7 +70,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
     if _talk(repo, last.after.commit) != _talk(repo, tip):
         return None
     if last.kind in {"rewind", "visit"}:
-        named = _TURN_IN_WORDS.match(last.says)
+        named = _TURN_IN_WORDS.match(last.description)
         return TurnId.parse(named[1]) if named else last_turn_at(repo, tip)
     if last.kind not in {"undo", "redo"}:
         return None

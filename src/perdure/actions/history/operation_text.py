@@ -65,8 +65,8 @@ def row_words(repo: Repository, entry: Operation) -> str:
     about = entry.id if entry.is_commit else entry.undoes
     with suppress(HistoryError):
         if about and any(key == "Answer" for key, _ in repo.commit_info(about).trailers):
-            return f"another answer to “{entry.says.removeprefix('turn: ')}”"
-    return _without_ids(entry.says)
+            return f"another answer to “{entry.description.removeprefix('turn: ')}”"
+    return _without_ids(entry.description)
 
 
 def commit_words(repo: Repository, info: CommitInfo) -> str:
@@ -111,7 +111,7 @@ def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
 
 def operation_words(entry: Operation) -> str:
     """What an operation did, in words."""
-    says = _without_ids(entry.says)
+    says = _without_ids(entry.description)
     name = says.partition(" begins at")[0].partition(" at")[0]
     quoted = _QUOTED.search(says)
     if entry.kind == "rewind" and quoted:

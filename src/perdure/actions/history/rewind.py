@@ -207,6 +207,6 @@ def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
         plan.target.commit,
         author=workspace.author,
         kind="rewind",
-        says=f"{words}, on {plan.name}",
+        description=f"{words}, on {plan.name}",
         at=now(),
     )

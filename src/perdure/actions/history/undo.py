@@ -42,7 +42,7 @@ class UndoStep:
 
     def notes(self) -> list[str]:
         """What else happens: branches that come, go, or are checked out."""
-        lines = list(self.plan.says)
+        lines = list(self.plan.sentences)
         if not self.is_safe:
             lines.append(f"on no branch afterwards: {self.hidden}; redo brings it back")
         return lines
@@ -65,7 +65,7 @@ class UndoStep:
             "undoes": None if self.plan.is_redo else entry.id,
             "redoes": entry.id if self.plan.is_redo else None,
             "kind": entry.kind,
-            "what": entry.says,
+            "what": entry.description,
             "words": self.what,
             "says": self.describe(),
             "hidden": self.hidden.to_dict(),
@@ -96,7 +96,7 @@ class OperationRow:
         return {
             "id": entry.id,
             "kind": entry.kind,
-            "what": entry.says,
+            "what": entry.description,
             "at": entry.at.isoformat(),
             "author": entry.author.name,
             "device": entry.device or None,

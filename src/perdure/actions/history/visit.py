@@ -36,13 +36,13 @@ class Visit:
         name: the branch.
         back: the branch that was left for it.
         start: the commit at which it begins.
-        says: where it begins, in words.
+        description: where it begins, in words.
     """
 
     name: str
     back: str
     start: str
-    says: str
+    description: str
 
 
 def plan_visit(workspace: Workspace, where: str, progress: Progress | None = None) -> RewindPlan:
@@ -81,7 +81,7 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
         plan.target.commit,
         author=workspace.author,
         kind="visit",
-        says=f"{words}, on {plan.name}",
+        description=f"{words}, on {plan.name}",
         at=now(),
     )
     return Visit(plan.name, plan.leaves, plan.target.commit, words)
@@ -109,7 +109,7 @@ def current_visit(repo: Repository) -> Visit | None:
             return None
         elif entry.kind == "visit" and entry.after.branch == branch and entry.before.branch:
             start = next((m.new for m in entry.moves if m.ref == f"{HEADS}{branch}"), None)
-            return Visit(branch, entry.before.branch, start, entry.says) if start else None
+            return Visit(branch, entry.before.branch, start, entry.description) if start else None
     return None
 
 

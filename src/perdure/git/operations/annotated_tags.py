@@ -59,9 +59,9 @@ def tag_with_note(
     oid = object_id(b"tag", data)
     with parts.writer.exclusive("the tag"):
         keep = parts.writer.packs.write([(oid, b"tag", data)])
-    says = f"{name} at {commit[:7]}"
+    description = f"{name} at {commit[:7]}"
     with keep:
-        return perform(repo, "tag", says, [RefMove(ref, None, oid)], author=author, at=at)
+        return perform(repo, "tag", description, [RefMove(ref, None, oid)], author=author, at=at)
 
 
 def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Operation:

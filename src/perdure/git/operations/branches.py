@@ -90,7 +90,7 @@ def start_branch(
     author: Author,
     switch_to: bool = True,
     kind: str = "branch",
-    says: str = "",
+    description: str = "",
     at: datetime | None = None,
 ) -> Operation:
     """Create a branch, and check it out if asked to.
@@ -102,7 +102,7 @@ def start_branch(
         author: who does it.
         switch_to: whether it is checked out.
         kind: kind of the entry, ``rewind`` for example.
-        says: words of the entry; the name and place without.
+        description: words of the entry; the name and place without.
         at: aware time of the entry.
 
     Raises:
@@ -121,11 +121,11 @@ def start_branch(
     if refs.read(f"{TAGS}{name}") is not None:
         raise _ambiguous(name, "tag")
     commit = repo.resolve(start or "HEAD")
-    says = says or f"{name} begins at {commit[:7]}"
+    description = description or f"{name} begins at {commit[:7]}"
     return perform(
         repo,
         kind,
-        says,
+        description,
         [RefMove(ref, None, commit)],
         author=author,
         head=name if switch_to else None,

@@ -49,7 +49,7 @@ class Operation:
         id: the commit that tells of it; for a plain commit the commit itself.
         kind: one word: ``rewind``, ``switch``, ``merge``, ``undo``…; of a plain commit the word
             before the colon in its subject.
-        says: what was done, in words for the user.
+        description: what was done, in words for the user.
         at: when, aware.
         author: who did it.
         device: name of the computer; "" for a plain commit.
@@ -64,7 +64,7 @@ class Operation:
 
     id: str
     kind: str
-    says: str
+    description: str
     at: datetime
     author: Author
     device: str = ""
@@ -81,8 +81,8 @@ def render(operation: Operation) -> str:
     """The message of an operation's commit; its ``id`` is not known yet and not part of it."""
     if not _KIND.fullmatch(operation.kind):
         raise ValueError(f"not a kind of operation: {operation.kind!r}")
-    says = " ".join(operation.says.split()) or operation.kind
-    lines = [f"{operation.kind}: {says}", ""]
+    description = " ".join(operation.description.split()) or operation.kind
+    lines = [f"{operation.kind}: {description}", ""]
     lines.append(f"Device: {operation.device}")
     lines.append(f"Head-Before: {_head(operation.before)}")
     lines.append(f"Head-After: {_head(operation.after)}")
@@ -115,7 +115,7 @@ def _id(text: str) -> str | None:
 
 def parse_entry(info: CommitInfo) -> Operation:
     """Read an operation from its commit; missing fields are empty."""
-    kind, _, says = info.subject.partition(": ")
+    kind, _, description = info.subject.partition(": ")
     values = dict(info.trailers)
     rows = [value.split() for key, value in info.trailers if key == "Ref"]
     pairs = [value.split() for key, value in info.trailers if key == "Stands-For"]
@@ -132,7 +132,7 @@ def parse_entry(info: CommitInfo) -> Operation:
     return Operation(
         id=info.id,
         kind=kind,
-        says=says,
+        description=description,
         at=info.committed_at,
         author=info.author,
         device=values.get("Device", ""),

@@ -53,7 +53,7 @@ _KEPT = "refs/perdure/kept/"
 def perform(
     repo: Repository,
     kind: str,
-    says: str,
+    description: str,
     moves: Sequence[RefMove] = (),
     *,
     author: Author,
@@ -70,7 +70,7 @@ def perform(
     Args:
         repo: the repository.
         kind: one word, lower case.
-        says: what is done, one line for the user, without the kind.
+        description: what is done, one line for the user, without the kind.
         moves: refs to make, move or remove, each with the id that it must have now.
         author: who does it.
         head: name of the branch that is checked out afterwards; the same as now without one.
@@ -105,7 +105,7 @@ def perform(
         _check_moves(repo, parts, all_moves, before, after, is_merge=bool(done))
         log = parts.refs.read(OPS)
         entry = Operation(
-            "", kind, says, when, author, device_name(), tuple(all_moves), before, after,
+            "", kind, description, when, author, device_name(), tuple(all_moves), before, after,
             undoes=undoes, redoes=redoes, trail=trail or _trail(repo, log),
         )  # fmt: skip
         op, objects = _entry_commit(repo, parts, entry, log)
@@ -114,7 +114,7 @@ def perform(
             # Only when the repository is otherwise at rest does a commit stay remembered.
             parts.writer.forget_commits()
             mover = Mover(parts.layout, parts.store, parts.trees)
-            mover.carry_out(plan, stamp(author, when), f"{kind}: {says}")
+            mover.carry_out(plan, stamp(author, when), f"{kind}: {description}")
     return oplog.parse_entry(repo.commit_info(op))
 
 
@@ -371,14 +371,14 @@ def _first_parents(repo: Repository, tip: str | None) -> Iterator[CommitInfo]:
 
 def as_entry(info: CommitInfo, branch: str | None) -> Operation:
     """A plain commit as an entry."""
-    kind, colon, says = info.subject.partition(": ")
+    kind, colon, description = info.subject.partition(": ")
     parent = info.parents[0] if info.parents else None
     moves = (RefMove(f"refs/heads/{branch}", parent, info.id),) if branch else ()
     return replace(
         Operation(
             info.id,
             kind if colon else "commit",
-            says or info.subject,
+            description or info.subject,
             info.committed_at,
             info.author,
         ),

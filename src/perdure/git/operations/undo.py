@@ -76,7 +76,7 @@ class UndoPlan:
 
     Attributes:
         entry: what is taken back; for a redo the undo that is.
-        says: what will happen, one line each, for the user to read beforehand.
+        sentences: what will happen, one line each, for the user to read beforehand.
         moves: refs that move. ``new`` of a move by a new commit is filled in when it is done.
         by_commit: refs that get a new commit, each with the commit whose files it brings back.
         head: branch that is checked out afterwards, None: the same.
@@ -87,7 +87,7 @@ class UndoPlan:
     """
 
     entry: Operation
-    says: tuple[str, ...]
+    sentences: tuple[str, ...]
     moves: tuple[RefMove, ...]
     by_commit: Mapping[str, str]
     head: str | None
@@ -102,7 +102,7 @@ class _Draft:
     moves: list[RefMove] = field(default_factory=list)
     by_commit: dict[str, str] = field(default_factory=dict)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    says: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
     head: str | None = None
 
 
@@ -158,7 +158,9 @@ def redo(
 def _do(repo: Repository, plan: UndoPlan, author: Author, at: datetime | None) -> Operation:
     verb = "redo" if plan.is_redo else "undo"
     # An undo is called after what it took back.
-    what = plan.entry.says if plan.is_redo else f"{plan.entry.kind}: {plan.entry.says}"
+    what = (
+        plan.entry.description if plan.is_redo else f"{plan.entry.kind}: {plan.entry.description}"
+    )
     moves = []
     stands_for: dict[str, str] = {}
     with ExitStack() as made:
@@ -263,7 +265,7 @@ class _Walk:
             raise NothingToUndo("there is nothing to undo", "nothing was changed")
         return UndoPlan(
             entry,
-            tuple(draft.says),
+            tuple(draft.sentences),
             tuple(draft.moves),
             draft.by_commit,
             draft.head,
@@ -331,7 +333,7 @@ class _Walk:
         if is_later or (there is not None and self._reach.is_ancestor(there, info.id)):
             return True
         raise RefElsewhere(
-            f"git has moved {self._head.branch} since the last operation ({position.says})",
+            f"git has moved {self._head.branch} since the last operation ({position.description})",
             "nothing was changed",
             "use git reflog to see from where to where",
         )
@@ -367,17 +369,18 @@ class _Walk:
             own = self._own_above(now, move.new)
             if own is None:
                 raise RefElsewhere(
-                    f"{short_name(move.ref)} is not where “{entry.kind}: {entry.says}” left it",
+                    f"{short_name(move.ref)} is not where "
+                    f"“{entry.kind}: {entry.description}” left it",
                     "nothing was changed",
                     "see perdure log, and use perdure rewind or git instead",
                 )
             if not move.ref.startswith(HEADS):
                 draft.moves.append(RefMove(move.ref, now, move.old))
                 word = "goes" if move.old is None else "comes back"
-                draft.says.append(f"the tag {short_name(move.ref)} {word}")
+                draft.sentences.append(f"the tag {short_name(move.ref)} {word}")
             elif now is None:
                 draft.moves.append(RefMove(move.ref, None, move.old))
-                draft.says.append(f"the branch {short_name(move.ref)} comes back")
+                draft.sentences.append(f"the branch {short_name(move.ref)} comes back")
             elif move.old is None:
                 self._take_away(move.ref, now, after, draft)
             else:
@@ -401,7 +404,7 @@ class _Walk:
                 f"the branch {before} is gone", "nothing was changed", "perdure branch"
             )
         draft.head = before
-        draft.says.append(f"{before} is the current branch again")
+        draft.sentences.append(f"{before} is the current branch again")
 
     def _take_away(self, ref: str, now: str, after: str | None, draft: _Draft) -> None:
         """Remove a branch that the entry made, unless a remote knows what only it has."""
@@ -414,10 +417,10 @@ class _Walk:
             )
         kept = [oid for other, oid in self._refs.names(HEADS).items() if other != ref]
         if self._reach.holds_hidden(self._remote_tips(), now, kept):
-            draft.says.append(f"the branch {name} stays, because it was pushed")
+            draft.sentences.append(f"the branch {name} stays, because it was pushed")
             return
         draft.moves.append(RefMove(ref, now, None))
-        draft.says.append(
+        draft.sentences.append(
             f"the branch {name} goes; the log of operations keeps what was said there"
         )
 
@@ -438,7 +441,7 @@ class _Walk:
         if self._reach.holds_hidden(self._remote_tips(), now, [target]):
             draft.by_commit[ref] = self._meant(target) or target
             draft.moves.append(RefMove(ref, now, None))
-            draft.says.append(f"{name} gets a new commit that does so, because it was pushed")
+            draft.sentences.append(f"{name} gets a new commit that does so, because it was pushed")
             return
         draft.moves.append(RefMove(ref, now, target))
 
@@ -492,7 +495,7 @@ class _Walk:
         )
         return UndoPlan(
             entry,
-            tuple(draft.says),
+            tuple(draft.sentences),
             tuple(draft.moves),
             draft.by_commit,
             draft.head,

@@ -68,7 +68,7 @@ def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) 
         return About(row.name, *_about_branch(repo, row))
     entry = row.entry
     first = (
-        f"{entry.kind}: {entry.says}",
+        f"{entry.kind}: {entry.description}",
         f"{entry.id[:10]}  {entry.at:%a %d %b %Y %H:%M}  {entry.author.name}  {entry.device}",
         f"on {entry.before.branch or 'no branch'} before, on {entry.after.branch or 'none'} after",
     )
@@ -78,7 +78,7 @@ def about_entry(repo: Repository, row: TimelineRow | BranchName | OperationRow) 
         lines = [
             [("same", f"{move.ref}: {_id(move.old)} to {_id(move.new)}")] for move in entry.moves
         ]
-    return About(entry.says, first, tuple(lines))
+    return About(entry.description, first, tuple(lines))
 
 
 def _said(change: TextChange) -> list[Line]:
