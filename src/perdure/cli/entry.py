@@ -21,16 +21,33 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     debug = "--debug" in sys.argv[1:]
-    from perdure.cli.root import root
-
     try:
+        from perdure.cli.root import root
+
         root.main(prog_name="perdure")
     except Exception as problem:  # noqa: BLE001 - the last one who can tell what happened
         if debug:
             _show_traceback(problem)
         else:
             _explain(problem)
+    except KeyboardInterrupt:
+        # Click tells of the first; this one came while that was told.
+        return 130
+    finally:
+        _end_on_interrupt()
     return 1
+
+
+def _end_on_interrupt() -> None:
+    """From here on Ctrl-C ends the process at once.
+
+    Python waits for threads when it ends, and would print a traceback of that wait. Whoever ignores
+    the key, as a shell's job in the background, goes on ignoring it.
+    """
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _show_traceback(problem: Exception) -> None:
