@@ -21,22 +21,22 @@ JSON = "## What `--json` prints\n"
 TOP = """\
 # Commands
 
-Written from the commands' own `--help`; a test keeps it true.
+Generated from each command's `--help`; a test keeps it up to date.
 
 ## Exit codes
 
 | code | when |
 | --- | --- |
-| 0 | done; also where all was so already, and where nothing was found |
-| 1 | could not: one line on stderr says why, what is safe, what to do |
+| 0 | done; also if there was nothing to do, or nothing was found |
+| 1 | failed: one line on stderr says why, what is safe, and what to do |
 | 2 | wrong usage |
 | 3 | done, with findings |
 
-| command | 1 also | 3 |
+| command | also 1 if | 3 if |
 | --- | --- | --- |
-| `say`, `regenerate`, `chat --plain` | a message got no whole reply | |
-| `undo`, `redo` | there is nothing to take back or to bring back | |
-| `merge` | | files have to be settled |
+| `say`, `regenerate`, `chat --plain` | a message got no complete reply | |
+| `undo`, `redo` | there is nothing to undo or redo | |
+| `merge` | | there are conflicts to resolve |
 | `persona check` | | something was found |
 | `why` | | the hash does not match |
 """

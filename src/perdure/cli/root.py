@@ -34,7 +34,7 @@ _COMMANDS = {
     "branch": ("branch", "List, create or delete branches."),
     "switch": ("switch", "Switch to another branch."),
     "merge": ("merge", "Merge another branch into this one."),
-    "revert": ("revert", "Revert one change of persona or memory; keep later turns."),
+    "revert": ("revert", "Revert one change to persona or memory; keep later turns."),
     "restore": ("restore", "Restore files to an earlier version."),
     "tag": ("tag", "Name a revision, or list the tags."),
     "archive": ("archive", "Copy everything to a folder, and end the conversation."),

@@ -22,9 +22,9 @@ _CELLS = 100
 def command(turn: str, *, as_json: bool) -> None:
     """List the answers to a turn, by default the last one; * marks the one shown.
 
-    perdure choose TURN N lets another one stand. For a greeting (turn 0) the persona's other
-    greetings are listed too. Where a merge has brought two corrections of your words, the other one
-    is shown below.
+    perdure choose TURN N shows another one instead. For a greeting (turn 0), the persona's other
+    greetings are listed too. If a merge brought two corrections of your words, the other one is
+    shown below.
     """
     from perdure.actions.turns.answers import list_answers
     from perdure.actions.workspace import Workspace

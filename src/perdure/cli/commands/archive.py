@@ -31,8 +31,8 @@ def command(folder: Path | None, *, reopen: bool, dry_run: bool, yes: bool, as_j
     """Archive a companion: make a copy of everything, tag it, and end the conversation.
 
     The copy is a folder with a git bundle (all branches and tags, checked after writing) and every
-    conversation as plain Markdown. From then on she is read, and not talked to, until --reopen.
-    For one that is archived already it writes another copy.
+    conversation as plain Markdown. From then on you can read her but not chat with her, until
+    --reopen. If she is already archived, this writes another copy.
     """
     from perdure.actions.companion.archive import archive, plan_archive
     from perdure.actions.workspace import Workspace

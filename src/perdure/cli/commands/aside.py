@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("turns", metavar="TURN[..TURN]", required=False)
 @click.option("--back", is_flag=True, help="Bring them back into prompts.")
 @click.option("--list", "lists", is_flag=True, help="List what is set aside.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept with them.")
+@click.option("--reason", default="", metavar="TEXT", help="The reason, kept with them.")
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
 @json_option
@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Set turns aside: they stay in the history but out of prompts.
 
-    Both ends of a range are included: 3..7 of the last conversation, or whole ids. It is one file
-    below memory/aside and one commit; --back, or perdure undo, takes it back.
+    Both ends of a range are included: 3..7 in the last conversation, or whole ids. Each range is
+    one file in memory/aside and one commit; --back, or perdure undo, takes it back.
     """
     if lists == (turns is not None):
         raise click.UsageError("give TURN, TURN..TURN, or --list")

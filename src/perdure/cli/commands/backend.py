@@ -45,7 +45,7 @@ def list_backends(*, offline: bool, as_json: bool) -> None:
 
     \b
     reachable    answers
-    drift        answers, with another model than last seen behind the name
+    drift        answers, but with a different model than last seen
     unconfirmed  came from outside; see perdure backend confirm
     no key       the key is not where the manifest says
     refused      the server does not accept the key
@@ -155,7 +155,7 @@ def add_backend(
 ) -> None:
     """Add a backend: asks for what it needs, tries one tiny call, then commits it.
 
-    Without a terminal nothing is asked; --model is needed then, and --key for a provider's API.
+    Without a terminal it asks nothing, and needs --model, and --key for a provider's API.
     """
     from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.backend_wizard import Answers, goes_first, manifest_from
@@ -245,15 +245,15 @@ def _tell_added(
 
 @command.command("confirm")
 @click.argument("names", nargs=-1, shell_complete=complete_backends)
-@click.option("--all", "everything", is_flag=True, help="All backends that wait to be confirmed.")
+@click.option("--all", "everything", is_flag=True, help="All backends that are not confirmed yet.")
 @click.option("--yes", is_flag=True, help="Confirm without asking.")
 @companion_option
 @json_option
 def confirm(names: tuple[str, ...], *, everything: bool, yes: bool, as_json: bool) -> None:
     """Allow backends that came from outside to be used on this machine.
 
-    A manifest that a clone, a pull or a copy brought is not used until then: it decides where the
-    talk and the key go. Shows each, and who brought it, and asks.
+    A manifest that came with a clone, a pull or a copy is not used until you confirm it, since it
+    decides where the conversation and the key go. Shows each one, and who brought it, and asks.
     """
     from perdure.actions.backends.manage import BackendActions
     from perdure.cli.input.ask import ask_yes_no, on_terminal

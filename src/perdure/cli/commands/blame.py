@@ -26,13 +26,15 @@ _PLACE = re.compile(r"(.+?):(\d{1,9})(?:[-,](\d{1,9}))?")
 
 @click.command("blame")
 @click.argument("place", metavar="PATH[:LINE[-LINE]]", shell_complete=complete_files)
-@click.option("--at", metavar="REV|DATE", help="The file as of then. [default: the last commit]")
+@click.option(
+    "--at", metavar="REV|DATE", help="The file as it was then. [default: the last commit]"
+)
 @companion_option
 @json_option
 def command(place: str, at: str | None, *, as_json: bool) -> None:
     """Show who wrote each line of a file, in which commit, when, and after which turn.
 
-    PATH is a file of the companion, such as persona/20-voice.md; files of the persona may be named
+    PATH is one of the companion's files, such as persona/20-voice.md; persona files may be named
     without their folder. Lines are followed through merges and renamed files.
     """
     from perdure.git.repository.repository import Repository

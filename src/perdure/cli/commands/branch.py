@@ -29,10 +29,11 @@ def command(
 ) -> None:
     """List branches, or create one.
 
-    Without NAME: every branch with its last talk, the current one marked with *. With NAME: begins
-    it here, or at a turn, revision or date, and stays where you are; perdure switch goes there.
+    Without NAME: every branch with its last conversation; * marks the current one. With NAME:
+    creates it here, or at a turn, revision or date, and you stay where you are; perdure switch goes
+    there.
 
-    A branch that is deleted loses its name and no word: perdure undo brings it back.
+    Deleting a branch deletes its name, not a single word: perdure undo brings it back.
     """
     if name is None and (place or drops):
         raise click.UsageError("give the NAME of a branch")

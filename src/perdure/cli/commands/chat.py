@@ -32,8 +32,8 @@ def command(name: str | None, place: str, keep: str, *, plain: bool, drop: bool)
     Without a terminal, on a dumb one, or with --plain, it reads lines from stdin and prints the
     replies.
 
-    With --at you talk to her as she was on a day, at a revision or a turn, on a scratch branch. At
-    the end you are where you were, and it is kept or dropped.
+    With --at, you chat with her as she was on a day, at a revision or at a turn, on a scratch
+    branch. Afterwards you are back where you were, and can keep or drop the branch.
     """
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     plain = plain or dumb or not (sys.stdin.isatty() and sys.stdout.isatty())

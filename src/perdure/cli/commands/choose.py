@@ -24,8 +24,8 @@ def command(
 ) -> None:  # fmt: skip
     """Show answer N to a turn; perdure alternatives lists the answers.
 
-    The two swap places and keep their numbers. Further up than the last turn, a branch begins
-    there; the old line keeps its name, and all that came after.
+    The two swap places and keep their numbers. For an earlier turn, a new branch starts there; the
+    old branch keeps its name and everything that came after.
     """
     from perdure.actions.turns.answers import choose, plan_choice
     from perdure.actions.workspace import Workspace

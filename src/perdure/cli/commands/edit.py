@@ -23,8 +23,8 @@ def command(
 ) -> None:  # fmt: skip
     """Correct the words of a turn in place; later turns stay as they are.
 
-    TEXT may be `-` for standard input; without it your editor opens with the words. Git keeps them
-    as they were: perdure undo takes the correction back, perdure diff shows it.
+    TEXT may be `-` for standard input; without TEXT, your editor opens with the words. Git keeps
+    the original: perdure undo takes the correction back, perdure diff shows it.
     """
     from perdure.actions.turns.correct import correct, find_words
     from perdure.actions.workspace import Workspace

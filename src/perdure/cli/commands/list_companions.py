@@ -14,8 +14,8 @@ from perdure.plural import plural
 def command(*, as_json: bool) -> None:
     """List your companions and their folders.
 
-    These are the ones in the folder of companions (PERDURE_HOME). One that was made with --at, or
-    cloned to another place, is named by its path: -c PATH, or stand in its folder.
+    Lists the companions in the usual folder (PERDURE_HOME). If you made one with --at, or cloned it
+    to another place, name it by its path, -c PATH, or go to its folder.
     """
     from perdure.views.companions import overview
 

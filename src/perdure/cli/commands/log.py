@@ -34,15 +34,15 @@ _USUAL = 30
 
 
 @click.command("log")
-@click.option("--turns", is_flag=True, help="Only changes of conversations.")
-@click.option("--persona", is_flag=True, help="Only changes of the persona.")
-@click.option("--memory", is_flag=True, help="Only changes of memory and lore.")
-@click.option("--backend", is_flag=True, help="Only changes of backends.")
-@click.option("--path", "more_paths", multiple=True, metavar="PATH", help="Only changes of PATH.")
-@click.option("--since", metavar="DATE", help="Only what was committed from DATE on.")
-@click.option("--until", metavar="DATE", help="Only what was committed until the end of DATE.")
-@click.option("--author", default="", metavar="TEXT", help="Only authors with TEXT in their name.")
-@click.option("--grep", default="", metavar="TEXT", help="Only messages with TEXT in them.")
+@click.option("--turns", is_flag=True, help="Only changes to conversations.")
+@click.option("--persona", is_flag=True, help="Only changes to the persona.")
+@click.option("--memory", is_flag=True, help="Only changes to memory and lore.")
+@click.option("--backend", is_flag=True, help="Only changes to backends.")
+@click.option("--path", "more_paths", multiple=True, metavar="PATH", help="Only changes to PATH.")
+@click.option("--since", metavar="DATE", help="Only commits since DATE.")
+@click.option("--until", metavar="DATE", help="Only commits up to the end of DATE.")
+@click.option("--author", default="", metavar="TEXT", help="Only authors whose name contains TEXT.")
+@click.option("--grep", default="", metavar="TEXT", help="Only commit messages that contain TEXT.")
 @click.option("--branch", metavar="REV", help="The history of another branch, tag, commit or date.")
 @click.option(
     "-n",
@@ -51,7 +51,7 @@ _USUAL = 30
     help=f"At most this many. [default: {_USUAL}; all with --persona]",
 )
 @click.option("--skip", type=click.IntRange(min=0), default=0, help="Skip this many first.")
-@click.option("--all", "everything", is_flag=True, help="All of them, without a limit.")
+@click.option("--all", "everything", is_flag=True, help="All, without a limit.")
 @click.argument("words", nargs=-1, metavar="[REV] [PATH]...")
 @companion_option
 @json_option
@@ -72,12 +72,12 @@ def command(
 ) -> None:
     """Show the history, newest first: turns, persona changes and everything else.
 
-    With --persona one line a change: when, by whom (you or her), words added and removed, the size
-    of the whole persona after it, files, and tags. A merge is among the changes of something when
-    it differs from all that it joined.
+    With --persona, each change takes one line: when, by whom (you or her), words added and removed,
+    the size of the whole persona after it, files, and tags. A merge is listed only if its result
+    differs from every side that it joined.
 
     A DATE is a day or a time, such as 2026-11-01, "2026-11-01 14:30", yesterday, "last monday",
-    "3 weeks ago". TEXT may be in any case.
+    "3 weeks ago". Case does not matter in TEXT.
     """
     repo = Repository.open(chosen_companion(lacking=True), recover=False)
     if branch is None and repo.head().commit is None:

@@ -27,7 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 def command() -> None:
     """Manage lore: people, places and things that enter a prompt when they come up.
 
-    An entry is a file in lore/ with the keys that bring it in, and its text.
+    An entry is a file in lore/ with its text and the keys that bring it in.
     """
 
 
@@ -38,10 +38,10 @@ def _entry_options(command: _Command) -> _Command:
             click.option("--text", metavar="TEXT", help="The entry's text; - for standard input."),
             click.option("--title", metavar="TEXT", help="Its name for you; never in a prompt."),
             click.option("--also", "secondary_keys", multiple=True, metavar="KEY",
-                         help="A second key; one of these must match, too."),
+                         help="A secondary key; one of these must match too."),
             click.option("--logic", "secondary_logic",
                          type=click.Choice(["and_any", "and_all", "not_any", "not_all"]),
-                         help="How the second keys combine."),
+                         help="How the secondary keys combine."),
             click.option("--regex/--plain", default=None,
                          help="Keys written /like this/i are regular expressions, or plain text."),
             click.option("--case-sensitive/--any-case", default=None, help="Whether case matters."),
@@ -104,7 +104,7 @@ def list_(*, as_json: bool) -> None:
 def add_entry(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said: Any) -> None:  # noqa: ANN401  options
     """Add an entry that enters the prompt when a KEY comes up, as its own commit.
 
-    Without --text your editor opens. perdure undo takes it back.
+    Without --text, your editor opens. perdure undo takes it back.
     """
     from perdure.actions.memory.lore import add_lore
     from perdure.actions.workspace import Workspace
@@ -127,7 +127,7 @@ def add_entry(*, keys: tuple[str, ...], text: str | None, as_json: bool, **said:
 @command.command("edit")
 @click.argument("name", shell_complete=complete_lore)
 @click.option(
-    "--key", "keys", multiple=True, metavar="KEY", help="Its keys, instead of those it has."
+    "--key", "keys", multiple=True, metavar="KEY", help="Its keys, replacing the ones it has."
 )
 @_entry_options
 @companion_option
@@ -137,7 +137,7 @@ def edit_entry(
 ) -> None:  # fmt: skip
     """Change an entry, as its own commit; without options, open it in your editor.
 
-    NAME is its file's name, a piece of that, or its title. Comments in the file stay; perdure undo
+    NAME is its file name, a piece of that, or its title. Comments in the file stay. perdure undo
     takes it back.
     """
     from perdure.actions.memory.lore import change_lore, find_entry
@@ -181,14 +181,14 @@ def remove(*, name: str, as_json: bool) -> None:
     "--window",
     type=click.IntRange(256),
     metavar="TOKENS",
-    help="For a model with a window of this size.",
+    help="Assume a model with a window of this size.",
 )
 @companion_option
 @json_option
 def test(*, texts: tuple[str, ...], window: int | None, as_json: bool) -> None:
     """Show which entries a text would bring in, by which key, in which order, and what is left out.
 
-    Several TEXTs are several messages, the newest last; - is standard input. Nothing is sent.
+    Several TEXTs are several messages, newest last; - is standard input. Nothing is sent.
     """
     from perdure.actions.memory.lore import try_lore
     from perdure.actions.workspace import Workspace

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @click.command("merge")
 @click.argument("branch", required=False, shell_complete=complete_branches)
-@click.option("--continue", "concludes", is_flag=True, help="Conclude the open merge.")
-@click.option("--abort", "aborts", is_flag=True, help="Abandon the open merge.")
-@click.option("--ours", multiple=True, metavar="FILE", help="Settle FILE with this side's version.")
-@click.option("--theirs", multiple=True, metavar="FILE", help="Settle FILE with the other side's.")
+@click.option("--continue", "concludes", is_flag=True, help="Complete the open merge.")
+@click.option("--abort", "aborts", is_flag=True, help="Abort the open merge.")
+@click.option(
+    "--ours", multiple=True, metavar="FILE", help="Resolve FILE with this branch's version."
+)
+@click.option(
+    "--theirs", multiple=True, metavar="FILE", help="Resolve FILE with the other branch's version."
+)
 @careful_options
 @companion_option
 @json_option
@@ -38,12 +42,13 @@ def command(
 ) -> None:
     """Merge another branch into this one; without BRANCH, show the open merge.
 
-    Conversations of both come together, and never conflict. Where persona or memory were changed
-    in two ways, the merge stays open, both versions are marked in the file, and she talks on as she
-    is on this branch. Settle the files in an editor (or with --ours and --theirs), then --continue.
+    The conversations of both branches come together and never conflict. If both changed the same
+    lines of persona or memory, the merge stays open, the file has both versions between conflict
+    markers, and she goes on as she is on this branch. Resolve the files in an editor (or with
+    --ours and --theirs), then --continue.
 
     It is an ordinary git merge: git status, git commit and git merge --abort work on it too. Exit
-    code 3: files have to be settled.
+    code 3: there are conflicts to resolve.
     """
     asked = sum((branch is not None, concludes, aborts, bool(ours or theirs)))
     if asked > 1:

@@ -12,14 +12,14 @@ _MARKS = {"undo": "u", "redo": "r", "": " "}
 
 @click.command("ops")
 @click.option("-n", "limit", type=click.IntRange(min=1), default=30, help="At most this many.")
-@click.option("--all", "everything", is_flag=True, help="All of them, without a limit.")
+@click.option("--all", "everything", is_flag=True, help="All, without a limit.")
 @companion_option
 @json_option
 def command(limit: int, *, everything: bool, as_json: bool) -> None:
     """List past operations, newest first: turns, edits, rewinds, switches, merges, tags, undos.
 
     `u` marks what perdure undo takes back next, `r` the undo that perdure redo takes back, and `-`
-    what is undone. The list is of this machine; it does not travel with a push.
+    what is already undone. The list belongs to this machine and is not pushed.
     """
     from perdure.actions.history import undo
     from perdure.actions.workspace import Workspace

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FINDINGS = 3
 _at = click.option(
-    "--at", metavar="REV|DATE", help="The persona as committed then, not as in the folder."
+    "--at", metavar="REV|DATE", help="The persona as committed then, instead of the folder."
 )
 
 
@@ -34,8 +34,8 @@ def command() -> None:
 def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
     """Print the persona as the model gets it: names filled in, with each file's tokens.
 
-    Without FILE: the files of the system prompt in their order, sample talk and the reminder. With
-    FILE (10-who, greetings/10-hello, ...): that one; greetings are shown only this way.
+    Without FILE: the files of the system prompt in order, sample dialogue and the reminder. With
+    FILE (10-who, greetings/10-hello, ...): that file; greetings are shown only this way.
     """
     from perdure.cli.render.persona import show_lines_of, show_record
     from perdure.companion.persona.persona import read_persona
@@ -81,11 +81,11 @@ def show_persona(file: str | None, *, at: str | None, as_json: bool) -> None:
 def check_files(*, at: str | None, as_json: bool) -> None:
     """Check for contradicting names, missing boundaries, keys, and costly files.
 
-    Looks at the files in the folder, edits that are in no commit included, and asks no model. A
-    problem does not work as it is written; advice works, and may not be what you meant. Keys and
-    passwords are never printed.
+    Reads the files in the folder, including uncommitted edits, and asks no model. A problem does
+    not work as written; advice is about something that works but may not be what you meant. Keys
+    and passwords are never printed.
 
-    Exit code 0: nothing found; 3: something was.
+    Exit code 0: nothing found; 3: something found.
     """
     from perdure.cli.render.persona import check_lines, check_record
     from perdure.views.persona_check import check_companion
@@ -115,9 +115,9 @@ def _commit(at: str) -> str:
 def edit_file(file: str | None, *, note: str, as_json: bool) -> None:
     """Edit one file of the persona in your editor, and commit the change.
 
-    FILE may be short (voice for persona/20-voice.md); a name that no file has begins a new one.
-    The change is a commit of its own: perdure undo takes it back. What cannot be read afterwards is
-    not committed and stays in the folder as you wrote it.
+    FILE may be short (voice for persona/20-voice.md); a name that no file has creates a new one.
+    The change is a separate commit: perdure undo takes it back. A file that cannot be read
+    afterwards is not committed and stays in the folder as you wrote it.
     """
     from perdure.actions.persona import begin_edit, finish_edit
     from perdure.cli.input.ask import on_terminal

@@ -31,12 +31,12 @@ def command(
 ) -> None:  # fmt: skip
     """Ask for another answer to a turn, by default the last one.
 
-    The new answer stands, and the old one is kept beside it: perdure alternatives lists them,
-    perdure choose swaps them. Ctrl-C ends the answer; the part that came is kept. If nothing comes,
-    all is as it was.
+    The new answer replaces the old one, which is kept: perdure alternatives lists them, perdure
+    choose swaps them. Ctrl-C ends the answer; the part that came is kept. If nothing comes,
+    everything stays as it was.
 
-    To a turn further up, a branch begins there; the old line keeps its name, and all that came
-    after. A greeting gives way to the next one of persona/greetings.
+    For an earlier turn, a new branch starts there; the old branch keeps its name and everything
+    that came after. A greeting is replaced by the next one in persona/greetings.
     """
     from perdure.actions.turns.regenerate import plan_regenerate
     from perdure.actions.workspace import Workspace

@@ -22,9 +22,9 @@ from perdure.cli.target import chosen_companion, complete_names, home
 def command(name: str, typed: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Move a companion's folder to the trash.
 
-    Only when a copy of everything is proven: a bundle that perdure archive wrote, which has every
-    branch and tag as they are now and the bytes that were checked. Otherwise the companion's name
-    has to be typed.
+    Only if there is a proven copy of everything: a bundle written by perdure archive, unchanged
+    since it was checked, with every branch and tag as they are now. Otherwise you have to type the
+    companion's name.
     """
     from perdure.actions.companion.remove import check_agreed, plan_remove, remove
     from perdure.actions.workspace import Workspace

@@ -14,15 +14,17 @@ from perdure.errors import Problem
 
 @click.command("restore")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=complete_files)
-@click.option("--at", "place", required=True, metavar="REV|DATE|TAG", help="As of when.")
+@click.option(
+    "--at", "place", required=True, metavar="REV|DATE|TAG", help="The version to restore."
+)
 @careful_options
 @companion_option
 @json_option
 def command(paths: tuple[str, ...], place: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Restore files to an earlier version, as a commit: persona, lore, memory, backends.
 
-    PATH is a file or a folder. A file that was deleted since comes back; one that was not there
-    then is removed, and named before. Talk is not brought back file by file: see perdure rewind.
+    PATH is a file or a folder. A file deleted since then comes back; one that did not exist then is
+    removed, after being named. Conversations cannot be restored file by file: see perdure rewind.
     """
     from perdure.actions.errors import NothingToRestore
     from perdure.actions.history.restore import plan_restore, restore

@@ -32,13 +32,14 @@ _THEN = (
 @companion_option
 @json_option
 def command(rev: str, then: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Revert one change of persona, lore, memory, backends or settings; keep later turns.
+    """Revert one change to persona, lore, memory, backends or settings; keep later turns.
 
-    Later edits of other lines stay. What was said under the change is still read by the model; so
-    it lists those turns, and can begin a new conversation or set them aside.
+    Later edits to other lines stay. The model still reads what was said under the change, so this
+    lists those turns, and can begin a new conversation or set them aside.
 
-    REV is a commit, as perdure log shows it, a tag or a date. To go back to an earlier point of the
-    talk: perdure rewind. To bring whole files back as of then: perdure restore.
+    REV is a commit, as perdure log shows it, a tag or a date. To go back to an earlier point in the
+    conversation, use perdure rewind. To bring back earlier versions of whole files, use perdure
+    restore.
     """
     from perdure.actions.history.revert import plan_revert, revert
     from perdure.actions.workspace import Workspace

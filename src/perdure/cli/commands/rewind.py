@@ -19,11 +19,11 @@ from perdure.cli.target import chosen_companion, companion_option
 def command(turn: str, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Continue from an earlier turn, on a new branch; the old branch keeps its name.
 
-    TURN is `@` (the last one), `@-3`, a number of the last conversation, a piece of a turn's id, a
-    date (its last word), or a revision. Persona and memory are as they were then.
+    TURN is `@` (the last one), `@-3`, a number in the last conversation, a piece of a turn's id, a
+    date (the last turn on it), or a revision. Persona and memory are as they were then.
 
-    To take back one change and keep the talk since: perdure revert. To take this back: perdure
-    undo.
+    To take back one change and keep the conversation since, use perdure revert. To take this back,
+    use perdure undo.
     """
     from perdure.actions.history.rewind import plan_rewind, rewind
     from perdure.actions.workspace import Workspace

@@ -15,7 +15,7 @@ from perdure.cli.target import companion_option, companion_to_talk_to
 @click.command("say")
 @click.argument("text", required=False)
 @click.option("--resume", is_flag=True, help="Answer the last message if it has no reply yet.")
-@click.option("--new", "fresh", is_flag=True, help="Start a new conversation with it.")
+@click.option("--new", "fresh", is_flag=True, help="Start a new conversation with this message.")
 @click.option(
     "--backend",
     default="",
@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Send one message and print the reply as it arrives. TEXT may be `-` for standard input.
 
-    Ctrl-C ends the reply; the part that came is kept. With --at it is said to her as she was then,
-    on a scratch branch; afterwards you are where you were.
+    Ctrl-C ends the reply; the part that came is kept. With --at, she answers as she was then, on a
+    scratch branch; afterwards you are back where you were.
     """
     if resume == (text is not None):
         raise click.UsageError("give TEXT, or --resume without one")

@@ -30,8 +30,8 @@ _WIDTH = 160
 @click.command("search")
 @click.argument("words", nargs=-1, required=True, metavar="TEXT...")
 @click.option("-n", "limit", type=click.IntRange(1, 1000), default=10, help="At most this many.")
-@click.option("--since", metavar="DATE", help="Only what was said from DATE on.")
-@click.option("--until", metavar="DATE", help="Only what was said until the end of DATE.")
+@click.option("--since", metavar="DATE", help="Only what was said since DATE.")
+@click.option("--until", metavar="DATE", help="Only what was said up to the end of DATE.")
 @click.option("--branch", metavar="NAME", help="Search another branch.")
 @click.option("--at", "rev", metavar="REV|DATE", help="Search the history as it was then.")
 @companion_option
@@ -48,10 +48,11 @@ def command(
 ) -> None:
     """Search the whole history for things that were said, best match first.
 
-    It is the search that also chooses earlier turns for prompts: words in any of their forms, what
-    was said just before and after, and dates such as "last summer" or "in March". Turns that were
-    set aside are not found. Turns that fit by their neighbours alone are listed with --json only.
-    The first search of a long history reads it once, which takes a moment.
+    This is the same search that chooses earlier turns for prompts. It finds words in any form,
+    considers what was said just before and after, and understands dates such as "last summer" or
+    "in March". It does not find turns that were set aside. Turns that match only through their
+    neighbours are listed only with --json. The first search reads the whole history once, which
+    takes a moment if it is long.
 
     A DATE is a day or a time, such as 2026-11-01, yesterday, "3 weeks ago".
     """

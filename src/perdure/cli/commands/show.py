@@ -26,9 +26,9 @@ _TOO_MANY = "It has more files than perdure looks at; git show --stat lists them
 def command(what: str, *, as_json: bool) -> None:
     """Show one turn, or one commit.
 
-    A turn is named by `@` (the last one), `@-3`, a number of the last conversation such as `7`,
-    any unique piece of its id, or a day. Anything else is looked up as a branch, a tag, the start
-    of a commit's id, or a date such as "3 weeks ago": the commit at which the branch then stood.
+    Name a turn by `@` (the last one), `@-3`, a number in the last conversation such as `7`, any
+    unique piece of its id, or a day. Anything else is looked up as a branch, a tag, the start of a
+    commit id, or a date such as "3 weeks ago": the branch's last commit at that time.
     """
     from perdure.companion.clock import now
     from perdure.views.show import ShownTurn, find_shown

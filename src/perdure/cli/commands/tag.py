@@ -14,15 +14,15 @@ from perdure.cli.target import chosen_companion, companion_option
 @click.command("tag")
 @click.argument("name", required=False, shell_complete=complete_tags)
 @click.argument("rev", required=False)
-@click.option("-m", "message", default="", metavar="TEXT", help="A note on what it stands for.")
+@click.option("-m", "message", default="", metavar="TEXT", help="A note about it.")
 @click.option("--delete", "drops", is_flag=True, help="Delete the tag; the commit stays.")
 @companion_option
 @json_option
 def command(name: str | None, rev: str | None, message: str, *, drops: bool, as_json: bool) -> None:
     """Give a revision a lasting name, such as "before-the-move". Without NAME: list the tags.
 
-    REV is a commit, branch, date or turn; the last commit without one. A tag can be used wherever a
-    commit is meant. perdure undo takes the last one back.
+    REV is a commit, branch, date or turn; by default the last commit. You can use a tag wherever a
+    commit is expected. perdure undo takes the last one back.
     """
     if name is None and (drops or message):
         raise click.UsageError("give the NAME of a tag")

@@ -18,8 +18,8 @@ from perdure.cli.target import companion_option, complete_names, find_companion
 def command(name: str | None, *, as_json: bool) -> None:
     """Print a companion's folder, so that you can use git there.
 
-    For example: cd "$(perdure where mira)". Without NAME it is the one that every other command
-    would mean here.
+    For example: cd "$(perdure where mira)". Without NAME, it is the companion that every other
+    command would use here.
     """
     path = find_companion(name).path
     if as_json:

@@ -21,7 +21,7 @@ _FINDINGS = 3
 
 @click.command("why")
 @click.argument("turn", default="@", metavar="[TURN]")
-@click.option("--answer", type=click.IntRange(1), metavar="N", help="Which of its answers.")
+@click.option("--answer", type=click.IntRange(1), metavar="N", help="Which answer.")
 @click.option("--next", "text", metavar="TEXT", help="Show what would be sent for TEXT now.")
 @click.option("--messages", is_flag=True, help="Print the messages, word for word.")
 @companion_option
@@ -31,16 +31,16 @@ def command(
 ) -> None:
     """Show the prompt behind a reply, part by part.
 
-    The prompt is rebuilt from the turn's commit, and checked by the hash that was recorded there.
-    Each part is shown with where it came from, what it costs in tokens, and why it is in.
+    The prompt is rebuilt from the turn's commit and checked against the hash recorded there. Each
+    part is shown with its source, its tokens, and why it is included.
 
-    A turn is named by `@` (the last one), `@-3`, a number of the last conversation such as `7`,
-    any unique piece of its id, or a day. An answer that does not stand any more is named by its
-    number: `--answer 1`, or `7~1`.
+    Name a turn by `@` (the last one), `@-3`, a number in the last conversation such as `7`, any
+    unique piece of its id, or a day. For an answer that was replaced, add its number: `--answer 1`,
+    or `7~1`.
 
-    With --next, nothing is sent or saved: it shows what would be sent, and what recall finds.
+    With --next, it shows what would be sent, and what recall finds; nothing is sent or saved.
 
-    The exit status is 0 where the hash matches, or none was recorded, and 3 where it does not.
+    The exit code is 0 if the hash matches or none was recorded, and 3 if it does not match.
     """
     found = _next(text) if text is not None else _past(turn, answer or 0)
     if as_json:

@@ -21,7 +21,7 @@ from perdure.cli.target import chosen_companion, companion_option
 def add(topic: str, fact: str, turn: str, *, pin: bool, dry_run: bool, as_json: bool) -> None:
     """Write down a fact: one more line in memory/facts/TOPIC.md, committed in your name.
 
-    What is there already and says the same, or the opposite, is shown beside it.
+    Shows existing facts that say the same, or the opposite, beside it.
     """
     from perdure.actions.memory.facts import commit_plan, known, plan_add_fact
     from perdure.actions.workspace import Workspace

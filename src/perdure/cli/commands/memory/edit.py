@@ -40,9 +40,9 @@ def edit(
 ) -> None:
     """Change one fact: its words, topic or rank; set it aside; remove it.
 
-    FACT is its name in perdure memory list, such as people:3, or words that only one fact has.
-    Without an option your editor opens with its words. Only its line changes, as one commit of
-    yours; perdure undo takes that back.
+    FACT is its name in perdure memory list, such as people:3, or words that only one fact contains.
+    Without an option, your editor opens with its words. Only its line changes, in one commit in
+    your name; perdure undo takes that back.
     """
     from perdure.actions.memory import facts
     from perdure.actions.workspace import Workspace

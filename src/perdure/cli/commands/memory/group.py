@@ -39,6 +39,6 @@ def _module(name: str) -> str:
 def command() -> None:
     """List, add and edit what she knows; review proposals.
 
-    Facts are lines of plain text in memory/facts, one topic a file, each naming the turn that
+    Facts are lines of plain text in memory/facts, one file per topic, each naming the turn that
     taught it. What a model proposes waits in memory/review until you accept it.
     """

@@ -17,9 +17,9 @@ from perdure.cli.target import chosen_companion, companion_option
 def index() -> None:
     """Index all conversations for recall and search now.
 
-    Words are read by the first message or search anyway. What messages mean (the extra [dense]) is
-    read between the turns of a talk, the newest first; this reads the rest at once, which may take
-    an hour for a long life. Ctrl-C ends it; what was read stays.
+    The first message or search indexes the words anyway. Meanings (the extra [dense]) are indexed
+    between the turns of a chat, newest first; this does the rest at once, which may take an hour
+    for a long history. Ctrl-C stops; what was indexed stays.
     """
     from perdure.git.repository.repository import Repository
     from perdure.recall import RecallIndex

@@ -29,11 +29,11 @@ def list_facts(topic: str | None, limit: int | None, *, beside: bool, as_json: b
 
     \b
     a turn's id   the turn that taught it; it begins with the day
-    user          your own words; before those that she noted down herself
+    user          your own words; before those that she noted herself
     imported      from elsewhere; after all others
     pinned        before all others
-    held          imported, and looks like an instruction: out of prompts until you review it
-    set aside     kept, and out of prompts
+    held          imported, and reads like an instruction: out of prompts until you review it
+    set aside     kept, but out of prompts
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from perdure.git.repository.repository import Repository
     from perdure.snapshot.facts import read_known_facts

@@ -29,10 +29,10 @@ _ANSWERS = {"a": "accept", "e": "edit", "r": "reject", "s": "skip", "q": "quit"}
 @click.option(
     "--accept-all",
     is_flag=True,
-    help="Accept all that waits, except what looks like an instruction; needs --yes.",
+    help="Accept everything except what looks like an instruction; needs --yes.",
 )
-@click.option("--yes", is_flag=True, help="With --accept-all: without looking at each one.")
-@click.option("--list", "lists", is_flag=True, help="Only list what waits.")
+@click.option("--yes", is_flag=True, help="With --accept-all: without reviewing each one.")
+@click.option("--list", "lists", is_flag=True, help="Only list what there is to review.")
 @companion_option
 @json_option
 def review(
@@ -46,9 +46,10 @@ def review(
 ) -> None:
     """Review what waits for you: proposed facts and summaries, and imported facts on hold.
 
-    On a terminal one after the other, as a difference, with what is there and says the same or the
-    opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number of the
-    list, or an id, which stays when others go. Each answer is a commit of its own.
+    On a terminal, they come one after another, each as a difference, beside facts that say the same
+    or the opposite: accept, edit, reject, skip, quit. Elsewhere they are listed. N is a number in
+    the list, or an id, which stays the same when others leave the list. Each decision is a separate
+    commit.
     """
     from perdure.actions.memory.review import review_list
     from perdure.actions.workspace import Workspace

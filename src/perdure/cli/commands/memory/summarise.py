@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @click.argument("names", metavar="[CONVERSATION]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every conversation of this branch.")
 @click.option("--facts", is_flag=True, help="Also propose facts for her to remember.")
-@click.option("--again", is_flag=True, help="Also those whose summary covers all that was said.")
+@click.option("--again", is_flag=True, help="Also those whose summary is up to date.")
 @click.option(
     "--hosted",
     is_flag=True,
-    help="Let a hosted backend read conversations it has not had: they leave this machine.",
+    help="Let a hosted backend read conversations it took no part in: they leave this machine.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what it would do, and change nothing.")
 @companion_option
@@ -47,12 +47,12 @@ def summarise(
 ) -> None:
     """Summarise conversations; by default the newest one.
 
-    A CONVERSATION is named by a piece of its id, a day, or a turn of it. The backend that is listed
-    first is asked; where there is none, or only a rehearsal model, sentences of the talk itself are
-    taken, and the file says so. A summary that you have changed is not written over: the new text
-    waits in the review list.
+    Name a CONVERSATION by a piece of its id, a day, or one of its turns. The first backend in the
+    list is asked; if there is none, or only a rehearsal model, the summary consists of sentences
+    from the conversation itself, and the file says so. A summary that you changed is never
+    overwritten: the new text waits in the review list.
 
-    Each conversation is a commit of its own. Ctrl-C ends it; what was written stays.
+    Each summary is a separate commit. Ctrl-C stops; what was written stays.
     """
     if everything and names:
         raise click.UsageError("give CONVERSATION or --all, not both")
