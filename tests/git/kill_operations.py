@@ -60,7 +60,7 @@ def act(repo: Repository, dice: random.Random, number: int) -> None:
         elif kind == "rewind":
             depth = sum(1 for _ in repo.commits.log(limit=6)) - 1
             start = f"HEAD~{dice.randint(0, depth)}" if depth else "HEAD"
-            name = branches.free_name(repo, f"line-{abs(number)}")
+            name = repo.free_branch(f"line-{abs(number)}")
             branches.start_branch(repo, name, start, author=MIRA, kind="rewind")
         elif kind == "switch":
             branches.switch(repo, dice.choice(names), author=MIRA)

@@ -231,7 +231,7 @@ def test_bad_names_and_places_are_refused(life: Repository, git: Git) -> None:
     wrong = RefMove("refs/heads/a/b", life.resolve("HEAD~1"), life.resolve("HEAD"))
     with pytest.raises(RefElsewhere):
         perform(life, "move", "x", [wrong], author=MIRA)
-    assert branches.free_name(life, "a") == "a-2"
+    assert life.free_branch("a") == "a-2"
     assert git("branch", "--format=%(refname:short)").split() == ["a/b", "main"]
 
 

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from perdure.snapshot.errors import RequestProblem
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
 
 
 class CannotAct(RequestProblem):
-    """Base of these errors; also raised for what fits none of the others."""
+    """Base of these errors; also raised for what fits none of the others.
+
+    ``kept`` is "nothing was changed" where nothing else is said.
+    """
+
+    def __init__(self, what: str, kept: str = "nothing was changed", next_step: str = "") -> None:
+        super().__init__(what, kept, next_step)
+
+
+def branch_of(repo: Repository) -> str:
+    """The branch that is checked out. Raises CannotAct where none is."""
+    branch = repo.head().branch
+    if branch is None:
+        raise CannotAct(
+            "no branch is checked out here", next_step="switch to one with: perdure switch NAME"
+        )
+    return branch
 
 
 class CannotRevert(CannotAct):

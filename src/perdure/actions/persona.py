@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.actions.errors import BoundariesThere
+from perdure.actions.errors import BoundariesThere, branch_of
 from perdure.actions.subjects import Edit, edit_subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, FileTrouble
@@ -150,7 +150,7 @@ def begin_edit(repo: Repository, name: str) -> FileEdit:
             kept="nothing was changed",
             next_step=f"finish it first, with perdure merge or git {state.open_operation}",
         )
-    _branch(repo)
+    branch_of(repo)
     place = repo.path / path
     if place.is_symlink() or not place.resolve().is_relative_to(repo.path.resolve()):
         raise RequestProblem(
@@ -197,7 +197,7 @@ def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> Committe
         [Change(path, data)],
         message=f"persona: {says}\n",
         author=_author(repo),
-        branch=_branch(repo),
+        branch=branch_of(repo),
         at=now(),
         expect={path: repo.oid(path, editing.tip)},
     )
@@ -246,19 +246,10 @@ def add_boundaries(path: Path) -> str:
         [Change(_BOUNDARIES, boundaries_file(companion.settings.language))],
         message="persona: add boundaries\n",
         author=_author(repo),
-        branch=_branch(repo),
+        branch=branch_of(repo),
         expect={_BOUNDARIES: None},
     )
     return _BOUNDARIES
-
-
-def _branch(repo: Repository) -> str:
-    branch = repo.head().branch
-    if branch is None:
-        raise RequestProblem(
-            "no branch is checked out here.", next_step="git switch a branch first"
-        )
-    return branch
 
 
 def _author(repo: Repository) -> Author:

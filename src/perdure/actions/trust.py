@@ -362,8 +362,3 @@ def describe(each: Unconfirmed) -> list[str]:
     if each.problem:
         lines.append(f"It could not be used even so: {each.problem}")
     return lines
-
-
-def confirm_as_shown(repo: Repository, agreed: Sequence[Unconfirmed]) -> None:
-    """Confirm these as they were shown. Raises HistoryError, and then confirms no more of them."""
-    confirm(repo, agreed)

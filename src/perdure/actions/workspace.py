@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perdure.actions.errors import CannotAct
+from perdure.actions.errors import CannotAct, branch_of
 from perdure.actions.lease import ConversationLease
 from perdure.companion.clock import now
 from perdure.companion.config.upgrades import SETTINGS, refuse_newer
@@ -97,14 +97,7 @@ class Workspace:
     @property
     def branch(self) -> str:
         """The branch that is checked out. Raises CannotAct where none is."""
-        branch = self.repo.head().branch
-        if branch is None:
-            raise CannotAct(
-                "no branch is checked out here",
-                kept="nothing was changed",
-                next_step="switch to one with: perdure switch NAME",
-            )
-        return branch
+        return branch_of(self.repo)
 
     @property
     def tip(self) -> str:
@@ -152,7 +145,6 @@ class Workspace:
         if edited:
             raise CannotAct(
                 f"{edited[0].path} has an edit that is in no commit",
-                kept="nothing was changed",
                 next_step="put it in order and commit it, or move the file away, and repeat",
             )
         return self.repo.commit(
@@ -173,7 +165,6 @@ def refuse_key(name: str) -> None:
         raise CannotAct(
             "that name holds something that looks like a key, and names go wherever the "
             "repository goes",
-            kept="nothing was changed",
             next_step="choose another name",
         )
 

@@ -62,7 +62,13 @@ class TurnId:
     @classmethod
     def parse(cls, text: str) -> TurnId:
         """Read ``<conversation>/<n>``; an answer's ``~k`` is ignored. Raises ValueError."""
-        found = _TURN.fullmatch(text)
-        if not found:
+        found = cls.read(text)
+        if found is None:
             raise ValueError(f"not a turn id: {text!r}")
-        return cls(ConversationId(found[1]), int(found[2]))
+        return found
+
+    @classmethod
+    def read(cls, text: str) -> TurnId | None:
+        """Read it as `parse` does; None for what is no turn's id."""
+        found = _TURN.fullmatch(text)
+        return cls(ConversationId(found[1]), int(found[2])) if found else None

@@ -138,9 +138,8 @@ def _by_whole_id(
     repo: Repository, head: str | None, name: str, progress: Progress | None
 ) -> ShownTurn | None:
     """Find a turn by its whole id, without listing every conversation."""
-    try:
-        turn_id = TurnId.parse(name)
-    except ValueError:
+    turn_id = TurnId.read(name)
+    if turn_id is None:
         return None
     commit = commit_that_says(repo, head, turn_id, progress) if head else None
     turn = turn_at(repo, head, commit, turn_id) if head and commit else None

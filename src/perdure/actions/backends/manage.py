@@ -16,6 +16,7 @@ from perdure.actions.backends.fingerprint import (
     same_model,
 )
 from perdure.actions.backends.token_corrections import Corrections
+from perdure.actions.errors import branch_of
 from perdure.actions.hand_edits import HandEditCommits, commit_hand_edits
 from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
@@ -91,7 +92,7 @@ class BackendActions:
 
     def commit_hand_edits(self) -> HandEditCommits:
         """Commit what was edited by hand in the manifests and companion.yaml, as before a turn."""
-        branch, folders = self._branch(), (_FOLDER, SETTINGS)
+        branch, folders = branch_of(self._repo), (_FOLDER, SETTINGS)
         done = commit_hand_edits(self._repo, branch, self._author(), folders)
         if done.committed:
             self._companion = read_companion(self._repo, "HEAD")
@@ -196,7 +197,7 @@ class BackendActions:
         return note_fingerprint(
             self._repo,
             tip=self._repo.resolve("HEAD"),
-            branch=self._branch(),
+            branch=branch_of(self._repo),
             author=self._author(),
             spec=spec,
             found=found,
@@ -282,19 +283,11 @@ class BackendActions:
             changes,
             message=f"{subject}\n",
             author=self._author(),
-            branch=self._branch(),
+            branch=branch_of(self._repo),
             expect={change.path: self._repo.oid(change.path) for change in changes},
         )
         with suppress(HistoryError, RequestProblem, CompanionProblem):
             self._companion = read_companion(self._repo, "HEAD")
-
-    def _branch(self) -> str:
-        branch = self._repo.head().branch
-        if branch is None:
-            raise RequestProblem(
-                "no branch is checked out here", next_step="git switch to a branch first"
-            )
-        return branch
 
     def _author(self) -> Author:
         return human_of(self._repo, self._companion.settings.user)

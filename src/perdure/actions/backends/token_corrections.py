@@ -24,11 +24,6 @@ _MOST = 500
 """Entries kept; those that were learned longest ago go first."""
 
 
-class _Entry(msgspec.Struct):
-    factor: float
-    samples: int
-
-
 class Corrections:
     """What was learned so far. Not for two threads at once without a lock."""
 
@@ -78,10 +73,9 @@ class Corrections:
     def _write(self, known: Mapping[str, Correction]) -> None:
         if self._path is None:
             return
-        entries = {key: _Entry(each.factor, each.samples) for key, each in known.items()}
         with contextlib.suppress(OSError):
             make_folder(self._path.parent)
-            replace_file(self._path, msgspec.json.encode(entries), synced=False)
+            replace_file(self._path, msgspec.json.encode(known), synced=False)
 
 
 def _key(spec: BackendSpec, tokenizer: Tokenizer) -> str:
@@ -93,7 +87,6 @@ def _read(path: Path) -> dict[str, Correction]:
     try:
         if path.stat().st_size > _SIZE_LIMIT:
             return {}
-        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
-        return {key: Correction(each.factor, each.samples) for key, each in entries.items()}
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Correction])
     except (OSError, ValueError, msgspec.MsgspecError):
         return {}

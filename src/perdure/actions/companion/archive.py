@@ -92,9 +92,7 @@ def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePla
         )
     if target.is_relative_to(workspace.repo.path):
         raise CannotAct(
-            f"{target} is inside the companion",
-            kept="nothing was changed",
-            next_step="name a folder outside with -o",
+            f"{target} is inside the companion", next_step="name a folder outside with -o"
         )
     refs = shared_refs(workspace.repo)
     tag = "" if workspace.settings.archived else _free_tag(refs, f"archive-{day}")
@@ -129,9 +127,7 @@ def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:
 def reopen(workspace: Workspace) -> str:
     """Take a companion out of the archive in one commit. Raises CannotAct if she is not in it."""
     if not workspace.settings.archived:
-        raise CannotAct(
-            f"{workspace.settings.name} is not in the archive", kept="nothing was changed"
-        )
+        raise CannotAct(f"{workspace.settings.name} is not in the archive")
     return _set_archived(workspace, value=False)
 
 

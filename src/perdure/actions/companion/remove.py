@@ -15,7 +15,7 @@ from perdure.companion.clock import now
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock
 from perdure.git.errors import storage_errors
-from perdure.snapshot.revisions.ahead import Ahead, ahead
+from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,6 @@ def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
     if (repo.path / ".git").is_file() or any((repo.git_dir / "worktrees").glob("*")):
         raise CannotAct(
             "this companion has more than one work tree",
-            kept="nothing was changed",
             next_step="git worktree list, and git worktree remove the others",
         )
     tips = [oid for name, oid in shared_refs(repo).items() if name.startswith("refs/heads/")]
@@ -87,13 +86,8 @@ def plan_remove(workspace: Workspace, home: Path) -> RemovePlan:
 
 
 def _all_of(workspace: Workspace, tips: list[str]) -> Ahead:
-    found = [ahead(workspace.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips)]
-    return Ahead(
-        sum(each.turns for each in found),
-        sum(each.persona for each in found),
-        sum(each.other for each in found),
-        all(each.is_all for each in found),
-    )
+    found = (ahead(workspace.repo, tip, tips[:at], most=100_000) for at, tip in enumerate(tips))
+    return sum(found, NOTHING_AHEAD)
 
 
 def check_agreed(plan: RemovePlan, typed: str) -> None:
@@ -101,7 +95,6 @@ def check_agreed(plan: RemovePlan, typed: str) -> None:
     if plan.copy is None and typed != plan.name:
         raise NotProven(
             f"no copy of everything is proven, and {plan.name!r} was not typed",
-            kept="nothing was changed",
             next_step="make a copy with: perdure archive; or remove her all the same with: perdure "
             f"remove {plan.path.name} --typed {plan.name!r}",
         )
@@ -116,11 +109,7 @@ def remove(workspace: Workspace, plan: RemovePlan) -> Path:
     """
     repo = workspace.repo
     if _in_use(repo.state_dir):
-        raise CannotAct(
-            f"a chat with {plan.name} is open",
-            kept="nothing was changed",
-            next_step="close it, and repeat",
-        )
+        raise CannotAct(f"a chat with {plan.name} is open", next_step="close it, and repeat")
     repo.close()
     with storage_errors("moving the folder to the trash"):
         plan.trash.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -154,9 +143,7 @@ def _place(path: Path, home: Path) -> Path:
         if near.stat().st_dev == device and os.access(near, os.W_OK):
             return _free(folder, name)
     raise CannotAct(
-        f"there is no trash on the disk of {path}",
-        kept="nothing was changed",
-        next_step="move the folder away yourself",
+        f"there is no trash on the disk of {path}", next_step="move the folder away yourself"
     )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import TurnId
-from perdure.companion.memory.aside import ASIDE_FOLDER, Aside, is_aside, parse_aside
 from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.commit_info import turn_said
 from perdure.snapshot.conversation.transcript import Transcript
-from perdure.snapshot.files import read_small
+from perdure.snapshot.excluded import read_excluded
 from perdure.snapshot.revisions.ahead import commits_ahead
 
 
@@ -29,13 +27,13 @@ def affected_turns(
         Their ids, oldest first; those that are set aside already are left out.
     """
     since = list(commits_ahead(repo, tip, parents))
-    transcript, excluded = Transcript(repo, tip), _excluded(repo, tip)
+    transcript, excluded = Transcript(repo, tip), read_excluded(repo, tip)
     found: dict[TurnId, None] = {}
     for info in reversed(_after(since, change)):
         said = turn_said(info, [file.path for file in repo.commits.changed(info.id)])
-        turn_id = TurnId.parse(said) if said else None
+        turn_id = TurnId.read(said or "")
         turn = transcript.turn(turn_id) if turn_id else None
-        if turn_id and turn and turn.replies and not is_aside(turn_id, excluded):
+        if turn_id and turn and turn.replies and turn_id not in excluded:
             found[turn_id] = None
     return tuple(sorted(found))
 
@@ -56,13 +54,3 @@ def _after(commits: Sequence[CommitInfo], change: str) -> list[CommitInfo]:
             else:
                 todo += open_ones
     return [info for info in commits if after[info.id] and info.id != change]
-
-
-def _excluded(repo: Repository, tip: str) -> list[Aside]:
-    found = []
-    for entry in repo.files(ASIDE_FOLDER, tip):
-        try:
-            found.append(parse_aside(read_small(repo, entry.oid), entry.path))
-        except CompanionProblem:
-            continue  # such a file sets nothing aside; it is named when a prompt is made
-    return found

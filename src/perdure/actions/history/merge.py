@@ -225,7 +225,6 @@ def _need_open(workspace: Workspace) -> UnfinishedMerge:
     if found is None:
         raise CannotAct(
             "no merge is open",
-            kept="nothing was changed",
             next_step="perdure log shows whether it was concluded; perdure merge BRANCH begins one",
         )
     return found

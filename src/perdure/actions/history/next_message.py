@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from perdure.actions.errors import Archived
 from perdure.companion.ids import TurnId
-from perdure.git.errors import UnknownRevision
-from perdure.git.operations import log
 from perdure.git.operations.log import Operation
+from perdure.git.operations.operation import logged_operations
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -81,11 +80,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
 
 def _last_move(repo: Repository, branch: str) -> Operation | None:
     """The newest operation that moved a branch. Tags, and going away and back, do not count."""
-    try:
-        tip = repo.resolve("refs/perdure/ops")
-    except UnknownRevision:
-        return None
-    newest = islice(log.walk_log(tip, repo.commit_info), _LOOKED_AT)
+    newest = islice(logged_operations(repo), _LOOKED_AT)
     led = (e for e in newest if e.before != e.after and e.after.branch == branch)
     return next((entry for entry in led if entry.kind != "switch"), None)
 

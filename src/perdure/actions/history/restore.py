@@ -88,9 +88,7 @@ def plan_restore(workspace: Workspace, paths: Sequence[str], commit: str, at: st
                 if current is None:
                     returns.append(name)
     if not changes:
-        raise NothingToRestore(
-            f"{', '.join(paths)}: the same now as at {at}", kept="nothing was changed"
-        )
+        raise NothingToRestore(f"{', '.join(paths)}: the same now as at {at}")
     ordered = tuple(changes[name] for name in sorted(changes))
     return RestorePlan(repo.commit_info(commit), at, ordered, tuple(sorted(returns)), tip)
 
@@ -102,7 +100,6 @@ def _files(
     if path.partition("/")[0] in _TALK:
         raise CannotRestore(
             f"{path} is talk, which is not brought back file by file",
-            kept="nothing was changed",
             next_step="to talk on from then: perdure rewind; to correct words: perdure edit; to "
             "take back what you did last: perdure undo",
         )
@@ -111,7 +108,6 @@ def _files(
     if not then and not current:
         raise CannotRestore(
             f"there is no {path or 'file'}, neither now nor at {at}",
-            kept="nothing was changed",
             next_step=f"perdure log {path} shows when it was there",
         )
     names = sorted(then.keys() | current.keys())

@@ -119,7 +119,6 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     if not changes:
         raise CannotRevert(
             f"nothing of {commit_label(info)} is left in the files",
-            kept="nothing was changed",
             next_step="perdure log shows what was done since",
         )
     heard = any(file.path.startswith(_VOICE) and not file.path.startswith(_SILENT) for file in rest)
@@ -136,18 +135,14 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     if len(parents) > 1:
         raise CannotRevert(
             f"{commit_label(info)} is a merge: it joined two lines, and has no change of its own",
-            kept="nothing was changed",
             next_step="take back a change that it brought, or talk on from before with: "
             "perdure rewind",
         )
     if not parents:
-        raise CannotRevert(
-            f"{commit_label(info)} is where this history begins", kept="nothing was changed"
-        )
+        raise CannotRevert(f"{commit_label(info)} is where this history begins")
     if not Reach(repo.commit_info).is_ancestor(info.id, tip):
         raise CannotRevert(
             f"{commit_label(info)} is not on this branch",
-            kept="nothing was changed",
             next_step="perdure switch to a branch that has it",
         )
     return parents
@@ -157,7 +152,6 @@ def _no_talk(info: CommitInfo) -> CannotRevert:
     turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
     return CannotRevert(
         f"{commit_label(info)} is talk, and later words answer to it",
-        kept="nothing was changed",
         next_step="to talk on from before it: perdure rewind; to keep it out of prompts: perdure "
         f"aside {turn}; to correct its words: perdure edit {turn}; to take back the last turn: "
         "perdure undo",
@@ -205,7 +199,6 @@ def _changed_since(repo: Repository, info: CommitInfo, path: str, tip: str) -> C
         by, first = f" by {commit_label(later)}", f"{first} (perdure revert {later.id[:10]})"
     return CannotRevert(
         f"the lines of {path} that {commit_label(info)} changed were changed again{by}",
-        kept="nothing was changed",
         next_step=f"{first}, or edit {path} by hand: "
         f"perdure diff {info.id[:10]}~1 {info.id[:10]} shows what it changed",
     )

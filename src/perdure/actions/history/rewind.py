@@ -101,7 +101,7 @@ def find_target(repo: Repository, text: str, progress: Progress | None = None) -
     name = text.strip()
     tip = repo.resolve("HEAD")
     trouble: UnknownTurn | None = None
-    whole = _whole_id(name)
+    whole = TurnId.read(name)
     # A whole id is no date, and need not be read as one.
     if whole or name.startswith("@") or not _is_date(name):
         try:
@@ -121,13 +121,6 @@ def _is_date(name: str) -> bool:
     from perdure.snapshot.revisions.dates import parse_date
 
     return parse_date(name, now()) is not None
-
-
-def _whole_id(name: str) -> TurnId | None:
-    try:
-        return TurnId.parse(name)
-    except ValueError:
-        return None
 
 
 def _as_of(repo: Repository, tip: str, turn: TurnId, progress: Progress | None) -> str:
@@ -174,7 +167,6 @@ def plan_rewind(
     if target.commit == tip and not later:
         raise CannotAct(
             f"{where} is the last word here already",
-            kept="nothing was changed",
             next_step="just talk on; a second line from here is begun with: "
             "perdure branch NAME, and perdure switch NAME",
         )
@@ -190,7 +182,7 @@ def plan_rewind(
     )
 
 
-def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
+def rewind(workspace: Workspace, plan: RewindPlan, kind: str = "rewind") -> Operation:
     """Do what a plan says, as one entry in the log of operations.
 
     Raises:
@@ -206,7 +198,7 @@ def rewind(workspace: Workspace, plan: RewindPlan) -> Operation:
         plan.name,
         plan.target.commit,
         author=workspace.author,
-        kind="rewind",
+        kind=kind,
         description=f"{words}, on {plan.name}",
         at=now(),
     )

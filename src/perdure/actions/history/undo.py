@@ -10,12 +10,11 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
-from perdure.git.operations import log as oplog
 from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
-from perdure.git.operations.operation import Operation, operations
+from perdure.git.operations.operation import Operation, logged_operations, operations
 from perdure.git.operations.undo import UndoPlan
-from perdure.snapshot.revisions.ahead import Ahead, ahead
+from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit
 
 
@@ -141,13 +140,7 @@ def _step(workspace: Workspace, plan: UndoPlan) -> UndoStep:
     found = [ahead(workspace.repo, old, tips.values()) for old in gone]
     return UndoStep(
         plan,
-        Ahead(
-            sum(each.turns for each in found),
-            sum(each.persona for each in found),
-            sum(each.other for each in found),
-            all(each.is_all for each in found),
-            sum(each.acts for each in found),
-        ),
+        sum(found, NOTHING_AHEAD),
         act_of(workspace.repo, plan.entry),
         _turn(workspace, plan),
     )
@@ -168,11 +161,8 @@ def _turn(workspace: Workspace, plan: UndoPlan) -> TurnId | None:
     if plan.commit is not None:
         return turn_of_commit(plan.commit)
     with suppress(UnknownRevision):
-        return (
-            turn_of_commit(workspace.repo.commit_info(plan.entry.undoes))
-            if plan.entry.undoes
-            else None
-        )
+        if plan.entry.undoes:
+            return turn_of_commit(workspace.repo.commit_info(plan.entry.undoes))
     return None
 
 
@@ -221,11 +211,7 @@ def list_operations(workspace: Workspace, limit: int | None = 50) -> list[Operat
 
 def _undone(workspace: Workspace) -> set[str]:
     """Ids of the operations that are undone, and were not brought back."""
-    try:
-        log = workspace.repo.resolve("refs/perdure/ops")
-    except UnknownRevision:
-        return set()
-    by_id = {entry.id: entry for entry in oplog.walk_log(log, workspace.repo.commit_info)}
+    by_id = {entry.id: entry for entry in logged_operations(workspace.repo)}
     undone: set[str] = set()
     for entry in reversed(list(by_id.values())):
         if entry.undoes:

@@ -12,13 +12,11 @@ from itertools import islice
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.history.next_message import refuse_archived
-from perdure.actions.history.rewind import RewindPlan, plan_rewind
+from perdure.actions.history.rewind import RewindPlan, plan_rewind, rewind
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import BadPath, UnknownRevision
-from perdure.git.operations import log
-from perdure.git.operations.branches import free_name, start_branch
-from perdure.git.operations.operation import Operation, RefMove, perform
+from perdure.git.operations.operation import Operation, RefMove, logged_operations, perform
 from perdure.git.refs.refs import HEADS, check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
@@ -36,13 +34,11 @@ class Visit:
         name: the branch.
         back: the branch that was left for it.
         start: the commit at which it begins.
-        description: where it begins, in words.
     """
 
     name: str
     back: str
     start: str
-    description: str
 
 
 def plan_visit(workspace: Workspace, where: str, progress: Progress | None = None) -> RewindPlan:
@@ -59,11 +55,10 @@ def plan_visit(workspace: Workspace, where: str, progress: Progress | None = Non
     if here is not None:
         raise CannotAct(
             f"you are talking with her as she was already, on {here.name}",
-            kept="nothing was changed",
             next_step=f"go back first with: perdure switch {here.back}",
         )
     plan = plan_rewind(workspace, where, progress=progress)
-    return replace(plan, name=free_name(workspace.repo, workspace.generated("visit")))
+    return replace(plan, name=workspace.repo.free_branch(workspace.generated("visit")))
 
 
 def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
@@ -73,18 +68,8 @@ def begin_visit(workspace: Workspace, plan: RewindPlan) -> Visit:
         UnsavedEdits, Unfinished, CheckedOutElsewhere, Busy: nothing was changed.
     """
     workspace.commit_hand_edits()
-    turn = plan.target.turn
-    words = f"to {turn} “{plan.words}”" if turn else f"to {plan.target.commit[:10]}"
-    start_branch(
-        workspace.repo,
-        plan.name,
-        plan.target.commit,
-        author=workspace.author,
-        kind="visit",
-        description=f"{words}, on {plan.name}",
-        at=now(),
-    )
-    return Visit(plan.name, plan.leaves, plan.target.commit, words)
+    rewind(workspace, plan, kind="visit")
+    return Visit(plan.name, plan.leaves, plan.target.commit)
 
 
 def current_visit(repo: Repository) -> Visit | None:
@@ -92,13 +77,9 @@ def current_visit(repo: Repository) -> Visit | None:
     branch = repo.head().branch
     if branch is None:
         return None
-    try:
-        tip = repo.resolve("refs/perdure/ops")
-    except UnknownRevision:
-        return None
     undone: set[str] = set()
     cancelled: set[str] = set()
-    for entry in islice(log.walk_log(tip, repo.commit_info), _LOOKED_AT):
+    for entry in islice(logged_operations(repo), _LOOKED_AT):
         if entry.redoes:
             cancelled.add(entry.redoes)
         elif entry.undoes and entry.id not in cancelled:
@@ -109,7 +90,7 @@ def current_visit(repo: Repository) -> Visit | None:
             return None
         elif entry.kind == "visit" and entry.after.branch == branch and entry.before.branch:
             start = next((m.new for m in entry.moves if m.ref == f"{HEADS}{branch}"), None)
-            return Visit(branch, entry.before.branch, start, entry.description) if start else None
+            return Visit(branch, entry.before.branch, start) if start else None
     return None
 
 

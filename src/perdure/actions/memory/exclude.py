@@ -134,11 +134,7 @@ def find_turns(transcript: Transcript, text: str) -> list[TurnId]:
                 found.append(here)
             if here == last and is_in:
                 return found
-    raise CannotAct(
-        f"{text} ends before it begins",
-        kept="nothing was changed",
-        next_step="give the earlier turn first",
-    )
+    raise CannotAct(f"{text} ends before it begins", next_step="give the earlier turn first")
 
 
 def plan_exclude(
@@ -160,7 +156,7 @@ def plan_exclude(
     turns = [turn for turn in find_turns(transcript, text) if (turn in excluded) == back]
     if not turns:
         state = "not set aside" if back else "set aside already"
-        raise CannotAct(f"{text} is {state}", kept="nothing was changed")
+        raise CannotAct(f"{text} is {state}")
     first = transcript.turn(turns[0])
     changes = _back(excluded, turns) if back else _away(workspace, tip, turns, reason)
     memory = NOTHING_DERIVED if back else derived_from(workspace.repo, tip, as_ranges(turns))

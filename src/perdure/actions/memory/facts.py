@@ -35,7 +35,6 @@ from perdure.snapshot.conversation.turn_names import name_turn
 from perdure.snapshot.facts import FactRow, KnownFacts, read_known_facts
 
 _TITLE = 60
-_NOTHING = "nothing was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,11 @@ class FactFiles:
             text_lines(data or b"", path)
         except BadFile as error:
             raise BadFile(
-                path, error.line, error.problem, _NOTHING, "put the file in order, and repeat"
+                path,
+                error.line,
+                error.problem,
+                "nothing was changed",
+                "put the file in order, and repeat",
             ) from error
         return data
 
@@ -178,7 +181,6 @@ def plan_add_fact(
     if there is not None:
         raise CannotAct(
             f"{fact.topic} has that fact already: {there.name}",
-            kept=_NOTHING,
             next_step=f"to change it: perdure memory edit {there.name}",
         )
     pages = FactFiles(workspace, known.tip)
@@ -217,7 +219,7 @@ def plan_edit_fact(
     if edit.pinned is not None:
         new = replace(new, pinned=edit.pinned)
     if new == old:
-        raise CannotAct(f"{row.name} is so already: “{old.text}”", kept=_NOTHING)
+        raise CannotAct(f"{row.name} is so already: “{old.text}”")
     pages = FactFiles(workspace, known.tip)
     pages.change(old, new)
     said = [f"Changes {row.name} “{old.text}”" + (f" to “{new.text}”" * (new.text != old.text))]
@@ -263,7 +265,7 @@ def plan_exclude_fact(
     fact = row.fact
     if row.aside != back:
         state = "not set aside" if back else "set aside already"
-        raise CannotAct(f"{row.name} is {state}: “{fact.text}”", kept=_NOTHING)
+        raise CannotAct(f"{row.name} is {state}: “{fact.text}”")
     if back:
         changes = _brought_back(known, fact)
         said = f"Brings back {row.name} “{fact.text}”: it may stand in prompts again."

@@ -264,7 +264,7 @@ def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> Lo
 def replace_file(workspace: Workspace, path: str, data: bytes, since: str) -> LoreCommit:
     """Commit an entry's whole file as an editor left it. Raises what `change_lore` does."""
     if data == workspace.repo.read(path, workspace.tip):
-        raise CannotAct(f"{path} reads so already", kept="nothing was changed")
+        raise CannotAct(f"{path} reads so already")
     entry = read_entry(data, path)
     return _commit(workspace, entry, _checked(data, entry), "change", since)
 
@@ -284,7 +284,7 @@ def _commit(
     workspace: Workspace, entry: LoreEntry, data: bytes | None, verb: str, since: str = ""
 ) -> LoreCommit:
     if data is not None and data == workspace.repo.read(entry.path, workspace.tip):
-        raise CannotAct(f"{entry.path} reads so already", kept="nothing was changed")
+        raise CannotAct(f"{entry.path} reads so already")
     commit = workspace.commit([Change(entry.path, data)], f"lore: {verb} {entry.name}\n", since)
     return LoreCommit(entry, commit)
 
@@ -372,7 +372,6 @@ def path_of(workspace: Workspace, name: str) -> str:
     names = ", ".join(PurePosixPath(path).stem for path in titled or near or there[:8])
     raise CannotAct(
         f"several lore entries are called {name!r}" if titled else f"there is no lore {name!r}",
-        kept="nothing was changed",
         next_step=f"there are: {names}" if names else "make one with: perdure lore add KEY",
     )
 

@@ -30,7 +30,6 @@ from perdure.snapshot.facts import FactRow, KnownFacts, read_known_facts
 from perdure.snapshot.files import read_small
 
 _LOOKS_LIKE_ORDER = "looks like an instruction"
-_NOTHING = "nothing was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class ReviewList:
         count = len(self.rows)
         raise UnknownFact(
             f"nothing waits under {name!r}",
-            kept=_NOTHING,
+            kept="nothing was changed",
             next_step=f"perdure memory review lists the {count}" if count else "nothing waits",
         )
 
@@ -186,7 +185,7 @@ def plan_accept(
         return _accept_summary(workspace, listed, row, text)
     proposal, known = row.proposal, listed.known
     edited = text is not None or topic is not None
-    turn = _turn_of(proposal.source)
+    turn = TurnId.read(proposal.source)
     pages = FactFiles(workspace, known.tip)
     if proposal.kind == "remove":
         fact = None
@@ -273,7 +272,7 @@ def _accept_summary(
     review = row.review
     if review is None:
         raise TypeError(row)
-    turn = _turn_of(row.proposal.source)
+    turn = TurnId.read(row.proposal.source)
     conversation: ConversationId = turn.conversation if turn else review.conversation
     through = turn.number if turn else review.through
     summary = Summary(
@@ -324,12 +323,5 @@ def _off_the_list(workspace: Workspace, listed: ReviewList, row: ReviewItem) -> 
     path = row.review.path
     data = workspace.repo.read(path, listed.known.tip)
     if data is None:
-        raise CannotAct(f"{path} is gone", kept=_NOTHING)
+        raise CannotAct(f"{path} is gone")
     return Change(path, without(data, path, [row.proposal.line]))
-
-
-def _turn_of(source: str) -> TurnId | None:
-    try:
-        return TurnId.parse(source)
-    except ValueError:
-        return None

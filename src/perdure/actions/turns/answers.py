@@ -13,7 +13,7 @@ from perdure.actions.turns.regenerate import (
     plan_regenerate,
     stored_turn,
 )
-from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite_here
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -159,13 +159,10 @@ def plan_choice(
         numbers = ", ".join(str(row.number) for row in found.rows)
         raise CannotAct(
             f"“{found.words}” has no answer {number}",
-            kept="nothing was changed",
             next_step=f"there are: {numbers}" if numbers else "perdure say --resume asks for one",
         )
     if wanted.shown:
-        raise CannotAct(
-            f"answer {number} to “{found.words}” stands already", kept="nothing was changed"
-        )
+        raise CannotAct(f"answer {number} to “{found.words}” stands already")
     return AnswerPlan(
         plan_regenerate(workspace, str(found.turn), name, own=own, progress=progress), wanted
     )
@@ -200,16 +197,7 @@ def _swap(workspace: Workspace, turn_id: TurnId, answer: Answer) -> str:
         )
         return ChunkEdit(_with(stored.files, turn_id.number, answer), lambda _: message)
 
-    with workspace.leased() as lease:
-        return rewrite(
-            workspace.repo,
-            lease,
-            turn_id,
-            swapped,
-            branch=workspace.branch,
-            author=workspace.author,
-            at=now(),
-        )
+    return rewrite_here(workspace, turn_id, swapped)
 
 
 def _with(files: ChunkFiles, number: int, answer: Answer) -> ChunkFiles:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from perdure.actions.errors import CannotAct
 from perdure.actions.turns.regenerate import stored_turn
-from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite_here
 from perdure.actions.workspace import Workspace
 from perdure.backends.keys import loaded_secrets
-from perdure.companion.clock import now
 from perdure.companion.conversation.edit import answers, edit_message, edit_reply
 from perdure.companion.ids import TurnId
 from perdure.companion.names import title_from
@@ -82,7 +81,6 @@ def find_words(
         if stored.turn.message is None:
             raise CannotAct(
                 f"“{about}” has no message of yours",
-                kept="nothing was changed",
                 next_step="her words are corrected with: perdure edit TURN --reply",
             )
         return Words(turn_id, 0, stored.turn.message.text, about)
@@ -91,7 +89,6 @@ def find_words(
             return Words(turn_id, row.number, row.replies[0].text, about)
     raise CannotAct(
         f"“{about}” has no {f'answer {answer}' if answer else 'reply'}",
-        kept="nothing was changed",
         next_step=f"perdure alternatives {turn_id} lists them",
     )
 
@@ -109,14 +106,10 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
     if not text.strip():
         raise CannotAct(
             "no words are left",
-            kept="nothing was changed",
             next_step=f"to keep a turn out of prompts: perdure aside {words.turn}",
         )
     if text == words.text:
-        raise CannotAct(
-            f"{words.named} {'reads' if words.answer else 'read'} so already",
-            kept="nothing was changed",
-        )
+        raise CannotAct(f"{words.named} {'reads' if words.answer else 'read'} so already")
 
     def corrected(stored: StoredTurn) -> ChunkEdit:
         _check_clean(workspace, stored)
@@ -129,17 +122,7 @@ def correct(workspace: Workspace, words: Words, text: str) -> Corrected:
         message = f"edit: {title_from(text, 60)}\n\nCorrects {words.whose} {words.turn}.\n"
         return ChunkEdit(files, lambda _: message)
 
-    with workspace.leased() as lease:
-        commit = rewrite(
-            workspace.repo,
-            lease,
-            words.turn,
-            corrected,
-            branch=workspace.branch,
-            author=workspace.author,
-            at=now(),
-        )
-    return Corrected(words.turn, commit, masked)
+    return Corrected(words.turn, rewrite_here(workspace, words.turn, corrected), masked)
 
 
 def _check_same(stored: StoredTurn, words: Words) -> None:
@@ -170,6 +153,5 @@ def _check_clean(workspace: Workspace, stored: StoredTurn) -> None:
     if edited:
         raise CannotAct(
             f"{edited[0].path} has an edit that is in no commit",
-            kept="nothing was changed",
             next_step=f"commit it with git, or take it back with: git restore {edited[0].path}",
         )

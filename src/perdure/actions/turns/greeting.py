@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from perdure.actions.errors import CannotAct
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.location import new_conversation
-from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
+from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite_here
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.conversation.chunk import render_head, render_turn
@@ -74,9 +74,7 @@ def next_number(companion: CompanionAt, stored: StoredTurn) -> int:
     found = greeting_answers(companion, stored.files)
     if len(found) < 2:
         raise CannotAct(
-            "there is no other greeting",
-            kept="nothing was changed",
-            next_step="write one as a file of persona/greetings/",
+            "there is no other greeting", next_step="write one as a file of persona/greetings/"
         )
     places = [at for at, answer in enumerate(found) if answer.shown]
     return found[(places[0] + 1 if places else 0) % len(found)].number
@@ -101,34 +99,26 @@ def add_greeting(
     listed = greeting_answers(companion, stored.files)
     wanted = next((answer for answer in listed if answer.number == number), None)
     if wanted is None:
-        raise CannotAct(f"there is no greeting {number}", kept="nothing was changed")
+        raise CannotAct(f"there is no greeting {number}")
     reply = replace(wanted.replies[0], at=now())
     author = author_of(companion.name)
-    with workspace.leased() as lease:
-        if fresh:
+    if fresh:
+        with workspace.leased() as lease:
             return _open(workspace, lease, companion, replace(reply, answer=1), author)
 
-        def swapped(at: StoredTurn) -> ChunkEdit:
-            files = at.files
-            there = {answer.number for answer in answers(files, 0)}
-            for other in listed:
-                if other.number not in there and other.number <= number:
-                    said = replace(other.replies[0], at=now())
-                    files = add_answer(files, 0, [said], shown=False)
-            files = choose_answer(files, 0, number)
-            turn = Turn(0, None, (replace(reply, answer=number),))
-            facts = TurnFacts(turn=at.turn_id, answer=number)
-            return ChunkEdit(files, lambda _: turn_message(turn, facts))
+    def swapped(at: StoredTurn) -> ChunkEdit:
+        files = at.files
+        there = {answer.number for answer in answers(files, 0)}
+        for other in listed:
+            if other.number not in there and other.number <= number:
+                said = replace(other.replies[0], at=now())
+                files = add_answer(files, 0, [said], shown=False)
+        files = choose_answer(files, 0, number)
+        turn = Turn(0, None, (replace(reply, answer=number),))
+        facts = TurnFacts(turn=at.turn_id, answer=number)
+        return ChunkEdit(files, lambda _: turn_message(turn, facts))
 
-        commit = rewrite(
-            workspace.repo,
-            lease,
-            stored.turn_id,
-            swapped,
-            branch=workspace.branch,
-            author=author,
-            at=now(),
-        )
+    commit = rewrite_here(workspace, stored.turn_id, swapped, author)
     return CommittedGreeting(stored.turn_id, replace(reply, answer=number), commit)
 
 

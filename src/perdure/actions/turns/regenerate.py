@@ -10,7 +10,6 @@ from perdure.actions.turns.rewrite import StoredTurn, find_stored_turn
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.conversation.edit import answers
 from perdure.companion.ids import ConversationId, TurnId
-from perdure.git.operations.branches import free_name
 from perdure.git.repository.repository import Repository
 from perdure.progress import Progress
 from perdure.snapshot.conversation.transcript import Transcript, last_turn
@@ -104,13 +103,11 @@ def _before(
     first = commit_of_turn(repo, workspace.tip, turn_id, progress)
     parents = repo.commits.parents(first.id) if first else ()
     if not parents:
-        raise CannotAct(
-            "nothing stands before that greeting to begin a branch at", kept="nothing was changed"
-        )
+        raise CannotAct("nothing stands before that greeting to begin a branch at")
     return RewindPlan(
         RewindTarget(None, parents[0]),
         "",
-        name or free_name(repo, workspace.generated("rewind")),
+        name or repo.free_branch(workspace.generated("rewind")),
         workspace.branch,
         ahead(repo, workspace.tip, [parents[0]]),
     )

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.location import Location
+from perdure.actions.workspace import Workspace
+from perdure.companion.clock import now
 from perdure.companion.conversation.edit import ChunkFiles, alternatives_path
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn
@@ -88,6 +90,25 @@ def find_stored_turn(
             not after and turns[-1] is found,
         )
     return None
+
+
+def rewrite_here(
+    workspace: Workspace,
+    turn_id: TurnId,
+    make: Callable[[StoredTurn], ChunkEdit],
+    author: Author | None = None,
+) -> str:
+    """`rewrite` on the branch that is checked out, by the human where nobody else is named."""
+    with workspace.leased() as lease:
+        return rewrite(
+            workspace.repo,
+            lease,
+            turn_id,
+            make,
+            branch=workspace.branch,
+            author=author or workspace.author,
+            at=now(),
+        )
 
 
 def rewrite(

@@ -84,10 +84,7 @@ def _check_asked(store: TurnStore, plan: RegeneratePlan, stored: StoredTurn) -> 
         return
     before = _before(store, stored)
     if not before or before[-1].turn.message is None or before[-1].turn.replies:
-        raise CannotAct(
-            f"nobody said anything in {plan.turn} that could be answered again",
-            kept="nothing was changed",
-        )
+        raise CannotAct(f"nobody said anything in {plan.turn} that could be answered again")
 
 
 def _before(store: TurnStore, stored: StoredTurn) -> list[PastTurn]:
@@ -117,7 +114,7 @@ def _beside(
     It opens a conversation that goes on from the turn before.
     """
     if stored.turn.message is None:
-        raise CannotAct(f"{stored.turn_id} has no message of yours", kept="nothing was changed")
+        raise CannotAct(f"{stored.turn_id} has no message of yours")
     message = replace(stored.turn.message, at=now())
     before = TurnId(stored.turn_id.conversation, stored.turn_id.number - 1)
     location = store.position.new_conversation(message.text, message.at or now(), before)

@@ -70,11 +70,7 @@ def _turn_of(repo: Repository, name: str) -> TurnId:
     head = repo.head().commit
     if head is None:
         raise UnknownTurn("nothing has been said here yet.")
-    try:
-        return TurnId.parse(name)
-    except ValueError:
-        pass
-    found = find_turn_at(repo, head, name, IndexProgress())
+    found = TurnId.read(name) or find_turn_at(repo, head, name, IndexProgress())
     if found is None:
         raise UnknownTurn(
             f"there is no turn {name!r} here.", next_step="perdure log --turns lists them"

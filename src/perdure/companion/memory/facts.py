@@ -79,10 +79,7 @@ class Fact:
     @property
     def turn(self) -> TurnId | None:
         """The turn that taught it, if one did."""
-        try:
-            return TurnId.parse(self.source)
-        except ValueError:
-            return None
+        return TurnId.read(self.source)
 
 
 def facts_path(topic: str) -> str:
@@ -129,13 +126,7 @@ def default_trust(source: str) -> Trust:
 
 def is_source(text: str) -> bool:
     """Whether a text is a turn id or ``import:<sha>``."""
-    if _IMPORT.fullmatch(text):
-        return True
-    try:
-        TurnId.parse(text)
-    except ValueError:
-        return False
-    return True
+    return bool(_IMPORT.fullmatch(text)) or TurnId.read(text) is not None
 
 
 def escape_line(text: str) -> str:

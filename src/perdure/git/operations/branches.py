@@ -133,11 +133,6 @@ def start_branch(
     )
 
 
-def free_name(repo: Repository, wanted: str) -> str:
-    """A free branch name: ``wanted``, or with the first number that makes it one."""
-    return repo.free_branch(wanted)
-
-
 def drop_branch(
     repo: Repository, name: str, *, author: Author, at: datetime | None = None
 ) -> Operation:

@@ -318,6 +318,11 @@ def made_commit(
         yield oid
 
 
+def logged_operations(repo: Repository) -> Iterator[Operation]:
+    """The entries of the log, newest first."""
+    return oplog.walk_log(repo.parts().refs.read(OPS), repo.commit_info)
+
+
 def operations(
     repo: Repository,
     limit: int | None = 50,
@@ -334,7 +339,7 @@ def operations(
         is_own: tells commits that nobody asked for; they are left out.
     """
     parts = repo.parts()
-    logged = list(oplog.walk_log(parts.refs.read(OPS), repo.commit_info))
+    logged = list(logged_operations(repo))
     made = {oid for entry in logged for oid in _made_by(repo, entry)}
     head = parts.refs.head()
     commits = (

@@ -102,7 +102,7 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
     said: dict[str, str] = {}
     for key, value in trailers:
         said.setdefault(key, value.strip())
-    turn = _turn(said.get("Turn", ""))
+    turn = TurnId.read(said.get("Turn", ""))
     if turn is None:
         return None
     recalled: tuple[TurnRange, ...] = ()
@@ -121,7 +121,7 @@ def parse_trailers(trailers: Iterable[tuple[str, str]]) -> TurnFacts | None:
         model=said.get("Model", ""),
         fingerprint=said.get("Fingerprint", ""),
         assembly=_number(said.get("Assembly", "")) or 0,
-        window=_turn(said.get("Window", "")),
+        window=TurnId.read(said.get("Window", "")),
         examples=_number(said.get("Examples", "")),
         recalled=recalled,
         lore=tuple(_lore_path(name) for name in lore if not name.startswith("-")),
@@ -189,13 +189,6 @@ def earlier_choice(facts: TurnFacts) -> Choice | None:
 def _one_line(value: str) -> str:
     """A value on one line: a trailer ends where its line does."""
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
-
-
-def _turn(text: str) -> TurnId | None:
-    try:
-        return TurnId.parse(text)
-    except ValueError:
-        return None
 
 
 def _number(text: str) -> int | None:

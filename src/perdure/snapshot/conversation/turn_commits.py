@@ -64,11 +64,8 @@ def cause(repo: Repository, info: CommitInfo) -> TurnId | None:
     Counts only where the commit has a chunk of that conversation.
     """
     for key, value in info.trailers:
-        if key not in {"Caused-By", "Turn"}:
-            continue
-        try:
-            turn = TurnId.parse(value)
-        except ValueError:
+        turn = TurnId.read(value) if key in {"Caused-By", "Turn"} else None
+        if turn is None:
             continue
         day = turn.conversation.day
         folder = f"conversations/{day:%Y-%m}/{day:%d}"

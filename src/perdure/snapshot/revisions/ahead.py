@@ -57,6 +57,15 @@ class Ahead:
     def __bool__(self) -> bool:
         return bool(self.turns or self.persona or self.other)
 
+    def __add__(self, more: Ahead) -> Ahead:
+        return Ahead(
+            self.turns + more.turns,
+            self.persona + more.persona,
+            self.other + more.other,
+            self.is_all and more.is_all,
+            self.acts + more.acts,
+        )
+
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
@@ -65,6 +74,9 @@ class Ahead:
             "other": self.other,
             "all": self.is_all,
         }
+
+
+NOTHING_AHEAD = Ahead(0, 0, 0)
 
 
 def ahead(repo: Repository, tip: str, kept: Iterable[str], most: int = MOST) -> Ahead:

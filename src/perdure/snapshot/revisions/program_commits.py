@@ -79,18 +79,11 @@ def turn_of_commit(info: CommitInfo) -> TurnId | None:
     """The turn that a commit says it is about: one said, answered, corrected or swapped."""
     for key, value in info.trailers:
         if key == "Turn":
-            return _parsed(value)
+            return TurnId.read(value)
     found = _TURN.search(info.body)
-    return _parsed(found[1]) if found else None
+    return TurnId.read(found[1]) if found else None
 
 
 def _caused_by(info: CommitInfo) -> TurnId | None:
     values = [value for key, value in info.trailers if key == "Caused-By"]
-    return _parsed(values[-1]) if values else None
-
-
-def _parsed(text: str) -> TurnId | None:
-    try:
-        return TurnId.parse(text)
-    except ValueError:
-        return None
+    return TurnId.read(values[-1]) if values else None

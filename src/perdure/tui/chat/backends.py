@@ -124,7 +124,7 @@ class BackendController:
             here.flash.tell(f"{each.name} is not used. /confirm asks again.", "warning", stays=True)
             return False
         try:
-            await session.consult(lambda repo: trust.confirm_as_shown(repo, [each]))
+            await session.consult(lambda repo: trust.confirm(repo, [each]))
         except Exception as error:  # noqa: BLE001 - told on the screen, whatever it was
             here.tell_error(error)
             return False

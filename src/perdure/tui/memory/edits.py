@@ -190,4 +190,4 @@ def _again(workspace: Workspace, row: FactRow) -> tuple[KnownFacts, FactRow]:
             row.fact.source,
         ):
             return now, each
-    raise CannotAct("that fact is not there any more", kept="nothing was changed")
+    raise CannotAct("that fact is not there any more")

@@ -92,10 +92,7 @@ def source_of(row: MemoryRow) -> TurnId | None:
         return row.fact.turn
     if isinstance(row, Summary):
         return TurnId(row.conversation, row.through)
-    try:
-        return TurnId.parse(row.proposal.source)
-    except ValueError:
-        return None
+    return TurnId.read(row.proposal.source)
 
 
 def fact_row(row: FactRow, *, year: int, topic: bool = False) -> Text:
