@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from perdure.backends.errors import BackendError, NotConfirmed
-from perdure.backends.protocol import (
-    BackendSpec,
-    Fingerprint,
-    Request,
-    StreamEvent,
-    Tokenizer,
-)
+from perdure.backends.protocol import BackendSpec, Fingerprint, Request, StreamEvent, Tokenizer
 
 
 class DisabledBackend:

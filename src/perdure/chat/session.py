@@ -20,10 +20,7 @@ from perdure.backends.protocol import Backend
 from perdure.chat.background.memory import BackgroundMemory
 from perdure.chat.background.prefill import Prefill
 from perdure.chat.errors import SessionClosed
-from perdure.chat.events import (
-    Event,
-    SessionInfo,
-)
+from perdure.chat.events import Event, SessionInfo
 from perdure.chat.routing.backend_set import BackendChoice, BackendSet, Make, listed_backends
 from perdure.chat.routing.router import Router, Switch
 from perdure.chat.runner import TurnRunner

@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from perdure.actions import trust
-from perdure.actions.backends.fingerprint import (
-    known_form,
-    note_fingerprint,
-    same_model,
-)
+from perdure.actions.backends.fingerprint import known_form, note_fingerprint, same_model
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.errors import branch_of
 from perdure.actions.hand_edits import HandEditCommits, commit_hand_edits

@@ -14,13 +14,7 @@ from perdure.companion.names import title_from
 from perdure.git.errors import UnknownRevision
 from perdure.git.merge import merge as git_merge
 from perdure.git.merge.merge import OpenMerge
-from perdure.git.merge.plan import (
-    FileConflict,
-    MergePlan,
-    Resolver,
-    ThreeWay,
-    plan_merge,
-)
+from perdure.git.merge.plan import FileConflict, MergePlan, Resolver, ThreeWay, plan_merge
 from perdure.git.operations.branches import branches, check_checkout
 from perdure.git.operations.operation import Operation
 from perdure.git.paths import check_path

@@ -8,11 +8,7 @@ from perdure.actions.errors import CannotAct
 from perdure.actions.history.rewind import rewind
 from perdure.actions.turns.greeting import add_greeting, greeting_answers
 from perdure.actions.turns.location import new_conversation
-from perdure.actions.turns.regenerate import (
-    RegeneratePlan,
-    plan_regenerate,
-    stored_turn,
-)
+from perdure.actions.turns.regenerate import RegeneratePlan, plan_regenerate, stored_turn
 from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite_here
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now

@@ -8,9 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from perdure.backends.errors import (
-    ContextExceeded,
-)
+from perdure.backends.errors import ContextExceeded
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.http.address import checked_address

@@ -30,12 +30,7 @@ from perdure.chat.background.conversation import ConversationReading
 from perdure.companion.config.settings import CompanionSettings
 from perdure.companion.memory.summaries import Summary, as_written, summary_path
 from perdure.companion.secrets import mask_secrets
-from perdure.memory.extract_facts import (
-    FACT_TOKENS,
-    FoundFacts,
-    facts_prompt,
-    read_facts_answer,
-)
+from perdure.memory.extract_facts import FACT_TOKENS, FoundFacts, facts_prompt, read_facts_answer
 from perdure.memory.record import RecordMessage, messages_of, portion
 from perdure.memory.summarise import clean_summary, extract_summary, summary_prompt, summary_room
 

@@ -27,13 +27,7 @@ from perdure.backends.protocol import (
 from perdure.backends.roles.shape import fold
 from perdure.backends.tokens.estimate import EstimateTokenizer
 from perdure.chat.errors import LeavesMachine
-from perdure.chat.events import (
-    Emit,
-    Failed,
-    ReplyPiece,
-    ReplyStarted,
-    ThinkingPiece,
-)
+from perdure.chat.events import Emit, Failed, ReplyPiece, ReplyStarted, ThinkingPiece
 from perdure.chat.reply.prompt import BuiltPrompt, PromptSources, make_prompt, measure, reply_room
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId

@@ -15,12 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from perdure.actions.backends.trial_call import MOST, next_form, try_forms
-from perdure.backends.errors import (
-    Action,
-    BackendError,
-    ContextExceeded,
-    ModelLoading,
-)
+from perdure.backends.errors import Action, BackendError, ContextExceeded, ModelLoading
 from perdure.backends.hosted.request_form import RequestForm, difference
 from perdure.backends.http.timeouts import timeouts_of
 from perdure.backends.protocol import Backend

@@ -13,13 +13,7 @@ from perdure.actions.backends.token_corrections import Corrections
 from perdure.actions.history.next_message import starts_conversation
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.chat.events import (
-    Emit,
-    Event,
-    Failed,
-    ReplyPiece,
-    ReplyStarted,
-)
+from perdure.chat.events import Emit, Event, Failed, ReplyPiece, ReplyStarted
 from perdure.chat.reply.prompt import PreviousChoice, PromptSources, previous_choice
 from perdure.chat.reply.recall import RecalledTurns as Recalled
 from perdure.chat.reply.recall import Recaller, RecallRequest

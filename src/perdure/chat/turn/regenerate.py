@@ -20,11 +20,7 @@ from perdure.actions.turns.regenerate import (
     stored_turn,
 )
 from perdure.actions.turns.rewrite import StoredTurn
-from perdure.chat.events import (
-    Event,
-    Greeted,
-    Saved,
-)
+from perdure.chat.events import Event, Greeted, Saved
 from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.store import TurnStore
 from perdure.companion.clock import now

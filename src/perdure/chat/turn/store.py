@@ -12,11 +12,7 @@ from dataclasses import replace
 
 from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.companion.readme import refresh_readme
-from perdure.actions.hand_edits import (
-    chunk_notices,
-    commit_hand_edits,
-    copy_notices,
-)
+from perdure.actions.hand_edits import chunk_notices, commit_hand_edits, copy_notices
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.notice_marks import mark_first
 from perdure.actions.turns.commit import CommittedTurn, TurnCommitter
@@ -38,17 +34,8 @@ from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.turns import (
-    Message,
-    Reply,
-    Turn,
-)
-from perdure.git.errors import (
-    BranchGone,
-    BranchRewritten,
-    HistoryError,
-    storage_errors,
-)
+from perdure.companion.turns import Message, Reply, Turn
+from perdure.git.errors import BranchGone, BranchRewritten, HistoryError, storage_errors
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn

@@ -17,12 +17,7 @@ from perdure.companion.conversation.header import message_header, reply_header
 from perdure.companion.conversation.parser import read_chunks
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId
-from perdure.companion.turns import (
-    Chunk,
-    ChunkHead,
-    Reply,
-    Turn,
-)
+from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
 
 __all__ = [
     "ALTERNATIVES",

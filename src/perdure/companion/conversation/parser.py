@@ -14,12 +14,7 @@ from perdure.companion.conversation.front_matter import KEYS, FrontMatter, read_
 from perdure.companion.conversation.header import Header, parse_header
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId
-from perdure.companion.turns import (
-    Chunk,
-    Message,
-    Reply,
-    Turn,
-)
+from perdure.companion.turns import Chunk, Message, Reply, Turn
 from perdure.companion.yaml.fast import FENCE
 
 UNREAD = "unread header"

@@ -7,11 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from perdure.companion.conversation.chunk import (
-    CHUNK_LIMIT,
-    render_head,
-    render_turn,
-)
+from perdure.companion.conversation.chunk import CHUNK_LIMIT, render_head, render_turn
 from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Reply, Turn

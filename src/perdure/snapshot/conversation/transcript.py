@@ -14,11 +14,7 @@ from perdure.companion.conversation.edit import alternatives_path
 from perdure.companion.errors import CompanionProblem, Trouble
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.aside import ASIDE_FOLDER as ASIDES
-from perdure.companion.turns import (
-    Chunk,
-    ChunkHead,
-    Turn,
-)
+from perdure.companion.turns import Chunk, ChunkHead, Turn
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.excluded import Excluded, read_excluded
 
