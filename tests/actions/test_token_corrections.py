@@ -67,9 +67,7 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> None:
 
 
 class Exact(EstimateTokenizer):
-    @property
-    def exact(self) -> bool:
-        return True
+    exact = True
 
 
 def test_an_exact_counter_has_nothing_to_learn(tmp_path: Path) -> None:

@@ -151,9 +151,7 @@ def test_a_corrected_counter_rounds_up_and_says_what_it_is() -> None:
 
 
 class Exact(EstimateTokenizer):
-    @property
-    def exact(self) -> bool:
-        return True
+    exact = True
 
 
 def test_what_is_exact_or_unproven_is_not_corrected() -> None:

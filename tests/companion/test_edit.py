@@ -81,15 +81,15 @@ def test_what_is_not_there_is_said() -> None:
     with pytest.raises(NoSuchAnswer):
         choose_answer(FILES, 1, 7)
     with pytest.raises(NoSuchAnswer):
-        edit_reply(FILES, 1, "x", place=1)
+        edit_reply(FILES, 1, "x", answer=7)
 
 
 def test_words_are_corrected_in_place_and_everything_else_stays() -> None:
-    files = edit_reply(edit_message(FILES, 2, "the river?"), 2, "not at all", place=1)
+    files = edit_reply(edit_message(FILES, 2, "the river?"), 2, "not at all")
     wanted = replace(
         TURNS[1],
         message=Message("Ana", "the river?"),
-        replies=(Reply("Mira", "loud"), Reply("Leo", "not at all")),
+        replies=(Reply("Mira", "not at all"), TURNS[1].replies[1]),
     )
     assert files.chunk == render_chunk(HEAD, (TURNS[0], wanted, TURNS[2]))
 

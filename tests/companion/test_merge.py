@@ -17,9 +17,10 @@ from perdure.companion.conversation.edit import (
     edit_message,
     edit_reply,
 )
-from perdure.companion.conversation.merge import ThreeVersions, merge_conversations
+from perdure.companion.conversation.merge import merge_conversations
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Message, Reply, Turn
+from perdure.git.merge.plan import ThreeWay
 from tests.companion import values
 
 PATH = "conversations/2026-11/22/2026-11-22-1803-0001-9f3a77c0.md"
@@ -44,8 +45,8 @@ def merged(base: Files, ours: Files, theirs: Files) -> dict[str, bytes]:
     """What the whole tree comes to hold."""
     paths = sorted({*base, *ours, *theirs})
 
-    def read(path: str) -> ThreeVersions:
-        return ThreeVersions(path, base.get(path), ours.get(path), theirs.get(path))
+    def read(path: str) -> ThreeWay:
+        return ThreeWay(path, base.get(path), ours.get(path), theirs.get(path))
 
     differing = [read(path) for path in paths if ours.get(path) != theirs.get(path)]
     result = {**ours, **merge_conversations(differing, read)}

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.conversation.merge import ThreeVersions
 from perdure.companion.errors import FileTrouble
 from perdure.companion.ids import ConversationId
 from perdure.companion.memory.aside import TurnRange
@@ -23,6 +22,7 @@ from perdure.companion.memory.summaries import (
     render_summary,
     summary_path,
 )
+from perdure.git.merge.plan import ThreeWay
 from tests.companion.values import texts
 
 CONVERSATION = ConversationId("2026-11-22-1803-9f3a77c0")
@@ -168,8 +168,8 @@ def test_one_broken_file_keeps_no_other_from_being_read() -> None:
 
 
 def merged(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
-    one = merge_summaries([ThreeVersions(PATH, base, ours, theirs)])[PATH]
-    other = merge_summaries([ThreeVersions(PATH, base, theirs, ours)])[PATH]
+    one = merge_summaries([ThreeWay(PATH, base, ours, theirs)])[PATH]
+    other = merge_summaries([ThreeWay(PATH, base, theirs, ours)])[PATH]
     assert one == other, "both sides come to the same"
     return one
 

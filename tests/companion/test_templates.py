@@ -49,8 +49,8 @@ def make(
 
 def test_templates_are_listed_by_name(root: Path) -> None:
     assert templates(root) == [
-        TemplateInfo("friend", "en", "Friend", "A friend", "Mira"),
-        TemplateInfo("friend-zh", "zh", "Friend", "A friend", "小雨"),
+        TemplateInfo("Friend", "A friend", "en", "Mira", "friend"),
+        TemplateInfo("Friend", "A friend", "zh", "小雨", "friend-zh"),
     ]
     assert templates(root / "nowhere") == []
 

@@ -73,9 +73,7 @@ TOPICS = ("river", "sister", "bakery", "Lisbon", "cello", "storm", "lantern", "o
 class ByWords(EstimateTokenizer):
     """Another counter than the estimate: a token a word."""
 
-    @property
-    def name(self) -> str:
-        return "words"
+    name = "words"
 
     def count(self, text: str) -> int:
         return len(text.split())

@@ -2,45 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from perdure.backends.errors import DriverMissing
 from perdure.backends.protocol import Backend, BackendSpec
 
-
-def _embedded(spec: BackendSpec) -> Backend:
-    # Pulls in asyncio and http.client, which commands that talk to no model do without.
-    from perdure.backends.embedded.driver import EmbeddedBackend
-
-    return EmbeddedBackend(spec)
-
-
-def _ollama(spec: BackendSpec) -> Backend:
-    from perdure.backends.ollama.driver import OllamaBackend
-
-    return OllamaBackend(spec)
-
-
-def _anthropic(spec: BackendSpec) -> Backend:
-    from perdure.backends.anthropic.driver import AnthropicBackend
-
-    return AnthropicBackend(spec)
-
-
-def _openai(spec: BackendSpec) -> Backend:
-    from perdure.backends.openai.driver import OpenAIBackend
-
-    return OpenAIBackend(spec)
-
-
-_DRIVERS: dict[str, Callable[[BackendSpec], Backend]] = {
-    "anthropic": _anthropic,
-    "embedded": _embedded,
-    "ollama": _ollama,
-    "openai": _openai,
-}
-
-DRIVERS = tuple(_DRIVERS)
+DRIVERS = ("anthropic", "embedded", "ollama", "openai")
 """The names that a manifest's ``driver`` may have in this version."""
 
 
@@ -68,12 +33,25 @@ def make_backend(spec: BackendSpec) -> Backend:
         from perdure.backends.disabled import DisabledBackend
 
         return DisabledBackend(spec)
-    try:
-        make = _DRIVERS[spec.driver]
-    except KeyError:
-        raise DriverMissing(
-            f"backend {spec.name} needs the driver {spec.driver!r}, which this version does "
-            "not have",
-            next_step=f"use one of: {', '.join(DRIVERS)}",
-        ) from None
-    return make(spec)
+    match spec.driver:
+        case "embedded":
+            # Pulls in asyncio and http.client, which commands that talk to no model do without.
+            from perdure.backends.embedded.driver import EmbeddedBackend
+
+            return EmbeddedBackend(spec)
+        case "ollama":
+            from perdure.backends.ollama.driver import OllamaBackend
+
+            return OllamaBackend(spec)
+        case "anthropic":
+            from perdure.backends.anthropic.driver import AnthropicBackend
+
+            return AnthropicBackend(spec)
+        case "openai":
+            from perdure.backends.openai.driver import OpenAIBackend
+
+            return OpenAIBackend(spec)
+    raise DriverMissing(
+        f"backend {spec.name} needs the driver {spec.driver!r}, which this version does not have",
+        next_step=f"use one of: {', '.join(DRIVERS)}",
+    )

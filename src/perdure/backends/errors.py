@@ -117,16 +117,12 @@ class ModelMissing(BackendError):
 class WrongChecksum(BackendError):
     """A model file is not what its name promises. It is never loaded and always reported."""
 
-    action = Action.ASK
-
 
 class ContextExceeded(BackendError):
     """The prompt is longer than the model's window. Both counts are in tokens.
 
     ``prompt_tokens`` is None where the backend does not say how many there are.
     """
-
-    action = Action.ASK
 
     def __init__(
         self, prompt_tokens: int | None, window: int, kept: str = "", next_step: str = ""
@@ -145,8 +141,6 @@ class ContextExceeded(BackendError):
 class ContentRefused(BackendError):
     """The provider declined this prompt. No other backend is asked without the user knowing."""
 
-    action = Action.ASK
-
 
 class StreamCut(BackendError):
     """The reply ended without its end mark; the text before that is as streamed."""
@@ -156,8 +150,6 @@ class StreamCut(BackendError):
 
 class ReplyTooLong(BackendError):
     """The model does not stop; the text up to the limit is as streamed."""
-
-    action = Action.ASK
 
 
 class ProtocolError(BackendError):
@@ -170,8 +162,6 @@ class ProtocolError(BackendError):
 
 class BadParameter(BackendError):
     """A manifest's field or parameter that the driver cannot honour."""
-
-    action = Action.ASK
 
 
 class ShapeRefused(ProtocolError):
@@ -213,5 +203,3 @@ class DriverMissing(BackendError):
 
 class FetchFailed(BackendError):
     """A model could not be downloaded; no file that looks complete was left behind."""
-
-    action = Action.ASK

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from perdure.backends.errors import BadParameter
-from perdure.backends.protocol import BackendSpec
+from perdure.backends.protocol import BackendSpec, Request
 
 LARGEST_SEED = 2**32 - 2
 """llama.cpp holds seeds in 32 bits and reads the largest value as "choose one"."""
@@ -44,6 +44,17 @@ _RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "stop": (_stops, "a text or a list of texts, none of them empty"),
     "max_tokens": (_whole(1, 1_000_000), "a whole number above 0"),
 }
+
+
+def limit_of(request: Request, most: int | None) -> int:
+    """The most tokens that a reply may have, by its request and the manifest. Raises BadParameter.
+
+    ``most`` is the manifest's ``max_tokens``, None without one.
+    """
+    limit = min(request.max_tokens, request.max_tokens if most is None else most)
+    if limit < 1:
+        raise BadParameter(f"a reply cannot have {limit} tokens")
+    return limit
 
 
 def checked_parameters(spec: BackendSpec, honoured: Collection[str]) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-
-import msgspec
 
 from perdure.companion import readme
 from perdure.companion.config import manifest as manifests
@@ -34,18 +32,12 @@ _FILE_LIMIT = 4 * 1024 * 1024
 class TemplateInfo:
     """One template: a persona to start from. ``default_name`` is for companions without a name."""
 
-    name: str
-    language: str
-    title: str
-    summary: str
-    default_name: str = ""
-
-
-class _Template(msgspec.Struct):
     title: str
     summary: str
     language: str = "en"
     default_name: str = ""
+    name: str = ""
+    """Of its folder."""
 
 
 def templates_folder() -> Path:
@@ -66,8 +58,7 @@ def templates(root: Path | None = None) -> list[TemplateInfo]:
 def _info(folder: Path) -> TemplateInfo:
     where = f"templates/{folder.name}/template.yaml"
     node = strict.read_mapping((folder / "template.yaml").read_bytes(), where)
-    read = schema.convert(node, _Template, where)
-    return TemplateInfo(folder.name, read.language, read.title, read.summary, read.default_name)
+    return replace(schema.convert(node, TemplateInfo, where), name=folder.name)
 
 
 def _find(name: str, root: Path) -> tuple[TemplateInfo, Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 from perdure.backends.roles.shape import ANTHROPIC_SHAPE, fold
 from perdure.backends.tokens.llama import chat_messages
@@ -58,7 +59,7 @@ class AnthropicBackend(HostedBackend):
             BackendError: as for a reply.
         """
         system, turns = folded(messages)
-        body = {"model": self._spec.model, "messages": turns}
+        body = {"model": self.spec.model, "messages": turns}
         server = cast("AnthropicServer", (await self._open_server()).server)
         return await server.count({**body, "system": system} if system else body)
 
@@ -77,7 +78,7 @@ class AnthropicBackend(HostedBackend):
         if "cache_control" in request.without:
             system = [{"type": "text", "text": each["text"]} for each in system]
         return {
-            "model": self._spec.model,
+            "model": self.spec.model,
             "max_tokens": limit,
             "messages": messages,
             "stream": True,
@@ -88,7 +89,7 @@ class AnthropicBackend(HostedBackend):
             **({"extra_body": more, "extra_headers": _WITH_SAMPLING} if more else {}),
         }
 
-    def _package(self) -> Callable[..., ApiServer]:
+    def _package(self) -> Callable[[ServerAccess], ApiServer]:
         from perdure.backends.anthropic.server import AnthropicServer
 
         return AnthropicServer

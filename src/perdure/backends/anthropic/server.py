@@ -11,14 +11,12 @@ from urllib.parse import quote
 
 import anthropic
 
-from perdure.backends.errors import ProtocolError, Unreachable
 from perdure.backends.hosted.backend import json_object, json_text, token_count
 from perdure.backends.hosted.sdk_server import Reading, SdkServer
 from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
-from perdure.backends.http.address import Address
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, named_event
-from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -46,17 +44,15 @@ class AnthropicServer(SdkServer):
 
     _written: Written = staticmethod(named_event)
 
-    def __init__(
-        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
-    ) -> None:
-        """Contacts nothing yet. ``name`` is the backend's."""
-        super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
+    def __init__(self, access: ServerAccess) -> None:
+        """Contacts nothing yet."""
+        super().__init__(access)
         self._sdk = anthropic.AsyncAnthropic(
             api_key=PLACEHOLDER,
-            base_url=address.url,
+            base_url=access.address.url,
             max_retries=0,
             # Without a number the package refuses long replies and sets its own limit.
-            timeout=anthropic.Timeout(None, connect=timeouts.connect),
+            timeout=anthropic.Timeout(None, connect=access.timeouts.connect),
             http_client=self.wire.client(),
         )
 
@@ -64,20 +60,9 @@ class AnthropicServer(SdkServer):
         """Close the connections."""
         await self._sdk.close()
 
-    async def window(self) -> int:
-        """The model's window as the server states it. Raises BackendError."""
-        path = f"/v1/models/{quote(self._model, safe='')}"
-        try:
-            answer = await self.wire.answer(self._sdk.get(path, cast_to=object))
-        except NotOffered as refused:
-            self.doubt = refused.doubt
-            return 0
-        except ProtocolError:
-            return 0
-        except Unreachable as lost:
-            if not lost.hung_up:
-                raise
-            return 0
+    async def _stated_window(self) -> int:
+        path = f"/v1/models/{quote(self._access.model, safe='')}"
+        answer = await self.wire.answer(self._sdk.get(path, cast_to=object))
         return token_count(json_object(answer).get("max_input_tokens")) or 0
 
     async def models(self) -> list[OfferedModel]:
@@ -130,7 +115,7 @@ class AnthropicServer(SdkServer):
         return self._sdk.messages.create(**body)
 
     def _reading(self) -> Reading:
-        return _Events(self.wire, self._name)
+        return _Events(self.wire, self._access.name)
 
 
 _WORDS = {"text", "text_delta", None}

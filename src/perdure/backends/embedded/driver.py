@@ -29,7 +29,7 @@ from perdure.backends.errors import (
     Unreachable,
 )
 from perdure.backends.hosted.thoughts import split_thoughts
-from perdure.backends.parameters import checked_parameters
+from perdure.backends.parameters import checked_parameters, limit_of
 from perdure.backends.protocol import (
     BackendSpec,
     Fingerprint,
@@ -118,6 +118,8 @@ class _Relay:
 class EmbeddedBackend:
     """A GGUF model in this process; a `Backend`."""
 
+    hosted = False
+
     def __init__(self, spec: BackendSpec, *, counting: bool = False) -> None:
         """Loads and imports nothing yet.
 
@@ -134,24 +136,13 @@ class EmbeddedBackend:
                     f"backend {spec.name}: the embedded driver has no {field}",
                     next_step=f"remove {field} from the manifest",
                 )
-        self._spec = spec
+        self.spec = spec
         self._counting = counting
+        self.rehearsal = spec.model in CATALOGUE
         self._parameters = checked_parameters(spec, HONOURED)
         self._loaded: _Loaded | None = None
         self._opening = asyncio.Lock()
         self._replies: set[_Relay] = set()
-
-    @property
-    def spec(self) -> BackendSpec:
-        return self._spec
-
-    @property
-    def hosted(self) -> bool:
-        return False
-
-    @property
-    def rehearsal(self) -> bool:
-        return self._spec.model in CATALOGUE
 
     async def open(self) -> None:
         """Find, check and load the model in a thread.
@@ -163,7 +154,7 @@ class EmbeddedBackend:
         """
         async with self._opening:
             if self._loaded is None:
-                self._loaded = await asyncio.to_thread(_load, self._spec, counting=self._counting)
+                self._loaded = await asyncio.to_thread(_load, self.spec, counting=self._counting)
 
     async def close(self) -> None:
         """Stop running replies, wait for their threads, and free the model."""
@@ -206,7 +197,7 @@ class EmbeddedBackend:
         self._replies.add(relay)
         del loaded
         relay.worker.start()
-        reading = _Reading(self._spec.model)
+        reading = _Reading(self.spec.model)
         try:
             while (item := await relay.pieces.get()) is not None:
                 for event in reading.events(item):
@@ -219,14 +210,12 @@ class EmbeddedBackend:
     async def _open_model(self) -> _Loaded:
         await self.open()
         if self._loaded is None:
-            raise Unreachable(f"backend {self._spec.name} was closed while it was opening")
+            raise Unreachable(f"backend {self.spec.name} was closed while it was opening")
         return self._loaded
 
     def _body(self, request: Request) -> dict[str, Any]:
         parameters = dict(self._parameters)
-        limit = min(request.max_tokens, parameters.pop("max_tokens", request.max_tokens))
-        if limit < 1:
-            raise BadParameter(f"a reply cannot have {limit} tokens")
+        limit = limit_of(request, parameters.pop("max_tokens", None))
         return {
             "messages": chat_messages(request.messages),
             "stream": True,

@@ -22,19 +22,12 @@ from perdure.backends.protocol import (
     Request,
     StreamEvent,
     Tokenizer,
+    Usage,
 )
 from perdure.backends.tokens.estimate import tokenizer_for
 
 if TYPE_CHECKING:
     from perdure.backends.hosted.sdk_wire import SdkWire
-
-
-@dataclass(frozen=True, slots=True)
-class ServedBy:
-    """The model that answered last, as the provider names it; empty before the first reply."""
-
-    model: str = ""
-    system_fingerprint: str = ""
 
 
 class ApiServer(Server, Protocol):
@@ -76,7 +69,8 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         """Imports nothing and contacts nothing yet. Raises BadParameter."""
         super().__init__(spec, timeouts, address=address, honoured=honoured)
         self._default_window = default_window
-        self._served = ServedBy()
+        self._served = Finished("unknown", Usage(None, None), "")
+        """The end of the last reply; without a model before the first."""
 
     async def context_window(self) -> int:
         return (await self._open_server()).window
@@ -88,12 +82,12 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
     async def fingerprint(self) -> Fingerprint:
         """What the provider reveals: the model asked for, and the one that last answered."""
         window = await self.context_window()
-        served = self._served.model or self._spec.model
-        known = json.dumps([self._spec.driver, self._address.url, self._spec.model, served])
+        served = self._served.model or self.spec.model
+        known = json.dumps([self.spec.driver, self._address.url, self.spec.model, served])
         return Fingerprint(
             hashlib.sha256(known.encode()).hexdigest()[:16],
             {
-                "model": self._spec.model,
+                "model": self.spec.model,
                 "served": self._served.model,
                 "system_fingerprint": self._served.system_fingerprint,
                 "address": self._address.url,
@@ -119,8 +113,8 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Finished):
-                    self._served = ServedBy(event.model, event.system_fingerprint)
-                    yield replace(event, model=event.model or self._spec.model)
+                    self._served = event
+                    yield replace(event, model=event.model or self.spec.model)
                 else:
                     yield event
 
@@ -130,8 +124,8 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
 
     async def _learned(self, server: ApiServer) -> _Connected:
         stated = await server.window()
-        tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model)
-        wanted = self._spec.context_window
+        tokenizer = await asyncio.to_thread(tokenizer_for, self.spec.model)
+        wanted = self.spec.context_window
         window = min(wanted, stated) if wanted and stated else wanted or stated
         server.wire.window = window or self._default_window
         return _Connected(server, server.wire.window, tokenizer, await server.shape())

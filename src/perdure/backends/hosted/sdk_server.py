@@ -9,11 +9,18 @@ from typing import Any, Protocol, cast
 
 import httpx2
 
-from perdure.backends.errors import BackendError, ContentRefused, ProtocolError, StreamCut
+from perdure.backends.errors import (
+    BackendError,
+    ContentRefused,
+    ProtocolError,
+    StreamCut,
+    Unreachable,
+)
 from perdure.backends.hosted.sdk_wire import SdkWire, body_of
-from perdure.backends.http.address import Address
+from perdure.backends.hosted.server_backend import ServerAccess
+from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, plain_event
-from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts
 from perdure.backends.protocol import Finished, StopReason, StreamEvent
 
 
@@ -31,24 +38,27 @@ class SdkServer(ABC):
     _written: Written = staticmethod(plain_event)
     """Gives the bytes of an event, as the package reads it."""
 
-    def __init__(
-        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
-    ) -> None:
-        """Contacts nothing yet. ``name`` is the backend's. Raises DriverMissing."""
+    def __init__(self, access: ServerAccess) -> None:
+        """Contacts nothing yet. Raises DriverMissing."""
         self.doubt: BackendError | None = None
         """What the list of models said about the key or the model; a talk may work all the same."""
-        self._name = name
-        self._model = model
-        self._address = address
-        self.wire = SdkWire(
-            address,
-            name=name,
-            model=model,
-            key_headers=self._key_headers(secret) if secret else {},
-            secret=secret,
-            timeouts=timeouts,
-            written=self._written,
-        )
+        self._access = access
+        headers = self._key_headers(access.secret) if access.secret else {}
+        self.wire = SdkWire(access, headers, self._written)
+
+    async def window(self) -> int:
+        """The model's window as the server states it; 0 if it states none. Raises BackendError."""
+        try:
+            return await self._stated_window()
+        except NotOffered as refused:
+            self.doubt = refused.doubt
+        except ProtocolError:
+            pass
+        except Unreachable as lost:
+            # Of this question alone: the talk finds out whether the server answers.
+            if not lost.hung_up:
+                raise
+        return 0
 
     async def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
         """The events of one reply, ending with `Finished`. Raises BackendError.
@@ -63,6 +73,10 @@ class SdkServer(ABC):
     async def shape(self) -> str:
         """What is known about the roles of a prompt: nothing."""
         return ""
+
+    @abstractmethod
+    async def _stated_window(self) -> int:
+        """The window, asked. Raises BackendError, NotOffered."""
 
     @abstractmethod
     def _key_headers(self, secret: str) -> dict[str, str]:
@@ -137,7 +151,7 @@ class Reading(ABC):
 async def _events(
     wire: SdkWire, asking: Awaitable[object], reading: Reading
 ) -> AsyncGenerator[StreamEvent, None]:
-    patience = ReplyTimeouts(wire.timeouts)
+    patience = ReplyTimeouts(wire.access.timeouts)
     stream = cast("_Stream", await wire.begun(asking, patience))
     chunks = aiter(stream)
     reading.sent = body_of(stream.response.request)

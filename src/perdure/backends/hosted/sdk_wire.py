@@ -18,19 +18,18 @@ import pydantic
 from perdure.backends.errors import BackendError, ModelLoading, ProtocolError
 from perdure.backends.hosted.api_errors import Endpoint, api_error
 from perdure.backends.hosted.request_form import LIMITS
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http import errors
-from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import read_server_message
 from perdure.backends.http.errors import NotOffered, error_body, is_compressed, lost_connection
 from perdure.backends.http.event_stream import (
     Blocks,
     EventStream,
     Written,
-    plain_event,
     whole_answer,
 )
 from perdure.backends.http.route import Route
-from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts
 
 PLACEHOLDER = "set-by-perdure"
 """Given to the packages as their key: the true one is put on each request, and on nothing else."""
@@ -46,37 +45,27 @@ class SdkWire:
     """The connections of one backend."""
 
     def __init__(
-        self,
-        address: Address,
-        *,
-        name: str,
-        model: str,
-        key_headers: Mapping[str, str],
-        secret: str,
-        timeouts: Timeouts,
-        written: Written = plain_event,
+        self, access: ServerAccess, key_headers: Mapping[str, str], written: Written
     ) -> None:
         """``key_headers`` carry the secret; empty if there is none.
 
         ``written`` gives the bytes of an event, as the package reads it.
         """
-        self.address = address
+        self.access = access
         self.window = 0
         """Tokens, once known; for the errors' texts."""
-        self.timeouts = timeouts
-        self._name = name
-        self._model = model
         self._headers = {"user-agent": "perdure", "accept-encoding": "identity", **key_headers}
-        self._secret = secret
         self._written = written
-        self._route = Route(address, name, timeouts.connect)
+        self._route = Route(access.address, access.name, access.timeouts.connect)
 
     def client(self) -> httpx2.AsyncClient:
         """A client for one of the packages, which closes it."""
         return httpx2.AsyncClient(
             # llama.cpp's server hangs up on a kept connection at any moment, also as a request
             # is on its way; on loopback a new one costs nothing.
-            limits=httpx2.Limits(max_keepalive_connections=0 if self.address.loopback else 4),
+            limits=httpx2.Limits(
+                max_keepalive_connections=0 if self.access.address.loopback else 4
+            ),
             event_hooks={"request": [self._send], "response": [self._receive]},
             **self._route.settings(httpx2),
         )
@@ -91,13 +80,15 @@ class SdkWire:
         """Runs before an answer is read: raises unless it is 2xx, and limits what follows."""
         if response.is_success and is_compressed(response.headers):
             await response.aclose()
-            raise ProtocolError(f"{self._name} sent a compressed answer, which was not requested")
+            raise ProtocolError(
+                f"{self.access.name} sent a compressed answer, which was not requested"
+            )
         request = response.request
         asking = request.method == "GET" or request.url.path.endswith(_QUESTIONS)
         if response.is_success:
             if isinstance(response.stream, httpx2.AsyncByteStream):
                 if asking:
-                    response.stream = Bounded(response.stream, self._name)
+                    response.stream = Bounded(response.stream, self.access.name)
                 else:
                     await self._reply(response, response.stream)
             return
@@ -117,13 +108,17 @@ class SdkWire:
             body = await blocks.whole(errors.ANSWER_LIMIT)
             await blocks.aclose()
             whole = whole_answer(body) if first != b"<" else None
-            if whole is None and first != b"<" and read_server_message(body, self._secret).text:
+            if (
+                whole is None
+                and first != b"<"
+                and read_server_message(body, self.access.secret).text
+            ):
                 raise self.error(200, body, response.headers, asked)
             if whole is None:
                 raise self.nonsense()
             source = httpx2.ByteStream(whole)
         limit = errors.stream_limit(self._tokens(asked))
-        response.stream = EventStream(source, self._name, limit=limit, written=self._written)
+        response.stream = EventStream(source, self.access.name, limit=limit, written=self._written)
 
     def _tokens(self, asked: Mapping[str, Any]) -> int:
         """The most tokens a reply may have: as requested, else the whole window."""
@@ -141,13 +136,15 @@ class SdkWire:
 
         ``sent`` is the request's body.
         """
-        asked = Endpoint(self._name, self._model, self.window)
-        return api_error(asked, status, read_server_message(body, self._secret), headers, sent)
+        asked = Endpoint(self.access.name, self.access.model, self.window)
+        return api_error(
+            asked, status, read_server_message(body, self.access.secret), headers, sent
+        )
 
     async def answer(self, asking: Awaitable[T]) -> T:
         """The answer to a question about models. Raises BackendError, NotOffered."""
         try:
-            async with asyncio.timeout(self.timeouts.answer):
+            async with asyncio.timeout(self.access.timeouts.answer):
                 return await asking
         except Exception as error:
             raise self.failure(error, heard=False) from error
@@ -206,7 +203,11 @@ class SdkWire:
             if isinstance(cause, (httpx2.TransportError, httpx2.StreamError, OSError)):
                 self._route.forget()
                 return lost_connection(
-                    error, self._name, self.address.url, heard=heard, start="start its server"
+                    error,
+                    self.access.name,
+                    self.access.address.url,
+                    heard=heard,
+                    start="start its server",
                 )
             cause = cause.__cause__
         return self.nonsense()
@@ -214,7 +215,7 @@ class SdkWire:
     def nonsense(self) -> ProtocolError:
         """The error for an answer that makes no sense."""
         return ProtocolError(
-            f"{self._name} at {self.address.url} sent an answer that makes no sense",
+            f"{self.access.name} at {self.access.address.url} sent an answer that makes no sense",
             next_step="check the manifest's driver and address",
         )
 
@@ -240,11 +241,7 @@ class Bounded(httpx2.AsyncByteStream):
         self._name = name
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        total = 0
-        async for block in self._stream:
-            total += len(block)
-            if total > errors.ANSWER_LIMIT:
-                raise ProtocolError(f"{self._name} sent an endless answer")
+        async for block in errors.bounded(self._stream, self._name):
             yield block
 
     async def aclose(self) -> None:

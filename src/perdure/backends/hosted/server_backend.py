@@ -5,14 +5,34 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from perdure.backends.errors import BackendError, BadParameter, DriverMissing, Unreachable
+from perdure.backends.errors import BackendError, DriverMissing, Unreachable
 from perdure.backends.http.address import Address
 from perdure.backends.http.timeouts import Timeouts, timeouts_of
 from perdure.backends.keys import check_reference, resolve
-from perdure.backends.parameters import checked_parameters
+from perdure.backends.parameters import checked_parameters, limit_of
 from perdure.backends.protocol import BackendSpec, OfferedModel, Request
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """What the connections to one backend's server are made with.
+
+    Attributes:
+        address: the server's.
+        name: the backend's.
+        model: the model that is asked for.
+        secret: the key, or empty.
+        timeouts: how long to wait.
+    """
+
+    address: Address
+    name: str
+    model: str
+    secret: str = field(repr=False)
+    timeouts: Timeouts
 
 
 class Server(Protocol):
@@ -40,6 +60,8 @@ C = TypeVar("C", bound="Connected[Any]")
 class ServerBackend(ABC, Generic[S, C]):
     """A model behind a server; most of a `Backend`."""
 
+    rehearsal = False
+
     def __init__(
         self,
         spec: BackendSpec,
@@ -50,7 +72,7 @@ class ServerBackend(ABC, Generic[S, C]):
     ) -> None:
         """Imports nothing and contacts nothing yet. Raises BadParameter."""
         check_reference(spec.key, spec.name)
-        self._spec = spec
+        self.spec = spec
         self._timeouts = timeouts or timeouts_of(spec)
         self._address = address
         self._parameters = checked_parameters(spec, honoured)
@@ -58,17 +80,9 @@ class ServerBackend(ABC, Generic[S, C]):
         self._opening = asyncio.Lock()
 
     @property
-    def spec(self) -> BackendSpec:
-        return self._spec
-
-    @property
     def hosted(self) -> bool:
         """True unless the server runs on this machine."""
         return not self._address.loopback
-
-    @property
-    def rehearsal(self) -> bool:
-        return False
 
     @property
     def doubt(self) -> BackendError | None:
@@ -108,7 +122,7 @@ class ServerBackend(ABC, Generic[S, C]):
             await server.close()
 
     @abstractmethod
-    def _package(self) -> Callable[..., S]:
+    def _package(self) -> Callable[[ServerAccess], S]:
         """The factory of servers; imports the driver's package. Raises ImportError."""
 
     @abstractmethod
@@ -118,15 +132,12 @@ class ServerBackend(ABC, Generic[S, C]):
     async def _open_server(self) -> C:
         await self.open()
         if self._connected is None:
-            raise Unreachable(f"backend {self._spec.name} was closed while it was opening")
+            raise Unreachable(f"backend {self.spec.name} was closed while it was opening")
         return self._connected
 
     def _limit(self, request: Request) -> int:
         """The most tokens a reply may have. Raises BadParameter."""
-        limit = min(request.max_tokens, int(self._parameters.get("max_tokens", request.max_tokens)))
-        if limit < 1:
-            raise BadParameter(f"a reply cannot have {limit} tokens")
-        return limit
+        return limit_of(request, self._parameters.get("max_tokens"))
 
     async def _connect(self) -> C:
         server = await self._reached()
@@ -137,7 +148,7 @@ class ServerBackend(ABC, Generic[S, C]):
             raise
 
     async def _reached(self) -> S:
-        secret = await asyncio.to_thread(resolve, self._spec.key, self._spec.name)
+        secret = await asyncio.to_thread(resolve, self.spec.key, self.spec.name)
         # In a thread: half a second or more in which the screen would stand still.
         return await asyncio.to_thread(self._server, secret)
 
@@ -146,15 +157,10 @@ class ServerBackend(ABC, Generic[S, C]):
             make = self._package()
         except ImportError as error:
             # Each driver is called after its package.
-            package = self._spec.driver
+            package = self.spec.driver
             raise DriverMissing(
                 f"the {package} driver needs the package {package}",
                 next_step=f"pip install {package}",
             ) from error
-        return make(
-            self._address,
-            name=self._spec.name,
-            model=self._spec.model,
-            secret=secret,
-            timeouts=self._timeouts,
-        )
+        spec = self.spec
+        return make(ServerAccess(self._address, spec.name, spec.model, secret, self._timeouts))

@@ -10,7 +10,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Protocol
 
@@ -155,6 +155,16 @@ async def error_body(response: _Response) -> bytes:
                 break
     await response.aclose()
     return bytes(body)
+
+
+async def bounded(stream: AsyncIterable[bytes], name: str) -> AsyncIterator[bytes]:
+    """The bytes of an answer to a question. Raises ProtocolError where they are too many."""
+    total = 0
+    async for block in stream:
+        total += len(block)
+        if total > ANSWER_LIMIT:
+            raise ProtocolError(f"{name} sent an endless answer")
+        yield block
 
 
 def error_line(text: str, secret: str = "") -> str:

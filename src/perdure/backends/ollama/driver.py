@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from perdure.backends.errors import ContextExceeded
-from perdure.backends.hosted.server_backend import ServerBackend
+from perdure.backends.hosted.server_backend import ServerAccess, ServerBackend
 from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.http.address import checked_address
 from perdure.backends.http.timeouts import Timeouts
@@ -106,10 +106,10 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         """Asked each time: `ollama pull` may change the model behind a name at any moment."""
         connected = await self._open_server()
         server, model = connected.server, connected.model
-        entry = listed_entry(await server.get_or_empty("/api/tags"), self._spec.model)
+        entry = listed_entry(await server.get_or_empty("/api/tags"), self.spec.model)
         # A list that fails just now tells of no other model.
         if not model.digest or (entry and digest_of(entry) != model.digest):
-            model = ollama_model(self._spec, entry, await server.show())
+            model = ollama_model(self.spec, entry, await server.show())
             if self._connected is connected:
                 self._connected = replace(connected, model=model)
         return model.fingerprint(connected.version)
@@ -172,18 +172,18 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
                 kept="the reply is kept, but the model did not see the whole prompt",
             )
         stop = _STOPS.get(part.done_reason or "", "end")
-        return Finished(stop, Usage(prompt, reply), part.model or self._spec.model, tool=tool)
+        return Finished(stop, Usage(prompt, reply), part.model or self.spec.model, tool=tool)
 
-    def _package(self) -> Callable[..., OllamaServer]:
+    def _package(self) -> Callable[[ServerAccess], OllamaServer]:
         from perdure.backends.ollama.server import OllamaServer
 
         return OllamaServer
 
     async def _learned(self, server: OllamaServer) -> _Connected:
         version = (await server.get_or_empty("/api/version")).get("version")
-        entry = listed_entry(await server.get_or_empty("/api/tags"), self._spec.model)
-        model = ollama_model(self._spec, entry, await server.show())
-        tokenizer = await asyncio.to_thread(tokenizer_for, self._spec.model, own_name=True)
+        entry = listed_entry(await server.get_or_empty("/api/tags"), self.spec.model)
+        model = ollama_model(self.spec, entry, await server.show())
+        tokenizer = await asyncio.to_thread(tokenizer_for, self.spec.model, own_name=True)
         server.wire.window = model.window
         self._cloud = self._cloud or model.remote
         return _Connected(server, str(version or ""), model, tokenizer)

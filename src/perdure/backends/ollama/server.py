@@ -17,11 +17,12 @@ import httpx2
 import ollama
 
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
-from perdure.backends.http.address import Address
+from perdure.backends.hosted.server_backend import ServerAccess
+from perdure.backends.http import errors
 from perdure.backends.http.errors import NotOffered
-from perdure.backends.http.timeouts import ReplyTimeouts, Timeouts
+from perdure.backends.http.timeouts import ReplyTimeouts
 from perdure.backends.ollama.model import offered
-from perdure.backends.ollama.wire import Wire, bounded
+from perdure.backends.ollama.wire import Wire
 from perdure.backends.protocol import OfferedModel
 
 _BROKEN = (
@@ -53,18 +54,14 @@ class _Sdk(Protocol):
 class OllamaServer:
     """The connections of one backend to its server."""
 
-    def __init__(
-        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
-    ) -> None:
-        """Contacts nothing yet. ``name`` is the backend's; ``secret`` is its key, or empty."""
+    def __init__(self, access: ServerAccess) -> None:
+        """Contacts nothing yet."""
         self.doubt: BackendError | None = None
         """What was said against the key; a talk may work all the same."""
-        self.wire = Wire(address, name=name, model=model, key=secret, timeouts=timeouts)
-        self._model = model
-        self._address = address
-        self._timeouts = timeouts
+        self.wire = Wire(access)
+        self._access = access
         settings = self.wire.client_settings(httpx)
-        self._sdk = cast("_Sdk", ollama.AsyncClient(address.url, **settings))
+        self._sdk = cast("_Sdk", ollama.AsyncClient(access.address.url, **settings))
         # For the two questions that the package cannot ask, or whose answers it thins out.
         self._http = httpx2.AsyncClient(**self.wire.client_settings(httpx2))
 
@@ -91,10 +88,10 @@ class OllamaServer:
         """The JSON object at a path. Raises BackendError, NotOffered."""
         try:
             async with (
-                asyncio.timeout(self._timeouts.answer),
-                self._http.stream("GET", self._address.url + path) as response,
+                asyncio.timeout(self._access.timeouts.answer),
+                self._http.stream("GET", self._access.address.url + path) as response,
             ):
-                read = bounded(response.aiter_raw(), self.wire.name)
+                read = errors.bounded(response.aiter_raw(), self._access.name)
                 answer = json.loads(b"".join([block async for block in read]))
         except (*_BROKEN, *_NONSENSE) as error:
             raise self._failure(error) from error
@@ -110,8 +107,8 @@ class OllamaServer:
             BackendError: it cannot be reached, or is loading.
         """
         try:
-            async with asyncio.timeout(self._timeouts.answer):
-                return await self._sdk.show(self._model)
+            async with asyncio.timeout(self._access.timeouts.answer):
+                return await self._sdk.show(self._access.model)
         except NotOffered as refused:
             self.doubt = self.doubt or refused.doubt
         except _BROKEN as error:
@@ -144,10 +141,12 @@ class OllamaServer:
         """
         parts = cast(
             "AsyncGenerator[ollama.ChatResponse, None]",
-            await self._sdk.chat(self._model, messages, stream=True, think=think, options=options),
+            await self._sdk.chat(
+                self._access.model, messages, stream=True, think=think, options=options
+            ),
         )
         heard = False
-        patience = ReplyTimeouts(self._timeouts)
+        patience = ReplyTimeouts(self._access.timeouts)
         try:
             while (part := await self._following(parts, patience, heard=heard)) is not None:
                 heard = True
@@ -156,7 +155,7 @@ class OllamaServer:
                     return
         finally:
             await parts.aclose()
-        raise StreamCut(f"{self.wire.name} ended its reply without an end mark")
+        raise StreamCut(f"{self._access.name} ended its reply without an end mark")
 
     async def _following(
         self,
@@ -181,6 +180,6 @@ class OllamaServer:
 
     def _nonsense(self) -> ProtocolError:
         return ProtocolError(
-            f"{self.wire.name} at {self._address.url} does not speak Ollama's protocol",
+            f"{self._access.name} at {self._access.address.url} does not speak Ollama's protocol",
             next_step="check that Ollama runs at this address",
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -28,8 +28,8 @@ from perdure.backends.errors import (
     StreamCut,
 )
 from perdure.backends.hosted.api_errors import role_refusal, texts_of
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http import errors
-from perdure.backends.http.address import Address
 from perdure.backends.http.error_body import read_server_message, without_prompt
 from perdure.backends.http.errors import (
     AT_FAULT,
@@ -43,7 +43,6 @@ from perdure.backends.http.errors import (
 )
 from perdure.backends.http.json_lines import json_objects
 from perdure.backends.http.route import Route
-from perdure.backends.http.timeouts import Timeouts
 
 CHAT = "/api/chat"
 
@@ -61,17 +60,14 @@ _NO_LOADING = re.compile(r"system memory|(unable|failed) to load|error loading",
 class Wire:
     """Hooks for one backend's httpx clients."""
 
-    def __init__(
-        self, address: Address, *, name: str, model: str, key: str, timeouts: Timeouts
-    ) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         """Raises DriverMissing."""
-        self.address = address
-        self.name = name
-        self.model = model
+        self._access = access
+        self.name, self.model = access.name, access.model
         self.window = 0
         """Tokens, once known; for the errors' texts."""
-        self._key = key
-        self._route = Route(address, name, timeouts.connect)
+        self._key = access.secret
+        self._route = Route(access.address, access.name, access.timeouts.connect)
         self._sent: dict[str, Any] = {}
         """The last request for a reply."""
         self._tokens = 0
@@ -188,7 +184,7 @@ class Wire:
         """The error for a request that found no server, or lost it."""
         self._route.forget()
         start = "start it with: ollama serve"
-        return lost_connection(error, self.name, self.address.url, heard=heard, start=start)
+        return lost_connection(error, self.name, self._access.address.url, heard=heard, start=start)
 
 
 class _Lines(httpx.AsyncByteStream):
@@ -232,21 +228,11 @@ class _Bounded(httpx.AsyncByteStream):
         self._name = name
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for block in bounded(self._stream, self._name):
+        async for block in errors.bounded(self._stream, self._name):
             yield block
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-async def bounded(stream: AsyncIterable[bytes], name: str) -> AsyncIterator[bytes]:
-    """The bytes of an answer to a question. Raises ProtocolError where they are too many."""
-    total = 0
-    async for block in stream:
-        total += len(block)
-        if total > errors.ANSWER_LIMIT:
-            raise ProtocolError(f"{name} sent an endless answer")
-        yield block
 
 
 def _objects_of(lines: bytes) -> bytes:

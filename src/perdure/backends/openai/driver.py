@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from perdure.backends.errors import BadParameter
 from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
 from perdure.backends.hosted.request_form import limit_field
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.protocol import BackendSpec, Request
 from perdure.backends.tokens.llama import chat_messages
 
@@ -64,7 +65,7 @@ class OpenAIBackend(HostedBackend):
         usual = "max_completion_tokens" if self._own else "max_tokens"
         named = limit_field(request.without, usual)
         body = {
-            "model": self._spec.model,
+            "model": self.spec.model,
             "messages": chat_messages(request.messages),
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -78,7 +79,7 @@ class OpenAIBackend(HostedBackend):
             left_out.add("stream_options")
         return {name: value for name, value in body.items() if name not in left_out}
 
-    def _package(self) -> Callable[..., ApiServer]:
+    def _package(self) -> Callable[[ServerAccess], ApiServer]:
         from perdure.backends.openai.server import OpenAIServer
 
         return OpenAIServer

@@ -12,14 +12,13 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletionChunk
 
-from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused, Unreachable
+from perdure.backends.errors import BackendError, ProtocolError, ShapeRefused
 from perdure.backends.hosted.backend import json_object, json_text, token_count
 from perdure.backends.hosted.sdk_server import Reading, SdkServer
 from perdure.backends.hosted.sdk_wire import PLACEHOLDER, SdkWire
-from perdure.backends.http.address import Address
+from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http.error_body import is_error, read_server_message
 from perdure.backends.http.errors import NotOffered
-from perdure.backends.http.timeouts import Timeouts
 from perdure.backends.protocol import (
     Finished,
     OfferedModel,
@@ -60,17 +59,16 @@ _WINDOWS = ("context_length", "max_model_len", "max_context_length", "context_wi
 class OpenAIServer(SdkServer):
     """The connections of one backend to its server."""
 
-    def __init__(
-        self, address: Address, *, name: str, model: str, secret: str, timeouts: Timeouts
-    ) -> None:
-        """Contacts nothing yet. ``name`` is the backend's."""
-        super().__init__(address, name=name, model=model, secret=secret, timeouts=timeouts)
+    def __init__(self, access: ServerAccess) -> None:
+        """Contacts nothing yet."""
+        super().__init__(access)
         self._renders = False
         """It is a llama.cpp, whose template can be asked."""
+        version = access.address.version
         self._sdk = openai.AsyncOpenAI(
             api_key=PLACEHOLDER,
-            base_url=address.url,
-            default_query={"api-version": address.version} if address.version else None,
+            base_url=access.address.url,
+            default_query={"api-version": version} if version else None,
             max_retries=0,
             timeout=None,
             http_client=self.wire.client(),
@@ -80,21 +78,10 @@ class OpenAIServer(SdkServer):
         """Close the connections."""
         await self._sdk.close()
 
-    async def window(self) -> int:
-        """The window in the model's entry in the list of models. Raises BackendError."""
-        try:
-            listed = await self._listed()
-        except NotOffered as refused:
-            self.doubt = refused.doubt
-            return 0
-        except ProtocolError:
-            return 0
-        except Unreachable as lost:
-            # Of the list alone: the talk finds out whether the server answers.
-            if not lost.hung_up:
-                raise
-            return 0
-        own = next((each for each in listed if _name(each) == self._model), {})
+    async def _stated_window(self) -> int:
+        """The window in the model's entry in the list of models."""
+        listed = await self._listed()
+        own = next((each for each in listed if _name(each) == self._access.model), {})
         # A llama.cpp with one model takes any name for it.
         here = own or (listed[0] if len(listed) == 1 else {})
         # One of several models that a llama.cpp swaps would be loaded for it.
@@ -136,7 +123,7 @@ class OpenAIServer(SdkServer):
             )
         if not isinstance(listed, list):
             raise ProtocolError(
-                f"{self._name} at {self.wire.address.url} did not send a list of models",
+                f"{self._access.name} at {self._access.address.url} did not send a list of models",
                 next_step="check the manifest's address; most end in /v1",
             )
         return [{"id": each} if isinstance(each, str) else json_object(each) for each in listed]
@@ -149,9 +136,9 @@ class OpenAIServer(SdkServer):
         """
         if not self._renders:
             return ""
-        root = self.wire.address.url.removesuffix("/v1")
+        root = self._access.address.url.removesuffix("/v1")
         for shape, messages in trials():
-            body = {"model": self._model, "messages": chat_messages(messages)}
+            body = {"model": self._access.model, "messages": chat_messages(messages)}
             asking = self._sdk.post(f"{root}/apply-template", body=body, cast_to=object)
             try:
                 answer = await self.wire.answer(asking)
@@ -175,7 +162,7 @@ class OpenAIServer(SdkServer):
 
     def _key_headers(self, secret: str) -> dict[str, str]:
         # Azure's own header, which its older addresses want.
-        if self._address.version:
+        if self._access.address.version:
             return {"api-key": secret}
         return {"authorization": f"Bearer {secret}"}
 
@@ -190,7 +177,7 @@ class OpenAIServer(SdkServer):
         )
 
     def _reading(self) -> Reading:
-        return _Chunks(self.wire, self._name)
+        return _Chunks(self.wire, self._access.name)
 
 
 class _Chunks(Reading):

@@ -126,16 +126,9 @@ class FoldedTokenizer:
     """Counts prompts the way they are sent to a model that takes only one shape."""
 
     def __init__(self, plain: Tokenizer, shape: Shape) -> None:
+        self.exact, self.name = plain.exact, plain.name
         self._plain = plain
         self._shape = shape
-
-    @property
-    def exact(self) -> bool:
-        return self._plain.exact
-
-    @property
-    def name(self) -> str:
-        return self._plain.name
 
     def count(self, text: str) -> int:
         """Tokens of a text on its own."""

@@ -35,13 +35,8 @@ class EstimateTokenizer:
     ASCII. Rounded up, as too small a count would overrun a window.
     """
 
-    @property
-    def exact(self) -> bool:
-        return False
-
-    @property
-    def name(self) -> str:
-        return "estimate"
+    exact = False
+    name = "estimate"
 
     def count(self, text: str) -> int:
         """Estimated tokens of a text on its own."""
@@ -67,16 +62,8 @@ class TiktokenTokenizer:
     """Counts with one of tiktoken's encodings; exact only for the models that use it."""
 
     def __init__(self, encoding: tiktoken.Encoding, *, exact: bool) -> None:
+        self.exact, self.name = exact, f"tiktoken {encoding.name}"
         self._encoding = encoding
-        self._exact = exact
-
-    @property
-    def exact(self) -> bool:
-        return self._exact
-
-    @property
-    def name(self) -> str:
-        return f"tiktoken {self._encoding.name}"
 
     def count(self, text: str) -> int:
         """Tokens of a text; marks such as ``<|endoftext|>`` count as ordinary text."""
@@ -117,16 +104,9 @@ class CachingTokenizer:
     """A counter that sums the counts of texts, counting each only once."""
 
     def __init__(self, plain: Tokenizer, counts: CountCache) -> None:
+        self.exact, self.name = plain.exact, plain.name
         self._plain = plain
         self._counts = counts
-
-    @property
-    def exact(self) -> bool:
-        return self._plain.exact
-
-    @property
-    def name(self) -> str:
-        return self._plain.name
 
     def count(self, text: str) -> int:
         """Tokens of a text on its own."""
@@ -195,16 +175,9 @@ class CorrectedTokenizer:
     """A counter scaled by a correction and rounded up; never exact."""
 
     def __init__(self, plain: Tokenizer, correction: Correction) -> None:
+        self.exact, self.name = False, f"{plain.name}, corrected"
         self.plain = plain
         self._correction = correction
-
-    @property
-    def exact(self) -> bool:
-        return False
-
-    @property
-    def name(self) -> str:
-        return f"{self.plain.name}, corrected"
 
     def count(self, text: str) -> int:
         """Corrected tokens of a text on its own."""

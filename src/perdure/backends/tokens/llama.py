@@ -81,18 +81,12 @@ class LoopbackCalls:
 class LlamaTokenizer:
     """The `Tokenizer` of a loaded model; usable from any thread."""
 
+    exact = True
+
     def __init__(self, calls: LoopbackCalls, name: str) -> None:
+        self.name = name
         self._calls = calls
-        self._name = name
         self._counts: OrderedDict[int, int] = OrderedDict()
-
-    @property
-    def exact(self) -> bool:
-        return True
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     def count(self, text: str) -> int:
         """Tokens of a text on its own. Raises BackendError once the backend is closed."""

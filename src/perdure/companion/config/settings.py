@@ -17,31 +17,32 @@ from perdure.companion.yaml.quote import scalar
 TimeShown = Literal["off", "date", "full"]
 FactsPolicy = Literal["review", "accept", "off"]
 SummariesPolicy = Literal["write", "review", "off"]
+_Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPolicy:
     """When a conversation ends on its own."""
 
-    idle_hours: float = 6
+    idle_hours: Annotated[float, msgspec.Meta(gt=0, le=8784)] = 6
     """Hours without a turn after which the next one begins a new conversation."""
-    max_chunks: int = 200
+    max_chunks: Annotated[int, msgspec.Meta(ge=1, le=9999)] = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ContextPolicy:
     """How the context window is divided, in tokens; None leaves it to the model's window."""
 
-    reply_tokens: int | None = None
+    reply_tokens: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] | None = None
     """Room kept for the reply, and its longest length."""
-    prompt_tokens: int | None = None
+    prompt_tokens: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] | None = None
     """Most that is sent at all."""
-    examples_tokens: int | None = None
+    examples_tokens: _Share | None = None
     """Most that sample talk may take; it is trimmed first."""
-    lore_tokens: int | None = None
-    facts_tokens: int | None = None
-    summaries_tokens: int | None = None
-    recall_tokens: int | None = None
+    lore_tokens: _Share | None = None
+    facts_tokens: _Share | None = None
+    summaries_tokens: _Share | None = None
+    recall_tokens: _Share | None = None
     """Most that earlier turns, found for the newest message, may take."""
 
 
@@ -96,24 +97,6 @@ class CompanionSettings:
         return (self.name, *self.former_names)
 
 
-class _Conversation(msgspec.Struct):
-    idle_hours: Annotated[float, msgspec.Meta(gt=0, le=8784)] = 6
-    max_chunks: Annotated[int, msgspec.Meta(ge=1, le=9999)] = 200
-
-
-_Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-
-
-class _Context(msgspec.Struct):
-    reply_tokens: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] | None = None
-    prompt_tokens: Annotated[int, msgspec.Meta(ge=256, le=10_000_000)] | None = None
-    examples_tokens: _Share | None = None
-    lore_tokens: _Share | None = None
-    facts_tokens: _Share | None = None
-    summaries_tokens: _Share | None = None
-    recall_tokens: _Share | None = None
-
-
 class _Memory(msgspec.Struct):
     recall: schema.YesNo = schema.YesNo(True)
     facts: FactsPolicy = "review"
@@ -135,39 +118,36 @@ class _Settings(msgspec.Struct):
     failover_to_hosted: schema.YesNo = schema.YesNo(False)
     time: TimeShown = "off"
     archived: schema.YesNo = schema.YesNo(False)
-    conversation: _Conversation = msgspec.field(default_factory=_Conversation)
-    context: _Context = msgspec.field(default_factory=_Context)
+    conversation: ConversationPolicy = ConversationPolicy()
+    context: ContextPolicy = ContextPolicy()
     memory: _Memory = msgspec.field(default_factory=_Memory)
     lore: _Lore = msgspec.field(default_factory=_Lore)
 
 
-_INNER: Mapping[str, type[msgspec.Struct]] = {
-    "conversation": _Conversation,
-    "context": _Context,
+_INNER: Mapping[str, type] = {
+    "conversation": ConversationPolicy,
+    "context": ContextPolicy,
     "memory": _Memory,
     "lore": _Lore,
 }
 
 
-def parse_settings(
-    data: bytes, where: str = SETTINGS, *, read_only: bool = False
-) -> CompanionSettings:
+def parse_settings(data: bytes, *, read_only: bool = False) -> CompanionSettings:
     """Read ``companion.yaml``.
 
     Args:
         data: The file's bytes, at most 1 MiB.
-        where: Its name in errors.
         read_only: Read a newer format as far as this version knows it, instead of refusing it.
 
     Raises:
         NewerFormat: the format is newer than this version's, and ``read_only`` is not set.
         BadFile: the file cannot be read; names file and line.
     """
-    node = strict.read_mapping(data, where)
-    number = _format(node, where)
+    node = strict.read_mapping(data, SETTINGS)
+    number = _format(node)
     if not (read_only and number > FORMAT):
-        check_format(number, where, node.lines.get("format", 0))
-    read = schema.convert(node, _Settings, where)
+        check_format(number, node.lines.get("format", 0))
+    read = schema.convert(node, _Settings, SETTINGS)
     troubles = schema.unknown_keys(node, _Settings)
     for key, shape in _INNER.items():
         inner = node.items.get(key)
@@ -178,10 +158,10 @@ def parse_settings(
     for name in backends:
         if not name or "/" in name or name.startswith("."):
             line = node.lines["backends"]
-            raise BadFile(where, line, f"backends: '{name}' cannot be a backend's name")
+            raise BadFile(SETTINGS, line, f"backends: '{name}' cannot be a backend's name")
     return CompanionSettings(
-        name=_name(node, "name", read.name, where),
-        user=_name(node, "user", read.user, where),
+        name=_name(node, "name", read.name),
+        user=_name(node, "user", read.user),
         former_names=tuple(dict.fromkeys(normalised(name) for name in former if name.strip())),
         format=number,
         language=read.language,
@@ -189,28 +169,28 @@ def parse_settings(
         failover_to_hosted=read.failover_to_hosted.value,
         time=read.time,
         archived=read.archived.value,
-        conversation=ConversationPolicy(read.conversation.idle_hours, read.conversation.max_chunks),
-        context=ContextPolicy(**msgspec.structs.asdict(read.context)),
+        conversation=read.conversation,
+        context=read.context,
         memory=MemoryPolicy(read.memory.recall.value, read.memory.facts, read.memory.summaries),
         lore=LorePolicy(read.lore.scan_depth, read.lore.probability.value),
         troubles=tuple(sorted(troubles, key=lambda trouble: trouble.line)),
     )
 
 
-def _format(node: strict.Mapping, where: str) -> int:
+def _format(node: strict.Mapping) -> int:
     found = node.items.get("format")
     if found is None:
-        raise BadFile(where, 0, "'format' is missing", next_step="add the line: format: 1")
+        raise BadFile(SETTINGS, 0, "'format' is missing", next_step="add the line: format: 1")
     if isinstance(found, strict.Scalar) and found.text.isascii() and found.text.isdigit():
         return int(found.text[:9])
-    raise BadFile(where, found.line, "format: expected a number")
+    raise BadFile(SETTINGS, found.line, "format: expected a number")
 
 
-def _name(node: strict.Mapping, key: str, name: str, where: str) -> str:
+def _name(node: strict.Mapping, key: str, name: str) -> str:
     try:
         return check_name(name)
     except BadName as error:
-        raise BadFile(where, node.lines.get(key, 0), f"{key}: {error.what}") from error
+        raise BadFile(SETTINGS, node.lines.get(key, 0), f"{key}: {error.what}") from error
 
 
 Setting = str | int | float | bool | list[str] | None

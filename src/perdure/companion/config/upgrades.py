@@ -17,19 +17,21 @@ FORMAT = 1
 _LINE = re.compile(rb"^format:[ \t]*([0-9]{1,9})[ \t\r]*(?:#.*)?$", re.MULTILINE)
 
 
-def refuse_newer(settings: bytes, where: str = SETTINGS) -> None:
+def refuse_newer(settings: bytes) -> None:
     """Raise NewerFormat if ``companion.yaml`` names a newer format; nothing else is checked.
 
     A look at one line, without the YAML library, before anything is changed.
     """
     said = _LINE.search(settings)
     if said is not None and int(said[1]) > FORMAT:
-        raise NewerFormat(where, settings.count(b"\n", 0, said.start()) + 1, int(said[1]), FORMAT)
+        raise NewerFormat(
+            SETTINGS, settings.count(b"\n", 0, said.start()) + 1, int(said[1]), FORMAT
+        )
 
 
-def check_format(found: int, where: str = SETTINGS, line: int = 0) -> None:
+def check_format(found: int, line: int) -> None:
     """Raise NewerFormat for a newer format, BadFile for one that never existed."""
     if found > FORMAT:
-        raise NewerFormat(where, line, found, FORMAT)
+        raise NewerFormat(SETTINGS, line, found, FORMAT)
     if found < 1:
-        raise BadFile(where, line, f"format {found} does not exist")
+        raise BadFile(SETTINGS, line, f"format {found} does not exist")

@@ -250,7 +250,7 @@ def edit_message(files: ChunkFiles, number: int, text: str) -> ChunkFiles:
 
 
 def edit_reply(
-    files: ChunkFiles, number: int, text: str, *, answer: int | None = None, place: int = 0
+    files: ChunkFiles, number: int, text: str, *, answer: int | None = None
 ) -> ChunkFiles:
     """Correct the words of a reply.
 
@@ -259,7 +259,6 @@ def edit_reply(
         number: the turn.
         text: the words as they shall be.
         answer: which answer; the shown one without.
-        place: which of its replies, from 0, where several speakers answered.
 
     Raises:
         NoSuchTurn: the chunk does not have that turn.
@@ -268,22 +267,21 @@ def edit_reply(
     """
     sheet = open_chunk(files.chunk, files.path)
     turn = _wanted(sheet, number, files.path)
-    edited = _with_text(turn, answer, place, text)
+    edited = _with_text(turn, answer, text)
     if edited is not None:
         return replace(files, chunk=sheet.with_turn(edited).render())
     if answer is not None and files.alternatives is not None:
         other = _other_sheet(files, sheet)
         aside = other.turn(number)
-        edited = _with_text(aside, answer, place, text) if aside else None
+        edited = _with_text(aside, answer, text) if aside else None
         if edited is not None:
             return replace(files, alternatives=other.with_turn(edited).render())
     raise NoSuchAnswer(f"turn {number} has no such reply", "nothing was changed")
 
 
-def _with_text(turn: Turn, answer: int | None, place: int, text: str) -> Turn | None:
-    indices = [i for i, reply in enumerate(turn.replies) if answer in {None, reply.answer}]
-    if not 0 <= place < len(indices):
-        return None
-    replies = list(turn.replies)
-    replies[indices[place]] = replace(replies[indices[place]], text=text)
-    return replace(turn, replies=tuple(replies))
+def _with_text(turn: Turn, answer: int | None, text: str) -> Turn | None:
+    for place, reply in enumerate(turn.replies):
+        if answer in {None, reply.answer}:
+            edited = (*turn.replies[:place], replace(reply, text=text), *turn.replies[place + 1 :])
+            return replace(turn, replies=edited)
+    return None

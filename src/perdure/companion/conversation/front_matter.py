@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Any
 
 from perdure.companion.config.upgrades import FORMAT
 from perdure.companion.conversation.escape import escape_text, unescape
@@ -72,36 +72,22 @@ def _key(key: str) -> str:
 
 @dataclass(slots=True)
 class FrontMatter:
-    """The front matter as written, before the path and defaults fill the gaps."""
+    """The front matter as written: fields of a `ChunkHead`, as far as it has them."""
 
-    conversation: ConversationId | None = None
-    chunk: int | None = None
-    title: str = ""
-    participants: tuple[str, ...] = ()
-    started: datetime | None = None
-    continues: TurnId | None = None
-    joins: tuple[TurnId, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
 
     def head(self, conversation: ConversationId | None, chunk: int | None) -> ChunkHead:
         """The chunk's head; the path supplies ``conversation`` and ``chunk``."""
-        return ChunkHead(
-            conversation=self.conversation or conversation or UNKNOWN,
-            chunk=self.chunk if self.chunk is not None else chunk or 0,
-            title=self.title,
-            participants=self.participants,
-            continues=self.continues,
-            joins=self.joins,
-            started=self.started,
-            notes=self.notes,
-        )
+        named = {"conversation": conversation or UNKNOWN, "chunk": chunk or 0}
+        return ChunkHead(**{**named, **self.values})
 
 
 def read_front(lines: list[str], first_line: int) -> FrontMatter:
     """Read the lines between the two ``---``. Never raises; ``troubles`` lists what is wrong."""
-    front = FrontMatter()
-    node, front.troubles = read_undamaged(lines, first_line)
+    node, troubles = read_undamaged(lines, first_line)
+    notes: dict[str, str] = {}
+    front = FrontMatter({"notes": notes}, troubles)
     for key, item in node.items.items():
         value = flattened(item)
         if key in KEYS:
@@ -110,7 +96,7 @@ def read_front(lines: list[str], first_line: int) -> FrontMatter:
                 front.troubles.append(Trouble(node.lines[key], problem))
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            front.notes[unescape(key)] = unescape(text)
+            notes[unescape(key)] = unescape(text)
     for key in ("format", "conversation", "chunk"):
         if key not in node.items:
             front.troubles.append(Trouble(first_line, f"front matter without '{key}'"))
@@ -121,15 +107,15 @@ def _take(front: FrontMatter, key: str, value: FrontValue) -> str:
     """Store one known key in ``front``; returns what is wrong with it, or ""."""
     match key, value:
         case "title", _:
-            front.title = unescape(value if isinstance(value, str) else json.dumps(value))
+            front.values[key] = unescape(value if isinstance(value, str) else json.dumps(value))
         case "participants", str():
-            front.participants = (unescape(value),)
+            front.values[key] = (unescape(value),)
         case "participants", list():
-            front.participants = tuple(unescape(name) for name in value)
+            front.values[key] = tuple(unescape(name) for name in value)
         case "joins", str() | list():
             ends = [value] if isinstance(value, str) else value
             try:
-                front.joins = tuple(dict.fromkeys(map(TurnId.parse, ends)))
+                front.values[key] = tuple(dict.fromkeys(map(TurnId.parse, ends)))
             except ValueError:
                 return f"not a valid {key}: {value}"
         case _:
@@ -149,15 +135,15 @@ def _take_exact(front: FrontMatter, key: str, text: str) -> str:
         case "chunk":
             if not _NUMBER.fullmatch(text):
                 raise ValueError(text)
-            front.chunk = int(text)
+            front.values[key] = int(text)
         case "conversation":
-            front.conversation = ConversationId(text)
+            front.values[key] = ConversationId(text)
         case "continues":
-            front.continues = TurnId.parse(text)
+            front.values[key] = TurnId.parse(text)
         case "started":
-            front.started = parse_time(text)
-            if front.started is None:
+            if (started := parse_time(text)) is None:
                 raise ValueError(text)
+            front.values[key] = started
         case _:
             raise ValueError(text)
     return ""

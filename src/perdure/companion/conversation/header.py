@@ -149,19 +149,10 @@ def _read_field(header: Header, field: str, *, is_first: bool) -> None:
             return
         header.trouble = header.trouble or f"not a valid time: {field}"
     key, colon, value = field.partition(": ")
-    if header.answer:
-        if colon and key == "backend" and not header.backend:
-            header.backend = unescape_field(value)
-            return
-        if colon and key == "model" and not header.model:
-            header.model = unescape_field(value)
-            return
-        if field == "interrupted" and not header.interrupted:
-            header.interrupted = True
-            return
-        if field == "stand-in" and not header.stand_in:
-            header.stand_in = True
-            return
+    name = key.replace("-", "_")
+    if header.answer and key in (_VALUES if colon else _FLAGS) and not getattr(header, name):
+        setattr(header, name, unescape_field(value) if colon else True)
+        return
     if not colon:
         key, value = field, ""
     _note(header, unescape_field(key), unescape_field(value) if colon else "")

@@ -52,16 +52,6 @@ class Versions(Protocol):
     def theirs(self) -> bytes | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ThreeVersions:
-    """The simplest `Versions`."""
-
-    path: str
-    base: bytes | None
-    ours: bytes | None
-    theirs: bytes | None
-
-
 def is_chunk(path: str) -> bool:
     """Whether `merge_conversations` handles this path."""
     return parse_chunk_path(path) is not None

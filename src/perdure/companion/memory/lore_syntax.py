@@ -137,15 +137,13 @@ class _Reader:
             case ")":
                 self.close_group()
             case "^":
-                multiline = "m" in self.flags
-                self.push(_at_place("(?m:^)" if multiline else r"\A"))
+                self.push(_at_place("(?m:^)" if "m" in self.flags else r"\A"))
             case "$":
-                multiline = "m" in self.flags
-                self.push(_at_place("(?m:$)" if multiline else r"\z"))
+                self.push(_at_place("(?m:$)" if "m" in self.flags else r"\z"))
             case ".":
                 self.push(_Piece("(?s:.)", 6) if "s" in self.flags else _Piece(".", 7))
             case "[":
-                self.push_class(self.character_class(begin))
+                self.push(_one_of(self.character_class(begin)))
             case "\\":
                 self.read_escaped(begin)
             case _:
@@ -157,9 +155,6 @@ class _Reader:
 
     def push_literal(self, code: int) -> None:
         self.push(_literal(code, ignore_case="i" in self.flags))
-
-    def push_class(self, ranges: Ranges) -> None:
-        self.push(_one_of(ranges))
 
     def read_escaped(self, begin: int) -> None:
         letter = self.source[self.at : self.at + 1]
@@ -178,10 +173,10 @@ class _Reader:
             case _:
                 self.at = begin
                 known = self.named_class()
-                if known is not None:
-                    self.push_class(known)
-                else:
+                if known is None:
                     self.push_literal(self.escaped_code())
+                else:
+                    self.push(_one_of(known))
                 return
         self.at += 1
 
@@ -470,17 +465,8 @@ def _repeated(piece: _Piece, least: int, most: int, *, counted: bool) -> _Piece:
         # Once at a place is as good as often, and engines take loops of nothing in various ways.
         return replace(piece, repeated=repeated)
     text = f"(?:{piece.text})"
-    match least, most:
-        case 0, -1:
-            text += "*"
-        case 1, -1:
-            text += "+"
-        case 0, 1:
-            text += "?"
-        case _, -1:
-            text += f"{{{least},}}"
-        case _:
-            text += f"{{{least},{most}}}"
+    signs = {(0, -1): "*", (1, -1): "+", (0, 1): "?"}
+    text += signs.get((least, most)) or f"{{{least},{most if most >= 0 else ''}}}"
     return _Piece(
         text,
         piece.steps * times + (times - least if most > 0 else 1),

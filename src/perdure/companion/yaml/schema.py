@@ -10,7 +10,8 @@ import msgspec
 from perdure.companion.errors import BadFile, Trouble
 from perdure.companion.yaml import strict
 
-Struct = TypeVar("Struct", bound=msgspec.Struct)
+Shape = TypeVar("Shape")
+"""A struct or a dataclass."""
 
 _PATH = re.compile(r"^(.*?) - at `\$(.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+|\.\.\.)\]")
@@ -45,7 +46,7 @@ def yes_no(text: str) -> bool:
         raise ValueError("Expected yes or no") from None
 
 
-def convert(node: strict.Mapping, shape: type[Struct], where: str) -> Struct:
+def convert(node: strict.Mapping, shape: type[Shape], where: str) -> Shape:
     """Check ``node`` against ``shape``; numbers are parsed from their text.
 
     A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
@@ -57,9 +58,9 @@ def convert(node: strict.Mapping, shape: type[Struct], where: str) -> Struct:
         raise BadFile(where, line, problem) from error
 
 
-def unknown_keys(node: strict.Mapping, shape: type[msgspec.Struct]) -> list[Trouble]:
+def unknown_keys(node: strict.Mapping, shape: Any) -> list[Trouble]:  # noqa: ANN401  as above
     """The keys of ``node`` that ``shape`` lacks, with a guess at what was meant."""
-    known = [field.encode_name for field in msgspec.structs.fields(shape)]
+    known = shape.__match_args__
     troubles = []
     for key, line in node.lines.items():
         if key in known:
