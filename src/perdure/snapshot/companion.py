@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from perdure.backends.protocol import BackendSpec
+from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
 from perdure.companion.config.manifest import Manifest, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.config.upgrades import SETTINGS
@@ -12,6 +14,7 @@ from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
+from perdure.snapshot.device import device
 from perdure.snapshot.errors import NoBackend, NotACompanion, newer_companion
 from perdure.snapshot.files import files_below, read_small_at
 
@@ -96,6 +99,15 @@ def read_manifest(repo: Repository, rev: str, name: str) -> Manifest:
             next_step=f"Write {path}, or take {name!r} out of companion.yaml",
         )
     return parse_manifest(data, path)
+
+
+def seen_backends(repo: Repository, rev: str | None = None) -> dict[str, LockEntry]:
+    """What each backend ran when this device last used it; nothing where that cannot be read."""
+    path = lock_path(device())
+    with suppress(CompanionProblem):
+        data = read_small_at(repo, path, rev) if rev or repo.head().commit else None
+        return parse_lock(data, path) if data is not None else {}
+    return {}
 
 
 def backend_spec(manifest: Manifest) -> BackendSpec:

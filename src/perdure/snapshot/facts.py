@@ -130,10 +130,8 @@ class KnownFacts:
 
     def same(self, topic: str, text: str) -> FactRow | None:
         """The fact of a topic with exactly these words."""
-        for row in self.rows:
-            if (row.fact.topic, row.fact.text) == (topic, text):
-                return row
-        return None
+        said = (topic, text)
+        return next((row for row in self.rows if (row.fact.topic, row.fact.text) == said), None)
 
     def like(self, text: str, but: Iterable[FactRow | None] = ()) -> tuple[FactRow, ...]:
         """Facts that say nearly the same."""

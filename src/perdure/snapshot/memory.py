@@ -67,8 +67,7 @@ def read_memory(
     troubles: list[FileTrouble] = []
     lore, wrong = _lore(repo, rev)
     troubles += wrong
-    lines = tuple(line for _, aside in excluded.files for line in aside.facts)
-    facts, wrong = _facts(repo, rev, lines)
+    facts, wrong = _facts(repo, rev, excluded.facts)
     troubles += wrong
     summaries: tuple[Summary, ...] = ()
     found = _summaries(repo, rev, thread, latest)
@@ -94,8 +93,7 @@ def _lore(repo: Repository, rev: str) -> tuple[tuple[LoreEntry, ...], tuple[File
     folder = repo.folder_oid("lore", rev)
     if folder is None:
         return (), ()
-    known = _LORE.get(folder)
-    if known is None:
+    if (known := _LORE.get(folder)) is None:
         from perdure.companion.memory.lore import read_lore
 
         known = read_lore(_files(repo, rev, "lore"))
@@ -111,8 +109,7 @@ def _facts(
     if folder is None:
         return (), ()
     key = (folder, aside)
-    known = _FACTS.get(key)
-    if known is None:
+    if (known := _FACTS.get(key)) is None:
         from perdure.companion.memory.facts import read_facts
         from perdure.memory.ranking import in_order
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perdure.backends.protocol import Tokenizer
-from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
+from perdure.companion.config.backend_lock import LockEntry
 from perdure.companion.config.manifest import Manifest, manifest_path, parse_manifest
 from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.config.upgrades import SETTINGS
@@ -17,6 +17,7 @@ from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles
 from perdure.git.repository.repository import Repository
 from perdure.git.worktree.files import NotRegular, TooLarge
+from perdure.snapshot.companion import seen_backends
 from perdure.snapshot.errors import NotACompanion
 from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, read_small_at, too_many_files
 
@@ -187,7 +188,7 @@ def windows_of(repo: Repository, files: PersonaFiles, commit: str | None = None)
     """
     from perdure.prompt.budgets import budgets
 
-    seen = _seen(repo, commit)
+    seen = seen_backends(repo, commit)
     found = []
     for manifest in manifests_of(files):
         tokens, assumed = _window(manifest, seen.get(manifest.name))
@@ -235,17 +236,6 @@ def _default(manifest: Manifest) -> tuple[int, bool]:
 
     known = CATALOGUE.get(manifest.model) if manifest.driver == "embedded" else None
     return (min(known.context_window, DEFAULT_WINDOW), False) if known else (DEFAULT_WINDOW, True)
-
-
-def _seen(repo: Repository, commit: str | None) -> dict[str, LockEntry]:
-    from perdure.snapshot.device import device
-
-    path = lock_path(device())
-    try:
-        data = read_small_at(repo, path, commit) if commit or repo.head().commit else None
-        return parse_lock(data, path) if data is not None else {}
-    except CompanionProblem:
-        return {}
 
 
 def tokenizer_of(files: PersonaFiles, windows: list[Window]) -> Tokenizer:

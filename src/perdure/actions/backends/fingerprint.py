@@ -20,6 +20,7 @@ from perdure.companion.config.backend_lock import (
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.companion import seen_backends
 from perdure.snapshot.device import device
 from perdure.snapshot.files import read_small_at
 
@@ -110,10 +111,7 @@ def note_fingerprint(
 
 def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> RequestForm:
     """How a commit says that requests are sent to a backend; writes nothing."""
-    path = lock_path(device())
-    seen: LockEntry | None = None
-    with suppress(CompanionProblem):
-        seen = parse_lock(repo.read(path, rev) or b"", path).get(spec.name)
+    seen = seen_backends(repo, rev).get(spec.name)
     kept = seen if seen is not None and same_model(seen, found) else None
     return form_of(spec, found, kept)
 

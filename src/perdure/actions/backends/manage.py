@@ -18,7 +18,7 @@ from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
 from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
-from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock
+from perdure.companion.config.backend_lock import LockEntry
 from perdure.companion.config.manifest import (
     Manifest,
     check_keys,
@@ -32,8 +32,7 @@ from perdure.companion.errors import CompanionProblem
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
-from perdure.snapshot.companion import CompanionAt, backend_spec, read_companion
-from perdure.snapshot.device import device
+from perdure.snapshot.companion import CompanionAt, backend_spec, read_companion, seen_backends
 from perdure.snapshot.errors import NoBackend, RequestProblem
 from perdure.snapshot.files import read_small_at
 
@@ -170,11 +169,7 @@ class BackendActions:
 
     def seen(self, name: str) -> LockEntry | None:
         """What the backend ran when it was last seen on this device."""
-        path = lock_path(device())
-        data = self._repo.read(path)
-        with suppress(CompanionProblem):
-            return parse_lock(data, path).get(name) if data is not None else None
-        return None
+        return seen_backends(self._repo).get(name)
 
     async def pin(self, backend: Backend) -> str:
         """Accept what a backend runs as what it should run; returns the fingerprint.

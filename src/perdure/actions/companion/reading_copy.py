@@ -84,7 +84,7 @@ def _conversation(
     lines = [f"# {_plain(title) or conversation.id.minute}", "", f"{conversation.id}, on {branch}"]
     if head is not None and head.ends:
         lines.append(f"goes on from {' and '.join(map(str, head.ends))}")
-    for place in range(first, first + conversation.chunk_count):
+    for place in conversation.places:
         for turn in transcript.turns(place):
             lines += _turn(turn)
         lines += [

@@ -15,13 +15,14 @@ from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.history.rewind import RewindPlan, plan_rewind, rewind
 from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
-from perdure.git.errors import BadPath, UnknownRevision
+from perdure.git.errors import BadPath
+from perdure.git.operations.branches import branch_tip
 from perdure.git.operations.operation import Operation, RefMove, logged_operations, perform
 from perdure.git.refs.refs import HEADS, check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
 from perdure.progress import Progress
-from perdure.snapshot.revisions.ahead import Ahead, ahead
+from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
 
 _LOOKED_AT = 200
 
@@ -110,11 +111,8 @@ def visit_notice(repo: Repository) -> list[Notice]:
 
 def ahead_of_start(workspace: Workspace, visit: Visit) -> Ahead:
     """What the scratch branch has gained since it began; nothing where it is gone."""
-    try:
-        tip = workspace.repo.resolve(f"{HEADS}{visit.name}")
-    except UnknownRevision:
-        return Ahead(0, 0, 0)
-    return ahead(workspace.repo, tip, [visit.start])
+    tip = branch_tip(workspace.repo, visit.name)
+    return ahead(workspace.repo, tip, [visit.start]) if tip is not None else NOTHING_AHEAD
 
 
 def end_visit(
@@ -143,9 +141,8 @@ def end_visit(
     is_here = repo.head().branch == visit.name
     if is_here:
         workspace.commit_hand_edits()
-    try:
-        tip = repo.resolve(ref)
-    except UnknownRevision:
+    tip = branch_tip(repo, visit.name)
+    if tip is None:
         return None
     drops = drop or tip == visit.start
     moves, says = [], f"{visit.name}, kept"
@@ -166,8 +163,7 @@ def check_name(repo: Repository, name: str) -> None:
     """Raise BadPath for a bad branch name, or CannotAct for one that holds a key."""
     refuse_key(name)
     check_branch(name)
-    try:
-        repo.resolve(f"{HEADS}{name}")
-    except UnknownRevision:
-        return
-    raise BadPath(f"there is a branch {name} already", "it stays as it is", "choose another name")
+    if branch_tip(repo, name) is not None:
+        raise BadPath(
+            f"there is a branch {name} already", "it stays as it is", "choose another name"
+        )

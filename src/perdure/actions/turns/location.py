@@ -74,7 +74,7 @@ def next_in(
     branch: str,
 ) -> Location | None:
     """The location after the last turn; None where this session may not append there."""
-    index = conversation.first_chunk + conversation.chunk_count - 1
+    index = conversation.places[-1]
     ref = transcript.chunks[index]
     chunks = transcript.parsed(index)
     if len(chunks) != 1 or chunks[0].troubles or not held.matches(branch, ref.path, ref.oid):

@@ -70,8 +70,7 @@ def find_stored_turn(
     if conversation is None:
         return None
     after = False
-    end = conversation.first_chunk + conversation.chunk_count
-    for index in range(end - 1, conversation.first_chunk - 1, -1):
+    for index in reversed(conversation.places):
         turns = transcript.turns(index)
         found = next((turn for turn in turns if turn.number == turn_id.number), None)
         head = transcript.head(index)

@@ -243,7 +243,7 @@ def _turns(
     turns: list[Turn] = []
     paths: dict[int, str] = {}
     blobs: dict[str, str | None] = {}
-    for place in range(ref.first_chunk, ref.first_chunk + ref.chunk_count):
+    for place in ref.places:
         chunk = position.transcript.chunks[place]
         blobs[chunk.path] = chunk.oid
         for turn in position.transcript.turns(place):
@@ -255,7 +255,7 @@ def _turns(
 
 def _is_own(position: Position, ref: ConversationRef) -> bool:
     """Whether this very folder wrote its end."""
-    chunk = position.transcript.chunks[ref.first_chunk + ref.chunk_count - 1]
+    chunk = position.transcript.chunks[ref.places[-1]]
     if position.conversation == ref.id:
         return True
     held = position.repo.acquire(str(ref.id))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from perdure.chat.turn.side_branch import side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
-from perdure.git.operations.branches import branches
+from perdure.git.operations.branches import branch_tip, branches
 from perdure.git.operations.side_branch import renamed, sides
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Repository
@@ -82,7 +82,7 @@ def branch_to_commit_on(
     state = repo.state_of_work()
     if state.is_rewriting and state.branch == branch:
         return _beside(repo)
-    tip = _tip(repo, branch)
+    tip = branch_tip(repo, branch)
     head = repo.head()
     if start is None and (tip is None or (since is not None and head.branch != branch)):
         name = renamed(repo, branch, since or 0.0)
@@ -123,10 +123,3 @@ def _is_here(repo: Repository, commit: str) -> bool:
     except (DamagedRepository, UnknownRevision):
         return False
     return True
-
-
-def _tip(repo: Repository, branch: str) -> str | None:
-    try:
-        return repo.resolve(f"refs/heads/{branch}")
-    except UnknownRevision:
-        return None

@@ -22,7 +22,7 @@ from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.persona.persona import fill
 from perdure.companion.turns import Message, Reply, Turn
-from perdure.git.errors import UnknownRevision
+from perdure.git.operations.branches import branch_tip
 from perdure.git.repository.repository import Author, Repository
 from perdure.prompt import PastTurn
 from perdure.snapshot.author import author_of, human_of
@@ -75,20 +75,12 @@ class Position:
     @property
     def tip(self) -> str:
         """The commit that the next turn follows; the branch may not be there yet."""
-        try:
-            return self.repo.resolve(f"refs/heads/{self.branch}")
-        except UnknownRevision:
-            if self.start is None:
-                raise
-            return self.start
+        known = branch_tip(self.repo, self.branch) or self.start
+        return known or self.repo.resolve(f"refs/heads/{self.branch}")
 
     def branch_is_gone(self) -> bool:
         """Whether the branch was deleted meanwhile."""
-        try:
-            self.repo.resolve(f"refs/heads/{self.branch}")
-        except UnknownRevision:
-            return self.start is None
-        return False
+        return self.start is None and branch_tip(self.repo, self.branch) is None
 
     # Following the branch
 
@@ -182,28 +174,31 @@ class Position:
         return next_in(self.repo, self.transcript, conversation, lease, self.branch)
 
     def new_conversation(
-        self, text: str, at: datetime, continues: TurnId | None = None
+        self,
+        text: str,
+        at: datetime,
+        continues: TurnId | None = None,
+        joins: tuple[TurnId, ...] = (),
+        *,
+        like: ConversationRef | None = None,
     ) -> Location:
-        """A place in a conversation of its own."""
+        """A place in a conversation of its own, titled as another one or by its first words."""
         settings = self.companion.settings
+        title = self.transcript.title(like) if like is not None else ""
         return new_conversation(
             start_after_newest(self.transcript, at),
-            title=title_from(text),
+            title=title or title_from(text),
             participants=(settings.user, settings.name),
             continues=continues,
+            joins=joins,
         )
 
     def continued_elsewhere(
         self, conversation: ConversationRef, last: Turn | None, at: datetime, text: str = ""
     ) -> Location:
         """A place in a conversation that goes on from another one's last turn."""
-        settings = self.companion.settings
-        return new_conversation(
-            start_after_newest(self.transcript, at),
-            title=self.transcript.title(conversation) or title_from(text),
-            participants=(settings.user, settings.name),
-            continues=TurnId(conversation.id, last.number) if last is not None else None,
-        )
+        end = TurnId(conversation.id, last.number) if last is not None else None
+        return self.new_conversation(text, at, end, like=conversation)
 
     def open_ends(self) -> tuple[LineEnd, ...]:
         """Where the talk stands after lines came together; none where their talk has ended."""
@@ -218,16 +213,9 @@ class Position:
 
     def joined(self, ends: Sequence[LineEnd], at: datetime, text: str = "") -> Location:
         """A place in a conversation that goes on from several lines."""
-        settings = self.companion.settings
-        newest = self.transcript.find(ends[0].id.conversation)
-        title = self.transcript.title(newest) if newest is not None else ""
-        return new_conversation(
-            start_after_newest(self.transcript, at),
-            title=title or title_from(text),
-            participants=(settings.user, settings.name),
-            continues=ends[0].id,
-            joins=tuple(end.id for end in ends[1:]),
-        )
+        first, *others = (end.id for end in ends)
+        newest = self.transcript.find(first.conversation)
+        return self.new_conversation(text, at, first, tuple(others), like=newest)
 
     def edited_chunk(self, location: Location) -> str:
         """The chunk that somebody is editing, so that ``place`` is behind it; else empty."""
@@ -236,7 +224,7 @@ class Position:
         before = self.transcript.find(location.head.continues.conversation)
         if before is None:
             return ""
-        last = self.transcript.chunks[before.first_chunk + before.chunk_count - 1]
+        last = self.transcript.chunks[before.places[-1]]
         return last.path if self.repo.edits.is_edited(self.branch, last.path) else ""
 
     # The thread so far

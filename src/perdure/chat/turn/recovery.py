@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from perdure.actions.turns.commit import TurnCommitter
 from perdure.actions.turns.location import new_conversation, next_in, start_after_newest
@@ -11,7 +10,7 @@ from perdure.actions.turns.pending import PendingTurn, TurnKind, moved, read_hea
 from perdure.actions.turns.rewrite import find_stored_turn
 from perdure.chat.turn.branch import branch_to_commit_on
 from perdure.chat.turn.salvage import SalvageTarget, keep
-from perdure.companion.clock import now
+from perdure.companion.clock import now, read_time
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Reply
@@ -88,14 +87,10 @@ def recovered_reply(found: Leftover) -> Reply | None:
     if end is None:
         return Reply(speaker, text, now(), interrupted=True)
     backend, model = (end.get(key) for key in ("backend", "model"))
-    try:
-        at = datetime.fromisoformat(str(end.get("at", "")))
-    except ValueError:
-        at = None
     return Reply(
         speaker,
         text,
-        at if at is not None and at.tzinfo is not None else now(),
+        read_time(end.get("at")) or now(),
         backend=backend if isinstance(backend, str) else "",
         model=model if isinstance(model, str) else "",
         interrupted=end.get("interrupted") is not False,

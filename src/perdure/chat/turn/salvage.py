@@ -11,12 +11,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from perdure.actions.turns.commit import TurnCommitter
 from perdure.actions.turns.location import new_conversation
 from perdure.actions.turns.pending import PendingTurn, TurnKind
-from perdure.companion.clock import now
+from perdure.companion.clock import now, read_time
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.names import title_from
 from perdure.companion.secrets import mask_secrets
@@ -118,7 +117,7 @@ def _message(said: object, user: str) -> Message | None:
     text = _plain(said.get("text"))
     if not text.strip():
         return None
-    return Message(_name(said.get("speaker"), user), text, _time(said.get("at")) or now())
+    return Message(_name(said.get("speaker"), user), text, read_time(said.get("at")) or now())
 
 
 def _plain(text: object) -> str:
@@ -132,11 +131,3 @@ def _plain(text: object) -> str:
 def _name(value: object, otherwise: str) -> str:
     name = _plain(value).strip()
     return name if name.isprintable() and 0 < len(name) <= _LONGEST_NAME else otherwise
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return at if at is not None and at.tzinfo is not None else None

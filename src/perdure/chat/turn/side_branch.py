@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from perdure.companion.clock import now
 from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, UnknownRevision
 from perdure.git.layout import WorkState
+from perdure.git.operations.branches import branch_tip
 from perdure.git.operations.operation import RefMove, made_commit, perform
 from perdure.git.operations.side_branch import Side, aborted, mark, sides, unmark
 from perdure.git.refs.ancestry import Reach
@@ -69,12 +70,8 @@ def _find(repo: Repository, state: WorkState) -> tuple[str, str | None]:
 
 def _start(repo: Repository, state: WorkState) -> str:
     """The branch that is rewritten, as it is; else what is checked out."""
-    if state.branch is not None:
-        try:
-            return repo.resolve(f"{HEADS}{state.branch}")
-        except UnknownRevision:
-            pass
-    return repo.resolve("HEAD")
+    tip = branch_tip(repo, state.branch) if state.branch is not None else None
+    return tip or repo.resolve("HEAD")
 
 
 def join_sides(repo: Repository, author: Author) -> list[Notice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -80,6 +81,13 @@ def switch(
             f"there is no branch {branch}", "nothing was changed", "perdure branch lists them"
         )
     return perform(repo, "switch", f"to {branch}", author=author, head=branch, at=at)
+
+
+def branch_tip(repo: Repository, name: str) -> str | None:
+    """The commit that a branch names; None where there is no such branch."""
+    with suppress(UnknownRevision):
+        return repo.resolve(f"{HEADS}{name}")
+    return None
 
 
 def start_branch(

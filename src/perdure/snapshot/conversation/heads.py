@@ -151,8 +151,7 @@ def _written_anew(transcript: Transcript, turn: TurnId) -> ConversationId | None
     for conversation in reversed(transcript.conversations()):
         if conversation.id.day < turn.conversation.day:
             break
-        first = conversation.first_chunk
-        for place in range(first, first + conversation.chunk_count):
+        for place in conversation.places:
             for each in transcript.turns(place):
                 notes = each.message.notes if each.message is not None else {}
                 if str(turn) in notes.get(WAS, "").split():

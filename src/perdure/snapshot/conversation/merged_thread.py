@@ -210,11 +210,4 @@ class _Lines:
     def _up_to(self, end: TurnId) -> list[Turn]:
         """The turns of a conversation up to a given one, oldest first, ``most`` of them at most."""
         place = self.transcript.find(end.conversation)
-        if place is None:
-            return []
-        found: list[Turn] = []
-        for chunk in range(place.first_chunk + place.chunk_count - 1, place.first_chunk - 1, -1):
-            if len(found) >= self.most:
-                break
-            found[:0] = [t for t in self.transcript.turns(chunk) if t.number <= end.number]
-        return found[-self.most :]
+        return self.transcript.turns_to(place, end.number, self.most) if place is not None else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from perdure.companion.ids import TurnId
 from perdure.prompt import PastTurn
+from perdure.snapshot.conversation.merged_thread import LAST_NUMBER
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript
 from perdure.snapshot.excluded import Excluded
 
@@ -33,7 +34,9 @@ def thread(
     current: ConversationRef | None = conversation
     while current is not None and len(found) < most and current.id not in seen:
         seen.add(current.id)
-        here = _turns(transcript, current, until=until, most=most - len(found))
+        number = until.number if until is not None else LAST_NUMBER
+        turns = transcript.turns_to(current, number, most - len(found))
+        here = [PastTurn(TurnId(current.id, turn.number), turn) for turn in turns]
         found[:0] = [
             past for past in here if past.id == keep or excluded is None or past.id not in excluded
         ]
@@ -41,19 +44,3 @@ def thread(
         until = head.continues if head else None
         current = transcript.find(until.conversation) if until else None
     return found
-
-
-def _turns(
-    transcript: Transcript, conversation: ConversationRef, *, until: TurnId | None, most: int
-) -> list[PastTurn]:
-    found: list[PastTurn] = []
-    last = conversation.first_chunk + conversation.chunk_count - 1
-    for place in range(last, conversation.first_chunk - 1, -1):
-        if len(found) >= most:
-            break
-        found[:0] = [
-            PastTurn(TurnId(conversation.id, turn.number), turn)
-            for turn in transcript.turns(place)
-            if until is None or turn.number <= until.number
-        ]
-    return found[-most:]

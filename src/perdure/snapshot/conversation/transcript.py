@@ -39,6 +39,11 @@ class ConversationRef:
     first_chunk: int
     chunk_count: int
 
+    @property
+    def places(self) -> range:
+        """The places of its chunks, the first first."""
+        return range(self.first_chunk, self.first_chunk + self.chunk_count)
+
 
 class Transcript:
     """All chunks as of a commit, oldest conversation first.
@@ -180,13 +185,17 @@ class Transcript:
         conversation = self.find(turn_id.conversation)
         if conversation is None:
             return None
-        for place in range(
-            conversation.first_chunk, conversation.first_chunk + conversation.chunk_count
-        ):
-            for turn in self.turns(place):
-                if turn.number == turn_id.number:
-                    return turn
-        return None
+        turns = (turn for place in conversation.places for turn in self.turns(place))
+        return next((turn for turn in turns if turn.number == turn_id.number), None)
+
+    def turns_to(self, conversation: ConversationRef, number: int, most: int) -> list[Turn]:
+        """The last turns of a conversation up to a number, oldest first, ``most`` at most."""
+        found: list[Turn] = []
+        for place in reversed(conversation.places):
+            if len(found) >= most:
+                break
+            found[:0] = [turn for turn in self.turns(place) if turn.number <= number]
+        return found[-most:]
 
 
 def _unread(repo: Repository, ref: ChunkRef) -> tuple[Trouble, ...]:
@@ -231,12 +240,8 @@ def newest_time(turn: Turn) -> datetime | None:
 
 def last_turn(transcript: Transcript, conversation: ConversationRef) -> Turn | None:
     """The last turn of a conversation that can be read."""
-    last = conversation.first_chunk + conversation.chunk_count - 1
-    for place in range(last, conversation.first_chunk - 1, -1):
-        turns = transcript.turns(place)
-        if turns:
-            return turns[-1]
-    return None
+    there = filter(None, map(transcript.turns, reversed(conversation.places)))
+    return next((turns[-1] for turns in there), None)
 
 
 @dataclass(frozen=True, slots=True)
