@@ -23,7 +23,7 @@ from perdure.git.worktree.edits import FOLDER_GONE, STAGED, STAGED_OTHERWISE, Co
 from perdure.notice import Notice
 
 # One commit, one concern: the folder decides which, and so the kind that opens the subject.
-_KINDS = {
+KINDS = {
     "persona": "persona",
     "lore": "lore",
     "memory": "memory",
@@ -54,7 +54,7 @@ class HandEditCommits:
 
 
 def commit_hand_edits(
-    repo: Repository, branch: str, author: Author, below: Sequence[str] = tuple(_KINDS)
+    repo: Repository, branch: str, author: Author, below: Sequence[str] = tuple(KINDS)
 ) -> HandEditCommits:
     """Commit edited files of the work tree as the human, one commit for each concern.
 
@@ -217,7 +217,7 @@ def stray_branch_notices(repo: Repository) -> list[Notice]:
 
 
 def _kind(path: str) -> str:
-    return _KINDS[path.partition("/")[0]]
+    return KINDS[path.partition("/")[0]]
 
 
 def _trouble(change: Change) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.actions.errors import BoundariesThere, branch_of
+from perdure.actions.errors import BoundariesThere, CannotAct, branch_of
 from perdure.actions.subjects import Edit, edit_subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, FileTrouble
@@ -90,9 +90,8 @@ def find_file(repo: Repository, name: str) -> str:
     )
     parts = path.split("/")
     if kind_of(path) is None or any(part in ("", ".", "..") for part in parts):
-        raise RequestProblem(
+        raise CannotAct(
             f"{name} is no file of the persona",
-            kept="nothing was changed",
             next_step=f"there are: {', '.join(there)}"
             if there
             else f"name one below {PERSONA_FOLDER}/",
@@ -111,11 +110,7 @@ def match_file(paths: Sequence[str], name: str) -> str | None:
         if len(found) == 1:
             return found[0]
         if found:
-            raise RequestProblem(
-                f"{name} may be {', '.join(found)}",
-                kept="nothing was changed",
-                next_step="write the whole path",
-            )
+            raise CannotAct(f"{name} may be {', '.join(found)}", next_step="write the whole path")
     return None
 
 
@@ -145,17 +140,14 @@ def begin_edit(repo: Repository, name: str) -> FileEdit:
     path = find_file(repo, name)
     state = repo.state_of_work()
     if state.open_operation:
-        raise RequestProblem(
+        raise CannotAct(
             f"a {state.open_operation} is not finished",
-            kept="nothing was changed",
             next_step=f"finish it first, with perdure merge or git {state.open_operation}",
         )
     branch_of(repo)
     place = repo.path / path
     if place.is_symlink() or not place.resolve().is_relative_to(repo.path.resolve()):
-        raise RequestProblem(
-            f"{path} is a link", kept="nothing was changed", next_step="put a file in its place"
-        )
+        raise CannotAct(f"{path} is a link", next_step="put a file in its place")
     tip = repo.resolve("HEAD")
     before = place.read_bytes() if place.is_file() else None
     place.parent.mkdir(parents=True, exist_ok=True)

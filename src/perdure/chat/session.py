@@ -41,14 +41,14 @@ from perdure.errors import Problem
 T = TypeVar("T")
 
 
-def storage_checked(call: Callable[[], T]) -> Callable[[], T]:
-    """A call that touches the repository, with what the disk refuses as an error that is told."""
+async def _on_worker(worker: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    """A call that touches the repository; what the disk refuses becomes an error that is told."""
 
     def ask() -> T:
         with storage_errors("reading or writing the companion's folder"):
             return call()
 
-    return ask
+    return await asyncio.get_running_loop().run_in_executor(worker, ask)
 
 
 class Session:
@@ -76,20 +76,15 @@ class Session:
             RequestProblem, HistoryError, CompanionProblem, BackendError: each says the next step.
         """
         worker = ThreadPoolExecutor(1, thread_name_prefix="perdure-repository")
-        loop = asyncio.get_running_loop()
         try:
-            store, notices = await loop.run_in_executor(
-                worker, storage_checked(lambda: open_store(path))
-            )
-            notices += await loop.run_in_executor(
-                worker, storage_checked(lambda: git_warnings(store.repo))
-            )
-            await loop.run_in_executor(worker, start_if_missing, store.repo.git_dir)
+            store, notices = await _on_worker(worker, lambda: open_store(path))
+            notices += await _on_worker(worker, lambda: git_warnings(store.repo))
+            await _on_worker(worker, lambda: start_if_missing(store.repo.git_dir))
             backend_set = BackendSet(backends, make)
             if not backend_set.fixed:
                 rev = store.position.companion.commit
-                found = storage_checked(lambda: listed_backends(store.repo, rev))
-                backend_set.follow(await loop.run_in_executor(worker, found))
+                found = await _on_worker(worker, lambda: listed_backends(store.repo, rev))
+                backend_set.follow(found)
         except BaseException:
             worker.shutdown(wait=False)
             raise
@@ -287,17 +282,14 @@ class Session:
         self._closed = True
         await self._runner.end()
         # A switch that is under way is done by then: one worker does one thing after another.
-        await self._on_worker(self._store.close)
+        await _on_worker(self._worker, self._store.close)
         self._worker.shutdown()
         await self._router.close()
-
-    async def _on_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, storage_checked(call))
 
     async def _work(self, call: Callable[[], T]) -> T:
         if self._closed and not self.busy:
             raise SessionClosed("the companion is closed.", next_step="Open it again")
-        return await self._on_worker(call)
+        return await _on_worker(self._worker, call)
 
 
 async def preview(path: Path, text: str) -> Explanation:

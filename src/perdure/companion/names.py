@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import count
 
 from perdure.companion.errors import BadName
 
@@ -68,6 +70,12 @@ def slug(name: str) -> str:
 
 def _is_word(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNM"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """The name, then it with ``-2``, ``-3`` and so on, for the first that is free."""
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def companion_email(folder: str) -> str:

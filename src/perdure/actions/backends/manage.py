@@ -12,7 +12,7 @@ from typing import Self
 from perdure.actions import trust
 from perdure.actions.backends.fingerprint import known_form, note_fingerprint, same_model
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.errors import branch_of
+from perdure.actions.errors import CannotAct, branch_of
 from perdure.actions.hand_edits import HandEditCommits, commit_hand_edits
 from perdure.actions.trust import Unconfirmed
 from perdure.backends.drivers import make_backend
@@ -29,6 +29,7 @@ from perdure.companion.config.manifest import (
 from perdure.companion.config.settings import CompanionSettings, edit_settings
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
+from perdure.companion.names import numbered
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.author import human_of
@@ -209,15 +210,13 @@ class BackendActions:
     def free_name(self, wanted: str) -> str:
         """``wanted``, or ``wanted-2`` and so on where there is one of that name."""
         taken = {row.name for row in self.listed()}
-        names = (f"{wanted}-{number}" if number > 1 else wanted for number in range(1, 1000))
-        return next(name for name in names if name not in taken)
+        return next(name for name in numbered(wanted) if name not in taken)
 
     def check_new(self, name: str) -> None:
         """Raises RequestProblem where no backend may be added under that name."""
         if not _NAME.fullmatch(name):
-            raise RequestProblem(
+            raise CannotAct(
                 f"{name!r} is no name for a backend",
-                kept="nothing was changed",
                 next_step="use letters, digits, '-', '_' and '.', such as local",
             )
         path = manifest_path(name)
@@ -225,9 +224,8 @@ class BackendActions:
             row.name == name for row in self.listed()
         )
         if taken or (self._repo.path / path).exists():
-            raise RequestProblem(
+            raise CannotAct(
                 f"there is a backend {name} already",
-                kept="nothing was changed",
                 next_step=f"edit {path}, or choose another name",
             )
 

@@ -20,7 +20,7 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
 from perdure.companion.config.settings import edit_settings
 from perdure.companion.config.upgrades import SETTINGS
-from perdure.companion.names import slug
+from perdure.companion.names import numbered, slug
 from perdure.git.bundle import bundle_refs, sha256_of, shared_refs, write_bundle
 from perdure.git.errors import HistoryError, storage_errors
 from perdure.git.operations.annotated_tags import tag_with_note
@@ -95,16 +95,10 @@ def plan_archive(workspace: Workspace, folder: Path | None = None) -> ArchivePla
             f"{target} is inside the companion", next_step="name a folder outside with -o"
         )
     refs = shared_refs(workspace.repo)
-    tag = "" if workspace.settings.archived else _free_tag(refs, f"archive-{day}")
+    free = (name for name in numbered(f"archive-{day}") if f"refs/tags/{name}" not in refs)
+    tag = "" if workspace.settings.archived else next(free)
     heads = sum(name.startswith("refs/heads/") for name in refs)
     return ArchivePlan(workspace.settings.name, target, tag, heads, len(refs) - heads)
-
-
-def _free_tag(refs: dict[str, str], wanted: str) -> str:
-    name, number = wanted, 2
-    while f"refs/tags/{name}" in refs:
-        name, number = f"{wanted}-{number}", number + 1
-    return name
 
 
 def archive(workspace: Workspace, plan: ArchivePlan) -> ArchiveCopy:

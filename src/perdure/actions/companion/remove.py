@@ -12,6 +12,7 @@ from perdure.actions.companion.archive import proven_copy
 from perdure.actions.errors import CannotAct, NotProven
 from perdure.actions.workspace import Workspace
 from perdure.companion.clock import now
+from perdure.companion.names import numbered
 from perdure.git.bundle import shared_refs
 from perdure.git.disk import KernelLock
 from perdure.git.errors import storage_errors
@@ -149,10 +150,8 @@ def _place(path: Path, home: Path) -> Path:
 
 def _free(folder: Path, name: str) -> Path:
     """The path ``name`` in the trash, or the name with the first number that is free."""
-    place, number = folder / name, 2
-    while place.exists() or _info(place).exists():
-        place, number = folder / f"{name}-{number}", number + 1
-    return place
+    places = map(folder.joinpath, numbered(name))
+    return next(place for place in places if not (place.exists() or _info(place).exists()))
 
 
 def _info(place: Path) -> Path:

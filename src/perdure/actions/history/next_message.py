@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actions.errors import Archived
 from perdure.companion.ids import TurnId
-from perdure.git.operations.log import Operation
-from perdure.git.operations.operation import logged_operations
+from perdure.git.operations.log import Operation, logged_operations
 from perdure.git.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -7,20 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from perdure.actions.errors import CannotRestore, NothingToRestore
+from perdure.actions.hand_edits import KINDS
 from perdure.actions.workspace import Workspace
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.paths import check_path
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.snapshot.conversation.turn_text import commit_label
 
-_KINDS = {
-    "persona": "persona",
-    "lore": "lore",
-    "memory": "memory",
-    "backends": "backend",
-    "backends.lock": "backend",
-    "probes": "probe",
-}
 _TALK = {"conversations", "alternatives"}
 
 
@@ -140,4 +133,4 @@ def restore(workspace: Workspace, plan: RestorePlan) -> list[str]:
 def _kind(path: str) -> str:
     if path.startswith("memory/aside/"):
         return "aside"
-    return _KINDS.get(path.partition("/")[0], "companion")
+    return KINDS.get(path.partition("/")[0].removesuffix(".lock"), "companion")

@@ -12,7 +12,8 @@ from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError, UnknownRevision
 from perdure.git.operations import undo
 from perdure.git.operations.branches import branches, check_checkout
-from perdure.git.operations.operation import Operation, logged_operations, operations
+from perdure.git.operations.log import logged_operations
+from perdure.git.operations.operation import Operation, operations
 from perdure.git.operations.undo import UndoPlan
 from perdure.snapshot.revisions.ahead import NOTHING_AHEAD, Ahead, ahead
 from perdure.snapshot.revisions.program_commits import ProgramCommits, turn_of_commit

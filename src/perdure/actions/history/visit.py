@@ -17,7 +17,8 @@ from perdure.actions.workspace import Workspace, refuse_key
 from perdure.companion.clock import now
 from perdure.git.errors import BadPath
 from perdure.git.operations.branches import branch_tip
-from perdure.git.operations.operation import Operation, RefMove, logged_operations, perform
+from perdure.git.operations.log import logged_operations
+from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import HEADS, check_branch
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice

@@ -19,7 +19,7 @@ from perdure.companion.memory.lore import (
     read_lore,
     render_entry,
 )
-from perdure.companion.names import slug, title_from
+from perdure.companion.names import numbered, slug, title_from
 from perdure.companion.persona.persona import fill
 from perdure.git.repository.repository import Change, CommitInfo, Repository
 from perdure.git.timeline.query import Query
@@ -232,8 +232,7 @@ def add_lore(workspace: Workspace, entry: LoreEntry) -> LoreCommit:
         workspace, entry.title or next(iter(entry.keys), "") or title_from(entry.text)
     )
     entry = replace(entry, path=path)
-    data = _checked(render_entry(entry), entry)
-    return _commit(workspace, entry, data, "add")
+    return _commit(workspace, entry, _checked(render_entry(entry), entry), "add")
 
 
 def change_lore(workspace: Workspace, before: LoreEntry, after: LoreEntry) -> LoreCommit:
@@ -383,7 +382,5 @@ def _free_path(workspace: Workspace, words: str) -> str:
     if folder.is_dir():
         there |= {f"{LORE_FOLDER}/{path.name}".casefold() for path in folder.iterdir()}
     stem = slug(words or "entry")[:60].rstrip("-")
-    path, number = f"{LORE_FOLDER}/{stem}.md", 2
-    while path.casefold() in there:
-        path, number = f"{LORE_FOLDER}/{stem}-{number}.md", number + 1
-    return path
+    paths = (f"{LORE_FOLDER}/{name}.md" for name in numbered(stem))
+    return next(path for path in paths if path.casefold() not in there)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from perdure.actions.lease import ConversationLease
-from perdure.actions.turns.location import Location, new_conversation, write_answer, write_turn
-from perdure.actions.turns.pending import PendingTurn, TurnKind, moved
+from perdure.actions.turns.location import Location, write_answer, write_turn
+from perdure.actions.turns.pending import PendingTurn, TurnKind, in_own_conversation
 from perdure.actions.turns.rewrite import ChunkEdit, StoredTurn, rewrite
 from perdure.companion.conversation.edit import add_answer, next_answer
 from perdure.companion.errors import CompanionProblem
@@ -145,14 +145,9 @@ def _elsewhere(pending: PendingTurn, at: datetime) -> PendingTurn:
     location = pending.location
     is_reply = pending.kind is TurnKind.REPLY
     before = TurnId(location.conversation, location.number - (0 if is_reply else 1))
-    own = new_conversation(
-        at,
-        title=location.head.title,
-        participants=location.head.participants,
-        continues=location.head.continues if location.begins else before,
-        joins=location.head.joins if location.begins else (),
-    )
-    return replace(moved(pending, own), kind=TurnKind.REPLY if is_reply else TurnKind.NEW)
+    ends = location.head.ends if location.begins else (before,)
+    kind = TurnKind.REPLY if is_reply else TurnKind.NEW
+    return replace(in_own_conversation(pending, at, ends), kind=kind)
 
 
 def _with_window(facts: TurnFacts, before: Location, after: Location) -> TurnFacts:

@@ -6,14 +6,14 @@ program, and those of earlier ones are read here (docs/durability.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 import msgspec
 
-from perdure.actions.turns.location import Location
+from perdure.actions.turns.location import Location, new_conversation
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.turns import ChunkHead, Message, Reply, Turn
 from perdure.git.state.fields import is_branch, is_oid
@@ -170,6 +170,19 @@ def moved(pending: PendingTurn, location: Location) -> PendingTurn:
     """The turn at another location; a greeting opens a conversation that goes on from nothing."""
     opens = location.begins and location.head.continues is None
     return replace(pending, location=location, greeting=pending.greeting if opens else None)
+
+
+def in_own_conversation(pending: PendingTurn, at: datetime, ends: Sequence[TurnId]) -> PendingTurn:
+    """The turn in a conversation of its own that goes on from these; title and names stay."""
+    head = pending.location.head
+    own = new_conversation(
+        at,
+        title=head.title,
+        participants=head.participants,
+        continues=ends[0] if ends else None,
+        joins=tuple(ends[1:]),
+    )
+    return moved(pending, own)
 
 
 def _kind(header: _Header) -> TurnKind:

@@ -10,6 +10,7 @@ import contextlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -55,12 +56,9 @@ class MemoryProgress:
         """Note what was done. A disk that takes no more is no trouble: it is done once more."""
         key = f"{branch} {conversation}"
         mark = self._marks.pop(key, MemoryMark())
-        self._marks[key] = replace(
-            mark,
-            summary=mark.summary if summary is None else summary,
-            facts=mark.facts if facts is None else facts,
-            asked=mark.asked if asked is None else asked,
-        )
+        given = {"summary": summary, "facts": facts, "asked": asked}
+        fresh: dict[str, Any] = {name: each for name, each in given.items() if each is not None}
+        self._marks[key] = replace(mark, **fresh)
         kept = dict(list(self._marks.items())[-_KEPT:])
         text = json.dumps({key: asdict(mark) for key, mark in kept.items()}, indent=1)
         with contextlib.suppress(OSError):

@@ -20,23 +20,14 @@ class TurnNotices:
     def __init__(self, position: Position) -> None:
         self._position = position
         self._index_trouble = ""
-        self._unconfirmed_said: set[tuple[str, str]] = set()
-        self._exclusions_said: set[str] = set()
-        self._unreadable_said: set[str] = set()
+        self._said: set[object] = set()
 
     def unconfirmed(self) -> list[Notice]:
         """Listed backends that came from outside and wait to be confirmed; each is said once."""
         companion = self._position.companion
         names = companion.settings.backends
-        found = [
-            each
-            for each in unconfirmed_backends(
-                self._position.repo, self._position.companion.commit, names
-            )
-            if (each.name, each.digest) not in self._unconfirmed_said
-        ]
-        self._unconfirmed_said |= {(each.name, each.digest) for each in found}
-        return [Notice(each.notice, "warning") for each in found]
+        found = unconfirmed_backends(self._position.repo, companion.commit, names)
+        return self._once(((each.name, each.digest), each.notice) for each in found)
 
     def index(self) -> str:
         """Why git's index could not follow the last turn, once for each reason; else ""."""
@@ -88,16 +79,15 @@ class TurnNotices:
 
     def unreadable_exclusions(self) -> list[Notice]:
         """Files that were to set something aside, and cannot be read; each is said once."""
-        found = [
-            text
-            for text in self._position.excluded().unreadable
-            if text not in self._exclusions_said
-        ]
-        self._exclusions_said.update(found)
-        return [Notice(f"Nothing is set aside by it: {text}", "warning") for text in found]
+        found = self._position.excluded().unreadable
+        return self._once((text, f"Nothing is set aside by it: {text}") for text in found)
 
     def unreadable(self, troubles: Iterable[FileTrouble]) -> list[Notice]:
         """Lore, facts and summaries that cannot be read; each trouble is said once."""
-        found = [text for text in map(str, troubles) if text not in self._unreadable_said]
-        self._unreadable_said.update(found)
-        return [Notice(f"Left out of the prompt: {text}", "warning") for text in found]
+        return self._once((each, f"Left out of the prompt: {each}") for each in troubles)
+
+    def _once(self, told: Iterable[tuple[object, str]]) -> list[Notice]:
+        """Warnings about what none was given of yet: each with what it is about."""
+        fresh = {about: text for about, text in told if about not in self._said}
+        self._said |= fresh.keys()
+        return [Notice(text, "warning") for text in fresh.values()]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from perdure.actions.turns.commit import TurnCommitter
-from perdure.actions.turns.location import new_conversation, next_in, start_after_newest
-from perdure.actions.turns.pending import PendingTurn, TurnKind, moved, read_header
+from perdure.actions.turns.location import next_in, start_after_newest
+from perdure.actions.turns.pending import (
+    PendingTurn,
+    TurnKind,
+    in_own_conversation,
+    moved,
+    read_header,
+)
 from perdure.actions.turns.rewrite import find_stored_turn
 from perdure.chat.turn.branch import branch_to_commit_on
 from perdure.chat.turn.salvage import SalvageTarget, keep
@@ -105,8 +112,7 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
         return _with_its_turn(repo, transcript, pending)
     conversation = transcript.find(pending.location.conversation)
     if conversation is None:
-        head = pending.location.head
-        return _beginning(transcript, pending, head.continues, head.joins)
+        return _beginning(transcript, pending, pending.location.head.ends)
     last = last_turn(transcript, conversation)
     lease = committer.lease.acquire(str(conversation.id))
     location = (
@@ -115,7 +121,7 @@ def _located(repo: Repository, committer: TurnCommitter, pending: PendingTurn) -
         else None
     )
     if location is None:
-        after = TurnId(conversation.id, last.number) if last is not None else None
+        after = (TurnId(conversation.id, last.number),) if last is not None else ()
         return _beginning(transcript, pending, after)
     if pending.kind is TurnKind.NEW:
         return moved(pending, location)
@@ -131,23 +137,10 @@ def _with_its_turn(repo: Repository, transcript: Transcript, pending: PendingTur
     if stored is not None:
         return replace(pending, location=stored.location)
     number = pending.location.number
-    before = TurnId(pending.location.conversation, number - 1) if number else None
+    before = (TurnId(pending.location.conversation, number - 1),) if number else ()
     return replace(_beginning(transcript, pending, before), kind=TurnKind.NEW)
 
 
-def _beginning(
-    transcript: Transcript,
-    pending: PendingTurn,
-    continues: TurnId | None,
-    joins: tuple[TurnId, ...] = (),
-) -> PendingTurn:
-    """The turn in a conversation of its own."""
-    head = pending.location.head
-    own = new_conversation(
-        start_after_newest(transcript, now()),
-        title=head.title,
-        participants=head.participants,
-        continues=continues,
-        joins=joins,
-    )
-    return moved(pending, own)
+def _beginning(transcript: Transcript, pending: PendingTurn, ends: Sequence[TurnId]) -> PendingTurn:
+    """The turn in a conversation of its own, which begins after all others."""
+    return in_own_conversation(pending, start_after_newest(transcript, now()), ends)

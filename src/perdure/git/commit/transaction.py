@@ -33,7 +33,7 @@ from perdure.git.layout import Layout, beside, intent_file
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees
-from perdure.git.refs.refs import HEADS, Moved, RefMove, Refs, short_name
+from perdure.git.refs.refs import HEADS, OPS, Moved, RefMove, Refs, short_name
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
 from perdure.git.worktree.checkout import Checkout, Step, Survey
 from perdure.git.worktree.files import WorkTree
@@ -41,7 +41,6 @@ from perdure.git.worktree.files import WorkTree
 if TYPE_CHECKING:
     from perdure.git.commit.plan_file import Planned
 
-OPS = "refs/perdure/ops"
 _INDEX_WAIT = 2.0
 _NEVER = {
     errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP

@@ -11,9 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from perdure.git.objects.commit import Author, CommitInfo
-from perdure.git.refs.refs import NO_OID, Head, RefMove, is_ref_name
+from perdure.git.refs.refs import NO_OID, OPS, Head, RefMove, is_ref_name
+
+if TYPE_CHECKING:
+    from perdure.git.repository.repository import Repository
 
 _NONE = "-"
 _NOWHERE = Head(None, None)
@@ -155,6 +159,11 @@ def _parse_head(text: str) -> Head:
         return _NOWHERE
     name = words[0] if is_ref_name(f"refs/heads/{words[0]}") and words[0] != _NONE else None
     return Head(name, _id(words[1]))
+
+
+def logged_operations(repo: Repository) -> Iterator[Operation]:
+    """The entries of a repository's log, newest first."""
+    return walk_log(repo.parts().refs.read(OPS), repo.commit_info)
 
 
 def walk_log(tip: str | None, read: Callable[[str], CommitInfo]) -> Iterator[Operation]:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from perdure.git.commit.plan import Plan
-from perdure.git.commit.transaction import OPS, Mover
+from perdure.git.commit.transaction import Mover
 from perdure.git.errors import (
     BadPath,
     CheckedOutElsewhere,
@@ -29,9 +29,9 @@ from perdure.git.objects.commit import Author, CommitInfo, render_commit, stamp
 from perdure.git.objects.store import EMPTY_TREE, object_id
 from perdure.git.objects.tree import Change
 from perdure.git.operations import log as oplog
-from perdure.git.operations.log import Operation, Trail
+from perdure.git.operations.log import Operation, Trail, logged_operations
 from perdure.git.refs.ancestry import Reach
-from perdure.git.refs.refs import HEADS, Head, RefMove, check_branch, is_ref_name, short_name
+from perdure.git.refs.refs import HEADS, OPS, Head, RefMove, check_branch, is_ref_name, short_name
 
 if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted
@@ -316,11 +316,6 @@ def made_commit(
         keep = parts.writer.packs.write([*edit.objects, (oid, b"commit", data)])
     with keep:
         yield oid
-
-
-def logged_operations(repo: Repository) -> Iterator[Operation]:
-    """The entries of the log, newest first."""
-    return oplog.walk_log(repo.parts().refs.read(OPS), repo.commit_info)
 
 
 def operations(

@@ -20,7 +20,6 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from perdure.git.commit.transaction import OPS
 from perdure.git.errors import HistoryError, NothingToUndo, RefElsewhere
 from perdure.git.objects.commit import Author, CommitInfo
 from perdure.git.objects.tree import Change
@@ -28,7 +27,7 @@ from perdure.git.operations import log as oplog
 from perdure.git.operations.log import Operation, Trail
 from perdure.git.operations.operation import as_entry, made_commit, perform
 from perdure.git.refs.ancestry import Reach
-from perdure.git.refs.refs import HEADS, REMOTES, Head, RefMove, short_name
+from perdure.git.refs.refs import HEADS, OPS, REMOTES, Head, RefMove, short_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository

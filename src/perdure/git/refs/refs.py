@@ -21,6 +21,8 @@ _OID = re.compile(r"[0-9a-f]{40}")
 _BAD_NAME = re.compile(r"\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|//|/\.|\.lock(/|$)|\.$|^[-./]|/$|^@$")
 NO_OID = "0" * 40
 HEADS, TAGS, REMOTES = "refs/heads/", "refs/tags/", "refs/remotes/"
+OPS = "refs/perdure/ops"
+"""The log of operations."""
 _TAKEN = re.compile(
     rb"> (\d+) [^\t]*\t(?:reset: moving to (?:HEAD|@|([0-9a-f]{40}))|rebase\b.*\babort.*)$"
 )
