@@ -10,7 +10,7 @@ import msgspec
 from perdure.companion.errors import BadFile, Trouble
 from perdure.companion.yaml import strict
 
-Shape = TypeVar("Shape")
+_Shape = TypeVar("_Shape")
 """A struct or a dataclass."""
 
 _PATH = re.compile(r"^(.*?) - at `\$(.*)`$", re.DOTALL)
@@ -46,7 +46,7 @@ def yes_no(text: str) -> bool:
         raise ValueError("Expected yes or no") from None
 
 
-def convert(node: strict.Mapping, shape: type[Shape], where: str) -> Shape:
+def convert(node: strict.Mapping, shape: type[_Shape], where: str) -> _Shape:
     """Check ``node`` against ``shape``; numbers are parsed from their text.
 
     A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
