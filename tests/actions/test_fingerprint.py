@@ -11,7 +11,7 @@ from perdure.chat.session import Session
 from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lock, render_lock
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.notice import Notice
-from perdure.snapshot.device import device
+from perdure.snapshot.author import device
 from perdure.snapshot.files import read_small_at
 from tests.chat.test_session import events_of, talk, trailers
 from tests.conftest import assert_sound, git

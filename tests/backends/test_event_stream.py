@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.backends.errors import BackendError, ProtocolError, StreamCut
-from perdure.backends.http.event_stream import EventReader, plain_event
-from perdure.backends.http.json_lines import json_objects
+from perdure.backends.http.event_stream import EventReader, json_objects, plain_event
 from perdure.backends.protocol import (
     Backend,
     Finished,

@@ -33,7 +33,7 @@ from perdure.companion.config.backend_lock import LockEntry, lock_path, parse_lo
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.device import device
+from perdure.snapshot.author import device
 from perdure.views.why.explain import explain
 from tests.chat.test_session import events_of, trailers
 from tests.conftest import assert_sound, git
@@ -217,9 +217,9 @@ async def test_another_model_behind_the_name_is_asked_with_all_roles_again(compa
 async def test_check_asks_in_the_roles_of_a_turn_until_it_is_answered() -> None:
     picky = Picky(refuses=("stream_options",))
     found = await call_once(picky)
-    assert found.form == RequestForm(STRICT, ("stream_options",))
+    assert found.trial.form == RequestForm(STRICT, ("stream_options",))
     assert picky.asked[0].messages == PROMPT
-    assert found.reply.startswith("I heard")
+    assert found.trial.reply.startswith("I heard")
 
 
 def test_forms() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perdure.companion.conversation.chunk import UNKNOWN, only_turns, parse_chunks, render_chunk
+from perdure.companion.conversation.chunk import only_turns, parse_chunks, render_chunk
+from perdure.companion.conversation.front_matter import UNKNOWN
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, Message, Reply, Turn
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.companion.persona.check import Finding, PersonaReport, Window, check_persona
+from perdure.companion.persona.check import PersonaReport, check_persona
+from perdure.companion.persona.check_tokens import Window
+from perdure.companion.persona.findings import Finding
 from perdure.companion.templates import templates, templates_folder
 
 SMALL = Window("local", 4_000, 512, 3_488)

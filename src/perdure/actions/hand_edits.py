@@ -14,7 +14,7 @@ from perdure.companion.config.manifest import parse_manifest
 from perdure.companion.config.settings import parse_settings
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import CompanionProblem
-from perdure.companion.persona.check import CONFLICT, mask
+from perdure.companion.persona.findings import CONFLICT, mask
 from perdure.companion.persona.persona import read_persona
 from perdure.companion.yaml.quote import scalar
 from perdure.git.errors import HistoryError, TipMoved

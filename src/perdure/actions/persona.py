@@ -13,7 +13,8 @@ from perdure.actions.subjects import Edit, edit_subject
 from perdure.companion.clock import now
 from perdure.companion.errors import BadFile, FileTrouble
 from perdure.companion.names import title_from
-from perdure.companion.persona.check import CONFLICT, kind_of, mask
+from perdure.companion.persona.check_files import kind_of
+from perdure.companion.persona.findings import CONFLICT, mask
 from perdure.companion.persona.persona import PERSONA_FOLDER, read_persona
 from perdure.companion.templates import boundaries_file
 from perdure.git.paths import is_path

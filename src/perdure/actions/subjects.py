@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.companion.names import title_from
-from perdure.companion.persona.check import mask
+from perdure.companion.persona.findings import mask
 
 _WORDS = 48
 """Characters of changed words in a subject."""
@@ -32,9 +32,7 @@ class Edit:
 
 def edit_subject(edits: Sequence[Edit]) -> str:
     """Which files were changed, and the first words that did: ``20-voice.md: “Speak softly”``."""
-    edited = [each for each in edits if each.before is not None and each.after is not None]
-    added = [each for each in edits if each.before is None]
-    removed = [each for each in edits if each.after is None]
+    edited, added, removed = _apart(edits)
     parts = [_listed(edited)] if edited else []
     parts += [f"added {_listed(added)}"] if added else []
     parts += [f"removed {_listed(removed)}"] if removed else []
@@ -44,16 +42,19 @@ def edit_subject(edits: Sequence[Edit]) -> str:
 
 def describe_edits(edits: Sequence[Edit]) -> str:
     """One sentence for the user about edits that were committed."""
-    groups = (
-        ("edit", [each for each in edits if each.before is not None and each.after is not None]),
-        ("addition", [each for each in edits if each.before is None]),
-        ("deletion", [each for each in edits if each.after is None]),
-    )
+    groups = zip(("edit", "addition", "deletion"), _apart(edits), strict=True)
     said = [f"{what} of {_listed(some)}" for what, some in groups if some]
     verb = "was" if len(said) == 1 else "were"
     return f"Your {' and '.join(said)} {verb} committed on its own.".replace(
         "were committed on its own", "were committed on their own"
     )
+
+
+def _apart(edits: Sequence[Edit]) -> tuple[list[Edit], list[Edit], list[Edit]]:
+    """The files that were edited, added and removed."""
+    edited = [each for each in edits if each.before is not None and each.after is not None]
+    added = [each for each in edits if each.before is None]
+    return edited, added, [each for each in edits if each.after is None]
 
 
 def changed_words(edit: Edit) -> str:

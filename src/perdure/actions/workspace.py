@@ -14,8 +14,7 @@ from perdure.companion.config.upgrades import SETTINGS, refuse_newer
 from perdure.companion.errors import CompanionProblem, NewerFormat
 from perdure.git.errors import HistoryError
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.snapshot.author import author_of, human_of
-from perdure.snapshot.device import device
+from perdure.snapshot.author import author_of, device, human_of
 from perdure.snapshot.errors import newer_companion
 from perdure.snapshot.files import read_small_at
 

@@ -124,15 +124,13 @@ class ContextExceeded(BackendError):
     ``prompt_tokens`` is None where the backend does not say how many there are.
     """
 
-    def __init__(
-        self, prompt_tokens: int | None, window: int, kept: str = "", next_step: str = ""
-    ) -> None:
+    def __init__(self, prompt_tokens: int | None, window: int, kept: str = "") -> None:
         super().__init__(
             f"the prompt has {prompt_tokens} tokens, but the model's window holds {window}"
             if prompt_tokens is not None
             else f"the prompt does not fit into the model's window of {window} tokens",
             kept,
-            next_step or "shorten the persona, or give the backend a larger context_window",
+            "shorten the persona, or give the backend a larger context_window",
         )
         self.prompt_tokens = prompt_tokens
         self.window = window

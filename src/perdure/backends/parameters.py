@@ -14,18 +14,16 @@ LARGEST_SEED = 2**32 - 2
 
 def _number(low: float, high: float) -> Callable[[object], bool]:
     def fits(value: object) -> bool:
-        return (
-            isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-        )
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return low <= value <= high
 
     return fits
 
 
 def _whole(low: int, high: int) -> Callable[[object], bool]:
-    def fits(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-    return fits
+    fits = _number(low, high)
+    return lambda value: isinstance(value, int) and fits(value)
 
 
 def _stops(value: object) -> bool:

@@ -16,9 +16,8 @@ from perdure.chat.events import Emit, Event, Failed, Greeted, MessageKept
 from perdure.chat.reply.end import end_events
 from perdure.chat.routing.failover import RoutedReply
 from perdure.chat.routing.router import Router, Work
-from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.regenerate import give_up
-from perdure.chat.turn.store import KEY_MASKED, TurnStore
+from perdure.chat.turn.store import KEY_MASKED, PreparedTurn, TurnStore
 from perdure.companion.ids import TurnId
 from perdure.git.errors import HistoryError
 from perdure.notice import Notice

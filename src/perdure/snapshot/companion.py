@@ -14,7 +14,7 @@ from perdure.companion.errors import BadFile, CompanionProblem, NewerFormat
 from perdure.companion.persona.persona import Persona, read_persona
 from perdure.git.errors import UnknownRevision
 from perdure.git.repository.repository import Repository
-from perdure.snapshot.device import device
+from perdure.snapshot.author import device
 from perdure.snapshot.errors import NoBackend, NotACompanion, newer_companion
 from perdure.snapshot.files import files_below, read_small_at
 

@@ -11,7 +11,9 @@ from perdure.companion.config.settings import CompanionSettings, parse_settings
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.companion.persona import persona
-from perdure.companion.persona.check import Kind, Window, kind_of
+from perdure.companion.persona.check_files import kind_of
+from perdure.companion.persona.check_tokens import Window
+from perdure.companion.persona.findings import Kind
 from perdure.companion.yaml import strict
 from perdure.companion.yaml.strict import SIZE_LIMIT
 from perdure.git.errors import TooManyFiles

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.companion.config.upgrades import SETTINGS
-from perdure.companion.persona.check import Finding, PersonaReport, Window, check_persona
+from perdure.companion.persona.check import PersonaReport, check_persona
+from perdure.companion.persona.check_tokens import Window
+from perdure.companion.persona.findings import Finding
 from perdure.git.repository.repository import Repository
 from perdure.snapshot.persona import (
     PersonaFiles,

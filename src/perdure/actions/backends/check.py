@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from perdure.actions.backends.token_corrections import Corrections
-from perdure.actions.backends.trial_call import PROMPT, first_form, try_forms
+from perdure.actions.backends.trial_call import PROMPT, TrialCall, first_form, try_forms
 from perdure.backends.destination import load_driver
 from perdure.backends.drivers import make_backend
 from perdure.backends.errors import (
@@ -21,7 +21,6 @@ from perdure.backends.errors import (
     NotConfirmed,
     TimedOut,
 )
-from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.keys import loaded_secrets, resolve
 from perdure.backends.protocol import Backend, BackendSpec, Fingerprint
@@ -60,15 +59,12 @@ class TestCall:
 
     Tokens of the prompt: ``counted`` here, ``expected`` after what was learned from earlier
     reports of this backend, ``reported`` by it now.
-    Times in seconds: ``first_piece`` until the reply began, ``whole`` until its end.
     """
 
-    reply: str
+    trial: TrialCall
     model: str
     fingerprint: str
     window: int
-    first_piece: float
-    whole: float
     counted: int
     expected: int
     counted_by: str
@@ -76,8 +72,6 @@ class TestCall:
     reported: int | None
     only_thought: bool
     """The model spent the call on thoughts."""
-    form: RequestForm
-    """How the server takes a request."""
     found: Fingerprint
     """What it runs."""
 
@@ -240,18 +234,15 @@ async def call_once(backend: Backend, corrections: Corrections | None = None) ->
         await backend.close()
     finished = trial.finished
     return TestCall(
-        reply=trial.reply,
+        trial=trial,
         model=finished.model if finished else backend.spec.model,
         fingerprint=fingerprint.short,
         window=window,
-        first_piece=trial.first_piece,
-        whole=trial.whole,
         counted=counted,
         expected=expected,
         counted_by=tokenizer.name,
         exact=tokenizer.exact,
         reported=finished.usage.prompt if finished else None,
         only_thought=trial.thought and not trial.reply,
-        form=trial.form,
         found=fingerprint,
     )

@@ -20,8 +20,8 @@ from perdure.companion.config.backend_lock import (
 from perdure.companion.errors import BadFile, CompanionProblem
 from perdure.git.errors import BranchRewritten, TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
+from perdure.snapshot.author import device
 from perdure.snapshot.companion import seen_backends
-from perdure.snapshot.device import device
 from perdure.snapshot.files import read_small_at
 
 _MOST_TELLING = ("digest", "quantisation", "template", "adapters", "context_length", "served")

@@ -15,7 +15,12 @@ from pathlib import Path
 import msgspec
 
 from perdure.backends.protocol import BackendSpec, Tokenizer
-from perdure.backends.tokens.estimate import Correction, CountCache, with_cache, with_correction
+from perdure.backends.tokens.estimate import (
+    CachingTokenizer,
+    Correction,
+    counts_texts,
+    with_correction,
+)
 from perdure.git.disk import make_folder, replace_file
 
 CORRECTIONS_FILE = "token-corrections.json"
@@ -32,7 +37,7 @@ class Corrections:
         self._path = folder / CORRECTIONS_FILE if folder is not None else None
         self._guard = threading.Lock()
         self._known: dict[str, Correction] | None = None
-        self._counts: dict[str, CountCache] = {}
+        self._caching: dict[str, CachingTokenizer] = {}
 
     def applied(self, spec: BackendSpec, tokenizer: Tokenizer) -> Tokenizer:
         """The counter, corrected where it is not exact and there is something to correct it by."""
@@ -47,9 +52,10 @@ class Corrections:
 
         One that looks its counts up elsewhere is handed back as it is.
         """
+        if not counts_texts(tokenizer):
+            return tokenizer
         with self._guard:
-            known = self._counts.setdefault(_key(spec, tokenizer), CountCache())
-        return with_cache(tokenizer, known)
+            return self._caching.setdefault(_key(spec, tokenizer), CachingTokenizer(tokenizer))
 
     def learn(self, spec: BackendSpec, tokenizer: Tokenizer, counted: int, reported: int) -> None:
         """Learn from what a backend reported for a prompt that ``tokenizer`` counted. Never raises.

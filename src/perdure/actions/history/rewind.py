@@ -171,10 +171,9 @@ def plan_rewind(
             "perdure branch NAME, and perdure switch NAME",
         )
     check_checkout(repo, target.commit)
-    said = turn.message or (turn.replies[0] if turn.replies else None) if turn else None
     return RewindPlan(
         target,
-        title_from(said.text) if said else "",
+        title_from((turn.message or turn.replies[0]).text) if turn else "",
         name or repo.free_branch(workspace.generated("rewind")),
         leaves,
         ahead(repo, tip, [target.commit]),

@@ -17,7 +17,6 @@ import httpx2
 
 from perdure.backends.errors import ProtocolError
 from perdure.backends.http import errors
-from perdure.backends.http.json_lines import json_objects
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_BLANKS = 64 << 10
@@ -25,6 +24,7 @@ _FIELDS = {b"data", b"event", b"id", b"retry", b"error"}
 _DONE = {"[done]", '"[done]"'}
 _ASIDE = 1000
 _BLANKS = " \t\r\n\ufeff"
+_decoder = json.JSONDecoder(strict=False)
 
 Written = Callable[[Mapping[str, Any]], bytes]
 """Gives the bytes of one event, as one of the packages reads it."""
@@ -244,3 +244,28 @@ def named_event(value: Mapping[str, Any]) -> bytes:
     if not isinstance(kind, str) or not kind.isidentifier():
         return b""
     return b"event: %s\n%s" % (kind.encode(), plain_event(value))
+
+
+def json_objects(text: str) -> tuple[list[Mapping[str, Any]], str]:
+    """The objects at the start of a text, with or without ``data:`` between them, and the rest.
+
+    Gateways glue frames together and put a head before a head; keep-alives are no objects and are
+    left over.
+    """
+    found: list[Mapping[str, Any]] = []
+    rest = _headless(text)
+    while rest.startswith("{"):
+        try:
+            value, end = _decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            break
+        found.append(value)
+        rest = _headless(rest[end:])
+    return found, rest
+
+
+def _headless(text: str) -> str:
+    text = text.strip()
+    while text.startswith("data:"):
+        text = text.removeprefix("data:").lstrip()
+    return text

@@ -41,7 +41,7 @@ from perdure.backends.http.errors import (
     lost_connection,
     status_error,
 )
-from perdure.backends.http.json_lines import json_objects
+from perdure.backends.http.event_stream import json_objects
 from perdure.backends.http.route import Route
 
 CHAT = "/api/chat"

@@ -27,14 +27,15 @@ _SIDES = (
     rf"{_OPEN}?(?:assistant|model)\b(?!.{{0,80}}system)"
 )
 """A list of the roles that there are, without the one in question."""
-_NO_SYSTEM = _pattern(
+NO_SYSTEM = _pattern(
     rf"{_SYSTEM}.{{0,60}}{_REFUSED}",
     rf"{_REFUSED}.{{0,40}}{_SYSTEM}",
     rf"\b(?:only|expected|permitted|should|must|one of|allowed|enum\w*)(?:(?!alternat).){{0,30}}"
     rf"{_SIDES}",
     "developer instruction",
 )
-_ONE_SYSTEM = _pattern(
+"""Words that mean that there is no system role."""
+ONE_SYSTEM = _pattern(
     rf"{_SYSTEM}.{{0,80}}\b(?:first|beginning|start|front|once|one(?! of)|single|only|before|lead"
     r"|merged?|after|follow|(?:index|position) \d)",
     r"\b(?:multiple|second|more than one|two|several|duplicate|single|one|1|first) "
@@ -42,16 +43,18 @@ _ONE_SYSTEM = _pattern(
     r"messages?[.\[](?!0)\d+.{0,30}system",
     rf"{_SYSTEM}.{{0,20}}(?:最前|开头|第一|首|之后)",
 )
-_TURNS = _pattern(
+"""Words that mean that only the first message may be a system message."""
+TURNS_WANTED = _pattern(
     r"alternat(?!ive)|interleav|successive|consecutive|back[- ]to[- ]back|in a row|\bturns\b",
     r"multi-?turn",
     r"\b(?:first|last|initial|start|begin|open|end)\w*\b.{0,60}\buser",
     r"\buser.{0,60}\b(?:first|last|start|begin|open)",
     r"交替|(?:第一|首|开头|开始).{0,12}(?:user|用户)|(?:user|用户).{0,12}(?:开头|开始)",
 )
+"""Words that mean that user and assistant must alternate."""
 NAMES_ROLES = _pattern(
-    _NO_SYSTEM.pattern,
-    _ONE_SYSTEM.pattern,
+    NO_SYSTEM.pattern,
+    ONE_SYSTEM.pattern,
     r"\broles?\b.{0,60}\b(?:alternat(?!ive)|interleav|must|should|expected|order|after|in a row)",
     r"\b(?:invalid|unexpected|unsupported|unknown|only|last|same|alternating|repeated|multiple)"
     r" (?:\w+ )?roles?\b",
@@ -73,18 +76,3 @@ MAY_NAME_ROLES = _pattern(
     r"(?:start|begin|open)\w* with .{0,20}user",
 )
 """Words that may be about roles, or about anything else: only a call of our own proves them."""
-
-
-def no_system(words: str) -> bool:
-    """Whether the words mean that there is no system role."""
-    return _NO_SYSTEM.search(words) is not None
-
-
-def one_system(words: str) -> bool:
-    """Whether the words mean that only the first message may be a system message."""
-    return _ONE_SYSTEM.search(words) is not None
-
-
-def turns_wanted(words: str) -> bool:
-    """Whether the words mean that user and assistant must alternate."""
-    return _TURNS.search(words) is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perdure.backends.protocol import PromptMessage, Tokenizer, sendable
-from perdure.backends.roles.refusal import no_system, one_system, turns_wanted
+from perdure.backends.roles.refusal import NO_SYSTEM, ONE_SYSTEM, TURNS_WANTED
 
 OPENER = "(The conversation begins.)"
 """The user's message before a greeting, where the user has to be first."""
@@ -147,11 +147,11 @@ def folded_counter(tokenizer: Tokenizer, shape: Shape) -> Tokenizer:
 def narrowed(shape: Shape, words: str) -> Shape:
     """The shape without what the words reject; unchanged if they reject nothing."""
     # "System role not supported after ..." would be both: the order of messages is the milder one.
-    if one_system(words) and shape.system == "anywhere":
+    if ONE_SYSTEM.search(words) and shape.system == "anywhere":
         shape = shape.with_("first", turns=False)
-    elif no_system(words):
+    elif NO_SYSTEM.search(words):
         shape = shape.with_("none", turns=False)
-    return shape.with_("first", turns=True) if turns_wanted(words) else shape
+    return shape.with_("first", turns=True) if TURNS_WANTED.search(words) else shape
 
 
 def next_shape(shape: Shape, words: str) -> Shape | None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from unicodedata import category
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PER_MESSAGE = 4
 """Tokens that a chat template puts around one message: two marks, the role and a line end."""
+_REMEMBERED = 8192
 PER_PROMPT = 3
 """Tokens that open the reply."""
 
@@ -82,46 +83,21 @@ def _prompt(tokenizer: Tokenizer, messages: tuple[PromptMessage, ...]) -> int:
     return texts + PER_MESSAGE * len(messages) + PER_PROMPT
 
 
-class CountCache:
-    """Token counts of the most recent texts."""
-
-    def __init__(self, most: int = 8192) -> None:
-        self._most = most
-        self._known: OrderedDict[str, int] = OrderedDict()
-
-    def of(self, tokenizer: Tokenizer, text: str) -> int:
-        """Tokens of a text. Call it from one thread at a time."""
-        known = self._known.get(text)
-        if known is None:
-            known = tokenizer.count(text)
-            self._known[text] = known
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
-        return known
-
-
 class CachingTokenizer:
-    """A counter that sums the counts of texts, counting each only once."""
+    """A counter that sums the counts of texts, counting each of the most recent only once."""
 
-    def __init__(self, plain: Tokenizer, counts: CountCache) -> None:
+    def __init__(self, plain: Tokenizer) -> None:
         self.exact, self.name = plain.exact, plain.name
-        self._plain = plain
-        self._counts = counts
-
-    def count(self, text: str) -> int:
-        """Tokens of a text on its own."""
-        return self._counts.of(self._plain, text)
+        self.count = lru_cache(maxsize=_REMEMBERED)(plain.count)
 
     def count_prompt(self, messages: tuple[PromptMessage, ...]) -> int:
         """Tokens of a prompt, plus a usual chat template's share for each message."""
         return _prompt(self, messages)
 
 
-def with_cache(tokenizer: Tokenizer, counts: CountCache) -> Tokenizer:
-    """The counter with a cache; unchanged if it asks a server for whole prompts."""
-    if isinstance(tokenizer, EstimateTokenizer | TiktokenTokenizer):
-        return CachingTokenizer(tokenizer, counts)
-    return tokenizer
+def counts_texts(tokenizer: Tokenizer) -> bool:
+    """Whether a counter sums the counts of texts, rather than ask a server for whole prompts."""
+    return isinstance(tokenizer, EstimateTokenizer | TiktokenTokenizer)
 
 
 _LEAST, _MOST = 0.5, 2.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from perdure.actions.history.next_message import continues_from, starts_conversation
 from perdure.actions.history.visit import current_visit
+from perdure.actions.memory.exclude import as_ranges
 from perdure.chat.turn.position import Position
 from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
@@ -68,13 +69,7 @@ class ConversationReading:
     @property
     def sources(self) -> tuple[TurnRange, ...]:
         """Its turns as ranges."""
-        found: list[TurnRange] = []
-        for number in (turn.number for turn in self.turns):
-            if found and found[-1].last == number - 1:
-                found[-1] = TurnRange(self.conversation, found[-1].first, number)
-            else:
-                found.append(TurnRange(self.conversation, number, number))
-        return tuple(found)
+        return as_ranges([TurnId(self.conversation, turn.number) for turn in self.turns])
 
     @property
     def is_stale(self) -> bool:

@@ -189,11 +189,6 @@ class BackendSet:
         except BackendError as problem:
             return DisabledBackend(found.spec, problem)
 
-    @property
-    def retired(self) -> bool:
-        """Whether there are drivers to let go of."""
-        return bool(self._retired)
-
     async def close_retired(self) -> None:
         """Let go of drivers that the tree has no more; not while one of them may be speaking."""
         retired, self._retired = self._retired, []

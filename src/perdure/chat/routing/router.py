@@ -28,8 +28,7 @@ from perdure.chat.routing.backend_set import (
 )
 from perdure.chat.routing.failover import RoutedReply, route_reply
 from perdure.chat.routing.switch import backend_choices, look_up, put_first
-from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.store import PreparedTurn, TurnStore
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.errors import Problem

@@ -7,31 +7,14 @@ deleted the turn begins a branch at the commit that the prompt was made from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from perdure.chat.turn.side_branch import side_branch
+from perdure.chat.turn.side_branch import TurnBranch, side_branch
 from perdure.git.errors import DamagedRepository, UnknownRevision
 from perdure.git.operations.branches import branch_tip, branches
 from perdure.git.operations.side_branch import renamed, sides
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Repository
 from perdure.notice import Notice
-from perdure.snapshot.device import device
-
-
-@dataclass(frozen=True, slots=True)
-class TurnBranch:
-    """A branch to talk on.
-
-    Attributes:
-        name: its name.
-        start: the commit that it begins at, None where it is there.
-        notices: what there is to tell.
-    """
-
-    name: str
-    start: str | None = None
-    notices: tuple[Notice, ...] = ()
+from perdure.snapshot.author import device
 
 
 def current_branch(repo: Repository) -> TurnBranch:
@@ -42,7 +25,7 @@ def current_branch(repo: Repository) -> TurnBranch:
     """
     state = repo.state_of_work()
     if state.is_rewriting:
-        return _beside(repo)
+        return side_branch(repo, state)
     head = repo.head()
     if head.branch is not None:
         return TurnBranch(head.branch)
@@ -62,11 +45,6 @@ def current_branch(repo: Repository) -> TurnBranch:
     return TurnBranch(branch, commit if is_new else None, (Notice(text, "warning"),))
 
 
-def _beside(repo: Repository) -> TurnBranch:
-    name, start, notice = side_branch(repo, repo.state_of_work())
-    return TurnBranch(name, start, (notice,))
-
-
 def branch_to_commit_on(
     repo: Repository, branch: str, *, start: str | None, base: str, since: float | None
 ) -> TurnBranch:
@@ -81,7 +59,7 @@ def branch_to_commit_on(
     """
     state = repo.state_of_work()
     if state.is_rewriting and state.branch == branch:
-        return _beside(repo)
+        return side_branch(repo, state)
     tip = branch_tip(repo, branch)
     head = repo.head()
     if start is None and (tip is None or (since is not None and head.branch != branch)):

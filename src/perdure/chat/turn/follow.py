@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perdure.chat.turn.branch import TurnBranch, current_branch
+from perdure.chat.turn.branch import current_branch
 from perdure.chat.turn.position import Position
-from perdure.chat.turn.side_branch import join_sides
+from perdure.chat.turn.side_branch import TurnBranch, join_sides
 from perdure.notice import Notice
 
 

@@ -21,8 +21,7 @@ from perdure.actions.turns.regenerate import (
 )
 from perdure.actions.turns.rewrite import StoredTurn
 from perdure.chat.events import Event, Greeted, Saved
-from perdure.chat.turn.prepared import PreparedTurn
-from perdure.chat.turn.store import TurnStore
+from perdure.chat.turn.store import PreparedTurn, TurnStore
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Turn

@@ -9,6 +9,7 @@ does not come back.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.companion.clock import now
@@ -21,7 +22,7 @@ from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS
 from perdure.git.repository.repository import Author, Repository
 from perdure.notice import Notice
-from perdure.snapshot.device import device
+from perdure.snapshot.author import device
 
 if TYPE_CHECKING:
     from perdure.git.merge.plan import MergePlan
@@ -38,7 +39,22 @@ _TALK = (
 _ATTEMPTS = 5
 
 
-def side_branch(repo: Repository, state: WorkState) -> tuple[str, str | None, Notice]:
+@dataclass(frozen=True, slots=True)
+class TurnBranch:
+    """A branch to talk on.
+
+    Attributes:
+        name: its name.
+        start: the commit that it begins at, None where it is there.
+        notices: what there is to tell.
+    """
+
+    name: str
+    start: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+def side_branch(repo: Repository, state: WorkState) -> TurnBranch:
     """The branch to talk on while git rewrites another one, made or found.
 
     Returns:
@@ -51,7 +67,7 @@ def side_branch(repo: Repository, state: WorkState) -> tuple[str, str | None, No
         f"git is in the middle of {what} here, so the talk goes on, on a branch of its own, {name}."
         f" {after} when that is over."
     )
-    return name, start, Notice(text, "warning")
+    return TurnBranch(name, start, (Notice(text, "warning"),))
 
 
 def _find(repo: Repository, state: WorkState) -> tuple[str, str | None]:

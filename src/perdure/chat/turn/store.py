@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
 from perdure.actions.companion.readme import refresh_readme
@@ -28,7 +28,6 @@ from perdure.chat.turn.branch import branch_to_commit_on
 from perdure.chat.turn.follow import BranchFollower
 from perdure.chat.turn.notices import TurnNotices
 from perdure.chat.turn.position import Position
-from perdure.chat.turn.prepared import PreparedTurn
 from perdure.chat.turn.recovery import recover_turns
 from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
@@ -51,6 +50,25 @@ _ATTEMPTS = 5
 KEY_MASKED = (
     "Something that looks like a key was taken out before it was sent or saved; the rest is kept."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTurn:
+    """A pending turn that is journaled.
+
+    Attributes:
+        pending: the turn.
+        thread: the conversation that is to be answered, its newest message last.
+        journal: holds the turn until it is committed.
+        notices: what there is to tell of the preparation.
+        began: id of the operation that began a branch for it; "" without one.
+    """
+
+    pending: PendingTurn
+    thread: tuple[PastTurn, ...]
+    journal: Journal
+    notices: tuple[Notice, ...]
+    began: str = ""
 
 
 class TurnStore:

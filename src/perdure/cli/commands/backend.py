@@ -345,7 +345,7 @@ def _note_form(backends: BackendActions, spec: BackendSpec, found: TestCall) -> 
     from perdure.git.errors import HistoryError
 
     try:
-        backends.note_form(spec, found.found, found.form)
+        backends.note_form(spec, found.found, found.trial.form)
     except HistoryError as problem:
         print_line(f"The way to ask {spec.name} could not be saved: {problem}", err=True)
 

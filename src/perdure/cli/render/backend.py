@@ -78,13 +78,13 @@ def row_record(row: BackendRow, found: BackendStatus | None) -> dict[str, object
 def show_checked(name: str, found: TestCall, *, err: bool = False) -> None:
     """The result of one tiny call."""
     print_line(
-        f"{name} answers through {found.model}: first words after {found.first_piece:.2f} s, "
-        f"all of it after {found.whole:.2f} s, window {found.window}.",
+        f"{name} answers through {found.model}: first words after {found.trial.first_piece:.2f} s, "
+        f"all of it after {found.trial.whole:.2f} s, window {found.window}.",
         err=err,
     )
     nothing = "(only thoughts, no tokens were left for words)" if found.only_thought else ""
-    print_line(f"  {found.reply or nothing or '(an empty reply)'}", err=err)
-    sent = difference(RequestForm(), found.form)
+    print_line(f"  {found.trial.reply or nothing or '(an empty reply)'}", err=err)
+    sent = difference(RequestForm(), found.trial.form)
     if sent:
         print_line(f"  asked {sent}: it refuses more", err=err)
     print_line(f"  prompt: {_counts(found)}", err=err)
@@ -110,19 +110,19 @@ def _counts(found: TestCall) -> str:
 def checked_record(found: TestCall) -> dict[str, object]:
     """A check for ``--json``; times in seconds."""
     return {
-        "reply": found.reply,
+        "reply": found.trial.reply,
         "model": found.model,
         "fingerprint": found.fingerprint,
         "window": found.window,
-        "first_piece": round(found.first_piece, 4),
-        "whole": round(found.whole, 4),
+        "first_piece": round(found.trial.first_piece, 4),
+        "whole": round(found.trial.whole, 4),
         "prompt_tokens_counted": found.counted,
         "prompt_tokens_expected": found.expected,
         "counted_by": found.counted_by,
         "exact": found.exact,
         "prompt_tokens_reported": found.reported,
-        "shape": str(found.form.shape),
-        "without": list(found.form.without),
+        "shape": str(found.trial.form.shape),
+        "without": list(found.trial.form.without),
     }
 
 

@@ -11,7 +11,8 @@ from perdure.plural import plural
 
 if TYPE_CHECKING:
     from perdure.companion.errors import FileTrouble
-    from perdure.companion.persona.check import Finding, Window
+    from perdure.companion.persona.check_tokens import Window
+    from perdure.companion.persona.findings import Finding
     from perdure.snapshot.persona import PersonaPart
     from perdure.views.persona_check import PersonaCheck
 

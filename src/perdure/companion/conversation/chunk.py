@@ -12,32 +12,17 @@ from collections.abc import Collection, Iterable
 from datetime import date
 
 from perdure.companion.conversation.escape import escape_text
-from perdure.companion.conversation.front_matter import UNKNOWN, render_front
+from perdure.companion.conversation.front_matter import render_front
 from perdure.companion.conversation.header import message_header, reply_header
 from perdure.companion.conversation.parser import read_chunks
 from perdure.companion.errors import Trouble
 from perdure.companion.ids import ConversationId
 from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
 
-__all__ = [
-    "ALTERNATIVES",
-    "CHUNK_LIMIT",
-    "CONVERSATIONS",
-    "UNKNOWN",
-    "chunk_path",
-    "only_turns",
-    "parse_chunk_path",
-    "parse_chunks",
-    "render_chunk",
-    "render_head",
-    "render_reply",
-    "render_turn",
-]
-
 CHUNK_LIMIT = 16 * 1024
+"""Bytes from which on the next turn begins a new chunk."""
 CHUNK_FILE_LIMIT = 8 * 1024 * 1024
 """Of a chunk that is read: one reply may be longer than `CHUNK_LIMIT`, a larger file is none."""
-"""Bytes from which on the next turn begins a new chunk."""
 CONVERSATIONS = "conversations"
 ALTERNATIVES = "alternatives"
 _HEADING = re.compile(

@@ -72,9 +72,6 @@ class _Piece:
     inside: bool = False
 
 
-_EMPTY = _Piece("", 0, takes_none=True, takes_some=False)
-
-
 @dataclass(slots=True)
 class _Group:
     """A group being read: the flags outside it, and what was read so far."""

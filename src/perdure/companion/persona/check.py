@@ -13,7 +13,6 @@ from perdure.companion.memory.facts import read_facts
 from perdure.companion.memory.lore import read_lore
 from perdure.companion.persona.check_files import (
     file_findings,
-    kind_of,
     name_collisions,
     read_texts,
     secret_findings,
@@ -29,30 +28,11 @@ from perdure.companion.persona.check_tokens import (
     sizes_of,
 )
 from perdure.companion.persona.findings import (
-    CONFLICT,
     Finding,
-    Kind,
     PersonaTexts,
-    Severity,
     mask,
     mask_finding,
 )
-
-__all__ = [
-    "CONFLICT",
-    "Count",
-    "FileSize",
-    "Finding",
-    "Kind",
-    "PersonaReport",
-    "Severity",
-    "Sizes",
-    "Window",
-    "check_persona",
-    "kind_of",
-    "mask",
-    "mask_finding",
-]
 
 
 @dataclass(frozen=True, slots=True)

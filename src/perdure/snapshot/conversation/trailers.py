@@ -58,8 +58,7 @@ class TurnFacts:
 
 def turn_subject(turn: Turn) -> str:
     """``turn: `` and the first words of the message, on one printable line."""
-    text = turn.message.text if turn.message is not None else turn.replies[0].text
-    line = title_from(text, _SUBJECT_CELLS)
+    line = title_from((turn.message or turn.replies[0]).text, _SUBJECT_CELLS)
     return f"turn: {line or '(no words)'}"
 
 

@@ -137,13 +137,32 @@ class Transcript:
 
     def marks(self, index: int) -> TurnMarks:
         """What belongs to the turns of a chunk: other answers, and which turns are excluded."""
-        ref = self.chunks[index]
+        conversation, turns = self.chunks[index].conversation, self.turns(index)
         folder = self._repo.folder_oid(ASIDES, self._rev)
         if folder != self._asides_of:
             self._asides_of, self._excluded = folder, read_excluded(self._repo, self._rev)
-        return marks_of(
-            self._repo, self._rev, ref.path, ref.conversation, self.turns(index), self._excluded
-        )
+        others = self._other_answers(alternatives_path(self.chunks[index].path))
+        found = {}
+        for turn in turns:
+            stands = turn.replies[0].answer if turn.replies else 0
+            every = sorted(others.get(turn.number, set()) | ({stands} if stands else set()))
+            if stands and len(every) > 1:
+                found[turn.number] = (every.index(stands) + 1, len(every))
+        numbers = (turn.number for turn in turns)
+        aside = frozenset(n for n in numbers if TurnId(conversation, n) in self._excluded)
+        return TurnMarks(found, aside)
+
+    def _other_answers(self, path: str) -> dict[int, set[int]]:
+        """The answers in a file of alternatives, by turn; none where it cannot be read."""
+        others: dict[int, set[int]] = {}
+        oid = self._repo.oid(path, self._rev)
+        if oid is not None:
+            with suppress(CompanionProblem):
+                for chunk in parse_chunks(self._repo.small(oid, CHUNK_FILE_LIMIT), path=path):
+                    for turn in chunk.turns:
+                        numbers = others.setdefault(turn.number, set())
+                        numbers.update(reply.answer for reply in turn.replies)
+        return others
 
     def head(self, index: int) -> ChunkHead | None:
         """The front matter, or None where it could not be read."""
@@ -256,33 +275,3 @@ class TurnMarks:
 
     answers: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     aside: frozenset[int] = frozenset()
-
-
-def marks_of(
-    repo: Repository,
-    rev: str | None,
-    path: str,
-    conversation: ConversationId,
-    turns: tuple[Turn, ...],
-    excluded: Excluded,
-) -> TurnMarks:
-    """Find other answers and excluded turns of a chunk. Unreadable alternatives are skipped."""
-    others: dict[int, set[int]] = {}
-    oid = repo.oid(alternatives_path(path), rev)
-    if oid is not None:
-        data = repo.small(oid, CHUNK_FILE_LIMIT)
-        with suppress(CompanionProblem):
-            for chunk in parse_chunks(data, path=alternatives_path(path)):
-                for turn in chunk.turns:
-                    numbers = others.setdefault(turn.number, set())
-                    numbers.update(reply.answer for reply in turn.replies)
-    found = {}
-    for turn in turns:
-        stands = turn.replies[0].answer if turn.replies else 0
-        every = sorted(others.get(turn.number, set()) | ({stands} if stands else set()))
-        if stands and len(every) > 1:
-            found[turn.number] = (every.index(stands) + 1, len(every))
-    aside = frozenset(
-        turn.number for turn in turns if TurnId(conversation, turn.number) in excluded
-    )
-    return TurnMarks(found, aside)

@@ -130,5 +130,4 @@ def name_turn(transcript: Transcript, name: str) -> TurnId:
 
 def first_words(turn: Turn, cells: int = 48) -> str:
     """The first words of a turn."""
-    said = turn.message or (turn.replies[0] if turn.replies else None)
-    return title_from(said.text, cells) if said else ""
+    return title_from((turn.message or turn.replies[0]).text, cells)

@@ -16,10 +16,10 @@ def turn_label(turn: Turn | None) -> str:
     """A turn by its first words and its time: ``“the weir” (12 Mar 2026 18:03)``."""
     if turn is None:
         return "a turn that cannot be read"
-    said = turn.message or (turn.replies[0] if turn.replies else None)
+    at = (turn.message or turn.replies[0]).at
     words = first_words(turn)
     shown = f"“{words}”" if words else "a turn without words"
-    return f"{shown} ({time_label(said.at)})" if said is not None and said.at is not None else shown
+    return f"{shown} ({time_label(at)})" if at is not None else shown
 
 
 def turns_label(transcript: Transcript, turns: Sequence[TurnId]) -> str:
