@@ -48,7 +48,11 @@ class TurnNotices:
             )
         ]
 
-    def joined(self, location: Location) -> list[Notice]:
+    def location(self, location: Location) -> list[Notice]:
+        """Why a turn goes where it goes, where that may surprise."""
+        return self._joined(location) or self._edited(location)
+
+    def _joined(self, location: Location) -> list[Notice]:
         """Which lines a conversation goes on from, where it is more than one."""
         if not (location.begins and location.head.joins):
             return []
@@ -64,10 +68,16 @@ class TurnNotices:
             )
         ]
 
-    def edited(self, location: Location) -> list[Notice]:
+    def _edited(self, location: Location) -> list[Notice]:
         """That a talk goes on elsewhere because its file is in somebody's editor."""
-        path = self._position.edited_chunk(location)
-        if not path:
+        if not location.begins or location.head.continues is None:
+            return []
+        transcript = self._position.transcript
+        before = transcript.find(location.head.continues.conversation)
+        if before is None:
+            return []
+        path = transcript.chunks[before.places[-1]].path
+        if not self._position.repo.edits.is_edited(self._position.branch, path):
             return []
         return [
             Notice(

@@ -6,6 +6,7 @@ All methods block; a `Session` calls them on its worker thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perdure.actions.history.next_message import continues_from, starts_conversation
@@ -31,6 +32,34 @@ from perdure.snapshot.conversation.heads import LineEnd, open_ends
 from perdure.snapshot.conversation.merged_thread import merged_thread
 from perdure.snapshot.conversation.transcript import ConversationRef, Transcript, last_turn
 from perdure.snapshot.excluded import Excluded, read_excluded
+
+
+@dataclass(frozen=True, slots=True)
+class NextTurn:
+    """Where a message goes, and what it finds there.
+
+    Attributes:
+        location: the location.
+        thread: the turns before it that prompts may hold, and itself with its message.
+        greeting: what its conversation opens with; None where it goes on, or without greetings.
+    """
+
+    location: Location
+    thread: tuple[PastTurn, ...]
+    greeting: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a new conversation goes on from.
+
+    Attributes:
+        ends: the turns before it, the newest line's first; empty where it starts afresh.
+        title: the title that it takes over; "" for one of its own.
+    """
+
+    ends: tuple[TurnId, ...] = ()
+    title: str = ""
 
 
 class Position:
@@ -104,13 +133,7 @@ class Position:
 
     def opening(self) -> Reply | None:
         """The greeting for a conversation that is about to begin; None in mid-conversation."""
-        greetings = self.companion.persona.greetings
-        if self.conversation is not None or not greetings:
-            return None
-        chosen = (len(self.transcript.conversations()) + self._greeting) % len(greetings)
-        settings = self.companion.settings
-        text = fill(greetings[chosen].text, char=settings.name, user=settings.user).strip()
-        return Reply(settings.name, text, now()) if text else None
+        return self._chosen_greeting(now()) if self.conversation is None else None
 
     def next_greeting(self) -> Reply | None:
         """Let another greeting open the conversation; `opening` as it is then."""
@@ -129,42 +152,55 @@ class Position:
         self._greeting = 0
         self.conversation = conversation
 
-    # The place of the next turn
+    # The location of the next turn
+
+    def next_turn(self, message: Message, at: datetime) -> NextTurn:
+        """Where a message goes, and the thread that it ends."""
+        found = self._next(at)
+        location = found if isinstance(found, Location) else self.begin(found, at, message.text)
+        before = self.thread_before(location)
+        afresh = location.begins and location.head.continues is None
+        greeting = self._chosen_greeting(at) if afresh else None
+        if greeting is not None:
+            before.append(PastTurn(TurnId(location.conversation, 0), Turn(0, None, (greeting,))))
+        turn = PastTurn(location.turn_id, Turn(location.number, message))
+        return NextTurn(location, (*before, turn), greeting)
 
     def thread_to_come(self, text: str = "…") -> tuple[PastTurn, ...]:
         """The thread as the next message will find it, with a made-up message at its end."""
-        at, settings = now(), self.companion.settings
-        location = self.next_location("", at)
-        before = self.thread_before(location)
-        greeting = self.opening() if not before else None
-        if greeting is not None:
-            before.append(PastTurn(TurnId(location.conversation, 0), Turn(0, None, (greeting,))))
-        message = Message(settings.user, text, at)
-        return (*before, PastTurn(location.turn_id, Turn(location.number, message)))
+        at = now()
+        return self.next_turn(Message(self.companion.settings.user, text, at), at).thread
 
-    def next_location(self, text: str, at: datetime) -> Location:
-        """Where the next message goes."""
+    def begin(self, after: Continuation, at: datetime, text: str = "") -> Location:
+        """A location in a new conversation; ``text`` names one that takes no title over."""
+        settings = self.companion.settings
+        return new_conversation(
+            start_after_newest(self.transcript, at),
+            title=after.title or title_from(text),
+            participants=(settings.user, settings.name),
+            continues=after.ends[0] if after.ends else None,
+            joins=after.ends[1:],
+        )
+
+    def _next(self, at: datetime) -> Location | Continuation:
+        """The location behind the last turn, or what a new conversation goes on from."""
         if self._fresh or starts_conversation(self.repo, self.companion.commit):
-            return self.new_conversation(text, at)
+            return Continuation()
         after = continues_from(self.repo, self.branch, self.companion.commit)
         ends = self.open_ends()
         if ends and after in {None, *(end.id for end in ends)}:
-            return self.joined(ends, at, text)
+            return self.after_lines(ends)
         if after is not None:
-            return self.new_conversation(text, at, after)
+            return Continuation((after,))
         policy = self.companion.settings.conversation
         own = self.transcript.find(self.conversation) if self.conversation else None
         conversation = own or self.transcript.last_conversation()
         last = last_turn(self.transcript, conversation) if conversation else None
         if conversation is None or ended(last, at, policy):
-            return self.new_conversation(text, at)
+            return Continuation()
         full = conversation.chunk_count >= policy.max_chunks
         location = None if full else self.next_in(conversation)
-        return (
-            location
-            if location is not None
-            else self.continued_elsewhere(conversation, last, at, text)
-        )
+        return location if location is not None else self.after_turn(conversation, last)
 
     def next_in(self, conversation: ConversationRef) -> Location | None:
         """The place behind the last turn, or None where this session may not append there."""
@@ -173,32 +209,16 @@ class Position:
             return None
         return next_in(self.repo, self.transcript, conversation, lease, self.branch)
 
-    def new_conversation(
-        self,
-        text: str,
-        at: datetime,
-        continues: TurnId | None = None,
-        joins: tuple[TurnId, ...] = (),
-        *,
-        like: ConversationRef | None = None,
-    ) -> Location:
-        """A place in a conversation of its own, titled as another one or by its first words."""
-        settings = self.companion.settings
-        title = self.transcript.title(like) if like is not None else ""
-        return new_conversation(
-            start_after_newest(self.transcript, at),
-            title=title or title_from(text),
-            participants=(settings.user, settings.name),
-            continues=continues,
-            joins=joins,
-        )
+    def after_turn(self, conversation: ConversationRef, last: Turn | None) -> Continuation:
+        """Going on from another conversation's last turn."""
+        ends = (TurnId(conversation.id, last.number),) if last is not None else ()
+        return Continuation(ends, self.transcript.title(conversation))
 
-    def continued_elsewhere(
-        self, conversation: ConversationRef, last: Turn | None, at: datetime, text: str = ""
-    ) -> Location:
-        """A place in a conversation that goes on from another one's last turn."""
-        end = TurnId(conversation.id, last.number) if last is not None else None
-        return self.new_conversation(text, at, end, like=conversation)
+    def after_lines(self, ends: Sequence[LineEnd]) -> Continuation:
+        """Going on from several lines."""
+        newest = self.transcript.find(ends[0].id.conversation)
+        title = self.transcript.title(newest) if newest is not None else ""
+        return Continuation(tuple(end.id for end in ends), title)
 
     def open_ends(self) -> tuple[LineEnd, ...]:
         """Where the talk stands after lines came together; none where their talk has ended."""
@@ -210,22 +230,6 @@ class Position:
     def ends_to_answer(self) -> tuple[LineEnd, ...]:
         """The same, a message that waits for its reply first, the newest word next."""
         return tuple(sorted(self.open_ends(), key=lambda end: not end.turn.unanswered))
-
-    def joined(self, ends: Sequence[LineEnd], at: datetime, text: str = "") -> Location:
-        """A place in a conversation that goes on from several lines."""
-        first, *others = (end.id for end in ends)
-        newest = self.transcript.find(first.conversation)
-        return self.new_conversation(text, at, first, tuple(others), like=newest)
-
-    def edited_chunk(self, location: Location) -> str:
-        """The chunk that somebody is editing, so that ``place`` is behind it; else empty."""
-        if not location.begins or location.head.continues is None:
-            return ""
-        before = self.transcript.find(location.head.continues.conversation)
-        if before is None:
-            return ""
-        last = self.transcript.chunks[before.places[-1]]
-        return last.path if self.repo.edits.is_edited(self.branch, last.path) else ""
 
     # The thread so far
 
@@ -242,6 +246,16 @@ class Position:
     def thread_to(self, ends: Sequence[TurnId], keep: TurnId | None = None) -> list[PastTurn]:
         """The turns up to these, without what is set aside; ``keep`` stays, and stands last."""
         return merged_thread(self.transcript, ends, excluded=self.excluded(), keep=keep)
+
+    def _chosen_greeting(self, at: datetime) -> Reply | None:
+        """The greeting whose turn it is, filled in; None where the persona has none."""
+        greetings = self.companion.persona.greetings
+        if not greetings:
+            return None
+        chosen = (len(self.transcript.conversations()) + self._greeting) % len(greetings)
+        settings = self.companion.settings
+        text = fill(greetings[chosen].text, char=settings.name, user=settings.user).strip()
+        return Reply(settings.name, text, at) if text else None
 
     def _look_at_last(self) -> None:
         """What the newest conversation leaves open when a session begins."""

@@ -21,6 +21,7 @@ from perdure.actions.turns.regenerate import (
 )
 from perdure.actions.turns.rewrite import StoredTurn
 from perdure.chat.events import Event, Greeted, Saved
+from perdure.chat.turn.position import Continuation
 from perdure.chat.turn.store import PreparedTurn, TurnStore
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
@@ -112,7 +113,8 @@ def _beside(
         raise CannotAct(f"{stored.turn_id} has no message of yours")
     message = replace(stored.turn.message, at=now())
     before = TurnId(stored.turn_id.conversation, stored.turn_id.number - 1)
-    location = store.position.new_conversation(message.text, message.at or now(), before)
+    after = Continuation((before,))
+    location = store.position.begin(after, message.at or now(), message.text)
     thread = [*_before(store, stored), PastTurn(location.turn_id, Turn(location.number, message))]
     return store.begin_turn(TurnKind.NEW, location, message, thread, notices, began=began)
 

@@ -33,7 +33,7 @@ from perdure.chat.turn.salvage import salvage_target
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
-from perdure.companion.turns import Message, Reply, Turn
+from perdure.companion.turns import Message, Reply
 from perdure.git.errors import BranchGone, BranchRewritten, HistoryError, storage_errors
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
@@ -121,30 +121,21 @@ class TurnStore:
 
     def prepare_turn(self, text: str) -> PreparedTurn:
         """Commit outside edits, find the turn's location, put the message on disk."""
-        notices, position = self.commit_outside(), self.position
-        refuse_archived(position.companion.settings)
+        notices, settings = self.commit_outside(), self.position.companion.settings
+        refuse_archived(settings)
         text, masked = mask_secrets(text, loaded_secrets())
         if masked:
             notices.append(Notice(KEY_MASKED, "warning"))
         at = now()
-        settings = position.companion.settings
-        greeting = position.opening()
-        location = position.next_location(text, at)
-        notices += self.notices.joined(location) or self.notices.edited(location)
+        message = Message(settings.user, text, at)
+        following = self.position.next_turn(message, at)
+        location = following.location
+        notices += self.notices.location(location)
         if location.begins:
             self._refresh_readme(location)
-        if not location.begins or location.head.continues is not None:
-            greeting = None
-        elif greeting is None:
-            position.conversation = None
-            greeting = position.opening()
-        message = Message(settings.user, text, at)
-        thread = position.thread_before(location)
-        if greeting is not None:
-            opened = Turn(0, None, (greeting,))
-            thread.append(PastTurn(TurnId(location.conversation, 0), opened))
-        thread.append(PastTurn(location.turn_id, Turn(location.number, message)))
-        return self.begin_turn(TurnKind.NEW, location, message, thread, notices, greeting=greeting)
+        return self.begin_turn(
+            TurnKind.NEW, location, message, following.thread, notices, greeting=following.greeting
+        )
 
     def prepare_answer(self) -> PreparedTurn:
         """The last message, to be answered. Raises NothingToAnswer if it has its reply."""
@@ -165,12 +156,9 @@ class TurnStore:
         if location is not None:
             location = replace(location, number=last.number)
         else:
-            location = (
-                position.joined(ends, now())
-                if ends
-                else position.continued_elsewhere(conversation, last, now())
-            )
-            notices += self.notices.joined(location) or self.notices.edited(location)
+            after = position.after_lines(ends) if ends else position.after_turn(conversation, last)
+            location = position.begin(after, now())
+            notices += self.notices.location(location)
         return self.begin_turn(TurnKind.REPLY, location, last.message, past, notices)
 
     def begin_turn(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perdure.companion.conversation.chunk import CHUNK_FILE_LIMIT, parse_chunk_path, parse_chunks
+from perdure.companion.conversation.chunk import (
+    CHUNK_FILE_LIMIT,
+    CONVERSATIONS,
+    parse_chunk_path,
+    parse_chunks,
+)
 from perdure.companion.ids import TurnId
 from perdure.companion.turns import Chunk, ChunkHead, Reply, Turn
-from perdure.git.repository.repository import CommitInfo, FileChange, Repository
+from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.git.timeline.query import Query
 from perdure.progress import Progress
+from perdure.snapshot.conversation.newest_turns import conversation_turns
 
 if TYPE_CHECKING:
     from perdure.snapshot.conversation.trailers import TurnFacts
@@ -29,16 +35,14 @@ def commit_of_turn(
     said = commit_that_says(repo, start, turn, progress)
     if said is not None:
         return said
-    timeline = repo.timeline(progress)
-    paths = tuple(
-        entry.path
-        for entry in repo.files("conversations", start)
-        if (named := parse_chunk_path(entry.path)) and named[0] == turn.conversation
-    )
+    ending = f"-{turn.conversation.hex}.md"
+    files = repo.files(CONVERSATIONS, start)
+    paths = tuple(entry.path for entry in files if entry.path.endswith(ending))
     if not paths:
         return None
-    touching = [listed.commit for listed in timeline.listing(start, Query(paths=paths))]
-    return next((info for info in reversed(touching) if _adds(repo, info, turn)), None)
+    touching = repo.timeline(progress).listing(start, Query(paths=paths))
+    commits = [listed.commit for listed in touching]
+    return next((info for info in reversed(commits) if _adds(repo, info, turn)), None)
 
 
 def commit_that_says(
@@ -51,9 +55,10 @@ def commit_that_says(
 
 def turn_at(repo: Repository, start: str, info: CommitInfo, turn: TurnId) -> Turn | None:
     """A turn as it stands in ``start``, in the chunk that the commit which added it touched."""
-    for change in _changed_files(repo, info, turn):
-        if _is_chunk(change):
-            for each in _turns(repo, change.path, repo.oid(change.path, start), turn):
+    for path, _, _ in _changed_chunks(repo, info, turn):
+        if path.startswith(CONVERSATIONS) and (oid := repo.oid(path, start)):
+            there = parse_chunks(repo.small(oid, CHUNK_FILE_LIMIT), path=path)
+            for each in _numbered(there, turn.number):
                 return each
     return None
 
@@ -108,7 +113,8 @@ def find_answer_commit(
         repo: the repository.
         start: id of the commit to look below.
         turn: the turn.
-        answer: its permanent number; 0: the one that was brought last.
+        answer: its permanent number; 0: the one that stands in ``start``, else the one that was
+            brought last.
         progress: told while an index of the history is made.
 
     Returns:
@@ -118,18 +124,26 @@ def find_answer_commit(
     # A prompt and its versions: nobody who looks for a commit alone needs them.
     from perdure.snapshot.conversation.trailers import parse_trailers
 
+    wanted = answer
+    if not answer:
+        there = conversation_turns(repo, start, turn.conversation, progress)
+        standing = (each for each in there if each.number == turn.number and each.replies)
+        wanted = next((each.replies[0].answer for each in standing), 0)
     found: AnswerCommit | None = None
     for info in repo.timeline(progress).turn(start, str(turn)):
         facts = parse_trailers(info.trailers)
         if facts is None:
             continue
         change = _turn_change(repo, info, turn)
-        reply = next((each for each in change.replies if answer in {0, each.answer}), None)
+        reply = next((each for each in change.replies if each.answer == wanted), None)
+        is_wanted = reply is not None
+        if not answer and change.replies:
+            reply = reply or change.replies[0]
         message_only = found is None and change.is_new and not change.replies
         if reply is not None or message_only:
             base = facts.base or (info.parents[0] if info.parents else "")
             found = AnswerCommit(info, facts, reply, base, change.head, change.turns)
-            if answer and reply is not None:
+            if is_wanted:
                 break
     return found
 
@@ -158,11 +172,11 @@ def _turn_change(repo: Repository, info: CommitInfo, turn: TurnId) -> _TurnChang
     after: list[Turn] = []
     head: ChunkHead | None = None
     turns: dict[int, Turn] = {}
-    for change in _changed_files(repo, info, turn):
-        before += _turns(repo, change.path, change.old_oid, turn)
-        for chunk in _chunks(repo, change.path, change.new_oid):
-            after += (each for each in chunk.turns if each.number == turn.number)
-            if _is_chunk(change):
+    for path, chunks_before, chunks_after in _changed_chunks(repo, info, turn):
+        before += _numbered(chunks_before, turn.number)
+        after += _numbered(chunks_after, turn.number)
+        if path.startswith(CONVERSATIONS):
+            for chunk in chunks_after:
                 head = head or chunk.head
                 turns |= {each.number: each for each in chunk.turns}
     known = {reply.answer for each in before for reply in each.replies}
@@ -173,22 +187,19 @@ def _turn_change(repo: Repository, info: CommitInfo, turn: TurnId) -> _TurnChang
     return _TurnChange(bool(after) and not before, new, head, turns)
 
 
-def _changed_files(repo: Repository, info: CommitInfo, turn: TurnId) -> Iterator[FileChange]:
-    """The chunks, and files of alternatives, of a turn's conversation that a commit changed."""
+def _changed_chunks(
+    repo: Repository, info: CommitInfo, turn: TurnId
+) -> Iterator[tuple[str, Sequence[Chunk], Sequence[Chunk]]]:
+    """Files of a turn's conversation that a commit changed, alternatives too: before and after."""
     for change in repo.commits.changed(info.id):
         named = parse_chunk_path(change.path)
         if named is not None and named[0] == turn.conversation:
-            yield change
+            before, after = (
+                parse_chunks(repo.small(oid, CHUNK_FILE_LIMIT), path=change.path) if oid else ()
+                for oid in (change.old_oid, change.new_oid)
+            )
+            yield change.path, before, after
 
 
-def _is_chunk(change: FileChange) -> bool:
-    return change.path.startswith("conversations/")
-
-
-def _turns(repo: Repository, path: str, oid: str | None, turn: TurnId) -> Iterator[Turn]:
-    for chunk in _chunks(repo, path, oid):
-        yield from (each for each in chunk.turns if each.number == turn.number)
-
-
-def _chunks(repo: Repository, path: str, oid: str | None) -> Sequence[Chunk]:
-    return parse_chunks(repo.small(oid, CHUNK_FILE_LIMIT), path=path) if oid else ()
+def _numbered(chunks: Iterable[Chunk], number: int) -> Iterator[Turn]:
+    return (each for chunk in chunks for each in chunk.turns if each.number == number)

@@ -19,7 +19,6 @@ from perdure.git.repository.repository import CommitInfo, Repository
 from perdure.progress import Progress
 from perdure.prompt import PartKind, PastTurn
 from perdure.prompt.errors import ChoiceMissing, MemoryProblem, UnknownAssembly
-from perdure.snapshot.conversation.newest_turns import conversation_turns
 from perdure.snapshot.conversation.turn_commits import (
     AnswerCommit,
     commit_of_turn,
@@ -138,12 +137,13 @@ def explain(
         HistoryError: the commit itself cannot be read.
     """
     start = start or repo.resolve("HEAD")
-    wanted = answer or _standing(repo, start, turn, progress)
-    asked = find_answer_commit(repo, start, turn, wanted, progress)
-    if asked is None and not answer:
-        asked = find_answer_commit(repo, start, turn, 0, progress)
+    asked = find_answer_commit(repo, start, turn, answer, progress)
     if asked is None:
-        return _without_trailers(repo, start, turn, answer, progress)
+        info = commit_of_turn(repo, start, turn, progress)
+        if info is None or answer > 1:
+            which = f"no answer {answer} to {turn}" if answer else f"no turn {turn}"
+            raise UnknownTurn(f"there is {which} here.")
+        return Explanation(turn, "no-prompt", _origin(turn, info), commit=info.id)
     facts = asked.facts
     plain = Explanation(
         turn,
@@ -171,29 +171,11 @@ def _shape_of(repo: Repository, asked: AnswerCommit) -> Shape:
     return form_at_base(repo, asked.base, asked.facts.backend, asked.facts.fingerprint).shape
 
 
-def _standing(repo: Repository, start: str, turn: TurnId, progress: Progress | None) -> int:
-    """Number of the answer that stands; 0 where none does."""
-    for each in conversation_turns(repo, start, turn.conversation, progress):
-        if each.number == turn.number and each.replies:
-            return each.replies[0].answer
-    return 0
-
-
 # Without a prompt
 
 
-def _without_trailers(
-    repo: Repository, start: str, turn: TurnId, answer: int, progress: Progress | None
-) -> Explanation:
-    """A turn that no commit of perdure's brought with trailers."""
-    info = commit_of_turn(repo, start, turn, progress)
-    if info is None or answer > 1:
-        which = f"no answer {answer} to {turn}" if answer else f"no turn {turn}"
-        raise UnknownTurn(f"there is {which} here.")
-    return Explanation(turn, "no-prompt", _origin(turn, info), commit=info.id)
-
-
 def _origin(turn: TurnId, info: CommitInfo) -> str:
+    """Where a turn came from that no commit of perdure's brought with trailers."""
     kind = info.subject.partition(":")[0]
     if turn.number == 0:
         return "A greeting is taken from persona/greetings/; no prompt was made for it."
