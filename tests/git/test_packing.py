@@ -8,7 +8,7 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from perdure.git.objects.pack import PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import background, delta_order, repack, small, write
 from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
-from perdure.git.packs.join import DEPTH, join
+from perdure.git.packs.join import DEPTH, Join
 from perdure.git.packs.repack import Repacking
-from perdure.git.packs.scan import contents, is_named_for, pack_entries
+from perdure.git.packs.scan import contents, pack_entries
 from perdure.git.packs.write import PackStream
 from perdure.git.repository.repository import Author, Change, Repository
 from tests.background import wait_for_children
@@ -364,6 +364,13 @@ def _pack(folder: Path, entries: list[Entry]) -> PackFile:
     return PackFile(folder / f"{name}.idx")
 
 
+def _joined(repo: Repository, packs: Sequence[PackFile]) -> PackStream:
+    plan = Join(packs, repo.parts().store)
+    stream = PackStream(folder_of(repo), plan.count)
+    plan.write(stream)
+    return stream
+
+
 def _blobs(count: int) -> list[tuple[bytes, bytes]]:
     texts = [b"a line that stays\n" * 20 + b"x" * number for number in range(count)]
     return [(bytes.fromhex(object_id(b"blob", text)), text) for text in texts]
@@ -373,11 +380,11 @@ def test_packs_that_would_make_a_circle_do_not(repo: Repository, git: Git) -> No
     (x, one), (y, two) = _blobs(2)
     first = _pack(folder_of(repo), [(x, one, None, b""), (y, two, x, one)])
     second = _pack(folder_of(repo), [(y, two, None, b""), (x, one, y, two)])
-    stream = join([first, second], repo.parts().store, folder_of(repo))
+    stream = _joined(repo, [first, second])
     name = stream.finish()
     stream.put_in_place()
     merged = PackFile(folder_of(repo) / f"{name}.idx")
-    assert {content.oid for content in contents(merged) if is_named_for(content)} == {x, y}
+    assert {content.oid for content in contents(merged) if content.is_sound} == {x, y}
     git("verify-pack", str(folder_of(repo) / f"{name}.idx"))
 
 
@@ -393,7 +400,7 @@ def test_a_base_that_stands_behind_its_delta_is_no_trouble(
     name = stream.finish()
     stream.put_in_place()
     whole = PackFile(folder_of(repo) / f"{name}.idx")
-    merged = join([whole], repo.parts().store, folder_of(repo))
+    merged = _joined(repo, [whole])
     new = merged.finish()
     merged.put_in_place()
     git("verify-pack", str(folder_of(repo) / f"{new}.idx"))
@@ -408,7 +415,7 @@ def test_chains_that_would_get_too_deep_are_encoded_again(repo: Repository, git:
     tail: list[Entry] = [(*texts[48], None, b"")]
     tail += [(*texts[n], *texts[n - 1]) for n in range(49, 90)]
     packs_there = [_pack(folder_of(repo), long), _pack(folder_of(repo), tail)]
-    stream = join(packs_there, repo.parts().store, folder_of(repo))
+    stream = _joined(repo, packs_there)
     name = stream.finish()
     stream.put_in_place()
     lines = git("verify-pack", "-v", str(folder_of(repo) / f"{name}.idx")).splitlines()
@@ -482,7 +489,6 @@ def dying(*args, **more):
     return inner(*args, **more)
 setattr(place, name, dying)
 packer = repack.Repacking(Path(sys.argv[1]))
-packer.remove_unfinished()
 for _ in packer.steps(): pass
 """
 

@@ -35,9 +35,7 @@ def work(git_dir: Path) -> int:
         failed = failure_file(git_dir)
         trouble = ""
         try:
-            repacking = Repacking(git_dir)
-            repacking.remove_unfinished()
-            for _ in repacking.steps():
+            for _ in Repacking(git_dir).steps():
                 pass
             if loose_are_many(git_dir / "objects"):
                 trouble = "loose objects that cannot be read are left"

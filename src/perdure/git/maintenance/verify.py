@@ -31,7 +31,7 @@ from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import EMPTY_TREE, ObjectStore
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import loose_files
-from perdure.git.packs.scan import Content, contents, is_named_for
+from perdure.git.packs.scan import Content, contents
 from perdure.progress import Progress
 
 RECENT = 30 * 86400.0
@@ -219,10 +219,8 @@ class _Check:
         try:
             found = ObjectStore(path.parent.parent).loose(oid)
         except (OSError, DamagedRepository) as error:
-            return Content(raw, b"", b"", None, b"", str(error))
-        if found is None:
-            return Content(raw, b"", b"", None, b"", "")
-        return Content(raw, *found, None, b"", "")
+            return Content(raw, b"", b"", str(error))
+        return Content(raw, *(found or (b"", b"")))
 
     def _take(self, content: Content) -> None:
         report = self.report
@@ -235,7 +233,7 @@ class _Check:
         if not content.kind:
             if content.trouble:
                 self._broken.setdefault(content.oid, content.trouble)
-        elif not is_named_for(content):
+        elif not content.is_sound:
             self._broken.setdefault(content.oid, "it does not have the content it is named for")
         else:
             self._note(content)

@@ -14,7 +14,6 @@ import sys
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.git.errors import DamagedRepository, TooLargeObject
@@ -32,17 +31,6 @@ _READ_WHOLE = 128 * 1024
 """Bytes of a pack, or of an index, that is read at once."""
 _KEPT_BYTES = 4 * 1024 * 1024
 """Bytes of bases that a pack keeps in memory: neighbours of an object are deltas of one another."""
-
-
-@dataclass(frozen=True, slots=True)
-class RawEntry:
-    """One entry of a pack as its bytes stand there."""
-
-    oid: bytes
-    crc: int
-    data: bytes
-    number: int
-    """The entry's type number; 6 and 7 are deltas."""
 
 
 def _content(path: Path) -> mmap.mmap | bytes:
@@ -290,16 +278,6 @@ class PackFile:
             offsets = tuple(self._offset(position) for position in range(count))
         oids = (self._oid(position) for position in range(count))
         return sorted(zip(offsets, oids, crcs, strict=True))
-
-    def raw_entries(self) -> list[RawEntry]:
-        """Every entry as it stands, in the order of the pack, CRCs as the index has them."""
-        rows = self.rows()
-        ends = [offset for offset, _, _ in rows[1:]] + [len(self.pack) - 20]
-        entries = []
-        for (offset, oid, crc), end in zip(rows, ends, strict=True):
-            data = self.pack[offset:end]
-            entries.append(RawEntry(oid, crc, data, (data[0] >> 4) & 7 if data else 0))
-        return entries
 
     def is_whole(self) -> bool:
         """Whether pack and index still have the checksums that they were written with."""

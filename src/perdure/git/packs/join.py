@@ -12,10 +12,9 @@ newest commits of both tells which of them the newer pack has a version of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
-from perdure.git.objects.pack import KINDS, PackFile
+from perdure.git.objects.pack import KINDS, NUMBERS, PackFile
 from perdure.git.objects.store import ObjectStore
 from perdure.git.packs.delta import OFS_DELTA, entry_header, full_entry
 from perdure.git.packs.delta_order import Base, encode, tree_entries
@@ -27,7 +26,10 @@ DEPTH = 50
 
 
 class Join:
-    """Joins packs, given newest first."""
+    """Joins packs, given newest first and whole: deltas go from newer to older.
+
+    Raises DamagedRepository where one of them cannot be read.
+    """
 
     def __init__(self, packs: Sequence[PackFile], store: ObjectStore) -> None:
         self._packs = packs
@@ -60,7 +62,7 @@ class Join:
                 kinds[slot.offset] = kind
                 if slot.oid not in self._owner:
                     self._owner[slot.oid] = number
-                    self._kind[slot.oid] = kind or self._look_up(slot.oid)
+                    self._kind[slot.oid] = kind or NUMBERS[self._read(slot.oid)[0]]
                     if slot.base >= 0:
                         self._base[slot.oid] = names[slot.base]
                     kept.append(slot)
@@ -68,10 +70,6 @@ class Join:
         self._measure()
         for newer, older in zip(self._slots, self._slots[1:], strict=False):
             self._join_seam(newer, older)
-
-    def _look_up(self, oid: bytes) -> int:
-        kind, _ = self._read(oid)
-        return next(number for number, name in KINDS.items() if name == kind)
 
     def _read(self, oid: bytes) -> tuple[bytes, bytes]:
         return self._store.read(oid.hex(), None)
@@ -90,11 +88,10 @@ class Join:
 
     def _join_seam(self, newer: Sequence[PackEntry], older: Sequence[PackEntry]) -> None:
         """Newest versions in the older pack get the newer pack's newest version as their base."""
-        commits = [
+        new, old = (
             next((slot.oid for slot in entries if self._kind[slot.oid] == 1), None)
             for entries in (newer, older)
-        ]
-        new, old = commits
+        )
         if new is None or old is None:
             return
         self._attach(old, new)
@@ -169,25 +166,3 @@ class Join:
             return full_entry(kind, data), 0
         its = Base(self._read(base)[1], self._at[base], self._depth[base])
         return encode(kind, data, its, at)
-
-
-def join(packs: Sequence[PackFile], store: ObjectStore, folder: Path) -> PackStream:
-    """Write the objects of several packs into one, which is still to be finished.
-
-    Args:
-        packs: newest first, whole; deltas in a merged pack go from newer to older.
-        store: where their objects are read.
-        folder: where the pack is written.
-
-    Raises:
-        DamagedRepository: one of them cannot be read.
-        OSError: no space.
-    """
-    plan = Join(packs, store)
-    stream = PackStream(folder, plan.count)
-    try:
-        plan.write(stream)
-    except BaseException:
-        stream.abandon()
-        raise
-    return stream

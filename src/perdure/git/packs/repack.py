@@ -27,8 +27,8 @@ from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import MOST_BYTES, ObjectStore
 from perdure.git.packs.background import JOINED_LIMIT, LOOSE_LIMIT, loose_are_many
 from perdure.git.packs.delta_order import write_versions
-from perdure.git.packs.join import join
-from perdure.git.packs.scan import Content, contents, is_named_for
+from perdure.git.packs.join import Join
+from perdure.git.packs.scan import Content, contents
 from perdure.git.packs.small import (
     PROTECTED,
     has_index_chain,
@@ -37,7 +37,7 @@ from perdure.git.packs.small import (
     remove_pack,
     write_list,
 )
-from perdure.git.packs.write import PackStream, remove_unfinished
+from perdure.git.packs.write import BACKGROUND_PREFIX, PackStream, remove_unfinished
 
 Objects = dict[bytes, tuple[bytes, bytes]]
 """Kind and content by id."""
@@ -65,17 +65,17 @@ class Repacking:
         self._store = ObjectStore(git_dir / "objects")
         self._unfit: set[str] = set()
 
-    def remove_unfinished(self) -> None:
-        """Remove unfinished files of a dead process."""
-        remove_unfinished(self._folder)
-
     def steps(self) -> Iterator[str]:
-        """Run every step that is due; yields what each one did.
+        """Remove what a dead process left unfinished, then run every step that is due.
+
+        Yields:
+            What each step did.
 
         Raises:
             OSError: no space, no permission. What was there is untouched.
             DamagedRepository: a pack did not read back as it was written, and was dropped.
         """
+        remove_unfinished(self._folder, BACKGROUND_PREFIX)
         while not has_index_chain(self._folder) and not git_is_packing(self._git_dir):
             done = self._pack_joined() or self._pack_loose() or self._merge_tier()
             if not done:
@@ -120,7 +120,7 @@ class Repacking:
         found: Objects = {}
         try:
             for content in contents(PackFile(self._folder / f"{name}.idx")):
-                if not _is_sound(content):
+                if not content.is_sound:
                     return None
                 found[content.oid] = content.kind, content.data
         except (OSError, DamagedRepository):
@@ -150,8 +150,8 @@ class Repacking:
                 continue
             with contextlib.suppress(OSError, DamagedRepository):
                 found = self._store.loose(oid, MOST_BYTES)
-                content = Content(bytes.fromhex(oid), *(found or (b"", b"")), None, b"", "")
-                if found is None or not _is_sound(content):
+                content = Content(bytes.fromhex(oid), *(found or (b"", b"")))
+                if found is None or not content.is_sound:
                     self._unfit.add(oid)
                     continue
                 objects[content.oid] = found
@@ -189,7 +189,9 @@ class Repacking:
         if unfit:
             self._unfit |= unfit
             return False
-        with join(packs, self._store, self._folder) as stream:
+        plan = Join(packs, self._store)
+        with PackStream(self._folder, plan.count) as stream:
+            plan.write(stream)
             new = stream.finish()
             # It stands where its parts stand, which are gone from the list when they are gone.
             after: dict[str, int] = {}
@@ -226,10 +228,6 @@ def git_is_packing(git_dir: Path) -> bool:
     except (OSError, ValueError, OverflowError):
         return False
     return True
-
-
-def _is_sound(content: Content) -> bool:
-    return bool(content.kind) and is_named_for(content)
 
 
 def loose_files(objects: Path) -> Iterator[Path]:

@@ -7,12 +7,12 @@ only the bases on the way down are in memory.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.objects.pack import KINDS, PackFile, apply_delta
+from perdure.git.objects.store import object_id
 
 
 class PackEntry(NamedTuple):
@@ -37,11 +37,12 @@ class Content(NamedTuple):
     oid: bytes
     kind: bytes
     data: bytes
-    base: bytes | None
-    """Id of the object that it is a delta of."""
-    before: bytes
-    """Content of that object."""
-    trouble: str
+    trouble: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it could be read, and hashes to the id that it is stored under."""
+        return bool(self.kind) and object_id(self.kind, self.data) == self.oid.hex()
 
 
 def pack_entries(pack: PackFile) -> tuple[list[PackEntry], list[tuple[bytes, str]]]:
@@ -81,7 +82,7 @@ def contents(pack: PackFile) -> Iterator[Content]:
     """
     entries, bad = pack_entries(pack)
     for oid, trouble in bad:
-        yield Content(oid, b"", b"", None, b"", trouble)
+        yield Content(oid, b"", b"", trouble)
     above: dict[int, list[PackEntry]] = {}
     for slot in entries:
         if slot.base >= 0:
@@ -92,9 +93,7 @@ def contents(pack: PackFile) -> Iterator[Content]:
     # What is left stands on something that could not be read, or on nothing.
     for waiting in above.values():
         for slot in waiting:
-            yield Content(
-                slot.oid, b"", b"", None, b"", "the object that it is a delta of is broken"
-            )
+            yield Content(slot.oid, b"", b"", "the object that it is a delta of is broken")
 
 
 def _grown(pack: PackFile, root: PackEntry, above: dict[int, list[PackEntry]]) -> Iterator[Content]:
@@ -102,13 +101,13 @@ def _grown(pack: PackFile, root: PackEntry, above: dict[int, list[PackEntry]]) -
     try:
         data = pack.inflate(root.payload, root.size)
     except DamagedRepository as error:
-        yield Content(root.oid, b"", b"", None, b"", str(error))
+        yield Content(root.oid, b"", b"", str(error))
         return
     kind = KINDS[root.number]
-    yield Content(root.oid, kind, data, None, b"", "")
-    path = [(root.oid, data, iter(above.pop(root.offset, ())))]
+    yield Content(root.oid, kind, data)
+    path = [(data, iter(above.pop(root.offset, ())))]
     while path:
-        base, before, rest = path[-1]
+        before, rest = path[-1]
         slot = next(rest, None)
         if slot is None:
             path.pop()
@@ -116,19 +115,11 @@ def _grown(pack: PackFile, root: PackEntry, above: dict[int, list[PackEntry]]) -
         try:
             data = apply_delta(before, pack.inflate(slot.payload, slot.size))
         except DamagedRepository as error:
-            yield Content(slot.oid, b"", b"", base, b"", str(error))
+            yield Content(slot.oid, b"", b"", str(error))
             continue
-        yield Content(slot.oid, kind, data, base, before, "")
+        yield Content(slot.oid, kind, data)
         if slot.offset in above:
-            path.append((slot.oid, data, iter(above.pop(slot.offset))))
-
-
-def is_named_for(content: Content) -> bool:
-    """Whether an object hashes to the id that it is stored under."""
-    head = b"%s %d\0" % (content.kind, len(content.data))
-    made = hashlib.sha1(head, usedforsecurity=False)
-    made.update(content.data)
-    return made.digest() == content.oid
+            path.append((data, iter(above.pop(slot.offset))))
 
 
 def verify(pack: PackFile) -> None:
@@ -143,7 +134,7 @@ def verify(pack: PackFile) -> None:
     count = 0
     for content in contents(pack):
         count += 1
-        if not content.kind or not is_named_for(content):
+        if not content.is_sound:
             raise DamagedRepository(
                 f"{pack.path.name} does not hold {content.oid.hex()} as it is named"
             )

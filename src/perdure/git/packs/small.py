@@ -23,7 +23,8 @@ from perdure.git.objects.store import ObjectStore
 from perdure.git.packs import keep as keeps
 from perdure.git.packs.delta import full_entry
 from perdure.git.packs.keep import Keep
-from perdure.git.packs.write import PackStream
+from perdure.git.packs.scan import pack_entries
+from perdure.git.packs.write import PackStream, remove_unfinished
 
 SMALL_LIMIT = 32
 """Packs of one turn that are joined into one."""
@@ -188,12 +189,14 @@ class PackWriter:
         sound: list[str] = []
         for name in names:
             try:
-                raw = PackFile(self._folder / f"{name}.idx").raw_entries()
+                pack = PackFile(self._folder / f"{name}.idx")
+                slots, bad = pack_entries(pack)
             except (OSError, DamagedRepository):
                 continue
-            if all(zlib.crc32(entry.data) == entry.crc and entry.number < 5 for entry in raw):
+            raw = {slot.oid: pack.pack[slot.offset : slot.end] for slot in slots}
+            if not bad and all(s.base < 0 and zlib.crc32(raw[s.oid]) == s.crc for s in slots):
                 sound.append(name)
-                entries.update((entry.oid, entry.data) for entry in raw)
+                entries.update(raw)
         left = {name: tier for name, tier in ours.packs.items() if name not in names}
         if len(sound) < 2:
             write_list(self._list, left, synced=False)
@@ -213,9 +216,7 @@ class PackWriter:
     def remove_unfinished(self) -> None:
         """Remove half-written packs of a process that was killed."""
         # The last two are names that these had in earlier versions.
-        for prefix in (keeps.SESSION_PREFIX, "tmp_pack_pack-", "tmp_idx_pack-"):
-            for path in self._folder.glob(f"{prefix}*"):
-                path.unlink(missing_ok=True)
+        remove_unfinished(self._folder, keeps.SESSION_PREFIX, "tmp_pack_pack-", "tmp_idx_pack-")
 
     def remove_dead_keeps(self) -> None:
         """Release the packs of dead processes."""

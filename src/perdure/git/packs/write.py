@@ -155,7 +155,13 @@ class PackStream:
         self.abandon()
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove unfinished packs of a dead process. The caller holds the packing lock."""
-    for path in folder.glob(f"{BACKGROUND_PREFIX}*"):
-        path.unlink(missing_ok=True)
+def remove_unfinished(folder: Path, *prefixes: str) -> None:
+    """Remove unfinished packs of a dead process. The caller holds the lock of whoever writes them.
+
+    Args:
+        folder: the folder of packs.
+        prefixes: how the names of their files begin.
+    """
+    for prefix in prefixes:
+        for path in folder.glob(f"{prefix}*"):
+            path.unlink(missing_ok=True)
