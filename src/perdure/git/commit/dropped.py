@@ -14,7 +14,7 @@ from perdure.git.commit.write_order import PendingCommit
 from perdure.git.layout import shallow_ends
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Change, Trees
+from perdure.git.objects.tree import Change, Trees, oid_of
 
 _FAR = 256
 """Commits of the first line that are looked through for the newest blob."""
@@ -61,8 +61,7 @@ def commits_to_restore(
 
 
 def _oid(trees: Trees, commit: str, path: str) -> str | None:
-    node = trees.node(trees.root(commit), path)
-    return node[1] if node else None
+    return oid_of(trees.node(trees.root(commit), path))
 
 
 def _brought(tip: str, path: str, oid: str, store: ObjectStore, trees: Trees) -> str | None:

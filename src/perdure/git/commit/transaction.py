@@ -154,7 +154,7 @@ class Mover:
         try:
             self._checkout.check_index()
             steps = self._checkout.steps(
-                self._root(plan.before.commit), self._root(plan.after.commit)
+                self._trees.root_of(plan.before.commit), self._trees.root_of(plan.after.commit)
             )
             survey = self._checkout.survey(steps, accepted=plan.accepted)
         except IndexTrouble as error:
@@ -170,17 +170,14 @@ class Mover:
         return survey
 
     def _steps(self, plan: Plan) -> list[Step]:
-        old, new = self._root(plan.before.commit), self._root(plan.after.commit)
+        old, new = self._trees.root_of(plan.before.commit), self._trees.root_of(plan.after.commit)
         steps = self._checkout.steps(old, new)
         known = {step.path for step in steps}
         # What a merge left in conflict gets a plain entry, also where it ends as it was.
         for path in plan.accepted.keys() - known:
-            node = self._trees.node(new, path) if new else None
+            node = self._trees.node(new, path)
             steps.append(Step(path, node, node))
         return steps
-
-    def _root(self, commit: str | None) -> str | None:
-        return self._trees.root(commit) if commit else None
 
     # The plan on the disk
 
@@ -229,7 +226,7 @@ class Mover:
             disk.sync_folder(folder)
 
     def _move_work(self, plan: Plan, lock: GitLock, survey: Survey) -> None:
-        new = self._root(plan.after.commit)
+        new = self._trees.root_of(plan.after.commit)
         steps = self._steps(plan)
         if not steps and not plan.accepted:
             return

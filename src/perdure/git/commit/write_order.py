@@ -14,7 +14,7 @@ from perdure.git.index.file import IndexTrouble
 from perdure.git.locks import GitLock
 from perdure.git.objects.commit import Author, is_before_git, parse_commit, render_commit, stamp
 from perdure.git.objects.store import ObjectStore, object_id
-from perdure.git.objects.tree import Blobs, Change, Edit, Trees
+from perdure.git.objects.tree import Blobs, Change, Edit, Trees, oid_of
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import HEADS, Moved, Refs, check_branch
 from perdure.git.worktree.sync import WorktreeSync
@@ -100,7 +100,7 @@ class Committer:
                     "nothing was changed",
                     "perdure branch lists those there are",
                 )
-            root = self._trees.root(parent) if parent else None
+            root = self._trees.root_of(parent)
             self._check(root, pending.expect)
             edit = self._trees.edit(root, pending.changes)
             if tip is not None and edit.root == root:
@@ -126,8 +126,7 @@ class Committer:
 
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:
         for path, oid in expect.items():
-            node = self._trees.node(root, path) if root else None
-            if (node[1] if node else None) != oid:
+            if oid_of(self._trees.node(root, path)) != oid:
                 raise TipMoved(path)
 
     def _attempt(
@@ -178,10 +177,7 @@ class Committer:
     def _intend(pending: PendingCommit, new: str, edit: Edit, locks: _Locks) -> None:
         if pending.journal is None:
             return
-        paths = {
-            path: (old[1] if old else None, node[1] if node else None)
-            for path, (old, node) in edit.blobs.items()
-        }
+        paths = {path: (oid_of(old), oid_of(node)) for path, (old, node) in edit.blobs.items()}
         names = [lock.identity for lock in (locks.ref, locks.index, locks.head) if lock is not None]
         pending.journal.file.intend(Intent(pending.branch, new, paths, names))
 

@@ -25,7 +25,7 @@ from perdure.git.layout import Layout
 from perdure.git.locks import remove_dead_locks
 from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Trees
+from perdure.git.objects.tree import Trees, oid_of
 from perdure.git.packs import background
 from perdure.git.packs.small import PackWriter
 from perdure.git.refs.refs import Head, Refs, check_branch
@@ -220,8 +220,7 @@ class Writer:
         root = parse_commit(tip, self._store.read(tip)[1]).tree
         there: dict[str, str | None] = {}
         for path, (former, new) in known.items():
-            node = self._trees.node(root, path)
-            oid = node[1] if node else None
+            oid = oid_of(self._trees.node(root, path))
             if oid != new and oid in former:
                 there[path] = oid
         if there and self._is_on_branch(branch, commit):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perdure.git.errors import BadPath, DamagedRepository, TooLargeObject, too_many
 from perdure.git.objects.store import EMPTY_TREE, ObjectStore, object_id
-from perdure.git.objects.tree_budget import MOST_FILES, Pair, WalkCount
+from perdure.git.objects.tree_budget import MOST_FILES, Below, Pair, WalkCount
 from perdure.git.paths import DEEPEST, check_path, raw_name, tree_name
 
 FOLDER = 0o40000
@@ -71,6 +71,11 @@ def is_regular(node: Node) -> bool:
     return node[0] in _REGULAR
 
 
+def oid_of(node: Node | None) -> str | None:
+    """The id of an entry; None for none."""
+    return node[1] if node else None
+
+
 def parse_tree(data: bytes) -> dict[str, Node]:
     """Entries of a tree by name, in the tree's own order; of two with one name the last.
 
@@ -113,6 +118,60 @@ def _depth(folder: str) -> int:
     return folder.count("/") + 1 if folder else 0
 
 
+TwoTrees = tuple[int, dict[str, Node], dict[str, Node]]
+"""How many names of two trees are looked at, and by name the entries that only one of them has."""
+Differing = Callable[[str | None, str | None], TwoTrees]
+
+
+def _below(differing: Differing) -> Below:
+    """Opens the folders of a pair that differ."""
+
+    def opened(pair: Pair) -> tuple[int, list[Pair]]:
+        looked_at, gone, come = differing(pair[0], pair[1])
+        inner: list[Pair] = []
+        for name in gone | come if pair[2] <= DEEPEST else ():
+            sides = (gone.get(name), come.get(name))
+            trees = [node[1] if node and node[0] == FOLDER else None for node in sides]
+            if trees != [None, None]:
+                inner.append((trees[0], trees[1], pair[2] + 1))
+        return looked_at, inner
+
+    return opened
+
+
+def compare(old: str | None, new: str | None, differing: Differing) -> list[FileChange]:
+    """Paths whose entries differ, sorted, as `Trees.difference` gives them.
+
+    Args:
+        old: a tree, None for none.
+        new: another.
+        differing: compares two trees by their ids, without what is in their folders.
+
+    Raises:
+        TooManyFiles: there are more than `MOST_FILES`.
+    """
+    found: list[FileChange] = []
+    count = WalkCount((old, new, 0), _below(differing))
+    stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
+    while stack:
+        folder, before, after = stack.pop()
+        if before == after:
+            continue
+        looked_at, gone, come = differing(before, after)
+        count.take(looked_at)
+        closed = 0 if folder.count("/") >= DEEPEST else FOLDER
+        for name in gone | come:
+            path = f"{folder}/{name}" if folder else name
+            sides = (gone.get(name), come.get(name))
+            trees = [node[1] if node and node[0] == closed else None for node in sides]
+            if trees != [None, None]:
+                stack.append((path, trees[0], trees[1]))
+            files = [node[1] if node and node[0] != closed else None for node in sides]
+            if files != [None, None]:
+                found.append(FileChange(path, files[0], files[1]))
+    return sorted(found, key=lambda change: change.path)
+
+
 class Trees:
     """Trees of one object store, parsed ones kept for a while."""
 
@@ -131,6 +190,10 @@ class Trees:
         if kind != b"commit":
             raise DamagedRepository(f"{commit} is a {kind.decode()}, not a commit")
         return data[5:45].decode("ascii")
+
+    def root_of(self, commit: str | None) -> str | None:
+        """The tree of a commit; None for none."""
+        return self.root(commit) if commit else None
 
     def entries(self, oid: str) -> Mapping[str, Node]:
         """Entries of one tree by name. The mapping must not be changed.
@@ -155,8 +218,10 @@ class Trees:
             self._parsed[oid] = known
         return known
 
-    def node(self, root: str, path: str) -> Node | None:
+    def node(self, root: str | None, path: str) -> Node | None:
         """Mode and id at a path, None where there is nothing; "" is the root itself."""
+        if root is None:
+            return None
         here: Node = (FOLDER, root)
         for part in path.split("/") if path else ():
             if here[0] != FOLDER:
@@ -167,13 +232,13 @@ class Trees:
             here = found
         return here
 
-    def files(self, root: str, prefix: str = "") -> Iterator[Entry]:
+    def files(self, root: str | None, prefix: str = "") -> Iterator[Entry]:
         """Regular files below a folder, or the file itself; links and submodules are left out."""
         for path, (mode, oid) in self.leaves(root, prefix):
             if mode in _REGULAR:
                 yield Entry(path, oid)
 
-    def leaves(self, root: str, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    def leaves(self, root: str | None, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """Everything below a folder that is not a folder, in no particular order.
 
         Folders deeper than a file can be are given as they are, not opened.
@@ -188,7 +253,7 @@ class Trees:
             yield prefix, found
             return
         stack = [(prefix, found[1])]
-        count = WalkCount((None, found[1], _depth(prefix)), self._below)
+        count = WalkCount((None, found[1], _depth(prefix)), _below(self._differing))
         while stack:
             folder, oid = stack.pop()
             entries = self.entries(oid)
@@ -209,41 +274,13 @@ class Trees:
         Raises:
             TooManyFiles: there are more than `MOST_FILES`.
         """
-        found: list[FileChange] = []
-        count = WalkCount((old, new, 0), self._below)
-        stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
-        while stack:
-            folder, before, after = stack.pop()
-            if before == after:
-                continue
-            left = self.entries(before) if before else {}
-            right = self.entries(after) if after else {}
-            count.take(max(len(left), len(right)))
-            closed = 0 if folder.count("/") >= DEEPEST else FOLDER
-            for name in {**left, **right}:
-                a, b = left.get(name), right.get(name)
-                if a == b:
-                    continue
-                path = f"{folder}/{name}" if folder else name
-                trees = [node[1] if node and node[0] == closed else None for node in (a, b)]
-                if trees != [None, None]:
-                    stack.append((path, trees[0], trees[1]))
-                files = [node[1] if node and node[0] != closed else None for node in (a, b)]
-                if files != [None, None]:
-                    found.append(FileChange(path, files[0], files[1]))
-        return sorted(found, key=lambda change: change.path)
+        return compare(old, new, self._differing)
 
-    def _below(self, pair: Pair) -> tuple[int, list[Pair]]:
-        """How many names two folders have, and the folders in them that differ."""
-        left, right = (self.entries(oid) if oid else {} for oid in pair[:2])
-        inner: list[Pair] = []
-        for name in {**left, **right} if pair[2] <= DEEPEST else ():
-            a, b = left.get(name), right.get(name)
-            if a != b:
-                trees = [node[1] if node and node[0] == FOLDER else None for node in (a, b)]
-                if trees != [None, None]:
-                    inner.append((trees[0], trees[1], pair[2] + 1))
-        return max(len(left), len(right)), inner
+    def _differing(self, old: str | None, new: str | None) -> TwoTrees:
+        left, right = (self.entries(oid) if oid else {} for oid in (old, new))
+        gone = {name: node for name, node in left.items() if right.get(name) != node}
+        come = {name: node for name, node in right.items() if left.get(name) != node}
+        return max(len(left), len(right)), gone, come
 
     def edit(self, root: str | None, changes: Sequence[Change]) -> Edit:
         """Apply changes to a tree.

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 
 from perdure.git.errors import DamagedRepository, too_many
-from perdure.git.objects.tree import FOLDER, MOST_BYTES, FileChange
-from perdure.git.objects.tree_budget import MOST_FILES, Pair, WalkCount
-from perdure.git.paths import DEEPEST, tree_name
+from perdure.git.objects.tree import MOST_BYTES, FileChange, Node, TwoTrees, compare
+from perdure.git.objects.tree_budget import MOST_FILES
+from perdure.git.paths import tree_name
 
 _ENTRY = re.compile(rb"([0-7]{1,6}) ([^\0]*)\0(.{20})", re.DOTALL)
 _KEPT = 1024
@@ -46,23 +46,12 @@ class TreeComparer:
             known = self._kept[oid] = frozenset(rows)
         return known
 
-    def _differing(
-        self, before: str | None, after: str | None
-    ) -> tuple[dict[bytes, TreeRow], dict[bytes, TreeRow]]:
-        """The rows that only one of two trees has, by name."""
-        left, right = self._rows(before), self._rows(after)
-        return {row[1]: row for row in left - right}, {row[1]: row for row in right - left}
-
-    def _below(self, pair: Pair) -> tuple[int, list[Pair]]:
-        """How many names two folders have differently, and the folders among them."""
-        sides = self._differing(pair[0], pair[1])
-        inner: list[Pair] = []
-        for name in sides[0] | sides[1] if pair[2] <= DEEPEST else ():
-            rows = [side.get(name) for side in sides]
-            trees = [row[2].hex() if row and _is_folder(row) else None for row in rows]
-            if trees != [None, None]:
-                inner.append((trees[0], trees[1], pair[2] + 1))
-        return max(map(len, sides)), inner
+    def _differing(self, old: str | None, new: str | None) -> TwoTrees:
+        left, right = self._rows(old), self._rows(new)
+        gone, come = (
+            {tree_name(row[1]): _node(row) for row in rows} for rows in (left - right, right - left)
+        )
+        return max(len(gone), len(come)), gone, come
 
     def difference(self, old: str | None, new: str | None) -> list[FileChange]:
         """Paths whose entries differ, as `Trees.difference` gives them.
@@ -71,30 +60,8 @@ class TreeComparer:
             DamagedRepository: a tree is missing or cannot be read.
             TooManyFiles: see there.
         """
-        found: list[FileChange] = []
-        count = WalkCount((old, new, 0), self._below)
-        stack: list[tuple[str, str | None, str | None]] = [("", old, new)]
-        while stack:
-            folder, before, after = stack.pop()
-            if before == after:
-                continue
-            gone, come = self._differing(before, after)
-            count.take(max(len(gone), len(come)))
-            is_deepest = folder.count("/") >= DEEPEST
-            for raw_name in gone | come:
-                name = tree_name(raw_name)
-                path = f"{folder}/{name}" if folder else name
-                sides = [side.get(raw_name) for side in (gone, come)]
-                ids = [row[2].hex() if row else None for row in sides]
-                is_open = [row and not is_deepest and _is_folder(row) for row in sides]
-                trees = [oid if way else None for oid, way in zip(ids, is_open, strict=True)]
-                if trees != [None, None]:
-                    stack.append((path, trees[0], trees[1]))
-                files = [None if way else oid for oid, way in zip(ids, is_open, strict=True)]
-                if files != [None, None]:
-                    found.append(FileChange(path, files[0], files[1]))
-        return sorted(found, key=lambda change: change.path)
+        return compare(old, new, self._differing)
 
 
-def _is_folder(row: TreeRow) -> bool:
-    return int(row[0], 8) == FOLDER
+def _node(row: TreeRow) -> Node:
+    return int(row[0], 8), row[2].hex()

@@ -61,7 +61,7 @@ def check_checkout(repo: Repository, commit: str) -> None:
     from perdure.git.worktree.checkout import differing
 
     here, trees = repo.head().commit, repo.parts().trees
-    differing(trees, trees.root(here) if here else None, trees.root(commit))
+    differing(trees, trees.root_of(here), trees.root(commit))
 
 
 def switch(

@@ -243,7 +243,7 @@ class Repository:
     def folder_oid(self, path: str, rev: str | None = None) -> str | None:
         """Tree id of a folder; None where there is none."""
         root = self._tree(rev)
-        node = self._trees.node(root, path.strip("/")) if root else None
+        node = self._trees.node(root, path.strip("/"))
         return node[1] if node and node[0] == FOLDER else None
 
     def read(self, path: str, rev: str | None = None, *, most: int = MOST_READ) -> bytes | None:
@@ -295,7 +295,7 @@ class Repository:
     def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
         """Names directly in a folder and whether each is a folder; empty where there is none."""
         root = self._tree(rev)
-        node = self._trees.node(root, folder.strip("/")) if root else None
+        node = self._trees.node(root, folder.strip("/"))
         if node is None or node[0] != FOLDER:
             return []
         return sorted(

@@ -21,7 +21,7 @@ from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular
+from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular, oid_of
 from perdure.git.paths import is_path, shown
 from perdure.git.worktree.files import NotRegular, WorkTree
 
@@ -40,7 +40,7 @@ class Step:
     @property
     def ends(self) -> tuple[str | None, str | None]:
         """Blob ids before and after."""
-        return (self.old[1] if self.old else None, self.new[1] if self.new else None)
+        return oid_of(self.old), oid_of(self.new)
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ def differing(trees: Trees, old: str | None, new: str | None) -> list[Step]:
             if change.new_oid is not None:
                 raise _unwritable(change.path)
             continue
-        nodes = [trees.node(root, change.path) if root else None for root in (old, new)]
+        nodes = [trees.node(root, change.path) for root in (old, new)]
         files = [node if node and not stat.S_ISDIR(node[0]) else None for node in nodes]
         if any(node is not None and not is_regular(node) for node in files):
             raise CannotMerge(
@@ -286,7 +286,7 @@ class Checkout:
             written = self._index.stat().st_mtime_ns
             data = read_index(self._index, self._trees)
         except FileNotFoundError:
-            leaves = self._trees.leaves(root) if root else ()
+            leaves = self._trees.leaves(root)
             return index_file.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
         mine = [step for step in steps if step.path not in staged]
         entries = [

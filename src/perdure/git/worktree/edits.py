@@ -70,8 +70,7 @@ class WorkTreeEdits:
         self._work = WorkTree(layout.work, layout.spare)
 
     def _root(self) -> str | None:
-        commit = self._refs.head().commit
-        return self._trees.root(commit) if commit else None
+        return self._trees.root_of(self._refs.head().commit)
 
     def find(self, prefixes: Sequence[str]) -> OutsideEdits:
         """Edits below some folders: those that may be committed, and those held.
@@ -141,7 +140,7 @@ class WorkTreeEdits:
 
     def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
         """Files of a tree by path; a name that no file can have is in no work tree."""
-        found = self._trees.files(root, prefix) if root else ()
+        found = self._trees.files(root, prefix)
         return {entry.path: entry for entry in found if is_path(entry.path)}
 
     def _judge(
@@ -359,7 +358,7 @@ class WorkTreeEdits:
     def _at_tip(self, branch: str, path: str) -> str | None:
         """Blob id of a regular file at a branch's tip, where the branch is checked out."""
         root = self._root() if self._refs.head().branch == branch else None
-        node = self._trees.node(root, path) if root else None
+        node = self._trees.node(root, path)
         return node[1] if node is not None and is_regular(node) else None
 
     def against(self, root: str | None, paths: Sequence[str]) -> list[FileChange]:

@@ -116,7 +116,7 @@ class MergeState:
     def staged(self, root: str | None) -> dict[str, list[IndexEntry]]:
         """Paths that the index has otherwise than a tree; no slots: its removal is staged."""
         slots = self.slots()
-        leaves = self._trees.leaves(root) if root else ()
+        leaves = self._trees.leaves(root)
         there = {path: node for path, node in leaves if is_path(path)}
         found: dict[str, list[IndexEntry]] = {path: [] for path in there.keys() - slots.keys()}
         for path, entries in slots.items():
@@ -147,10 +147,7 @@ class MergeState:
             Busy: git is writing.
         """
         root = self._root()
-        steps = [
-            Step(path, self._trees.node(root, path) if root else None, node)
-            for path, node in contents.items()
-        ]
+        steps = [Step(path, self._trees.node(root, path), node) for path, node in contents.items()]
         lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
         try:
             lock.take(wait=2.0)
@@ -179,8 +176,7 @@ class MergeState:
             lock.release()
 
     def _root(self) -> str | None:
-        commit = self._refs.head().commit
-        return self._trees.root(commit) if commit else None
+        return self._trees.root_of(self._refs.head().commit)
 
     def _write(self, name: str, text: str) -> None:
         disk.replace_file(self._layout.own / name, text.encode("utf-8", "replace"), synced=True)
@@ -284,7 +280,7 @@ class MergeState:
         steps: list[Step] = []
         accepted: dict[str, set[str | None]] = {}
         for path, oids in value["paths"].items():
-            node = self._trees.node(root, path) if root else None
+            node = self._trees.node(root, path)
             accepted[path] = set(oids)
             steps.append(Step(path, node, node))
         lock = GitLock(self._layout.git_dir, self._layout.held, self._index)

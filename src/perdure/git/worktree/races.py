@@ -13,7 +13,7 @@ from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.session_cache import Mark, mark_of
-from perdure.git.objects.tree import Blobs, Trees
+from perdure.git.objects.tree import Blobs, Trees, oid_of
 from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import WorkTree
 
@@ -45,8 +45,8 @@ class RaceDetector:
         for path, (old, new) in blobs.items():
             before = known[path][0] if path in known else ()
             # As many as a chunk has turns: an editor of `git commit` may be open for all of them.
-            former = (*before, old[1] if old else None)[-512:]
-            fresh[path] = (former, new[1] if new else None)
+            former = (*before, oid_of(old))[-512:]
+            fresh[path] = (former, oid_of(new))
         kept = {path: oid for path, oid in known.items() if path not in fresh}
         self.last = (branch, dict([*kept.items(), *fresh.items()][-16:]))
 
@@ -100,9 +100,9 @@ class RaceDetector:
         self.seen = seen
         root = self._trees.root(head.commit)
         for path, (former, new) in known.items():
-            node = self._trees.node(root, path)
+            there = oid_of(self._trees.node(root, path))
             staged = present[path][-1].oid if path in present else None
-            if (node[1] if node else None) == new != staged and staged in former:
+            if there == new != staged and staged in former:
                 is_file_left = self._work.holds(path, new)
                 if is_file_left or (self._work.holds(path, staged) and rests()):
                     self.seen = None
@@ -115,11 +115,11 @@ class RaceDetector:
         ``git checkout -b`` may have read the tip before the commit, and switched HEAD after it.
         """
         root = self._trees.root(commit)
-        ours: dict[str, str | None] = {}
-        for path, (_, new) in self.last[1].items():
-            node = self._trees.node(root, path)
-            if (node[1] if node else None) != new:
-                ours[path] = new
+        ours = {
+            path: new
+            for path, (_, new) in self.last[1].items()
+            if oid_of(self._trees.node(root, path)) != new
+        }
         if any(self._work.holds(path, new) for path, new in ours.items()):
             return True
         try:

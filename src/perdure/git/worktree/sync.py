@@ -21,7 +21,7 @@ from perdure.git.index.session_cache import Folders, KeptIndex, Mark, mark_of
 from perdure.git.layout import Layout, rewritten_branch
 from perdure.git.locks import GitLock
 from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import FILE, Blobs, Node, Trees
+from perdure.git.objects.tree import FILE, Blobs, Node, Trees, oid_of
 from perdure.git.refs.refs import Refs
 from perdure.git.worktree.files import NotRegular, WorkTree
 from perdure.git.worktree.races import RaceDetector
@@ -155,7 +155,7 @@ class WorktreeSync:
         stats: dict[str, os.stat_result | None] = {}
         for path, (old, new) in blobs.items():
             try:
-                accepted = {old[1] if old else None, *(former or {}).get(path, ())}
+                accepted = {oid_of(old), *(former or {}).get(path, ())}
                 stats[path] = self._update_file(path, accepted, new, synced=synced)
             except NotRegular:
                 stats[path] = None
@@ -172,7 +172,7 @@ class WorktreeSync:
     ) -> os.stat_result | None:
         seen = self._work.read(path)
         present = seen.oid if seen else None
-        if present == (new[1] if new else None):
+        if present == oid_of(new):
             return seen.stat if seen else None
         if present not in accepted:
             return None
@@ -207,14 +207,8 @@ class WorktreeSync:
         edits = [
             IndexEdit(
                 path,
-                frozenset(
-                    (
-                        old[1] if old else None,
-                        new[1] if new else None,
-                        *(former or {}).get(path, ()),
-                    )
-                ),
-                new[1] if new else None,
+                frozenset((oid_of(old), oid_of(new), *(former or {}).get(path, ()))),
+                oid_of(new),
                 new[0] if new else FILE,
                 stats.get(path),
             )
@@ -333,7 +327,7 @@ class WorktreeSync:
         if seen is None or (node is not None and seen.oid == node[1]):
             return
         start = seen.data.rstrip(b"\0")
-        for oid in {*wrote, node[1] if node else None} - {None}:
+        for oid in {*wrote, oid_of(node)} - {None}:
             content = self._stored(oid)
             if content.startswith(start) and len(seen.data) <= len(content):
                 break

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from perdure.git import disk
 from perdure.git.layout import Layout
-from perdure.git.objects.tree import Blobs
+from perdure.git.objects.tree import Blobs, oid_of
 from perdure.git.state import fields
 
 Waiting = dict[str, dict[str, list[str | None]]]
@@ -47,7 +47,7 @@ class PendingSync:
 
     def add(self, branch: str, blobs: Blobs) -> None:
         """Record changes that are to be applied to index and files as soon as possible."""
-        pairs = {path: [node[1] if node else None for node in pair] for path, pair in blobs.items()}
+        pairs = {path: [*map(oid_of, pair)] for path, pair in blobs.items()}
         self.note(branch, pairs)
 
     def note(self, branch: str, blobs: Mapping[str, Iterable[str | None]]) -> None:
