@@ -18,7 +18,7 @@ from perdure.actions.workspace import Workspace
 from perdure.companion.config.upgrades import SETTINGS
 from perdure.companion.ids import TurnId
 from perdure.companion.memory.aside import Aside, TurnRange, aside_path, render_aside
-from perdure.git.merge.text import Conflict, merge_text
+from perdure.git.merge.text import merge_text
 from perdure.git.paths import check_path
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Change, CommitInfo, FileChange, Repository
@@ -170,7 +170,7 @@ def _without(repo: Repository, info: CommitInfo, file: FileChange, tip: str) -> 
     if before is not None and after is not None and current is not None:
         merged = merge_text(after, current, before)
         is_text = b"\0" not in current + before + after
-        if is_text and not isinstance(merged, Conflict):
+        if is_text and not merged.pairs:
             return merged.content
     if file.path.startswith("memory/facts/"):
         return _set_of_lines(before or b"", after or b"", current or b"")

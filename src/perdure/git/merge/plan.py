@@ -13,7 +13,7 @@ from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
-from perdure.git.merge.text import Conflict, merge_text, merge_union
+from perdure.git.merge.text import merge_text, merge_union
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.objects.tree import Change, Node, is_regular
 from perdure.git.refs.ancestry import Reach
@@ -299,5 +299,5 @@ class _Merger:
             names = (self._plan.branch, self._plan.name)
             merged = merge_text(base or b"", ours, theirs, names=names)
             contents[path] = merged.content
-            if isinstance(merged, Conflict):
+            if merged.pairs:
                 conflicts.append(FileConflict(path, "text", merged.pairs))

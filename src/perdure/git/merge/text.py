@@ -8,52 +8,31 @@ stands outside its marks.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 Lines = Sequence[bytes]
+Stretch = tuple[Lines, Lines, Lines, Lines]
+"""Lines that stand, then ours and theirs against each other, then again lines that stand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merge without conflicts."""
-
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A merge with conflicts.
+    """Three versions as one.
 
     Attributes:
-        content: the text with git's marks around what is in conflict.
-        pairs: what stands against each other, ours and theirs.
+        content: the text, with git's marks around what is in conflict.
+        pairs: what stands against each other, ours and theirs; empty without a conflict.
     """
 
     content: bytes
-    pairs: tuple[tuple[bytes, bytes], ...]
+    pairs: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Hunk:
-    """One stretch of the common text and what a side, or both, made of it."""
-
-    start: int
-    end: int
-    ours: Lines
-    theirs: Lines
-    kind: str
-
-
-def lines_of(data: bytes) -> list[bytes]:
+def _lines(data: bytes) -> list[bytes]:
     """Lines with their ends; only LF ends one."""
-    return _split(data)
-
-
-def _split(data: bytes) -> list[bytes]:
-    parts = data.split(b"\n")
-    lines = [part + b"\n" for part in parts[:-1]]
-    return [*lines, parts[-1]] if parts[-1] else lines
+    return re.findall(rb"[^\n]*\n|[^\n]+", data)
 
 
 def merge_text(
@@ -62,7 +41,7 @@ def merge_text(
     theirs: bytes,
     *,
     names: tuple[str, str] = ("ours", "theirs"),
-) -> Merged | Conflict:
+) -> Merged:
     """Merge three versions of a text.
 
     Args:
@@ -77,17 +56,13 @@ def merge_text(
         return Merged(theirs)
     out: list[bytes] = []
     pairs: list[tuple[bytes, bytes]] = []
-    for hunk in _hunks(lines_of(base), lines_of(ours), lines_of(theirs)):
-        if hunk.kind != "both" or hunk.ours == hunk.theirs:
-            out.extend(hunk.theirs if hunk.kind == "theirs" else hunk.ours)
-            continue
-        head, left, right, tail = _trimmed(hunk.ours, hunk.theirs)
+    for head, left, right, tail in _stretches(_lines(base), _lines(ours), _lines(theirs)):
         out.extend(head)
-        out.extend(_marked(left, right, names))
+        if left or right:
+            out.extend(_marked(left, right, names))
+            pairs.append((b"".join(left), b"".join(right)))
         out.extend(tail)
-        pairs.append((b"".join(left), b"".join(right)))
-    content = b"".join(out)
-    return Conflict(content, tuple(pairs)) if pairs else Merged(content)
+    return Merged(b"".join(out), tuple(pairs))
 
 
 def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
@@ -97,11 +72,7 @@ def merge_union(base: bytes, ours: bytes, theirs: bytes) -> bytes:
     if ours == base:
         return theirs
     out: list[bytes] = []
-    for hunk in _hunks(lines_of(base), lines_of(ours), lines_of(theirs)):
-        if hunk.kind != "both" or hunk.ours == hunk.theirs:
-            out.extend(hunk.theirs if hunk.kind == "theirs" else hunk.ours)
-            continue
-        head, left, right, tail = _trimmed(hunk.ours, hunk.theirs)
+    for head, left, right, tail in _stretches(_lines(base), _lines(ours), _lines(theirs)):
         out.extend((*head, *_ended(left, before=right or tail), *right, *tail))
     return b"".join(out)
 
@@ -127,9 +98,7 @@ def _closed(lines: Lines) -> Iterator[bytes]:
         yield line if line.endswith(b"\n") else line + b"\n"
 
 
-def _trimmed(
-    ours: Lines, theirs: Lines
-) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
+def _trimmed(ours: Lines, theirs: Lines) -> Stretch:
     """What both begin with, what differs, and what both end with."""
     left, right = list(ours), list(theirs)
     head: list[bytes] = []
@@ -148,7 +117,7 @@ def _changes(base: Lines, side: Lines) -> list[tuple[int, int, int, int]]:
     return [tuple4 for tag, *tuple4 in matcher.get_opcodes() if tag != "equal"]  # type: ignore[misc]
 
 
-def _hunks(base: Lines, ours: Lines, theirs: Lines) -> Iterator[_Hunk]:
+def _stretches(base: Lines, ours: Lines, theirs: Lines) -> Iterator[Stretch]:
     """The whole text: stretches that nobody, one side or both have changed."""
     left, right = _changes(base, ours), _changes(base, theirs)
     at = 0
@@ -166,16 +135,15 @@ def _hunks(base: Lines, ours: Lines, theirs: Lines) -> Iterator[_Hunk]:
                     mine.append(row)
                     end = max(end, row[1])
                     grown = True
-        if start > at:
-            same = base[at:start]
-            yield _Hunk(at, start, same, same, "same")
+        yield base[at:start], (), (), ()
         texts = []
         for number, (side, mine) in enumerate(zip((ours, theirs), taken, strict=True)):
             before = start + shift[number]
             shift[number] += sum((row[3] - row[2]) - (row[1] - row[0]) for row in mine)
             texts.append(side[before : end + shift[number]])
-        kind = "both" if taken[0] and taken[1] else "ours" if taken[0] else "theirs"
-        yield _Hunk(start, end, texts[0], texts[1], kind)
+        if taken[0] and taken[1] and texts[0] != texts[1]:
+            yield _trimmed(*texts)
+        else:
+            yield texts[0 if taken[0] else 1], (), (), ()
         at = end
-    if at < len(base):
-        yield _Hunk(at, len(base), base[at:], base[at:], "same")
+    yield base[at:], (), (), ()
