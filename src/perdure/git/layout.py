@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -68,6 +69,23 @@ class Layout:
     def spare(self) -> Path:
         """Files on their way into the work tree."""
         return self.state / "spare"
+
+    def checked_out_elsewhere(self) -> dict[str, str]:
+        """Branches that other work trees of this repository have checked out, and where those are.
+
+        git refuses to go there.
+        """
+        found: dict[str, str] = {}
+        for own in (self.git_dir, *sorted(self.git_dir.glob("worktrees/*"))):
+            if own == self.own:
+                continue
+            with contextlib.suppress(OSError):
+                text = (own / "HEAD").read_text("utf-8", "replace").strip()
+                link = own / "gitdir"
+                where = link.read_text("utf-8", "replace").strip() if link.is_file() else str(own)
+                if text.startswith("ref: refs/heads/"):
+                    found[text.removeprefix("ref: refs/heads/")] = where.removesuffix("/.git")
+        return found
 
 
 def beside(layout: Layout, own: str) -> Layout | None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perdure.git.errors import BadPath, UnknownRevision
+from perdure.git.errors import UnknownRevision
 from perdure.git.objects.commit import Author, parse_person, stamp
 from perdure.git.objects.store import object_id
+from perdure.git.operations.branches import new_tag
 from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import TAGS, is_ref_name
 
@@ -42,12 +43,8 @@ def tag_with_note(
         BadPath: the tag exists, or git would not take the name.
         UnknownRevision: there is no such commit.
     """
-    ref = f"{TAGS}{name}"
-    if not name or not is_ref_name(ref):
-        raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
+    ref = new_tag(repo, name)
     parts = repo.parts()
-    if parts.refs.read(ref) is not None:
-        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
     commit = repo.resolve(rev or "HEAD")
     text = note.replace("\0", "\ufffd").strip("\n")
     data = b"object %s\ntype commit\ntag %s\ntagger %s\n\n%s\n" % (

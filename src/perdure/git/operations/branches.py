@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git.errors import BadPath, UnknownRevision
 from perdure.git.objects.commit import Author
-from perdure.git.operations.operation import Operation, RefMove, checked_out_elsewhere, perform
+from perdure.git.operations.operation import Operation, RefMove, perform
 from perdure.git.refs.refs import HEADS, TAGS, check_branch, is_ref_name
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class Branch:
 
 def branches(repo: Repository) -> list[Branch]:
     """List the branches, the most recently committed first."""
-    refs = repo.parts().refs
-    current = refs.head().branch
-    elsewhere = checked_out_elsewhere(repo)
+    parts = repo.parts()
+    current = parts.refs.head().branch
+    elsewhere = parts.layout.checked_out_elsewhere()
     found = []
-    for ref, commit in refs.names(HEADS).items():
+    for ref, commit in parts.refs.names(HEADS).items():
         name = ref.removeprefix(HEADS)
         info = repo.commit_info(commit)
         found.append(
@@ -76,10 +76,7 @@ def switch(
         Unfinished: a merge or the like is open.
         Busy: git is writing.
     """
-    if repo.parts().refs.read(check_branch(branch)) is None:
-        raise UnknownRevision(
-            f"there is no branch {branch}", "nothing was changed", "perdure branch lists them"
-        )
+    _tip(repo, check_branch(branch), branch)
     return perform(repo, "switch", f"to {branch}", author=author, head=branch, at=at)
 
 
@@ -151,14 +148,18 @@ def drop_branch(
         HistoryError: it is checked out.
     """
     ref = check_branch(name)
+    move = RefMove(ref, _tip(repo, ref, name), None)
+    return perform(repo, "drop", f"the branch {name}", [move], author=author, at=at)
+
+
+def _tip(repo: Repository, ref: str, name: str) -> str:
+    """The commit of a branch. Raises UnknownRevision."""
     commit = repo.parts().refs.read(ref)
     if commit is None:
         raise UnknownRevision(
             f"there is no branch {name}", "nothing was changed", "perdure branch lists them"
         )
-    return perform(
-        repo, "drop", f"the branch {name}", [RefMove(ref, commit, None)], author=author, at=at
-    )
+    return commit
 
 
 def tag(
@@ -175,17 +176,23 @@ def tag(
         BadPath: the tag exists, a branch has its name, or git would not take the name.
         UnknownRevision: there is no such commit.
     """
-    ref = f"{TAGS}{name}"
-    if not is_ref_name(ref) or not name:
-        raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
-    if repo.parts().refs.read(ref) is not None:
-        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+    ref = new_tag(repo, name)
     if repo.parts().refs.read(f"{HEADS}{name}") is not None:
         raise _ambiguous(name, "branch")
     commit = repo.resolve(rev or "HEAD")
     return perform(
         repo, "tag", f"{name} at {commit[:7]}", [RefMove(ref, None, commit)], author=author, at=at
     )
+
+
+def new_tag(repo: Repository, name: str) -> str:
+    """The ref of a tag to come. Raises BadPath: it exists, or git would not take the name."""
+    ref = f"{TAGS}{name}"
+    if not is_ref_name(ref) or not name:
+        raise BadPath(f"{name!r} cannot be the name of a tag", "nothing was changed")
+    if repo.parts().refs.read(ref) is not None:
+        raise BadPath(f"there is a tag {name} already", "it stays as it is", "choose another name")
+    return ref
 
 
 def _ambiguous(name: str, what: str) -> BadPath:

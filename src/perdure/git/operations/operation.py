@@ -7,7 +7,7 @@ forth. A plain commit (a turn, an edit) is an entry too, and costs none in the l
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -41,7 +41,6 @@ __all__ = [
     "Operation",
     "RefMove",
     "as_entry",
-    "checked_out_elsewhere",
     "made_commit",
     "operations",
     "perform",
@@ -186,7 +185,7 @@ def _check_moves(
     names = {move.ref.removeprefix(HEADS) for move in moves}
     if after.branch is not None and after.branch != before.branch:
         names.add(after.branch)
-    for branch, place in checked_out_elsewhere(repo).items():
+    for branch, place in parts.layout.checked_out_elsewhere().items():
         if branch in names:
             raise CheckedOutElsewhere(
                 f"{branch} is checked out in {place}", "nothing was changed", "do it there"
@@ -205,28 +204,6 @@ def _check_beside(ref: str, existing: set[str]) -> None:
             "nothing was changed",
             "choose another name",
         )
-
-
-def checked_out_elsewhere(repo: Repository) -> Mapping[str, str]:
-    """Branches that other work trees of this repository have checked out, and where those are."""
-    layout = repo.parts().layout
-    found: dict[str, str] = {}
-    places = [layout.git_dir]
-    folder = layout.git_dir / "worktrees"
-    if folder.is_dir():
-        places.extend(sorted(folder.iterdir()))
-    for own in places:
-        if own == layout.own:
-            continue
-        try:
-            text = (own / "HEAD").read_text("utf-8", "replace").strip()
-            link = own / "gitdir"
-            where = link.read_text("utf-8", "replace").strip() if link.is_file() else str(own)
-        except OSError:
-            continue
-        if text.startswith("ref: refs/heads/"):
-            found[text.removeprefix("ref: refs/heads/")] = where.removesuffix("/.git")
-    return found
 
 
 def _trail(repo: Repository, log: str | None) -> Trail:

@@ -207,7 +207,7 @@ class _Commits:
 
     def switch(self, names: Sequence[str]) -> str:
         """The command that goes to the best of some branches and tags."""
-        elsewhere = self._checked_out()
+        elsewhere = self._layout.checked_out_elsewhere()
         free = [name for name in names if name.removeprefix(HEADS) not in elsewhere]
         best = (free or names)[0]
         short = best.removeprefix(HEADS).removeprefix(TAGS)
@@ -228,17 +228,6 @@ class _Commits:
 
     def _heads(self) -> set[str]:
         return {name.removeprefix(HEADS) for name in self._refs.names(HEADS)}
-
-    def _checked_out(self) -> set[str]:
-        """Branches that other work trees have checked out: git refuses to go there."""
-        git_dir = self._layout.git_dir
-        found = set()
-        for own in (git_dir, *git_dir.glob("worktrees/*")):
-            with suppress(OSError):
-                if own != self._layout.own:
-                    text = (own / "HEAD").read_text("utf-8", "replace").strip()
-                    found.add(text.removeprefix("ref: refs/heads/"))
-        return found
 
 
 def _checked(work: Path) -> Layout:
