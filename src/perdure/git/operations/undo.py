@@ -104,6 +104,10 @@ class _Draft:
     sentences: list[str] = field(default_factory=list)
     head: str | None = None
 
+    def plan(self, entry: Operation, trail: Trail) -> UndoPlan:
+        sentences, moves = tuple(self.sentences), tuple(self.moves)
+        return UndoPlan(entry, sentences, moves, self.by_commit, self.head, trail, kept=self.kept)
+
 
 def plan_undo(repo: Repository, program: Program = NOBODY) -> UndoPlan:
     """Plan an undo.
@@ -262,16 +266,8 @@ class _Walk:
             after = position.trail.position_before
         else:
             raise NothingToUndo("there is nothing to undo", "nothing was changed")
-        return UndoPlan(
-            entry,
-            tuple(draft.sentences),
-            tuple(draft.moves),
-            draft.by_commit,
-            draft.head,
-            Trail(position=after, position_before=trail.position, redo_before=valid_redo),
-            kept=draft.kept,
-            commit=commit,
-        )
+        left = Trail(position=after, position_before=trail.position, redo_before=valid_redo)
+        return replace(draft.plan(entry, left), commit=commit)
 
     def _entry(self, oid: str | None) -> Operation | None:
         if oid is None:
@@ -492,13 +488,4 @@ class _Walk:
             redo=entry.trail.redo_before,
             redo_before=last.trail.redo,
         )
-        return UndoPlan(
-            entry,
-            tuple(draft.sentences),
-            tuple(draft.moves),
-            draft.by_commit,
-            draft.head,
-            trail,
-            is_redo=True,
-            kept=draft.kept,
-        )
+        return replace(draft.plan(entry, trail), is_redo=True)

@@ -7,12 +7,13 @@ follows but that the words are offered, and that the file goes when they are kep
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import dead_files
 from perdure.git.repository.repository import Repository
-from perdure.git.repository.turn_journal import Leftover
+from perdure.git.repository.turn_journal import Leftover, unsaved
 from perdure.git.state import mark
 
 _JOURNALS = 64
@@ -26,21 +27,13 @@ def words(repo: Repository) -> list[Leftover]:
 
     What of them is too large, or in use by another process, stays where it is.
     """
-    found: list[Leftover] = []
-    for place in mark.set_aside(repo.parts().layout):
-        for file, record in dead_files(place / "journals", largest=_LARGEST):
-            is_saved = any(
-                repo.commits.is_on_branch(each.branch, each.commit) for each in record.intents
-            )
-            if record.is_done or is_saved:
-                file.remove()
-                continue
-            repo.hold_leftover(file)
-            found.append(Leftover(record.header, record.text, file.remove, file, record.end))
-            if len(found) == _JOURNALS:
-                # The rest is for the next opening.
-                return found
-    return found
+    files = (
+        found
+        for place in mark.set_aside(repo.parts().layout)
+        for found in dead_files(place / "journals", largest=_LARGEST)
+    )
+    # The rest is for the next opening.
+    return list(islice(unsaved(repo, files), _JOURNALS))
 
 
 def take_draft(repo: Repository) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from perdure.git.commit.journal_file import JournalFile, dead_files
+from perdure.git.commit.journal_file import JournalFile, Record, dead_files
 from perdure.git.errors import storage_errors
 
 if TYPE_CHECKING:
@@ -95,9 +95,12 @@ def leftover(repo: Repository) -> list[Leftover]:
 
     Each stays locked against other processes until it is discarded or the repository is closed.
     """
-    folder = repo.state_dir / "journals"
-    found: list[Leftover] = []
-    for file, record in dead_files(folder):
+    return list(unsaved(repo, dead_files(repo.state_dir / "journals")))
+
+
+def unsaved(repo: Repository, files: Iterable[tuple[JournalFile, Record]]) -> Iterator[Leftover]:
+    """The turns in some journals that are in no commit; journals without one are removed."""
+    for file, record in files:
         is_saved = (
             repo.commits.is_on_branch(intent.branch, intent.commit) for intent in record.intents
         )
@@ -105,5 +108,4 @@ def leftover(repo: Repository) -> list[Leftover]:
             file.remove()
             continue
         repo.hold_leftover(file)
-        found.append(Leftover(record.header, record.text, file.remove, file, record.end))
-    return found
+        yield Leftover(record.header, record.text, file.remove, file, record.end)
