@@ -230,7 +230,8 @@ class RecallIndex:
     def _drop_if_damaged(self, error: sqlite3.Error) -> bool:
         import sqlite3
 
-        from perdure.recall.store import drop
+        from perdure.git import cache_file
+        from perdure.recall.store import FILES
 
         self.close()
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
@@ -246,7 +247,7 @@ class RecallIndex:
         }:
             return False
         with suppress(Busy, OSError):
-            drop(self._repo.cache_dir)
+            cache_file.drop(self._repo.cache_dir, FILES)
             self.notice = _MADE_ANEW
         return True
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from perdure.companion.conversation.chunk import parse_chunk_path, parse_chunks
 from perdure.companion.turns import Message, Reply
-from perdure.git import disk
+from perdure.git import cache_file
 from perdure.recall.language.languages import (
     LANGUAGES,
     NUMBERS,
@@ -40,8 +40,8 @@ from perdure.recall.language.words import tokens_of, words_of
 
 VERSION = 4
 """Part of the file's name: an index of another version is not looked at, and removed."""
-BUSY = 2.0
-"""Seconds to wait for another process that is writing."""
+FILES = f"recall-{VERSION}"
+"""How the names of its files begin (`perdure.git.cache_file`)."""
 TREES = 32
 """Trees whose lists of chunks are kept: as many branches as anybody goes to and fro between."""
 _LONGEST_WORD = 40
@@ -108,32 +108,21 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """Open the newest index file, or make one."""
-        path = newest(folder) or create(folder)
-        db = sqlite3.connect(
-            f"{path.as_uri()}?mode=rw",
-            uri=True,
-            timeout=BUSY,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            db.execute("PRAGMA cell_size_check = ON")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA temp_store = MEMORY")
-            db.execute("PRAGMA cache_size = -16000")
-            db.execute("SELECT yes FROM whole").fetchone()
-            return cls(db, path)
-        except BaseException:
-            db.close()
-            raise
+        path = newest(folder) or cache_file.create(folder, FILES, _SCHEMA)
+        db = cache_file.connect(path, "SELECT yes FROM whole")
+        return cls._over(db, path, "PRAGMA cache_size = -16000")
 
     @classmethod
     def in_memory(cls) -> Store:
         """An empty index for where no file can be had; it goes when it is closed."""
         db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        return cls._over(db, None, _SCHEMA)
+
+    @classmethod
+    def _over(cls, db: sqlite3.Connection, path: Path | None, script: str) -> Store:
         try:
-            db.executescript(_SCHEMA)
-            return cls(db, None)
+            db.executescript(script)
+            return cls(db, path)
         except BaseException:
             db.close()
             raise
@@ -146,14 +135,11 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Write all of the block or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            self._db.execute("COMMIT")
+            with cache_file.writing(self._db):
+                yield
         except BaseException:
             self._words.clear()
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
             raise
 
     # Chunks and trees
@@ -457,33 +443,7 @@ class Store:
 
 def newest(folder: Path) -> Path | None:
     """The newest index file of this version."""
-    return max(folder.glob(f"recall-{VERSION}-*.sqlite"), default=None)
-
-
-def create(folder: Path) -> Path:
-    """Make an empty index file; those that were there go."""
-    disk.make_folder(folder)
-    path = folder / f"recall-{VERSION}-{time.time_ns():020d}.sqlite"
-    new = path.with_suffix(".new")
-    disk.write_file(new, b"", synced=False)
-    db = sqlite3.connect(new, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = DELETE")
-        db.executescript(_SCHEMA)
-        db.execute("PRAGMA journal_mode = WAL")
-    finally:
-        db.close()
-    new.replace(path)
-    drop(folder, but=path)
-    return path
-
-
-def drop(folder: Path, *, but: Path | None = None) -> None:
-    """Remove index files, those of other versions too."""
-    for path in folder.glob("recall-*"):
-        if path.suffix != ".lock" and not (but and path.name.startswith(but.name)):
-            with suppress(OSError):
-                path.unlink()
+    return cache_file.newest(folder, FILES)
 
 
 def _numbers(data: bytes) -> array[int]:

@@ -5,21 +5,16 @@ parents alone, so it is never wrong for having been written earlier; what change
 belong to a revision, and that is decided anew for every question. Each commit either goes on the
 line of its first parent or begins a line, so the ancestors of a commit are, on each line, one piece
 from its start.
-
-A file has a name of its own, ``timeline-<version>-<time>.sqlite``, and a rebuilt one another:
-SQLite finds journals by name, and a reader that still holds the old file must not take the new
-one's.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from perdure.git import disk
+from perdure.git import cache_file
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.timeline.commit_info import Facts
 from perdure.git.timeline.query import (
@@ -32,8 +27,8 @@ from perdure.git.timeline.query import (
     plain,
 )
 
-BUSY = 2.0
-"""Seconds to wait for another process that is writing."""
+FILES = f"timeline-{VERSION}"
+"""How the names of its files begin (`perdure.git.cache_file`)."""
 
 
 class Index:
@@ -48,13 +43,7 @@ class Index:
     @classmethod
     def find(cls, folder: Path) -> Path | None:
         """The newest index file of this version."""
-        start = f"timeline-{VERSION}-"
-        try:
-            names = [file.name for file in folder.iterdir()]
-        except FileNotFoundError:
-            return None
-        found = [name for name in names if name.startswith(start) and name.endswith(".sqlite")]
-        return folder / max(found) if found else None
+        return cache_file.newest(folder, FILES)
 
     @classmethod
     def open(cls, path: Path) -> Index:
@@ -63,42 +52,19 @@ class Index:
         Raises:
             sqlite3.Error: it cannot be read.
         """
-        db = sqlite3.connect(
-            f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY, isolation_level=None
-        )
-        try:
-            db.execute("PRAGMA cell_size_check = ON")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA temp_store = MEMORY")
-            db.execute("SELECT ids FROM boundary").fetchone()
-        except BaseException:
-            db.close()
-            raise
-        return cls(db)
+        return cls(cache_file.connect(path, "SELECT ids FROM boundary"))
 
     @classmethod
     def create(cls, folder: Path, boundary: str) -> Path:
         """Make an empty index file; those that were there go. The caller holds the writer's lock.
 
+        ``boundary``: ids with spaces between them.
+
         Raises:
             sqlite3.Error, OSError: it cannot be written.
         """
-        disk.make_folder(folder)
-        path = folder / f"timeline-{VERSION}-{time.time_ns():020d}.sqlite"
-        new = path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        disk.write_file(new, b"", synced=False)
-        db = sqlite3.connect(new, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = DELETE")
-            db.executescript(SCHEMA)
-            db.execute("INSERT INTO boundary VALUES (?)", (boundary,))
-            db.execute("PRAGMA journal_mode = WAL")
-        finally:
-            db.close()
-        new.replace(path)
-        drop(folder, but=path)
-        return path
+        made_for = f"INSERT INTO boundary VALUES ('{boundary}');"  # noqa: S608 - hex digits
+        return cache_file.create(folder, FILES, SCHEMA + made_for)
 
     def close(self) -> None:
         """Close the file."""
@@ -278,19 +244,12 @@ class Index:
             batch: what is known of each.
             parents: the parents that count, by commit: none beyond a shallow clone's end.
         """
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with cache_file.writing(self._db):
             (following,) = self._db.execute("SELECT ifnull(max(n), 0) + 1 FROM commits").fetchone()
             for facts in batch:
                 if self.place(facts.commit.id) is None:
                     self._add(following, facts, parents[facts.commit.id])
                     following += 1
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._paths.clear()
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
 
     def _add(self, n: int, facts: Facts, parents: Sequence[str]) -> None:
         info = facts.commit
@@ -370,12 +329,9 @@ class Index:
 
     def keep_sizes(self, counter: str, sizes: dict[str, int]) -> None:
         """Remember sizes of folders."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(
-            "INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)",
-            [(counter, bytes.fromhex(tree), tokens) for tree, tokens in sizes.items()],
-        )
-        self._db.execute("COMMIT")
+        rows = [(counter, bytes.fromhex(tree), tokens) for tree, tokens in sizes.items()]
+        with cache_file.writing(self._db):
+            self._db.executemany("INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)", rows)
 
 
 def _hex(row: Sequence[object] | None) -> str:
@@ -383,11 +339,3 @@ def _hex(row: Sequence[object] | None) -> str:
     if row is None or not isinstance(row[0], bytes) or len(row[0]) != 20:
         raise sqlite3.DatabaseError("the index names no commit where there must be one")
     return row[0].hex()
-
-
-def drop(folder: Path, *, but: Path | None = None) -> None:
-    """Remove index files, those of other versions too."""
-    for path in folder.glob("timeline-*"):
-        if not (but and path.name.startswith(but.name)):
-            with suppress(OSError):
-                path.unlink()

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from perdure.git import disk
+from perdure.git import cache_file, disk
 from perdure.git.errors import Busy
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import Trees
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.timeline.commit_info import Facts, facts_of
-from perdure.git.timeline.index import BUSY, Index, drop
+from perdure.git.timeline.index import FILES, Index
 from perdure.git.timeline.walk import walk
 from perdure.progress import Progress
 
@@ -77,7 +77,7 @@ class Opener:
         if code in _UNUSABLE or attempt:
             raise NoIndex from error
         with self._writing():
-            drop(self._cache)
+            cache_file.drop(self._cache, FILES)
 
     def file(self) -> Path | None:
         """The index file that is there; it may be of no use."""
@@ -174,9 +174,7 @@ class Opener:
             path = self.file()
             order, parents = self._unknown(index, start)
             for at in range(0, len(order), _BATCH):
-                facts = [
-                    self._source.facts(self._source.read(oid)) for oid in order[at : at + _BATCH]
-                ]
+                facts = self._facts(order[at : at + _BATCH])
                 with self._writing():
                     if self.file() != path:
                         raise NoIndex
@@ -192,7 +190,7 @@ class Opener:
         """
         lock = disk.KernelLock(self._cache / "timeline.lock")
         try:
-            lock.take(wait=BUSY)
+            lock.take(wait=cache_file.BUSY)
         except (Busy, OSError) as error:
             raise NoIndex from error
         with lock:
