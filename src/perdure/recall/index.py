@@ -231,7 +231,7 @@ class RecallIndex:
         import sqlite3
 
         from perdure.git import cache_file
-        from perdure.recall.store import FILES
+        from perdure.recall.store import INDEX_FILES
 
         self.close()
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
@@ -247,7 +247,7 @@ class RecallIndex:
         }:
             return False
         with suppress(Busy, OSError):
-            cache_file.drop(self._repo.cache_dir, FILES)
+            cache_file.drop(self._repo.cache_dir, INDEX_FILES)
             self.notice = _MADE_ANEW
         return True
 

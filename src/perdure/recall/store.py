@@ -40,7 +40,7 @@ from perdure.recall.language.words import tokens_of, words_of
 
 VERSION = 4
 """Part of the file's name: an index of another version is not looked at, and removed."""
-FILES = f"recall-{VERSION}"
+INDEX_FILES = f"recall-{VERSION}"
 """How the names of its files begin (`perdure.git.cache_file`)."""
 TREES = 32
 """Trees whose lists of chunks are kept: as many branches as anybody goes to and fro between."""
@@ -108,7 +108,7 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """Open the newest index file, or make one."""
-        path = newest(folder) or cache_file.create(folder, FILES, _SCHEMA)
+        path = newest(folder) or cache_file.create(folder, INDEX_FILES, _SCHEMA)
         db = cache_file.connect(path, "SELECT yes FROM whole")
         return cls._over(db, path, "PRAGMA cache_size = -16000")
 
@@ -443,7 +443,7 @@ class Store:
 
 def newest(folder: Path) -> Path | None:
     """The newest index file of this version."""
-    return cache_file.newest(folder, FILES)
+    return cache_file.newest(folder, INDEX_FILES)
 
 
 def _numbers(data: bytes) -> array[int]:

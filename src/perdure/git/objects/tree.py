@@ -139,7 +139,7 @@ def _below(differing: Differing) -> Below:
     return opened
 
 
-def compare(old: str | None, new: str | None, differing: Differing) -> list[FileChange]:
+def compare_trees(old: str | None, new: str | None, differing: Differing) -> list[FileChange]:
     """Paths whose entries differ, sorted, as `Trees.difference` gives them.
 
     Args:
@@ -274,7 +274,7 @@ class Trees:
         Raises:
             TooManyFiles: there are more than `MOST_FILES`.
         """
-        return compare(old, new, self._differing)
+        return compare_trees(old, new, self._differing)
 
     def _differing(self, old: str | None, new: str | None) -> TwoTrees:
         left, right = (self.entries(oid) if oid else {} for oid in (old, new))

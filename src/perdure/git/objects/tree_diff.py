@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from perdure.git.errors import DamagedRepository, too_many
-from perdure.git.objects.tree import MOST_BYTES, FileChange, Node, TwoTrees, compare
+from perdure.git.objects.tree import MOST_BYTES, FileChange, Node, TwoTrees, compare_trees
 from perdure.git.objects.tree_budget import MOST_FILES
 from perdure.git.paths import tree_name
 
@@ -60,7 +60,7 @@ class TreeComparer:
             DamagedRepository: a tree is missing or cannot be read.
             TooManyFiles: see there.
         """
-        return compare(old, new, self._differing)
+        return compare_trees(old, new, self._differing)
 
 
 def _node(row: TreeRow) -> Node:

@@ -27,7 +27,7 @@ from perdure.git.timeline.query import (
     plain,
 )
 
-FILES = f"timeline-{VERSION}"
+INDEX_FILES = f"timeline-{VERSION}"
 """How the names of its files begin (`perdure.git.cache_file`)."""
 
 
@@ -43,7 +43,7 @@ class Index:
     @classmethod
     def find(cls, folder: Path) -> Path | None:
         """The newest index file of this version."""
-        return cache_file.newest(folder, FILES)
+        return cache_file.newest(folder, INDEX_FILES)
 
     @classmethod
     def open(cls, path: Path) -> Index:
@@ -64,7 +64,7 @@ class Index:
             sqlite3.Error, OSError: it cannot be written.
         """
         made_for = f"INSERT INTO boundary VALUES ('{boundary}');"  # noqa: S608 - hex digits
-        return cache_file.create(folder, FILES, SCHEMA + made_for)
+        return cache_file.create(folder, INDEX_FILES, SCHEMA + made_for)
 
     def close(self) -> None:
         """Close the file."""

@@ -15,7 +15,7 @@ from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree import Trees
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.timeline.commit_info import Facts, facts_of
-from perdure.git.timeline.index import FILES, Index
+from perdure.git.timeline.index import INDEX_FILES, Index
 from perdure.git.timeline.walk import walk
 from perdure.progress import Progress
 
@@ -77,7 +77,7 @@ class Opener:
         if code in _UNUSABLE or attempt:
             raise NoIndex from error
         with self._writing():
-            cache_file.drop(self._cache, FILES)
+            cache_file.drop(self._cache, INDEX_FILES)
 
     def file(self) -> Path | None:
         """The index file that is there; it may be of no use."""
