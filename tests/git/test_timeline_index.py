@@ -287,7 +287,7 @@ def test_an_index_of_another_version_is_replaced(
     mira: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = index_path(mira)
-    monkeypatch.setattr(index, "VERSION", 99)
+    monkeypatch.setattr(index, "INDEX_FILES", "timeline-99")
     assert persona_changes(mira) == expected_changes(mira)
     assert index_path(mira) != old
     assert "-99-" in index_path(mira).name

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perdure.git.paths import is_path, shown
@@ -20,6 +21,8 @@ _STAT = struct.Struct(">10I")
 EXTENDED = 0x4000
 
 
+IndexRow = tuple[bytes, bytes, int, int]
+"""An entry: its path, its first 60 bytes (stat, mode and id), its flags and the second ones."""
 IsSame = Callable[[str, str], bool]
 """Whether the work file of a path has the content of a blob."""
 
@@ -52,6 +55,25 @@ class IndexEntry:
     def hidden(self) -> bool:
         """Marked assume-unchanged or skip-worktree: git does not look at the work file."""
         return bool(self.flags & 0x8000 or self.more_flags & 0x4000)
+
+    def is_level(self, found: os.stat_result, written: int) -> bool:
+        """Whether a file's stat shows that it still has this content, without reading it.
+
+        Only for a file that is older than the index: a younger one may have changed in the same
+        tick of the clock.
+
+        Args:
+            found: the file's stat.
+            written: when the index was last written, in ns.
+        """
+        mtime = self.mtime[0] * 10**9 + self.mtime[1]
+        return (
+            stat.S_ISREG(found.st_mode)
+            and mtime == found.st_mtime_ns
+            and self.size == found.st_size & 0xFFFFFFFF
+            and self.size > 0
+            and mtime < written
+        )
 
     @property
     def only_intended(self) -> bool:
@@ -90,27 +112,18 @@ def entries(data: bytes) -> Iterator[IndexEntry]:
         yield from (entry_at(data, start) for start, _, _, _ in spans(data, count))
         return
     at = 12
-    last = b""
+    path = b""
     limit = len(data) - 20
     for _ in range(count):
         start = at
         if start + FIXED > limit:
             raise IndexTrouble("the index file is cut short")
-        mtime = struct.unpack_from(">II", data, start + 8)
-        mode, _, _, size = struct.unpack_from(">IIII", data, start + 24)
-        oid = data[start + 40 : start + 60].hex()
-        (flags,) = struct.unpack_from(">H", data, start + 60)
-        at = start + FIXED
-        more = 0
-        if flags & EXTENDED:
-            (more,) = struct.unpack_from(">H", data, at)
-            at += 2
+        flags, more, at = _flags(data, start)
         cut, at = _offset_varint(data, at)
         end = data.index(b"\0", at)
-        path = last[: len(last) - cut] + data[at:end]
+        path = path[: len(path) - cut] + data[at:end]
         at = end + 1
-        last = path
-        yield IndexEntry(start, at, path, mode, oid, (flags >> 12) & 3, size, mtime, flags, more)
+        yield _entry(data, start, at, path, flags, more)
 
 
 def spans(
@@ -166,26 +179,28 @@ def below(data: bytes, prefixes: Collection[str] = ("",)) -> dict[str, list[Inde
 
 def entry_at(data: bytes | bytearray, start: int) -> IndexEntry:
     """The entry of an index of version 2 or 3 that begins at ``start``."""
-    at = start + FIXED
-    (flags,) = struct.unpack_from(">H", data, start + 60)
-    more = 0
-    if flags & EXTENDED:
-        (more,) = struct.unpack_from(">H", data, at)
-        at += 2
+    flags, more, at = _flags(data, start)
     end = data.index(b"\0", at)
+    after = start + ((end - start + 8) & ~7)
+    return _entry(data, start, after, bytes(data[at:end]), flags, more)
+
+
+def _flags(data: bytes | bytearray, start: int) -> tuple[int, int, int]:
+    """An entry's flags, the second ones, and where its path begins."""
+    (flags,) = struct.unpack_from(">H", data, start + 60)
+    if not flags & EXTENDED:
+        return flags, 0, start + FIXED
+    (more,) = struct.unpack_from(">H", data, start + FIXED)
+    return flags, more, start + FIXED + 2
+
+
+def _entry(
+    data: bytes | bytearray, start: int, end: int, path: bytes, flags: int, more: int
+) -> IndexEntry:
+    mtime = struct.unpack_from(">II", data, start + 8)
     mode, _, _, size = struct.unpack_from(">IIII", data, start + 24)
-    return IndexEntry(
-        start,
-        start + ((end - start + 8) & ~7),
-        bytes(data[at:end]),
-        mode,
-        data[start + 40 : start + 60].hex(),
-        (flags >> 12) & 3,
-        size,
-        struct.unpack_from(">II", data, start + 8),
-        flags,
-        more,
-    )
+    oid, stage = data[start + 40 : start + 60].hex(), (flags >> 12) & 3
+    return IndexEntry(start, end, path, mode, oid, stage, size, mtime, flags, more)
 
 
 def _offset_varint(data: bytes, at: int) -> tuple[int, int]:
@@ -228,18 +243,31 @@ def stat_bytes(found: os.stat_result | None, mode: int) -> bytes:
     )
 
 
-def _flatten(data: bytes) -> bytes:
-    """Convert an index of version 4 to version 2 or 3."""
-    rows = []
-    extended = False
+def rows_of(data: bytes) -> tuple[list[IndexRow], int]:
+    """The entries of a file, and where they end."""
     end = 12
+    rows = []
     for slot in entries(data):
-        head = data[slot.start : slot.start + 60]
-        rows.append(row_bytes(head, slot.flags, slot.more_flags, slot.path))
-        extended = extended or bool(slot.flags & EXTENDED)
+        rows.append((slot.path, data[slot.start : slot.start + 60], slot.flags, slot.more_flags))
         end = slot.end
-    head = b"DIRC" + struct.pack(">LL", 3 if extended else 2, len(rows))
-    body = head + b"".join(rows) + data[end:-20]
+    return rows, end
+
+
+def file_of(rows: Sequence[IndexRow], extensions: bytes = b"") -> bytes:
+    """An index of version 2 or 3 with some entries, in their order."""
+    extended = any(flags & EXTENDED for _, _, flags, _ in rows)
+    parts = [row_bytes(head, flags, more, path) for path, head, flags, more in rows]
+    return signed([header(len(rows), extended=extended), *parts, extensions])
+
+
+def header(count: int, *, extended: bool) -> bytes:
+    """The first bytes of an index of version 2, or 3 where an entry has second flags."""
+    return b"DIRC" + struct.pack(">LL", 3 if extended else 2, count)
+
+
+def signed(parts: Iterable[bytes | bytearray]) -> bytes:
+    """The pieces of an index with their hash behind them."""
+    body = b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
@@ -249,7 +277,10 @@ def flat(data: bytes) -> bytes:
     Raises:
         IndexTrouble: the index cannot be read.
     """
-    return _flatten(data) if check_header(data)[0] == 4 else data
+    if check_header(data)[0] != 4:
+        return data
+    rows, end = rows_of(data)
+    return file_of(rows, data[end:-20])
 
 
 def entry_bytes(
@@ -291,13 +322,6 @@ def find_fresh(data: bytes, count: int, written: int | None) -> tuple[int, list[
     return end, fresh
 
 
-def named(data: bytes, start: int) -> tuple[str, str]:
-    """Path and blob id of the entry that begins there."""
-    (flags,) = struct.unpack_from(">H", data, start + 60)
-    name = start + (FIXED + 2 if flags & EXTENDED else FIXED)
-    return os.fsdecode(data[name : data.index(b"\0", name)]), data[start + 40 : start + 60].hex()
-
-
 def extensions(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
     """The extensions after the entries, which end at ``at``: name and content."""
     found = []
@@ -319,11 +343,14 @@ def build(rows: Sequence[tuple[str, int, str, os.stat_result | None]]) -> bytes:
 
     A path that no file can have is left out: git refuses an index that has it.
     """
-    good = [row for row in rows if is_path(row[0])]
-    ordered = sorted(good, key=lambda row: row[0].encode("utf-8", "surrogateescape"))
-    parts = [b"DIRC" + struct.pack(">LL", 2, len(ordered))]
-    for path, mode, oid, found in ordered:
-        head = stat_bytes(found, mode) + bytes.fromhex(oid)
-        parts.append(row_bytes(head, 0, 0, path.encode("utf-8", "surrogateescape")))
-    body = b"".join(parts)
-    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+    good = [
+        (
+            path.encode("utf-8", "surrogateescape"),
+            stat_bytes(found, mode) + bytes.fromhex(oid),
+            0,
+            0,
+        )
+        for path, mode, oid, found in rows
+        if is_path(path)
+    ]
+    return file_of(sorted(good))

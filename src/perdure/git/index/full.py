@@ -8,7 +8,6 @@ and "Sparse Directory Entries"; bitmaps: EWAH, git's ``bitmap-format``, "Appendi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import struct
@@ -18,11 +17,9 @@ from pathlib import Path
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository
 from perdure.git.index import file as index_file
-from perdure.git.index.file import EXTENDED, IndexTrouble
+from perdure.git.index.file import EXTENDED, IndexRow, IndexTrouble
 from perdure.git.objects.tree import Trees
 
-IndexRow = tuple[bytes, bytes, int, int]
-"""An entry: its path, its first 60 bytes (stat, mode and id), its flags and the second ones."""
 _SKIP = 0x4000
 """In the second flags: the file is not in the work tree."""
 _STAGE = 0x3000
@@ -38,7 +35,7 @@ def read_index(place: Path, trees: Trees) -> bytes:
     data = disk.read_file(place)
     if b"link" not in data and b"sdir" not in data:
         return data
-    entries, end = _rows(data)
+    entries, end = index_file.rows_of(data)
     found = dict(index_file.extensions(data, end))
     if b"link" not in found and b"sdir" not in found:
         return data
@@ -48,17 +45,7 @@ def read_index(place: Path, trees: Trees) -> bytes:
         rows = [each for row in entries for each in _opened(row, trees)]
     except DamagedRepository as error:
         raise IndexTrouble(f"a folder in the index cannot be read: {error.what}") from error
-    return _file(sorted(rows, key=lambda row: (row[0], row[2] & _STAGE)))
-
-
-def _rows(data: bytes) -> tuple[list[IndexRow], int]:
-    """The entries of a file, and where they end."""
-    end = 12
-    rows = []
-    for slot in index_file.entries(data):
-        rows.append((slot.path, data[slot.start : slot.start + 60], slot.flags, slot.more_flags))
-        end = slot.end
-    return rows, end
+    return index_file.file_of(sorted(rows, key=lambda row: (row[0], row[2] & _STAGE)))
 
 
 def _joined(rows: Sequence[IndexRow], link: bytes, folder: Path) -> list[IndexRow]:
@@ -72,7 +59,7 @@ def _joined(rows: Sequence[IndexRow], link: bytes, folder: Path) -> list[IndexRo
         raise IndexTrouble("the index is split, and its other part cannot be read") from error
     if data[-20:] not in {link[:20], bytes(20)}:
         raise IndexTrouble("the index is split, and its other part is another one's")
-    shared: list[IndexRow | None] = list(_rows(data)[0])
+    shared: list[IndexRow | None] = list(index_file.rows_of(data)[0])
     try:
         gone, at = _bits(link, 20, len(shared)) if link[20:] else ([], 20)
         replaced = _bits(link, at, len(shared))[0] if link[at:] else []
@@ -126,11 +113,3 @@ def _opened(row: IndexRow, trees: Trees) -> Iterator[IndexRow]:
             EXTENDED,
             _SKIP,
         )
-
-
-def _file(rows: Sequence[IndexRow]) -> bytes:
-    version = 3 if any(flags & EXTENDED for _, _, flags, _ in rows) else 2
-    parts = [b"DIRC", struct.pack(">LL", version, len(rows))]
-    parts += [index_file.row_bytes(head, flags, more, path) for path, head, flags, more in rows]
-    body = b"".join(parts)
-    return body + hashlib.sha1(body, usedforsecurity=False).digest()

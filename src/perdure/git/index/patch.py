@@ -5,17 +5,15 @@ Only the entries of our own paths change; every other byte of the entry list sta
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from perdure.git.index import cache_tree
 from perdure.git.index import file as index_file
 from perdure.git.index.file import FIXED, IndexEntry, IndexTrouble
-
-_KEPT_EXTENSIONS = {b"TREE", b"REUC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +79,15 @@ def patch(
     buffer = bytearray(data[:-20])
     outcome = Patched(b"")
     shift: dict[str, int] = {}
-    if entries_end is not None:
-        end = entries_end
-    else:
+    end = entries_end
+    if end is None:
         end, fresh = index_file.find_fresh(data, count, written)
         for start in fresh:
-            if not is_same(*index_file.named(data, start)):
+            slot = index_file.entry_at(data, start)
+            if not is_same(os.fsdecode(slot.path), slot.oid):
                 struct.pack_into(">I", buffer, start + 36, 0)
     found = index_file.extensions(data, end)
-    unknown = [name for name, _ in found if name[:1].islower()]
-    if unknown:
-        raise IndexTrouble("the index is of an unknown kind")
+    check_known(found)
     for edit in edits:
         grown = _apply(buffer, count, end, edit)
         if grown is None:
@@ -105,18 +101,33 @@ def patch(
     struct.pack_into(">L", buffer, 8, count)
     outcome.end = end
     del buffer[end:]
-    parts: list[bytes | bytearray] = [buffer]
-    for name, content in found:
-        if name not in _KEPT_EXTENSIONS:
-            continue
-        kept = content
-        if name == b"TREE":
-            paths = [edit.path for edit in edits]
-            kept = cache_tree.patch_trees(content, {} if outcome.left else folders, paths, shift)
-        parts.append(name + struct.pack(">L", len(kept)) + kept)
-    body = b"".join(parts)
-    outcome.data = body + hashlib.sha1(body, usedforsecurity=False).digest()
+    paths = [edit.path for edit in edits]
+    trees = partial(
+        cache_tree.patch_trees,
+        folders={} if outcome.left else folders,
+        paths=paths,
+        shift=shift,
+    )
+    outcome.data = index_file.signed([buffer, *kept_extensions(found, trees, (b"REUC",))])
     return outcome
+
+
+def check_known(found: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raise IndexTrouble where one of an index's extensions must not be left out."""
+    if any(name[:1].islower() for name, _ in found):
+        raise IndexTrouble("the index is of an unknown kind")
+
+
+def kept_extensions(
+    found: Sequence[tuple[bytes, bytes]],
+    trees: Callable[[bytes], bytes],
+    others: Collection[bytes] = (),
+) -> Iterator[bytes]:
+    """The extensions that are written again, the cached trees as ``trees`` makes them."""
+    for name, content in found:
+        if name == b"TREE" or name in others:
+            kept = trees(content) if name == b"TREE" else content
+            yield name + struct.pack(">L", len(kept)) + kept
 
 
 def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[int, int] | None:
@@ -156,15 +167,11 @@ def find_quickly(buffer: bytes | bytearray, end: int, path: bytes) -> IndexEntry
     start = at - FIXED
     if at < 0 or (start - 12) % 8 or buffer.count(needle, 12, end) != 1:
         return None
-    mtime = struct.unpack_from(">II", buffer, start + 8)
-    (mode,) = struct.unpack_from(">I", buffer, start + 24)
-    (size,) = struct.unpack_from(">I", buffer, start + 36)
     (flags,) = struct.unpack_from(">H", buffer, start + 60)
-    if mode not in {0o100644, 0o100755} or flags != min(len(path), 0xFFF):
+    if flags != min(len(path), 0xFFF):
         return None
-    stop = start + ((FIXED + len(path) + 8) & ~7)
-    oid = buffer[start + 40 : start + 60].hex()
-    return IndexEntry(start, stop, path, mode, oid, 0, size, mtime, flags)
+    found = index_file.entry_at(buffer, start)
+    return found if found.mode in {0o100644, 0o100755} else None
 
 
 def _find(buffer: bytearray, count: int, end: int, path: bytes) -> tuple[list[IndexEntry], int]:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from perdure.git.index import cache_tree
+from perdure.git.index import cache_tree, patch
 from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble
 
@@ -54,15 +53,12 @@ def rewrite(
     touched = {os.fsencode(path) for path in gone}
     touched.update(os.fsencode(entry.path) for entry in entries)
     rows: list[tuple[bytes, int, bytes]] = []
-    extended = False
-    for slot in slots:
-        if slot.path in touched:
-            continue
+    left = [slot for slot in slots if slot.path not in touched]
+    for slot in left:
         row = plain[slot.start : slot.end]
         young = written is not None and slot.mtime[0] >= written // 10**9
         if young and not is_same(os.fsdecode(slot.path), slot.oid):
             row = row[:36] + bytes(4) + row[40:]
-        extended = extended or bool(slot.flags & index_file.EXTENDED)
         rows.append((slot.path, slot.stage, row))
     rows.extend(
         (os.fsencode(entry.path), entry.stage, index_file.entry_bytes(
@@ -72,17 +68,13 @@ def rewrite(
     )  # fmt: skip
     rows.sort(key=lambda row: row[:2])
     _check_folders([row[0] for row in rows])
-    parts = [b"DIRC", struct.pack(">LL", 3 if extended else 2, len(rows))]
-    parts.extend(row[2] for row in rows)
-    for name, content in index_file.extensions(plain, end):
-        if name[:1].islower():
-            raise IndexTrouble("the index is of an unknown kind")
-        if name == b"TREE":
-            paths = [os.fsdecode(path) for path in touched]
-            kept = cache_tree.patch_trees(content, {}, paths, {})
-            parts.append(name + struct.pack(">L", len(kept)) + kept)
-    body = b"".join(parts)
-    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+    extended = any(slot.flags & index_file.EXTENDED for slot in left)
+    found = index_file.extensions(plain, end)
+    patch.check_known(found)
+    paths = [os.fsdecode(path) for path in touched]
+    trees = partial(cache_tree.patch_trees, folders={}, paths=paths, shift={})
+    parts = [index_file.header(len(rows), extended=extended), *(row[2] for row in rows)]
+    return index_file.signed([*parts, *patch.kept_extensions(found, trees)])
 
 
 def _check_folders(paths: Sequence[bytes]) -> None:

@@ -332,12 +332,9 @@ def _known_oid(
     found: os.stat_result | None, entries: Sequence[IndexEntry], written: int
 ) -> str | None:
     """The content's id as the index has it, where the stat says that it still holds."""
-    if found is None or len(entries) != 1 or entries[0].stage or not stat.S_ISREG(found.st_mode):
+    if found is None or len(entries) != 1 or entries[0].stage:
         return None
-    slot = entries[0]
-    mtime = slot.mtime[0] * 10**9 + slot.mtime[1]
-    is_same = mtime == found.st_mtime_ns and slot.size == found.st_size & 0xFFFFFFFF
-    return slot.oid if is_same and slot.size > 0 and mtime < written else None
+    return entries[0].oid if entries[0].is_level(found, written) else None
 
 
 def _permissions(over: os.stat_result | None, node: Node) -> int | None:

@@ -204,24 +204,11 @@ class WorkTreeEdits:
         written: int,
         here: Mapping[str, os.stat_result],
     ) -> bool:
-        """Whether the file's stat shows that it is unchanged, without reading it.
-
-        Only for a file that is older than the index: a younger one may have changed in the same
-        tick of the clock.
-        """
+        """Whether the file's stat shows that it is unchanged, without reading it."""
         if entry is None or len(slots) != 1 or slots[0].oid != entry.oid or slots[0].stage:
             return False
         found = here.get(path) or self._work.stat(path)
-        if found is None or not stat.S_ISREG(found.st_mode):
-            return False
-        slot = slots[0]
-        mtime = slot.mtime[0] * 10**9 + slot.mtime[1]
-        return (
-            mtime == found.st_mtime_ns
-            and slot.size == found.st_size & 0xFFFFFFFF
-            and slot.size > 0
-            and mtime < written
-        )
+        return found is not None and slots[0].is_level(found, written)
 
     def _index(self, prefixes: Sequence[str]) -> _Staged:
         """The index's entries below some folders, by path."""
