@@ -185,13 +185,11 @@ def test_log_goes_on_over_a_commit_with_too_many_files(repo: Repository) -> None
     data = b"".join(b"100644 %07d\0" % number + bytes(20) for number in range(480_000))
     tree = object_id(b"tree", data)
     at = datetime.now(UTC)
-    made = render_commit(
-        tree=tree, parents=(main,), author=ANA, committer=ANA, at=at, message="x\n"
-    )
+    made = render_commit(tree=tree, parents=(main,), author=ANA, at=at, message="x\n")
     odd = object_id(b"commit", made)
     back = render_commit(
         tree=repo.commit_info(main).tree,
-        parents=(odd,), author=ANA, committer=ANA, at=at, message="y\n",
+        parents=(odd,), author=ANA, at=at, message="y\n",
     )  # fmt: skip
     tip = object_id(b"commit", back)
     objects = [(tree, b"tree", data), (odd, b"commit", made), (tip, b"commit", back)]

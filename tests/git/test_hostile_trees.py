@@ -100,9 +100,7 @@ def with_entry(
 
 def commit(repo: Repository, root: str, *parents: str, says: str = "persona: warmer") -> str:
     at = datetime.now(UTC)
-    data = render_commit(
-        tree=root, parents=parents, author=WHO, committer=WHO, at=at, message=f"{says}\n"
-    )
+    data = render_commit(tree=root, parents=parents, author=WHO, at=at, message=f"{says}\n")
     return put(repo, b"commit", data)
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perdure.git import cache_file
 from perdure.git.disk import KernelLock
 from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.tree_diff import TreeComparer
@@ -334,7 +335,7 @@ def test_without_a_usable_cache_the_answer_comes_from_git(
     life: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(tmp_path, "clone", "-q", str(life), "mira")
-    monkeypatch.setattr(index_file, "BUSY", 0.05)
+    monkeypatch.setattr(cache_file, "BUSY", 0.05)
     repo = Repository.open(tmp_path / "mira")
     lock = KernelLock(repo.cache_dir / "timeline.lock")
     if what == "locked":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from perdure.git import disk
 from perdure.git.errors import DamagedRepository, HistoryError, storage_errors
+from perdure.git.objects.commit import parents_of
 from perdure.git.objects.tree import FOLDER, parse_tree
 from perdure.git.packs.delta_order import write_versions
 from perdure.git.packs.write import PackStream
@@ -81,18 +82,15 @@ def _write(parts: Parts, path: Path, top: bytes, oids: list[bytes]) -> str:
             name = stream.finish()
             stream.put_in_place()
         unfinished = folder / "bundle"
-        digest = hashlib.sha256()
         with unfinished.open("xb") as out, (folder / f"{name}.pack").open("rb") as pack:
             out.write(top)
             shutil.copyfileobj(pack, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())
-        with unfinished.open("rb") as written:
-            while piece := written.read(1 << 20):
-                digest.update(piece)
+        digest = sha256_of(unfinished)
         unfinished.replace(path)
         disk.sync_folder(path.parent)
-        return digest.hexdigest()
+        return digest
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,9 +110,7 @@ def _reached(parts: Parts, tips: list[str]) -> list[bytes]:
         if kind == b"tag":
             todo.append(bytes.fromhex(data[7:47].decode("ascii")))
         elif kind == b"commit":
-            lines = data.partition(b"\n\n")[0].split(b"\n")
-            parents = [line[7:] for line in lines if line.startswith(b"parent ")]
-            todo += [bytes.fromhex(parent.decode("ascii")) for parent in reversed(parents)]
+            todo += [bytes.fromhex(parent) for parent in reversed(parents_of(data))]
             _below(parts, bytes.fromhex(data[5:45].decode("ascii")), seen, order)
     return order
 
@@ -171,8 +167,5 @@ def bundle_refs(path: Path) -> dict[str, str]:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hex. Raises OSError."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

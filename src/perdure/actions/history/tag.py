@@ -22,7 +22,7 @@ def list_tags(workspace: Workspace) -> list[dict[str, str | None]]:
                 "commit": commit,
                 "at": info.at.isoformat(),
                 "subject": info.subject,
-                "message": note.message.split("\n")[0] if note else None,
+                "message": note.split("\n")[0] if note is not None else None,
             }
         )
     return found

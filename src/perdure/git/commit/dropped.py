@@ -12,7 +12,6 @@ from datetime import datetime
 
 from perdure.git.commit.write_order import PendingCommit
 from perdure.git.layout import shallow_ends
-from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Change, Trees, oid_of
 
@@ -45,13 +44,11 @@ def commits_to_restore(
         commit = _brought(tip, path, newest, store, trees)
         if commit is None:
             continue
-        data = store.read(commit)[1]
-        author = parse_commit(commit, data).author
+        message = store.read(commit)[1].partition(b"\n\n")[2]
         yield PendingCommit(
             [Change(path, store.read(newest)[1])],
-            data.partition(b"\n\n")[2].decode("utf-8", "replace"),
-            author,
-            author,
+            message.decode("utf-8", "replace"),
+            store.commit(commit).author,
             branch,
             datetime.now().astimezone(),
             {path: here},
@@ -76,6 +73,6 @@ def _brought(tip: str, path: str, oid: str, store: ObjectStore, trees: Trees) ->
             found = here
         elif found is not None:
             break
-        parents = () if here in ends else parse_commit(here, store.read(here)[1]).parents
+        parents = () if here in ends else store.commit(here).parents
         here = parents[0] if parents else None
     return found

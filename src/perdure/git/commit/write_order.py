@@ -12,7 +12,7 @@ from perdure.git.commit.journal_file import Intent, JournalFile
 from perdure.git.errors import BranchGone, Busy, TipMoved
 from perdure.git.index.file import IndexTrouble
 from perdure.git.locks import GitLock
-from perdure.git.objects.commit import Author, is_before_git, parse_commit, render_commit, stamp
+from perdure.git.objects.commit import Author, is_before_git, render_commit, stamp
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.objects.tree import Blobs, Change, Edit, Trees, oid_of
 from perdure.git.packs.small import PackWriter
@@ -44,7 +44,6 @@ class PendingCommit:
     changes: Sequence[Change]
     message: Message
     author: Author
-    committer: Author
     branch: str
     at: datetime
     expect: Mapping[str, str | None]
@@ -134,13 +133,11 @@ class Committer:
     ) -> str:
         if parent and is_before_git(pending.at):
             # By a clock that was reset nothing is newer than anything: the parent's time is nearer.
-            info = parse_commit(parent, self._store.read(parent)[1])
-            pending = replace(pending, at=info.committed_at)
+            pending = replace(pending, at=self._store.commit(parent).committed_at)
         data = render_commit(
             tree=edit.root,
             parents=(parent,) if parent else (),
             author=pending.author,
-            committer=pending.committer,
             at=pending.at,
             message=pending.text(parent),
         )
@@ -227,7 +224,7 @@ class Committer:
     def _log(
         self, pending: PendingCommit, ref: str, tip: str | None, new: str, *, is_here: bool
     ) -> None:
-        who = stamp(pending.committer, pending.at)
+        who = stamp(pending.author, pending.at)
         with contextlib.suppress(OSError):
             self._refs.log(ref, tip, new, who, pending.text(tip))
             if is_here:

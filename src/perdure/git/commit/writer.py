@@ -23,7 +23,6 @@ from perdure.git.errors import (
 )
 from perdure.git.layout import Layout
 from perdure.git.locks import remove_dead_locks
-from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import Trees, oid_of
 from perdure.git.packs import background
@@ -217,7 +216,7 @@ class Writer:
         # a reset may bring the branch back to it later.
         if tip is None or tip == commit or (commit, tip) == self._found_right:
             return {}
-        root = parse_commit(tip, self._store.read(tip)[1]).tree
+        root = self._trees.root(tip)
         there: dict[str, str | None] = {}
         for path, (former, new) in known.items():
             oid = oid_of(self._trees.node(root, path))
@@ -237,7 +236,7 @@ class Writer:
     def _is_followed_at_once(self, tip: str, commit: str) -> bool:
         """Whether the commit on top of ours was made within two seconds of it."""
         for _ in range(32):
-            info = parse_commit(tip, self._store.read(tip)[1])
+            info = self._store.commit(tip)
             if not info.parents:
                 return False
             if info.parents[0] == commit:

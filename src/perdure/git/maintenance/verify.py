@@ -26,7 +26,6 @@ from perdure.git.maintenance.check_roots import (
     collect,
     locks,
 )
-from perdure.git.objects.commit import parse_commit
 from perdure.git.objects.pack import PackFile
 from perdure.git.objects.store import EMPTY_TREE, ObjectStore
 from perdure.git.packs.delta_order import tree_entries
@@ -321,7 +320,7 @@ class _Check:
         recent: list[tuple[float, str, str]] = []
         for oid in tips:
             with contextlib.suppress(DamagedRepository):
-                info = parse_commit(oid.hex(), self._store.read(oid.hex())[1])
+                info = self._store.commit(oid.hex())
                 at = info.committed_at.timestamp()
                 if time.time() - at < RECENT:
                     recent.append((at, oid.hex(), info.subject))

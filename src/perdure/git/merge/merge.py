@@ -56,7 +56,6 @@ def merge(
     *,
     author: Author,
     resolver: Resolver | None = None,
-    message: str = "",
     at: datetime | None = None,
 ) -> MergeOutcome:
     """Merge a branch into the one that is checked out.
@@ -66,7 +65,6 @@ def merge(
         name: the branch, or another revision.
         author: who does it.
         resolver: merges what needs more than lines.
-        message: the commit's; ``merge: NAME into BRANCH`` without.
         at: aware time; now without one.
 
     Returns:
@@ -87,7 +85,7 @@ def merge(
         )
     for attempt in range(_ATTEMPTS):
         plan = plan_merge(repo, name, resolver=resolver)
-        text = message or f"merge: {name} into {plan.branch}"
+        text = f"merge: {name} into {plan.branch}"
         try:
             return MergeOutcome(plan, _carry_out(repo, plan, text, author, at))
         except RefElsewhere:
@@ -205,9 +203,7 @@ def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
             state.settle(path, content)
 
 
-def conclude_merge(
-    repo: Repository, *, author: Author, message: str = "", at: datetime | None = None
-) -> Operation:
+def conclude_merge(repo: Repository, *, author: Author, at: datetime | None = None) -> Operation:
     """Conclude the open merge with the files as they are.
 
     Raises:
@@ -236,7 +232,7 @@ def conclude_merge(
         repo,
         changes,
         parents=[head.commit, opened.theirs],
-        message=message or opened.message or f"merge: {opened.theirs[:7]} into {head.branch}",
+        message=opened.message or f"merge: {opened.theirs[:7]} into {head.branch}",
         author=author,
         at=at,
     )

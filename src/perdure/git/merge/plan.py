@@ -213,9 +213,6 @@ class _Merger:
         node = self._node(commit, path)
         return self._repo.blob(node[1], most=MOST_BYTES) if node else None
 
-    def _text(self, path: str) -> str:
-        return (self._content(self._plan.ours, path) or b"").decode("utf-8", "replace")
-
     def _past(self, bases: Sequence[str], resolver: Resolver, depth: int = 0) -> _Reading:
         """The common past of claimed files; where lines crossed, its ends are merged first.
 

@@ -156,6 +156,13 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     return CommitInfo(oid, once, tree, author, at, committed_at, subject, body, trailers, committer)
 
 
+def parents_of(data: bytes) -> tuple[str, ...]:
+    """The parents that a commit object names, each once; nothing else of it is parsed."""
+    lines = data.partition(b"\n\n")[0].split(b"\n")
+    named = [line[7:] for line in lines if line.startswith(b"parent ")]
+    return tuple(each.decode("ascii", "replace") for each in dict.fromkeys(named))
+
+
 def _clean(name: str) -> bytes:
     """A name as git allows it in a commit: no brackets, no line ends, no NUL."""
     kept = "".join(" " if c in "\n\r\0" else c for c in name if c not in "<>")
@@ -184,17 +191,11 @@ def is_before_git(at: datetime) -> bool:
 
 
 def render_commit(
-    *,
-    tree: str,
-    parents: tuple[str, ...],
-    author: Author,
-    committer: Author,
-    at: datetime,
-    message: str,
+    *, tree: str, parents: tuple[str, ...], author: Author, at: datetime, message: str
 ) -> bytes:
     """A commit object. NULs in the message, which git refuses, become U+FFFD."""
     text = message.replace("\0", "\ufffd").strip("\n").encode("utf-8", "replace") + b"\n"
     lines = [b"tree " + tree.encode()]
     lines += [b"parent " + parent.encode() for parent in parents]
-    lines += [b"author " + stamp(author, at), b"committer " + stamp(committer, at)]
+    lines += [b"author " + stamp(author, at), b"committer " + stamp(author, at)]
     return b"\n".join(lines) + b"\n\n" + text

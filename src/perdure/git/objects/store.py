@@ -20,6 +20,7 @@ from perdure.git.errors import (
     MissingObject,
     TooLargeObject,
 )
+from perdure.git.objects.commit import CommitInfo, parse_commit
 from perdure.git.objects.pack import PackFile
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -78,6 +79,23 @@ class ObjectStore:
         """
         with self._lock:
             return self._read(oid, most)
+
+    def content(self, kind: bytes, oid: str, most: int | None = MOST_BYTES) -> bytes:
+        """Content of an object of a kind.
+
+        Raises:
+            MissingObject, TooLargeObject: as for `read`.
+            DamagedRepository: it is broken, or something else.
+        """
+        found, data = self.read(oid, most)
+        if found != kind:
+            wanted = "file" if kind == b"blob" else kind.decode()
+            raise DamagedRepository(f"{oid} is a {found.decode()}, not a {wanted}")
+        return data
+
+    def commit(self, oid: str) -> CommitInfo:
+        """One commit. Raises DamagedRepository: it cannot be read, or is something else."""
+        return parse_commit(oid, self.content(b"commit", oid))
 
     def size(self, oid: str) -> tuple[bytes, int]:
         """Kind and size of an object, by its header alone.

@@ -186,10 +186,7 @@ class Trees:
         Raises:
             DamagedRepository: it is something else, or cannot be read.
         """
-        kind, data = self._store.read(commit)
-        if kind != b"commit":
-            raise DamagedRepository(f"{commit} is a {kind.decode()}, not a commit")
-        return data[5:45].decode("ascii")
+        return self._store.content(b"commit", commit)[5:45].decode("ascii")
 
     def root_of(self, commit: str | None) -> str | None:
         """The tree of a commit; None for none."""
@@ -205,12 +202,9 @@ class Trees:
         known = self._parsed.get(oid)
         if known is None:
             try:
-                kind, data = self._store.read(oid, MOST_BYTES)
+                known = parse_tree(self._store.content(b"tree", oid, MOST_BYTES))
             except TooLargeObject as error:
                 raise too_many("", MOST_FILES) from error
-            if kind != b"tree":
-                raise DamagedRepository(f"object {oid} is a {kind.decode()}, not a tree")
-            known = parse_tree(data)
             self._kept += len(known)
             if self._kept > _MOST_KEPT:
                 self._parsed.clear()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import UnknownRevision
-from perdure.git.objects.commit import Author, parse_person, stamp
+from perdure.git.objects.commit import Author, stamp
 from perdure.git.objects.store import object_id
 from perdure.git.operations.branches import new_tag
 from perdure.git.operations.operation import Operation, RefMove, perform
@@ -15,15 +14,6 @@ from perdure.git.refs.refs import TAGS, is_ref_name
 
 if TYPE_CHECKING:
     from perdure.git.repository.repository import Repository
-
-
-@dataclass(frozen=True, slots=True)
-class TagNote:
-    """The message, author and time of an annotated tag."""
-
-    message: str
-    author: Author
-    at: datetime
 
 
 def tag_with_note(
@@ -76,16 +66,14 @@ def drop_tag(repo: Repository, name: str, *, author: Author, at: datetime) -> Op
     return perform(repo, "untag", name, [RefMove(ref, oid, None)], author=author, at=at)
 
 
-def tag_note(repo: Repository, name: str) -> TagNote | None:
-    """The annotation of a tag; None for a lightweight one."""
+def tag_note(repo: Repository, name: str) -> str | None:
+    """The message of an annotated tag; None for a lightweight one."""
     parts = repo.parts()
     oid = parts.refs.read(f"{TAGS}{name}")
     kind, data = parts.store.read(oid) if oid else (b"", b"")
     if kind != b"tag":
         return None
     head, _, message = data.partition(b"\n\n")
-    for line in head.split(b"\n"):
-        if line.startswith(b"tagger "):
-            author, at = parse_person(line.removeprefix(b"tagger "))
-            return TagNote(message.decode("utf-8", "replace").strip("\n"), author, at)
-    return None
+    if b"\ntagger " not in head:
+        return None
+    return message.decode("utf-8", "replace").strip("\n")

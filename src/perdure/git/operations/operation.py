@@ -99,7 +99,8 @@ def perform(
     with parts.writer.exclusive(f"the operation ({kind})"):
         parts.writer.finish_operation()
         before = parts.refs.head()
-        all_moves = [*_changing(moves), *_kept_tags(parts, moves)]
+        changing = [move for move in moves if move.old != move.new]
+        all_moves = [*changing, *_kept_tags(parts, moves)]
         after = _head_after(parts, before, head, all_moves)
         _check_moves(repo, parts, all_moves, before, after, is_merge=bool(done))
         log = parts.refs.read(OPS)
@@ -115,10 +116,6 @@ def perform(
             mover = Mover(parts.layout, parts.store, parts.trees)
             mover.carry_out(plan, stamp(author, when), f"{kind}: {description}")
     return oplog.parse_entry(repo.commit_info(op))
-
-
-def _changing(moves: Sequence[RefMove]) -> list[RefMove]:
-    return [move for move in moves if move.old != move.new]
 
 
 def _kept_tags(parts: Parts, moves: Sequence[RefMove]) -> list[RefMove]:
@@ -223,7 +220,6 @@ def _entry_commit(
         tree=EMPTY_TREE,
         parents=tuple(parents),
         author=entry.author,
-        committer=entry.author,
         at=entry.at,
         message=oplog.render(entry),
     )
@@ -285,7 +281,6 @@ def made_commit(
             tree=edit.root,
             parents=tuple(parents),
             author=author,
-            committer=author,
             at=at or datetime.now().astimezone(),
             message=message,
         )
@@ -298,7 +293,6 @@ def made_commit(
 def operations(
     repo: Repository,
     limit: int | None = 50,
-    before: str | None = None,
     *,
     is_own: Callable[[CommitInfo], bool] = lambda _info: False,
 ) -> list[Operation]:
@@ -307,7 +301,6 @@ def operations(
     Args:
         repo: the repository.
         limit: how many at most; None: all.
-        before: id of an entry: only what came before it.
         is_own: tells commits that nobody asked for; they are left out.
     """
     parts = repo.parts()
@@ -320,12 +313,7 @@ def operations(
         if info.id not in made and not is_own(info)
     )
     merged = heapq.merge(logged, commits, key=lambda entry: -entry.at.timestamp())
-    rows = iter(merged)
-    if before is not None:
-        for entry in rows:
-            if entry.id == before:
-                break
-    return list(islice(rows, limit))
+    return list(islice(merged, limit))
 
 
 def _made_by(repo: Repository, entry: Operation) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from perdure.git.errors import HistoryError, UnknownRevision
+from perdure.git.objects.commit import parents_of
 from perdure.git.objects.store import ObjectStore
 from perdure.git.refs.refs import Refs
 
@@ -91,8 +92,7 @@ class Revisions:
         raise self._unknown(rev)
 
     def _parent(self, commit: str, number: int, rev: str) -> str:
-        head = self._store.read(commit)[1].partition(b"\n\n")[0]
-        parents = [line[7:].decode() for line in head.split(b"\n") if line.startswith(b"parent ")]
+        parents = parents_of(self._store.read(commit)[1])
         if number > len(parents):
             raise self._unknown(rev)
         return parents[number - 1]

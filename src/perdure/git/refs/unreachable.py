@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from perdure.git.errors import DamagedRepository, HistoryError
+from perdure.git.errors import HistoryError
 from perdure.git.layout import shallow_ends
-from perdure.git.objects.commit import CommitInfo, parse_commit
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FOLDER, Trees
 from perdure.git.refs.ancestry import Reach
@@ -26,14 +25,7 @@ def unreached(
     Raises:
         DamagedRepository: something of it is gone already.
     """
-
-    @cache
-    def read(oid: str) -> CommitInfo:
-        kind, data = store.read(oid)
-        if kind != b"commit":
-            raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
-        return parse_commit(oid, data)
-
+    read = cache(store.commit)
     tips = set(refs.names("refs/").values())
     head = refs.head().commit
     if start in tips or start == head:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.layout import shallow_ends
-from perdure.git.objects.commit import CommitInfo, parse_commit
+from perdure.git.objects.commit import CommitInfo
 from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import FileChange, Trees
 from perdure.git.refs.refs import Refs, check_branch
@@ -57,10 +57,7 @@ class Commits:
         """
         known = self._kept.get(oid)
         if known is None:
-            kind, data = self._store.read(oid)
-            if kind != b"commit":
-                raise DamagedRepository(f"{oid} is a {kind.decode()}, not a commit")
-            known = parse_commit(oid, data)
+            known = self._store.commit(oid)
             if oid in self.shallow_ends():
                 # As git has it: what came before is not here, and no walk goes there.
                 known = replace(known, parents=())

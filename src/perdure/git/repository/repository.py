@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 from perdure.git import layout
 from perdure.git.config import repository as config
 from perdure.git.errors import (
-    DamagedRepository,
     HistoryError,
     NotARepository,
     ReadOnly,
@@ -246,10 +245,10 @@ class Repository:
         node = self._trees.node(root, path.strip("/"))
         return node[1] if node and node[0] == FOLDER else None
 
-    def read(self, path: str, rev: str | None = None, *, most: int = MOST_READ) -> bytes | None:
+    def read(self, path: str, rev: str | None = None) -> bytes | None:
         """Content of a regular file at a revision, at HEAD's commit without one."""
         oid = self.oid(path, rev)
-        return self.blob(oid, most=most) if oid else None
+        return self.blob(oid) if oid else None
 
     def blob(self, oid: str, *, most: int = MOST_READ) -> bytes:
         """Content of a blob.
@@ -263,10 +262,7 @@ class Repository:
             TooLargeObject: it has more.
             DamagedRepository: it is broken, or something else than a blob.
         """
-        kind, data = self._store.read(oid, most)
-        if kind != b"blob":
-            raise DamagedRepository(f"{oid} is a {kind.decode()}, not a file")
-        return data
+        return self._store.content(b"blob", oid, most)
 
     def size(self, oid: str) -> int:
         """Bytes of a blob, by its header. Raises MissingObject, DamagedRepository."""
@@ -409,7 +405,6 @@ class Repository:
         expect: Mapping[str, str | None] | None = None,
         journal: HasJournal | None = None,
         start: str | None = None,
-        committer: Author | None = None,
     ) -> str:
         """Commit changes on top of a branch; safe from a power cut when this returns.
 
@@ -427,7 +422,6 @@ class Repository:
             expect: blob id that a path must have at the tip, None for "absent".
             journal: a `Journal` or a `Leftover` that this commit brings home; it is finished.
             start: commit that a branch which does not exist yet begins at.
-            committer: when someone else than the author.
 
         Returns:
             Id of the commit; the tip's own when it has all of the changes already.
@@ -446,7 +440,6 @@ class Repository:
             changes,
             message,
             author,
-            committer or author,
             branch,
             at or datetime.now().astimezone(),
             dict(expect or {}),

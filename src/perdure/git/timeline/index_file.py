@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from perdure.git import cache_file, disk
 from perdure.git.errors import Busy
-from perdure.git.objects.commit import CommitInfo
+from perdure.git.objects.commit import CommitInfo, parents_of
 from perdure.git.objects.tree import Trees
 from perdure.git.objects.tree_diff import TreeComparer
 from perdure.git.timeline.commit_info import Facts, facts_of
@@ -240,9 +240,4 @@ class Source:
 
     def parents(self, oid: str) -> tuple[str, ...]:
         """Parents of a commit as far as they are here; not all of it is parsed."""
-        if oid in self.boundary:
-            return ()
-        head = self.raw(oid)[1].partition(b"\n\n")[0]
-        named = [line[7:] for line in head.split(b"\n") if line.startswith(b"parent ")]
-        # Each once, as `parse_commit` has them.
-        return tuple(each.decode("ascii", "replace") for each in dict.fromkeys(named))
+        return () if oid in self.boundary else parents_of(self.raw(oid)[1])

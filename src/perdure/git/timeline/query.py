@@ -34,13 +34,6 @@ class Query:
     limit: int | None = None
     skip: int = 0
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether every commit is wanted."""
-        return not (
-            self.folders or self.paths or self.since or self.until or self.author or self.grep
-        )
-
     def fits_message(self, info: CommitInfo) -> bool:
         """Whether a commit's own words and times are wanted; its paths are not looked at."""
         return (

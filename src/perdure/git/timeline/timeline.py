@@ -25,10 +25,6 @@ _LOOK_FIRST = 300
 """Commits that are walked for a short listing before an index is made for it."""
 
 
-def _nothing(index: Index) -> None:
-    """The question of who only wants the index made."""
-
-
 class Timeline:
     """Questions about the history of one revision. Each opens the index for itself."""
 
@@ -182,7 +178,7 @@ class Timeline:
     def update(self, start: str) -> bool:
         """Bring the index up to a commit. False where it cannot be written just now."""
         try:
-            self._opener.ask(start, _nothing)
+            self._opener.ask(start, lambda _: None)
         except NoIndex:
             return False
         return True

@@ -27,7 +27,6 @@ _RUN = re.compile(f"[{_CJK}]+")
 _MARKS = "\u0300-\u036f\u064b-\u0652\u0900-\u0dff"
 """Signs within a word that `str.isalnum` does not know, vowels of Indian scripts above all."""
 _WORD = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}](?:[^\W_{_CJK}]|[{_MARKS}])*")
-_HIRAGANA = re.compile("[\u3041-\u309f\u30fc]+")
 MOST_WORDS = 48
 """Words of a question that are looked at; of a longer one the longest words, which are rarest."""
 
