@@ -45,14 +45,14 @@ def run(turns: int = TURNS) -> None:
 
 def _figures(path: Path) -> None:
     with Repository.open(path, recover=False) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         seconds = _timed(lambda: index.update("HEAD"))
         size = sum(file.stat().st_size for file in repo.cache_dir.glob("recall-*")) / 1e6
         print(f"  index from nothing: {seconds:.1f} s of CPU (target 60), {size:.0f} MB")
         rng = random.Random(5)
         words = Words(rng)
         questions = [RecallQuery(words.text(18), before=(words.text(60),)) for _ in range(300)]
-        first = _timed(lambda: RecallIndex(repo).find("HEAD", questions[0]))
+        first = _timed(lambda: RecallIndex.open(repo).find("HEAD", questions[0]))
         print(f"  first question of a process: {first * 1e3:.0f} ms")
         index.find("HEAD", questions[0])
         found = [_timed(partial(index.find, "HEAD", each)) * 1e3 for each in questions]

@@ -126,11 +126,11 @@ def _finders(repo: Repository) -> dict[str, Finder]:
     found = {
         "plain FTS5": plain(repo),
         "BM25 over pairs": pairs(repo),
-        "words": ours(RecallIndex(repo)),
+        "words": ours(RecallIndex.open(repo)),
     }
     embedder = installed()
     if embedder is not None:
-        index = RecallIndex(repo, embedder=embedder)
+        index = RecallIndex.open(repo, embedder=embedder)
         index.embed("HEAD")
         found["words and meaning"] = ours(index)
     return found

@@ -44,7 +44,7 @@ async def test_it_reads_on_between_turns_and_stops_for_one(
         assert recaller._embedding is not None
         await recaller._embedding
         assert len(model.seen) == model.most
-        with RecallIndex(repo, embedder=model) as look:
+        with RecallIndex.open(repo, embedder=model) as look:
             lacking, known = look.unembedded("HEAD")
             assert (lacking > 0, known) == (True, model.most)
             recaller.go_on()

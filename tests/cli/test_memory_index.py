@@ -38,5 +38,5 @@ def test_meaning_is_read_to_the_end(path: Path, monkeypatch: pytest.MonkeyPatch)
     done = CliRunner().invoke(root, ["memory", "index"])
     assert (done.exit_code, "by meaning" in done.output) == (0, True)
     assert FELINE[0] in CliRunner().invoke(root, ["search", "cats"]).output
-    with Repository.open(path) as repo, RecallIndex(repo, embedder=model) as index:
+    with Repository.open(path) as repo, RecallIndex.open(repo, embedder=model) as index:
         assert index.find("HEAD", RecallQuery("cats"))

@@ -54,7 +54,7 @@ class Meanings:
 
 def read_by(repo: Repository, model: Embedder) -> RecallIndex:
     """The index, with the meaning of all that was said."""
-    index = RecallIndex(repo, embedder=model)
+    index = RecallIndex.open(repo, embedder=model)
     index.embed("HEAD")
     return index
 
@@ -65,14 +65,14 @@ LIFE = talk(GARDEN, [FELINE], CHATTER, [*CHATTER, ("Nothing new.", "Fine.")])
 def test_no_word_needs_to_be_the_same(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", LIFE) as repo:
         query = RecallQuery("cats")
-        assert not RecallIndex(repo).find("HEAD", query)
+        assert not RecallIndex.open(repo).find("HEAD", query)
         index = read_by(repo, Meanings())
         assert said(index.find("HEAD", query), repo)[0] == FELINE[0]
         # What is said later is found the same way, by an index that is opened anew too, and only
         # where it was said.
         grow(repo, dataclasses.replace(LIFE, sessions=(*LIFE.sessions, *_later(CANINE))))
         index.embed("HEAD")
-        for each in (index, RecallIndex(repo, embedder=Meanings())):
+        for each in (index, RecallIndex.open(repo, embedder=Meanings())):
             assert said(each.find("HEAD", RecallQuery("dogs")), repo)[0] == CANINE[0]
             assert CANINE[0] not in said(each.find("HEAD~1", RecallQuery("dogs")), repo)
 
@@ -91,8 +91,8 @@ def test_what_nobody_said_finds_not_just_the_nearest(tmp_path: Path) -> None:
 def test_a_question_takes_the_meanings_that_are_there(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", LIFE) as repo:
         model = Meanings()
-        index = RecallIndex(repo, embedder=model)
-        worded = RecallIndex(repo).find("HEAD", RecallQuery("greenhouse"))
+        index = RecallIndex.open(repo, embedder=model)
+        worded = RecallIndex.open(repo).find("HEAD", RecallQuery("greenhouse"))
         assert index.by_meaning
         assert index.find("HEAD", RecallQuery("greenhouse")) == worded
         assert not index.find("HEAD", RecallQuery("cats"))
@@ -110,7 +110,7 @@ def test_a_question_takes_the_meanings_that_are_there(tmp_path: Path) -> None:
         assert index.embed("HEAD") == 3
         assert len(model.seen) == total
         assert index.embed("HEAD") == 0
-        for each in (index, RecallIndex(repo, embedder=model)):
+        for each in (index, RecallIndex.open(repo, embedder=model)):
             assert said(each.find("HEAD", RecallQuery("cats")), repo)[0] == FELINE[0]
 
 
@@ -118,7 +118,7 @@ def test_vectors_that_came_one_by_one_rank_as_those_that_came_at_once(tmp_path: 
     dialogue = read_dialogue(FIXTURES / "talk_en.txt")
     with make_companion(tmp_path / "mira", dialogue) as repo:
         whole = read_by(repo, Meanings(name="whole"))
-        bits = RecallIndex(repo, embedder=Meanings(name="bits"))
+        bits = RecallIndex.open(repo, embedder=Meanings(name="bits"))
         bits.find("HEAD", RecallQuery("mill"))
         bits.embed("HEAD")
         for question in dialogue.questions:
@@ -132,7 +132,7 @@ def test_the_model_finds_more_than_words_alone(tmp_path: Path) -> None:
         pytest.skip("not installed, or not for this machine")
     dialogue = read_dialogue(FIXTURES / "talk_en.txt")
     with make_companion(tmp_path / "mira", dialogue) as repo:
-        worded = measure(repo, dialogue, ours(RecallIndex(repo)))
+        worded = measure(repo, dialogue, ours(RecallIndex.open(repo)))
         index = read_by(repo, model)
         both = measure(repo, dialogue, ours(index))
         assert not index.find("HEAD", RecallQuery("zyzzyva"))

@@ -163,13 +163,13 @@ def test_languages_of_another_branch_change_nothing(tmp_path: Path) -> None:
     english = [("The stars were out at the old mill.", "Which of them did you see?")] * 3
     with make_companion(tmp_path / "mira", talk(english)) as repo:
         query = RecallQuery("What about the star at the mills?")
-        alone = RecallIndex(repo).find("main", query)
+        alone = RecallIndex.open(repo).find("main", query)
         start_branch(repo, "other", author=AUTHOR)
         grow(repo, talk(english, GERMAN), "other")
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         there = index.find("other", RecallQuery("Schlüssel"))
         assert said(there, repo) or there
-        assert RecallIndex(repo).find("main", query) == alone
+        assert RecallIndex.open(repo).find("main", query) == alone
 
 
 def test_every_language_has_a_stemmer() -> None:

@@ -66,7 +66,7 @@ def said(hits: list[Hit], repo: Repository) -> list[str]:
 
 def find(repo: Repository, text: str, rev: str = "HEAD", **more: Any) -> list[Hit]:
     """Ask a new index."""
-    return RecallIndex(repo).find(rev, RecallQuery(text, **more))
+    return RecallIndex.open(repo).find(rev, RecallQuery(text, **more))
 
 
 def grow(repo: Repository, dialogue: Dialogue, branch: str = "main") -> None:
@@ -88,7 +88,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figures]:
     for name in ("en", "zh", "ja"):
         dialogue = read_dialogue(FIXTURES / f"talk_{name}.txt")
         place = tmp_path_factory.mktemp(name) / "mira"
-        with make_companion(place, dialogue) as repo, RecallIndex(repo) as index:
+        with make_companion(place, dialogue) as repo, RecallIndex.open(repo) as index:
             found[name] = measure(repo, dialogue, ours(index))
     return found
 
@@ -116,7 +116,7 @@ def test_of_two_facts_the_newer_comes_first(tmp_path: Path) -> None:
         dialogue = life(seed)
         names = {str(conversation_of(each)): each.name for each in dialogue.sessions}
         with make_companion(tmp_path / str(seed), dialogue) as repo:
-            recall = ours(RecallIndex(repo), limit=1)
+            recall = ours(RecallIndex.open(repo), limit=1)
             for question in dialogue.questions:
                 asked += 1
                 for hit in recall(question):
@@ -137,7 +137,7 @@ def test_of_many_with_the_same_word_none_goes_first_for_being_newest(tmp_path: P
         lives = talk([told], *chatter[:number])
         with make_companion(tmp_path / str(number), lives) as repo:
             for limit in (1, 24):
-                hits = RecallIndex(repo).find("HEAD", asked, limit=limit)
+                hits = RecallIndex.open(repo).find("HEAD", asked, limit=limit)
                 assert said(hits, repo)[0] == first
 
 
@@ -158,7 +158,7 @@ def test_grammar_has_no_other_forms(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(*([turn] for turn in turns))) as repo:
         hits = find(repo, "eat")
         assert said(hits, repo) == [turns[1][0]]
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         assert index.find("HEAD", RecallQuery("eat")) == hits
         assert not index.marks(turns[0][0], ("eat",))
         assert index.marks("She ate it", ("eat",)) == [(4, 7)]
@@ -361,7 +361,7 @@ def test_grammar_is_that_of_the_language() -> None:
 
 def test_a_branch_sees_its_own_turns_only(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         query = RecallQuery("What about the tomatoes?")
         alone = index.find("main", query)
         start_branch(repo, "other", author=AUTHOR)
@@ -371,14 +371,14 @@ def test_a_branch_sees_its_own_turns_only(tmp_path: Path) -> None:
         assert len(there) > len(alone)
         assert index.find("main", query) == alone
         # The other branch is in the file by now: neither turns nor scores of it may show.
-        assert RecallIndex(repo).find("main", query) == alone
-        assert RecallIndex(repo).find("other", query) == there
+        assert RecallIndex.open(repo).find("main", query) == alone
+        assert RecallIndex.open(repo).find("other", query) == there
 
 
 def test_the_same_tree_ranks_the_same_however_the_index_came_to_be(tmp_path: Path) -> None:
     whole = read_dialogue(FIXTURES / "talk_en.txt")
     with make_companion(tmp_path / "grown", replace(whole, sessions=whole.sessions[:1])) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         for number in range(1, len(whole.sessions)):
             last = whole.sessions[number]
             for length in (1, 2, 9, len(last.turns)):
@@ -389,13 +389,13 @@ def test_the_same_tree_ranks_the_same_however_the_index_came_to_be(tmp_path: Pat
         with make_companion(tmp_path / "made", whole) as fresh:
             for question in whole.questions:
                 query = RecallQuery(question.text, now=question.now)
-                assert index.find("HEAD", query) == RecallIndex(fresh).find("HEAD", query)
+                assert index.find("HEAD", query) == RecallIndex.open(fresh).find("HEAD", query)
 
 
 def test_an_older_commit_sees_what_was_said_until_then(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
         grow(repo, talk([*GARDEN, ("Tomatoes for dinner.", "Again?")]))
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         assert said(index.find("HEAD", RecallQuery("dinner")), repo)[0] == "Tomatoes for dinner."
         assert not index.find("HEAD~1", RecallQuery("dinner"))
         assert index.find("HEAD", RecallQuery("dinner"))
@@ -403,7 +403,7 @@ def test_an_older_commit_sees_what_was_said_until_then(tmp_path: Path) -> None:
 
 def test_a_chunk_that_grows_is_kept_once_and_read_alone(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(GARDEN, CHATTER)) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         assert index.update("HEAD") == 2
         assert index.update("HEAD") == 0
         for number in range(3):
@@ -440,7 +440,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
             for file in repo.cache_dir.glob("recall-*sqlite*"):
                 file.unlink()
             path.write_bytes(damage)
-            index = RecallIndex(repo)
+            index = RecallIndex.open(repo)
             assert index.find("HEAD", RecallQuery("tomatoes")) == right
             assert "no word is lost" in index.notice
             index.close()
@@ -448,7 +448,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
 
 def test_an_index_that_was_removed_is_not_read_on(tmp_path: Path) -> None:
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         right = index.find("HEAD", RecallQuery("tomatoes"))
         (path,) = repo.cache_dir.glob("recall-*.sqlite")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -469,9 +469,9 @@ def test_an_interrupted_reading_goes_on_from_there(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            RecallIndex(repo).update("HEAD", stop)
+            RecallIndex.open(repo).update("HEAD", stop)
         seen: list[tuple[int, int]] = []
-        assert RecallIndex(repo).update("HEAD", lambda *step: seen.append(step)) == 86
+        assert RecallIndex.open(repo).update("HEAD", lambda *step: seen.append(step)) == 86
         assert (seen[0], seen[-1]) == ((0, 86), (86, 86))
 
 
@@ -480,7 +480,7 @@ def test_while_another_process_writes_recall_makes_do(
 ) -> None:
     monkeypatch.setattr(index_module, "LOCK_WAIT", 0.01)
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         before = index.find("HEAD", RecallQuery("tomatoes"))
         grow(repo, talk(GARDEN, [("Tomatoes!", "Yes.")]))
         lock = disk.KernelLock(repo.cache_dir / "recall-writing.lock")
@@ -499,12 +499,12 @@ def test_where_no_file_can_be_had_it_is_done_in_memory(tmp_path: Path) -> None:
     """A copy on a disk that is read only is searched like any other."""
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
         query = RecallQuery("tomatoes")
-        there = RecallIndex(repo)
+        there = RecallIndex.open(repo)
         found = there.find("HEAD", query)
         there.close()
         shutil.rmtree(repo.cache_dir)
         repo.cache_dir.write_text("No folder.")
-        refused = RecallIndex(repo)
+        refused = RecallIndex.open(repo)
         assert refused.find("HEAD", query) == []
         assert refused.is_partial
         with RecallIndex.open_usual(repo, needs_file=False) as index:
@@ -520,7 +520,7 @@ def test_what_another_process_adds_while_this_one_answers_is_none_of_its_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with make_companion(tmp_path / "mira", talk(GARDEN)) as repo:
-        index, other = RecallIndex(repo), RecallIndex(repo)
+        index, other = RecallIndex.open(repo), RecallIndex.open(repo)
         commit = repo.resolve("HEAD")
         before = index.find(commit, RecallQuery("tomatoes"))
         grow(repo, talk(GARDEN, [("Tomatoes!", "Tomatoes.")] * 9))
@@ -539,7 +539,7 @@ def test_no_companion_is_too_young(tmp_path: Path) -> None:
     with create_repository(
         tmp_path / "mira", {"persona/10-who.md": b"Mira\n"}, message="m\n", author=AUTHOR
     ) as repo:
-        index = RecallIndex(repo)
+        index = RecallIndex.open(repo)
         assert index.update("HEAD") == 0
         assert index.find("HEAD", RecallQuery("anything")) == []
 
@@ -547,7 +547,7 @@ def test_no_companion_is_too_young(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def garden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[Hit]]]:
     place = tmp_path_factory.mktemp("garden") / "mira"
-    with make_companion(place, talk(GARDEN, CHATTER)) as repo, RecallIndex(repo) as index:
+    with make_companion(place, talk(GARDEN, CHATTER)) as repo, RecallIndex.open(repo) as index:
         yield lambda text: index.find("HEAD", RecallQuery(text, now=BEGIN))
 
 

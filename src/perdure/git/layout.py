@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perdure.git import disk, links, ownership
 from perdure.git.errors import (
@@ -17,6 +18,9 @@ from perdure.git.errors import (
     NotARepository,
     UnsupportedRepository,
 )
+
+if TYPE_CHECKING:
+    from perdure.git.locks import GitLock
 
 _LARGEST = 64 * 1024
 """Bytes of a file with one path in it."""
@@ -69,6 +73,19 @@ class Layout:
     def spare(self) -> Path:
         """Files on their way into the work tree."""
         return self.state / "spare"
+
+    def lock(self, target: Path, content: bytes = b"") -> GitLock:
+        """A lock of git's, not taken yet, with what its target will hold on the disk."""
+        from perdure.git.locks import GitLock
+
+        lock = GitLock(self.git_dir, self.held, target)
+        try:
+            if content:
+                lock.write(content)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
 
     def checked_out_elsewhere(self) -> dict[str, str]:
         """Branches that other work trees of this repository have checked out, and where those are.

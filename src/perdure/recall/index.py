@@ -39,15 +39,8 @@ class RecallIndex:
     """
 
     def __init__(
-        self, repo: Repository, embedder: Embedder | None = None, *, needs_file: bool = True
+        self, repo: Repository, embedder: Embedder | None, *, needs_file: bool = True
     ) -> None:
-        """Open the index in a repository's cache. Nothing is read before somebody asks.
-
-        Args:
-            repo: the repository.
-            embedder: gives texts a meaning in numbers, which then counts as much as their words.
-            needs_file: as for `open_usual`.
-        """
         self._repo = repo
         self._embedder = embedder
         self._needs_file = needs_file
@@ -58,6 +51,16 @@ class RecallIndex:
         self._unread = UnreadChunks()
         self.notice = ""
         self.is_partial = False
+
+    @classmethod
+    def open(cls, repo: Repository, *, embedder: Embedder | None = None) -> RecallIndex:
+        """Open the index in a repository's cache. Nothing is read before somebody asks.
+
+        Args:
+            repo: the repository.
+            embedder: gives texts a meaning in numbers, which then counts as much as their words.
+        """
+        return cls(repo, embedder)
 
     @classmethod
     def open_usual(cls, repo: Repository, *, needs_file: bool = True) -> RecallIndex:

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import Record, dead_files
-from perdure.git.layout import Layout
 from perdure.git.locks import remove_dead_locks
 from perdure.git.packs.small import PackWriter
-from perdure.git.refs.refs import Refs
 from perdure.git.state import fields
-from perdure.git.worktree.files import WorkTree
+from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.sync import WorktreeSync
 
 
@@ -29,14 +27,12 @@ class Recovery:
 
     def __init__(
         self,
-        layout: Layout,
-        refs: Refs,
+        git: GitFolder,
         sync: WorktreeSync,
         packs: PackWriter,
         is_on_branch: Callable[[str, str], bool],
     ) -> None:
-        self._layout = layout
-        self._refs = refs
+        self._git = git
         self._sync = sync
         self._packs = packs
         self._is_on_branch = is_on_branch
@@ -46,15 +42,15 @@ class Recovery:
 
         Uncommitted turns stay in their journals for `leftover`.
         """
-        remove_dead_locks(self._layout.git_dir, self._layout.held)
+        remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
         self._packs.remove_unfinished()
-        for name in _names(self._layout.spare):
+        for name in _names(self._git.layout.spare):
             with contextlib.suppress(IsADirectoryError, PermissionError):
-                (self._layout.spare / name).unlink(missing_ok=True)
-        for file, record in dead_files(self._layout.state / "journals"):
+                (self._git.layout.spare / name).unlink(missing_ok=True)
+        for file, record in dead_files(self._git.layout.state / "journals"):
             try:
                 for intent in record.intents:
-                    fields.break_locks(record.boot, intent.locks, self._layout.git_dir)
+                    fields.break_locks(record.boot, intent.locks, self._git.layout.git_dir)
                 done = self._finish(record) or record.is_done
                 self._restore(record)
                 if done:
@@ -71,7 +67,7 @@ class Recovery:
         came just after.
         """
         done = False
-        head = self._refs.head()
+        head = self._git.refs.head()
         for intent in record.intents:
             done = done or self._is_on_branch(intent.branch, intent.commit)
             if head.branch == intent.branch and head.commit is not None:
@@ -90,15 +86,14 @@ class Recovery:
 
     def _put_on_disk(self, record: Record) -> None:
         """Flush the work files before the journal that remembers them is removed."""
-        work = WorkTree(self._layout.work, self._layout.spare)
         for path in record.paths:
             with contextlib.suppress(OSError):
-                work.sync(path)
-        disk.sync_folder(self._layout.own)
+                self._git.work.sync(path)
+        disk.sync_folder(self._git.layout.own)
 
     def _restore(self, record: Record) -> None:
         """Restore what a power cut may have undone of the turns before."""
-        head = self._refs.head()
+        head = self._git.refs.head()
         former = {path: oids for branch, path, oids in record.recent if branch == head.branch}
         if former and head.branch is not None and head.commit is not None:
             self._bring(head.branch, head.commit, former)

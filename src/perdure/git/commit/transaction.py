@@ -29,14 +29,12 @@ from perdure.git.errors import (
 )
 from perdure.git.host import boot
 from perdure.git.index.file import IndexTrouble
-from perdure.git.layout import Layout, beside, intent_file
+from perdure.git.layout import beside, intent_file
 from perdure.git.locks import GitLock
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Trees
-from perdure.git.refs.refs import HEADS, OPS, Moved, RefMove, Refs, short_name
+from perdure.git.refs.refs import HEADS, OPS, Moved, RefMove, short_name
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
 from perdure.git.worktree.checkout import Checkout, Step, Survey
-from perdure.git.worktree.files import WorkTree
+from perdure.git.worktree.git_folder import GitFolder
 
 if TYPE_CHECKING:
     from perdure.git.commit.plan_file import Planned
@@ -67,14 +65,10 @@ class _Locks:
 class Mover:
     """Carries out plans in one work tree. The caller holds the commit lock."""
 
-    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees) -> None:
-        self._layout = layout
-        self._store = store
-        self._trees = trees
-        self._refs = Refs(layout)
-        work = WorkTree(layout.work, layout.spare)
-        self._checkout = Checkout(work, store, trees, layout.own / "index")
-        self._intent = intent_file(layout)
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
+        self._checkout = Checkout(git)
+        self._intent = intent_file(git.layout)
 
     def carry_out(self, plan: Plan, who: bytes, says: str) -> None:
         """Carry out a plan.
@@ -96,10 +90,10 @@ class Mover:
             self._write_intent(plan, locks)
             try:
                 assert locks.log is not None  # noqa: S101 (taken by _take_all)
-                self._refs.publish(locks.log)
-                self._refs.sync_folder(locks.log)
+                self._git.refs.publish(locks.log)
+                self._git.refs.sync_folder(locks.log)
             except BaseException:
-                if self._refs.read(OPS) != plan.op:
+                if self._git.refs.read(OPS) != plan.op:
                     self._drop_intent()
                 raise
             try:
@@ -122,31 +116,31 @@ class Mover:
             locks.index.take(wait=_INDEX_WAIT)
             locks.head = self._head_lock(plan)
             locks.head.take(wait=_INDEX_WAIT)
-            if self._refs.head() != plan.before:
+            if self._git.refs.head() != plan.before:
                 raise _elsewhere("HEAD")
             survey = self._survey(plan)
         for move in plan.moves:
             self._hold(locks, move)
-        locks.log = self._refs.prepare(OPS, plan.op)
+        locks.log = self._git.refs.prepare(OPS, plan.op)
         try:
-            self._refs.hold(locks.log, OPS, plan.log)
+            self._git.refs.hold(locks.log, OPS, plan.log)
         except Moved as error:
             raise _elsewhere(OPS) from error
         return survey
 
     def _lock(self, name: str) -> GitLock:
-        return GitLock(self._layout.git_dir, self._layout.held, self._layout.own / name)
+        return self._git.layout.lock(self._git.layout.own / name)
 
     def _head_lock(self, plan: Plan) -> GitLock:
         if plan.before.branch == plan.after.branch or plan.after.branch is None:
             return self._lock("HEAD")
-        return self._refs.prepare_head(plan.after.branch)
+        return self._git.refs.prepare_head(plan.after.branch)
 
     def _hold(self, locks: _Locks, move: RefMove) -> None:
-        lock = self._refs.prepare(move.ref, move.new)
+        lock = self._git.refs.prepare(move.ref, move.new)
         locks.refs.append((move, lock))
         try:
-            self._refs.hold(lock, move.ref, move.old)
+            self._git.refs.hold(lock, move.ref, move.old)
         except Moved as error:
             raise _elsewhere(move.ref) from error
 
@@ -154,7 +148,8 @@ class Mover:
         try:
             self._checkout.check_index()
             steps = self._checkout.steps(
-                self._trees.root_of(plan.before.commit), self._trees.root_of(plan.after.commit)
+                self._git.trees.root_of(plan.before.commit),
+                self._git.trees.root_of(plan.after.commit),
             )
             survey = self._checkout.survey(steps, accepted=plan.accepted)
         except IndexTrouble as error:
@@ -165,17 +160,20 @@ class Mover:
             raise UnsavedEdits(survey.dirty)
         for step in steps:
             # A clone may be without it, and what is decided must be carried out.
-            if step.new is not None and not self._store.has(step.new[1]):
-                raise self._store.missing(step.new[1])
+            if step.new is not None and not self._git.store.has(step.new[1]):
+                raise self._git.store.missing(step.new[1])
         return survey
 
     def _steps(self, plan: Plan) -> list[Step]:
-        old, new = self._trees.root_of(plan.before.commit), self._trees.root_of(plan.after.commit)
+        old, new = (
+            self._git.trees.root_of(plan.before.commit),
+            self._git.trees.root_of(plan.after.commit),
+        )
         steps = self._checkout.steps(old, new)
         known = {step.path for step in steps}
         # What a merge left in conflict gets a plain entry, also where it ends as it was.
         for path in plan.accepted.keys() - known:
-            node = self._trees.node(new, path)
+            node = self._git.trees.node(new, path)
             steps.append(Step(path, node, node))
         return steps
 
@@ -191,7 +189,7 @@ class Mover:
             "after": [plan.after.branch, plan.after.commit],
             "accepted": {path: list(oids) for path, oids in plan.accepted.items()},
             "done": list(plan.done),
-            "own": self._layout.own_name,
+            "own": self._git.layout.own_name,
             "boot": boot(),
             "locks": [list(lock.identity) for lock in locks.each()],
         }
@@ -208,25 +206,25 @@ class Mover:
     def _follow(self, plan: Plan, locks: _Locks, survey: Survey) -> None:
         if locks.index is not None:
             self._move_work(plan, locks.index, survey)
-        folders = {self._layout.own}
+        folders = {self._git.layout.own}
         for move, lock in locks.refs:
             if move.new is not None:
-                self._refs.publish(lock)
+                self._git.refs.publish(lock)
                 folders.add(lock.target.parent)
         if locks.head is not None and plan.before.branch != plan.after.branch:
             locks.head.publish()
         for move, lock in locks.refs:
             if move.new is None:
-                self._refs.remove(lock, move.ref)
+                self._git.refs.remove(lock, move.ref)
         for name in plan.done:
-            (self._layout.own / name).unlink(missing_ok=True)
+            (self._git.layout.own / name).unlink(missing_ok=True)
         # Given back first: synced with their folders, they would outlive a power cut.
         locks.release()
         for folder in folders:
             disk.sync_folder(folder)
 
     def _move_work(self, plan: Plan, lock: GitLock, survey: Survey) -> None:
-        new = self._trees.root_of(plan.after.commit)
+        new = self._git.trees.root_of(plan.after.commit)
         steps = self._steps(plan)
         if not steps and not plan.accepted:
             return
@@ -237,7 +235,7 @@ class Mover:
     def _log(self, plan: Plan, who: bytes, says: str) -> None:
         for move in plan.moves:
             if move.new is not None and move.ref.startswith(HEADS):
-                self._refs.note(move.ref, move.old, move.new, who, f"perdure: {says}")
+                self._git.refs.note(move.ref, move.old, move.new, who, f"perdure: {says}")
         before, after = plan.before, plan.after
         if before == after or after.commit is None:
             return
@@ -247,7 +245,7 @@ class Mover:
             says = f"checkout: moving from {old} to {after.branch}"
         else:
             says = f"perdure: {says}"
-        self._refs.note("HEAD", before.commit, after.commit, who, says)
+        self._git.refs.note("HEAD", before.commit, after.commit, who, says)
 
     # After a crash
 
@@ -273,15 +271,15 @@ class Mover:
             found = plan_file.read_plan(data)
         except plan_file.BadPlan as error:
             raise self._put_away(str(error)) from error
-        break_locks(found.boot, found.locks, self._layout.git_dir)
-        layout = beside(self._layout, found.own)
+        break_locks(found.boot, found.locks, self._git.layout.git_dir)
+        layout = beside(self._git.layout, found.own)
         if layout is None:
             # The work tree was removed since; what it was about went with it.
             self._drop_intent()
             return True
         try:
             with storage_errors("finishing what was begun"):
-                self._finish_in(layout, found)
+                self._finish_in(GitFolder.at(layout, self._git.store), found)
         except IndexTrouble as error:
             raise HistoryError(
                 f"what was begun cannot be finished: {error}",
@@ -296,14 +294,13 @@ class Mover:
             raise
         return True
 
-    def _finish_in(self, layout: Layout, found: Planned) -> None:
+    def _finish_in(self, git: GitFolder, found: Planned) -> None:
         if found.plan is None:
             from perdure.git.worktree.merge_state import MergeState
 
-            state = MergeState(layout, self._store, self._trees)
-            state.put_back({"paths": found.paths, "forced": found.forced})
+            MergeState(git).put_back({"paths": found.paths, "forced": found.forced})
         else:
-            Mover(layout, self._store, self._trees).finish_plan(found.plan)
+            Mover(git).finish_plan(found.plan)
 
     def _put_away(self, why: str) -> UnreadableState:
         error = put_away(self._intent, why)
@@ -312,12 +309,12 @@ class Mover:
 
     def finish_plan(self, plan: Plan) -> None:
         """Carry out the rest of a plan that had reached its commit point."""
-        if self._refs.read(OPS) != plan.op:
+        if self._git.refs.read(OPS) != plan.op:
             self._drop_intent()
             return
         for move in plan.moves:
             if move.new is not None:
-                self._store.read(move.new)
+                self._git.store.read(move.new)
         locks = _Locks()
         try:
             survey = self._take_again(plan, locks)
@@ -332,19 +329,19 @@ class Mover:
         if plan.touches_work and self._is_on_the_way(plan):
             locks.index = self._lock("index")
             locks.index.take(wait=0.0)
-            if self._refs.head().branch != plan.after.branch:
+            if self._git.refs.head().branch != plan.after.branch:
                 locks.head = self._head_lock(plan)
                 locks.head.take(wait=0.0)
             survey = self._checkout.survey(self._steps(plan), torn=True, accepted=plan.accepted)
         for move in plan.moves:
-            if self._refs.read(move.ref) == move.old != move.new:
+            if self._git.refs.read(move.ref) == move.old != move.new:
                 with contextlib.suppress(RefElsewhere):
                     self._hold(locks, move)
         return survey
 
     def _is_on_the_way(self, plan: Plan) -> bool:
         """Whether HEAD is at the plan's start, at its end, or between the two."""
-        head = self._refs.head()
+        head = self._git.refs.head()
         values = {end.commit for end in (plan.before, plan.after) if end.branch == head.branch}
         for move in plan.moves:
             if move.ref == f"refs/heads/{head.branch}":

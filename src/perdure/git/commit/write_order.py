@@ -13,10 +13,11 @@ from perdure.git.errors import BranchGone, Busy, TipMoved
 from perdure.git.index.file import IndexTrouble
 from perdure.git.locks import GitLock
 from perdure.git.objects.commit import Author, is_before_git, render_commit, stamp
-from perdure.git.objects.store import ObjectStore, object_id
-from perdure.git.objects.tree import Blobs, Change, Edit, Trees, oid_of
+from perdure.git.objects.store import object_id
+from perdure.git.objects.tree import Blobs, Change, Edit, oid_of
 from perdure.git.packs.small import PackWriter
-from perdure.git.refs.refs import HEADS, Moved, Refs, check_branch
+from perdure.git.refs.refs import HEADS, Moved, check_branch
+from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.sync import WorktreeSync
 
 _ATTEMPTS = 100
@@ -73,12 +74,8 @@ class _Locks:
 class Committer:
     """Makes commits in one repository. The caller holds the commit lock."""
 
-    def __init__(
-        self, store: ObjectStore, trees: Trees, refs: Refs, packs: PackWriter, sync: WorktreeSync
-    ) -> None:
-        self._store = store
-        self._trees = trees
-        self._refs = refs
+    def __init__(self, git: GitFolder, packs: PackWriter, sync: WorktreeSync) -> None:
+        self._git = git
         self._packs = packs
         self._sync = sync
 
@@ -91,23 +88,23 @@ class Committer:
         ref = check_branch(pending.branch)
         for _ in range(_ATTEMPTS):
             self._sync.check_not_rewritten(pending.branch)
-            tip = self._refs.read(ref)
+            tip = self._git.refs.read(ref)
             parent = tip or pending.start
-            if parent is None and self._refs.names(HEADS):
+            if parent is None and self._git.refs.names(HEADS):
                 raise BranchGone(
                     f"the branch {pending.branch} is gone",
                     "nothing was changed",
                     "perdure branch lists those there are",
                 )
-            root = self._trees.root_of(parent)
+            root = self._git.trees.root_of(parent)
             self._check(root, pending.expect)
-            edit = self._trees.edit(root, pending.changes)
+            edit = self._git.trees.edit(root, pending.changes)
             if tip is not None and edit.root == root:
                 if pending.journal is not None:
                     pending.journal.finish()
                 return tip
             merged = self._sync.is_merged(edit.blobs)
-            if merged is not None and self._refs.head().branch == pending.branch:
+            if merged is not None and self._git.refs.head().branch == pending.branch:
                 raise TipMoved(merged)
             with contextlib.suppress(Moved):
                 return self._attempt(pending, ref, tip, parent, edit)
@@ -121,11 +118,11 @@ class Committer:
         """Objects that a new branch starts from and no ref reaches any more."""
         from perdure.git.refs.unreachable import unreached
 
-        return unreached(start, self._store, self._trees, self._refs)
+        return unreached(start, self._git.store, self._git.trees, self._git.refs)
 
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:
         for path, oid in expect.items():
-            if oid_of(self._trees.node(root, path)) != oid:
+            if oid_of(self._git.trees.node(root, path)) != oid:
                 raise TipMoved(path)
 
     def _attempt(
@@ -133,7 +130,7 @@ class Committer:
     ) -> str:
         if parent and is_before_git(pending.at):
             # By a clock that was reset nothing is newer than anything: the parent's time is nearer.
-            pending = replace(pending, at=self._store.commit(parent).committed_at)
+            pending = replace(pending, at=self._git.store.commit(parent).committed_at)
         data = render_commit(
             tree=edit.root,
             parents=(parent,) if parent else (),
@@ -151,9 +148,9 @@ class Committer:
         self, pending: PendingCommit, ref: str, tip: str | None, new: str, edit: Edit
     ) -> None:
         """Move the branch to a stored commit, and the index and work files with it."""
-        locks = _Locks(self._refs.prepare(ref, new))
+        locks = _Locks(self._git.refs.prepare(ref, new))
         try:
-            if self._refs.head().branch == pending.branch:
+            if self._git.refs.head().branch == pending.branch:
                 locks.index = self._sync.prepare_index()
                 locks.head = self._sync.prepare_head()
             self._intend(pending, new, edit, locks)
@@ -161,8 +158,8 @@ class Committer:
                 locks.has_index = self._sync.lock_index(locks.index)
                 if locks.head is not None:
                     self._sync.hold_head(locks.head)
-            is_here = self._refs.head().branch == pending.branch
-            self._refs.hold(locks.ref, ref, tip)
+            is_here = self._git.refs.head().branch == pending.branch
+            self._git.refs.hold(locks.ref, ref, tip)
             # Now, with the lock: a rebase that begins later has read where the branch goes.
             self._sync.check_not_rewritten(pending.branch)
             self._move(pending, edit, locks, is_here=is_here)
@@ -195,7 +192,7 @@ class Committer:
             if early:
                 left = self._fill(pending, edit, locks)
                 left = self._publish_index(edit, locks, left)
-            self._refs.publish(locks.ref)
+            self._git.refs.publish(locks.ref)
         except BaseException:
             if early:
                 self._take_back(pending, edit)
@@ -207,7 +204,7 @@ class Committer:
             left = self._publish_index(edit, locks, self._fill(pending, edit, locks))
         if is_here:
             self._sync.races.note(pending.branch, edit.blobs)
-        self._refs.sync_folder(locks.ref)
+        self._git.refs.sync_folder(locks.ref)
         if announced and not left:
             # Given back first: synced with their folder, they would outlive a power cut.
             locks.release()
@@ -226,9 +223,9 @@ class Committer:
     ) -> None:
         who = stamp(pending.author, pending.at)
         with contextlib.suppress(OSError):
-            self._refs.log(ref, tip, new, who, pending.text(tip))
+            self._git.refs.log(ref, tip, new, who, pending.text(tip))
             if is_here:
-                self._refs.log("HEAD", tip, new, who, pending.text(tip))
+                self._git.refs.log("HEAD", tip, new, who, pending.text(tip))
 
     def _fill(self, pending: PendingCommit, edit: Edit, locks: _Locks) -> Blobs:
         """Write the work files, and the new index into its lock. Returns the paths that failed."""

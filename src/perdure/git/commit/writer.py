@@ -21,16 +21,14 @@ from perdure.git.errors import (
     TipMoved,
     storage_errors,
 )
-from perdure.git.layout import Layout
 from perdure.git.locks import remove_dead_locks
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Trees, oid_of
+from perdure.git.objects.tree import oid_of
 from perdure.git.packs import background
 from perdure.git.packs.small import PackWriter
-from perdure.git.refs.refs import Head, Refs, check_branch
+from perdure.git.refs.refs import Head, check_branch
 from perdure.git.state.fields import UnreadableState
 from perdure.git.state.folder import StateFolder
-from perdure.git.worktree.files import WorkTree
+from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.races import NOTHING
 from perdure.git.worktree.sync import WorktreeSync
 
@@ -52,24 +50,19 @@ class Writer:
 
     def __init__(
         self,
-        layout: Layout,
+        git: GitFolder,
         state: StateFolder,
-        store: ObjectStore,
-        trees: Trees,
-        refs: Refs,
         mutex: threading.RLock,
         is_on_branch: Callable[[str, str], bool],
     ) -> None:
-        self._layout = layout
+        self._git = git
         self._state = state
-        self._refs = refs
         self._mutex = mutex
         self._is_on_branch = is_on_branch
-        self.packs = PackWriter(store, layout.state)
-        self._work = WorkTree(layout.work, layout.spare)
-        self.sync = WorktreeSync(layout, store, trees, refs, self._work)
-        self._committer = Committer(store, trees, refs, self.packs, self.sync)
-        self._lock = disk.KernelLock(layout.state / "commit.lock")
+        self.packs = PackWriter(git.store, git.layout.state)
+        self.sync = WorktreeSync(git)
+        self._committer = Committer(git, self.packs, self.sync)
+        self._lock = disk.KernelLock(git.layout.state / "commit.lock")
         self._journal: JournalFile | None = None
         self._chaser: threading.Thread | None = None
         self._last: tuple[PendingCommit, str] | None = None
@@ -77,8 +70,6 @@ class Writer:
         self._synced_at = 0.0
         self._found_right = ("", "")
         """The commit and the tip for which `_taken_away` found that all is well."""
-        self._store = store
-        self._trees = trees
         self._watcher: threading.Thread | None = None
         self._watch_until = 0.0
         self._closed = threading.Event()
@@ -101,7 +92,7 @@ class Writer:
             doing: what is going to be done, for errors.
         """
         with storage_errors(doing), self._commit_lock():
-            remove_dead_locks(self._layout.git_dir, self._layout.held)
+            remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
             # What cannot be finished now stays written down: a turn is saved all the same.
             with contextlib.suppress(HistoryError):
                 self.finish_operation()
@@ -113,7 +104,7 @@ class Writer:
         """Apply the pending sync as far as possible. The caller holds the commit lock."""
         if not self.sync.pending.is_waiting:
             return
-        head = self._refs.head()
+        head = self._git.refs.head()
         if head.branch is not None and head.commit is not None:
             former = dict(self.sync.pending.former(head.branch))
             # What cannot be done now is looked at with the next commit.
@@ -128,7 +119,7 @@ class Writer:
         from perdure.git.commit import dropped
 
         for order in list(
-            dropped.commits_to_restore(branch, tip, former, self._store, self._trees)
+            dropped.commits_to_restore(branch, tip, former, self._git.store, self._git.trees)
         ):
             self._committer.commit(order)
 
@@ -140,12 +131,12 @@ class Writer:
         Raises:
             Busy, HistoryError: it cannot be finished now.
         """
-        if (self._layout.state / "operation.json").exists():
+        if (self._git.layout.state / "operation.json").exists():
             from perdure.git.commit.transaction import Mover
 
             try:
                 with storage_errors("finishing what was begun"):
-                    Mover(self._layout, self._store, self._trees).finish()
+                    Mover(self._git).finish()
             except UnreadableState as error:
                 self.unreadable = str(error)
             self.forget_commits()
@@ -166,7 +157,7 @@ class Writer:
             with contextlib.suppress(OSError, DamagedRepository):
                 joined = self.packs.consolidate()
             behind = self.sync.pending.is_waiting
-        background.start_if_due(self._layout.git_dir, joined)
+        background.start_if_due(self._git.layout.git_dir, joined)
         if behind:
             self._chase()
         self._watch_head()
@@ -211,23 +202,23 @@ class Writer:
             return {}
         _, commit = self._last
         ref = check_branch(branch)
-        tip = self._refs.read(ref)
+        tip = self._git.refs.read(ref)
         # Not by the tip alone: the watch looks at one while its own commit is not noted yet, and
         # a reset may bring the branch back to it later.
         if tip is None or tip == commit or (commit, tip) == self._found_right:
             return {}
-        root = self._trees.root(tip)
+        root = self._git.trees.root(tip)
         there: dict[str, str | None] = {}
         for path, (former, new) in known.items():
-            oid = oid_of(self._trees.node(root, path))
+            oid = oid_of(self._git.trees.node(root, path))
             if oid != new and oid in former:
                 there[path] = oid
         if there and self._is_on_branch(branch, commit):
             is_race = self._is_followed_at_once(tip, commit) and all(
-                self._work.holds(path, known[path][1]) for path in there
+                self._git.work.holds(path, known[path][1]) for path in there
             )
         else:
-            is_race = bool(there) and self._refs.was_reset_away(ref, commit, self._committed_at)
+            is_race = bool(there) and self._git.refs.was_reset_away(ref, commit, self._committed_at)
         if is_race:
             return there
         self._found_right = (commit, tip)
@@ -236,7 +227,7 @@ class Writer:
     def _is_followed_at_once(self, tip: str, commit: str) -> bool:
         """Whether the commit on top of ours was made within two seconds of it."""
         for _ in range(32):
-            info = self._store.commit(tip)
+            info = self._git.store.commit(tip)
             if not info.parents:
                 return False
             if info.parents[0] == commit:
@@ -260,7 +251,7 @@ class Writer:
         former = {path: [*known[path][0], known[path][1]] for path in there}
         again = dataclasses.replace(order, journal=None, expect=last)
         try:
-            tip = self._refs.read(check_branch(branch))
+            tip = self._git.refs.read(check_branch(branch))
             if tip is not None:
                 self._restore_taken_out(branch, tip, former)
             if last:
@@ -283,7 +274,7 @@ class Writer:
                 self._commit_again()
             return
         branch, known = self.sync.races.last
-        head = self._refs.head()
+        head = self._git.refs.head()
         if not known or head.branch is None or head.commit is None:
             return
         # Looked at before the lock is taken: a git command that follows a switch at once needs it.
@@ -298,7 +289,7 @@ class Writer:
         if not is_undone:
             return
         with storage_errors("updating git's index"), self._commit_lock():
-            if (branch, known) != self.sync.races.last or self._refs.head() != head:
+            if (branch, known) != self.sync.races.last or self._git.refs.head() != head:
                 return
             former = {path: [new] if is_other else olds for path, (olds, new) in known.items()}
             if not self.sync.apply(head.commit, former, wait=0.0) and is_other:
@@ -311,7 +302,7 @@ class Writer:
         """
         before = self.sync.index_mark()
         time.sleep(_AT_REST)
-        return self._refs.head() == head and self.sync.index_mark() == before
+        return self._git.refs.head() == head and self.sync.index_mark() == before
 
     def _chase(self) -> None:
         """Sync the index as soon as its lock is free.
@@ -323,11 +314,11 @@ class Writer:
             self._chaser.start()
 
     def _chase_lock(self) -> None:
-        lock = self._layout.own / "index.lock"
+        lock = self._git.layout.own / "index.lock"
         until = time.monotonic() + _CHASE
         pause = 0.02
         while time.monotonic() < until and not self._closed.wait(pause):
-            if lock.exists() or not self._rests(self._refs.head()):
+            if lock.exists() or not self._rests(self._git.refs.head()):
                 pause = 0.02
                 continue
             with contextlib.suppress(HistoryError):
@@ -340,7 +331,7 @@ class Writer:
 
     def recover(self) -> None:
         """Finish what a dead process left, unless another process is working right now."""
-        recovery = Recovery(self._layout, self._refs, self.sync, self.packs, self._is_on_branch)
+        recovery = Recovery(self._git, self.sync, self.packs, self._is_on_branch)
         with storage_errors("recovering"), self._mutex:
             self._state.own()
             try:
@@ -360,7 +351,7 @@ class Writer:
             self._state.own()
             self.set_aside_journal()
             if self._journal is None:
-                folder = self._layout.state / "journals"
+                folder = self._git.layout.state / "journals"
                 disk.make_folder(folder, synced=True)
                 self._journal = JournalFile.create(folder)
             return self._journal
@@ -396,9 +387,9 @@ class Writer:
         """Flush work files and index, since no journal will restore them after a power cut."""
         try:
             for path in paths:
-                self._work.sync(path)
+                self._git.work.sync(path)
             if paths:
-                disk.sync_folder(self._layout.own)
+                disk.sync_folder(self._git.layout.own)
         except OSError:
             return False
         return True

@@ -136,7 +136,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
         if parts.refs.head().commit != plan.ours:
             raise RefElsewhere(f"{plan.branch} was moved meanwhile", "nothing was changed")
         parts.writer.forget_commits()
-        state = MergeState(parts.layout, parts.store, parts.trees)
+        state = MergeState(parts)
         # Afterwards the index names them.
         with parts.writer.packs.write(objects) if objects else nullcontext():
             state.open(plan.theirs, text, contents, plan.versions)
@@ -145,7 +145,7 @@ def _leave_open(repo: Repository, plan: MergePlan, text: str) -> None:
 def open_merge(repo: Repository) -> OpenMerge | None:
     """The open merge, whoever started it; None if there is none."""
     parts = repo.parts()
-    state = MergeState(parts.layout, parts.store, parts.trees)
+    state = MergeState(parts)
     theirs = state.other()
     if theirs is None:
         return None
@@ -154,7 +154,7 @@ def open_merge(repo: Repository) -> OpenMerge | None:
         if not any(entry.stage for entry in entries):
             continue
         stages = {entry.stage for entry in entries}
-        data = work_content(state.work, path)
+        data = work_content(parts.work, path)
         if data is not None and b"\0" in data:
             conflicts.append(FileConflict(path, "binary"))
         elif not {2, 3} <= stages:
@@ -175,7 +175,7 @@ def content_to_settle(repo: Repository, path: str) -> bytes | None:
         HistoryError: something else than a file is there.
     """
     parts = repo.parts()
-    data = work_content(MergeState(parts.layout, parts.store, parts.trees).work, path)
+    data = work_content(parts.work, path)
     if data is not None and marked(data):
         raise StillInConflict([path])
     return data
@@ -195,7 +195,7 @@ def settle_conflict(repo: Repository, path: str, content: bytes | None) -> None:
     """
     parts = repo.parts()
     with parts.writer.exclusive("settling a conflict"):
-        state = MergeState(parts.layout, parts.store, parts.trees)
+        state = MergeState(parts)
         if content is None:
             state.settle(path, None)
             return
@@ -212,7 +212,7 @@ def conclude_merge(repo: Repository, *, author: Author, at: datetime | None = No
         UnsavedEdits, Busy: as `operations.perform`.
     """
     parts = repo.parts()
-    state = MergeState(parts.layout, parts.store, parts.trees)
+    state = MergeState(parts)
     opened = open_merge(repo)
     head = parts.refs.head()
     if opened is None or head.branch is None or head.commit is None:
@@ -222,7 +222,7 @@ def conclude_merge(repo: Repository, *, author: Author, at: datetime | None = No
         raise StillInConflict(unsettled)
     root = repo.commit_info(head.commit).tree
     staged = state.staged(root)
-    changes = [Change(path, work_content(state.work, path)) for path in staged]
+    changes = [Change(path, work_content(parts.work, path)) for path in staged]
     accepted: dict[str, set[str | None]] = {}
     for path, entries in staged.items():
         accepted[path] = {entry.oid for entry in entries}
@@ -260,7 +260,7 @@ def abort_merge(repo: Repository) -> None:
     parts = repo.parts()
     with parts.writer.exclusive("giving up the merge"):
         parts.writer.finish_operation()
-        state = MergeState(parts.layout, parts.store, parts.trees)
+        state = MergeState(parts)
         if state.other() is None:
             raise HistoryError("no merge is open", "nothing was changed")
         parts.writer.forget_commits()

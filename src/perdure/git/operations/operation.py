@@ -113,7 +113,7 @@ def perform(
         with parts.writer.packs.write(objects):
             # Only when the repository is otherwise at rest does a commit stay remembered.
             parts.writer.forget_commits()
-            mover = Mover(parts.layout, parts.store, parts.trees)
+            mover = Mover(parts)
             mover.carry_out(plan, stamp(author, when), f"{kind}: {description}")
     return oplog.parse_entry(repo.commit_info(op))
 

@@ -266,15 +266,7 @@ class Refs:
 
     def prepare_head(self, branch: str) -> GitLock:
         """A lock for HEAD that will name a branch, not taken yet."""
-        from perdure.git.locks import GitLock
-
-        lock = GitLock(self._layout.git_dir, self._layout.held, self._layout.own / "HEAD")
-        try:
-            lock.write(f"ref: refs/heads/{branch}\n".encode())
-        except BaseException:
-            lock.release()
-            raise
-        return lock
+        return self._layout.lock(self._layout.own / "HEAD", f"ref: {HEADS}{branch}\n".encode())
 
     def remove(self, lock: GitLock, name: str) -> None:
         """Delete a ref whose lock is held: out of packed-refs first, so that no old value shows.
@@ -292,10 +284,8 @@ class Refs:
             _log_file(self._layout.git_dir, name).unlink(missing_ok=True)
 
     def _unpack(self, name: str) -> None:
-        from perdure.git.locks import GitLock
-
         path = self._layout.git_dir / "packed-refs"
-        lock = GitLock(self._layout.git_dir, self._layout.held, path)
+        lock = self._layout.lock(path)
         try:
             lock.take(wait=LOCK_WAIT)
             kept: list[bytes] = []
@@ -314,8 +304,6 @@ class Refs:
 
     def prepare(self, name: str, new: str | None) -> GitLock:
         """A lock for a ref with its new value on the disk, not taken yet; None: to delete it."""
-        from perdure.git.locks import GitLock
-
         path = self._path(name)
         links.check_way(self._layout.git_dir, path)
         parent = path.parent
@@ -326,14 +314,7 @@ class Refs:
         for folder in reversed(created):
             folder.mkdir(mode=disk.FOLDER_MODE, exist_ok=True)
             disk.sync_folder(folder.parent)
-        lock = GitLock(self._layout.git_dir, self._layout.held, path)
-        try:
-            if new is not None:
-                lock.write(f"{new}\n".encode())
-        except BaseException:
-            lock.release()
-            raise
-        return lock
+        return self._layout.lock(path, f"{new}\n".encode() if new is not None else b"")
 
     def hold(self, lock: GitLock, name: str, old: str | None) -> None:
         """Take a ref's lock if the ref still is where it was seen; git waits 0.1 s for it.

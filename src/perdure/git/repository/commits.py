@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.layout import shallow_ends
 from perdure.git.objects.commit import CommitInfo
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import FileChange, Trees
-from perdure.git.refs.refs import Refs, check_branch
+from perdure.git.objects.tree import FileChange
+from perdure.git.refs.refs import check_branch
 from perdure.git.refs.revisions import Revisions
 from perdure.git.timeline import walk
+from perdure.git.worktree.git_folder import GitFolder
 
 _KEPT = 4096
 _LONG_MESSAGE = 32 * 1024
@@ -24,11 +23,8 @@ _LONG_MESSAGE = 32 * 1024
 class Commits:
     """The commits of one repository, cached once read."""
 
-    def __init__(self, store: ObjectStore, trees: Trees, refs: Refs, git_dir: Path) -> None:
-        self._store = store
-        self._trees = trees
-        self._refs = refs
-        self._git_dir = git_dir
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
         self._kept: dict[str, CommitInfo] = {}
 
     def resolve(self, rev: str) -> str:
@@ -37,7 +33,7 @@ class Commits:
         Raises:
             UnknownRevision: none, or more than one.
         """
-        return Revisions(self._store, self._refs).resolve(rev)
+        return Revisions(self._git.store, self._git.refs).resolve(rev)
 
     def info(self, rev: str) -> CommitInfo:
         """The commit that a revision names.
@@ -57,7 +53,7 @@ class Commits:
         """
         known = self._kept.get(oid)
         if known is None:
-            known = self._store.commit(oid)
+            known = self._git.store.commit(oid)
             if oid in self.shallow_ends():
                 # As git has it: what came before is not here, and no walk goes there.
                 known = replace(known, parents=())
@@ -84,13 +80,13 @@ class Commits:
             limit: how many at most.
             skip: how many to leave out first.
         """
-        start = self.resolve(rev) if rev is not None else self._refs.head().commit
+        start = self.resolve(rev) if rev is not None else self._git.refs.head().commit
         if start is None:
             return iter(())
         found = walk.walk(
             start,
             read=self.read,
-            trees=self._trees,
+            trees=self._git.trees,
             paths=[path.strip("/") for path in paths],
             boundary=self.shallow_ends(),
         )
@@ -98,7 +94,7 @@ class Commits:
 
     def shallow_ends(self) -> frozenset[str]:
         """The commits where a shallow clone ends; what came before is not here."""
-        return shallow_ends(self._git_dir)
+        return shallow_ends(self._git.layout.git_dir)
 
     def parents(self, rev: str) -> tuple[str, ...]:
         """The parents of a commit; none at the end of a shallow clone."""
@@ -109,13 +105,15 @@ class Commits:
         """What a commit changed against its first parent, everything for one without."""
         info = self.info(commit)
         parents = () if info.id in self.shallow_ends() else info.parents
-        return self._trees.difference(self.read(parents[0]).tree if parents else None, info.tree)
+        return self._git.trees.difference(
+            self.read(parents[0]).tree if parents else None, info.tree
+        )
 
     def is_on_branch(self, branch: str, commit: str) -> bool:
         """Whether a commit is in the history of a branch."""
         from perdure.git.refs.ancestry import Reach
 
-        tip = self._refs.read(check_branch(branch))
+        tip = self._git.refs.read(check_branch(branch))
         if tip is None:
             return False
         try:

@@ -18,11 +18,10 @@ from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.layout import Layout
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Trees
-from perdure.git.refs.refs import HEADS, REMOTES, TAGS, Refs, free_branch
+from perdure.git.refs.refs import HEADS, REMOTES, TAGS, free_branch
 from perdure.git.refs.revisions import Revisions
 from perdure.git.repository.repository import Repository
+from perdure.git.worktree.git_folder import GitFolder
 
 _MOST = 2000
 """Branches and tags that are looked at: about 0.2 ms each."""
@@ -160,12 +159,9 @@ class _Commits:
         self.work, self.path = work, path
         self.is_bare = not (work / ".git").exists() and _looks_bare(work)
         place = _bare(work) if self.is_bare else _checked(work)
-        self._layout = place
-        self._refs = Refs(place)
-        self._store = ObjectStore(place.git_dir / "objects")
-        self._trees = Trees(self._store)
-        self._revisions = Revisions(self._store, self._refs)
-        head = self._refs.head()
+        self._git = GitFolder.at(place)
+        self._revisions = Revisions(self._git.store, self._git.refs)
+        head = self._git.refs.head()
         self.branch = head.branch
         self.is_born = head.commit is not None
         self.is_ours = (place.git_dir / "perdure").is_dir()
@@ -173,14 +169,14 @@ class _Commits:
 
     def _has(self, commit: str) -> bool:
         with suppress(HistoryError):
-            node = self._trees.entries(self._trees.root(commit)).get(self.path)
+            node = self._git.trees.entries(self._git.trees.root(commit)).get(self.path)
             return node is not None and node[0] & 0o170000 == 0o100000
         return False
 
     def names(self) -> Iterator[str]:
         """Full names of branches and tags whose commit has the file, the usual ones first."""
         for prefix in (HEADS, REMOTES, TAGS):
-            refs = self._refs.names(prefix)
+            refs = self._git.refs.names(prefix)
             usual = {name: index for index, name in enumerate(_USUAL)}
             order = sorted(
                 (name for name in refs if not name.endswith("/HEAD")),
@@ -195,7 +191,7 @@ class _Commits:
         """The command that brings the file back from HEAD, as git's index stands."""
         path = shlex.quote(self.path)
         try:
-            data = read_index(self._layout.own / "index", self._trees)
+            data = read_index(self._git.layout.own / "index", self._git.trees)
             slots = index_file.below(data, [self.path]).get(self.path, [])
         except (OSError, IndexTrouble):
             slots = []
@@ -207,19 +203,19 @@ class _Commits:
 
     def switch(self, names: Sequence[str]) -> str:
         """The command that goes to the best of some branches and tags."""
-        elsewhere = self._layout.checked_out_elsewhere()
+        elsewhere = self._git.layout.checked_out_elsewhere()
         free = [name for name in names if name.removeprefix(HEADS) not in elsewhere]
         best = (free or names)[0]
         short = best.removeprefix(HEADS).removeprefix(TAGS)
         if best.startswith(HEADS) and free:
             return f"git switch {shlex.quote(short)}"
         if not best.startswith(REMOTES):
-            name = free_branch(self._refs, "restored")
+            name = free_branch(self._git.refs, "restored")
             return f"git switch -c {name} {shlex.quote(short)}"
         remote, _, branch = best.removeprefix(REMOTES).partition("/")
-        twins = [name for name in self._refs.names(REMOTES) if name.endswith(f"/{branch}")]
+        twins = [name for name in self._git.refs.names(REMOTES) if name.endswith(f"/{branch}")]
         if branch in self._heads():
-            wanted = shlex.quote(free_branch(self._refs, f"{remote}-{branch}"))
+            wanted = shlex.quote(free_branch(self._git.refs, f"{remote}-{branch}"))
             return f"git switch -c {wanted} {shlex.quote(f'{remote}/{branch}')}"
         if len(twins) > 1:
             # git asks which remote is meant.
@@ -227,7 +223,7 @@ class _Commits:
         return f"git switch {shlex.quote(branch)}"
 
     def _heads(self) -> set[str]:
-        return {name.removeprefix(HEADS) for name in self._refs.names(HEADS)}
+        return {name.removeprefix(HEADS) for name in self._git.refs.names(HEADS)}
 
 
 def _checked(work: Path) -> Layout:

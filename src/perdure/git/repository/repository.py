@@ -22,13 +22,13 @@ from perdure.git.errors import (
 )
 from perdure.git.layout import Layout, WorkState
 from perdure.git.objects.commit import Author, CommitInfo
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import FOLDER, Change, Entry, FileChange, Trees
+from perdure.git.objects.tree import FOLDER, Change, Entry, FileChange
 from perdure.git.packs import keep
-from perdure.git.refs.refs import TAGS, Head, Refs, free_branch
+from perdure.git.refs.refs import TAGS, Head, free_branch
 from perdure.git.repository.commits import Commits
 from perdure.git.state import mark
 from perdure.git.state.folder import StateFolder
+from perdure.git.worktree.git_folder import GitFolder
 
 if TYPE_CHECKING:
     from perdure.git.commit.journal_file import JournalFile
@@ -56,13 +56,9 @@ MOST_READ = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(GitFolder):
     """The parts of a repository, for the other modules of this room."""
 
-    layout: Layout
-    store: ObjectStore
-    trees: Trees
-    refs: Refs
     writer: Writer
     boundary: frozenset[str]
     """Commits whose parents are not here: the edge of a shallow clone."""
@@ -85,16 +81,13 @@ class Repository:
     def __init__(self, place: Layout) -> None:
         self._config = config.read_config(place.git_dir)
         config.check_supported(self._config)
-        self._layout = place
+        self._git = git = GitFolder.at(place)
         self.path = place.work
         self.git_dir = place.git_dir
         self.state_dir = place.state
         self.state = StateFolder(place)
         self.recovery_trouble = ""
-        self._store = ObjectStore(place.git_dir / "objects")
-        self._trees = Trees(self._store)
-        self._refs = Refs(place)
-        self.commits = Commits(self._store, self._trees, self._refs, place.git_dir)
+        self.commits = Commits(git)
         self._mutex = threading.RLock()
         self._writer: Writer | None = None
         self._leftovers: list[JournalFile] = []
@@ -125,11 +118,11 @@ class Repository:
         return repo
 
     def _recover(self) -> None:
-        packs = self._layout.git_dir / "objects" / "pack"
+        packs = self._git.layout.git_dir / "objects" / "pack"
         try:
-            if mark.anything_in(self._layout.state):
+            if mark.anything_in(self._git.layout.state):
                 self.state.own()
-            if _anything_left(self._layout.state) or keep.are_left(packs):
+            if _anything_left(self._git.layout.state) or keep.are_left(packs):
                 self.writer.recover()
                 self.recovery_trouble = self.writer.unreadable
         except HistoryError as error:
@@ -166,49 +159,35 @@ class Repository:
             if self._writer is None:
                 from perdure.git.commit.writer import Writer
 
-                self._writer = Writer(
-                    self._layout,
-                    self.state,
-                    self._store,
-                    self._trees,
-                    self._refs,
-                    self._mutex,
-                    self.commits.is_on_branch,
-                )
+                self._writer = Writer(self._git, self.state, self._mutex, self.commits.is_on_branch)
             return self._writer
 
     def parts(self) -> Parts:
         """The parts that it is made of, for modules of this room."""
-        return Parts(
-            self._layout,
-            self._store,
-            self._trees,
-            self._refs,
-            self.writer,
-            self.commits.shallow_ends(),
-        )
+        git, ends = self._git, self.commits.shallow_ends()
+        return Parts(git.layout, git.store, git.trees, git.refs, git.work, self.writer, ends)
 
     # Reading
 
     def head(self) -> Head:
         """What HEAD names."""
-        return self._refs.head()
+        return self._git.refs.head()
 
     def stray_refs(self) -> dict[str, str]:
         """Files among the branches that git does not take for one, and the id that each holds."""
-        return self._refs.strays()
+        return self._git.refs.strays()
 
     def tags(self) -> dict[str, str]:
         """Every tag that names a commit, by name; annotated ones are followed."""
         found: dict[str, str] = {}
-        for ref in self._refs.names(TAGS):
+        for ref in self._git.refs.names(TAGS):
             with contextlib.suppress(HistoryError):
                 found[ref.removeprefix(TAGS)] = self.resolve(ref)
         return found
 
     def free_branch(self, wanted: str) -> str:
         """A name for a new branch: ``wanted``, or it with the first number that is free."""
-        return free_branch(self._refs, wanted)
+        return free_branch(self._git.refs, wanted)
 
     def resolve(self, rev: str) -> str:
         """Id of the commit that a branch, tag, HEAD, ``HEAD~3`` or the start of an id names.
@@ -229,20 +208,20 @@ class Repository:
 
     def _tree(self, rev: str | None) -> str | None:
         if rev is None:
-            commit = self._refs.head().commit
+            commit = self._git.refs.head().commit
             return self.commits.read(commit).tree if commit else None
         return self.commit_info(rev).tree
 
     def oid(self, path: str, rev: str | None = None) -> str | None:
         """Blob id of a regular file; None where there is none (links and folders count as none)."""
         root = self._tree(rev)
-        node = self._trees.node(root, path) if root and path else None
+        node = self._git.trees.node(root, path) if root and path else None
         return node[1] if node and node[0] & 0o170000 == 0o100000 else None
 
     def folder_oid(self, path: str, rev: str | None = None) -> str | None:
         """Tree id of a folder; None where there is none."""
         root = self._tree(rev)
-        node = self._trees.node(root, path.strip("/"))
+        node = self._git.trees.node(root, path.strip("/"))
         return node[1] if node and node[0] == FOLDER else None
 
     def read(self, path: str, rev: str | None = None) -> bytes | None:
@@ -262,11 +241,11 @@ class Repository:
             TooLargeObject: it has more.
             DamagedRepository: it is broken, or something else than a blob.
         """
-        return self._store.content(b"blob", oid, most)
+        return self._git.store.content(b"blob", oid, most)
 
     def size(self, oid: str) -> int:
         """Bytes of a blob, by its header. Raises MissingObject, DamagedRepository."""
-        return self._store.size(oid)[1]
+        return self._git.store.size(oid)[1]
 
     def small(self, oid: str, most: int, otherwise: bytes = b"") -> bytes:
         """Content of a blob of at most so many bytes; for a larger one ``otherwise``."""
@@ -283,7 +262,7 @@ class Repository:
         root = self._tree(rev)
         if root is None:
             return []
-        found = list(islice(self._trees.files(root, prefix.strip("/")), most and most + 1))
+        found = list(islice(self._git.trees.files(root, prefix.strip("/")), most and most + 1))
         if most is not None and len(found) > most:
             raise too_many(prefix, most)
         return sorted(found, key=lambda entry: entry.path)
@@ -291,11 +270,11 @@ class Repository:
     def names(self, folder: str, rev: str | None = None) -> list[tuple[str, bool]]:
         """Names directly in a folder and whether each is a folder; empty where there is none."""
         root = self._tree(rev)
-        node = self._trees.node(root, folder.strip("/"))
+        node = self._git.trees.node(root, folder.strip("/"))
         if node is None or node[0] != FOLDER:
             return []
         return sorted(
-            (name, mode == FOLDER) for name, (mode, _) in self._trees.entries(node[1]).items()
+            (name, mode == FOLDER) for name, (mode, _) in self._git.trees.entries(node[1]).items()
         )
 
     def timeline(self, progress: Callable[[int, int], None] | None = None) -> Timeline:
@@ -309,9 +288,9 @@ class Repository:
 
         return Timeline(
             cache=self.cache_dir,
-            raw=self._store.read,
+            raw=self._git.store.read,
             read=self.commits.read,
-            trees=self._trees,
+            trees=self._git.trees,
             blob=self.blob,
             boundary=self.commits.shallow_ends(),
             progress=progress,
@@ -323,22 +302,20 @@ class Repository:
         Raises:
             DamagedRepository: a tree is missing or cannot be read.
         """
-        return self._trees.difference(old, new)
+        return self._git.trees.difference(old, new)
 
     # The work tree
 
     def work_tree(self) -> WorkTree:
         """The files beside the history, read without following a link."""
-        from perdure.git.worktree.files import WorkTree
-
-        return WorkTree(self.path, self._layout.spare)
+        return self._git.work
 
     @property
     def edits(self) -> WorkTreeEdits:
         """What people changed in the work tree, against the commit that is checked out."""
         from perdure.git.worktree.edits import WorkTreeEdits
 
-        return WorkTreeEdits(self._layout, self._store, self._trees, self._refs)
+        return WorkTreeEdits(self._git)
 
     def diff(self, a: str | None, b: str | None, paths: Sequence[str] = ()) -> list[FileChange]:
         """What differs between two revisions.
@@ -353,7 +330,7 @@ class Repository:
         old = self._tree(a)
         if b is None:
             return self.edits.against(old, wanted)
-        found = self._trees.difference(old, self._tree(b))
+        found = self._git.trees.difference(old, self._tree(b))
         return [
             change
             for change in found
@@ -363,7 +340,7 @@ class Repository:
 
     def state_of_work(self) -> WorkState:
         """Whether HEAD is detached, and which operation of git is not finished."""
-        return layout.state_of_work(self._layout, self._refs.head().branch)
+        return layout.state_of_work(self._git.layout, self._git.refs.head().branch)
 
     def human(self) -> Author | None:
         """The identity that git would commit with; None when none is set up."""
@@ -384,13 +361,13 @@ class Repository:
         Returns:
             The file, the key and the value of each; a key may come several times.
         """
-        files = (self.git_dir / "config", self._layout.own / "config.worktree")
+        files = (self.git_dir / "config", self._git.layout.own / "config.worktree")
         return config.odd_settings(files, self.path)
 
     @property
     def lies_with(self) -> Path | None:
         """Another folder whose repository this is, where this folder's ``.git`` leads there."""
-        return self._layout.lies_with
+        return self._git.layout.lies_with
 
     # Writing
 

@@ -20,10 +20,10 @@ from perdure.git.index import rewrite
 from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
-from perdure.git.objects.store import ObjectStore
 from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular, oid_of
 from perdure.git.paths import is_path, shown
-from perdure.git.worktree.files import NotRegular, WorkTree
+from perdure.git.worktree.files import NotRegular
+from perdure.git.worktree.git_folder import GitFolder
 
 _EACH = 64
 """Files up to which each is fsynced by itself; above, the whole system's writes are once."""
@@ -93,15 +93,13 @@ def differing(trees: Trees, old: str | None, new: str | None) -> list[Step]:
 class Checkout:
     """The work tree and the index of one work tree. The caller holds ``index.lock``."""
 
-    def __init__(self, work: WorkTree, store: ObjectStore, trees: Trees, index: Path) -> None:
-        self._work = work
-        self._store = store
-        self._trees = trees
-        self._index = index
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
+        self._index = git.layout.own / "index"
 
     def steps(self, old: str | None, new: str | None) -> list[Step]:
         """What differs between two trees. Raises BadPath, CannotMerge: see `differing`."""
-        return differing(self._trees, old, new)
+        return differing(self._git.trees, old, new)
 
     # Looking
 
@@ -147,7 +145,7 @@ class Checkout:
     def _slots(self) -> tuple[dict[str, list[IndexEntry]], int]:
         try:
             written = self._index.stat().st_mtime_ns
-            return index_file.below(read_index(self._index, self._trees)), written
+            return index_file.below(read_index(self._index, self._git.trees)), written
         except FileNotFoundError:
             return {}, 0
 
@@ -164,7 +162,7 @@ class Checkout:
 
     def _begins(self, short: str, long: str) -> bool:
         try:
-            return self._store.read(long)[1].startswith(self._store.read(short)[1])
+            return self._git.store.read(long)[1].startswith(self._git.store.read(short)[1])
         except DamagedRepository:
             return False
 
@@ -181,11 +179,11 @@ class Checkout:
     ) -> str:
         """Add one work file to the survey. Returns why it cannot be changed, or ""."""
         try:
-            found = self._work.stat(step.path)
+            found = self._git.work.stat(step.path)
             oid = _known_oid(found, entries, written)
             is_whole = True
             if oid is None:
-                seen = self._work.read(step.path)
+                seen = self._git.work.read(step.path)
                 found = seen.stat if seen else None
                 oid = seen.oid if seen else None
                 if torn and seen is not None and oid not in oids and self._is_torn(seen.data, oids):
@@ -210,7 +208,7 @@ class Checkout:
         start = data.rstrip(b"\0")
         for oid in oids:
             try:
-                content = self._store.read(oid)[1] if oid else b""
+                content = self._git.store.read(oid)[1] if oid else b""
             except DamagedRepository:
                 continue
             if content.startswith(start) and len(data) <= len(content):
@@ -223,7 +221,7 @@ class Checkout:
         for count in range(1, len(parts) + 1):
             here = "/".join(parts[:count])
             try:
-                found = (self._work.root / here).lstat()
+                found = (self._git.work.root / here).lstat()
             except OSError:
                 return False
             if not stat.S_ISDIR(found.st_mode):
@@ -231,8 +229,8 @@ class Checkout:
         return any(inner not in going for inner in self._files_below(path))
 
     def _files_below(self, path: str) -> Iterator[str]:
-        for folder, _, files in os.walk(self._work.root / path):
-            inner = Path(folder).relative_to(self._work.root).as_posix()
+        for folder, _, files in os.walk(self._git.work.root / path):
+            inner = Path(folder).relative_to(self._git.work.root).as_posix()
             yield from (f"{inner}/{name}" for name in files)
 
     # Changing
@@ -251,17 +249,17 @@ class Checkout:
         for step in open_steps:
             over = survey.seen[step.path]
             if step.new is None and over is not None:
-                self._work.remove(step.path, over=over)
+                self._git.work.remove(step.path, over=over)
                 if each:
-                    self._work.sync(step.path)
+                    self._git.work.sync(step.path)
         for step in open_steps:
             if step.new is None or step.path in stats:
                 continue
-            self._work.clear(step.path)
+            self._git.work.clear(step.path)
             over = survey.seen[step.path]
-            stats[step.path] = self._work.write(
+            stats[step.path] = self._git.work.write(
                 step.path,
-                self._store.read(step.new[1])[1],
+                self._git.store.read(step.new[1])[1],
                 over=over,
                 synced=each,
                 mode=_permissions(over, step.new),
@@ -284,9 +282,9 @@ class Checkout:
         """
         try:
             written = self._index.stat().st_mtime_ns
-            data = read_index(self._index, self._trees)
+            data = read_index(self._index, self._git.trees)
         except FileNotFoundError:
-            leaves = self._trees.leaves(root)
+            leaves = self._git.trees.leaves(root)
             return index_file.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
         mine = [step for step in steps if step.path not in staged]
         entries = [
@@ -295,7 +293,7 @@ class Checkout:
             if step.new is not None
         ]
         gone = [step.path for step in mine if step.new is None]
-        return rewrite.rewrite(data, gone, entries, written=written, is_same=self._work.holds)
+        return rewrite.rewrite(data, gone, entries, written=written, is_same=self._git.work.holds)
 
     def check_index(self) -> None:
         """Fail before anything is changed if the index cannot be written.
@@ -304,7 +302,7 @@ class Checkout:
             IndexTrouble: it is damaged, or of an unknown kind.
         """
         try:
-            data = read_index(self._index, self._trees)
+            data = read_index(self._index, self._git.trees)
         except FileNotFoundError:
             return
         rewrite.rewrite(data, (), (), written=None)

@@ -15,12 +15,11 @@ from perdure.git.errors import BadPath, HistoryError, TooManyFiles
 from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
-from perdure.git.layout import Layout, state_of_work
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import Change, Entry, FileChange, Trees, is_regular
+from perdure.git.layout import state_of_work
+from perdure.git.objects.tree import Change, Entry, FileChange, is_regular
 from perdure.git.paths import check_path, is_path
-from perdure.git.refs.refs import Refs
-from perdure.git.worktree.files import FolderListing, NotRegular, TooLarge, WorkFile, WorkTree
+from perdure.git.worktree.files import FolderListing, NotRegular, TooLarge, WorkFile
+from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
 from perdure.stray_files import is_scratch_file, possible_originals, same_name
 
@@ -62,15 +61,11 @@ class OutsideEdits:
 class WorkTreeEdits:
     """What people changed in a work tree, against the commit that is checked out."""
 
-    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees, refs: Refs) -> None:
-        self._layout = layout
-        self._store = store
-        self._trees = trees
-        self._refs = refs
-        self._work = WorkTree(layout.work, layout.spare)
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
 
     def _root(self) -> str | None:
-        return self._trees.root_of(self._refs.head().commit)
+        return self._git.trees.root_of(self._git.refs.head().commit)
 
     def find(self, prefixes: Sequence[str]) -> OutsideEdits:
         """Edits below some folders: those that may be committed, and those held.
@@ -81,7 +76,7 @@ class WorkTreeEdits:
         """
         prefixes = [prefix.strip("/") for prefix in prefixes]
         root = self._root()
-        state = state_of_work(self._layout, self._refs.head().branch)
+        state = state_of_work(self._git.layout, self._git.refs.head().branch)
         outcome = OutsideEdits([], [])
         general = ""
         if state.open_operation:
@@ -96,7 +91,7 @@ class WorkTreeEdits:
         for prefix in prefixes:
             try:
                 tracked = self._tracked(root, prefix)
-                present = list(self._work.walk(prefix, most=MOST_LISTED))
+                present = list(self._git.work.walk(prefix, most=MOST_LISTED))
             except TooManyFiles as error:
                 outcome.held.append((prefix, error.what))
                 continue
@@ -104,7 +99,7 @@ class WorkTreeEdits:
                 outcome.held.append((prefix, f"it cannot be read: {error.strerror}"))
                 continue
             is_folder = bool(tracked) and prefix not in tracked
-            gone = is_folder and not (self._layout.work / prefix).exists()
+            gone = is_folder and not (self._git.layout.work / prefix).exists()
             here = _stats(present)
             new = self._new(prefix, present, tracked, outcome)
             for path in sorted(tracked.keys() | set(new)):
@@ -140,7 +135,7 @@ class WorkTreeEdits:
 
     def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
         """Files of a tree by path; a name that no file can have is in no work tree."""
-        found = self._trees.files(root, prefix)
+        found = self._git.trees.files(root, prefix)
         return {entry.path: entry for entry in found if is_path(entry.path)}
 
     def _judge(
@@ -158,7 +153,7 @@ class WorkTreeEdits:
             budget.is_spent = True
             return
         try:
-            seen = self._work.read(path, most=_MOST_BYTES)
+            seen = self._git.work.read(path, most=_MOST_BYTES)
         except TooLarge:
             most = _MOST_BYTES >> 20
             outcome.held.append((path, f"it is larger than {most} MiB; commit it with git"))
@@ -189,7 +184,7 @@ class WorkTreeEdits:
 
     def _is_in_icloud(self, path: str) -> bool:
         """Whether a missing file is only offloaded to iCloud, which leaves ``.name.icloud``."""
-        place = self._layout.work / path
+        place = self._git.layout.work / path
         return (place.parent / f".{place.name}.icloud").exists()
 
     @staticmethod
@@ -207,15 +202,15 @@ class WorkTreeEdits:
         """Whether the file's stat shows that it is unchanged, without reading it."""
         if entry is None or len(slots) != 1 or slots[0].oid != entry.oid or slots[0].stage:
             return False
-        found = here.get(path) or self._work.stat(path)
+        found = here.get(path) or self._git.work.stat(path)
         return found is not None and slots[0].is_level(found, written)
 
     def _index(self, prefixes: Sequence[str]) -> _Staged:
         """The index's entries below some folders, by path."""
-        place = self._layout.own / "index"
+        place = self._git.layout.own / "index"
         try:
             written = place.stat().st_mtime_ns
-            return _Staged(index_file.below(read_index(place, self._trees), prefixes), written)
+            return _Staged(index_file.below(read_index(place, self._git.trees), prefixes), written)
         except FileNotFoundError:
             raise IndexTrouble("git's index is missing") from None
         except disk.NotPlain as error:
@@ -271,12 +266,12 @@ class WorkTreeEdits:
         found: list[ConflictCopy] = []
         with contextlib.suppress(RulesTrouble):
             if folder:
-                present = list(self._work.walk(folder, most=MOST_LISTED))
+                present = list(self._git.work.walk(folder, most=MOST_LISTED))
                 list(self._untracked(present, self._tracked(root, folder).keys(), found))
                 return found
-            with os.scandir(self._layout.work) as entries:
+            with os.scandir(self._git.layout.work) as entries:
                 names = sorted(entry.name for entry in entries)
-            tracked = self._trees.entries(root).keys() if root else ()
+            tracked = self._git.trees.entries(root).keys() if root else ()
             beside = _Beside(names, "", _Names(tracked))
             found_for = {name: beside.original_of(name) for name in names}
             kept = set(
@@ -295,16 +290,16 @@ class WorkTreeEdits:
             return
         from perdure.git.config.user import users_ignored
 
-        values = config.read_config(self._layout.git_dir)
+        values = config.read_config(self._git.layout.git_dir)
         folded = config.is_true(values.get("core.ignorecase", "false"))
-        rules = Ignored(self._work, self._layout.git_dir, users_ignored(), folded=folded)
+        rules = Ignored(self._git.work, self._git.layout.git_dir, users_ignored(), folded=folded)
         for path in paths:
             if not rules.is_ignored(path.rstrip("/"), is_folder=path.endswith("/")):
                 yield path
 
     def _is_way(self, path: str, found: os.stat_result) -> bool:
         """Whether a path is a link to a folder, which counts as nobody's edit."""
-        return stat.S_ISLNK(found.st_mode) and (self._work.root / path).is_dir()
+        return stat.S_ISLNK(found.st_mode) and (self._git.work.root / path).is_dir()
 
     def is_edited(self, branch: str, path: str) -> bool:
         """Whether somebody edited a chunk's work file, if ``branch`` is checked out.
@@ -318,16 +313,16 @@ class WorkTreeEdits:
         if oid is None:
             return False
         try:
-            seen = self._work.read(path)
+            seen = self._git.work.read(path)
         except NotRegular:
             return True
         except OSError:
             return False
         if seen is None or seen.oid == oid:
             return False
-        if self._store.find(seen.oid) is None:
+        if self._git.store.find(seen.oid) is None:
             return True
-        _, there = self._store.read(oid)
+        _, there = self._git.store.read(oid)
         return not (there.startswith(seen.data) or seen.data.startswith(there))
 
     def is_gone(self, branch: str, path: str) -> bool:
@@ -335,7 +330,7 @@ class WorkTreeEdits:
         if self._at_tip(branch, path) is None:
             return False
         try:
-            is_missing = self._work.stat(path) is None
+            is_missing = self._git.work.stat(path) is None
             # One that is hidden git does not look for either.
             slots = self._index((path,)).slots.get(path, ()) if is_missing else ()
             return is_missing and not any(slot.hidden for slot in slots)
@@ -344,8 +339,8 @@ class WorkTreeEdits:
 
     def _at_tip(self, branch: str, path: str) -> str | None:
         """Blob id of a regular file at a branch's tip, where the branch is checked out."""
-        root = self._root() if self._refs.head().branch == branch else None
-        node = self._trees.node(root, path)
+        root = self._root() if self._git.refs.head().branch == branch else None
+        node = self._git.trees.node(root, path)
         return node[1] if node is not None and is_regular(node) else None
 
     def against(self, root: str | None, paths: Sequence[str]) -> list[FileChange]:
@@ -357,7 +352,7 @@ class WorkTreeEdits:
             staged = _Staged({}, 0)
         for prefix in paths or ("",):
             tracked = self._tracked(root, prefix)
-            present = list(self._work.walk(prefix, most=MOST_LISTED))
+            present = list(self._git.work.walk(prefix, most=MOST_LISTED))
             stats = _stats(present)
             try:
                 new = set(self._untracked(present, tracked, []))
@@ -372,7 +367,7 @@ class WorkTreeEdits:
                 if self._looks_level(path, entry, slots, staged.written, stats):
                     continue
                 try:
-                    seen = self._work.read(path)
+                    seen = self._git.work.read(path)
                 except (NotRegular, OSError):
                     seen = None
                 here = seen.oid if seen else None

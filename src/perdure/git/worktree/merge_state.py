@@ -22,15 +22,15 @@ from perdure.git.index import rewrite
 from perdure.git.index.file import IndexEntry, IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
-from perdure.git.layout import Layout, intent_file
+from perdure.git.layout import intent_file
 from perdure.git.locks import GitLock
-from perdure.git.objects.store import ObjectStore, object_id
-from perdure.git.objects.tree import FILE, Node, Trees
+from perdure.git.objects.store import object_id
+from perdure.git.objects.tree import FILE, Node
 from perdure.git.paths import is_path
-from perdure.git.refs.refs import Refs
 from perdure.git.state.fields import is_oid
 from perdure.git.worktree.checkout import Checkout, Step, Survey
 from perdure.git.worktree.files import NotRegular, WorkTree
+from perdure.git.worktree.git_folder import GitFolder
 
 FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE")
 """What git keeps of an open merge, besides the index; MERGE_HEAD is what makes it one."""
@@ -60,14 +60,10 @@ def marked(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
 class MergeState:
     """The open merge of one work tree. The caller holds the commit lock."""
 
-    def __init__(self, layout: Layout, store: ObjectStore, trees: Trees) -> None:
-        self._layout = layout
-        self._store = store
-        self._trees = trees
-        self._refs = Refs(layout)
-        self.work = WorkTree(layout.work, layout.spare)
-        self._index = layout.own / "index"
-        self._checkout = Checkout(self.work, store, trees, self._index)
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
+        self._index = git.layout.own / "index"
+        self._checkout = Checkout(git)
 
     # Reading
 
@@ -78,7 +74,7 @@ class MergeState:
             HistoryError: several at once, which is git's business.
         """
         try:
-            text = disk.read_file(self._layout.own / "MERGE_HEAD")
+            text = disk.read_file(self._git.layout.own / "MERGE_HEAD")
         except FileNotFoundError:
             return None
         ids = text.decode("ascii", "replace").split()
@@ -93,7 +89,7 @@ class MergeState:
     def message(self) -> str:
         """The message that git would propose, without comments."""
         try:
-            text = disk.read_file(self._layout.own / "MERGE_MSG").decode("utf-8", "replace")
+            text = disk.read_file(self._git.layout.own / "MERGE_MSG").decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
         return "\n".join(line for line in text.split("\n") if not line.startswith("#")).strip()
@@ -105,7 +101,7 @@ class MergeState:
             HistoryError: it cannot be read.
         """
         try:
-            return index_file.below(read_index(self._index, self._trees))
+            return index_file.below(read_index(self._index, self._git.trees))
         except FileNotFoundError:
             return {}
         except IndexTrouble as error:
@@ -116,7 +112,7 @@ class MergeState:
     def staged(self, root: str | None) -> dict[str, list[IndexEntry]]:
         """Paths that the index has otherwise than a tree; no slots: its removal is staged."""
         slots = self.slots()
-        leaves = self._trees.leaves(root)
+        leaves = self._git.trees.leaves(root)
         there = {path: node for path, node in leaves if is_path(path)}
         found: dict[str, list[IndexEntry]] = {path: [] for path in there.keys() - slots.keys()}
         for path, entries in slots.items():
@@ -147,8 +143,10 @@ class MergeState:
             Busy: git is writing.
         """
         root = self._root()
-        steps = [Step(path, self._trees.node(root, path), node) for path, node in contents.items()]
-        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        steps = [
+            Step(path, self._git.trees.node(root, path), node) for path, node in contents.items()
+        ]
+        lock = self._git.layout.lock(self._index)
         try:
             lock.take(wait=2.0)
             staged = self.staged(root)
@@ -170,16 +168,16 @@ class MergeState:
             data = self._checkout.index(plain, stats, root)
             lock.write(rewrite.rewrite(data, (), _stages(conflicts), written=None))
             lock.publish()
-            disk.sync_folder(self._layout.own)
+            disk.sync_folder(self._git.layout.own)
             self._drop_intent()
         finally:
             lock.release()
 
     def _root(self) -> str | None:
-        return self._trees.root_of(self._refs.head().commit)
+        return self._git.trees.root_of(self._git.refs.head().commit)
 
     def _write(self, name: str, text: str) -> None:
-        disk.replace_file(self._layout.own / name, text.encode("utf-8", "replace"), synced=True)
+        disk.replace_file(self._git.layout.own / name, text.encode("utf-8", "replace"), synced=True)
 
     def _intend(
         self,
@@ -192,16 +190,16 @@ class MergeState:
             "version": 1,
             "paths": {path: list(oids) for path, oids in paths.items()},
             "forced": list(forced),
-            "own": self._layout.own_name,
+            "own": self._git.layout.own_name,
             "boot": boot(),
             "locks": [list(lock.identity)] if lock is not None else [],
         }
-        place = intent_file(self._layout)
+        place = intent_file(self._git.layout)
         disk.replace_file(place, json.dumps(value).encode(), synced=True)
         disk.sync_folder(place.parent)
 
     def _drop_intent(self) -> None:
-        place = intent_file(self._layout)
+        place = intent_file(self._git.layout)
         place.unlink(missing_ok=True)
         disk.sync_folder(place.parent)
 
@@ -213,7 +211,7 @@ class MergeState:
         Raises:
             HistoryError: it is not in conflict.
         """
-        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        lock = self._git.layout.lock(self._index)
         try:
             lock.take(wait=2.0)
             entries = self.slots().get(path, [])
@@ -223,21 +221,21 @@ class MergeState:
                     "nothing was changed",
                     "perdure merge lists what is",
                 )
-            seen = self.work.read(path)
+            seen = self._git.work.read(path)
             found = None
             if content is None and seen is not None:
-                self.work.remove(path, over=seen.stat)
-                self.work.sync(path)
+                self._git.work.remove(path, over=seen.stat)
+                self._git.work.sync(path)
             elif content is not None:
                 over = seen.stat if seen else None
-                found = self.work.write(path, content, over=over, synced=True)
+                found = self._git.work.write(path, content, over=over, synced=True)
             new = []
             if content is not None:
                 new = [NewEntry(path, FILE, object_id(b"blob", content), found)]
-            data = read_index(self._index, self._trees)
+            data = read_index(self._index, self._git.trees)
             lock.write(rewrite.rewrite(data, [path], new, written=None))
             lock.publish()
-            disk.sync_folder(self._layout.own)
+            disk.sync_folder(self._git.layout.own)
         except NotRegular as error:
             raise HistoryError(f"{path} is not a file", "nothing was changed") from error
         except IndexTrouble as error:
@@ -269,7 +267,7 @@ class MergeState:
 
     def _is(self, path: str, oid: str | None) -> bool:
         try:
-            seen = self.work.read(path)
+            seen = self._git.work.read(path)
         except NotRegular:
             return False
         return (seen.oid if seen else None) == oid
@@ -280,10 +278,10 @@ class MergeState:
         steps: list[Step] = []
         accepted: dict[str, set[str | None]] = {}
         for path, oids in value["paths"].items():
-            node = self._trees.node(root, path)
+            node = self._git.trees.node(root, path)
             accepted[path] = set(oids)
             steps.append(Step(path, node, node))
-        lock = GitLock(self._layout.git_dir, self._layout.held, self._index)
+        lock = self._git.layout.lock(self._index)
         try:
             lock.take(wait=2.0)
             survey = self._checkout.survey(steps, torn=True, accepted=accepted)
@@ -297,15 +295,15 @@ class MergeState:
         finally:
             lock.release()
         for name in (*FILES[1:], FILES[0]):
-            (self._layout.own / name).unlink(missing_ok=True)
-        disk.sync_folder(self._layout.own)
+            (self._git.layout.own / name).unlink(missing_ok=True)
+        disk.sync_folder(self._git.layout.own)
         self._drop_intent()
 
     def _force(self, survey: Survey, paths: Collection[str]) -> None:
         """Put back files with conflict markers, even if they were edited."""
         for path in paths:
             if path not in survey.seen:
-                survey.seen[path] = self.work.stat(path)
+                survey.seen[path] = self._git.work.stat(path)
 
 
 def _listed(conflicts: Collection[str]) -> str:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 from perdure.git.index import file as index_file
 from perdure.git.index.file import IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.session_cache import Mark, mark_of
-from perdure.git.objects.tree import Blobs, Trees, oid_of
-from perdure.git.refs.refs import Refs
-from perdure.git.worktree.files import WorkTree
+from perdure.git.objects.tree import Blobs, oid_of
+from perdure.git.worktree.git_folder import GitFolder
 
 LastCommits = tuple[str, dict[str, tuple[tuple[str | None, ...], str | None]]]
 """Branch that was checked out at the last commits; per path former blobs and the last."""
@@ -30,11 +28,9 @@ class RaceDetector:
         seen: the index file that was last looked at, or written by us.
     """
 
-    def __init__(self, index: Path, trees: Trees, refs: Refs, work: WorkTree) -> None:
-        self._index = index
-        self._trees = trees
-        self._refs = refs
-        self._work = work
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
+        self._index = git.layout.own / "index"
         self.last = NOTHING
         self.seen: Mark | None = None
 
@@ -86,7 +82,7 @@ class RaceDetector:
             rests: whether HEAD and index stay as they are for a moment.
         """
         branch, known = self.last
-        head = self._refs.head()
+        head = self._git.refs.head()
         if not known or head.branch != branch or head.commit is None:
             return False
         try:
@@ -94,17 +90,17 @@ class RaceDetector:
             seen = mark_of(found)
             if seen == self.seen:
                 return False
-            present = index_file.below(read_index(self._index, self._trees), known)
+            present = index_file.below(read_index(self._index, self._git.trees), known)
         except (OSError, IndexTrouble):
             return False
         self.seen = seen
-        root = self._trees.root(head.commit)
+        root = self._git.trees.root(head.commit)
         for path, (former, new) in known.items():
-            there = oid_of(self._trees.node(root, path))
+            there = oid_of(self._git.trees.node(root, path))
             staged = present[path][-1].oid if path in present else None
             if there == new != staged and staged in former:
-                is_file_left = self._work.holds(path, new)
-                if is_file_left or (self._work.holds(path, staged) and rests()):
+                is_file_left = self._git.work.holds(path, new)
+                if is_file_left or (self._git.work.holds(path, staged) and rests()):
                     self.seen = None
                     return True
         return False
@@ -114,16 +110,16 @@ class RaceDetector:
 
         ``git checkout -b`` may have read the tip before the commit, and switched HEAD after it.
         """
-        root = self._trees.root(commit)
+        root = self._git.trees.root(commit)
         ours = {
             path: new
             for path, (_, new) in self.last[1].items()
-            if oid_of(self._trees.node(root, path)) != new
+            if oid_of(self._git.trees.node(root, path)) != new
         }
-        if any(self._work.holds(path, new) for path, new in ours.items()):
+        if any(self._git.work.holds(path, new) for path, new in ours.items()):
             return True
         try:
-            present = index_file.below(read_index(self._index, self._trees), ours)
+            present = index_file.below(read_index(self._index, self._git.trees), ours)
         except (OSError, IndexTrouble):
             return False
         return any(

@@ -18,12 +18,11 @@ from perdure.git.index.file import IndexTrouble
 from perdure.git.index.full import read_index
 from perdure.git.index.patch import IndexEdit
 from perdure.git.index.session_cache import Folders, KeptIndex, Mark, mark_of
-from perdure.git.layout import Layout, rewritten_branch
+from perdure.git.layout import rewritten_branch
 from perdure.git.locks import GitLock
-from perdure.git.objects.store import ObjectStore
-from perdure.git.objects.tree import FILE, Blobs, Node, Trees, oid_of
-from perdure.git.refs.refs import Refs
-from perdure.git.worktree.files import NotRegular, WorkTree
+from perdure.git.objects.tree import FILE, Blobs, Node, oid_of
+from perdure.git.worktree.files import NotRegular
+from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.races import RaceDetector
 from perdure.git.worktree.unsynced import PendingSync
 
@@ -36,15 +35,9 @@ _HEAD_WAIT = 0.2
 class WorktreeSync:
     """The index and the work files of one work tree. The caller holds the commit lock."""
 
-    def __init__(
-        self, layout: Layout, store: ObjectStore, trees: Trees, refs: Refs, work: WorkTree
-    ) -> None:
-        self._layout = layout
-        self._store = store
-        self._trees = trees
-        self._refs = refs
-        self._work = work
-        self._index = layout.own / "index"
+    def __init__(self, git: GitFolder) -> None:
+        self._git = git
+        self._index = git.layout.own / "index"
         self._waited_for: tuple[int, int] | None = None
         self._kept: KeptIndex | None = None
         self._filled: tuple[KeptIndex | None, Mapping[str, os.stat_result | None]] = (None, {})
@@ -52,8 +45,8 @@ class WorktreeSync:
         """Why the index is not level, "" when it is."""
         self.unwritten: list[str] = []
         """Work files that the last update could not write."""
-        self.pending = PendingSync(layout)
-        self.races = RaceDetector(self._index, trees, refs, work)
+        self.pending = PendingSync(git.layout)
+        self.races = RaceDetector(git)
 
     # Locks
 
@@ -87,11 +80,11 @@ class WorktreeSync:
 
     def prepare_index(self) -> GitLock:
         """A lock for the index, not taken yet."""
-        return GitLock(self._layout.git_dir, self._layout.held, self._index)
+        return self._git.layout.lock(self._index)
 
     def prepare_head(self) -> GitLock:
         """A lock for HEAD, not taken yet."""
-        return GitLock(self._layout.git_dir, self._layout.held, self._layout.own / "HEAD")
+        return self._git.layout.lock(self._git.layout.own / "HEAD")
 
     @staticmethod
     def hold_head(lock: GitLock) -> None:
@@ -108,7 +101,7 @@ class WorktreeSync:
         Raises:
             BranchRewritten: it is.
         """
-        if rewritten_branch(self._layout, self._refs.head().branch) == branch:
+        if rewritten_branch(self._git.layout, self._git.refs.head().branch) == branch:
             raise BranchRewritten(
                 f"git is at work on {branch}: a rebase, or a sequence of commits, is not finished",
                 "nothing was changed",
@@ -120,10 +113,10 @@ class WorktreeSync:
 
         A turn must not be saved on it: whoever concludes the merge would take the turn out again.
         """
-        if not (self._layout.own / "MERGE_HEAD").exists():
+        if not (self._git.layout.own / "MERGE_HEAD").exists():
             return None
         try:
-            present = index_file.below(read_index(self._index, self._trees), blobs)
+            present = index_file.below(read_index(self._index, self._git.trees), blobs)
         except (OSError, IndexTrouble):
             return None
         for path, pair in blobs.items():
@@ -170,7 +163,7 @@ class WorktreeSync:
     def _update_file(
         self, path: str, accepted: Collection[str | None], new: Node | None, *, synced: bool
     ) -> os.stat_result | None:
-        seen = self._work.read(path)
+        seen = self._git.work.read(path)
         present = seen.oid if seen else None
         if present == oid_of(new):
             return seen.stat if seen else None
@@ -178,13 +171,13 @@ class WorktreeSync:
             return None
         if new is None:
             if seen is not None:
-                self._work.remove(path, over=seen.stat)
+                self._git.work.remove(path, over=seen.stat)
                 if synced:
-                    self._work.sync(path)
+                    self._git.work.sync(path)
             return None
-        content = self._store.read(new[1])[1]
+        content = self._git.store.read(new[1])[1]
         over = seen.stat if seen else None
-        return self._work.write(path, content, over=over, synced=synced)
+        return self._git.work.write(path, content, over=over, synced=synced)
 
     # The index
 
@@ -216,16 +209,16 @@ class WorktreeSync:
         ]
         kept, self._kept, self._filled = self._kept, None, (None, {})
         if kept is not None and kept.is_still(self._index):
-            filled = kept.patched(edits, folders, self._work.holds)
+            filled = kept.patched(edits, folders, self._git.work.holds)
         else:
             try:
                 written = self._index.stat().st_mtime_ns
-                data = read_index(self._index, self._trees)
+                data = read_index(self._index, self._git.trees)
             except FileNotFoundError:
                 lock.write(self._rebuilt(tip, stats))
                 return
             patched = patch.patch(
-                data, edits, folders=folders, written=written, is_same=self._work.holds
+                data, edits, folders=folders, written=written, is_same=self._git.work.holds
             )
             filled = KeptIndex(b"", patched.data, patched.end)
         lock.write(filled.before, filled.rest)
@@ -247,7 +240,9 @@ class WorktreeSync:
 
     def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
         """Build an index from a tree when there is none."""
-        rows = [(path, mode, oid, stats.get(path)) for path, (mode, oid) in self._trees.leaves(tip)]
+        rows = [
+            (path, mode, oid, stats.get(path)) for path, (mode, oid) in self._git.trees.leaves(tip)
+        ]
         return index_file.build(rows)
 
     # Later
@@ -255,7 +250,7 @@ class WorktreeSync:
     def apply_pending(self, *, wait: float) -> bool:
         """Apply what is pending for the branch that is checked out. False: not all of it yet."""
         waiting = self.pending.read()
-        head = self._refs.head()
+        head = self._git.refs.head()
         former = waiting.pop(head.branch or "", None)
         left: Collection[str] = ()
         if former and head.branch and head.commit:
@@ -285,8 +280,8 @@ class WorktreeSync:
                 return list(former)
             if self._is_left(commit):
                 return list(former)
-            root = self._trees.root(commit)
-            nodes = {path: self._trees.node(root, path) for path in former}
+            root = self._git.trees.root(commit)
+            nodes = {path: self._git.trees.node(root, path) for path in former}
             blobs: Blobs = {path: (node, node) for path, node in nodes.items()}
             stats = self.update_work(blobs, former=former, synced=True)
             try:
@@ -307,8 +302,8 @@ class WorktreeSync:
         Asked under ``index.lock``: git brings files and index to the other commit first, and gives
         the lock back before it moves HEAD.
         """
-        head = self._refs.head()
-        is_going = head.branch and rewritten_branch(self._layout, head.branch) == head.branch
+        head = self._git.refs.head()
+        is_going = head.branch and rewritten_branch(self._git.layout, head.branch) == head.branch
         return head.commit != commit or bool(is_going)
 
     def restore(self, commit: str, path: str, wrote: Iterable[str | None]) -> None:
@@ -319,9 +314,9 @@ class WorktreeSync:
             path: a file that we wrote shortly before.
             wrote: the blobs that it may be the beginning of.
         """
-        node = self._trees.node(self._trees.root(commit), path)
+        node = self._git.trees.node(self._git.trees.root(commit), path)
         try:
-            seen = self._work.read(path)
+            seen = self._git.work.read(path)
         except NotRegular:
             return
         if seen is None or (node is not None and seen.oid == node[1]):
@@ -334,14 +329,14 @@ class WorktreeSync:
         else:
             return
         if node is None:
-            self._work.remove(path, over=seen.stat)
+            self._git.work.remove(path, over=seen.stat)
             return
-        self._work.write(path, self._stored(node[1]), over=seen.stat, synced=True)
+        self._git.work.write(path, self._stored(node[1]), over=seen.stat, synced=True)
         self.apply(commit, {path: [node[1]]}, wait=0.0)
 
     def _stored(self, oid: str | None) -> bytes:
         """A blob's content; empty if the power cut took it, too."""
         try:
-            return self._store.read(oid)[1] if oid else b""
+            return self._git.store.read(oid)[1] if oid else b""
         except DamagedRepository:
             return b""
