@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.location import Location, write_answer, write_turn
@@ -60,24 +62,31 @@ class TurnCommitter:
         Raises:
             HistoryError: nothing was changed.
         """
+        write = partial(
+            self._repo.commit,
+            author=author,
+            branch=pending.branch,
+            at=at,
+            journal=journal,
+            start=pending.start,
+        )
         try:
             if pending.kind is TurnKind.ANOTHER:
-                return self._add_answer(pending, reply, facts, author, at, journal)
-            return self._append(pending, reply, facts, author, at, journal)
+                return self._add_answer(pending, reply, facts, write)
+            return self._append(pending, reply, facts, at, write)
         except (TipMoved, UnknownTurn, CompanionProblem):
             # Where no answer is added it can only be the first of them.
             other = _elsewhere(pending, at)
             facts = _with_window(facts, pending.location, other.location)
-            return self._append(other, reply, facts, author, at, journal)
+            return self._append(other, reply, facts, at, write)
 
     def _append(
         self,
         pending: PendingTurn,
         reply: Reply | None,
         facts: TurnFacts,
-        author: Author,
         at: datetime,
-        journal: Journal | Leftover | None,
+        write: Callable[..., str],
     ) -> CommittedTurn:
         location, turn = pending.location, pending.answered(reply)
         if pending.is_in_chunk:
@@ -89,15 +98,10 @@ class TurnCommitter:
             raise TipMoved(change.path)
         lease = self.lease.acquire(str(location.conversation))
         named = replace(facts, turn=location.turn_id)
-        commit = self._repo.commit(
+        commit = write(
             [change],
             message=lambda parent: _message(turn, named, parent),
-            author=author,
-            branch=pending.branch,
-            at=at,
             expect={change.path: expect},
-            journal=journal,
-            start=pending.start,
         )
         if lease is not None:
             oid = self._repo.oid(change.path, commit)
@@ -110,9 +114,7 @@ class TurnCommitter:
         pending: PendingTurn,
         reply: Reply | None,
         facts: TurnFacts,
-        author: Author,
-        at: datetime,
-        journal: Journal | Leftover | None,
+        write: Callable[..., str],
     ) -> CommittedTurn:
         """The new answer stands, and the one before joins the alternatives: one commit."""
         location, turn = pending.location, pending.answered(reply)
@@ -131,10 +133,8 @@ class TurnCommitter:
             self.lease,
             location.turn_id,
             add,
+            write,
             branch=pending.branch,
-            author=author,
-            at=at,
-            journal=journal,
             start=pending.start,
         )
         return CommittedTurn(location.turn_id, turn, commit, location.path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from perdure.actions.lease import ConversationLease
@@ -26,7 +26,7 @@ from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn
 
 if TYPE_CHECKING:
-    from perdure.git.repository.turn_journal import Journal, Leftover
+    pass
 
 _ATTEMPTS = 8
 
@@ -99,15 +99,9 @@ def rewrite_here(
 ) -> str:
     """`rewrite` on the branch that is checked out, by the human where nobody else is named."""
     with workspace.leased() as lease:
-        return rewrite(
-            workspace.repo,
-            lease,
-            turn_id,
-            make,
-            branch=workspace.branch,
-            author=author or workspace.author,
-            at=now(),
-        )
+        by, branch = author or workspace.author, workspace.branch
+        write = partial(workspace.repo.commit, author=by, branch=branch, at=now())
+        return rewrite(workspace.repo, lease, turn_id, make, write, branch=branch)
 
 
 def rewrite(
@@ -115,11 +109,9 @@ def rewrite(
     lease: ConversationLease,
     turn_id: TurnId,
     make: Callable[[StoredTurn], ChunkEdit],
+    write: Callable[..., str],
     *,
     branch: str,
-    author: Author,
-    at: datetime,
-    journal: Journal | Leftover | None = None,
     start: str | None = None,
 ) -> str:
     """Change a turn's files on a branch; the commit's id.
@@ -130,10 +122,8 @@ def rewrite(
         turn_id: the turn.
         make: from the turn as it stands to the files afterwards; called again where somebody else
             was quicker.
+        write: `Repository.commit`, told by whom, when and on the branch.
         branch: the branch.
-        author: who does it.
-        at: when.
-        journal: what the commit brings home.
         start: the commit that the branch begins at, where it is not there yet.
 
     Raises:
@@ -154,16 +144,8 @@ def rewrite(
         held = lease.acquire(str(turn_id.conversation))
         fits = held is not None and held.matches(branch, path, stored.oids[path])
         try:
-            commit = repo.commit(
-                [Change(p, data) for p, data in contents.items() if data != before[p]],
-                message=made.message,
-                author=author,
-                branch=branch,
-                at=at,
-                expect=stored.oids,
-                journal=journal,
-                start=start,
-            )
+            changes = [Change(p, data) for p, data in contents.items() if data != before[p]]
+            commit = write(changes, message=made.message, expect=stored.oids)
         except TipMoved:
             if attempt == _ATTEMPTS - 1:
                 raise

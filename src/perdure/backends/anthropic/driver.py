@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from perdure.backends.errors import BadParameter
-from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.backend import HostedBackend, api_address
 from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.protocol import BackendSpec, PromptMessage, Request
 from perdure.backends.roles.shape import ANTHROPIC_SHAPE, fold
@@ -15,6 +15,7 @@ from perdure.backends.tokens.llama import chat_messages
 
 if TYPE_CHECKING:
     from perdure.backends.anthropic.server import AnthropicServer
+    from perdure.backends.hosted.sdk_server import SdkServer
     from perdure.backends.http.timeouts import Timeouts
 
 DEFAULT_ADDRESS = "https://api.anthropic.com"
@@ -89,7 +90,7 @@ class AnthropicBackend(HostedBackend):
             **({"extra_body": more, "extra_headers": _WITH_SAMPLING} if more else {}),
         }
 
-    def _package(self) -> Callable[[ServerAccess], ApiServer]:
+    def _package(self) -> Callable[[ServerAccess], SdkServer]:
         from perdure.backends.anthropic.server import AnthropicServer
 
         return AnthropicServer

@@ -16,7 +16,7 @@ from typing import BinaryIO
 _SCALARS = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
-_TEXT, _ARRAY = 8, 9
+_TEXT, _ARRAY, _LENGTH = 8, 9, 10
 _KEYS = 4096
 _LONGEST = 1 << 16
 """Bytes of a key or of the name of an architecture; a longer one is no model of ours."""
@@ -55,13 +55,8 @@ def _scalar(file: BinaryIO, kind: int) -> int | float:
     return value
 
 
-def _length(file: BinaryIO) -> int:
-    length: int = struct.unpack("<Q", file.read(8))[0]
-    return length
-
-
 def _text(file: BinaryIO) -> str:
-    length = _length(file)
+    length = int(_scalar(file, _LENGTH))
     if length > _LONGEST:
         raise NotGguf("a key is longer than any real one")
     return file.read(length).decode()
@@ -71,10 +66,10 @@ def _skip(file: BinaryIO, kind: int) -> None:
     if kind in _SCALARS:
         file.seek(struct.calcsize(f"<{_SCALARS[kind]}"), 1)
     elif kind == _TEXT:
-        file.seek(_length(file), 1)
+        file.seek(int(_scalar(file, _LENGTH)), 1)
     elif kind == _ARRAY:
         (inner,) = struct.unpack("<I", file.read(4))
-        count = _length(file)
+        count = int(_scalar(file, _LENGTH))
         if inner in _SCALARS:
             file.seek(count * struct.calcsize(f"<{_SCALARS[inner]}"), 1)
             return

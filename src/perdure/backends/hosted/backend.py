@@ -9,9 +9,9 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from perdure.backends.hosted.server_backend import Server, ServerBackend
+from perdure.backends.hosted.server_backend import ServerBackend
 from perdure.backends.hosted.thoughts import split_thoughts
 from perdure.backends.http.address import Address, checked_address
 from perdure.backends.http.timeouts import Timeouts
@@ -27,34 +27,18 @@ from perdure.backends.protocol import (
 from perdure.backends.tokens.estimate import tokenizer_for
 
 if TYPE_CHECKING:
-    from perdure.backends.hosted.sdk_wire import SdkWire
-
-
-class ApiServer(Server, Protocol):
-    """One of the packages, connected to a server."""
-
-    wire: SdkWire
-
-    async def window(self) -> int:
-        """The window in the server's list of models, in tokens; 0 if it states none."""
-        ...
-
-    async def shape(self) -> str:
-        """What the protocol or the model's template accepts; empty if unknown."""
-        ...
-
-    def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]: ...
+    from perdure.backends.hosted.sdk_server import SdkServer
 
 
 @dataclass(frozen=True, slots=True)
 class _Connected:
-    server: ApiServer
+    server: SdkServer
     window: int
     tokenizer: Tokenizer
     shape: str
 
 
-class HostedBackend(ServerBackend[ApiServer, _Connected]):
+class HostedBackend(ServerBackend["SdkServer", _Connected]):
     """A model behind a web API; a `Backend`."""
 
     def __init__(
@@ -122,7 +106,7 @@ class HostedBackend(ServerBackend[ApiServer, _Connected]):
     def _body(self, request: Request, limit: int) -> dict[str, Any]:
         """The request in the protocol's form; ``limit`` is the reply's, in tokens."""
 
-    async def _learned(self, server: ApiServer) -> _Connected:
+    async def _learned(self, server: SdkServer) -> _Connected:
         stated = await server.window()
         tokenizer = await asyncio.to_thread(tokenizer_for, self.spec.model)
         wanted = self.spec.context_window

@@ -21,7 +21,7 @@ from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, plain_event
 from perdure.backends.http.timeouts import ReplyTimeouts
-from perdure.backends.protocol import Finished, StopReason, StreamEvent
+from perdure.backends.protocol import Finished, OfferedModel, StopReason, StreamEvent
 
 
 class _Stream(Protocol):
@@ -73,6 +73,14 @@ class SdkServer(ABC):
     async def shape(self) -> str:
         """What is known about the roles of a prompt: nothing."""
         return ""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections."""
+
+    @abstractmethod
+    async def models(self) -> list[OfferedModel]:
+        """The list of models. Raises BackendError."""
 
     @abstractmethod
     async def _stated_window(self) -> int:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perdure.backends.errors import BadParameter
-from perdure.backends.hosted.backend import ApiServer, HostedBackend, api_address
+from perdure.backends.hosted.backend import HostedBackend, api_address
 from perdure.backends.hosted.request_form import limit_field
 from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.protocol import BackendSpec, Request
 from perdure.backends.tokens.llama import chat_messages
 
 if TYPE_CHECKING:
+    from perdure.backends.hosted.sdk_server import SdkServer
     from perdure.backends.http.timeouts import Timeouts
 
 DEFAULT_ADDRESS = "https://api.openai.com/v1"
@@ -79,7 +80,7 @@ class OpenAIBackend(HostedBackend):
             left_out.add("stream_options")
         return {name: value for name, value in body.items() if name not in left_out}
 
-    def _package(self) -> Callable[[ServerAccess], ApiServer]:
+    def _package(self) -> Callable[[ServerAccess], SdkServer]:
         from perdure.backends.openai.server import OpenAIServer
 
         return OpenAIServer

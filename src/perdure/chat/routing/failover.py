@@ -112,6 +112,11 @@ def _reason(backend: Backend, streamed: StreamedReply) -> str:
     return what.removeprefix(f"{backend.spec.name} says: ")
 
 
+def _again(request: ReplyRequest, streamed: StreamedReply, told: str) -> Notice:
+    """Why the same backend is asked once more."""
+    return Notice(f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. {told}")
+
+
 def _next_step(asked: Sequence[Backend]) -> str:
     if all(backend.spec.disabled for backend in asked):
         return f"Look at one and allow it: perdure backend confirm {asked[0].spec.name}"
@@ -144,12 +149,7 @@ async def _patiently(request: ReplyRequest, emit: Callable[[Event], None]) -> St
             elif clock() > loaded_by:
                 return streamed
         elif pause is not None and streamed.action is Action.RETRY and tried < _TRIES:
-            emit(
-                Notice(
-                    f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. "
-                    f"Asking again in {pause:.0f} s."
-                )
-            )
+            emit(_again(request, streamed, f"Asking again in {pause:.0f} s."))
         else:
             return streamed
         if request.stop.is_set():
@@ -177,12 +177,8 @@ async def _fitting(request: ReplyRequest, emit: Callable[[Event], None]) -> Stre
         room = _smaller_room(request, streamed)
         if room is None or request.stop.is_set():
             return streamed
-        emit(
-            Notice(
-                f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. "
-                "It is asked again with fewer of the older turns; they stay in the history."
-            )
-        )
+        told = "It is asked again with fewer of the older turns; they stay in the history."
+        emit(_again(request, streamed, told))
         request, streamed = await _taken(replace(request, room=room), emit)
     return streamed
 
@@ -200,12 +196,9 @@ async def _taken(
         form = await _other_form(request, streamed)
         if form is None or streamed.form is None or request.stop.is_set():
             break
-        emit(
-            Notice(
-                f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. It is asked "
-                f"again {difference(streamed.form, form)}; what it takes is kept for the next time."
-            )
-        )
+        how = difference(streamed.form, form)
+        told = f"It is asked again {how}; what it takes is kept for the next time."
+        emit(_again(request, streamed, told))
         tried = form
         request = replace(request, form=form)
         streamed = await ask(request, emit)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from perdure.actions.backends.fingerprint import BackendNote, note_fingerprint
-from perdure.actions.companion.readme import refresh_readme
 from perdure.actions.hand_edits import chunk_notices, commit_hand_edits, copy_notices
 from perdure.actions.history.next_message import refuse_archived
 from perdure.actions.notice_marks import mark_first
@@ -30,11 +29,13 @@ from perdure.chat.turn.notices import TurnNotices
 from perdure.chat.turn.position import Position
 from perdure.chat.turn.recovery import recover_turns
 from perdure.chat.turn.salvage import salvage_target
+from perdure.companion import readme
 from perdure.companion.clock import now
 from perdure.companion.ids import TurnId
 from perdure.companion.secrets import mask_secrets
 from perdure.companion.turns import Message, Reply
 from perdure.git.errors import BranchGone, BranchRewritten, HistoryError, storage_errors
+from perdure.git.repository.repository import Change
 from perdure.git.repository.turn_journal import Journal
 from perdure.notice import Notice
 from perdure.prompt import PastTurn
@@ -187,16 +188,35 @@ class TurnStore:
         return PreparedTurn(pending, tuple(thread), journal, tuple(notices), began)
 
     def _refresh_readme(self, location: Location) -> None:
-        """Commit the README as of the month that a conversation begins in."""
-        commit = refresh_readme(
-            self.repo,
-            tip=self.position.tip,
-            branch=self.position.branch,
-            author=self.position.companion_author,
-            name=self.position.companion.name,
-            month=location.path.split("/")[1],
+        """Commit the README if it lacks the month of a conversation, or an avatar that exists.
+
+        A page that is gone stays gone, and one that somebody else is writing at this moment is done
+        another time: no talk waits for it.
+        """
+        repo, position, path = self.repo, self.position, readme.README_PATH
+        tip, month = position.tip, location.path.split("/")[1]
+        page = repo.read(path, tip)
+        if page is None:
+            return
+        months = [each for each, is_folder in repo.names("conversations", tip) if is_folder]
+        fresh = readme.updated_readme(
+            page,
+            name=position.companion.name,
+            months=[*months, month],
+            assets=[each for each, is_folder in repo.names("assets", tip) if not is_folder],
         )
-        if commit is not None:
+        if fresh == page:
+            return
+        with suppress(HistoryError):
+            commit = repo.commit(
+                [Change(path, fresh)],
+                message=f"companion: the README has {month}\n",
+                author=position.companion_author,
+                branch=position.branch,
+                at=now(),
+                expect={path: repo.oid(path, tip)},
+                start=tip,
+            )
             self._follow_own(commit)
 
     def _follow_own(self, commit: str) -> None:

@@ -71,10 +71,6 @@ def render_lock(entries: Mapping[str, LockEntry]) -> bytes:
             for key in order
             if entry.details.get(key)
         ]
-        if entry.shape:
-            lines.append(f"  shape: {scalar(entry.shape)}\n")
-        if entry.without:
-            lines.append(f"  without: {scalar(' '.join(entry.without))}\n")
-        if entry.seen:
-            lines.append(f"  seen: {scalar(entry.seen)}\n")
+        more = {"shape": entry.shape, "without": " ".join(entry.without), "seen": entry.seen}
+        lines += [f"  {key}: {scalar(value)}\n" for key, value in more.items() if value]
     return "".join(lines).encode()

@@ -83,7 +83,7 @@ class _Manifest(msgspec.Struct):
     address: str = ""
     key: str = ""
     context_window: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
-    allow_http: schema.YesNo = schema.YesNo(False)
+    allow_http: bool = False
     connect_timeout: _Seconds = 0.0
     timeout: _Seconds = 0.0
     shape: str = ""
@@ -123,16 +123,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise _secret(where, node.lines["key"], "key")
     return Manifest(
         name=PurePosixPath(where).stem,
-        driver=read.driver,
-        model=read.model,
-        address=read.address,
-        key=read.key,
-        context_window=read.context_window,
+        **msgspec.structs.asdict(read),
         parameters=_parameters(parameters, where),
-        allow_http=read.allow_http.value,
-        connect_timeout=read.connect_timeout,
-        timeout=read.timeout,
-        shape=read.shape,
         troubles=tuple(map(_meant, schema.unknown_keys(node, _Known))),
     )
 
@@ -228,10 +220,8 @@ def _value(node: strict.Scalar) -> Parameter:
         return int(node.text)
     if _FLOAT.fullmatch(node.text):
         return float(node.text)
-    try:
-        return schema.yes_no(node.text)
-    except ValueError:
-        return node.text
+    said = schema.yes_no(node.text)
+    return node.text if said is None else said
 
 
 def render_manifest(manifest: Manifest) -> bytes:
@@ -240,10 +230,8 @@ def render_manifest(manifest: Manifest) -> bytes:
         f"driver: {scalar(manifest.driver)}",
         f"model: {scalar(manifest.model)}",
     ]
-    if manifest.address:
-        lines.append(f"address: {scalar(manifest.address)}")
-    if manifest.key:
-        lines.append(f"key: {scalar(manifest.key)}")
+    texts = (("address", manifest.address), ("key", manifest.key))
+    lines += [f"{name}: {scalar(text)}" for name, text in texts if text]
     if manifest.context_window:
         lines.append(f"context_window: {manifest.context_window}")
     if manifest.allow_http:

@@ -62,7 +62,7 @@ class MemoryPolicy:
 class LorePolicy:
     """When lore enters a prompt."""
 
-    scan_depth: int = 4
+    scan_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
     """How many messages, the newest last, are searched for keys."""
     probability: bool = False
     """Whether an entry's ``probability`` counts; without, a prompt is the same each time."""
@@ -97,17 +97,6 @@ class CompanionSettings:
         return (self.name, *self.former_names)
 
 
-class _Memory(msgspec.Struct):
-    recall: schema.YesNo = schema.YesNo(True)
-    facts: FactsPolicy = "review"
-    summaries: SummariesPolicy = "write"
-
-
-class _Lore(msgspec.Struct):
-    scan_depth: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
-    probability: schema.YesNo = schema.YesNo(False)
-
-
 class _Settings(msgspec.Struct):
     format: int
     name: str
@@ -115,20 +104,20 @@ class _Settings(msgspec.Struct):
     former_names: str | list[str] = []
     language: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
     backends: str | list[str] = []
-    failover_to_hosted: schema.YesNo = schema.YesNo(False)
+    failover_to_hosted: bool = False
     time: TimeShown = "off"
-    archived: schema.YesNo = schema.YesNo(False)
+    archived: bool = False
     conversation: ConversationPolicy = ConversationPolicy()
     context: ContextPolicy = ContextPolicy()
-    memory: _Memory = msgspec.field(default_factory=_Memory)
-    lore: _Lore = msgspec.field(default_factory=_Lore)
+    memory: MemoryPolicy = MemoryPolicy()
+    lore: LorePolicy = LorePolicy()
 
 
 _INNER: Mapping[str, type] = {
     "conversation": ConversationPolicy,
     "context": ContextPolicy,
-    "memory": _Memory,
-    "lore": _Lore,
+    "memory": MemoryPolicy,
+    "lore": LorePolicy,
 }
 
 
@@ -166,13 +155,13 @@ def parse_settings(data: bytes, *, read_only: bool = False) -> CompanionSettings
         format=number,
         language=read.language,
         backends=tuple(dict.fromkeys(backends)),
-        failover_to_hosted=read.failover_to_hosted.value,
+        failover_to_hosted=read.failover_to_hosted,
         time=read.time,
-        archived=read.archived.value,
+        archived=read.archived,
         conversation=read.conversation,
         context=read.context,
-        memory=MemoryPolicy(read.memory.recall.value, read.memory.facts, read.memory.summaries),
-        lore=LorePolicy(read.lore.scan_depth, read.lore.probability.value),
+        memory=read.memory,
+        lore=read.lore,
         troubles=tuple(sorted(troubles, key=lambda trouble: trouble.line)),
     )
 

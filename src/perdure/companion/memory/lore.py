@@ -101,17 +101,17 @@ class _Front(msgspec.Struct):
     keys: str | list[str] = []
     secondary_keys: str | list[str] = []
     secondary_logic: Logic = "and_any"
-    regex: schema.YesNo = schema.YesNo(False)
-    case_sensitive: schema.YesNo = schema.YesNo(False)
-    whole_words: schema.YesNo = schema.YesNo(True)
-    constant: schema.YesNo = schema.YesNo(False)
-    enabled: schema.YesNo = schema.YesNo(True)
+    regex: bool = False
+    case_sensitive: bool = False
+    whole_words: bool = True
+    constant: bool = False
+    enabled: bool = True
     priority: _Number = 0
     order: _Number = 100
     position: str = "after"
     scan_depth: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
-    exclude_recursion: schema.YesNo = schema.YesNo(False)
-    prevent_recursion: schema.YesNo = schema.YesNo(False)
+    exclude_recursion: bool = False
+    prevent_recursion: bool = False
     probability: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
 
 
@@ -199,10 +199,7 @@ def read_entry(data: bytes, path: str, troubles: list[FileTrouble] | None = None
         # Imports keep what they cannot express here under names of their own.
         if "did you mean" in trouble.what:
             troubles.append(FileTrouble(path, trouble.line, trouble.what))
-    values: dict[str, Any] = {
-        name: value.value if isinstance(value, schema.YesNo) else value
-        for name, value in msgspec.structs.asdict(front).items()
-    }
+    values: dict[str, Any] = msgspec.structs.asdict(front)
     values["keys"] = _keys(node, "keys", front, path, troubles)
     values["secondary_keys"] = _keys(node, "secondary_keys", front, path, troubles)
     values["position"] = _position(front.position, node, path)
@@ -241,15 +238,15 @@ def _keys(
     else:
         # One text, with commas: so people type them into the programs that lorebooks come from.
         text = value if isinstance(value, str) else ""
-        found = [(key, line) for key in ([text] if front.regex.value else text.split(","))]
+        found = [(key, line) for key in ([text] if front.regex else text.split(","))]
     if len(found) > KEYS_LIMIT:
         raise BadFile(path, line, f"{name}: more than {KEYS_LIMIT}")
     kept: dict[str, None] = {}
     for typed, place in found:
         key = typed.strip()
-        if front.regex.value and is_written_as_pattern(key):
+        if front.regex and is_written_as_pattern(key):
             try:
-                compile_pattern(key, ignore_case=not front.case_sensitive.value)
+                compile_pattern(key, ignore_case=not front.case_sensitive)
             except BadPattern as error:
                 troubles.append(
                     FileTrouble(path, place, f"{key}: {error}; this key matches nothing")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -22,6 +23,7 @@ _WORDS = [
     (re.compile(r"'int( \| null)?'"), "a whole number"),
     (re.compile(r"'float( \| null)?'"), "a number"),
     (re.compile(r"'str'"), "text"),
+    (re.compile(r"'bool'"), "yes or no"),
     (re.compile(r"'(str \| array|array \| str)'"), "a list of names"),
     (re.compile(r"'array'"), "a list"),
     (re.compile(r"'object'"), "lines of the form 'key: value'"),
@@ -29,21 +31,9 @@ _WORDS = [
 _YES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
-class YesNo:
-    """A field that takes ``yes``, ``no``, ``true``, ``false``, ``on`` or ``off``, in any case."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: bool) -> None:  # noqa: FBT001  wraps one
-        self.value = value
-
-
-def yes_no(text: str) -> bool:
-    """Read a yes or no. Raises ValueError."""
-    try:
-        return _YES[text.lower()]
-    except KeyError:
-        raise ValueError("Expected yes or no") from None
+def yes_no(text: str) -> bool | None:
+    """Read ``yes``, ``no``, ``true``, ``false``, ``on`` or ``off``, in any case; else None."""
+    return _YES.get(text.lower())
 
 
 def convert(node: strict.Mapping, shape: type[_Shape], where: str) -> _Shape:
@@ -52,7 +42,7 @@ def convert(node: strict.Mapping, shape: type[_Shape], where: str) -> _Shape:
     A key with nothing behind it is as good as not there. Raises BadFile with the key's line.
     """
     try:
-        return msgspec.convert(_values(node), shape, strict=False, dec_hook=_hook)
+        return msgspec.convert(_values(node, shape), shape, strict=False)
     except msgspec.ValidationError as error:
         problem, line = _explain(str(error), node)
         raise BadFile(where, line, problem) from error
@@ -73,24 +63,25 @@ def unknown_keys(node: strict.Mapping, shape: Any) -> list[Trouble]:  # noqa: AN
     return troubles
 
 
-def _values(node: strict.Node) -> Any:  # noqa: ANN401  plain data for msgspec
+def _values(node: strict.Node, shape: Any) -> Any:  # noqa: ANN401  plain data for msgspec
     match node:
         case strict.Scalar():
-            return node.text
+            # None is refused; of itself the library would take "1" for yes.
+            return yes_no(node.text) if shape is bool else node.text
         case strict.Sequence():
-            return [_values(item) for item in node.items]
+            return [_values(item, None) for item in node.items]
         case strict.Mapping():
+            fields = _fields(shape)
             return {
-                key: _values(item)
+                key: _values(item, fields.get(key))
                 for key, item in node.items.items()
                 if not (isinstance(item, strict.Scalar) and item.absent)
             }
 
 
-def _hook(kind: type, value: object) -> object:
-    if kind is YesNo and isinstance(value, str):
-        return YesNo(yes_no(value))
-    raise ValueError("Expected yes or no")
+@lru_cache
+def _fields(shape: Any) -> dict[str, Any]:  # noqa: ANN401  as above
+    return get_type_hints(shape) if hasattr(shape, "__match_args__") else {}
 
 
 def _explain(message: str, node: strict.Mapping) -> tuple[str, int]:
