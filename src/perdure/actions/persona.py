@@ -106,8 +106,8 @@ def match_file(paths: Sequence[str], name: str) -> str | None:
     A name may lack the folder, the number in front, and ``.md``.
     """
     wanted = name.strip().removeprefix("./").removesuffix(".md").casefold()
-    for shorten in (_whole, _below, _stem, _bare):
-        found = [path for path in paths if shorten(path) == wanted]
+    for form in range(4):
+        found = [path for path in paths if _forms(path)[form] == wanted]
         if len(found) == 1:
             return found[0]
         if found:
@@ -115,20 +115,11 @@ def match_file(paths: Sequence[str], name: str) -> str | None:
     return None
 
 
-def _whole(path: str) -> str:
-    return path.casefold().removesuffix(".md")
-
-
-def _below(path: str) -> str:
-    return _whole(path).removeprefix(f"{PERSONA_FOLDER}/")
-
-
-def _stem(path: str) -> str:
-    return _whole(path).rpartition("/")[2]
-
-
-def _bare(path: str) -> str:
-    return _NUMBERED.sub("", _stem(path))
+def _forms(path: str) -> tuple[str, str, str, str]:
+    """What a file may be called: by its path, without the folder, its name, without the number."""
+    whole = path.casefold().removesuffix(".md")
+    stem = whole.rpartition("/")[2]
+    return whole, whole.removeprefix(f"{PERSONA_FOLDER}/"), stem, _NUMBERED.sub("", stem)
 
 
 def begin_edit(repo: Repository, name: str) -> FileEdit:

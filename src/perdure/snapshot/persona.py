@@ -23,6 +23,8 @@ from perdure.snapshot.companion import seen_backends
 from perdure.snapshot.errors import NotACompanion
 from perdure.snapshot.files import MOST_FILES, TOO_LARGE, files_below, read_small_at, too_many_files
 
+_Unread = tuple[str, str, str]
+"""A path that is not read, the reason, and what to do."""
 _LINK = "a link, or something else that is no file; links are never followed"
 
 
@@ -42,7 +44,7 @@ class PersonaFiles:
     settings: CompanionSettings
     persona: dict[str, bytes]
     beside: dict[str, bytes]
-    unread: tuple[tuple[str, str, str], ...] = ()
+    unread: tuple[_Unread, ...] = ()
     troubles: tuple[BadFile, ...] = ()
 
 
@@ -69,7 +71,7 @@ def files_at(repo: Repository, commit: str) -> PersonaFiles:
     if data is None:
         raise NotACompanion(f"{repo.path.name} has no {SETTINGS} there")
     found: dict[str, bytes] = {SETTINGS: data}
-    for folder in ("persona", "lore", "memory/facts", "backends"):
+    for folder in MOST_FILES:
         found.update(files_below(repo, folder, commit))
     return _parted(parse_settings(data, read_only=True), found)
 
@@ -80,47 +82,12 @@ def files_in_folder(repo: Repository) -> PersonaFiles:
     Raises NotACompanion, CompanionProblem, HistoryError.
     """
     found: dict[str, bytes] = {}
-    unread: list[tuple[str, str, str]] = []
-    work = repo.work_tree()
-    for folder in ("persona", "lore", "memory/facts", "backends"):
-        if (repo.path / folder).is_symlink():
-            unread.append((folder, _LINK, "put a folder in its place"))
-        try:
-            paths = sorted(work.below(folder, most=MOST_FILES[folder]))
-        except TooManyFiles as error:
-            raise too_many_files(folder) from error
-        except OSError as problem:
-            unread.append(
-                (folder, f"it cannot be read ({problem.strerror})", "see who may read it")
-            )
-            continue
-        copies = {each.path: each.original for each in repo.edits.copies(folder)}
-        copied_folders = tuple(path for path in copies if path.endswith("/"))
-        unread += [
-            (
-                path,
-                f"a copy of {original} that a sync program or an editor made",
-                f"put what you want of it into {original}, and delete it",
-            )
-            for path, original in copies.items()
-        ]
-        for path in paths:
-            if path in copies or path.startswith(copied_folders):
-                continue
-            try:
-                seen = work.read(path, most=SIZE_LIMIT)
-            except TooLarge:
-                found[path] = TOO_LARGE
-                continue
-            except NotRegular:
-                unread.append((path, _LINK, "put a file in its place"))
-                continue
-            except OSError as problem:
-                reason = f"it cannot be opened ({problem.strerror})"
-                unread.append((path, reason, "see who may read it"))
-                continue
-            if seen is not None:
-                found[path] = seen.data
+    unread: list[_Unread] = []
+    for folder in MOST_FILES:
+        for path in _paths_below(repo, folder, unread):
+            data = _content(repo, path, unread)
+            if data is not None:
+                found[path] = data
     unread += [
         (place.name, "only a folder called persona is read", "move its files to persona/")
         for place in sorted(repo.path.iterdir())
@@ -129,6 +96,41 @@ def files_in_folder(repo: Repository) -> PersonaFiles:
     settings, data, troubles = _settings(repo)
     files = _parted(settings, {SETTINGS: data, **found})
     return PersonaFiles(settings, files.persona, files.beside, tuple(unread), troubles)
+
+
+def _paths_below(repo: Repository, folder: str, unread: list[_Unread]) -> list[str]:
+    """The files in a folder; ``unread`` collects what is none, and copies of others."""
+    if (repo.path / folder).is_symlink():
+        unread.append((folder, _LINK, "put a folder in its place"))
+    try:
+        paths = sorted(repo.work_tree().below(folder, most=MOST_FILES[folder]))
+    except TooManyFiles as error:
+        raise too_many_files(folder) from error
+    except OSError as problem:
+        unread.append((folder, f"it cannot be read ({problem.strerror})", "see who may read it"))
+        return []
+    copies = {each.path: each.original for each in repo.edits.copies(folder)}
+    for path, original in copies.items():
+        reason = f"a copy of {original} that a sync program or an editor made"
+        unread.append((path, reason, f"put what you want of it into {original}, and delete it"))
+    folders = tuple(path for path in copies if path.endswith("/"))
+    return [path for path in paths if path not in copies and not path.startswith(folders)]
+
+
+def _content(repo: Repository, path: str, unread: list[_Unread]) -> bytes | None:
+    """A file of the work tree; None where it is gone, or cannot be read."""
+    try:
+        seen = repo.work_tree().read(path, most=SIZE_LIMIT)
+    except TooLarge:
+        return TOO_LARGE
+    except NotRegular:
+        unread.append((path, _LINK, "put a file in its place"))
+    except OSError as problem:
+        reason = f"it cannot be opened ({problem.strerror})"
+        unread.append((path, reason, "see who may read it"))
+    else:
+        return seen.data if seen is not None else None
+    return None
 
 
 def _settings(repo: Repository) -> tuple[CompanionSettings, bytes, tuple[BadFile, ...]]:

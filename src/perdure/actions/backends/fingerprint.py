@@ -77,21 +77,11 @@ def note_fingerprint(
     except BadFile:
         return BackendNote(form_of(spec, found, None, learned))
     before, at = entries.get(spec.name), now()
-    details = {key: value for key, value in found.details.items() if value}
-    seen = LockEntry(found.short, details, at.isoformat())
-    same = before is not None and (before.fingerprint == seen.fingerprint or _learns(seen, before))
-    kept = before if same or (before is not None and _learns(before, seen)) else None
-    form = form_of(spec, found, kept, learned)
-    shape = str(form.shape) if form.shape != PLAIN or found.shape else ""
-    if same and before is not None:
-        if (shape, form.without) == (before.shape, before.without):
-            return BackendNote(form)
-        seen = replace(before, seen=at.isoformat())
-    seen = replace(seen, shape=shape, without=form.without)
-    entries[spec.name] = seen
-    subject, told = _news(spec.name, before, seen)
-    if branch is None:
+    seen, form = _noted(spec, found, before, learned, at.isoformat())
+    if branch is None or (before is not None and seen == replace(before, seen=seen.seen)):
         return BackendNote(form)
+    entries[spec.name] = seen
+    subject, message = _news(spec.name, before, seen)
     try:
         commit = repo.commit(
             [Change(path, render_lock(entries))],
@@ -106,7 +96,25 @@ def note_fingerprint(
         # git has begun a rebase under the reply, or another session has noted a model of its own
         # just now: it is news the next time, too.
         return BackendNote(form)
-    return BackendNote(form, commit, told)
+    return BackendNote(form, commit, message)
+
+
+def _noted(
+    spec: BackendSpec,
+    found: Fingerprint,
+    before: LockEntry | None,
+    learned: RequestForm | None,
+    at: str,
+) -> tuple[LockEntry, RequestForm]:
+    """The entry as it will be, and how requests are sent."""
+    seen = _as_seen(found, at)
+    same = before is not None and (before.fingerprint == seen.fingerprint or _learns(seen, before))
+    kept = before if same or (before is not None and _learns(before, seen)) else None
+    form = form_of(spec, found, kept, learned)
+    shape = str(form.shape) if form.shape != PLAIN or found.shape else ""
+    if before is not None and same:
+        seen = replace(before, seen=at)
+    return replace(seen, shape=shape, without=form.without), form
 
 
 def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint) -> RequestForm:
@@ -118,8 +126,7 @@ def known_form(repo: Repository, rev: str, spec: BackendSpec, found: Fingerprint
 
 def same_model(seen: LockEntry, found: Fingerprint) -> bool:
     """Whether a backend still runs what was seen, as far as it says."""
-    details = {key: value for key, value in found.details.items() if value}
-    now_seen = LockEntry(found.short, details)
+    now_seen = _as_seen(found)
     return seen.fingerprint == found.short or _learns(now_seen, seen) or _learns(seen, now_seen)
 
 
@@ -185,6 +192,11 @@ def _news(name: str, before: LockEntry | None, seen: LockEntry) -> tuple[str, st
 def _sent(seen: LockEntry) -> str:
     without = f", without {', '.join(seen.without)}" if seen.without else ""
     return f"prompts with {_shape(seen.shape).described}{without}"
+
+
+def _as_seen(found: Fingerprint, at: str = "") -> LockEntry:
+    """An entry for what a backend runs, as far as it says."""
+    return LockEntry(found.short, {key: it for key, it in found.details.items() if it}, at)
 
 
 def _learns(without: LockEntry, served: LockEntry) -> bool:

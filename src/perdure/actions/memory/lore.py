@@ -150,20 +150,13 @@ def list_lore(workspace: Workspace, progress: Progress | None = None) -> LoreLis
     return LoreList(tuple(rows), troubles, counter.name, uncommitted)
 
 
-def try_lore(
-    workspace: Workspace,
-    texts: Sequence[str],
-    *,
-    window: int | None = None,
-    draw: str | None = None,
-) -> LoreTrial:
+def try_lore(workspace: Workspace, texts: Sequence[str], *, window: int | None = None) -> LoreTrial:
     """Try which entries these messages would bring in, the newest message last.
 
     Args:
         workspace: the companion; its lore counts as it stands in the folder.
         texts: the messages.
         window: size of the model's window in tokens; what the manifest says, or a usual one.
-        draw: what probabilities are drawn from; the texts, where companion.yaml lets them count.
     """
     from perdure.prompt.budgets import budgets
     from perdure.snapshot.companion import read_companion
@@ -173,15 +166,13 @@ def try_lore(
     counter, own_window = _counter(workspace)
     companion = read_companion(workspace.repo, workspace.tip)
     settings = companion.settings
-    if settings.lore.probability and draw is None:
-        draw = "\n".join(texts)
     found = scan(
         entries,
         texts,
         depth=settings.lore.scan_depth,
         char=settings.name,
         user=settings.user,
-        draw=draw if settings.lore.probability else None,
+        draw="\n".join(texts) if settings.lore.probability else None,
     )
     known = window or own_window
     window = known or USUAL_WINDOW

@@ -187,19 +187,16 @@ def plan_accept(
     edited = text is not None or topic is not None
     turn = TurnId.read(proposal.source)
     pages = FactFiles(workspace, known.tip)
-    if proposal.kind == "remove":
-        fact = None
-        if row.stands is not None:
-            pages.change(row.stands.fact, None)
+    fact = _fact_of(known, row, text, topic) if proposal.kind != "remove" else None
+    chunk = chunk_of(Transcript(workspace.repo, known.tip), turn) if fact and turn else ""
+    if row.stands is not None:
+        pages.change(row.stands.fact, fact, chunk)
+    elif fact is not None and known.same(fact.topic, fact.text) is None:
+        pages.add(fact, chunk)
+    if fact is None:
         said = f"Takes “{proposal.instead_of}” out of {proposal.topic}."
         title = f"out of {proposal.topic}: {proposal.instead_of}"
     else:
-        fact = _fact_of(known, row, text, topic)
-        chunk = chunk_of(Transcript(workspace.repo, known.tip), turn) if turn else ""
-        if row.stands is not None:
-            pages.change(row.stands.fact, fact, chunk)
-        elif known.same(fact.topic, fact.text) is None:
-            pages.add(fact, chunk)
         said = f"Writes to {fact.topic}: “{fact.text}”"
         title = f"{fact.topic}: {fact.text}"
     where = f"Accepted{' with other words' * edited} from {row.review.path}" if row.review else ""

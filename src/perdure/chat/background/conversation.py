@@ -23,7 +23,7 @@ from perdure.companion.memory.summaries import Summary, parse_summary, summary_p
 from perdure.companion.turns import Turn
 from perdure.prompt import PastTurn
 from perdure.snapshot.conversation.transcript import ConversationRef
-from perdure.snapshot.excluded import Excluded
+from perdure.snapshot.excluded import read_excluded
 from perdure.snapshot.files import entries_below, read_small
 
 
@@ -151,36 +151,29 @@ def read_conversation(
     tip = position.tip
     position.transcript.refresh(tip)
     ref = position.transcript.find(conversation)
-    if ref is None:
-        return None
-    turns, paths, blobs = _turns(position, ref)
-    if not turns:
+    turns, paths, blobs = _turns(position, ref) if ref is not None else ([], {}, {})
+    if ref is None or not turns:
         return None
     last = turns[-1].number
     wanted = last if through is None else min(through, last)
-    excluded = position.excluded() if tip == position.companion.commit else _excluded(position, tip)
+    covered = [turn for turn in turns if turn.number <= wanted]
+    excluded = read_excluded(position.repo, tip)
     reading = _Files(position, tip)
     path = summary_path(conversation)
     data = reading.take(path)
     standing = parse_summary(data, path)[0] if data is not None else None
-    review = _review(reading, conversation)
-    known = _facts(reading, position, tip) if facts else ()
     return ConversationReading(
         conversation,
         position.transcript.title(ref),
-        tuple(
-            turn
-            for turn in turns
-            if turn.number <= wanted and TurnId(conversation, turn.number) not in excluded
-        ),
+        tuple(turn for turn in covered if TurnId(conversation, turn.number) not in excluded),
         wanted,
         wanted == last,
         tip,
         position.branch,
         standing,
         data is not None and standing is None,
-        review,
-        known,
+        _review(reading, conversation),
+        _facts(reading, position, tip) if facts else (),
         paths,
         {**blobs, **reading.blobs},
         reading.files,
@@ -224,12 +217,6 @@ def _facts(files: _Files, position: Position, tip: str) -> tuple[Fact, ...]:
         if (content := files.take(entry.path)) is not None
     }
     return read_facts(found)[0]
-
-
-def _excluded(position: Position, tip: str) -> Excluded:
-    from perdure.snapshot.excluded import read_excluded
-
-    return read_excluded(position.repo, tip)
 
 
 def _turns(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from perdure.actions.backends.token_corrections import Corrections
 from perdure.backends.errors import BackendError
@@ -13,6 +14,7 @@ from perdure.backends.hosted.request_form import RequestForm
 from perdure.backends.protocol import Backend, BackendSpec, Request, Tokenizer
 from perdure.backends.roles.shape import fold, folded_counter
 from perdure.chat.reply.recall import RecalledTurns
+from perdure.companion.config.settings import LorePolicy
 from perdure.companion.ids import TurnId
 from perdure.git.repository.repository import Repository
 from perdure.prompt import (
@@ -133,29 +135,9 @@ async def make_prompt(
     previous = material.previous
     before = previous.choice if previous and previous.backend == by.spec.name else None
 
-    def decide(inputs: PromptInputs, before: Choice | None, *, recall: bool) -> BaseChoice:
-        return choose(
-            inputs,
-            budgets=shares,
-            tokenizer=tokenizer,
-            previous=before,
-            policy=companion.settings.lore,
-            recall=recall,
-        )
-
-    def decide_either() -> tuple[PromptInputs, BaseChoice]:
-        """All that was ever said, where it fits; else the thread, and room for earlier turns."""
-        if material.history and _is_short(material.history, shares, tokenizer):
-            first = material.history[0].id
-            whole = replace(inputs, turns=material.history)
-            kept = replace(before, window=first) if before is not None else None
-            chosen = decide(whole, kept, recall=False)
-            if chosen.choice.window == first:
-                return whole, chosen
-        wanted = material.recall is not None and thread[-1].turn.message is not None
-        return inputs, decide(inputs, before, recall=wanted)
-
-    inputs, chosen = await asyncio.to_thread(decide_either)
+    inputs, chosen = await asyncio.to_thread(
+        _chosen, inputs, before, material, shares, tokenizer, companion.settings.lore
+    )
     found = RecalledTurns()
     if material.recall is not None and chosen.recall > LEAST_RECALL:
         found = await material.recall(sent_turns(inputs, chosen.choice))
@@ -170,6 +152,27 @@ async def make_prompt(
         return BuiltPrompt(prompt, inputs, tokens, counted, plain, found.notice)
 
     return await asyncio.to_thread(finish)
+
+
+def _chosen(
+    inputs: PromptInputs,
+    before: Choice | None,
+    material: PromptSources,
+    shares: Budgets,
+    tokenizer: Tokenizer,
+    policy: LorePolicy,
+) -> tuple[PromptInputs, BaseChoice]:
+    """All that was ever said, where it fits; else the thread, and room for earlier turns."""
+    decide = partial(choose, budgets=shares, tokenizer=tokenizer, policy=policy)
+    if material.history and _is_short(material.history, shares, tokenizer):
+        first = material.history[0].id
+        whole = replace(inputs, turns=material.history)
+        kept = replace(before, window=first) if before is not None else None
+        chosen = decide(whole, previous=kept, recall=False)
+        if chosen.choice.window == first:
+            return whole, chosen
+    wanted = material.recall is not None and inputs.turns[-1].turn.message is not None
+    return inputs, decide(inputs, previous=before, recall=wanted)
 
 
 def _is_short(history: Sequence[PastTurn], shares: Budgets, tokenizer: Tokenizer) -> bool:

@@ -20,6 +20,7 @@ from perdure.backends.protocol import (
     Finished,
     Piece,
     Request,
+    StreamEvent,
     Thinking,
     ThoughtsClosed,
     Usage,
@@ -248,22 +249,8 @@ def _say_what_was_left_out(wanted: ReplyRequest, prompt: Prompt, emit: Emit) -> 
 async def _stream(
     wanted: ReplyRequest, request: Request, streamed: StreamedReply, emit: Emit
 ) -> None:
-    """Hand pieces on as they come, keys masked; the journal is synced about once a second."""
-    pieces: list[str] = []
-    thinking: list[str] = []
-    reply, thoughts = (SecretMasker(loaded_secrets()) for _ in range(2))
-
-    def say(text: str) -> None:
-        if text:
-            pieces.append(text)
-            wanted.journal.append(text)
-            emit(ReplyPiece(text))
-
-    def think(text: str) -> None:
-        if text:
-            thinking.append(text)
-            emit(ThinkingPiece(text))
-
+    """Pass events on as they come; the journal is synced about once a second."""
+    listener = _Listener(wanted, streamed, emit)
     synced = time.monotonic()
     stream = wanted.backend.stream(request)
     stopped = asyncio.ensure_future(wanted.stop.wait())
@@ -280,26 +267,55 @@ async def _stream(
             if event is None or isinstance(event, Finished):
                 streamed.finished = event
                 break
-            if isinstance(event, Thinking):
-                think(thoughts.feed(event.text))
-            elif isinstance(event, Piece):
-                think(thoughts.end())
-                say(reply.feed(event.text))
-            elif isinstance(event, ThoughtsClosed):
-                say(reply.end())
-                thinking += pieces
-                pieces.clear()
-                streamed.unsaid = True
+            listener.take(event)
             if time.monotonic() - synced >= _JOURNAL_EVERY:
                 await asyncio.to_thread(wanted.journal.sync)
                 synced = time.monotonic()
     finally:
         stopped.cancel()
-        think(thoughts.end())
-        say(reply.end())
-        streamed.text, streamed.masked = "".join(pieces), reply.count
-        streamed.thought = "".join(thinking)
+        listener.end()
         await stream.aclose()
+
+
+class _Listener:
+    """Takes the words and thoughts of one reply, keys masked, and passes them on."""
+
+    def __init__(self, wanted: ReplyRequest, streamed: StreamedReply, emit: Emit) -> None:
+        self._journal, self._streamed, self._emit = wanted.journal, streamed, emit
+        self._pieces: list[str] = []
+        self._thinking: list[str] = []
+        self._reply, self._thoughts = (SecretMasker(loaded_secrets()) for _ in range(2))
+
+    def take(self, event: StreamEvent) -> None:
+        """Take one event before the last."""
+        if isinstance(event, Thinking):
+            self._think(self._thoughts.feed(event.text))
+        elif isinstance(event, Piece):
+            self._think(self._thoughts.end())
+            self._say(self._reply.feed(event.text))
+        elif isinstance(event, ThoughtsClosed):
+            self._say(self._reply.end())
+            self._thinking += self._pieces
+            self._pieces.clear()
+            self._streamed.unsaid = True
+
+    def end(self) -> None:
+        """No more comes: what was held back is passed on, and all of it noted."""
+        self._think(self._thoughts.end())
+        self._say(self._reply.end())
+        self._streamed.text, self._streamed.masked = "".join(self._pieces), self._reply.count
+        self._streamed.thought = "".join(self._thinking)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._pieces.append(text)
+            self._journal.append(text)
+            self._emit(ReplyPiece(text))
+
+    def _think(self, text: str) -> None:
+        if text:
+            self._thinking.append(text)
+            self._emit(ThinkingPiece(text))
 
 
 def _reply(wanted: ReplyRequest, streamed: StreamedReply) -> Reply | None:

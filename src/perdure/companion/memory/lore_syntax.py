@@ -427,28 +427,31 @@ def _at_place(text: str, *, inside: bool = False) -> _Piece:
 
 def _sequence(pieces: list[_Piece]) -> _Piece:
     """Pieces one after another."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return _Piece(
-        "".join(piece.text for piece in pieces),
-        sum(piece.steps for piece in pieces),
-        max((piece.repeated for piece in pieces), default=1),
-        all(piece.takes_none for piece in pieces),
-        any(piece.takes_some for piece in pieces),
-        any(piece.inside for piece in pieces),
-    )
+    text = "".join(piece.text for piece in pieces)
+    takes_none = all(piece.takes_none for piece in pieces)
+    return _together(pieces, text, sum(piece.steps for piece in pieces), takes_none=takes_none)
 
 
 def _alternatives(branches: list[_Piece]) -> _Piece:
-    if len(branches) == 1:
-        return branches[0]
-    return _Piece(
-        f"(?:{'|'.join(branch.text for branch in branches)})",
-        sum(branch.steps + 1 for branch in branches),
-        max(branch.repeated for branch in branches),
-        any(branch.takes_none for branch in branches),
-        any(branch.takes_some for branch in branches),
-        any(branch.inside for branch in branches),
+    text = f"(?:{'|'.join(branch.text for branch in branches)})"
+    takes_none = any(branch.takes_none for branch in branches)
+    steps = sum(branch.steps + 1 for branch in branches)
+    return _together(branches, text, steps, takes_none=takes_none)
+
+
+def _together(pieces: list[_Piece], text: str, steps: int, *, takes_none: bool) -> _Piece:
+    """Several pieces as one; the only one as it is."""
+    return (
+        pieces[0]
+        if len(pieces) == 1
+        else _Piece(
+            text,
+            steps,
+            max((piece.repeated for piece in pieces), default=1),
+            takes_none,
+            any(piece.takes_some for piece in pieces),
+            any(piece.inside for piece in pieces),
+        )
     )
 
 

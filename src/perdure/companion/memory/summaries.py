@@ -194,13 +194,7 @@ def _summary(
         what = f"not a valid turn: {number}" if number else "front matter without 'through'"
         troubles.append(FileTrouble(path, line, what))
         number = "0"
-    sources: list[TurnRange] = []
-    line, listed = values.get("sources", (0, []))
-    for item in [listed] if isinstance(listed, str) else listed:
-        try:
-            sources.append(TurnRange.parse(item))
-        except ValueError as error:
-            troubles.append(FileTrouble(path, line, str(error)))
+    sources = _sources(*values.get("sources", (0, [])), path, troubles)
     summary = Summary(
         conversation,
         int(number),
@@ -208,10 +202,22 @@ def _summary(
         backend=take("backend")[1],
         model=take("model")[1],
         path=path,
-        sources=tuple(sources),
+        sources=sources,
         digest=take("digest")[1],
     )
     return summary, troubles
+
+
+def _sources(
+    line: int, listed: SummaryValue, path: str, troubles: list[FileTrouble]
+) -> tuple[TurnRange, ...]:
+    found: list[TurnRange] = []
+    for item in [listed] if isinstance(listed, str) else listed:
+        try:
+            found.append(TurnRange.parse(item))
+        except ValueError as error:
+            troubles.append(FileTrouble(path, line, str(error)))
+    return tuple(found)
 
 
 def is_made_from(summary: Summary, turns: Iterable[TurnRange]) -> bool:
