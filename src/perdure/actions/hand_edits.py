@@ -138,16 +138,16 @@ def _held(rows: Sequence[tuple[str, str]]) -> list[str]:
     return said
 
 
-def chunk_notices(repo: Repository, branch: str, place: str, landed: str) -> list[Notice]:
+def chunk_notices(repo: Repository, branch: str, place: str, written: str) -> list[Notice]:
     """Notices about a conversation's file that somebody edited or deleted during a reply.
 
     Args:
         repo: the repository.
         branch: the one of the turn.
         place: the file that the turn was to stand in.
-        landed: the one that it stands in.
+        written: the one that it stands in.
     """
-    if landed != place and repo.edits.is_edited(branch, place):
+    if written != place and repo.edits.is_edited(branch, place):
         return [
             Notice(
                 f"{place} was edited by hand while the reply was written, so the turn stands in a "
@@ -156,11 +156,11 @@ def chunk_notices(repo: Repository, branch: str, place: str, landed: str) -> lis
                 "warning",
             )
         ]
-    if repo.edits.is_gone(branch, landed) and mark_first(repo, "chunk-gone-said", landed):
+    if repo.edits.is_gone(branch, written) and mark_first(repo, "chunk-gone-said", written):
         return [
             Notice(
-                f"{landed} is missing in the folder. What is said is in the history all the same. "
-                f"To bring it back, in her folder: git checkout -- {landed}",
+                f"{written} is missing in the folder. What is said is in the history all the same. "
+                f"To bring it back, in her folder: git checkout -- {written}",
                 "warning",
             )
         ]

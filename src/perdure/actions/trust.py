@@ -148,8 +148,10 @@ def usable_spec(repo: Repository, manifest: Manifest) -> BackendSpec:
         return spec
     way = f", which leads to {host}," if (host := destination(spec)) else ""
     why = "came from outside and" if manifest.address or not way else "names no address and"
-    told = f"{manifest.name}{way} {why} is not confirmed: perdure backend confirm {manifest.name}"
-    return replace(spec, disabled=told)
+    message = (
+        f"{manifest.name}{way} {why} is not confirmed: perdure backend confirm {manifest.name}"
+    )
+    return replace(spec, disabled=message)
 
 
 def unconfirmed_backends(

@@ -108,5 +108,5 @@ async def _measure(router: Router) -> tuple[PromptTarget, str]:
         return await measure(backend, await router.form(backend)), ""
     except BackendError as problem:
         window = backend.spec.context_window or _WINDOW
-        told = f"{backend.spec.name}: {problem.what}. Counted for a window of {window:,} tokens."
-        return PromptTarget(backend.spec, window, counter_for(backend.spec.model)), told
+        message = f"{backend.spec.name}: {problem.what}. Counted for a window of {window:,} tokens."
+        return PromptTarget(backend.spec, window, counter_for(backend.spec.model)), message

@@ -185,8 +185,8 @@ def _news(name: str, before: LockEntry | None, seen: LockEntry) -> tuple[str, st
         return f"{name} answers as {seen.details['served'][:60]}", ""
     if before.fingerprint == seen.fingerprint:
         return f"{name} is sent {_sent(seen)}", ""
-    told = f"The model behind {name} changed: {_difference(before, seen)}."
-    return f"{name} now runs {what[:32]}", told
+    message = f"The model behind {name} changed: {_difference(before, seen)}."
+    return f"{name} now runs {what[:32]}", message
 
 
 def _sent(seen: LockEntry) -> str:

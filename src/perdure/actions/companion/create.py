@@ -81,8 +81,8 @@ def _user() -> str:
 
 def _first_backend() -> tuple[Manifest, str]:
     ollama = find_ollama()
-    if ollama is not None and ollama.talkers:
-        model = ollama.talkers[0]
+    if ollama is not None and ollama.chat_models:
+        model = ollama.chat_models[0]
         manifest = Manifest(name="ollama", driver="ollama", model=model, address=ollama.address)
         return manifest, f"Speaks through the Ollama that runs here, with {model}."
     manifest = Manifest(

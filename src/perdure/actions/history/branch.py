@@ -28,10 +28,10 @@ _LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True)
 class BranchRow:
-    """A branch in a list. ``talk`` is its newest turn's commit; None where none is near."""
+    """A branch in a list. ``turn`` is its newest turn's commit; None where none is near."""
 
     branch: Branch
-    talk: CommitInfo | None
+    turn: CommitInfo | None
 
     def to_dict(self) -> dict[str, object]:
         """As plain data."""
@@ -41,8 +41,8 @@ class BranchRow:
             "commit": self.branch.commit,
             "at": self.branch.at.isoformat(),
             "subject": self.branch.subject,
-            "last_talk": self.talk.at.isoformat() if self.talk else None,
-            "last_words": subject_words(self.talk) if self.talk else None,
+            "last_talk": self.turn.at.isoformat() if self.turn else None,
+            "last_words": subject_words(self.turn) if self.turn else None,
             "elsewhere": self.branch.elsewhere or None,
         }
 
@@ -81,12 +81,12 @@ def list_branches(workspace: Workspace) -> list[BranchRow]:
     """All branches, the one last committed to first."""
     found = branches(workspace.repo)
     last = {
-        commit: _last_talk(workspace.repo, commit) for commit in {each.commit for each in found}
+        commit: _last_turn(workspace.repo, commit) for commit in {each.commit for each in found}
     }
     return [BranchRow(each, last[each.commit]) for each in found]
 
 
-def _last_talk(repo: Repository, tip: str) -> CommitInfo | None:
+def _last_turn(repo: Repository, tip: str) -> CommitInfo | None:
     for info in islice(repo.commits.log(rev=tip), _LOOKED_AT):
         parents = repo.commits.parents(info.id)
         before = repo.folder_oid("conversations", parents[0]) if parents else None

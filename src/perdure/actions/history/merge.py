@@ -30,12 +30,12 @@ def _merge(
     files: Sequence[ThreeWay], read: Callable[[str], ThreeWay]
 ) -> Mapping[str, bytes | None]:
     """Merge conversations and their summaries, which never conflict."""
-    talk = merge_conversations([file for file in files if is_chunk(file.path)], read)
-    return {**talk, **merge_summaries(file for file in files if not is_chunk(file.path))}
+    chunks = merge_conversations([file for file in files if is_chunk(file.path)], read)
+    return {**chunks, **merge_summaries(file for file in files if not is_chunk(file.path))}
 
 
 RESOLVER = Resolver(_claims, _merge)
-_TALK = ("conversations/", "alternatives/")
+_CONVERSATIONS = ("conversations/", "alternatives/")
 _REMOVED = {
     "ours": "taken away here, changed there",
     "theirs": "changed here, taken away there",
@@ -56,9 +56,9 @@ class BranchMerge:
         if plan.kind == "nothing":
             return [f"All of {plan.name} is on {plan.branch} already."]
         lines = [f"Merges {plan.name} into {plan.branch}: {self.brings}."]
-        talk = sum(change.path.startswith(_TALK) for change in plan.changes)
-        other = [c.path for c in plan.changes if not c.path.startswith(_TALK)]
-        if talk:
+        turns = sum(change.path.startswith(_CONVERSATIONS) for change in plan.changes)
+        other = [c.path for c in plan.changes if not c.path.startswith(_CONVERSATIONS)]
+        if turns:
             lines.append("Conversations come together; none is lost, and none conflicts.")
         conflicts = {conflict.path for conflict in plan.conflicts}
         lines += [f"  changes {path}" for path in other if path not in conflicts]

@@ -65,7 +65,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
     last = _last_move(repo, branch)
     if last is None or last.after.commit is None:
         return None
-    if _talk(repo, last.after.commit) != _talk(repo, tip):
+    if _conversations(repo, last.after.commit) != _conversations(repo, tip):
         return None
     if last.kind in {"rewind", "visit"}:
         named = _TURN_IN_WORDS.match(last.description)
@@ -73,7 +73,7 @@ def continues_from(repo: Repository, branch: str, tip: str) -> TurnId | None:
     if last.kind not in {"undo", "redo"}:
         return None
     before = last.before.commit
-    moved = before is not None and _talk(repo, before) != _talk(repo, tip)
+    moved = before is not None and _conversations(repo, before) != _conversations(repo, tip)
     return last_turn_at(repo, tip) if moved else None
 
 
@@ -84,7 +84,7 @@ def _last_move(repo: Repository, branch: str) -> Operation | None:
     return next((entry for entry in led if entry.kind != "switch"), None)
 
 
-def _talk(repo: Repository, commit: str) -> str | None:
+def _conversations(repo: Repository, commit: str) -> str | None:
     return repo.folder_oid("conversations", commit)
 
 

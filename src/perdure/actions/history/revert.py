@@ -26,7 +26,7 @@ from perdure.plural import plural
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.conversation.turn_text import commit_label, turns_label
 
-_TALK = ("conversations/", "alternatives/")
+_CONVERSATIONS = ("conversations/", "alternatives/")
 _VOICE = ("persona/", "lore/", "memory/", "backends/", SETTINGS)
 _BULLET = (b"- ", b"* ", b"+ ")
 _SILENT = ("memory/aside/", "memory/summaries/", "memory/review/", "backends.lock/")
@@ -39,7 +39,7 @@ class RevertPlan:
     Attributes:
         commit: the change that is taken back.
         changes: the files afterwards.
-        talk: files of conversations that the commit touched too; they stay as they are.
+        conversations: files of conversations that the commit touched too; they stay as they are.
         turns: turns that were answered under the change, oldest first, without those set aside.
         tip: the commit that all this was thought out from.
         memory: facts and summaries that were made from those turns.
@@ -48,7 +48,7 @@ class RevertPlan:
 
     commit: CommitInfo
     changes: tuple[Change, ...]
-    talk: tuple[str, ...]
+    conversations: tuple[str, ...]
     turns: tuple[TurnId, ...]
     tip: str
     memory: Derived = NOTHING_DERIVED
@@ -67,8 +67,8 @@ class RevertPlan:
             f"  {'removes' if change.content is None else 'changes'} {change.path}"
             for change in self.changes
         ]
-        if self.talk:
-            lines.append(f"The talk in that commit stays: {', '.join(self.talk)}.")
+        if self.conversations:
+            lines.append(f"The talk in that commit stays: {', '.join(self.conversations)}.")
         if self.turns:
             lines.append(f"Answered under it: {self.under}.")
             lines += self.memory.describe()
@@ -105,10 +105,10 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     tip = workspace.tip
     parents = _checked(repo, info, tip)
     files = repo.commits.changed(info.id)
-    talk = tuple(file.path for file in files if file.path.startswith(_TALK))
-    rest = [file for file in files if not file.path.startswith(_TALK)]
+    conversations = tuple(file.path for file in files if file.path.startswith(_CONVERSATIONS))
+    rest = [file for file in files if not file.path.startswith(_CONVERSATIONS)]
     if not rest:
-        raise _no_talk(info)
+        raise _not_for_turns(info)
     changes = [
         Change(file.path, content)
         for file in rest
@@ -126,7 +126,7 @@ def plan_revert(workspace: Workspace, commit: str) -> RevertPlan:
     reason = f"Answered under “{info.subject}”, which was reverted."
     memory = derived_from(repo, tip, as_ranges(turns), reason)
     under = turns_label(Transcript(repo, tip), turns) if turns else ""
-    return RevertPlan(info, tuple(changes), talk, turns, tip, memory, under)
+    return RevertPlan(info, tuple(changes), conversations, turns, tip, memory, under)
 
 
 def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def _checked(repo: Repository, info: CommitInfo, tip: str) -> tuple[str, ...]:
     return parents
 
 
-def _no_talk(info: CommitInfo) -> CannotRevert:
+def _not_for_turns(info: CommitInfo) -> CannotRevert:
     turn = next((value for key, value in info.trailers if key == "Turn"), "TURN")
     return CannotRevert(
         f"{commit_label(info)} is talk, and later words answer to it",
@@ -231,7 +231,7 @@ def revert(workspace: Workspace, plan: RevertPlan, then: str = "keep") -> Revert
     aside = ""
     if then == "aside" and plan.turns:
         reason = f"Answered under “{info.subject}”, which was reverted."
-        aside = exclude_after_revert(workspace, plan.ranges, reason, plan.memory.away)
+        aside = exclude_after_revert(workspace, plan.ranges, reason, plan.memory.exclusions)
     return Reverted(commit, aside)
 
 

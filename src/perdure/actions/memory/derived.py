@@ -17,13 +17,13 @@ class Derived:
     Attributes:
         facts: name and words of each fact that names one of the turns as its source.
         summaries: paths of the summaries that rest on one of them.
-        away: files that set the facts aside. A summary needs none: it is in no prompt while a turn
-            that it rests on is set aside.
+        exclusions: files that set the facts aside. A summary needs none: it is in no prompt while a
+            turn that it rests on is set aside.
     """
 
     facts: tuple[tuple[str, str], ...] = ()
     summaries: tuple[str, ...] = ()
-    away: tuple[Change, ...] = ()
+    exclusions: tuple[Change, ...] = ()
 
     def describe(self) -> list[str]:
         """One sentence a line."""

@@ -93,7 +93,7 @@ class HostedBackend(ServerBackend["SdkServer", _Connected]):
         """
         limit = self._limit(request)
         server = (await self._open_server()).server
-        events = server.talk(self._body(request, limit))
+        events = server.stream(self._body(request, limit))
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Finished):

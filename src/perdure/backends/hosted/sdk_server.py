@@ -60,7 +60,7 @@ class SdkServer(ABC):
                 raise
         return 0
 
-    async def talk(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, body: dict[str, Any]) -> AsyncGenerator[StreamEvent, None]:
         """The events of one reply, ending with `Finished`. Raises BackendError.
 
         Closing the generator closes the connection, at which servers stop the model.

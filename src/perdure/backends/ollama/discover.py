@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from perdure.backends.ollama.model import can_talk, cloud_name, entries
+from perdure.backends.ollama.model import can_chat, cloud_name, entries
 
 if TYPE_CHECKING:
     import httpx2
@@ -25,13 +25,13 @@ _ANSWER_LIMIT = 4 << 20
 class OllamaFound:
     """A running Ollama: its address without a trailing slash, and its models by name.
 
-    ``talkers`` are those that can hold a talk and do so on this machine, the newest first.
+    ``chat_models`` are those that can hold a talk and do so on this machine, the newest first.
     """
 
     address: str
     version: str
     models: tuple[str, ...]
-    talkers: tuple[str, ...] = ()
+    chat_models: tuple[str, ...] = ()
 
 
 def ollama_address(setting: str | None) -> str | None:
@@ -81,7 +81,7 @@ def find_ollama(timeout: float = 0.3) -> OllamaFound | None:
             return None
     if not isinstance(version, str):
         return None
-    newest = sorted(filter(_talks, named), key=_modified, reverse=True)
+    newest = sorted(filter(_chats, named), key=_modified, reverse=True)
     return OllamaFound(address, version, _names(named), _names(newest))
 
 
@@ -89,9 +89,9 @@ def _names(entries: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(str(each["name"]) for each in entries)
 
 
-def _talks(entry: dict[str, Any]) -> bool:
+def _chats(entry: dict[str, Any]) -> bool:
     """Whether a model of ``/api/tags`` can chat and runs here, not in the cloud."""
-    return can_talk(entry) and not (cloud_name(entry["name"]) or entry.get("remote_host"))
+    return can_chat(entry) and not (cloud_name(entry["name"]) or entry.get("remote_host"))
 
 
 def _modified(entry: dict[str, Any]) -> datetime:

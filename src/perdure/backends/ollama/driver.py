@@ -128,7 +128,7 @@ class OllamaBackend(ServerBackend["OllamaServer", _Connected]):
         connected.server.wire.without = request.without
         # Without it a model that thinks may do so inside its reply.
         thinks = connected.model.thinks and "think" not in request.without
-        parts = connected.server.talk(
+        parts = connected.server.stream(
             chat_messages(request.messages),
             think=True if thinks else None,
             options=self._options(request, connected.model),

@@ -82,7 +82,7 @@ def entries(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def can_talk(entry: Mapping[str, Any]) -> bool:
+def can_chat(entry: Mapping[str, Any]) -> bool:
     """Whether a model of ``/api/tags`` can chat: no embedding model, no reranker."""
     name = str(entry["name"]).lower()
     details = entry.get("details")
@@ -103,7 +103,7 @@ def offered(tags: Mapping[str, Any], running: Mapping[str, Any]) -> list[Offered
     """The models of ``/api/tags`` that can chat; ``running`` is an answer of ``/api/ps``."""
     loaded = {str(each["name"]) for each in entries(running)}
     found = []
-    for entry in filter(can_talk, entries(tags)):
+    for entry in filter(can_chat, entries(tags)):
         name, details = str(entry["name"]), entry.get("details")
         window = _whole(details.get("context_length")) if isinstance(details, dict) else 0
         size = _whole(entry.get("size"))

@@ -132,7 +132,7 @@ class OllamaServer:
             running = await self.get("/api/ps")
         return offered(tags, running)
 
-    async def talk(
+    async def stream(
         self, messages: list[dict[str, str]], *, think: bool | None, options: Mapping[str, Any]
     ) -> AsyncGenerator[ollama.ChatResponse, None]:
         """The parts of one reply, ending with one that has ``done``. Raises BackendError.

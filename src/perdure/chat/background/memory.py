@@ -24,7 +24,7 @@ from perdure.chat.background.conversation import (
     refusal,
 )
 from perdure.chat.background.progress import MemoryProgress
-from perdure.chat.background.save import MemoryCommit, MemoryResult, land
+from perdure.chat.background.save import MemoryCommit, MemoryResult, commit_memory
 from perdure.chat.background.summarise import (
     MOST_CALLS,
     MemoryModel,
@@ -221,7 +221,7 @@ class BackgroundMemory:
             RequestProblem, HistoryError: it could not be committed; nothing was changed.
         """
         outcome, why = await self._ask(task, _ON_DEMAND_CALLS, allowed=allowed)
-        return await self._land(task, outcome, asked=True), why
+        return await self._commit(task, outcome, asked=True), why
 
     # Both
 
@@ -278,23 +278,23 @@ class BackgroundMemory:
 
     async def _keep(self, task: MemoryTask, outcome: MemoryResult) -> list[Notice]:
         """Commit, also where it is broken off meanwhile; what to tell."""
-        landing = asyncio.ensure_future(self._land(task, outcome))
+        saving = asyncio.ensure_future(self._commit(task, outcome))
         try:
-            written = await asyncio.shield(landing)
+            written = await asyncio.shield(saving)
         except asyncio.CancelledError:
-            await asyncio.wait({landing})
-            if not landing.cancelled():
-                landing.exception()
+            await asyncio.wait({saving})
+            if not saving.cancelled():
+                saving.exception()
             raise
         return written.notices() if written is not None else []
 
-    async def _land(
+    async def _commit(
         self, task: MemoryTask, outcome: MemoryResult, *, asked: bool = False
     ) -> MemoryCommit | None:
         reading = task.reading
 
         def put() -> MemoryCommit | None:
-            written = land(self._store, reading, outcome, asked=asked)
+            written = commit_memory(self._store, reading, outcome, asked=asked)
             self._marks.note(
                 reading.branch,
                 reading.conversation,

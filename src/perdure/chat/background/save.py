@@ -82,7 +82,7 @@ class MemoryCommit:
         return [Notice(text) for text in said]
 
 
-def land(
+def commit_memory(
     store: TurnStore, reading: ConversationReading, outcome: MemoryResult, *, asked: bool = False
 ) -> MemoryCommit | None:
     """Commit it. None where there is nothing to write.

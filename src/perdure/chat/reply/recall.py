@@ -155,9 +155,9 @@ class Recaller:
         try:
             found = self._running.result()
         except (Problem, ReaderClosed, RuntimeError) as problem:
-            told = problem.what if isinstance(problem, Problem) else str(problem)
+            message = problem.what if isinstance(problem, Problem) else str(problem)
             return RecalledTurns(
-                notice=self._once(f"Earlier turns could not be looked through: {told}")
+                notice=self._once(f"Earlier turns could not be looked through: {message}")
             )
         return RecalledTurns(found.turns, found.scores, found.texts, self._once(found.notice))
 

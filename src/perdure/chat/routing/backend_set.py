@@ -66,8 +66,8 @@ class BackendChoice:
     def speaks(self, *, once: bool) -> str:
         """What a switch to it means, as a sentence."""
         how_long = "For the next reply only" if once else "From now on"
-        away = f"; what you say goes to {self.host}" if self.hosted else ""
-        return f"{how_long}, {self.name} speaks ({self.model}){away}."
+        leaves = f"; what you say goes to {self.host}" if self.hosted else ""
+        return f"{how_long}, {self.name} speaks ({self.model}){leaves}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def find(repo: Repository, rev: str, name: str) -> BackendEntry:
     try:
         return BackendEntry(usable_spec(repo, read_manifest(repo, rev, name)))
     except (CompanionProblem, NoBackend) as problem:
-        told = UnusableManifest(problem.what, problem.kept, problem.next_step)
-        return BackendEntry(BackendSpec(name, "", ""), told)
+        unusable = UnusableManifest(problem.what, problem.kept, problem.next_step)
+        return BackendEntry(BackendSpec(name, "", ""), unusable)
 
 
 def listed_backends(repo: Repository, rev: str) -> list[BackendEntry]:
@@ -122,7 +122,7 @@ class BackendSet:
         self.listed: tuple[BackendEntry, ...] = tuple(found for found, _ in self._made.values())
         """Those of companion.yaml, in failover order, as last read."""
         self.chosen: BackendEntry | None = None
-        """Who answers the next message, and only that; None for the one listed first."""
+        """Who answers the next unusable, and only that; None for the one listed first."""
 
     def follow(
         self, listed: Sequence[BackendEntry], speaking: BackendEntry | None = None

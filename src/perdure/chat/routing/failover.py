@@ -112,9 +112,9 @@ def _reason(backend: Backend, streamed: StreamedReply) -> str:
     return what.removeprefix(f"{backend.spec.name} says: ")
 
 
-def _again(request: ReplyRequest, streamed: StreamedReply, told: str) -> Notice:
+def _again(request: ReplyRequest, streamed: StreamedReply, message: str) -> Notice:
     """Why the same backend is asked once more."""
-    return Notice(f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. {told}")
+    return Notice(f"{request.backend.spec.name}: {_reason(request.backend, streamed)}. {message}")
 
 
 def _next_step(asked: Sequence[Backend]) -> str:
@@ -177,8 +177,8 @@ async def _fitting(request: ReplyRequest, emit: Callable[[Event], None]) -> Stre
         room = _smaller_room(request, streamed)
         if room is None or request.stop.is_set():
             return streamed
-        told = "It is asked again with fewer of the older turns; they stay in the history."
-        emit(_again(request, streamed, told))
+        message = "It is asked again with fewer of the older turns; they stay in the history."
+        emit(_again(request, streamed, message))
         request, streamed = await _taken(replace(request, room=room), emit)
     return streamed
 
@@ -197,8 +197,8 @@ async def _taken(
         if form is None or streamed.form is None or request.stop.is_set():
             break
         how = difference(streamed.form, form)
-        told = f"It is asked again {how}; what it takes is kept for the next time."
-        emit(_again(request, streamed, told))
+        message = f"It is asked again {how}; what it takes is kept for the next time."
+        emit(_again(request, streamed, message))
         tried = form
         request = replace(request, form=form)
         streamed = await ask(request, emit)

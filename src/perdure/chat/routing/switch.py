@@ -39,8 +39,8 @@ def look_up(store: TurnStore, name: str) -> tuple[BackendEntry, list[Notice]]:
         NoBackend, CompanionProblem, HistoryError: there is none, or its file cannot be read.
     """
     with BackendActions(store.repo.path) as backends:
-        told = _take_edits(backends, store) if store.repo.head().branch is not None else []
-        return BackendEntry(usable_spec(store.repo, backends.manifest(name))), told
+        notices = _take_edits(backends, store) if store.repo.head().branch is not None else []
+        return BackendEntry(usable_spec(store.repo, backends.manifest(name))), notices
 
 
 def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Notice]]:
@@ -54,10 +54,10 @@ def put_first(store: TurnStore, name: str) -> tuple[list[BackendEntry], list[Not
         NoBackend, HistoryError, CompanionProblem: nothing was changed.
     """
     with BackendActions(store.repo.path) as backends:
-        told = _take_edits(backends, store)
+        notices = _take_edits(backends, store)
         others = [each for each in backends.settings.backends if each != name]
         backends.use([name, *others])
-    return listed_backends(store.repo, "HEAD"), told
+    return listed_backends(store.repo, "HEAD"), notices
 
 
 def _take_edits(backends: BackendActions, store: TurnStore) -> list[Notice]:

@@ -110,7 +110,7 @@ def join_sides(repo: Repository, author: Author) -> list[Notice]:
             if side.tip is not None
         ]
     notices = []
-    lost = [side for side in aborted(repo, branch) if _is_talk(repo, side)]
+    lost = [side for side in aborted(repo, branch) if _has_turns_only(repo, side)]
     for side in [*waiting, *lost]:
         if side.name == branch:
             continue
@@ -121,7 +121,7 @@ def join_sides(repo: Repository, author: Author) -> list[Notice]:
     return notices
 
 
-def _is_talk(repo: Repository, side: Side) -> bool:
+def _has_turns_only(repo: Repository, side: Side) -> bool:
     """Whether a line that lost its name has talk only, and is in no branch."""
     if side.tip is None:
         return False

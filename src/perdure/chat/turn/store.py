@@ -292,9 +292,9 @@ class TurnStore:
 
     def commit_notices(self) -> list[Notice]:
         """What there is to tell of the turn that was committed last."""
-        told, self._commit_notices = self._commit_notices, []
+        notices, self._commit_notices = self._commit_notices, []
         behind = self.notices.index()
-        return [*told, Notice(behind, "warning")] if behind else told
+        return [*notices, Notice(behind, "warning")] if behind else notices
 
     def close(self) -> None:
         """Let go of the conversation and of the repository."""
@@ -332,7 +332,7 @@ class TurnStore:
         if not self._is_left:
             return []
         where = salvage_target(self.position.branch, self.position.start, self.position.companion)
-        told = recover_turns(self.repo, self._committer, where)
+        notices = recover_turns(self.repo, self._committer, where)
         # A journal that cannot be opened now is looked for again.
-        self._is_left = not told
-        return told
+        self._is_left = not notices
+        return notices

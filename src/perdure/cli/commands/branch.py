@@ -59,7 +59,7 @@ def _show(rows: list[BranchRow], *, as_json: bool) -> None:
 
     width = max((len(row.branch.name) for row in rows), default=0)
     for row in rows:
-        talk = row.talk
+        talk = row.turn
         words = (
             f"{talk.at:%Y-%m-%d %H:%M}  {subject_words(talk)}"
             if talk

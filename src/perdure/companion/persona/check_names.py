@@ -197,18 +197,18 @@ def _found(
     text: PersonaText, line: str, *, by_user: bool
 ) -> Iterator[tuple[re.Match[str], bool, bool]]:
     """The matches: whether each is about the user, and whether it is certain."""
-    told = text.kind in ("prompt", "reminder")
-    patterns = [(pattern, False, True) for pattern in _NAMES_HER if told]
-    patterns += [(pattern, True, True) for pattern in _NAMES_USER if told]
+    to_her = text.kind in ("prompt", "reminder")
+    patterns = [(pattern, False, True) for pattern in _NAMES_HER if to_her]
+    patterns += [(pattern, True, True) for pattern in _NAMES_USER if to_her]
     patterns += [(pattern, by_user, True) for pattern in _NAMES_SPEAKER]
-    if told:
+    if to_her:
         patterns.append((_PROBABLY_HER, False, False))
     if text.kind == "greeting":
         patterns.append((_HELLO, False, False))
     for pattern, of_user, certain in patterns:
         for found in pattern.finditer(line):
             before = line[: found.start()]
-            if _SUPPOSED.search(before[-_SENTENCE:]) or (not told and _in_quotes(before)):
+            if _SUPPOSED.search(before[-_SENTENCE:]) or (not to_her and _in_quotes(before)):
                 continue
             yield found, of_user, certain
 

@@ -148,7 +148,7 @@ def _limit(kind: Kind, window: Window) -> tuple[float, str]:
 
 def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Finding]:
     """Sample dialogue beyond its budget, counted the way the prompt leaves it out."""
-    spent = talks = left_out = 0
+    spent = dialogues = left_out = 0
     first = ""
     for text in persona.texts:
         if text.kind != "example":
@@ -156,9 +156,9 @@ def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Fin
         filled = fill(text.text, char="C", user="U")
         if len(filled) > _EXACT_UP_TO:
             continue
-        for talk in read_examples(text.text):
-            talks += 1
-            said = "\n".join(f"{'U' if line.by_user else 'C'}: {line.text}" for line in talk)
+        for dialogue in read_examples(text.text):
+            dialogues += 1
+            said = "\n".join(f"{'U' if line.by_user else 'C'}: {line.text}" for line in dialogue)
             spent += count(fill(said, char=persona.name, user=persona.user))
             if spent > sizes.examples_budget:
                 left_out += 1
@@ -170,7 +170,7 @@ def _examples(persona: PersonaTexts, sizes: Sizes, count: Count) -> Iterator[Fin
             first or EXAMPLES,
             0,
             f"the sample dialogues have {spent:,} tokens, but their budget is "
-            f"{sizes.examples_budget:,}: the last {left_out} of {talks} are never sent",
+            f"{sizes.examples_budget:,}: the last {left_out} of {dialogues} are never sent",
             "shorten them, or raise context.examples_tokens in companion.yaml",
         )
 

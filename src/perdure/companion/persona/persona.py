@@ -157,14 +157,14 @@ def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
     A line without a name goes on what was said before it; before the first name it is said by
     the companion.
     """
-    talks: list[tuple[ExampleLine, ...]] = []
+    dialogues: list[tuple[ExampleLine, ...]] = []
     said: list[tuple[bool, list[str]]] = []
     for line in [*text.split("\n"), "---"]:
         if _BLOCK_END.fullmatch(line.strip()):
             lines = [ExampleLine(who, "\n".join(body).strip()) for who, body in said]
             kept = tuple(line for line in lines if line.text)
             if kept:
-                talks.append(kept)
+                dialogues.append(kept)
             said = []
             continue
         found = _SAID.match(line)
@@ -175,7 +175,7 @@ def read_examples(text: str) -> list[tuple[ExampleLine, ...]]:
             said[-1][1].append(line)
         elif line.strip():
             said.append((False, [line]))
-    return talks
+    return dialogues
 
 
 def split_front(text: str, where: str) -> tuple[strict.Mapping, str]:
