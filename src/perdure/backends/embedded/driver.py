@@ -44,8 +44,7 @@ from perdure.backends.protocol import (
 )
 from perdure.backends.roles.refusal import MAY_NAME_ROLES
 from perdure.backends.roles.template import is_whole, shape_text, trials
-from perdure.backends.store.catalogue import CATALOGUE, check_package, locate, verify
-from perdure.backends.store.digests import file_digest
+from perdure.backends.store.catalogue import CATALOGUE, check_package, locate, model_digest, verify
 from perdure.backends.tokens.llama import LlamaTokenizer, LoopbackCalls, chat_messages
 
 HONOURED = frozenset(
@@ -298,7 +297,7 @@ def _load(spec: BackendSpec, *, counting: bool) -> _Loaded:
     # Hashed before loading: the wrong file is never run, and reading it here, without Python's
     # lock, spares llama.cpp the disk while it holds that lock.
     known = CATALOGUE.get(spec.model)
-    digest = verify(path, known) if known else _digest_of(path)
+    digest = verify(path, known) if known else model_digest(path)
     xllamacpp = import_xllamacpp()
     key = secrets.token_urlsafe(32)
     try:
@@ -336,13 +335,6 @@ def _wait_for_loop(server: _Server) -> None:
     without end, and with it the whole process, since the destructor holds Python's lock.
     """
     server.handle_metrics()
-
-
-def _digest_of(path: Path) -> str:
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise ModelMissing(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _details(

@@ -22,12 +22,7 @@ from perdure.backends.hosted.server_backend import ServerAccess
 from perdure.backends.http import errors
 from perdure.backends.http.error_body import read_server_message
 from perdure.backends.http.errors import NotOffered, error_body, is_compressed, lost_connection
-from perdure.backends.http.event_stream import (
-    Blocks,
-    EventStream,
-    Written,
-    whole_answer,
-)
+from perdure.backends.http.event_stream import Blocks, EventStream, Written, whole_answer
 from perdure.backends.http.route import Route
 from perdure.backends.http.timeouts import ReplyTimeouts
 

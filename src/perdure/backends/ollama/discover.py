@@ -5,13 +5,13 @@ Nothing is sent but two questions.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from perdure.backends.http.address import as_ip
 from perdure.backends.ollama.model import can_chat, cloud_name, entries
 
 if TYPE_CHECKING:
@@ -58,11 +58,9 @@ def ollama_address(setting: str | None) -> str | None:
 
 
 def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        # A name is looked up by nobody here: a hosts file or a resolver could send it anywhere.
-        return host == "localhost"
+    ip = as_ip(host)
+    # A name is looked up by nobody here: a hosts file or a resolver could send it anywhere.
+    return ip.is_loopback if ip is not None else host == "localhost"
 
 
 def find_ollama(timeout: float = 0.3) -> OllamaFound | None:

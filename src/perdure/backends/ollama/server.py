@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import httpx
 import httpx2
@@ -33,24 +33,6 @@ _BROKEN = (
 _NONSENSE = (ValueError, TypeError, AttributeError)
 
 
-class _Sdk(Protocol):
-    """The part of ``ollama.AsyncClient`` we use; its methods are only partly typed."""
-
-    async def chat(
-        self,
-        model: str,
-        messages: list[dict[str, str]],
-        *,
-        stream: bool,
-        think: bool | None,
-        options: Mapping[str, Any],
-    ) -> AsyncIterator[ollama.ChatResponse]: ...
-
-    async def show(self, model: str) -> ollama.ShowResponse: ...
-
-    async def close(self) -> None: ...
-
-
 class OllamaServer:
     """The connections of one backend to its server."""
 
@@ -61,13 +43,13 @@ class OllamaServer:
         self.wire = Wire(access)
         self._access = access
         settings = self.wire.client_settings(httpx)
-        self._sdk = cast("_Sdk", ollama.AsyncClient(access.address.url, **settings))
+        self._sdk = ollama.AsyncClient(access.address.url, **settings)
         # For the two questions that the package cannot ask, or whose answers it thins out.
         self._http = httpx2.AsyncClient(**self.wire.client_settings(httpx2))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._sdk.close()
+        await self._sdk.close()  # type: ignore[no-untyped-call]
         await self._http.aclose()
 
     async def get_or_empty(self, path: str) -> dict[str, Any]:

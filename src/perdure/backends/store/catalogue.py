@@ -178,6 +178,14 @@ def install_command() -> str:
     return f"{shlex.quote(sys.executable)} -m pip install {what}"
 
 
+def model_digest(path: Path) -> str:
+    """The SHA-256 of a model's file. Raises ModelMissing if it cannot be read."""
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise ModelMissing(f"{path} cannot be read: {error.strerror}") from error
+
+
 def verify(path: Path, model: CatalogueModel) -> str:
     """Check a file against the catalogue; its hash is remembered while size and time stay.
 
@@ -188,10 +196,7 @@ def verify(path: Path, model: CatalogueModel) -> str:
         ModelMissing: the file cannot be read.
         WrongChecksum: it is not the model that the catalogue means.
     """
-    try:
-        digest = file_digest(path)
-    except OSError as error:
-        raise ModelMissing(f"{path} cannot be read: {error.strerror}") from error
+    digest = model_digest(path)
     if digest != model.sha256:
         raise WrongChecksum(
             f"{path} is not {model.name}: its SHA-256 begins with {digest[:16]}, "

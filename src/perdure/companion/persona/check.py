@@ -27,12 +27,7 @@ from perdure.companion.persona.check_tokens import (
     size_findings,
     sizes_of,
 )
-from perdure.companion.persona.findings import (
-    Finding,
-    PersonaTexts,
-    mask,
-    mask_finding,
-)
+from perdure.companion.persona.findings import Finding, PersonaTexts, mask, mask_finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ TEXT_LIMIT = 256 * 1024
 EVENT_LIMIT = 20_000
 """Values, keys, beginnings and ends in one text."""
 DEPTH_LIMIT = 40
+_PASSED_OVER = {"StreamStartEvent", "StreamEndEvent", "DocumentEndEvent", "CommentEvent"}
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
@@ -133,9 +134,7 @@ class _Reader:
                 if documents > 1:
                     raise self.bad(event, "a second document ('---') in one file")
                 continue
-            if kind in {"StreamStartEvent", "StreamEndEvent", "DocumentEndEvent"}:
-                continue
-            if kind == "CommentEvent":
+            if kind in _PASSED_OVER:
                 continue
             if kind in {"MappingEndEvent", "SequenceEndEvent"}:
                 node: Node = stack.pop().node
@@ -201,12 +200,6 @@ class _Open:
 
     node: Mapping | Sequence
     key: Scalar | None = None
-
-    def __init__(self, node: Node) -> None:
-        if isinstance(node, Scalar):
-            raise TypeError(node)
-        self.node = node
-        self.key = None
 
 
 def flattened(node: Node) -> str | list[str]:

@@ -54,27 +54,23 @@ class Transcript:
 
     def __init__(self, repo: Repository, rev: str | None) -> None:
         self._repo = repo
-        self._rev = rev
+        self.rev = rev
+        """The revision that was read; None is HEAD."""
         self._parsed: OrderedDict[str, tuple[Chunk, ...]] = OrderedDict()
         self._excluded = Excluded()
         self._asides_of: str | None = None
         self.chunks: tuple[ChunkRef, ...] = ()
         self.refresh()
 
-    @property
-    def rev(self) -> str | None:
-        """The revision that was read; None is HEAD."""
-        return self._rev
-
     def refresh(self, rev: str | None = None) -> None:
         """Read the list of chunks again, at ``rev`` from then on if that is given."""
-        self._rev = rev or self._rev
-        if self._rev is None and self._repo.head().commit is None:
+        self.rev = rev or self.rev
+        if self.rev is None and self._repo.head().commit is None:
             self.chunks = ()
             return
         before = {ref.path: ref for ref in self.chunks}
         found = []
-        for entry in self._repo.files("conversations", self._rev):
+        for entry in self._repo.files("conversations", self.rev):
             ref = before.get(entry.path)
             if ref is not None and ref.oid == entry.oid:
                 found.append(ref)
@@ -138,9 +134,9 @@ class Transcript:
     def marks(self, index: int) -> TurnMarks:
         """What belongs to the turns of a chunk: other answers, and which turns are excluded."""
         conversation, turns = self.chunks[index].conversation, self.turns(index)
-        folder = self._repo.folder_oid(ASIDES, self._rev)
+        folder = self._repo.folder_oid(ASIDES, self.rev)
         if folder != self._asides_of:
-            self._asides_of, self._excluded = folder, read_excluded(self._repo, self._rev)
+            self._asides_of, self._excluded = folder, read_excluded(self._repo, self.rev)
         others = self._other_answers(alternatives_path(self.chunks[index].path))
         found = {}
         for turn in turns:
@@ -155,7 +151,7 @@ class Transcript:
     def _other_answers(self, path: str) -> dict[int, set[int]]:
         """The answers in a file of alternatives, by turn; none where it cannot be read."""
         others: dict[int, set[int]] = {}
-        oid = self._repo.oid(path, self._rev)
+        oid = self._repo.oid(path, self.rev)
         if oid is not None:
             with suppress(CompanionProblem):
                 for chunk in parse_chunks(self._repo.small(oid, CHUNK_FILE_LIMIT), path=path):
