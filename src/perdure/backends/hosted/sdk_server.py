@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol, cast
-
-import httpx2
+from typing import Any
 
 from perdure.backends.errors import (
     BackendError,
@@ -22,14 +20,6 @@ from perdure.backends.http.errors import NotOffered
 from perdure.backends.http.event_stream import Written, plain_event
 from perdure.backends.http.timeouts import ReplyTimeouts
 from perdure.backends.protocol import Finished, OfferedModel, StopReason, StreamEvent
-
-
-class _Stream(Protocol):
-    response: httpx2.Response
-
-    def __aiter__(self) -> AsyncIterator[object]: ...
-
-    async def close(self) -> None: ...
 
 
 class SdkServer(ABC):
@@ -160,7 +150,7 @@ async def _events(
     wire: SdkWire, asking: Awaitable[object], reading: Reading
 ) -> AsyncGenerator[StreamEvent, None]:
     patience = ReplyTimeouts(wire.access.timeouts)
-    stream = cast("_Stream", await wire.begun(asking, patience))
+    stream: Any = await wire.begun(asking, patience)  # of either package
     chunks = aiter(stream)
     reading.sent = body_of(stream.response.request)
     try:
