@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from perdure.actions.lease import ConversationLease
 from perdure.actions.turns.location import Location
@@ -24,9 +23,6 @@ from perdure.git.errors import TipMoved
 from perdure.git.repository.repository import Author, Change, Repository
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownTurn
-
-if TYPE_CHECKING:
-    pass
 
 _ATTEMPTS = 8
 
