@@ -176,10 +176,10 @@ def finish_edit(repo: Repository, editing: FileEdit, note: str = "") -> Committe
     held = dict(repo.edits.find((path,)).held)
     if path in held:
         raise _left(path, held[path])
-    says = title_from(mask(note)[0]) or edit_subject([Edit(path, editing.committed, data)])
+    subject = title_from(mask(note)[0]) or edit_subject([Edit(path, editing.committed, data)])
     commit = repo.commit(
         [Change(path, data)],
-        message=f"persona: {says}\n",
+        message=f"persona: {subject}\n",
         author=_author(repo),
         branch=branch_of(repo),
         at=now(),

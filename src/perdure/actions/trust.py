@@ -114,12 +114,12 @@ class _Record(msgspec.Struct):
 def destination_digest(manifest: Manifest) -> str:
     """A digest of all that decides where the conversation and the key go."""
     plain = Manifest("", "", "")
-    told = {
+    stated = {
         each.name: getattr(manifest, each.name)
         for each in fields(manifest)
         if each.name not in _HARMLESS and getattr(manifest, each.name) != getattr(plain, each.name)
     }
-    text = json.dumps(told, sort_keys=True, default=str)
+    text = json.dumps(stated, sort_keys=True, default=str)
     return hashlib.sha256(b"perdure backend " + text.encode()).hexdigest()[:32]
 
 
@@ -261,12 +261,12 @@ def written_here(repo: Repository, edits: Sequence[Change]) -> list[Manifest]:
             manifest = parse_manifest(change.content, change.path)
             if before is not None and not is_confirmed(repo, before):
                 continue
-            if _says_where(manifest, before):
+            if _names_destination(manifest, before):
                 made.append(manifest)
     return made
 
 
-def _says_where(manifest: Manifest, before: Manifest | None) -> bool:
+def _names_destination(manifest: Manifest, before: Manifest | None) -> bool:
     """Whether an edit itself names its destination, or that was confirmed before.
 
     Without an address the talk goes to the driver's usual one: by an omission it would leave this

@@ -45,11 +45,11 @@ async def preview_for(store: TurnStore, router: Router, work: Work, text: str) -
     heard = replace(material, recall=recall if material.recall is not None else None)
     by, note = await _measure(router)
     made = await make_prompt(store.position.companion, thread, by, heard, router.corrections)
-    told = _explained(store, by, made, material, found)
+    explained = _explained(store, by, made, material, found)
     edited = await work(lambda: _edited(store))
-    told = replace(told, note=" ".join(filter(None, (note, found.notice, edited))))
+    explained = replace(explained, note=" ".join(filter(None, (note, found.notice, edited))))
     start = store.position.companion.commit
-    return await work(lambda: share_of(store.repo, start, told, thread))
+    return await work(lambda: share_of(store.repo, start, explained, thread))
 
 
 def _edited(store: TurnStore) -> str:

@@ -17,7 +17,9 @@ AVATARS = ("avatar.png", "avatar.jpg", "avatar.webp")
 _SHOWN = 12
 """Months that are linked, the newest."""
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}")
-_TALKS = re.compile(r"^( *)[-*] \[[^\]]*\]\((?:\./)?conversations/?\)[^\n]*\n?", re.MULTILINE)
+_CONVERSATIONS = re.compile(
+    r"^( *)[-*] \[[^\]]*\]\((?:\./)?conversations/?\)[^\n]*\n?", re.MULTILINE
+)
 _MONTH = re.compile(r" *[-*] \[\d{4}-\d\d\]\((?:\./)?conversations/\d{4}-\d\d/?\)[ \t\r]*(?:\n|\Z)")
 
 
@@ -42,14 +44,14 @@ def updated_readme(
 def _with_months(text: str, months: Iterable[str]) -> str:
     known = {each for each in months if _NAME.fullmatch(each)}
     newest = sorted(known, reverse=True)[:_SHOWN]
-    talks = _TALKS.search(text)
-    if talks is None or not newest:
+    link = _CONVERSATIONS.search(text)
+    if link is None or not newest:
         return text
-    end = talks.end()
+    end = link.end()
     while (month := _MONTH.match(text, end)) is not None:
         end = month.end()
-    front = text[: talks.start()] + talks[0].rstrip("\n")
-    links = [f"{talks[1]}  - [{each}](conversations/{each}/)" for each in newest]
+    front = text[: link.start()] + link[0].rstrip("\n")
+    links = [f"{link[1]}  - [{each}](conversations/{each}/)" for each in newest]
     return "\n".join([front, *links, text[end:]])
 
 

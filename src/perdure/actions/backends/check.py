@@ -126,10 +126,10 @@ class _Look:
         if isinstance(backend, ServerBackend) and backend.doubt is not None:
             return _failed(backend.doubt, hosted=backend.hosted, key=key)
         window = await backend.context_window()
-        told = _drift(await backend.fingerprint(), self._seen)
-        step = f"perdure backend pin {self._spec.name}, if that is as it should be" if told else ""
-        state: State = "drift" if told else "reachable"
-        return BackendStatus(state, backend.hosted, window, latency, key, told, step)
+        drift = _drift(await backend.fingerprint(), self._seen)
+        step = f"perdure backend pin {self._spec.name}, if that is as it should be" if drift else ""
+        state: State = "drift" if drift else "reachable"
+        return BackendStatus(state, backend.hosted, window, latency, key, drift, step)
 
     async def time(self) -> BackendStatus:
         """Time a second connection, then close the backend."""
@@ -178,9 +178,9 @@ def _failed(problem: BackendError, *, hosted: bool, key: KeyState) -> BackendSta
     return BackendStatus(state, hosted, key=key, detail=detail, next_step=problem.next_step)
 
 
-def _without_keys(told: str) -> str:
+def _without_keys(text: str) -> str:
     """Take keys out of a text: a server may repeat the key that it refuses."""
-    masked, _ = mask_secrets(told, loaded_secrets())
+    masked, _ = mask_secrets(text, loaded_secrets())
     return masked
 
 

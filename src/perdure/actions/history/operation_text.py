@@ -36,15 +36,15 @@ _FOLDERS = {
     "companion": "the change",
 }
 _OPERATIONS = {
-    "rewind": "going back {says}",
-    "switch": "the switch {says}",
+    "rewind": "going back {description}",
+    "switch": "the switch {description}",
     "branch": "the new branch {name}",
-    "drop": "the removal of {says}",
+    "drop": "the removal of {description}",
     "tag": "the tag {name}",
-    "untag": "the removal of the tag {says}",
-    "merge": "the merge {says}",
-    "visit": "the visit {says}",
-    "leave": "the end of the visit {says}",
+    "untag": "the removal of the tag {description}",
+    "merge": "the merge {description}",
+    "visit": "the visit {description}",
+    "leave": "the end of the visit {description}",
 }
 
 
@@ -71,54 +71,54 @@ def row_words(repo: Repository, entry: Operation) -> str:
 
 def commit_words(repo: Repository, info: CommitInfo) -> str:
     """What a commit did, in words."""
-    kind, colon, says = info.subject.partition(": ")
+    kind, colon, description = info.subject.partition(": ")
     if not colon:
         return f"the commit “{info.subject}”"
     if kind == "turn":
-        return _turn_words(repo, info, says)
+        return _turn_words(repo, info, description)
     if kind == "edit":
-        found = _ANSWER.fullmatch(says)
+        found = _ANSWER.fullmatch(description)
         return (
             f"the choice of answer {found[1]} to {found[2]}"
             if found
-            else f"the correction to “{says}”"
+            else f"the correction to “{description}”"
         )
     if kind == "aside":
-        found = _ASIDE.fullmatch(says)
+        found = _ASIDE.fullmatch(description)
         if found is None:
-            return f"the setting aside of {says}"
+            return f"the setting aside of {description}"
         what = found[3] if found[1] == "1" else f"{found[1]} turns from {found[3]} on"
         return f"the bringing back of {what}" if found[2] else f"the setting aside of {what}"
-    quoted = says if "“" in says else f"“{says}”"
+    quoted = description if "“" in description else f"“{description}”"
     return f"{_FOLDERS.get(kind, f'the change of {kind}')} {quoted}"
 
 
-def _turn_words(repo: Repository, info: CommitInfo, says: str) -> str:
+def _turn_words(repo: Repository, info: CommitInfo, description: str) -> str:
     said = dict(info.trailers)
     turn = turn_of_commit(info)
     if "Answer" in said:
-        return f"the other answer to “{says}”"
+        return f"the other answer to “{description}”"
     if turn is None or "Backend" not in said:
-        return f"your message “{says}”"
+        return f"your message “{description}”"
     before = (
         info.parents[0] if info.parents and info.id not in repo.commits.shallow_ends() else None
     )
     there = conversation_turns(repo, before, turn.conversation) if before is not None else []
     if any(each.number == turn.number for each in there):
-        return f"her reply to “{says}”"
-    return f"your message “{says}” and her reply"
+        return f"her reply to “{description}”"
+    return f"your message “{description}” and her reply"
 
 
 def operation_words(entry: Operation) -> str:
     """What an operation did, in words."""
-    says = _without_ids(entry.description)
-    name = says.partition(" begins at")[0].partition(" at")[0]
-    quoted = _QUOTED.search(says)
+    description = _without_ids(entry.description)
+    name = description.partition(" begins at")[0].partition(" at")[0]
+    quoted = _QUOTED.search(description)
     if entry.kind == "rewind" and quoted:
         return f"going back to “{quoted[1]}”"
-    form = _OPERATIONS.get(entry.kind, f"{entry.kind}: {{says}}")
-    return form.format(says=says, name=name)
+    form = _OPERATIONS.get(entry.kind, f"{entry.kind}: {{description}}")
+    return form.format(description=description, name=name)
 
 
-def _without_ids(says: str) -> str:
-    return _DANGLING.sub("", _HASH.sub("", _ID.sub("", says)).strip())
+def _without_ids(description: str) -> str:
+    return _DANGLING.sub("", _HASH.sub("", _ID.sub("", description)).strip())

@@ -146,18 +146,18 @@ def end_visit(
     if tip is None:
         return None
     drops = drop or tip == visit.start
-    moves, says = [], f"{visit.name}, kept"
+    moves, description = [], f"{visit.name}, kept"
     if drops:
-        moves, says = [RefMove(ref, tip, None)], f"{visit.name}, dropped"
+        moves, description = [RefMove(ref, tip, None)], f"{visit.name}, dropped"
     elif keep and keep != visit.name:
         new = check_branch(keep)
         check_name(repo, keep)
         moves = [RefMove(ref, tip, None), RefMove(new, None, tip)]
-        says = f"{visit.name}, kept as {keep}"
+        description = f"{visit.name}, kept as {keep}"
     if not moves and not is_here:
         return None
     head = visit.back if is_here else None
-    return perform(repo, "leave", says, moves, author=workspace.author, head=head, at=now())
+    return perform(repo, "leave", description, moves, author=workspace.author, head=head, at=now())
 
 
 def check_name(repo: Repository, name: str) -> None:

@@ -158,14 +158,14 @@ def plan_exclude(
         state = "not set aside" if back else "set aside already"
         raise CannotAct(f"{text} is {state}")
     first = transcript.turn(turns[0])
-    changes = _back(excluded, turns) if back else _away(workspace, tip, turns, reason)
+    changes = _back(excluded, turns) if back else _exclude(workspace, tip, turns, reason)
     memory = NOTHING_DERIVED if back else derived_from(workspace.repo, tip, as_ranges(turns))
     words = first_words(first) if first else ""
     what = turns_label(transcript, turns)
     return ExcludePlan(tuple(turns), words, what, tuple(changes), back, tip, memory)
 
 
-def _away(workspace: Workspace, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
+def _exclude(workspace: Workspace, tip: str, turns: Sequence[TurnId], reason: str) -> list[Change]:
     changes = []
     for one in as_ranges(turns):
         path = aside_path(one)

@@ -44,9 +44,9 @@ def form_after_refusal(form: RequestForm, refusal: BackendError) -> RequestForm 
 
 def difference(before: RequestForm, after: RequestForm) -> str:
     """What changes in the request, to end a sentence: "… is asked again with …"."""
-    told = [f"with {after.shape.described}"] if after.shape != before.shape else []
+    changes = [f"with {after.shape.described}"] if after.shape != before.shape else []
     for field in after.without[len(before.without) :]:
         other = limit_field(after.without, field) if field in LIMITS else ""
         instead = f", with {other} in its place" if other else ""
-        told.append(f"without the field {field}{instead}")
-    return " and ".join(told)
+        changes.append(f"without the field {field}{instead}")
+    return " and ".join(changes)

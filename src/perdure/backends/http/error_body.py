@@ -69,12 +69,12 @@ class ServerMessage:
 def read_server_message(body: object, secret: str = "") -> ServerMessage:
     """The message in an error's body, without ``secret``; may be empty. Never raises."""
     value = _read(body.decode("utf-8", "replace")) if isinstance(body, bytes) else body
-    told = _Told()
-    told.read(value, 0)
-    words = ": ".join(told.texts)[:_WORDS_LIMIT]
+    found = _Reading()
+    found.read(value, 0)
+    words = ": ".join(found.texts)[:_WORDS_LIMIT]
     words = " ".join((words.replace(secret, "…") if secret else words).split())
     return ServerMessage(
-        error_line(words), " ".join(told.kinds), told.status, tuple(told.places), words
+        error_line(words), " ".join(found.kinds), found.status, tuple(found.places), words
     )
 
 
@@ -88,9 +88,9 @@ def is_error(event: Mapping[str, Any]) -> bool:
         return True
     if not any(event.get(key) for key in ("message", "msg")):
         return False
-    told = _Told()
-    told.read(event, 0)
-    return told.status is not None or "error" in " ".join(told.kinds) or "success" in event
+    found = _Reading()
+    found.read(event, 0)
+    return found.status is not None or "error" in " ".join(found.kinds) or "success" in event
 
 
 def _read(text: str) -> object:
@@ -120,7 +120,7 @@ def _unquoted(text: str) -> str:
         return text
 
 
-class _Told:
+class _Reading:
     """What is found while a body is read, from the outside in."""
 
     def __init__(self) -> None:

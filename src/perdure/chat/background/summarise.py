@@ -135,7 +135,7 @@ async def summarise(
         TooLong: it would take more than so many calls, or not even one turn fits.
     """
     previous, since = _standing(reading, anew=anew)
-    talk = messages_of((turn for turn in reading.turns if turn.number > since), settings)
+    messages = messages_of((turn for turn in reading.turns if turn.number > since), settings)
     tokens, model = summary_room(asked.window), ""
 
     def prompt(part: Sequence[RecordMessage]) -> tuple[PromptMessage, ...]:
@@ -148,7 +148,7 @@ async def summarise(
             tokens=tokens,
         )
 
-    async with contextlib.aclosing(_in_parts(asked, talk, prompt, tokens, calls)) as parts:
+    async with contextlib.aclosing(_in_parts(asked, messages, prompt, tokens, calls)) as parts:
         async for _, answer, said_by in parts:
             text = clean_summary(answer, tokens, (settings.name, settings.user))
             if not text:
@@ -177,7 +177,7 @@ async def find_facts(
     """The facts that a model names in a talk. Raises BackendError, TooLong."""
     names = (settings.name, settings.user)
     known = _short(asked, [fact.text for fact in reading.facts])
-    talk = messages_of(reading.turns, settings)
+    messages = messages_of(reading.turns, settings)
 
     def prompt(part: Sequence[RecordMessage]) -> tuple[PromptMessage, ...]:
         return facts_prompt(
@@ -186,7 +186,7 @@ async def find_facts(
 
     found = FoundFacts(())
     tokens = min(FACT_TOKENS, asked.window // 4)
-    async with contextlib.aclosing(_in_parts(asked, talk, prompt, tokens, calls)) as parts:
+    async with contextlib.aclosing(_in_parts(asked, messages, prompt, tokens, calls)) as parts:
         async for part, answer, _ in parts:
             more = read_facts_answer(answer, part, names=names)
             found = FoundFacts(found.facts + more.facts, found.dropped + more.dropped)
@@ -223,12 +223,12 @@ _Prompt = Callable[[Sequence[RecordMessage]], tuple[PromptMessage, ...]]
 
 
 async def _in_parts(
-    asked: MemoryModel, talk: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
+    asked: MemoryModel, messages: Sequence[RecordMessage], prompt: _Prompt, tokens: int, calls: int
 ) -> AsyncGenerator[tuple[tuple[RecordMessage, ...], str, str], None]:
     """Ask about one portion of a talk after another: the portion, the answer, who gave it."""
     room = asked.window - tokens - _MARGIN
-    while talk:
-        part, rest = await asyncio.to_thread(portion, talk, _fitting(asked, prompt, room))
+    while messages:
+        part, rest = await asyncio.to_thread(portion, messages, _fitting(asked, prompt, room))
         calls -= 1
         if not part or calls < 0:
             raise TooLong
@@ -238,7 +238,7 @@ async def _in_parts(
             # The count was an estimate, or the server has a smaller window than it says.
             room = int(room * _LESS)
             continue
-        talk = rest
+        messages = rest
         yield part, answer, model
 
 

@@ -137,18 +137,18 @@ class BackendSet:
             if found not in kept:
                 self._retired.append(backend)
                 del self._made[name]
-        backends = tuple(map(self._at_hand, listed))
-        return BackendOrder(backends, self._at_hand(speaking) if speaking is not None else None)
+        backends = tuple(map(self._made_for, listed))
+        return BackendOrder(backends, self._made_for(speaking) if speaking is not None else None)
 
     def next(self) -> Backend:
         """Who is asked next."""
-        return self._at_hand(self.chosen or self.listed[0])
+        return self._made_for(self.chosen or self.listed[0])
 
     def first(self) -> Backend:
         """The one that is listed first."""
-        return self._at_hand(self.listed[0])
+        return self._made_for(self.listed[0])
 
-    def _at_hand(self, found: BackendEntry) -> Backend:
+    def _made_for(self, found: BackendEntry) -> Backend:
         made, backend = self._made.get(found.spec.name, (None, None))
         if made == found and backend is not None:
             return backend

@@ -259,7 +259,7 @@ class Router:
         """Hand events on; the first word of one that did not answer before is announced."""
         speaking = ""
 
-        def told(event: Event) -> None:
+        def announced(event: Event) -> None:
             nonlocal speaking
             if isinstance(event, ReplyStarted):
                 speaking = event.backend
@@ -268,7 +268,7 @@ class Router:
                 emit(Notice(f"{speaking} answers again."))
             emit(event)
 
-        return told
+        return announced
 
     async def learn(self, answered: RoutedReply) -> None:
         """Take over how many tokens the backend counted in the prompt."""

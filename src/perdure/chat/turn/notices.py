@@ -96,8 +96,8 @@ class TurnNotices:
         """Lore, facts and summaries that cannot be read; each trouble is said once."""
         return self._once((each, f"Left out of the prompt: {each}") for each in troubles)
 
-    def _once(self, told: Iterable[tuple[object, str]]) -> list[Notice]:
+    def _once(self, warnings: Iterable[tuple[object, str]]) -> list[Notice]:
         """Warnings about what none was given of yet: each with what it is about."""
-        fresh = {about: text for about, text in told if about not in self._said}
+        fresh = {about: text for about, text in warnings if about not in self._said}
         self._said |= fresh.keys()
         return [Notice(text, "warning") for text in fresh.values()]

@@ -88,10 +88,10 @@ def _recovered(repo: Repository, where: SalvageTarget) -> list[Notice]:
     with suppress(HistoryError):
         repo.state.own()
         unknown = repo.state.unknown_because_of
-    told = [_FROM_ELSEWHERE.format(path) for path in repo.state.tell_set_aside()]
+    texts = [_FROM_ELSEWHERE.format(path) for path in repo.state.tell_set_aside()]
     if unknown is not None:
-        told = [_NOT_KNOWN.format(unknown)]
-    notices = [Notice(text, "warning") for text in told]
+        texts = [_NOT_KNOWN.format(unknown)]
+    notices = [Notice(text, "warning") for text in texts]
     committer = TurnCommitter(repo, ConversationLease(repo))
     notices += recover_turns(repo, committer, where)
     committer.lease.release()

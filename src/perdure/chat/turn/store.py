@@ -306,19 +306,19 @@ class TurnStore:
         notices = self._follower.follow() + self._commit_left()
         found = commit_hand_edits(self.repo, self.position.branch, self.position.human)
         tip = self.position.tip
-        told = [Notice(text) for text in found.committed]
+        committed = [Notice(text) for text in found.committed]
         if tip != self.position.companion.commit:
             had_boundaries = self.position.companion.persona.boundaries
             self.position.companion = read_companion(self.repo, tip)
             if had_boundaries and not self.position.companion.persona.boundaries:
                 mark_first(self.repo, "no-boundaries-said")
-                told.append(Notice(NO_BOUNDARIES, "warning"))
+                committed.append(Notice(NO_BOUNDARIES, "warning"))
         self._seen_tip = tip
         self._prompt_base = (tip, time.time())
         self.position.transcript.refresh(tip)
         return (
             notices
-            + told
+            + committed
             + self.notices.left_out()
             + self.notices.unconfirmed()
             + [Notice(f"Not committed: {text}", "warning") for text in found.held]

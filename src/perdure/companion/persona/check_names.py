@@ -121,13 +121,13 @@ def name_findings(persona: PersonaTexts) -> Iterator[Finding]:
     """Names that contradict companion.yaml."""
     others: dict[str, StatedName] = {}
     for text in persona.texts:
-        told: set[tuple[str, bool]] = set()
+        known: set[tuple[str, bool]] = set()
         for said in stated_names(text, persona.name, persona.user):
             key = said.name.casefold()
             if not said.of_user:
                 others.setdefault(key, said)
-            if (key, said.of_user) not in told:
-                told.add((key, said.of_user))
+            if (key, said.of_user) not in known:
+                known.add((key, said.of_user))
                 yield _contradiction(persona, said)
         yield from _swapped(text)
     if len(others) > 1:
