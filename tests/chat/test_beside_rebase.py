@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perdure.chat.events import ReplyStarted, Saved
 from perdure.chat.session import Session
+from perdure.git import layout
 from perdure.notice import Notice
 from tests.chat.test_session import events_of, talk
 from tests.conftest import assert_sound, git
@@ -217,7 +219,10 @@ async def test_a_turn_that_slipped_in_comes_back_after_the_abort(
     assert tried(companion, "rebase", "-i", "HEAD~2", editor="sed -i -e 1s/^pick/edit/")
     with monkeypatch.context() as patch:
         patch.setattr("perdure.git.worktree.sync.rewritten_branch", lambda *_: None)
-        patch.setattr("perdure.git.layout.WorkState.is_rewriting", property(lambda _: False))
+        real = layout.state_of_work
+        patch.setattr(
+            layout, "state_of_work", lambda *told: replace(real(*told), is_rewriting=False)
+        )
         git(companion, "symbolic-ref", "HEAD", "refs/heads/main")
         await talk(companion, "Slipped.")
     git(companion, "rebase", "--abort")

@@ -167,7 +167,7 @@ async def test_a_whole_reply_whose_commit_had_to_wait_is_committed_as_what_it_is
     ],
 )
 def test_any_record_of_an_end_is_read(end: dict[str, object], interrupted: bool) -> None:  # noqa: FBT001
-    found = Leftover({"speaker": "Mira"}, "Hello.", lambda: None, cast("JournalFile", None), end)
+    found = Leftover({"speaker": "Mira"}, "Hello.", cast("JournalFile", None), end)
     reply = recovered_reply(found)
     assert reply is not None
     assert (reply.text, reply.interrupted) == ("Hello.", interrupted)

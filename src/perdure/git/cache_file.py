@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from perdure.git import disk
 
@@ -81,6 +82,27 @@ def drop(folder: Path, start: str, *, but: Path | None = None) -> None:
         if path.suffix != ".lock" and not (but and path.name.startswith(but.name)):
             with suppress(OSError):
                 path.unlink()
+
+
+class CacheFile:
+    """One open file. What it raises is sqlite3.Error."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def row(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row of an answer; None without one."""
+        found: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
+        return found
+
+    def column(self, query: str, *values: object) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self._db.execute(query, values).fetchall()]
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(sqlite3.Error):
+            self._db.close()
 
 
 @contextmanager

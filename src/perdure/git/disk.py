@@ -55,6 +55,13 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
         os.close(fd)
 
 
+def tail(path: Path, size: int) -> bytes:
+    """The last bytes of a file, all of it where it has no more. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+        return file.read()
+
+
 def sync(fd: int) -> None:
     """Flush a file's content, or a folder's entries, to disk.
 

@@ -243,41 +243,19 @@ def _shallow_ends(path: Path, *_mark: int) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """Which git operations are in progress in a work tree.
+    """What git has not finished in a work tree.
 
     Attributes:
-        applying: `git am` has patches left.
-        sequencing: a cherry-pick or revert of several commits has some left.
+        detached: HEAD names a commit and no branch.
+        open_operation: name of the git operation that is not finished, "" without one.
+        is_rewriting: git is replaying several commits, and may reset the branch at the end.
         branch: the one that is checked out, or that a rebase will come back to.
     """
 
-    detached: bool = False
-    merging: bool = False
-    rebasing: bool = False
-    applying: bool = False
-    cherry_picking: bool = False
-    reverting: bool = False
-    sequencing: bool = False
-    bisecting: bool = False
-    branch: str | None = None
-
-    @property
-    def open_operation(self) -> str:
-        """Name of the git operation that is not finished, "" without one."""
-        names = {
-            "merge": self.merging,
-            "rebase": self.rebasing,
-            "am": self.applying,
-            "revert": self.reverting,
-            "cherry-pick": self.cherry_picking or self.sequencing,
-            "bisect": self.bisecting,
-        }
-        return next((name for name, is_open in names.items() if is_open), "")
-
-    @property
-    def is_rewriting(self) -> bool:
-        """Whether git is replaying several commits, and may reset the branch at the end."""
-        return self.rebasing or self.applying or self.sequencing
+    detached: bool
+    open_operation: str
+    is_rewriting: bool
+    branch: str | None
 
 
 def state_of_work(layout: Layout, branch: str | None) -> WorkState:
@@ -290,19 +268,20 @@ def state_of_work(layout: Layout, branch: str | None) -> WorkState:
             text = name.read_text("utf-8", "replace").strip()
             came_from = text.removeprefix("refs/heads/") if text.startswith("refs/") else None
     applying = (own / "rebase-apply" / "applying").exists()
+    folders = (own / "rebase-merge", own / "rebase-apply")
+    rebasing = not applying and any(folder.exists() for folder in folders)
+    # Of a cherry-pick or revert of several commits some are left.
     todo = _first_word(own / "sequencer" / "todo")
-    return WorkState(
-        detached=branch is None,
-        merging=(own / "MERGE_HEAD").exists(),
-        rebasing=not applying
-        and ((own / "rebase-merge").exists() or (own / "rebase-apply").exists()),
-        applying=applying,
-        cherry_picking=(own / "CHERRY_PICK_HEAD").exists(),
-        reverting=(own / "REVERT_HEAD").exists() or todo == "revert",
-        sequencing=todo is not None,
-        bisecting=(own / "BISECT_LOG").exists(),
-        branch=came_from,
-    )
+    names = {
+        "merge": (own / "MERGE_HEAD").exists(),
+        "rebase": rebasing,
+        "am": applying,
+        "revert": (own / "REVERT_HEAD").exists() or todo == "revert",
+        "cherry-pick": (own / "CHERRY_PICK_HEAD").exists() or todo is not None,
+        "bisect": (own / "BISECT_LOG").exists(),
+    }
+    first = next((name for name, is_open in names.items() if is_open), "")
+    return WorkState(branch is None, first, rebasing or applying or todo is not None, came_from)
 
 
 def rewritten_branch(layout: Layout, branch: str | None) -> str | None:

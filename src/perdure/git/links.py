@@ -7,9 +7,10 @@ user's documents. Above the git folder links are the user's business.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from perdure.git import disk
@@ -81,15 +82,37 @@ def open_below(base: Path, path: Path, flags: int) -> int:
         OSError: a link is on the way or there, or there is no such folder.
     """
     *folders, name = path.relative_to(base).parts
-    fd = os.open(base, _FOLDER)
+    fd = open_folder(base, folders)
     try:
-        for folder in folders:
-            inner = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
-            os.close(fd)
-            fd = inner
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, disk.FILE_MODE, dir_fd=fd)
     finally:
         os.close(fd)
+
+
+def open_folder(base: Path, folders: Sequence[str], *, create: bool = False) -> int:
+    """A folder's descriptor, each folder on the way from ``base`` opened without following links.
+
+    Raises:
+        OSError: a link is on the way, or there is no such folder; with ``create`` it is made.
+    """
+    fd = os.open(base, _FOLDER)
+    try:
+        for folder in folders:
+            try:
+                inner = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+            except FileNotFoundError:
+                if not create:
+                    raise
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(folder, disk.FOLDER_MODE, dir_fd=fd)
+                disk.sync(fd)
+                inner = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _refuse_linked(folder: Path) -> None:

@@ -18,7 +18,7 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,8 @@ INDEX_FILES = f"recall-{VERSION}"
 """How the names of its files begin (`perdure.git.cache_file`)."""
 TREES = 32
 """Trees whose lists of chunks are kept: as many branches as anybody goes to and fro between."""
+_LAST = "\U0010ffff"
+"""No word goes on with it: the end of those that begin with some letters."""
 _LONGEST_WORD = 40
 """Letters of a word that gets stems; what is longer is an address, or no word at all."""
 _SCHEMA = """
@@ -94,11 +96,11 @@ class StoredChunk:
         return self.rows[0::WIDTH]
 
 
-class Store:
+class Store(cache_file.CacheFile):
     """One open index file, or one in memory, without a path. What it raises is sqlite3.Error."""
 
     def __init__(self, db: sqlite3.Connection, path: Path | None) -> None:
-        self._db = db
+        super().__init__(db)
         self.path = path
         self._counted: dict[str, int] = {}
         self._words: set[str] = set()
@@ -127,11 +129,6 @@ class Store:
             db.close()
             raise
 
-    def close(self) -> None:
-        """Close the file."""
-        with suppress(sqlite3.Error):
-            self._db.close()
-
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Write all of the block or nothing."""
@@ -146,9 +143,8 @@ class Store:
 
     def has(self, blob: str, path: str) -> int | None:
         """The number of an indexed chunk."""
-        row = self._db.execute(
-            "SELECT id FROM chunks WHERE blob = ? AND path = ?", (bytes.fromhex(blob), path)
-        ).fetchone()
+        question = "SELECT id FROM chunks WHERE blob = ? AND path = ?"
+        row = self.row(question, bytes.fromhex(blob), path)
         return int(row[0]) if row else None
 
     def known(self) -> dict[tuple[str, str], int]:
@@ -158,12 +154,11 @@ class Store:
 
     def last_chunk(self) -> int:
         """The newest number of any chunk."""
-        (number,) = self._db.execute("SELECT ifnull(max(id), 0) FROM chunks").fetchone()
-        return int(number)
+        return int(self.column("SELECT ifnull(max(id), 0) FROM chunks")[0])
 
     def path_of(self, number: int) -> str | None:
         """The path of a chunk."""
-        row = self._db.execute("SELECT path FROM chunks WHERE id = ?", (number,)).fetchone()
+        row = self.row("SELECT path FROM chunks WHERE id = ?", number)
         return str(row[0]) if row else None
 
     def begins_with(self, longer: int, shorter: int) -> bool:
@@ -194,14 +189,12 @@ class Store:
 
     def tree(self, oid: str) -> array[int] | None:
         """The chunks of a tree in the order of its conversations; None for one not yet known."""
-        row = self._db.execute(
-            "SELECT chunks FROM trees WHERE id = ?", (bytes.fromhex(oid),)
-        ).fetchone()
+        row = self.row("SELECT chunks FROM trees WHERE id = ?", bytes.fromhex(oid))
         return _numbers(row[0]) if row else None
 
     def newest_tree(self) -> str | None:
         """The tree that was asked about last."""
-        row = self._db.execute("SELECT id FROM trees ORDER BY used DESC LIMIT 1").fetchone()
+        row = self.row("SELECT id FROM trees ORDER BY used DESC LIMIT 1")
         return row[0].hex() if row else None
 
     def keep_tree(self, oid: str, chunks: Sequence[int], instead_of: str | None) -> None:
@@ -221,14 +214,13 @@ class Store:
             (TREES,),
         )
         if pruned.rowcount > 0:
-            every = self._db.execute("SELECT id FROM chunks").fetchall()
-            self.drop_chunks([number for (number,) in every])
+            self.drop_chunks(self.column("SELECT id FROM chunks"))
 
     def drop_chunks(self, ids: Sequence[int]) -> None:
         """Forget chunks, except those that a kept tree has."""
         if not ids:
             return
-        trees = [_numbers(data) for (data,) in self._db.execute("SELECT chunks FROM trees")]
+        trees = [*map(_numbers, self.column("SELECT chunks FROM trees"))]
         if len(ids) > TREES:
             kept = {number for tree in trees for number in tree}
             gone = [number for number in ids if number not in kept]
@@ -281,7 +273,7 @@ class Store:
     def _message(self, name: str, message: Message | Reply) -> tuple[int, bool]:
         text = f"{name}\0{message.speaker}\0{message.text}"
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-        row = self._db.execute("SELECT id FROM messages WHERE hash = ?", (digest,)).fetchone()
+        row = self.row("SELECT id FROM messages WHERE hash = ?", digest)
         if row:
             return int(row[0]), False
         cursor = self._db.execute("INSERT INTO messages (hash) VALUES (?)", (digest,))
@@ -290,8 +282,7 @@ class Store:
     def _speaker(self, name: str) -> int:
         plain = name.encode("utf-8", "replace").decode()
         self._db.execute("INSERT OR IGNORE INTO speakers (name) VALUES (?)", (plain,))
-        row = self._db.execute("SELECT id FROM speakers WHERE name = ?", (plain,)).fetchone()
-        return int(row[0])
+        return int(self.column("SELECT id FROM speakers WHERE name = ?", plain)[0])
 
     def speakers(self) -> dict[int, str]:
         """Who speaks, by number."""
@@ -299,8 +290,7 @@ class Store:
 
     def last_row(self) -> int:
         """The newest row of any message, which is also how many there are."""
-        (row,) = self._db.execute("SELECT ifnull(max(id), 0) FROM messages").fetchone()
-        return int(row)
+        return int(self.column("SELECT ifnull(max(id), 0) FROM messages")[0])
 
     def vectors(self, model: str, rows: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """Vectors of messages, as far as there are any."""
@@ -312,9 +302,8 @@ class Store:
             yield from ((row, data) for row, data in every if row in wanted)
             return
         for row in rows:
-            data = self._db.execute(
-                "SELECT vector FROM vectors WHERE model = ? AND message = ?", (model, row)
-            ).fetchone()
+            question = "SELECT vector FROM vectors WHERE model = ? AND message = ?"
+            data = self.row(question, model, row)
             if data is not None:
                 yield row, data[0]
 
@@ -363,12 +352,11 @@ class Store:
                 self._add_language(number)
 
     def _languages(self) -> set[int]:
-        return {number for (number,) in self._db.execute("SELECT number FROM languages")}
+        return set(self.column("SELECT number FROM languages"))
 
     def _add_language(self, number: int) -> None:
         self._db.execute("INSERT OR IGNORE INTO languages VALUES (?)", (number,))
-        every = self._db.execute("SELECT word FROM words ORDER BY word").fetchall()
-        self._add_stems([number], [word for (word,) in every])
+        self._add_stems([number], self.column("SELECT word FROM words ORDER BY word"))
 
     def _add_stems(self, languages: Sequence[int], words: Sequence[str]) -> None:
         if any(LANGUAGES[name_of(number)].compounds for number in languages):
@@ -388,11 +376,8 @@ class Store:
 
     def tokens(self, language: str, stem: str) -> list[str]:
         """The words that have a stem in a language, as the index has them."""
-        found = self._db.execute(
-            "SELECT token FROM stems WHERE language = ? AND stem = ?",
-            (NUMBERS[language], _stored(stem)),
-        )
-        return [token for (token,) in found]
+        question = "SELECT token FROM stems WHERE language = ? AND stem = ?"
+        return self.column(question, NUMBERS[language], _stored(stem))
 
     def count(self, term: str, enough: int) -> int:
         """How often a term is in all rows; at least ``enough`` where there are that many.
@@ -402,9 +387,7 @@ class Store:
         known = self._counted.get(term, 0)
         if known >= enough:
             return known
-        row = self._db.execute(
-            "SELECT cnt FROM temp.counts WHERE term = ?", (_stored(term),)
-        ).fetchone()
+        row = self.row("SELECT cnt FROM temp.counts WHERE term = ?", _stored(term))
         found = int(row[0]) if row else 0
         if found >= enough:
             self._counted[term] = found
@@ -412,33 +395,24 @@ class Store:
 
     def rows(self, term: str) -> list[int]:
         """Rows that have a term, of every branch; one that has it twice is there twice."""
-        found = self._db.execute("SELECT doc FROM temp.places WHERE term = ?", (_stored(term),))
-        return [row for (row,) in found.fetchall()]
+        return self.column("SELECT doc FROM temp.places WHERE term = ?", _stored(term))
 
     def words_beginning_with(self, letters: str) -> list[str]:
         """Words that begin with some letters, with their accents; none that has no stem."""
-        rows = self._db.execute(
-            "SELECT word FROM words WHERE word >= ? AND word < ?",
-            (_stored(letters), _stored(letters) + "\U0010ffff"),
-        )
-        return [word for (word,) in rows]
+        first = _stored(letters)
+        question = "SELECT word FROM words WHERE word >= ? AND word < ?"
+        return self.column(question, first, first + _LAST)
 
     def beginning_with(self, letters: str) -> list[str]:
         """Words that begin with some letters, as the index has them."""
-        rows = self._db.execute(
-            "SELECT term FROM temp.counts WHERE term >= ? AND term < ?",
-            (letters, letters + "\U0010ffff"),
-        )
-        return [term for (term,) in rows]
+        question = "SELECT term FROM temp.counts WHERE term >= ? AND term < ?"
+        return self.column(question, letters, letters + _LAST)
 
     def ending_with(self, letters: str) -> list[str]:
         """Words that end with some letters, where a language of the index has compounds."""
         begin = letters[::-1]
-        rows = self._db.execute(
-            "SELECT token FROM backwards WHERE token >= ? AND token < ?",
-            (begin, begin + "\U0010ffff"),
-        )
-        return [token[::-1] for (token,) in rows]
+        question = "SELECT token FROM backwards WHERE token >= ? AND token < ?"
+        return [token[::-1] for token in self.column(question, begin, begin + _LAST)]
 
 
 def newest(folder: Path) -> Path | None:

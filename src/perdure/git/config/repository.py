@@ -65,16 +65,12 @@ def rendered() -> str:
     return _WRITTEN + (_MAC if sys.platform == "darwin" else "") + _WRITTEN_REST
 
 
-def parse_config(text: str) -> dict[str, str]:
-    """Keys in lower case (the middle part of ``a.b.c`` as it stands) and their last values.
-
-    Includes are not followed. Lines that git would refuse are skipped: git itself says so.
-    """
-    return dict(pairs(text))
-
-
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Every key and value in their order; a key may come several times."""
+    """Every key and value in their order; a key may come several times.
+
+    Keys are in lower case, but for the middle part of ``a.b.c``. Includes are not followed. Lines
+    that git would refuse are skipped: git itself says so.
+    """
     section = ""
     for raw in re.sub(r"\\\r?\n", "", text).split("\n"):
         line = raw.strip()
@@ -117,9 +113,8 @@ def is_true(value: str) -> bool:
 def read_config(git_dir: Path) -> dict[str, str]:
     """The repository's configuration; empty if it has no file."""
     try:
-        return parse_config(
-            disk.read_file(git_dir / "config", most=_LARGEST).decode("utf-8", "replace")
-        )
+        data = disk.read_file(git_dir / "config", most=_LARGEST)
+        return dict(pairs(data.decode("utf-8", "replace")))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perdure.git import disk
 from perdure.git.errors import BadPath, storage_errors
 from perdure.git.refs.refs import HEADS, Moved, check_branch
 
@@ -92,9 +93,7 @@ def aborted(repo: Repository, branch: str) -> list[Side]:
     found: list[Side] = []
     with storage_errors("reading the reflog"):
         try:
-            with path.open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - _TAIL))
-                lines = file.read().split(b"\n")
+            lines = disk.tail(path, _TAIL).split(b"\n")
         except FileNotFoundError:
             return found
     for line in reversed(lines):

@@ -362,9 +362,7 @@ class Refs:
             committed: when it was committed, in seconds.
         """
         try:
-            with (self._layout.git_dir / "logs" / name).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
-                lines = file.read().split(b"\n")
+            lines = disk.tail(self._layout.git_dir / "logs" / name, 8192).split(b"\n")
         except OSError:
             return False
         taken = (_TAKEN.search(line) for line in lines if line.startswith(commit.encode()))

@@ -6,10 +6,10 @@ further down is found when it is read, or by `git.maintenance.verify`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perdure.git import disk
 from perdure.git.errors import DamagedRepository, UnknownRevision
 
 if TYPE_CHECKING:
@@ -49,13 +49,7 @@ def hole(repo: Repository, tip: str) -> str:
 
 def _is_whole(folder: Path, name: str) -> bool:
     try:
-        index = _tail(folder / f"{name}.idx", 2 * _SUM)
-        return len(index) == 2 * _SUM and index[:_SUM] == _tail(folder / f"{name}.pack", _SUM)
+        index = disk.tail(folder / f"{name}.idx", 2 * _SUM)
+        return len(index) == 2 * _SUM and index[:_SUM] == disk.tail(folder / f"{name}.pack", _SUM)
     except OSError:
         return False
-
-
-def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
-        return file.read(size)

@@ -284,17 +284,12 @@ class Repository:
             progress: told how many commits were indexed and how many there are, 0 while they are
                 being counted; an index is made when there is none.
         """
+        from perdure.git.timeline.index_file import Source
         from perdure.git.timeline.timeline import Timeline
 
-        return Timeline(
-            cache=self.cache_dir,
-            raw=self._git.store.read,
-            read=self.commits.read,
-            trees=self._git.trees,
-            blob=self.blob,
-            boundary=self.commits.shallow_ends(),
-            progress=progress,
-        )
+        git, ends = self._git, self.commits.shallow_ends()
+        source = Source(git.store.read, self.commits.read, git.trees, self.blob, ends)
+        return Timeline(self.cache_dir, source, progress)
 
     def folder_difference(self, old: str | None, new: str | None) -> list[FileChange]:
         """What differs between two folders, named by their tree ids; paths are from the folder.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,19 +75,19 @@ class Leftover:
     Attributes:
         header: what `Journal.begin` was given.
         text: what had been appended.
-        discard: removes it; call it when the turn is saved or not wanted.
         end: what `Journal.end` was given; None where the reply had not come to its end.
     """
 
     header: dict[str, Any]
     text: str
-    discard: Callable[[], None]
     file: JournalFile
     end: dict[str, Any] | None = None
 
-    def finish(self) -> None:
-        """Remove it, as `Journal.finish` does."""
-        self.discard()
+    def discard(self) -> None:
+        """Remove it: the turn is saved, or not wanted."""
+        self.file.remove()
+
+    finish = discard
 
 
 def leftover(repo: Repository) -> list[Leftover]:
@@ -108,4 +108,4 @@ def unsaved(repo: Repository, files: Iterable[tuple[JournalFile, Record]]) -> It
             file.remove()
             continue
         repo.hold_leftover(file)
-        yield Leftover(record.header, record.text, file.remove, file, record.end)
+        yield Leftover(record.header, record.text, file, record.end)

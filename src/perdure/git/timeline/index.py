@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from perdure.git import cache_file
@@ -31,11 +30,11 @@ INDEX_FILES = f"timeline-{VERSION}"
 """How the names of its files begin (`perdure.git.cache_file`)."""
 
 
-class Index:
+class Index(cache_file.CacheFile):
     """One open index file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._paths: dict[str, int] = {}
 
     # Opening
@@ -66,31 +65,21 @@ class Index:
         made_for = f"INSERT INTO boundary VALUES ('{boundary}');"  # noqa: S608 - hex digits
         return cache_file.create(folder, INDEX_FILES, SCHEMA + made_for)
 
-    def close(self) -> None:
-        """Close the file."""
-        with suppress(sqlite3.Error):
-            self._db.close()
-
     # Reading
 
     def boundary(self) -> str:
         """The shallow commits that it was made with; "" in a file that was never finished."""
-        row = self._db.execute("SELECT ids FROM boundary").fetchone()
+        row = self.row("SELECT ids FROM boundary")
         return str(row[0]) if row else "?"
 
     def place(self, oid: str) -> tuple[int, int] | None:
         """Line of a commit and its place on it; None where it is not known yet."""
-        row = self._db.execute(
-            "SELECT chain, pos FROM commits WHERE id = ?", (bytes.fromhex(oid),)
-        ).fetchone()
+        row = self.row("SELECT chain, pos FROM commits WHERE id = ?", bytes.fromhex(oid))
         return (int(row[0]), int(row[1])) if row else None
 
     def id_at(self, chain: int, pos: int) -> str:
         """The commit at a place of a line."""
-        row = self._db.execute(
-            "SELECT id FROM commits WHERE chain = ? AND pos = ?", (chain, pos)
-        ).fetchone()
-        return _hex(row)
+        return _hex(self.row("SELECT id FROM commits WHERE chain = ? AND pos = ?", chain, pos))
 
     def reach(self, *oids: str) -> dict[int, int]:
         """Per line, the last place that is an ancestor of some commits, or one of them."""
@@ -147,23 +136,19 @@ class Index:
 
     def files(self, n: int) -> tuple[str, ...]:
         """Paths of a commit that differ from its first parent."""
-        rows = self._db.execute(
-            "SELECT path FROM touched JOIN paths USING (p) WHERE n = ? AND parent = 0 "
-            "ORDER BY path",
-            (n,),
-        )
-        return tuple(str(row[0]) for row in rows)
+        question = "SELECT path FROM touched JOIN paths USING (p) WHERE n = ? AND parent = 0"
+        return tuple(map(str, self.column(f"{question} ORDER BY path", n)))
 
     def tip_before(self, oid: str, second: int) -> str | None:
         """Down the line of first parents, the first commit that was committed before a time."""
         place = self.place(oid)
         while place is not None:
             chain, upto = place
-            row = self._db.execute(
+            row = self.row(
                 "SELECT id FROM commits WHERE chain = ? AND pos <= ? AND time < ? "
                 "ORDER BY pos DESC LIMIT 1",
-                (chain, upto, second),
-            ).fetchone()
+                *(chain, upto, second),
+            )
             if row:
                 return _hex(row)
             place = self._came_from(chain)
@@ -171,10 +156,8 @@ class Index:
 
     def paths_below(self, folder: str) -> list[str]:
         """Every path below a folder that any commit here ever touched, in no order."""
-        rows = self._db.execute(
-            "SELECT path FROM paths WHERE path > ? AND path < ?", (f"{folder}/", f"{folder}0")
-        )
-        return [str(row[0]) for row in rows]
+        question = "SELECT path FROM paths WHERE path > ? AND path < ?"
+        return [*map(str, self.column(question, f"{folder}/", f"{folder}0"))]
 
     def only_in(self, oid: str, others: Sequence[str]) -> OnlyIn:
         """What is in the past of one commit and of none of the others."""
@@ -204,10 +187,10 @@ class Index:
         return any(pos <= places.get(chain, -1) for chain, pos in rows)
 
     def _came_from(self, chain: int) -> tuple[int, int] | None:
-        row = self._db.execute(
+        row = self.row(
             "SELECT to_chain, to_pos FROM links WHERE chain = ? AND pos = 0 ORDER BY rowid LIMIT 1",
-            (chain,),
-        ).fetchone()
+            chain,
+        )
         return (int(row[0]), int(row[1])) if row else None
 
     def last_change(self, oid: str, path: str) -> str | None:
@@ -218,14 +201,14 @@ class Index:
         place = self.place(oid)
         if place is None:
             return None
-        row = self._db.execute(
+        row = self.row(
             "SELECT max(pos) FROM (SELECT max(pos) AS pos FROM commits JOIN touched USING (n) "
             "JOIN paths USING (p) WHERE path = ? AND chain = ? AND pos <= ? UNION ALL "
             "SELECT max(pos) FROM commits WHERE parents > 1 AND chain = ? AND pos <= ? UNION ALL "
             "SELECT 0)",
-            (path, *place, *place),
-        ).fetchone()
-        return self.id_at(place[0], int(row[0]))
+            *(path, *place, *place),
+        )
+        return self.id_at(place[0], int(row[0] if row else 0))
 
     def stands(self, info: CommitInfo) -> bool:
         """Whether a commit has the parent that the index puts below it."""
@@ -292,17 +275,13 @@ class Index:
         )
 
     def _above(self, oid: str) -> tuple[int, int, int]:
-        row = self._db.execute(
-            "SELECT chain, pos, newest FROM commits WHERE id = ?", (bytes.fromhex(oid),)
-        ).fetchone()
+        row = self.row("SELECT chain, pos, newest FROM commits WHERE id = ?", bytes.fromhex(oid))
         if row is None:
             raise sqlite3.DatabaseError(f"the parent {oid} is not in the index")
         return (int(row[0]), int(row[1]), int(row[2]))
 
     def _is_end(self, chain: int, pos: int) -> bool:
-        return not self._db.execute(
-            "SELECT 1 FROM commits WHERE chain = ? AND pos > ? LIMIT 1", (chain, pos)
-        ).fetchone()
+        return not self.row("SELECT 1 FROM commits WHERE chain = ? AND pos > ? LIMIT 1", chain, pos)
 
     def _path(self, path: str) -> int:
         known = self._paths.get(path)
@@ -319,10 +298,8 @@ class Index:
         """Sizes of folders that were counted before, by the folder's tree."""
         found = {}
         for tree in trees:
-            row = self._db.execute(
-                "SELECT tokens FROM sizes WHERE counter = ? AND tree = ?",
-                (counter, bytes.fromhex(tree)),
-            ).fetchone()
+            question = "SELECT tokens FROM sizes WHERE counter = ? AND tree = ?"
+            row = self.row(question, counter, bytes.fromhex(tree))
             if row:
                 found[tree] = int(row[0])
         return found

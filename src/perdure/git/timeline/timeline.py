@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 
 from perdure.git.objects.commit import CommitInfo
-from perdure.git.objects.tree import Trees
 from perdure.git.timeline.index import Index
 from perdure.git.timeline.index_file import (
     NoIndex,
@@ -28,19 +27,9 @@ _LOOK_FIRST = 300
 class Timeline:
     """Questions about the history of one revision. Each opens the index for itself."""
 
-    def __init__(
-        self,
-        *,
-        cache: Path,
-        raw: Callable[[str], tuple[bytes, bytes]],
-        read: Callable[[str], CommitInfo],
-        trees: Trees,
-        blob: Callable[[str], bytes],
-        boundary: frozenset[str],
-        progress: Progress | None = None,
-    ) -> None:
-        self._source = Source(raw, read, trees, blob, boundary)
-        self._opener = Opener(cache, self._source, progress or silent)
+    def __init__(self, cache: Path, source: Source, progress: Progress | None = None) -> None:
+        self._source = source
+        self._opener = Opener(cache, source, progress or silent)
 
     # Questions
 

@@ -10,11 +10,11 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from perdure.git import disk
+from perdure.git import disk, links
 from perdure.git.errors import too_many
 from perdure.git.objects.store import object_id
 from perdure.git.paths import check_path, is_path
@@ -72,32 +72,11 @@ class WorkTree:
             OSError: a link is on the way, or the folder is not there.
         """
         *folders, name = check_path(path)
-        fd = self._open(folders, create=create)
+        fd = links.open_folder(self.root, folders, create=create)
         try:
             yield fd, name
         finally:
             os.close(fd)
-
-    def _open(self, folders: Sequence[str], *, create: bool = False) -> int:
-        """A folder's descriptor, each folder on the way opened without following links."""
-        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for folder in folders:
-                try:
-                    inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
-                except FileNotFoundError:
-                    if not create:
-                        raise
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(folder, disk.FOLDER_MODE, dir_fd=fd)
-                    disk.sync(fd)
-                    inner = os.open(folder, _FOLDER_FLAGS, dir_fd=fd)
-                os.close(fd)
-                fd = inner
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
 
     def read(self, path: str, *, most: int = MOST_BYTES) -> WorkFile | None:
         """A file's content and stat; None if there is nothing.
@@ -194,7 +173,7 @@ class WorkTree:
     def _entries(self, folder: str) -> Iterator[tuple[os.DirEntry[str], bool]]:
         """Names directly in a folder, and whether each is a folder."""
         try:
-            fd = self._open(check_path(folder) if folder else ())
+            fd = links.open_folder(self.root, check_path(folder) if folder else ())
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return
