@@ -9,7 +9,6 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import Self
 
 from perdure.git.errors import Busy
 
@@ -143,7 +142,7 @@ def make_folder(path: Path, *, synced: bool = False) -> None:
             sync_folder(path.parent)
 
 
-class KernelLock:
+class KernelLock(contextlib.AbstractContextManager["KernelLock"]):
     """An exclusive lock on a file, which the kernel frees when its holder dies.
 
     `filelock` would do the same at the price of 80 ms of imports (it brings asyncio), half of what
@@ -205,9 +204,6 @@ class KernelLock:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.release()

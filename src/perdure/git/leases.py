@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Self
 
 from perdure.git import disk
 from perdure.git.errors import storage_errors
@@ -51,7 +50,7 @@ def _darwin_machine() -> str:
     return "" if failed else bytes(raw).hex()
 
 
-class Lease:
+class Lease(contextlib.AbstractContextManager["Lease"]):
     """The right to append to one conversation, for as long as it is held."""
 
     def __init__(self, lock: disk.KernelLock, git_dir: Path) -> None:
@@ -89,9 +88,6 @@ class Lease:
     def release(self) -> None:
         """Release the lease."""
         self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.release()

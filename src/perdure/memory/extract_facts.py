@@ -15,10 +15,10 @@ from perdure.companion.errors import CompanionProblem
 from perdure.companion.ids import ConversationId, TurnId
 from perdure.companion.memory.facts import Fact, topic_name
 from perdure.companion.memory.proposals import Proposal
+from perdure.memory.injection import instruction_shaped
 from perdure.memory.model_answer import one_line
-from perdure.memory.ranking import contradictions, instruction_shaped, near_duplicates
 from perdure.memory.record import RecordMessage, quoted_block, render_record
-from perdure.memory.similarity import is_alike
+from perdure.memory.similarity import contradictions, is_alike, near_duplicates
 from perdure.memory.tasks import FIND_FACTS, task_in
 from perdure.recall.language.words import content_words, is_cjk
 

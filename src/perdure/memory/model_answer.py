@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from perdure.memory.ranking import instruction_shaped
+from perdure.memory.injection import instruction_shaped
 from perdure.memory.sentences import sentences
 
 _TEMPLATE = re.compile(

@@ -6,16 +6,6 @@ from collections.abc import Iterable
 
 from perdure.companion.memory.facts import IMPORT, TRUSTS, Fact, parse_line
 from perdure.memory.injection import instruction_shaped
-from perdure.memory.similarity import contradictions, near_duplicates
-
-__all__ = [
-    "ExcludedFacts",
-    "contradictions",
-    "in_order",
-    "instruction_shaped",
-    "is_held",
-    "near_duplicates",
-]
 
 
 class ExcludedFacts:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self, TypeVar
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from perdure.companion.conversation.chunk import CONVERSATIONS
 from perdure.git import disk
@@ -29,7 +29,7 @@ LOCK_WAIT = 2.0
 _MADE_ANEW = "the recall index was damaged and is made anew from the conversations; no word is lost"
 
 
-class RecallIndex:
+class RecallIndex(AbstractContextManager["RecallIndex"]):
     """Finds earlier turns. Not for two threads at once.
 
     Attributes:
@@ -88,9 +88,6 @@ class RecallIndex:
         self._messages = None
         self._vectors = None
         self._arranged = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -219,13 +216,14 @@ class RecallIndex:
 
         if newest(self._repo.cache_dir) is not None:
             return Store.open(self._repo.cache_dir)
-        lock = self._lock()
-        lock.take(wait=LOCK_WAIT)
-        with lock:
+        with self._taken():
             return Store.open(self._repo.cache_dir)
 
-    def _lock(self) -> disk.KernelLock:
-        return disk.KernelLock(self._repo.cache_dir / "recall-writing.lock")
+    def _taken(self) -> AbstractContextManager[object]:
+        """The writer's lock, taken. Raises Busy."""
+        lock = disk.KernelLock(self._repo.cache_dir / "recall-writing.lock")
+        lock.take(wait=LOCK_WAIT)
+        return lock
 
     def _drop_if_damaged(self, error: sqlite3.Error) -> bool:
         import sqlite3
@@ -259,19 +257,13 @@ class RecallIndex:
             return 0
         from perdure.recall.sync import sync_tree
 
-        if store.path is None:
-            return self._counted(*sync_tree(store, self._repo, rev, tree, progress))
-        lock = self._lock()
         try:
-            lock.take(wait=LOCK_WAIT)
+            held = nullcontext() if store.path is None else self._taken()
         except Busy:
             self._cannot("another process is reading the conversations for recall just now")
             return 0
-        with lock:
-            return self._counted(*sync_tree(store, self._repo, rev, tree, progress))
-
-    def _counted(self, read: int, passed: Sequence[str]) -> int:
-        """How many chunks were read; warns of those that were skipped."""
+        with held:
+            read, passed = sync_tree(store, self._repo, rev, tree, progress)
         if passed:
             self.notice = skipped_notice(passed)
         return read
@@ -327,29 +319,19 @@ class RecallIndex:
             first = 0
         self._vectors.arrange(store, messages, first)
 
-    def _embed(
-        self, store: Store, rev: str, chunks: list[StoredChunk], goes_on: Callable[[], None]
-    ) -> None:
-        """Embed what has no vector yet, unless another process does."""
-        from perdure.recall.embedders.embed import embed_missing
-
-        # Not the writer's lock: words are read meanwhile, and this may take an hour.
-        lock = disk.KernelLock(self._repo.cache_dir / "recall-embedding.lock")
-        if self._embedder is None or not lock.try_take():
-            return
-        with lock:
-            embed_missing(store, self._repo, rev, chunks, self._embedder, self._take_in, goes_on)
-
     def _take_in(self, vectors: Sequence[tuple[int, bytes]]) -> None:
         if self._vectors is not None and self._messages is not None:
             self._vectors.add(self._messages, vectors)
 
     def _embed_all(self, store: Store, rev: str, progress: Progress | None) -> int:
-        from perdure.recall.embedders.embed import missing
+        """Embed what has no vector yet, unless another process does."""
+        from perdure.recall.embedders.embed import embed_missing, missing
 
         chunks, embedder = self._chunks_at(store, rev), self._embedder
         if embedder is None:
             return 0
+        # Not the writer's lock: words are read meanwhile, and this may take an hour.
+        lock = disk.KernelLock(self._repo.cache_dir / "recall-embedding.lock")
         total = missing(store, embedder.name, chunks)
         done = 0
 
@@ -360,7 +342,9 @@ class RecallIndex:
             done += 1
 
         if total:
-            self._embed(store, rev, chunks, goes_on)
+            if lock.try_take():
+                with lock:
+                    embed_missing(store, self._repo, rev, chunks, embedder, self._take_in, goes_on)
             if progress is not None:
                 progress(total, total)
         return total - missing(store, embedder.name, chunks)

@@ -41,13 +41,9 @@ class MessageSequence:
         self.place_of = array("i")
         self.row = array("I")
         self.talk = array("i", _NONE)
-        self.turn = array("I")
-        self.speaker = array("I")
-        self.words = array("I")
-        self.moment = array("I")
-        self.wall = array("I")
-        self.language = array("I")
-        self.said = array("I")
+        self._columns = [array("I") for _ in range(2, WIDTH)]
+        self.turn, self.speaker, self.words, self.moment, *more = self._columns
+        self.wall, self.language, self.said = more
         self.window: list[float] = []
         self.size = 0.0
         self.names: list[str] = []
@@ -99,9 +95,8 @@ class MessageSequence:
         end = self._starts[chunks]
         for row in self.row[end:]:
             self.place_of[row] = -1
-        for numbers in (self.row, self.turn, self.speaker, self.words, self.moment, self.wall):
+        for numbers in (self.row, *self._columns):
             del numbers[end:]
-        del self.language[end:], self.said[end:]
         del self.talk[end : -len(_NONE)]
         self.size -= sum(self.window[end:])
         del self.window[end:]
@@ -117,13 +112,8 @@ class MessageSequence:
         talks = [self._talk(name) for name in chunk.conversations]
         self.row.extend(rows)
         self.talk[-len(_NONE) :] = array("i", [talks[place] for place in data[1::WIDTH]]) + _NONE
-        self.turn.extend(data[2::WIDTH])
-        self.speaker.extend(data[3::WIDTH])
-        self.words.extend(data[4::WIDTH])
-        self.moment.extend(data[5::WIDTH])
-        self.wall.extend(data[6::WIDTH])
-        self.language.extend(data[7::WIDTH])
-        self.said.extend(data[8::WIDTH])
+        for place, numbers in enumerate(self._columns, 2):
+            numbers.extend(data[place::WIDTH])
         self.make_room(max(rows, default=0))
         for place, row in enumerate(rows, start):
             self.place_of[row] = place

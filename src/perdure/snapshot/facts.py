@@ -11,8 +11,8 @@ from perdure.companion.errors import FileTrouble
 from perdure.companion.memory.facts import FACTS_FOLDER, Fact, read_facts, topic_name
 from perdure.companion.names import slug
 from perdure.git.repository.repository import Repository
-from perdure.memory.ranking import ExcludedFacts, contradictions, is_held, near_duplicates
-from perdure.memory.similarity import Kind, pairs
+from perdure.memory.ranking import ExcludedFacts, is_held
+from perdure.memory.similarity import Kind, contradictions, near_duplicates, pairs
 from perdure.snapshot.errors import UnknownFact
 from perdure.snapshot.excluded import Excluded, read_excluded
 from perdure.snapshot.files import files_below

@@ -23,7 +23,7 @@ from perdure.companion.memory.proposals import (
     without,
 )
 from perdure.git.repository.repository import Change
-from perdure.memory.ranking import instruction_shaped
+from perdure.memory.injection import instruction_shaped
 from perdure.snapshot.conversation.transcript import Transcript
 from perdure.snapshot.errors import UnknownFact
 from perdure.snapshot.facts import FactRow, KnownFacts, read_known_facts

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from perdure.git.paths import is_path, shown
@@ -338,19 +338,16 @@ def extensions(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def build(rows: Sequence[tuple[str, int, str, os.stat_result | None]]) -> bytes:
-    """Build an index of version 2 from paths, modes, ids and stats.
+def build(
+    leaves: Iterable[tuple[str, tuple[int, str]]], stats: Mapping[str, os.stat_result | None]
+) -> bytes:
+    """Build an index of version 2 from the files of a tree, and the stats of those in place.
 
     A path that no file can have is left out: git refuses an index that has it.
     """
     good = [
-        (
-            path.encode("utf-8", "surrogateescape"),
-            stat_bytes(found, mode) + bytes.fromhex(oid),
-            0,
-            0,
-        )
-        for path, mode, oid, found in rows
+        (os.fsencode(path), stat_bytes(stats.get(path), mode) + bytes.fromhex(oid), 0, 0)
+        for path, (mode, oid) in leaves
         if is_path(path)
     ]
     return file_of(sorted(good))

@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
 
 from perdure.git import disk
 from perdure.git.errors import NotCarriedOut
@@ -25,7 +24,7 @@ SESSION_PREFIX = "perdure_new_"
 not, and what it does not know it leaves alone."""
 
 
-class Keep:
+class Keep(contextlib.AbstractContextManager["Keep"]):
     """Keeps git from removing one pack, until it is released."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -64,9 +63,6 @@ class Keep:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, _kind: object, error: object, _trace: object) -> None:
         if isinstance(error, NotCarriedOut):

@@ -11,7 +11,6 @@ import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 from perdure.git import disk
 from perdure.git.objects.pack import PackFile
@@ -56,7 +55,7 @@ def _index_of(rows: Sequence[tuple[bytes, int, int]], checksum: bytes) -> bytes:
     return index + hashlib.sha1(index, usedforsecurity=False).digest()
 
 
-class PackStream:
+class PackStream(contextlib.AbstractContextManager["PackStream"]):
     """A pack being written. If it is abandoned, nothing of it stays."""
 
     def __init__(
@@ -147,9 +146,6 @@ class PackStream:
         for path in () if self._is_placed else (self._pack, self._index):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.abandon()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from perdure.git import layout
 from perdure.git.config import repository as config
@@ -64,7 +64,7 @@ class Parts(GitFolder):
     """Commits whose parents are not here: the edge of a shallow clone."""
 
 
-class Repository:
+class Repository(contextlib.AbstractContextManager["Repository"]):
     """One open repository. Reading imports nothing that writes.
 
     Attributes:
@@ -145,9 +145,6 @@ class Repository:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

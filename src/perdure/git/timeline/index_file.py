@@ -81,10 +81,7 @@ class Opener:
 
     def file(self) -> Path | None:
         """The index file that is there; it may be of no use."""
-        try:
-            return Index.find(self._cache)
-        except OSError:
-            return None
+        return Index.find(self._cache)
 
     def opened(self, *starts: str) -> Index:
         """An open index that knows some commits and all below them.

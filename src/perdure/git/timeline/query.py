@@ -70,11 +70,6 @@ class Listed:
     files: tuple[str, ...]
     words: tuple[int, int]
 
-    @classmethod
-    def of(cls, facts: Facts) -> Listed:
-        """The listing's line of a commit that was looked at."""
-        return cls(facts.commit, facts.kind, facts.turn, facts.touched[0], facts.words)
-
 
 @dataclass(frozen=True, slots=True)
 class OnlyIn:

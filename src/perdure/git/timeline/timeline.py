@@ -198,7 +198,7 @@ class Timeline:
     ) -> Iterator[Listed]:
         looked_at = islice(self._source.walk(*starts), most)
         wanted = (
-            Listed.of(facts)
+            Listed(facts.commit, facts.kind, facts.turn, facts.touched[0], facts.words)
             for info in looked_at
             if query.fits_message(info) and query.fits(facts := self._source.facts(info))
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from perdure.git.errors import BadPath, CannotMerge, DamagedRepository
 from perdure.git.index import file as index_file
 from perdure.git.index import rewrite
-from perdure.git.index.file import IndexEntry, IndexTrouble
+from perdure.git.index.file import IndexEntry
 from perdure.git.index.full import read_index
 from perdure.git.index.rewrite import NewEntry
 from perdure.git.objects.tree import PROGRAM, Node, Trees, is_regular, oid_of
@@ -284,8 +284,7 @@ class Checkout:
             written = self._index.stat().st_mtime_ns
             data = read_index(self._index, self._git.trees)
         except FileNotFoundError:
-            leaves = self._git.trees.leaves(root)
-            return index_file.build([(path, m, oid, stats.get(path)) for path, (m, oid) in leaves])
+            return index_file.build(self._git.trees.leaves(root), stats)
         mine = [step for step in steps if step.path not in staged]
         entries = [
             NewEntry(step.path, step.new[0], step.new[1], stats.get(step.path))
@@ -342,6 +341,3 @@ def _permissions(over: os.stat_result | None, node: Node) -> int | None:
         return None
     mode = stat.S_IMODE(over.st_mode) if over is not None else 0o600
     return mode | 0o100 if node[0] == PROGRAM else mode & ~0o111
-
-
-__all__ = ["Checkout", "IndexTrouble", "Step", "Survey"]

@@ -18,7 +18,7 @@ from perdure.git.index.full import read_index
 from perdure.git.layout import state_of_work
 from perdure.git.objects.tree import Change, Entry, FileChange, is_regular
 from perdure.git.paths import check_path, is_path
-from perdure.git.worktree.files import FolderListing, NotRegular, TooLarge, WorkFile
+from perdure.git.worktree.files import FolderListing, NotRegular, TooLarge, WorkFile, files_in
 from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.ignore import Ignored, RulesTrouble
 from perdure.stray_files import is_scratch_file, possible_originals, same_name
@@ -77,61 +77,52 @@ class WorkTreeEdits:
         prefixes = [prefix.strip("/") for prefix in prefixes]
         root = self._root()
         state = state_of_work(self._git.layout, self._git.refs.head().branch)
-        outcome = OutsideEdits([], [])
         general = ""
         if state.open_operation:
             general = f"a {state.open_operation} is not finished"
         elif state.detached:
             general = "HEAD is detached"
         try:
-            staged, unusable = self._index(prefixes), ""
+            staged = self._index(prefixes)
         except IndexTrouble as error:
-            staged, unusable = _Staged({}, 0), str(error)
-        budget = _Budget(_MOST_EDITS, _MOST_TOGETHER)
+            staged, general = _Staged({}, 0), general or str(error)
+        search = _Search(staged, general, _MOST_EDITS, _MOST_TOGETHER)
+        held = search.outcome.held
         for prefix in prefixes:
             try:
                 tracked = self._tracked(root, prefix)
                 present = list(self._git.work.walk(prefix, most=MOST_LISTED))
             except TooManyFiles as error:
-                outcome.held.append((prefix, error.what))
-                continue
+                held.append((prefix, error.what))
             except OSError as error:
-                outcome.held.append((prefix, f"it cannot be read: {error.strerror}"))
-                continue
-            is_folder = bool(tracked) and prefix not in tracked
-            gone = is_folder and not (self._git.layout.work / prefix).exists()
-            here = _stats(present)
-            new = self._new(prefix, present, tracked, outcome)
-            for path in sorted(tracked.keys() | set(new)):
-                entry = tracked.get(path)
-                slots = staged.slots.get(path, [])
-                if self._is_hidden(slots) or self._looks_level(
-                    path, entry, slots, staged.written, here
-                ):
-                    continue
-                self._judge(path, entry, slots, general or unusable, outcome, budget, gone=gone)
-            if gone and any(reason == FOLDER_GONE for _, reason in outcome.held):
-                kept = [
-                    row for row in outcome.held if row[1] != FOLDER_GONE or row[0] not in tracked
-                ]
-                outcome.held[:] = [*kept, (prefix, FOLDER_GONE)]
-        if budget.is_spent:
-            outcome.held.append(("the rest", "there is more to commit than is read at once"))
-        return outcome
+                held.append((prefix, f"it cannot be read: {error.strerror}"))
+            else:
+                self._find_below(prefix, tracked, present, search)
+        if search.is_spent:
+            held.append(("the rest", "there is more to commit than is read at once"))
+        return search.outcome
 
-    def _new(
+    def _find_below(
         self,
         prefix: str,
+        tracked: Mapping[str, Entry],
         present: Sequence[FolderListing],
-        tracked: Collection[str],
-        outcome: OutsideEdits,
-    ) -> list[str]:
-        """New files that can be committed; none if the ignore rules cannot be read."""
+        search: _Search,
+    ) -> None:
+        held = search.outcome.held
+        is_folder = bool(tracked) and prefix not in tracked
+        gone = is_folder and not (self._git.layout.work / prefix).exists()
         try:
-            return list(self._untracked(present, tracked, outcome.copies))
+            new = list(self._untracked(present, tracked, search.outcome.copies))
         except RulesTrouble as error:
-            outcome.held.append((prefix, f"new files stay as they are: {error}"))
-            return []
+            held.append((prefix, f"new files stay as they are: {error}"))
+            new = []
+        for path, entry, slots in self._not_level(tracked, new, present, search.staged):
+            if not any(slot.hidden for slot in slots):
+                self._judge(path, entry, slots, search, gone=gone)
+        if gone and any(reason == FOLDER_GONE for _, reason in held):
+            kept = [row for row in held if row[1] != FOLDER_GONE or row[0] not in tracked]
+            held[:] = [*kept, (prefix, FOLDER_GONE)]
 
     def _tracked(self, root: str | None, prefix: str) -> dict[str, Entry]:
         """Files of a tree by path; a name that no file can have is in no work tree."""
@@ -143,67 +134,68 @@ class WorkTreeEdits:
         path: str,
         entry: Entry | None,
         slots: Sequence[IndexEntry],
-        reason: str,
-        outcome: OutsideEdits,
-        budget: _Budget,
+        search: _Search,
         *,
         gone: bool,
     ) -> None:
-        if budget.count <= 0 or budget.size <= 0:
-            budget.is_spent = True
+        """Decide what becomes of one path: an edit to be committed, or held, or none."""
+        if search.count <= 0 or search.size <= 0:
+            search.is_spent = True
             return
+        seen = None
         try:
             seen = self._git.work.read(path, most=_MOST_BYTES)
         except TooLarge:
-            most = _MOST_BYTES >> 20
-            outcome.held.append((path, f"it is larger than {most} MiB; commit it with git"))
-            return
+            reason = f"it is larger than {_MOST_BYTES >> 20} MiB; commit it with git"
         except NotRegular:
-            outcome.held.append((path, "it is not a regular file"))
-            return
+            reason = "it is not a regular file"
         except OSError as error:
-            outcome.held.append((path, f"it cannot be read: {error.strerror}"))
-            return
-        if entry is not None and seen is not None and seen.oid == entry.oid:
-            return
-        reason = reason or _staged_reason(entry, slots, seen)
-        if not reason and seen is None and self._is_in_icloud(path):
-            reason = "iCloud has taken it off this disk; open it once in the Finder"
-        if not reason and gone:
-            reason = FOLDER_GONE
-        if not reason:
-            try:
-                check_path(path)
-            except BadPath as error:
-                reason = error.what
-        if reason:
-            outcome.held.append((path, reason))
+            reason = f"it cannot be read: {error.strerror}"
         else:
-            outcome.ready.append(Change(path, seen.data if seen else None))
-            budget.spend(seen)
+            if entry is not None and seen is not None and seen.oid == entry.oid:
+                return
+            reason = search.reason or _staged_reason(entry, slots, seen)
+            reason = reason or self._other_reason(path, seen, gone=gone)
+        if reason:
+            search.outcome.held.append((path, reason))
+        else:
+            search.outcome.ready.append(Change(path, seen.data if seen else None))
+            search.count -= 1
+            search.size -= len(seen.data) if seen else 0
 
-    def _is_in_icloud(self, path: str) -> bool:
-        """Whether a missing file is only offloaded to iCloud, which leaves ``.name.icloud``."""
+    def _other_reason(self, path: str, seen: WorkFile | None, *, gone: bool) -> str:
+        """Why a path that nobody has staged is held, "" if it is not."""
         place = self._git.layout.work / path
-        return (place.parent / f".{place.name}.icloud").exists()
+        # iCloud leaves a mark where it has only offloaded a file.
+        if seen is None and (place.parent / f".{place.name}.icloud").exists():
+            return "iCloud has taken it off this disk; open it once in the Finder"
+        if gone:
+            return FOLDER_GONE
+        try:
+            check_path(path)
+        except BadPath as error:
+            return error.what
+        return ""
 
-    @staticmethod
-    def _is_hidden(slots: Sequence[IndexEntry]) -> bool:
-        return any(slot.hidden for slot in slots)
-
-    def _looks_level(
+    def _not_level(
         self,
-        path: str,
-        entry: Entry | None,
-        slots: Sequence[IndexEntry],
-        written: int,
-        here: Mapping[str, os.stat_result],
-    ) -> bool:
-        """Whether the file's stat shows that it is unchanged, without reading it."""
-        if entry is None or len(slots) != 1 or slots[0].oid != entry.oid or slots[0].stage:
-            return False
-        found = here.get(path) or self._git.work.stat(path)
-        return found is not None and slots[0].is_level(found, written)
+        tracked: Mapping[str, Entry],
+        new: Collection[str],
+        present: Sequence[FolderListing],
+        staged: _Staged,
+    ) -> Iterator[tuple[str, Entry | None, list[IndexEntry]]]:
+        """Paths of which the file's stat does not show that it is unchanged: it has to be read.
+
+        Each with its entries in the tree and in the index.
+        """
+        here = files_in(present)
+        for path in sorted(tracked.keys() | set(new)):
+            entry, slots = tracked.get(path), staged.slots.get(path, [])
+            if entry is not None and len(slots) == 1 and slots[0].oid == entry.oid:
+                found = here.get(path) or self._git.work.stat(path)
+                if found and not slots[0].stage and slots[0].is_level(found, staged.written):
+                    continue
+            yield path, entry, slots
 
     def _index(self, prefixes: Sequence[str]) -> _Staged:
         """The index's entries below some folders, by path."""
@@ -353,7 +345,6 @@ class WorkTreeEdits:
         for prefix in paths or ("",):
             tracked = self._tracked(root, prefix)
             present = list(self._git.work.walk(prefix, most=MOST_LISTED))
-            stats = _stats(present)
             try:
                 new = set(self._untracked(present, tracked, []))
             except RulesTrouble as error:
@@ -362,10 +353,7 @@ class WorkTreeEdits:
                     "nothing was changed",
                     "put that file right, or look with git status",
                 ) from error
-            for path in sorted(tracked.keys() | new):
-                entry, slots = tracked.get(path), staged.slots.get(path, [])
-                if self._looks_level(path, entry, slots, staged.written, stats):
-                    continue
+            for path, entry, _ in self._not_level(tracked, new, present, staged):
                 try:
                     seen = self._git.work.read(path)
                 except (NotRegular, OSError):
@@ -422,15 +410,6 @@ class _Beside:
         return frozenset(map(same_name, [*self._names, *self._tracked.below(self._base)]))
 
 
-def _stats(present: Sequence[FolderListing]) -> dict[str, os.stat_result]:
-    """The stat of every file found, by path."""
-    return {
-        f"{folder}/{name}" if folder else name: found
-        for folder, _, files in present
-        for name, found in files.items()
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Staged:
     """The index's entries by path, and when it was written, in ns."""
@@ -440,17 +419,23 @@ class _Staged:
 
 
 @dataclass(slots=True)
-class _Budget:
-    """How much may still be read for one commit."""
+class _Search:
+    """What was found so far, and how much may still be read for one commit.
 
+    Attributes:
+        staged: the index below the folders that are looked through.
+        reason: why everything is held, "" where it is not.
+        count: files that may still be taken.
+        size: bytes that may still be taken.
+        is_spent: something was left for the next time.
+    """
+
+    staged: _Staged
+    reason: str
     count: int
     size: int
+    outcome: OutsideEdits = field(default_factory=lambda: OutsideEdits([], []))
     is_spent: bool = False
-    """Something was left for the next time."""
-
-    def spend(self, seen: WorkFile | None) -> None:
-        self.count -= 1
-        self.size -= len(seen.data) if seen else 0
 
 
 def _staged_reason(entry: Entry | None, slots: Sequence[IndexEntry], seen: WorkFile | None) -> str:

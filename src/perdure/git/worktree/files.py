@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,15 @@ class WorkFile:
 
 FolderListing = tuple[str, list[str], dict[str, os.stat_result]]
 """A folder's path, names of the folders in it, and by name what else is in it, links unfollowed."""
+
+
+def files_in(listings: Iterable[FolderListing]) -> dict[str, os.stat_result]:
+    """The stat of everything listed that is no folder, by whole path."""
+    return {
+        f"{folder}/{name}" if folder else name: found
+        for folder, _, files in listings
+        for name, found in files.items()
+    }
 
 
 class NotRegular(Exception):
@@ -134,11 +143,7 @@ class WorkTree:
 
     def below(self, folder: str, *, most: int) -> dict[str, os.stat_result]:
         """What is below a folder and no folder itself, with its stat: `walk` by whole paths."""
-        return {
-            f"{here}/{name}" if here else name: found
-            for here, _, files in self.walk(folder, most=most)
-            for name, found in files.items()
-        }
+        return files_in(self.walk(folder, most=most))
 
     def walk(self, folder: str, *, most: int) -> Iterator[FolderListing]:
         """Walk a folder and everything below it, without following links.

@@ -215,7 +215,7 @@ class WorktreeSync:
                 written = self._index.stat().st_mtime_ns
                 data = read_index(self._index, self._git.trees)
             except FileNotFoundError:
-                lock.write(self._rebuilt(tip, stats))
+                lock.write(index_file.build(self._git.trees.leaves(tip), stats))
                 return
             patched = patch.patch(
                 data, edits, folders=folders, written=written, is_same=self._git.work.holds
@@ -237,13 +237,6 @@ class WorktreeSync:
             self.trouble = ""
         filled, stats = self._filled
         self._kept = filled.published(found, stats) if filled else None
-
-    def _rebuilt(self, tip: str, stats: Mapping[str, os.stat_result | None]) -> bytes:
-        """Build an index from a tree when there is none."""
-        rows = [
-            (path, mode, oid, stats.get(path)) for path, (mode, oid) in self._git.trees.leaves(tip)
-        ]
-        return index_file.build(rows)
 
     # Later
 
