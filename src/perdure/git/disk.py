@@ -21,6 +21,10 @@ class NotPlain(OSError):
     """A link, pipe or device is in the place of a file."""
 
 
+class TooLong(OSError):
+    """A file is larger than what is read of it."""
+
+
 def read_file(path: str | Path, *, most: int | None = None) -> bytes:
     """Read a plain file. Links are not followed, and pipes not waited for.
 
@@ -31,7 +35,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
     Raises:
         FileNotFoundError, NotADirectoryError, IsADirectoryError: there is none.
         NotPlain: something else is there.
-        OSError: EFBIG: it is larger than ``most``.
+        TooLong: it is larger than ``most``.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -47,7 +51,7 @@ def read_file(path: str | Path, *, most: int | None = None) -> bytes:
         if not stat.S_ISREG(mode):
             raise NotPlain(errno.EINVAL, "is no plain file", str(path))
         if most is not None and found.st_size > most:
-            raise OSError(errno.EFBIG, "it is too large", str(path))
+            raise TooLong(errno.EFBIG, "it is too large", str(path))
         with open(fd, "rb", closefd=False) as file:
             return file.read()
     finally:
@@ -130,6 +134,14 @@ def replace_file(path: Path, data: bytes, *, synced: bool) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove the files in a folder; what else is there stays, and there need be none."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in folder.iterdir():
+            with contextlib.suppress(IsADirectoryError, PermissionError):
+                path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path, *, synced: bool = False) -> None:

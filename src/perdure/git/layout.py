@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 from dataclasses import dataclass
@@ -198,11 +197,7 @@ def _line(path: Path) -> str:
     """What one of git's files with a path in it says. Paths are bytes, read as the system does."""
     try:
         return os.fsdecode(disk.read_file(path, most=_LARGEST)).strip()
-    except (FileNotFoundError, NotADirectoryError, disk.NotPlain):
-        raise
-    except OSError as error:
-        if error.errno != errno.EFBIG:
-            raise
+    except disk.TooLong as error:
         raise NotARepository(f"{path} is too large to name a folder") from error
 
 

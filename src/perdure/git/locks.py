@@ -191,10 +191,7 @@ def remove_dead_locks(git_dir: Path, held: Path) -> None:
             if side_car.read_text("ascii").split() == ["pid", twin.name.rpartition(".")[2]]:
                 lock.unlink(missing_ok=True)
                 side_car.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for twin in held.iterdir():
-            with contextlib.suppress(IsADirectoryError, PermissionError):
-                twin.unlink(missing_ok=True)
+    disk.empty_folder(held)
 
 
 def remove_copied_locks(git_dir: Path, held: Path) -> None:

@@ -166,8 +166,6 @@ class Finder:
 
     def _with_sessions(self, scores: dict[int, float]) -> dict[int, float]:
         """Let a message fit a little better where others of its conversation fit too."""
-        if not PRIOR:
-            return scores
         talk = self._messages.talk
         best: dict[int, float] = {}
         for place, score in scores.items():

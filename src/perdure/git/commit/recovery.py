@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import Record, dead_files
@@ -13,13 +12,6 @@ from perdure.git.packs.small import PackWriter
 from perdure.git.state import fields
 from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.sync import WorktreeSync
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 class Recovery:
@@ -44,9 +36,7 @@ class Recovery:
         """
         remove_dead_locks(self._git.layout.git_dir, self._git.layout.held)
         self._packs.remove_unfinished()
-        for name in _names(self._git.layout.spare):
-            with contextlib.suppress(IsADirectoryError, PermissionError):
-                (self._git.layout.spare / name).unlink(missing_ok=True)
+        disk.empty_folder(self._git.layout.spare)
         for file, record in dead_files(self._git.layout.state / "journals"):
             try:
                 for intent in record.intents:

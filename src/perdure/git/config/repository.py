@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import sys
@@ -117,9 +116,7 @@ def read_config(git_dir: Path) -> dict[str, str]:
         return dict(pairs(data.decode("utf-8", "replace")))
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        if error.errno != errno.EFBIG:
-            raise
+    except disk.TooLong as error:
         raise UnsupportedRepository(
             f"{git_dir / 'config'} is too large to be git's configuration",
             "nothing was changed",

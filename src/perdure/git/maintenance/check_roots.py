@@ -22,7 +22,6 @@ _DAMAGE = frozenset({"missing", "corrupt", "pack", "ref", "index"})
 _OID = re.compile(r"[0-9a-f]{40}")
 _PSEUDO = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "FETCH_HEAD", "AUTO_MERGE")
 _HISTORY_CHANGERS = ("refs/original/", "refs/replace/")
-OTHER_COPY = "fetch it from another copy of this companion"
 
 
 @dataclass(frozen=True, slots=True)

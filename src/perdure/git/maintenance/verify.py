@@ -19,7 +19,6 @@ from pathlib import Path
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.maintenance.check_roots import (
-    OTHER_COPY,
     Finding,
     FindingKind,
     Roots,
@@ -27,7 +26,7 @@ from perdure.git.maintenance.check_roots import (
     locks,
 )
 from perdure.git.objects.pack import PackFile
-from perdure.git.objects.store import EMPTY_TREE, ObjectStore
+from perdure.git.objects.store import EMPTY_TREE, OTHER_COPY, ObjectStore
 from perdure.git.packs.delta_order import tree_entries
 from perdure.git.packs.repack import loose_files
 from perdure.git.packs.scan import Content, contents

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -30,6 +29,8 @@ _CACHE_LIMIT = 8 * 1024 * 1024
 MOST_BYTES = 64 * 1024 * 1024
 """Of an object that is read, where nothing else is said. A larger file is git's business; a bundle
 and packing take any."""
+OTHER_COPY = "fetch it from another copy of this companion"
+"""What can be done about an object that is missing or broken."""
 _LOOKS = 5
 """How often the packs are listed for one object while packs come and go."""
 
@@ -41,12 +42,8 @@ def object_id(kind: bytes, data: bytes) -> str:
     return made.hexdigest()
 
 
-def _broken(oid: str) -> DamagedRepository:
-    return DamagedRepository(
-        f"the stored object {oid} is broken",
-        "nothing was changed",
-        "fetch it from another copy of this companion",
-    )
+def _broken(what: str) -> DamagedRepository:
+    return DamagedRepository(what, "nothing was changed", OTHER_COPY)
 
 
 class ObjectStore:
@@ -154,7 +151,7 @@ class ObjectStore:
 
     def missing(self, oid: str) -> MissingObject:
         """The error for a missing object, for the caller to raise."""
-        step = "fetch it from another copy of this companion"
+        step = OTHER_COPY
         if any((self.folder / "pack").glob("*.promisor")):
             step = "this clone was made without it; to fetch all: git fetch --refetch --no-filter"
         return MissingObject(
@@ -205,11 +202,7 @@ class ObjectStore:
                 continue
             if object_id(*found) == oid:
                 return found
-            damage = DamagedRepository(
-                f"object {oid} does not have the content it is named for",
-                "nothing was changed",
-                "fetch it from another copy of this companion",
-            )
+            damage = _broken(f"object {oid} does not have the content it is named for")
         for other in self._alternates():
             found = other.find(oid, most)
             if found is not None:
@@ -236,7 +229,7 @@ class ObjectStore:
             # One byte more than promised, so that an object that holds more is noticed.
             data = engine.decompress(rest, start + size + 1)[start:]
         except zlib.error as error:
-            raise _broken(oid) from error
+            raise _broken(f"the stored object {oid} is broken") from error
         if len(data) != size or not engine.eof:
             raise DamagedRepository(f"the stored object {oid} has the wrong size")
         return kind, data
@@ -255,15 +248,13 @@ class ObjectStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except (zlib.error, disk.NotPlain) as error:
-            raise _broken(oid) from error
-        except OSError as error:
-            if error.errno != errno.EFBIG:
-                raise
+            raise _broken(f"the stored object {oid} is broken") from error
+        except disk.TooLong as error:
             raise TooLargeObject(f"object {oid}", (most or 0) + 1, most or 0) from error
         head, end, _ = start.partition(b"\0")
         kind, _, size = head.partition(b" ")
         if not (end and size.isdigit() and len(size) < 20):
-            raise _broken(oid)
+            raise _broken(f"the stored object {oid} is broken")
         return kind, int(size), len(head) + 1, packed
 
     def _packed(self, oid: str, most: int | None) -> tuple[bytes, bytes] | None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,9 +127,7 @@ def packed_refs(path: Path) -> bytes:
     """
     try:
         return disk.read_file(path, most=_LARGEST_PACKED)
-    except OSError as error:
-        if error.errno != errno.EFBIG:
-            raise
+    except disk.TooLong as error:
         raise DamagedRepository(
             f"{path} is larger than {_LARGEST_PACKED >> 20} MiB, more than perdure reads",
             "nothing was changed",
@@ -170,10 +169,10 @@ class Refs:
             data = disk.read_file(self._path(name), most=_LARGEST_REF)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        except (disk.NotPlain, OverflowError) as error:
+        except (disk.NotPlain, disk.TooLong, OverflowError) as error:
             raise _broken(name) from error
         except OSError as error:
-            if error.errno in {errno.EFBIG, errno.ENAMETOOLONG}:
+            if error.errno == errno.ENAMETOOLONG:
                 raise _broken(name) from error
             raise
         return data.decode("utf-8", "replace").strip()
@@ -228,12 +227,7 @@ class Refs:
         Refs that cannot be read are left out, and files whose name git would not take for a ref's.
         """
         packed = {name: oid for name, oid in self._packed_refs().items() if name.startswith(prefix)}
-        found: set[str] = set()
-        top = self._path(prefix.rstrip("/"))
-        for folder, _, files in os.walk(top):
-            inner = Path(folder).relative_to(top).as_posix()
-            base = prefix if inner == "." else f"{prefix}{inner}/"
-            found.update(base + file for file in files if not file.endswith(".lock"))
+        found = set(self._files_below(prefix))
         values: dict[str, str] = {}
         for name in sorted(packed.keys() | found):
             if _BAD_NAME.search(name.removeprefix("refs/")):
@@ -246,22 +240,26 @@ class Refs:
                 values[name] = oid
         return values
 
+    def _files_below(self, prefix: str) -> Iterator[str]:
+        """The full names of files that may be refs."""
+        top = self._path(prefix.rstrip("/"))
+        for folder, _, files in os.walk(top):
+            inner = Path(folder).relative_to(top).as_posix()
+            base = prefix if inner == "." else f"{prefix}{inner}/"
+            yield from (base + file for file in files if not file.endswith(".lock"))
+
     def strays(self) -> dict[str, str]:
         """Files among the branches that git does not accept as refs, and the id in each.
 
         Sync programs put the branch of another machine there. git does not see it, so that nothing
         keeps its commits.
         """
-        top = self._path("refs/heads")
         found: dict[str, str] = {}
-        for folder, _, files in os.walk(top):
-            for file in sorted(files):
-                name = (Path(folder) / file).relative_to(top).as_posix()
-                if file.endswith(".lock") or not _BAD_NAME.search(name):
-                    continue
-                content = self._content(f"refs/heads/{name}")
-                if content is not None and _OID.fullmatch(content):
-                    found[name] = content
+        for ref in sorted(self._files_below(HEADS)):
+            name = ref.removeprefix(HEADS)
+            content = self._content(ref) if _BAD_NAME.search(name) else None
+            if content is not None and _OID.fullmatch(content):
+                found[name] = content
         return found
 
     def prepare_head(self, branch: str) -> GitLock:

@@ -9,11 +9,10 @@ every machine makes the same stems). Ukrainian, which Snowball lacks, has ending
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Protocol
 
 from perdure.recall.language.stopwords import STOP
 
@@ -195,7 +194,7 @@ def stem(language: str, word: str) -> str:
         return ""
     if language == "en" and (alone := _apart(word)):
         return alone
-    return folded(_stemmer(language).stemWord(word)) or folded(word)
+    return folded(_stemmer(language)(word)) or folded(word)
 
 
 def _apart(word: str) -> str:
@@ -204,23 +203,18 @@ def _apart(word: str) -> str:
     return next((form for form in forms if form in _APART), "")
 
 
-class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str:  # noqa: N802 - Snowball's name
-        """A word without its ending."""
-
-
 @cache
-def _stemmer(language: str) -> _Stemmer:
+def _stemmer(language: str) -> Callable[[str], str]:
     algorithm = LANGUAGES[language].algorithm
     if not algorithm:
-        return _Ukrainian()
+        return _ukrainian
     # Its own `stemmer()` would take a compiled package instead, of whatever version is there.
     module = import_module(f"snowballstemmer.{algorithm}_stemmer")
-    found: _Stemmer = getattr(module, f"{algorithm.capitalize()}Stemmer")()
+    found: Callable[[str], str] = getattr(module, f"{algorithm.capitalize()}Stemmer")().stemWord
     return found
 
 
-_UKRAINIAN_ENDINGS = """
+_ENDINGS = """
 а ав ала али ало ам ами ати ах ають ая ає е еві его ей ем емо ему еш ею и ив ий ила или ило ими
 имо ити ить их иш й о ові ого ом ому ою ої у ув ула ули уло ути уть ую ують ує ь ю ють юю я яв
 яла яли яло ям ями яти ять ях яють яя яє є єві єм ємо єш єю і ів ій іла іли іло іми іти іть ії ія
@@ -229,19 +223,17 @@ _UKRAINIAN_ENDINGS = """
 """
 
 
-class _Ukrainian:
-    """Takes off the longest ending that leaves a vowel and three letters."""
+_UKRAINIAN = sorted(_ENDINGS.split(), key=lambda ending: (-len(ending), ending))
 
-    _ENDINGS = sorted(_UKRAINIAN_ENDINGS.split(), key=lambda ending: (-len(ending), ending))
 
-    def stemWord(self, word: str) -> str:  # noqa: N802 - as Snowball's
-        """A word without its ending."""
-        word = word.replace("\u2019", "").replace("ґ", "г").removesuffix("ся").removesuffix("сь")
-        for ending in self._ENDINGS:
-            stem = word.removesuffix(ending)
-            if stem != word and len(stem) >= 3 and any(letter in "аеиіоуєїюя" for letter in stem):
-                word = stem
-                break
-        # кінь and коня, ніч and ночі: і of a closed syllable is о or е elsewhere.
-        last = word[-2:]
-        return word[:-2] + "о" + last[1] if len(word) > 2 and last[0] in "іе" else word
+def _ukrainian(word: str) -> str:
+    """A word without the longest ending that leaves a vowel and three letters."""
+    word = word.replace("\u2019", "").replace("ґ", "г").removesuffix("ся").removesuffix("сь")
+    for ending in _UKRAINIAN:
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= 3 and any(letter in "аеиіоуєїюя" for letter in stem):
+            word = stem
+            break
+    # кінь and коня, ніч and ночі: і of a closed syllable is о or е elsewhere.
+    last = word[-2:]
+    return word[:-2] + "о" + last[1] if len(word) > 2 and last[0] in "іе" else word
