@@ -155,7 +155,7 @@ def find(path: Path) -> Layout:
             raise NotARepository(f"{dot_git} does not say where the repository is")
         own = _resolved(work / text.removeprefix("gitdir: "))
     if not own.is_dir():
-        if (work / "objects").is_dir() and (work / "refs").is_dir() and (work / "HEAD").is_file():
+        if looks_bare(work):
             raise UnsupportedRepository(
                 f"{path} is a bare repository, without files to read and edit",
                 next_step="clone it and open the clone",
@@ -174,15 +174,20 @@ def find(path: Path) -> Layout:
     if not (git_dir / "objects").is_dir():
         raise NotARepository(f"{path} is not a git repository: {git_dir} has no objects")
     ownership.check_owner(work, (git_dir.resolve(),))
-    layout = Layout(work, own, git_dir)
-    links.check_links(layout.git_dir, layout.own)
+    links.check_links(git_dir, own)
     if not (own / "HEAD").is_file():
         raise DamagedRepository(
             f"{own / 'HEAD'} is missing",
             "commits and branches are not touched",
             f'write the line "ref: refs/heads/main" to {own / "HEAD"}',
         )
-    return layout
+    return Layout(work, own, git_dir)
+
+
+def looks_bare(folder: Path) -> bool:
+    """Whether a folder is a bare repository, as git finds one: by its HEAD, objects and refs."""
+    folders = (folder / "objects", folder / "refs")
+    return (folder / "HEAD").is_file() and all(each.is_dir() for each in folders)
 
 
 def _common(own: Path) -> Path:

@@ -17,7 +17,7 @@ from perdure.git.errors import DamagedRepository, HistoryError, RefElsewhere, Un
 from perdure.git.layout import WorkState
 from perdure.git.operations.branches import branch_tip
 from perdure.git.operations.operation import RefMove, made_commit, perform
-from perdure.git.operations.side_branch import Side, aborted, mark, sides, unmark
+from perdure.git.operations.side_branch import Side, aborted, mark, sides
 from perdure.git.refs.ancestry import Reach
 from perdure.git.refs.refs import HEADS
 from perdure.git.repository.repository import Author, Repository
@@ -137,7 +137,7 @@ def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Not
     for attempt in range(_ATTEMPTS):
         tip = repo.resolve(f"{HEADS}{side.name}") if side.name and side.tip else side.tip
         if tip is None:
-            unmark(repo, side.name)
+            mark(repo, side.name, None)
             return []
         try:
             done = _join_once(repo, branch, side, tip, author)
@@ -147,7 +147,7 @@ def _join(repo: Repository, branch: str, side: Side, author: Author) -> list[Not
                 raise
             continue
         if side.name:
-            unmark(repo, side.name)
+            mark(repo, side.name, None)
         return done
     raise AssertionError
 

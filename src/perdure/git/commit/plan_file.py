@@ -20,14 +20,32 @@ class BadPlan(Exception):
     """The file holds something that perdure never writes there."""
 
 
-class _Where(msgspec.Struct):
+class Written(msgspec.Struct):
+    """A plan as it was read.
+
+    Attributes:
+        own: the git folder of the work tree that it is about, relative to the common one.
+        boot: the start of the machine in which it was written.
+        locks: lock files and their inodes.
+        kind: ``merge`` for a merge, of an operation nothing.
+    """
+
     own: str
     boot: str = ""
     locks: list[tuple[str, int]] = []
     kind: str = ""
 
 
-class _Operation(_Where, kw_only=True):
+class WrittenMerge(Written, kw_only=True):
+    """Of a merge, per path the blobs that its file may have, and the paths in conflict."""
+
+    paths: FormerBlobs
+    forced: list[str]
+
+
+class WrittenOperation(Written, kw_only=True):
+    """Of an operation, what `Plan` has."""
+
     op: str
     log: str | None
     moves: list[tuple[str, str | None, str | None]]
@@ -36,33 +54,20 @@ class _Operation(_Where, kw_only=True):
     accepted: FormerBlobs = {}
     done: list[str] = []
 
-
-class _Merge(_Where, kw_only=True):
-    paths: FormerBlobs
-    forced: list[str]
-
-
-class Planned(msgspec.Struct, frozen=True):
-    """The plan as it was read.
-
-    Attributes:
-        own: the git folder of the work tree that it is about, relative to the common one.
-        boot: the start of the machine in which it was written.
-        locks: lock files and their inodes.
-        plan: the operation, None where it is a merge.
-        paths: of a merge, per path the blobs that its file may have.
-        forced: of a merge, the paths in conflict.
-    """
-
-    own: str
-    boot: str
-    locks: list[tuple[str, int]]
-    plan: Plan | None
-    paths: FormerBlobs
-    forced: list[str]
+    def plan(self) -> Plan:
+        """The operation."""
+        return Plan(
+            op=self.op,
+            log=self.log,
+            moves=tuple(RefMove(*move) for move in self.moves),
+            before=Head(*self.before),
+            after=Head(*self.after),
+            accepted={path: set(oids) for path, oids in self.accepted.items()},
+            done=tuple(self.done),
+        )
 
 
-def read_plan(data: bytes) -> Planned:
+def read_plan(data: bytes) -> WrittenMerge | WrittenOperation:
     """Read the file.
 
     Raises:
@@ -72,14 +77,14 @@ def read_plan(data: bytes) -> Planned:
         # Not by msgspec's own decoder: it refuses halves of a pair, as names of files have that
         # are no UTF-8.
         value = json.loads(data)
-        if msgspec.convert(value, type=_Where).kind == "merge":
-            return _merge(msgspec.convert(value, type=_Merge))
-        return _operation(msgspec.convert(value, type=_Operation))
+        if msgspec.convert(value, type=Written).kind == "merge":
+            return _merge(msgspec.convert(value, type=WrittenMerge))
+        return _operation(msgspec.convert(value, type=WrittenOperation))
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise BadPlan(str(error) or type(error).__name__) from error
 
 
-def _operation(found: _Operation) -> Planned:
+def _operation(found: WrittenOperation) -> WrittenOperation:
     for ref, old, new in found.moves:
         _check(is_ref_name(ref) and fields.is_branch(ref), f"{ref[:80]!r} is no ref of ours")
         _check(all(map(fields.is_oid_or_none, (old, new))), f"{ref} moves to what is no id")
@@ -89,22 +94,13 @@ def _operation(found: _Operation) -> Planned:
     _check(fields.is_oid(found.op) and fields.is_oid_or_none(found.log), "it has no id")
     _check(MERGE_FILES.issuperset(found.done), "it removes what is no file of a merge")
     _check(fields.blobs(found.accepted) == found.accepted, "it names what is no file")
-    plan = Plan(
-        op=found.op,
-        log=found.log,
-        moves=tuple(RefMove(*move) for move in found.moves),
-        before=Head(*found.before),
-        after=Head(*found.after),
-        accepted={path: set(oids) for path, oids in found.accepted.items()},
-        done=tuple(found.done),
-    )
-    return Planned(found.own, found.boot, found.locks, plan, {}, [])
+    return found
 
 
-def _merge(found: _Merge) -> Planned:
+def _merge(found: WrittenMerge) -> WrittenMerge:
     _check(fields.blobs(found.paths) == found.paths, "it names what is no file")
     _check(found.paths.keys() >= set(found.forced), "it names what is no file")
-    return Planned(found.own, found.boot, found.locks, None, found.paths, found.forced)
+    return found
 
 
 def _check(holds: bool, why: str) -> None:  # noqa: FBT001 (reads as an assertion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from perdure.git import disk
 from perdure.git.commit.journal_file import Record, dead_files
@@ -14,20 +15,14 @@ from perdure.git.worktree.git_folder import GitFolder
 from perdure.git.worktree.sync import WorktreeSync
 
 
+@dataclass(slots=True)
 class Recovery:
     """One recovery. The caller holds the commit lock."""
 
-    def __init__(
-        self,
-        git: GitFolder,
-        sync: WorktreeSync,
-        packs: PackWriter,
-        is_on_branch: Callable[[str, str], bool],
-    ) -> None:
-        self._git = git
-        self._sync = sync
-        self._packs = packs
-        self._is_on_branch = is_on_branch
+    _git: GitFolder
+    _sync: WorktreeSync
+    _packs: PackWriter
+    _is_on_branch: Callable[[str, str], bool]
 
     def run(self) -> None:
         """Remove locks of dead processes, finish committed turns, and apply the pending sync.

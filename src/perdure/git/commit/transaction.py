@@ -37,7 +37,7 @@ from perdure.git.worktree.checkout import Checkout, Step, Survey
 from perdure.git.worktree.git_folder import GitFolder
 
 if TYPE_CHECKING:
-    from perdure.git.commit.plan_file import Planned
+    from perdure.git.commit.plan_file import WrittenMerge, WrittenOperation
 
 _INDEX_WAIT = 2.0
 _NEVER = {
@@ -294,13 +294,15 @@ class Mover:
             raise
         return True
 
-    def _finish_in(self, git: GitFolder, found: Planned) -> None:
-        if found.plan is None:
+    def _finish_in(self, git: GitFolder, found: WrittenMerge | WrittenOperation) -> None:
+        from perdure.git.commit.plan_file import WrittenMerge
+
+        if isinstance(found, WrittenMerge):
             from perdure.git.worktree.merge_state import MergeState
 
             MergeState(git).put_back({"paths": found.paths, "forced": found.forced})
         else:
-            Mover(git).finish_plan(found.plan)
+            Mover(git).finish_plan(found.plan())
 
     def _put_away(self, why: str) -> UnreadableState:
         error = put_away(self._intent, why)

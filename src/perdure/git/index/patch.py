@@ -78,7 +78,6 @@ def patch(
         _, count = index_file.check_header(data)
     buffer = bytearray(data[:-20])
     outcome = Patched(b"")
-    shift: dict[str, int] = {}
     end = entries_end
     if end is None:
         end, fresh = index_file.find_fresh(data, count, written)
@@ -88,19 +87,7 @@ def patch(
                 struct.pack_into(">I", buffer, start + 36, 0)
     found = index_file.extensions(data, end)
     check_known(found)
-    for edit in edits:
-        grown = _apply(buffer, count, end, edit)
-        if grown is None:
-            outcome.left.append(edit.path)
-            continue
-        size, delta = grown
-        end += size
-        count += delta
-        if delta:
-            shift[edit.path] = delta
-    struct.pack_into(">L", buffer, 8, count)
-    outcome.end = end
-    del buffer[end:]
+    shift = _apply_all(buffer, count, end, edits, outcome)
     paths = [edit.path for edit in edits]
     trees = partial(
         cache_tree.patch_trees,
@@ -128,6 +115,26 @@ def kept_extensions(
         if name == b"TREE" or name in others:
             kept = trees(content) if name == b"TREE" else content
             yield name + struct.pack(">L", len(kept)) + kept
+
+
+def _apply_all(
+    buffer: bytearray, count: int, end: int, edits: Sequence[IndexEdit], outcome: Patched
+) -> dict[str, int]:
+    """Apply edits to the entries, and cut off the rest; by path which came (1) or went (-1)."""
+    shift: dict[str, int] = {}
+    for edit in edits:
+        grown = _apply(buffer, count, end, edit)
+        if grown is None:
+            outcome.left.append(edit.path)
+            continue
+        end += grown[0]
+        count += grown[1]
+        if grown[1]:
+            shift[edit.path] = grown[1]
+    struct.pack_into(">L", buffer, 8, count)
+    del buffer[end:]
+    outcome.end = end
+    return shift
 
 
 def _apply(buffer: bytearray, count: int, end: int, edit: IndexEdit) -> tuple[int, int] | None:

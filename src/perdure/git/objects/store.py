@@ -350,15 +350,10 @@ class ObjectStore:
     def ids(self, prefix: str) -> Iterator[str]:
         """Ids that begin with at least two hex digits, each once."""
         seen: set[str] = set()
-        try:
-            names = [path.name for path in (self.folder / prefix[:2]).iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
-            names = []
-        seen.update(
-            prefix[:2] + name
-            for name in names
-            if len(name) == 38 and (prefix[:2] + name).startswith(prefix)
-        )
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names = (path.name for path in (self.folder / prefix[:2]).iterdir())
+            ids = {prefix[:2] + name for name in names if len(name) == 38}
+            seen |= {oid for oid in ids if oid.startswith(prefix)}
         with self._lock:
             if not self._scanned:
                 self.rescan()

@@ -53,17 +53,8 @@ def sides(repo: Repository) -> list[Side]:
     return found
 
 
-def mark(repo: Repository, name: str, start: str) -> None:
-    """Record a side branch that will start at a commit."""
-    _move(repo, name, start)
-
-
-def unmark(repo: Repository, name: str) -> None:
-    """Forget a side branch that was joined or deleted."""
-    _move(repo, name, None)
-
-
-def _move(repo: Repository, name: str, new: str | None) -> None:
+def mark(repo: Repository, name: str, new: str | None) -> None:
+    """Record a side branch that will start at a commit; None: it was joined or deleted."""
     parts = repo.parts()
     ref = f"{MARKS}{name}"
     with parts.writer.exclusive("marking a branch"):

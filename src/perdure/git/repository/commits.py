@@ -103,8 +103,7 @@ class Commits:
 
     def changed(self, commit: str) -> list[FileChange]:
         """What a commit changed against its first parent, everything for one without."""
-        info = self.info(commit)
-        parents = () if info.id in self.shallow_ends() else info.parents
+        info, parents = self.info(commit), self.parents(commit)
         return self._git.trees.difference(
             self.read(parents[0]).tree if parents else None, info.tree
         )

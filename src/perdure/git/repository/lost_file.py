@@ -157,7 +157,8 @@ class _Commits:
 
     def __init__(self, work: Path, path: str) -> None:
         self.work, self.path = work, path
-        self.is_bare = not (work / ".git").exists() and _looks_bare(work)
+        is_git_dir = work.name == ".git" or (work / ".git").exists()
+        self.is_bare = not is_git_dir and layout.looks_bare(work)
         place = _bare(work) if self.is_bare else _checked(work)
         self._git = GitFolder.at(place)
         self._revisions = Revisions(self._git.store, self._git.refs)
@@ -214,16 +215,13 @@ class _Commits:
             return f"git switch -c {name} {shlex.quote(short)}"
         remote, _, branch = best.removeprefix(REMOTES).partition("/")
         twins = [name for name in self._git.refs.names(REMOTES) if name.endswith(f"/{branch}")]
-        if branch in self._heads():
+        if HEADS + branch in self._git.refs.names(HEADS):
             wanted = shlex.quote(free_branch(self._git.refs, f"{remote}-{branch}"))
             return f"git switch -c {wanted} {shlex.quote(f'{remote}/{branch}')}"
         if len(twins) > 1:
             # git asks which remote is meant.
             return f"git checkout {shlex.quote(f'{remote}/{branch}')} -B {shlex.quote(branch)}"
         return f"git switch {shlex.quote(branch)}"
-
-    def _heads(self) -> set[str]:
-        return {name.removeprefix(HEADS) for name in self._git.refs.names(HEADS)}
 
 
 def _checked(work: Path) -> Layout:
@@ -238,13 +236,3 @@ def _bare(folder: Path) -> Layout:
     place = Layout(folder, folder, folder)
     links.check_links(place.git_dir, place.own)
     return place
-
-
-def _looks_bare(folder: Path) -> bool:
-    """As git finds one: by its HEAD, objects and refs."""
-    return (
-        folder.name != ".git"
-        and (folder / "HEAD").is_file()
-        and (folder / "objects").is_dir()
-        and (folder / "refs").is_dir()
-    )

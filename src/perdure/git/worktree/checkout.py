@@ -57,11 +57,6 @@ class Survey:
     """Paths whose index entries are neither the old nor the new one."""
 
 
-def write_back() -> None:
-    """Flush everything to disk, when one call is cheaper than many."""
-    os.sync()
-
-
 def differing(trees: Trees, old: str | None, new: str | None) -> list[Step]:
     """What differs between two trees, as files to be written and removed.
 
@@ -265,7 +260,8 @@ class Checkout:
                 mode=_permissions(over, step.new),
             )
         if not each:
-            write_back()
+            # One call is cheaper than many.
+            os.sync()
         return stats
 
     def index(

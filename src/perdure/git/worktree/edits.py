@@ -221,7 +221,7 @@ class WorkTreeEdits:
         new: list[str] = []
         copied: dict[str, str] = {}
         away: tuple[str, ...] = ()
-        known = _Names(tracked)
+        known, root = _Names(tracked), self._git.work.root
         for folder, names, files in present:
             base = f"{folder}/" if folder else ""
             if base.startswith(away):
@@ -234,7 +234,8 @@ class WorkTreeEdits:
                 elif not (
                     base + name in tracked
                     or is_scratch_file(name)
-                    or self._is_way(base + name, found)
+                    # A link to a folder counts as nobody's edit.
+                    or (stat.S_ISLNK(found.st_mode) and (root / base / name).is_dir())
                 ):
                     new.append(base + name)
             for name in names:
@@ -288,10 +289,6 @@ class WorkTreeEdits:
         for path in paths:
             if not rules.is_ignored(path.rstrip("/"), is_folder=path.endswith("/")):
                 yield path
-
-    def _is_way(self, path: str, found: os.stat_result) -> bool:
-        """Whether a path is a link to a folder, which counts as nobody's edit."""
-        return stat.S_ISLNK(found.st_mode) and (self._git.work.root / path).is_dir()
 
     def is_edited(self, branch: str, path: str) -> bool:
         """Whether somebody edited a chunk's work file, if ``branch`` is checked out.
