@@ -95,26 +95,27 @@ class Scores:
         self.by_place |= {place: scores.get(place, 0.0) for place in self._also}
 
     def _add_to_chosen(self, term: Term) -> None:
-        talk, window, has = self._messages.talk, self._messages.window, term.places.get
+        conversation, window = self._messages.conversation, self._messages.window
+        has = term.places.get
         short, long, gain = self._short, self._long, self.gain(term)
         for place, score in self.by_place.items():
             times = SELF * has(place, 0)
-            here = talk[place]
+            here = conversation[place]
             for step, weight in AROUND.items():
                 said = has(place + step, 0)
-                if said and talk[place + step] == here:
+                if said and conversation[place + step] == here:
                     times += weight * said
             if times:
                 self.by_place[place] = score + gain * times / (times + short + long * window[place])
 
     def _near(self, places: Mapping[int, int]) -> dict[int, float]:
         """How often a word counts for each message, with its neighbours."""
-        talk = self._messages.talk
+        conversation = self._messages.conversation
         near = {place: SELF * times for place, times in places.items()}
         for place, times in places.items():
-            here = talk[place]
+            here = conversation[place]
             for step, weight in AROUND.items():
-                if talk[place - step] == here:
+                if conversation[place - step] == here:
                     near[place - step] = near.get(place - step, 0.0) + weight * times
         return near
 

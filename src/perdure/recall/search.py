@@ -166,14 +166,14 @@ class Finder:
 
     def _with_sessions(self, scores: dict[int, float]) -> dict[int, float]:
         """Let a message fit a little better where others of its conversation fit too."""
-        talk = self._messages.talk
+        said_in = self._messages.conversation
         best: dict[int, float] = {}
         for place, score in scores.items():
-            here = talk[place]
+            here = said_in[place]
             if score > best.get(here, 0.0):
                 best[here] = score
         return {
-            place: score + PRIOR * best.get(talk[place], 0.0) for place, score in scores.items()
+            place: score + PRIOR * best.get(said_in[place], 0.0) for place, score in scores.items()
         }
 
     def _with_before(self, words: dict[str, float]) -> dict[str, float]:
@@ -281,7 +281,7 @@ class Finder:
             again: dict[tuple[int, int], ScoredTurn] = {}
             said: set[int] = set()
             for place, score in ranked:
-                key = (messages.talk[place], messages.turn[place])
+                key = (messages.conversation[place], messages.turn[place])
                 if key in found or key in again or not self._wanted(place):
                     continue
                 turn = messages.turn_at(place)

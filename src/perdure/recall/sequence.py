@@ -28,7 +28,7 @@ class MessageSequence:
 
     Attributes:
         place_of: place by row, -1 for rows that are not in this tree.
-        talk: number of the conversation at each place, and some after the last that are none.
+        conversation: its number at each place, and some after the last that are none.
         turn, speaker, words, moment, wall, language, said: of the message at each place, as
             `perdure.recall.store.WIDTH` tells.
         window: words of a message as it is weighed, with those around it; `size` is their sum.
@@ -40,7 +40,7 @@ class MessageSequence:
     def __init__(self) -> None:
         self.place_of = array("i")
         self.row = array("I")
-        self.talk = array("i", _NONE)
+        self.conversation = array("i", _NONE)
         self._columns = [array("I") for _ in range(2, WIDTH)]
         self.turn, self.speaker, self.words, self.moment, *more = self._columns
         self.wall, self.language, self.said = more
@@ -62,7 +62,7 @@ class MessageSequence:
         """Take these chunks in place of the old ones. Those that both begin with stay.
 
         Args:
-            ids: chunks in the order of the talk.
+            ids: chunks in the order of the conversations.
             load: them, at least those that are not the same as before.
 
         Returns:
@@ -97,7 +97,7 @@ class MessageSequence:
             self.place_of[row] = -1
         for numbers in (self.row, *self._columns):
             del numbers[end:]
-        del self.talk[end : -len(_NONE)]
+        del self.conversation[end : -len(_NONE)]
         self.size -= sum(self.window[end:])
         del self.window[end:]
         del self._chunks[chunks:], self._starts[chunks:], self._paths[chunks:]
@@ -109,11 +109,12 @@ class MessageSequence:
         self._starts.append(start)
         self._paths.append(chunk.path)
         rows = data[0::WIDTH]
-        talks = [self._talk(name) for name in chunk.conversations]
+        numbers = [self._number(name) for name in chunk.conversations]
+        said_in = array("i", [numbers[place] for place in data[1::WIDTH]])
         self.row.extend(rows)
-        self.talk[-len(_NONE) :] = array("i", [talks[place] for place in data[1::WIDTH]]) + _NONE
-        for place, numbers in enumerate(self._columns, 2):
-            numbers.extend(data[place::WIDTH])
+        self.conversation[-len(_NONE) :] = said_in + _NONE
+        for place, column in enumerate(self._columns, 2):
+            column.extend(data[place::WIDTH])
         self.make_room(max(rows, default=0))
         for place, row in enumerate(rows, start):
             self.place_of[row] = place
@@ -123,7 +124,7 @@ class MessageSequence:
         if last >= len(self.place_of):
             self.place_of.extend([-1] * (last + 1 - len(self.place_of)))
 
-    def _talk(self, name: str) -> int:
+    def _number(self, name: str) -> int:
         if name not in self._numbers:
             self._numbers[name] = len(self.names)
             self.names.append(name)
@@ -134,15 +135,15 @@ class MessageSequence:
         begin = max(0, first - AFTER)
         self.size -= sum(self.window[begin:])
         del self.window[begin:]
-        words, talk = self.words, self.talk
+        words, conversation = self.words, self.conversation
         for place in range(begin, len(words)):
-            here = talk[place]
+            here = conversation[place]
             size = SELF * words[place]
-            if place > 0 and talk[place - 1] == here:
+            if place > 0 and conversation[place - 1] == here:
                 size += AROUND[-1] * words[place - 1]
-                if place > 1 and talk[place - 2] == here:
+                if place > 1 and conversation[place - 2] == here:
                     size += AROUND[-2] * words[place - 2]
-            if talk[place + 1] == here:
+            if conversation[place + 1] == here:
                 size += AROUND[1] * words[place + 1]
             self.window.append(size)
         self.size += sum(self.window[begin:])
@@ -153,7 +154,7 @@ class MessageSequence:
 
     def turn_at(self, place: int) -> TurnId:
         """The turn that the message at a place is of."""
-        return TurnId(ConversationId(self.names[self.talk[place]]), self.turn[place])
+        return TurnId(ConversationId(self.names[self.conversation[place]]), self.turn[place])
 
     def path_at(self, place: int) -> str:
         """The chunk that the message at a place stands in."""
@@ -163,10 +164,13 @@ class MessageSequence:
 
     def turn_places(self, place: int) -> range:
         """The places of all messages of the turn at a place."""
-        talk, turn = self.talk[place], self.turn[place]
+        turn = self._turn(place)
         begin = end = place
-        while begin > 0 and self.talk[begin - 1] == talk and self.turn[begin - 1] == turn:
+        while begin > 0 and self._turn(begin - 1) == turn:
             begin -= 1
-        while end + 1 < len(self) and self.talk[end + 1] == talk and self.turn[end + 1] == turn:
+        while end + 1 < len(self) and self._turn(end + 1) == turn:
             end += 1
         return range(begin, end + 1)
+
+    def _turn(self, place: int) -> tuple[int, int]:
+        return self.conversation[place], self.turn[place]

@@ -90,13 +90,13 @@ class Vectors:
         """Measure the sums of vectors around the messages at some places."""
         import numpy as np
 
-        talk = _talk(messages)
+        conversation = _conversations(messages)
         for start in range(begin, end, _BLOCK):
             stop = min(end, start + _BLOCK)
             low, high = max(0, start - BEFORE), min(len(self._raw), stop + AFTER)
             unit = self._raw[low:high].astype(np.float32) * self._scale[low:high, None]
             self._length[start:stop] = np.linalg.norm(
-                _in_context(unit, talk[low:high])[start - low : stop - low], axis=1
+                _in_context(unit, conversation[low:high])[start - low : stop - low], axis=1
             )
 
     def likeness(self, messages: MessageSequence, text: str) -> Likeness | None:
@@ -116,7 +116,7 @@ class Vectors:
         if not known.any() or not asked.any():
             return None
         bare *= self._scale
-        like = _in_context(bare, _talk(messages))
+        like = _in_context(bare, _conversations(messages))
         like = np.divide(like, self._length, out=like, where=known)
         return Likeness(self.embedder, like, bare, known & (self._scale > 0))
 
@@ -160,13 +160,13 @@ class Likeness:
         return fused
 
 
-def _talk(messages: MessageSequence) -> Any:  # noqa: ANN401 - numpy's array
+def _conversations(messages: MessageSequence) -> Any:  # noqa: ANN401 - numpy's array
     import numpy as np
 
-    return np.array(messages.talk[: len(messages)], dtype=np.int32)
+    return np.array(messages.conversation[: len(messages)], dtype=np.int32)
 
 
-def _in_context(values: Any, talk: Any) -> Any:  # noqa: ANN401 - numpy's arrays
+def _in_context(values: Any, conversation: Any) -> Any:  # noqa: ANN401 - numpy's arrays
     """Each value twice, with those of the messages around it in its conversation."""
     total = SELF * values
     for step in _STEPS:
@@ -174,7 +174,7 @@ def _in_context(values: Any, talk: Any) -> Any:  # noqa: ANN401 - numpy's arrays
             here, there = slice(-step, None), slice(None, step)
         else:
             here, there = slice(None, -step), slice(step, None)
-        same = talk[here] == talk[there]
+        same = conversation[here] == conversation[there]
         if values.ndim > 1:
             same = same[:, None]
         total[here] += values[there] * same
