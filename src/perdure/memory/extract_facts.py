@@ -56,11 +56,11 @@ class FoundFacts:
 
 
 def facts_prompt(
-    talk: Sequence[RecordMessage], known: Sequence[str], *, language: str, char: str, user: str
+    messages: Sequence[RecordMessage], known: Sequence[str], *, language: str, char: str, user: str
 ) -> tuple[PromptMessage, ...]:
     """The messages that ask a model for facts. ``known`` are facts that it need not repeat."""
     task, text = task_in(FIND_FACTS, language, char=char, user=user)
-    parts = [f"{task.record}\n{render_record(talk)}", task.ask]
+    parts = [f"{task.record}\n{render_record(messages)}", task.ask]
     if known:
         shown = "\n".join(quoted_block(one_line(fact)) for fact in known)
         parts.insert(0, f"{task.given}\n{shown}")
@@ -68,17 +68,17 @@ def facts_prompt(
 
 
 def read_facts_answer(
-    answer: str, talk: Sequence[RecordMessage], *, names: Collection[str] = ()
+    answer: str, messages: Sequence[RecordMessage], *, names: Collection[str] = ()
 ) -> FoundFacts:
     """Read the facts in a model's answer, each once.
 
     Args:
         answer: its words.
-        talk: the record that it was given.
+        messages: the record that it was given.
         names: of the two who talk; to share these with a turn proves nothing.
     """
     given: dict[int, set[str]] = {}
-    for one in talk:
+    for one in messages:
         given.setdefault(one.turn, set()).update(_stems(one.text))
     ordinary = {stem for name in names for stem in _stems(name)}
     found: dict[str, FoundFact] = {}

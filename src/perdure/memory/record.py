@@ -48,14 +48,14 @@ def quoted_block(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or ">"
 
 
-def render_record(talk: Sequence[RecordMessage]) -> str:
+def render_record(messages: Sequence[RecordMessage]) -> str:
     """Write the record; each message begins with its turn's number in square brackets.
 
     Its further lines are set in, so that none of them can pass for the next message.
     """
     return "\n".join(
         quoted_block(f"[{one.turn}] {' '.join(one.speaker.split())}: {_set_in(one.text)}")
-        for one in talk
+        for one in messages
     )
 
 
@@ -64,7 +64,7 @@ def _set_in(text: str) -> str:
 
 
 def portion(
-    talk: Sequence[RecordMessage], fits: Callable[[Sequence[RecordMessage]], bool]
+    messages: Sequence[RecordMessage], fits: Callable[[Sequence[RecordMessage]], bool]
 ) -> tuple[tuple[RecordMessage, ...], tuple[RecordMessage, ...]]:
     """Take as many whole turns from the front as fit; returns their messages and the others.
 
@@ -74,25 +74,25 @@ def portion(
     """
     ends = [
         at
-        for at in range(1, len(talk) + 1)
-        if at == len(talk) or talk[at].turn != talk[at - 1].turn
+        for at in range(1, len(messages) + 1)
+        if at == len(messages) or messages[at].turn != messages[at - 1].turn
     ]
     low, high = 0, len(ends)
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(talk[: ends[middle - 1]]):
+        if fits(messages[: ends[middle - 1]]):
             low = middle
         else:
             high = middle - 1
     if low:
-        return tuple(talk[: ends[low - 1]]), tuple(talk[ends[low - 1] :])
-    first = tuple(talk[: ends[0]]) if ends else ()
+        return tuple(messages[: ends[low - 1]]), tuple(messages[ends[low - 1] :])
+    first = tuple(messages[: ends[0]]) if ends else ()
     longest = max((len(one.text) for one in first), default=0)
     while longest > _SHORTEST:
         longest = max(_SHORTEST, longest // 2)
         cut = tuple(replace(one, text=_cut(one.text, longest)) for one in first)
         if fits(cut):
-            return cut, tuple(talk[ends[0] :])
+            return cut, tuple(messages[ends[0] :])
     return (), ()
 
 

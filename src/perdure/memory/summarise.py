@@ -50,7 +50,7 @@ def summary_room(window: int) -> int:
 
 
 def summary_prompt(
-    talk: Sequence[RecordMessage],
+    messages: Sequence[RecordMessage],
     previous: str,
     *,
     language: str,
@@ -66,7 +66,7 @@ def summary_prompt(
         heading = task.since
     words, characters = tokens * 6 // 100 * 10, tokens * 8 // 100 * 10
     ask = task.ask.format(words=words or 50, characters=characters or 80)
-    content = "\n\n".join([*parts, f"{heading}\n{render_record(talk)}", ask])
+    content = "\n\n".join([*parts, f"{heading}\n{render_record(messages)}", ask])
     return PromptMessage("system", text), PromptMessage("user", content)
 
 
@@ -79,11 +79,11 @@ def clean_summary(answer: str, tokens: int, speakers: Collection[str] = ()) -> s
     text = paragraph(answer, tokens * _CHARACTERS_A_TOKEN)
     found = sentences(text)
     names = tuple(f"{one_line(name)}{colon}" for name in speakers for colon in (":", "\uff1a"))
-    talk = sum(sentence.startswith(names) for sentence in found)
-    return text if len(text) >= _WORTH_SAYING and talk * 2 <= len(found) else ""
+    spoken = sum(sentence.startswith(names) for sentence in found)
+    return text if len(text) >= _WORTH_SAYING and spoken * 2 <= len(found) else ""
 
 
-def extract_summary(talk: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS) -> str:
+def extract_summary(messages: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS) -> str:
     """Pick the sentences that tell most, in the order in which they were said.
 
     What the user told comes first: names, numbers, dates, relations
@@ -92,7 +92,7 @@ def extract_summary(talk: Sequence[RecordMessage], tokens: int = EXTRACT_TOKENS)
     whatever model there is: tokens are estimated by script.
     """
     count = EstimateTokenizer().count
-    rows = _rows(talk)
+    rows = _rows(messages)
     chosen: list[int] = []
     known: set[str] = set()
     left, open_rows = tokens, set(range(len(rows)))
@@ -120,10 +120,10 @@ class _Row:
     told: Substance
 
 
-def _rows(talk: Sequence[RecordMessage]) -> list[_Row]:
+def _rows(messages: Sequence[RecordMessage]) -> list[_Row]:
     """Weigh every sentence, each once."""
     found: dict[str, _Row] = {}
-    for one in talk:
+    for one in messages:
         for sentence in sentences(one.text):
             line = one_line(sentence)
             told = substance(line, by_user=one.by_user)

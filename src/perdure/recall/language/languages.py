@@ -160,9 +160,9 @@ def _by_letters(words: Iterable[str], counts: dict[str, int]) -> None:
         script = script_of(word)
         if script in {"latin", ""}:
             continue
-        told = next((_LETTERS[letter] for letter in word if letter in _LETTERS), "")
-        if told and LANGUAGES[told].script == script:
-            counts[told] = counts.get(told, 0) + 1
+        language = next((_LETTERS[letter] for letter in word if letter in _LETTERS), "")
+        if language and LANGUAGES[language].script == script:
+            counts[language] = counts.get(language, 0) + 1
         elif script != "cyrillic":
             counts[USUAL[script]] = counts.get(USUAL[script], 0) + 1
 
