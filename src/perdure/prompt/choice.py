@@ -150,7 +150,7 @@ class _Room:
         kept_free = self.shares.recall if recall else 0
         lore = self._lore(stay=kept is not None)
         summaries = self._summary_costs()
-        others = kept_free + self._cost_of_facts(facts) + self._cost_of_lore(lore)
+        others = kept_free + self._cost_of_facts(facts) + sum(map(self._cost_of_entry, lore))
         reserve = min(self.shares.summaries, sum(summaries.values()))
         window, examples = self._window(kept, self.left - others - reserve)
         if kept is not None and window != kept:
@@ -299,9 +299,6 @@ class _Room:
 
     def _cost_of_entry(self, entry: LoreEntry) -> int:
         return self.costs.text(entry.text) + 4
-
-    def _cost_of_lore(self, lore: Sequence[LoreEntry]) -> int:
-        return sum(map(self._cost_of_entry, lore))
 
 
 def lore_now(inputs: PromptInputs, policy: LorePolicy, without: Collection[str] = ()) -> LoreScan:

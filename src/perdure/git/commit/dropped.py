@@ -45,16 +45,9 @@ def commits_to_restore(
         if commit is None:
             continue
         message = store.read(commit)[1].partition(b"\n\n")[2]
-        yield PendingCommit(
-            [Change(path, store.read(newest)[1])],
-            message.decode("utf-8", "replace"),
-            store.commit(commit).author,
-            branch,
-            datetime.now().astimezone(),
-            {path: here},
-            None,
-            None,
-        )
+        text, author = message.decode("utf-8", "replace"), store.commit(commit).author
+        change, now = Change(path, store.read(newest)[1]), datetime.now().astimezone()
+        yield PendingCommit([change], text, author, branch, now, {path: here})
 
 
 def _oid(trees: Trees, commit: str, path: str) -> str | None:

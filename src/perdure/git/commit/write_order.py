@@ -48,8 +48,8 @@ class PendingCommit:
     branch: str
     at: datetime
     expect: Mapping[str, str | None]
-    start: str | None
-    journal: HasJournal | None
+    start: str | None = None
+    journal: HasJournal | None = None
 
     def text(self, parent: str | None) -> str:
         """The commit's message, given its parent."""
@@ -114,12 +114,6 @@ class Committer:
             "repeat in a moment",
         )
 
-    def _unreached(self, start: str) -> list[tuple[str, bytes, bytes]]:
-        """Objects that a new branch starts from and no ref reaches any more."""
-        from perdure.git.refs.unreachable import unreached
-
-        return unreached(start, self._git.store, self._git.trees, self._git.refs)
-
     def _check(self, root: str | None, expect: Mapping[str, str | None]) -> None:
         for path, oid in expect.items():
             if oid_of(self._git.trees.node(root, path)) != oid:
@@ -139,8 +133,13 @@ class Committer:
             message=pending.text(parent),
         )
         new = object_id(b"commit", data)
-        unreached = self._unreached(parent) if tip is None and parent else ()
-        with self._packs.write([*unreached, *edit.objects, (new, b"commit", data)]):
+        objects = [*edit.objects, (new, b"commit", data)]
+        if tip is None and parent:
+            from perdure.git.refs.unreachable import unreached
+
+            # What a new branch starts from, no ref may reach any more.
+            objects[:0] = unreached(parent, self._git.store, self._git.trees, self._git.refs)
+        with self._packs.write(objects):
             self._bring(pending, ref, tip, new, edit)
         return new
 

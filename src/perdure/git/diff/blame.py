@@ -21,6 +21,7 @@ _ALIKE = 0.5
 
 
 Places = dict[int, list[int]]
+"""Per line of a file those in the result: merged from two sides, one may stand there twice."""
 
 
 class History(Protocol):
@@ -52,19 +53,6 @@ class BlamedLine:
     commit: CommitInfo
     path: str
     was: int
-
-
-@dataclass(slots=True)
-class _Suspect:
-    """A file in a commit, and the lines that it may have added.
-
-    Attributes:
-        oid: its content.
-        lines: per place here those in the result: merged from two sides, a line may stand twice.
-    """
-
-    oid: str
-    lines: Places
 
 
 def blame(
@@ -107,7 +95,7 @@ class _Tracer:
     def __init__(self, repo: History, jump: Callable[[str, str], str]) -> None:
         self._repo = repo
         self._jump = jump
-        self._suspects: dict[str, dict[str, _Suspect]] = {}
+        self._suspects: dict[str, dict[str, tuple[str, Places]]] = {}
         self._queue: list[tuple[float, int, str]] = []
         self._order = 0
 
@@ -121,7 +109,7 @@ class _Tracer:
             self._order += 1
             at = self._repo.commit_info(commit).committed_at.timestamp()
             heapq.heappush(self._queue, (-at, self._order, commit))
-        known = files.setdefault(path, _Suspect(oid, {})).lines
+        _, known = files.setdefault(path, (oid, {}))
         for place, results in lines.items():
             known[place] = [*known.get(place, ()), *results]
 
@@ -132,32 +120,32 @@ class _Tracer:
             commit = heapq.heappop(self._queue)[2]
             files = self._suspects.pop(commit)
             parents = self._repo.commit_info(commit).parents
-            for path, suspect in files.items():
-                left = self._pass_on(commit, path, suspect, parents)
+            for path, (oid, lines) in files.items():
+                left = self._pass_on(commit, path, oid, lines, parents)
                 if left:
                     guilty.append((self._repo.commit_info(commit), path, left))
         return guilty
 
     def _pass_on(
-        self, commit: str, path: str, suspect: _Suspect, parents: tuple[str, ...]
+        self, commit: str, path: str, oid: str, lines: Places, parents: tuple[str, ...]
     ) -> Places:
         """Pass lines on to the parents that have them; the rest stay."""
-        names = {parent: self._name_in(parent, commit, path, suspect.oid) for parent in parents}
-        for parent, (name, oid) in names.items():
-            if oid == suspect.oid:
-                self.suspect(parent, name, oid, suspect.lines)
+        names = {parent: self._name_in(parent, commit, path, oid) for parent in parents}
+        for parent, (name, other) in names.items():
+            if other == oid:
+                self.suspect(parent, name, oid, lines)
                 return {}
-        left = dict(suspect.lines)
-        here = _lines(self._repo, suspect.oid)
-        for parent, (name, oid) in names.items():
-            if oid is None or not left:
+        left = dict(lines)
+        here = _lines(self._repo, oid)
+        for parent, (name, other) in names.items():
+            if other is None or not left:
                 continue
             theirs: Places = {}
-            for there, place, size in matching_lines(_lines(self._repo, oid), here):
+            for there, place, size in matching_lines(_lines(self._repo, other), here):
                 for step in range(size):
                     if place + step in left:
                         theirs[there + step] = left.pop(place + step)
-            self.suspect(parent, name, oid, theirs)
+            self.suspect(parent, name, other, theirs)
         return left
 
     def _name_in(self, parent: str, commit: str, path: str, oid: str) -> tuple[str, str | None]:

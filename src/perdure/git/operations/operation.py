@@ -37,14 +37,7 @@ if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted
     from perdure.git.repository.repository import Parts, Repository
 
-__all__ = [
-    "Operation",
-    "RefMove",
-    "as_entry",
-    "made_commit",
-    "operations",
-    "perform",
-]
+__all__ = ["Operation", "RefMove"]
 
 _KEPT = "refs/perdure/kept/"
 

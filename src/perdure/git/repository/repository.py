@@ -405,15 +405,10 @@ class Repository(contextlib.AbstractContextManager["Repository"]):
         """
         from perdure.git.commit.write_order import PendingCommit
 
+        when = at or datetime.now().astimezone()
+        begin = self.resolve(start) if start is not None else None
         order = PendingCommit(
-            changes,
-            message,
-            author,
-            branch,
-            at or datetime.now().astimezone(),
-            dict(expect or {}),
-            self.resolve(start) if start is not None else None,
-            journal,
+            changes, message, author, branch, when, dict(expect or {}), begin, journal
         )
         return self.writer.commit(order)
 

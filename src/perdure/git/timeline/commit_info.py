@@ -69,10 +69,7 @@ class Facts:
     @property
     def areas(self) -> int:
         """Bits of all folders that it touches, against any parent."""
-        bits = 0
-        for paths in self.touched:
-            bits |= areas_of(paths)
-        return bits
+        return areas_of([path for paths in self.touched for path in paths])
 
     def touches(self, prefixes: Sequence[str]) -> bool:
         """Whether it changed some of these files or folders.
