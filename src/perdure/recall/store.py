@@ -171,16 +171,12 @@ class Store(cache_file.CacheFile):
 
     def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
         """Read chunks by their numbers; those that are gone are left out."""
+        wanted, question = set(ids), "SELECT id, path, rows, conversations FROM chunks"
         if len(ids) > 200:
-            wanted = set(ids)
-            rows = self._db.execute("SELECT id, path, rows, conversations FROM chunks").fetchall()
+            rows = self._db.execute(question).fetchall()
         else:
-            wanted = set(ids)
-            rows = []
-            for number in ids:
-                rows += self._db.execute(
-                    "SELECT id, path, rows, conversations FROM chunks WHERE id = ?", (number,)
-                ).fetchall()
+            each = (self.row(f"{question} WHERE id = ?", number) for number in ids)
+            rows = [row for row in each if row]
         return {
             number: StoredChunk(number, path, _numbers(data), tuple(names.split()))
             for number, path, data, names in rows

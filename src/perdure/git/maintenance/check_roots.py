@@ -57,6 +57,10 @@ class Roots:
     """Named by reflogs and leftovers of commands: kept if there, no damage if not."""
     findings: list[Finding] = field(default_factory=list)
 
+    def tell(self, kind: FindingKind, what: str, next_step: str = "") -> None:
+        """Note that something is wrong or odd."""
+        self.findings.append(Finding(kind, what, next_step))
+
     def add(self, oid: str, name: str) -> None:
         """Add an object that must exist."""
         if oid != NO_OID:
@@ -112,11 +116,9 @@ def _one_ref(git_dir: Path, name: str, value: str, roots: Roots, names: dict[str
     try:
         check_branch(name.removeprefix("refs/"))
     except BadPath:
-        says = f"git does not take {name!r} as the name of a ref"
-        roots.findings.append(Finding("odd", says, "rename or remove it"))
+        roots.tell("odd", f"git does not take {name!r} as the name of a ref", "rename or remove it")
     if name.startswith(_HISTORY_CHANGERS):
-        says = f"{name} is left of a rewritten history, or changes how it is read"
-        roots.findings.append(Finding("odd", says))
+        roots.tell("odd", f"{name} is left of a rewritten history, or changes how it is read")
     if value.startswith("ref: "):
         return
     if _OID.fullmatch(value):
@@ -125,13 +127,8 @@ def _one_ref(git_dir: Path, name: str, value: str, roots: Roots, names: dict[str
             roots.commits.add(value)
         return
     log = git_dir / "logs" / name
-    roots.findings.append(
-        Finding(
-            "ref",
-            f"{name} does not hold the id of a commit",
-            f"its last id is in {log}" if log.exists() else "remove it, or fetch it anew",
-        )
-    )
+    step = f"its last id is in {log}" if log.exists() else "remove it, or fetch it anew"
+    roots.tell("ref", f"{name} does not hold the id of a commit", step)
 
 
 def _same_names(names: dict[str, str], roots: Roots) -> None:
@@ -141,26 +138,25 @@ def _same_names(names: dict[str, str], roots: Roots) -> None:
         other = plain.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
             says = f"{other} and {name} are the same name on macOS and Windows"
-            roots.findings.append(Finding("odd", says, "rename one of them"))
+            roots.tell("odd", says, "rename one of them")
 
 
 def _head(git_dir: Path, own: Path, roots: Roots) -> None:
     try:
         value = (own / "HEAD").read_text("utf-8", "replace").strip()
     except OSError:
-        says = f"{own / 'HEAD'} is missing"
         step = f'write the line "ref: refs/heads/main" to {own / "HEAD"}'
-        roots.findings.append(Finding("ref", says, step))
+        roots.tell("ref", f"{own / 'HEAD'} is missing", step)
         return
     if _OID.fullmatch(value):
         roots.add(value, "HEAD")
         roots.commits.add(value)
     elif not value.startswith("ref: refs/"):
         says = f"{own / 'HEAD'} names no branch and no commit"
-        roots.findings.append(Finding("ref", says, "git switch to a branch"))
+        roots.tell("ref", says, "git switch to a branch")
     elif roots.named and value[5:] not in dict(_all_refs(git_dir)):
         says = f"HEAD names {value[5:]}, and there is no such branch"
-        roots.findings.append(Finding("odd", says, "git switch to a branch"))
+        roots.tell("odd", says, "git switch to a branch")
 
 
 def _index(own: Path, roots: Roots) -> None:
@@ -172,8 +168,7 @@ def _index(own: Path, roots: Roots) -> None:
         entries = list(index_file.entries(data))
     except index_file.IndexTrouble as error:
         says = f"the index {own / 'index'} is left out: {error}"
-        step = "git reset, which makes it anew from the tip"
-        roots.findings.append(Finding("index", says, step))
+        roots.tell("index", says, "git reset, which makes it anew from the tip")
         return
     for entry in entries:
         if entry.mode != 0o160000 and not entry.only_intended:

@@ -223,11 +223,9 @@ def conclude_merge(repo: Repository, *, author: Author, at: datetime | None = No
     root = repo.commit_info(head.commit).tree
     staged = state.staged(root)
     changes = [Change(path, work_content(parts.work, path)) for path in staged]
-    accepted: dict[str, set[str | None]] = {}
-    for path, entries in staged.items():
-        accepted[path] = {entry.oid for entry in entries}
-        if not entries:
-            accepted[path] = {None}
+    accepted: dict[str, set[str | None]] = {
+        path: {entry.oid for entry in entries} or {None} for path, entries in staged.items()
+    }
     made = made_commit(
         repo,
         changes,

@@ -6,7 +6,7 @@ Which files need more than lines to be merged is the caller's to know: he gives 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from perdure.git.errors import (
@@ -181,16 +181,9 @@ class _Merger:
             for path, content in contents.items()
             if content != self._content(self._plan.ours, path)
         ]
-        return MergePlan(
-            kind,
-            self._plan.branch,
-            self._plan.name,
-            self._plan.ours,
-            self._plan.theirs,
-            tuple(changes),
-            tuple(conflicts),
-            {conflict.path: self._versions(conflict.path) for conflict in conflicts},
-        )
+        versions = {conflict.path: self._versions(conflict.path) for conflict in conflicts}
+        plan = replace(self._plan, kind=kind, changes=tuple(changes))
+        return replace(plan, conflicts=tuple(conflicts), versions=versions)
 
     # Contents
 

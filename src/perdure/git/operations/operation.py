@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -332,14 +331,12 @@ def as_entry(info: CommitInfo, branch: str | None) -> Operation:
     kind, colon, description = info.subject.partition(": ")
     parent = info.parents[0] if info.parents else None
     moves = (RefMove(f"refs/heads/{branch}", parent, info.id),) if branch else ()
-    return replace(
-        Operation(
-            info.id,
-            kind if colon else "commit",
-            description or info.subject,
-            info.committed_at,
-            info.author,
-        ),
+    return Operation(
+        info.id,
+        kind if colon else "commit",
+        description or info.subject,
+        info.committed_at,
+        info.author,
         moves=moves,
         before=Head(branch, parent),
         after=Head(branch, info.id),

@@ -161,10 +161,8 @@ def delta(kind: bytes, base: bytes, target: bytes) -> bytes:
     old, new = base[start : len(base) - end], target[start : len(target) - end]
     if len(new) <= _PLAIN_MIDDLE or not old or len(new) + len(old) > _LARGEST_MIDDLE:
         ops.insert(new)
-    elif kind == b"tree":
-        _by_parts(ops, base, target, start, end, _ENTRY)
     else:
-        _by_parts(ops, base, target, start, end, _LINE)
+        _by_parts(ops, base, target, start, end, _ENTRY if kind == b"tree" else _LINE)
     ops.copy(len(base) - end, end)
     return ops.render(len(target))
 

@@ -39,16 +39,7 @@ if TYPE_CHECKING:
     from perdure.git.worktree.edits import WorkTreeEdits
     from perdure.git.worktree.files import WorkTree
 
-__all__ = [
-    "Author",
-    "Change",
-    "CommitInfo",
-    "Entry",
-    "FileChange",
-    "Head",
-    "Repository",
-    "WorkState",
-]
+__all__ = ["Author", "Change", "CommitInfo", "Entry", "FileChange", "Head", "WorkState"]
 
 
 MOST_READ = 16 * 1024 * 1024

@@ -266,15 +266,8 @@ class WorkTreeEdits:
                 names = sorted(entry.name for entry in entries)
             tracked = self._git.trees.entries(root).keys() if root else ()
             beside = _Beside(names, "", _Names(tracked))
-            found_for = {name: beside.original_of(name) for name in names}
-            kept = set(
-                self._not_ignored([name for name, original in found_for.items() if original])
-            )
-            found += [
-                ConflictCopy(name, original)
-                for name, original in found_for.items()
-                if original and name in kept
-            ]
+            copied = {name: made_of for name in names if (made_of := beside.original_of(name))}
+            found += [ConflictCopy(name, copied[name]) for name in self._not_ignored([*copied])]
         return found
 
     def _not_ignored(self, paths: Sequence[str]) -> Iterator[str]:

@@ -222,16 +222,14 @@ class MergeState:
                     "perdure merge lists what is",
                 )
             seen = self._git.work.read(path)
-            found = None
-            if content is None and seen is not None:
-                self._git.work.remove(path, over=seen.stat)
-                self._git.work.sync(path)
-            elif content is not None:
-                over = seen.stat if seen else None
-                found = self._git.work.write(path, content, over=over, synced=True)
             new = []
             if content is not None:
+                over = seen.stat if seen else None
+                found = self._git.work.write(path, content, over=over, synced=True)
                 new = [NewEntry(path, FILE, object_id(b"blob", content), found)]
+            elif seen is not None:
+                self._git.work.remove(path, over=seen.stat)
+                self._git.work.sync(path)
             data = read_index(self._index, self._git.trees)
             lock.write(rewrite.rewrite(data, [path], new, written=None))
             lock.publish()
@@ -312,12 +310,12 @@ def _listed(conflicts: Collection[str]) -> str:
 
 
 def _stages(conflicts: Mapping[str, Versions]) -> list[NewEntry]:
-    found = []
-    for path, versions in conflicts.items():
-        for stage, node in enumerate((versions.base, versions.ours, versions.theirs), 1):
-            if node is not None:
-                found.append(NewEntry(path, node[0] or FILE, node[1], stage=stage))
-    return found
+    return [
+        NewEntry(path, node[0] or FILE, node[1], stage=stage)
+        for path, versions in conflicts.items()
+        for stage, node in enumerate((versions.base, versions.ours, versions.theirs), 1)
+        if node is not None
+    ]
 
 
 def work_content(work: WorkTree, path: str) -> bytes | None:
