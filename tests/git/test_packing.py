@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from perdure.git.errors import DamagedRepository
 from perdure.git.maintenance import process
-from perdure.git.objects.pack import PackFile, apply_delta
+from perdure.git.objects.pack import OFS_DELTA, PackFile, apply_delta
 from perdure.git.objects.store import ObjectStore, object_id
 from perdure.git.packs import background, delta_order, repack, small, write
-from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
+from perdure.git.packs.delta import delta, entry_header, full_entry
 from perdure.git.packs.join import DEPTH, Join
 from perdure.git.packs.repack import Repacking
 from perdure.git.packs.scan import contents, pack_entries

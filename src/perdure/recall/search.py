@@ -287,7 +287,8 @@ class Finder:
                 turn = messages.turn_at(place)
                 if self._query.without(turn):
                     continue
-                checksum = messages.said[place] if self._says(place) else 0
+                has_word = any(place in term.places for term in self._asked)
+                checksum = messages.said[place] if has_word else 0
                 path, matched = messages.path_at(place), self._matched(place)
                 (again if checksum in said else found)[key] = ScoredTurn(
                     turn, round(score, 4), path, matched, place, checksum
@@ -301,10 +302,6 @@ class Finder:
         rows = sorted((found | again).values(), key=lambda each: each.turn)
         rows.sort(key=lambda each: (-each.score, -messages.wall[each.place]))
         return rows
-
-    def _says(self, place: int) -> bool:
-        """Whether a message has a word of the question itself."""
-        return any(place in term.places for term in self._asked)
 
     def _newest_first(self, found: list[ScoredTurn]) -> list[ScoredTurn]:
         """Put the newest first where a few turns say the same words about equally well.

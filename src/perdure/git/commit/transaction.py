@@ -33,7 +33,7 @@ from perdure.git.layout import beside, intent_file
 from perdure.git.locks import GitLock
 from perdure.git.refs.refs import HEADS, OPS, Moved, RefMove, short_name
 from perdure.git.state.fields import UnreadableState, break_locks, put_away
-from perdure.git.worktree.checkout import Checkout, Step, Survey
+from perdure.git.worktree.checkout import Checkout, Step, Survey, differing
 from perdure.git.worktree.git_folder import GitFolder
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ class Mover:
     def _survey(self, plan: Plan) -> Survey:
         try:
             self._checkout.check_index()
-            steps = self._checkout.steps(
+            steps = differing(
+                self._git.trees,
                 self._git.trees.root_of(plan.before.commit),
                 self._git.trees.root_of(plan.after.commit),
             )
@@ -169,7 +170,7 @@ class Mover:
             self._git.trees.root_of(plan.before.commit),
             self._git.trees.root_of(plan.after.commit),
         )
-        steps = self._checkout.steps(old, new)
+        steps = differing(self._git.trees, old, new)
         known = {step.path for step in steps}
         # What a merge left in conflict gets a plain entry, also where it ends as it was.
         for path in plan.accepted.keys() - known:

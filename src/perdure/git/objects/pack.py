@@ -20,7 +20,7 @@ from perdure.git.errors import DamagedRepository, TooLargeObject
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 NUMBERS = {kind: number for number, kind in KINDS.items()}
-_OFS_DELTA, _REF_DELTA = 6, 7
+OFS_DELTA, _REF_DELTA = 6, 7
 _IDX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _CHAIN_LIMIT = 5000
 """Deltas on deltas; git itself makes at most 4,095."""
@@ -253,7 +253,7 @@ class PackFile:
     def base_of(self, number: int, offset: int, at: int) -> tuple[int, int]:
         """Offset of a delta's base, and where the delta's own bytes begin."""
         pack = self.pack
-        if number == _OFS_DELTA:
+        if number == OFS_DELTA:
             byte = pack[at]
             at += 1
             back = byte & 0x7F

@@ -113,11 +113,6 @@ def render_tree(entries: Mapping[str, Node]) -> bytes:
     return b"".join(row for _, row in rows)
 
 
-def _depth(folder: str) -> int:
-    """How many folders down one is; 0 for the root."""
-    return folder.count("/") + 1 if folder else 0
-
-
 TwoTrees = tuple[int, dict[str, Node], dict[str, Node]]
 """How many names of two trees are looked at, and by name the entries that only one of them has."""
 Differing = Callable[[str | None, str | None], TwoTrees]
@@ -247,7 +242,8 @@ class Trees:
             yield prefix, found
             return
         stack = [(prefix, found[1])]
-        count = WalkCount((None, found[1], _depth(prefix)), _below(self._differing))
+        depth = prefix.count("/") + 1 if prefix else 0
+        count = WalkCount((None, found[1], depth), _below(self._differing))
         while stack:
             folder, oid = stack.pop()
             entries = self.entries(oid)

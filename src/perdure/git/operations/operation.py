@@ -224,14 +224,12 @@ def _hidden(repo: Repository, parts: Parts, entry: Operation) -> list[str]:
     reach = Reach(repo.commit_info, parts.boundary)
     found = []
     for move in entry.moves:
-        if move.old is None or move.ref.startswith(_KEPT):
+        old, new = move.old, move.new
+        if old is None or move.ref.startswith(_KEPT) or parts.store.read(old)[0] != b"commit":
             continue
-        if parts.store.read(move.old)[0] != b"commit":
-            continue
-        new = move.new
         is_commit = new is not None and parts.store.read(new)[0] == b"commit"
-        if new is None or not is_commit or not reach.is_ancestor(move.old, new):
-            found.append(move.old)
+        if new is None or not is_commit or not reach.is_ancestor(old, new):
+            found.append(old)
     if entry.before.branch is None and entry.before.commit and entry.after != entry.before:
         found.append(entry.before.commit)
     return found

@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 import zlib
 
-from perdure.git.objects.pack import NUMBERS
+from perdure.git.objects.pack import NUMBERS, OFS_DELTA
 
-OFS_DELTA = 6
 _LONGEST_COPY = 0xFFFFFF
 _SHORTEST_COPY = 5
 """Bytes below which a copy costs more than the bytes themselves."""

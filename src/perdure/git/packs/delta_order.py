@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from perdure.git.packs.delta import OFS_DELTA, delta, entry_header, full_entry
+from perdure.git.objects.pack import OFS_DELTA
+from perdure.git.packs.delta import delta, entry_header, full_entry
 from perdure.git.packs.write import PackStream
 
 CHAIN = 40

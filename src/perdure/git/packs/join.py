@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from perdure.git.errors import DamagedRepository
-from perdure.git.objects.pack import KINDS, NUMBERS, PackFile
+from perdure.git.objects.pack import KINDS, NUMBERS, OFS_DELTA, PackFile
 from perdure.git.objects.store import ObjectStore
-from perdure.git.packs.delta import OFS_DELTA, entry_header, full_entry
+from perdure.git.packs.delta import entry_header, full_entry
 from perdure.git.packs.delta_order import Base, encode, tree_entries
 from perdure.git.packs.scan import PackEntry, pack_entries
 from perdure.git.packs.write import PackStream

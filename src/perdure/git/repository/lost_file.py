@@ -159,7 +159,9 @@ class _Commits:
         self.work, self.path = work, path
         is_git_dir = work.name == ".git" or (work / ".git").exists()
         self.is_bare = not is_git_dir and layout.looks_bare(work)
-        place = _bare(work) if self.is_bare else _checked(work)
+        if not self.is_bare:
+            Repository.open(work, recover=False).close()  # it says why it may not be opened
+        place = _bare(work) if self.is_bare else layout.find(work)
         self._git = GitFolder.at(place)
         self._revisions = Revisions(self._git.store, self._git.refs)
         head = self._git.refs.head()
@@ -222,12 +224,6 @@ class _Commits:
             # git asks which remote is meant.
             return f"git checkout {shlex.quote(f'{remote}/{branch}')} -B {shlex.quote(branch)}"
         return f"git switch {shlex.quote(branch)}"
-
-
-def _checked(work: Path) -> Layout:
-    """Where things are in a repository that may be opened."""
-    Repository.open(work, recover=False).close()
-    return layout.find(work)
 
 
 def _bare(folder: Path) -> Layout:

@@ -92,10 +92,6 @@ class Checkout:
         self._git = git
         self._index = git.layout.own / "index"
 
-    def steps(self, old: str | None, new: str | None) -> list[Step]:
-        """What differs between two trees. Raises BadPath, CannotMerge: see `differing`."""
-        return differing(self._git.trees, old, new)
-
     # Looking
 
     def survey(
