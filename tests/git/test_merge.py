@@ -23,10 +23,10 @@ from perdure.git.merge.merge import (
     settle_conflict,
 )
 from perdure.git.merge.plan import Resolver, ThreeWay, plan_merge
+from perdure.git.merge.text import union_paths
 from perdure.git.operations import branches, undo
 from perdure.git.refs.ancestry import Reach
 from perdure.git.repository.repository import Author, Change, Repository
-from perdure.git.worktree.attributes import union_paths
 
 Git = Callable[..., str]
 Sound = Callable[[], None]

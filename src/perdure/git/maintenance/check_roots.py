@@ -57,7 +57,7 @@ class Roots:
     """Named by reflogs and leftovers of commands: kept if there, no damage if not."""
     findings: list[Finding] = field(default_factory=list)
 
-    def report(self, kind: FindingKind, what: str, next_step: str = "") -> None:
+    def note(self, kind: FindingKind, what: str, next_step: str = "") -> None:
         """Note that something is wrong or odd."""
         self.findings.append(Finding(kind, what, next_step))
 
@@ -116,11 +116,9 @@ def _one_ref(git_dir: Path, name: str, value: str, roots: Roots, names: dict[str
     try:
         check_branch(name.removeprefix("refs/"))
     except BadPath:
-        roots.report(
-            "odd", f"git does not take {name!r} as the name of a ref", "rename or remove it"
-        )
+        roots.note("odd", f"git does not take {name!r} as the name of a ref", "rename or remove it")
     if name.startswith(_HISTORY_CHANGERS):
-        roots.report("odd", f"{name} is left of a rewritten history, or changes how it is read")
+        roots.note("odd", f"{name} is left of a rewritten history, or changes how it is read")
     if value.startswith("ref: "):
         return
     if _OID.fullmatch(value):
@@ -130,7 +128,7 @@ def _one_ref(git_dir: Path, name: str, value: str, roots: Roots, names: dict[str
         return
     log = git_dir / "logs" / name
     step = f"its last id is in {log}" if log.exists() else "remove it, or fetch it anew"
-    roots.report("ref", f"{name} does not hold the id of a commit", step)
+    roots.note("ref", f"{name} does not hold the id of a commit", step)
 
 
 def _same_names(names: dict[str, str], roots: Roots) -> None:
@@ -140,7 +138,7 @@ def _same_names(names: dict[str, str], roots: Roots) -> None:
         other = plain.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
             says = f"{other} and {name} are the same name on macOS and Windows"
-            roots.report("odd", says, "rename one of them")
+            roots.note("odd", says, "rename one of them")
 
 
 def _head(git_dir: Path, own: Path, roots: Roots) -> None:
@@ -148,17 +146,17 @@ def _head(git_dir: Path, own: Path, roots: Roots) -> None:
         value = (own / "HEAD").read_text("utf-8", "replace").strip()
     except OSError:
         step = f'write the line "ref: refs/heads/main" to {own / "HEAD"}'
-        roots.report("ref", f"{own / 'HEAD'} is missing", step)
+        roots.note("ref", f"{own / 'HEAD'} is missing", step)
         return
     if _OID.fullmatch(value):
         roots.add(value, "HEAD")
         roots.commits.add(value)
     elif not value.startswith("ref: refs/"):
         says = f"{own / 'HEAD'} names no branch and no commit"
-        roots.report("ref", says, "git switch to a branch")
+        roots.note("ref", says, "git switch to a branch")
     elif roots.named and value[5:] not in dict(_all_refs(git_dir)):
         says = f"HEAD names {value[5:]}, and there is no such branch"
-        roots.report("odd", says, "git switch to a branch")
+        roots.note("odd", says, "git switch to a branch")
 
 
 def _index(own: Path, roots: Roots) -> None:
@@ -170,7 +168,7 @@ def _index(own: Path, roots: Roots) -> None:
         entries = list(index_file.entries(data))
     except index_file.IndexTrouble as error:
         says = f"the index {own / 'index'} is left out: {error}"
-        roots.report("index", says, "git reset, which makes it anew from the tip")
+        roots.note("index", says, "git reset, which makes it anew from the tip")
         return
     for entry in entries:
         if entry.mode != 0o160000 and not entry.only_intended:

@@ -13,11 +13,10 @@ from perdure.git.errors import (
     CannotMerge,
     HistoryError,
 )
-from perdure.git.merge.text import merge_text, merge_union
+from perdure.git.merge.text import merge_text, merge_union, union_paths
 from perdure.git.objects.store import MOST_BYTES
 from perdure.git.objects.tree import Change, Node, is_regular
 from perdure.git.refs.ancestry import Reach
-from perdure.git.worktree.attributes import union_paths
 from perdure.git.worktree.merge_state import Versions
 
 if TYPE_CHECKING:

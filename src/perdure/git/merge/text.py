@@ -1,17 +1,22 @@
-"""Three-way merge of text by lines, and by union. Our own: the library for it is GPL.
+"""Three-way merge of text by lines, and by union where ``.gitattributes`` asks for it.
 
-The rules are those of ``git merge-file``: changes that touch in the common text belong together,
-the same change on both sides is one, and what both sides of a conflict begin or end with alike
-stands outside its marks.
+Our own: the library for it is GPL. The rules are those of ``git merge-file``: changes that touch in
+the common text belong together, the same change on both sides is one, and what both sides of a
+conflict begin or end with alike stands outside its marks.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from perdure.git.worktree import ignore
+
+_MOST_ATTRIBUTES = 64 * 1024
+"""Of the file that is looked at; a longer one says nothing, and what differs is a conflict."""
 Lines = Sequence[bytes]
 Stretch = tuple[Lines, Lines, Lines, Lines]
 """Lines that stand, then ours and theirs against each other, then again lines that stand."""
@@ -147,3 +152,31 @@ def _stretches(base: Lines, ours: Lines, theirs: Lines) -> Iterator[Stretch]:
             yield texts[0 if taken[0] else 1], (), (), ()
         at = end
     yield base[at:], (), (), ()
+
+
+def union_paths(data: bytes) -> Callable[[str], bool]:
+    """Whether a path has ``merge=union``; the last line about it decides.
+
+    Args:
+        data: the root's ``.gitattributes``.
+    """
+    if len(data) > _MOST_ATTRIBUTES:
+        return lambda _: False
+    rules: list[tuple[ignore.Rule, bool]] = []
+    for line in data.split(b"\n"):
+        words = line.split()
+        if len(words) < 2 or words[0].startswith((b"#", b"[", b"!")):
+            continue
+        values = [word for word in words[1:] if word.lstrip(b"-!").partition(b"=")[0] == b"merge"]
+        is_short = len(words[0]) <= ignore.LONGEST_RULE
+        rule = ignore.rule(words[0]) if values and is_short else None
+        # A pattern that ends in a slash is about folders, and attributes are of files.
+        if rule is not None and not rule.is_folder:
+            rules.append((rule, values[-1] == b"merge=union"))
+    rules.reverse()
+
+    def is_union(path: str) -> bool:
+        raw = os.fsencode(path)
+        return next((union for rule, union in rules if rule.matches(raw)), False)
+
+    return is_union
