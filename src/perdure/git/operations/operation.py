@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from perdure.git.commit.plan import Accepted
     from perdure.git.repository.repository import Parts, Repository
 
-__all__ = ["Operation", "RefMove"]
+__all__ = ["Operation", "RefMove", "as_entry", "made_commit", "operations", "perform"]
 
 _KEPT = "refs/perdure/kept/"
 

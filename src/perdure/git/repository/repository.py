@@ -39,7 +39,16 @@ if TYPE_CHECKING:
     from perdure.git.worktree.edits import WorkTreeEdits
     from perdure.git.worktree.files import WorkTree
 
-__all__ = ["Author", "Change", "CommitInfo", "Entry", "FileChange", "Head", "WorkState"]
+__all__ = [
+    "Author",
+    "Change",
+    "CommitInfo",
+    "Entry",
+    "FileChange",
+    "Head",
+    "Repository",
+    "WorkState",
+]
 
 
 MOST_READ = 16 * 1024 * 1024
